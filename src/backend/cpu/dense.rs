@@ -1,0 +1,118 @@
+//! Linear layers: forward, and backward to inputs and to weights.
+//!
+//! Every matrix is row-major. `n` is the number of samples, `i` the layer's input width and `o`
+//! its output width.
+
+use crate::model::{LayerShape, Real};
+
+/// z = x W^T + b. x: (n, i), w: (o, i), b: (o), z: (n, o).
+pub fn forward<T: Real>(shape: LayerShape, x: &[T], w: &[T], b: &[T], z: &mut [T]) {
+    let (i, o) = (shape.input_width, shape.output_width);
+    for row in z.chunks_exact_mut(o) {
+        row.copy_from_slice(b);
+    }
+    Product { rows: z.len() / o, columns: o, depth: i, left: View::rows(x, i), right: View::columns(w, i) }
+        .add_to(z);
+}
+
+/// dl_dx = dl_dz W. dl_dz: (n, o), w: (o, i), dl_dx: (n, i).
+pub fn backward_input<T: Real>(shape: LayerShape, dl_dz: &[T], w: &[T], dl_dx: &mut [T]) {
+    let (i, o) = (shape.input_width, shape.output_width);
+    dl_dx.fill(T::zero());
+    Product {
+        rows: dl_dx.len() / i,
+        columns: i,
+        depth: o,
+        left: View::rows(dl_dz, o),
+        right: View::rows(w, i),
+    }
+    .add_to(dl_dx);
+}
+
+/// dl_dw += dl_dz^T x and dl_db += column sums of dl_dz.
+/// dl_dz: (n, o), x: (n, i), dl_dw: (o, i), dl_db: (o).
+pub fn backward_weights<T: Real>(shape: LayerShape, dl_dz: &[T], x: &[T], dl_dw: &mut [T], dl_db: &mut [T]) {
+    let (i, o) = (shape.input_width, shape.output_width);
+    Product {
+        rows: o,
+        columns: i,
+        depth: x.len() / i,
+        left: View::columns(dl_dz, o),
+        right: View::rows(x, i),
+    }
+    .add_to(dl_dw);
+    for row in dl_dz.chunks_exact(o) {
+        for (sum, &value) in dl_db.iter_mut().zip(row) {
+            *sum += value;
+        }
+    }
+}
+
+/// A matrix within a slice, by its distances between rows and between columns.
+struct View<'a, T> {
+    values: &'a [T],
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a, T> View<'a, T> {
+    /// A row-major matrix with `width` columns.
+    fn rows(values: &'a [T], width: usize) -> Self {
+        Self { values, row_stride: width, column_stride: 1 }
+    }
+
+    /// The transpose of a row-major matrix with `width` columns.
+    fn columns(values: &'a [T], width: usize) -> Self {
+        Self { values, row_stride: 1, column_stride: width }
+    }
+
+    fn assert_holds(&self, rows: usize, columns: usize) {
+        let last = (rows - 1) * self.row_stride + (columns - 1) * self.column_stride;
+        assert!(last < self.values.len(), "matrix of {rows} x {columns} exceeds its slice");
+    }
+}
+
+struct Product<'a, T> {
+    rows: usize,
+    columns: usize,
+    depth: usize,
+    left: View<'a, T>,
+    right: View<'a, T>,
+}
+
+impl<T: Real> Product<'_, T> {
+    /// out += left right. out: (rows, columns), row-major.
+    fn add_to(self, out: &mut [T]) {
+        if self.rows == 0 || self.columns == 0 || self.depth == 0 {
+            return;
+        }
+        assert_eq!(out.len(), self.rows * self.columns, "output of a matrix product");
+        self.left.assert_holds(self.rows, self.depth);
+        self.right.assert_holds(self.depth, self.columns);
+        // SAFETY: the three matrices lie within their slices, as checked above, and `out` is
+        // borrowed mutably, so it overlaps neither of the others.
+        unsafe {
+            gemm::gemm(
+                self.rows,
+                self.columns,
+                self.depth,
+                out.as_mut_ptr(),
+                1,
+                self.columns as isize,
+                true,
+                self.left.values.as_ptr(),
+                self.left.column_stride as isize,
+                self.left.row_stride as isize,
+                self.right.values.as_ptr(),
+                self.right.column_stride as isize,
+                self.right.row_stride as isize,
+                T::one(),
+                T::one(),
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Where the arithmetic happens: the interface both backends implement.
+
+pub mod cpu;
+pub mod gpu;
+
+use crate::model::{Loss, Model, Optimizer, Raster, SampleSet, Step, TrainingState};
+use crate::picture::Picture;
+use std::sync::Arc;
+
+/// What a backend is asked to train: fixed for the whole run.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Encoding and network.
+    pub model: Model,
+    /// The picture to memorise; its channels are the network's output width.
+    pub picture: Arc<Picture>,
+    /// Positions of the picture's pixels.
+    pub raster: Raster,
+    /// Which pixels are trained on.
+    pub samples: SampleSet,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How.
+    pub optimizer: Optimizer,
+    /// Samples of a full step; at most `samples.len()`.
+    pub batch_size: u32,
+}
+
+/// Computes colours from the current weights.
+pub trait Predict {
+    /// Writes the colours of the pixels of `raster` from number `first_pixel` on (row by row)
+    /// into `out`, shape (pixels, channels), values after the output activation, not clamped.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError>;
+}
+
+/// Trains one job and holds its state.
+///
+/// Steps are enqueued in order and may run later; their losses come back in the same order.
+pub trait Backend: Predict {
+    /// What it runs on, for people and for `run.json`.
+    fn info(&self) -> &BackendInfo;
+
+    /// Runs or schedules `steps`. May return before they are done, but keeps only a few
+    /// submissions in flight and waits when there are more.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError>;
+
+    /// Losses of the steps finished since the last call, in order; does not wait. Each is the
+    /// mean over the step's samples and channels before its update.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn take_losses(&mut self) -> Result<Vec<f64>, BackendError>;
+
+    /// Waits until every enqueued step is done.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn finish(&mut self) -> Result<(), BackendError>;
+
+    /// Copies the training state to the host. Waits for enqueued steps.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn state(&mut self) -> Result<TrainingState, BackendError>;
+
+    /// Replaces the training state.
+    ///
+    /// # Errors
+    /// When the device fails or the state does not fit the job.
+    fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError>;
+}
+
+/// What a backend runs on and what it chose.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct BackendInfo {
+    /// `cpu` or `gpu`.
+    pub backend: String,
+    /// The adapter's or processor's name.
+    pub device: String,
+    /// Graphics API, empty for the CPU.
+    pub api: String,
+    /// Driver name and version, empty for the CPU.
+    pub driver: String,
+    /// Worker threads, for the CPU backend.
+    pub threads: usize,
+    /// Kernels or code paths chosen.
+    pub kernels: Vec<String>,
+    /// Samples computed at a time; a larger batch is split into parts of this size.
+    pub chunk_size: u32,
+}
+
+/// Why a backend could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// No adapter fits the request.
+    #[error("{0}")]
+    NoAdapter(String),
+    /// The job exceeds what the device can hold.
+    #[error("{0}")]
+    DoesNotFit(String),
+    /// The device was lost or failed in a way that may pass when it is opened anew.
+    #[error("the GPU stopped answering ({0}); try again, with a smaller --batch, or with --backend cpu")]
+    DeviceLost(String),
+    /// wgpu reported an error: a defect of this program or of the driver.
+    #[error(
+        "the GPU driver refused an operation ({0}); `afterimage verify` shows which kernels work on this device"
+    )]
+    Device(String),
+    /// A state of another shape than the job's.
+    #[error("the training state does not fit the network: {0}")]
+    StateMismatch(String),
+}

@@ -1,0 +1,5 @@
+//! Trains coordinate networks (x, y) -> colour to memorise pictures.
+
+pub mod backend;
+pub mod model;
+pub mod picture;

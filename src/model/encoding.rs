@@ -1,0 +1,98 @@
+//! Input encodings: position c = (x, y) to features.
+//!
+//! All Fourier-type encodings are one operation with different frequencies B, of shape (m, 2):
+//! [sin(2 pi B c), cos(2 pi B c)], Tancik et al. 2020, equation 5 with all a_j = 1. The m sines
+//! come first, then the m cosines.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// An encoding as a configuration names it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EncodingSpec {
+    /// The position itself: two features.
+    None,
+    /// B = identity: one turn across the longer side in x and in y; four features.
+    Basic,
+    /// Axis-aligned frequencies 2^t - 1 for t evenly spaced on [0, log2_max], alternating x and
+    /// y, as in the notebooks of Tancik et al. 2020.
+    Positional {
+        /// m, the rows of B; half of them along each axis.
+        n_frequencies: usize,
+        /// log2 of the highest frequency plus one.
+        log2_max: f32,
+    },
+    /// Entries of B drawn from N(0, sigma^2).
+    Gaussian {
+        /// m, the rows of B.
+        n_frequencies: usize,
+        /// Standard deviation in cycles per unit of length.
+        sigma: f32,
+    },
+}
+
+/// An encoding ready to compute with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Encoding {
+    /// features = c, shape (batch, 2).
+    Identity,
+    /// features = [sin(2 pi B c), cos(2 pi B c)], shape (batch, 2m).
+    Fourier {
+        /// B, shape (m, 2), row-major, in cycles per unit of length.
+        frequencies: Vec<[f32; 2]>,
+    },
+}
+
+impl Encoding {
+    /// Draws or computes the frequencies. The same seed gives the same encoding on every machine.
+    pub fn new(spec: EncodingSpec, seed: u64) -> Self {
+        match spec {
+            EncodingSpec::None => Self::Identity,
+            EncodingSpec::Basic => Self::Fourier { frequencies: vec![[1.0, 0.0], [0.0, 1.0]] },
+            EncodingSpec::Positional { n_frequencies, log2_max } => {
+                let per_axis = n_frequencies.div_ceil(2);
+                let frequency = |i: usize| {
+                    let t = if per_axis > 1 {
+                        f64::from(log2_max) * i as f64 / (per_axis - 1) as f64
+                    } else {
+                        f64::from(log2_max)
+                    };
+                    (t.exp2() - 1.0) as f32
+                };
+                let row = |j: usize| {
+                    let f = frequency(j / 2);
+                    if j % 2 == 0 { [f, 0.0] } else { [0.0, f] }
+                };
+                Self::Fourier { frequencies: (0..n_frequencies).map(row).collect() }
+            }
+            EncodingSpec::Gaussian { n_frequencies, sigma } => {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                rng.set_stream(ENCODING_STREAM);
+                let mut draw = || {
+                    let z: f64 = StandardNormal.sample(&mut rng);
+                    (z * f64::from(sigma)) as f32
+                };
+                Self::Fourier { frequencies: (0..n_frequencies).map(|_| [draw(), draw()]).collect() }
+            }
+        }
+    }
+
+    /// Number of features, the input width of the network.
+    pub fn output_width(&self) -> usize {
+        match self {
+            Self::Identity => 2,
+            Self::Fourier { frequencies } => 2 * frequencies.len(),
+        }
+    }
+
+    /// Trained weights of the encoding. They come first in the flat parameter buffer.
+    pub fn n_params(&self) -> usize {
+        match self {
+            Self::Identity | Self::Fourier { .. } => 0,
+        }
+    }
+}
+
+/// The random stream of the encoding; layer n of the network uses stream n.
+const ENCODING_STREAM: u64 = u64::MAX;

@@ -1,0 +1,86 @@
+//! Initial weights, drawn on the host so that every backend starts from the same ones.
+
+use super::{Activation, Model};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// How weights and biases are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// W ~ N(0, 1 / fan_in), b = 0. The course's.
+    LecunNormal,
+    /// W ~ N(0, 2 / (fan_in + fan_out)), b ~ N(0, 0.01^2). Glorot and Bengio 2010, equation 12 as
+    /// a normal; the biases as in Tancik et al. 2020.
+    GlorotNormal,
+    /// W ~ N(0, 2 / fan_in), b = 0. He et al. 2015, equation 10.
+    HeNormal,
+    /// W and b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), what `torch.nn.Linear` does.
+    Torch,
+    /// W ~ U(-sqrt(6 / fan_in) / w0, sqrt(6 / fan_in) / w0), the first layer U(-1 / fan_in,
+    /// 1 / fan_in), b as `Torch`. Sitzmann et al. 2020, section 3.2.
+    Siren,
+}
+
+impl Init {
+    /// Draws all parameters of `model`: the flat buffer of [`Model::layout`].
+    ///
+    /// Layer n draws from stream n of a ChaCha generator, W row by row and then b, so a layer's
+    /// weights do not depend on the widths of the layers before it.
+    pub fn draw(self, model: &Model, seed: u64) -> Vec<f32> {
+        let layout = model.layout();
+        let mut params = vec![0.0; layout.n_params()];
+        for (n, layer) in layout.layers.iter().enumerate() {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(n as u64);
+            let (weight, bias) = self.distributions(model, n);
+            params[layer.weight.clone()].fill_with(|| weight.draw(&mut rng));
+            params[layer.bias.clone()].fill_with(|| bias.draw(&mut rng));
+        }
+        params
+    }
+
+    fn distributions(self, model: &Model, layer: usize) -> (Spread, Spread) {
+        let shape = model.network.layer(layer);
+        let (fan_in, fan_out) = (shape.input_width as f64, shape.output_width as f64);
+        match self {
+            Self::LecunNormal => (Spread::Normal(fan_in.recip().sqrt()), Spread::Zero),
+            Self::GlorotNormal => (Spread::Normal((2.0 / (fan_in + fan_out)).sqrt()), Spread::Normal(0.01)),
+            Self::HeNormal => (Spread::Normal((2.0 / fan_in).sqrt()), Spread::Zero),
+            Self::Torch => {
+                let bound = Spread::Uniform(fan_in.recip().sqrt());
+                (bound, bound)
+            }
+            Self::Siren => {
+                let w0 = match model.network.activation {
+                    Activation::Sine { w0 } => f64::from(w0),
+                    _ => 1.0,
+                };
+                let bound = if layer == 0 { fan_in.recip() } else { (6.0 / fan_in).sqrt() / w0 };
+                (Spread::Uniform(bound), Spread::Uniform(fan_in.recip().sqrt()))
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Spread {
+    Zero,
+    /// Standard deviation, mean 0.
+    Normal(f64),
+    /// Half-width, centred on 0.
+    Uniform(f64),
+}
+
+impl Spread {
+    fn draw(self, rng: &mut ChaCha8Rng) -> f32 {
+        match self {
+            Self::Zero => 0.0,
+            Self::Normal(deviation) => {
+                let z: f64 = StandardNormal.sample(rng);
+                (z * deviation) as f32
+            }
+            Self::Uniform(bound) => (rng.random_range(-1.0..1.0) * bound) as f32,
+        }
+    }
+}

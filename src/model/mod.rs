@@ -1,0 +1,69 @@
+//! What is computed, as data: encoding, network, loss, optimiser, schedule, sample order.
+//!
+//! Nothing here runs a training step. The backends read these types and do the arithmetic; the
+//! parts that must agree to the bit between backends (sample order, initial weights, learning
+//! rates) are computed here, once.
+
+pub mod activation;
+pub mod encoding;
+pub mod init;
+pub mod loss;
+pub mod network;
+pub mod optimizer;
+pub mod real;
+pub mod sampling;
+pub mod schedule;
+
+pub use activation::Activation;
+pub use encoding::{Encoding, EncodingSpec};
+pub use init::Init;
+pub use loss::Loss;
+pub use network::{LayerShape, Mlp, ParamLayout};
+pub use optimizer::Optimizer;
+pub use real::Real;
+pub use sampling::{Coords, Holdout, Raster, SampleSet, Shuffle};
+pub use schedule::Schedule;
+
+/// A coordinate network without its weights: how a position becomes a colour.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Position to features.
+    pub encoding: Encoding,
+    /// Features to colour.
+    pub network: Mlp,
+}
+
+impl Model {
+    /// Where each tensor lies in the flat parameter buffer.
+    pub fn layout(&self) -> ParamLayout {
+        ParamLayout::new(self.encoding.n_params(), &self.network)
+    }
+}
+
+/// One optimiser step, fully resolved on the host and the same for every backend.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Optimiser steps done before this one, from 0.
+    pub index: u64,
+    /// Sample order of the epoch this step belongs to.
+    pub shuffle: Shuffle,
+    /// Position of the step's first sample within the epoch.
+    pub first_sample: u32,
+    /// Samples in this step: the batch size, or fewer at the end of an epoch.
+    pub n_samples: u32,
+    /// Learning rate.
+    pub lr: f64,
+}
+
+/// Everything that changes during training, on the host.
+///
+/// `params` and each of `moments` have the length and the ranges of [`ParamLayout`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingState {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Weights and biases.
+    pub params: Vec<f32>,
+    /// Optimiser moments: none for plain SGD, velocity with momentum, first and second for Adam.
+    pub moments: Vec<Vec<f32>>,
+}

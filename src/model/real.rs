@@ -1,0 +1,113 @@
+//! The two number types the CPU operations run in: f32 for training, f64 as the reference.
+
+use std::f64::consts::TAU;
+use std::fmt::Debug;
+use std::ops::{AddAssign, MulAssign, SubAssign};
+
+/// A floating-point type the CPU path can compute in.
+///
+/// Elementary functions are here so that f32 can use short polynomials that vectorise while
+/// f64, the reference, uses the standard library.
+pub trait Real:
+    num_traits::Float + AddAssign + SubAssign + MulAssign + Debug + Default + Send + Sync + 'static
+{
+    /// The nearest value to `x`.
+    fn of(x: f64) -> Self;
+    /// `x` widened.
+    fn from_f32(x: f32) -> Self;
+    /// Widened to f64.
+    fn to_f64(self) -> f64;
+    /// Rounded to f32.
+    fn to_f32(self) -> f32;
+    /// (sin 2 pi t, cos 2 pi t) for `t = self` in turns.
+    fn sin_cos_turns(self) -> (Self, Self);
+    /// e to the power of `self`.
+    fn exp_fast(self) -> Self;
+}
+
+impl Real for f64 {
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x
+    }
+    #[inline(always)]
+    fn from_f32(x: f32) -> Self {
+        f64::from(x)
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self as f32
+    }
+    #[inline(always)]
+    fn sin_cos_turns(self) -> (Self, Self) {
+        // Reducing in turns first is exact and keeps sin and cos accurate for large phases.
+        (TAU * (self - self.round())).sin_cos()
+    }
+    #[inline(always)]
+    fn exp_fast(self) -> Self {
+        self.exp()
+    }
+}
+
+/// Coefficients of the odd polynomial P with P(r) = sin(2 pi r) on [-1/4, 1/4], lowest power
+/// first. Shared with `shaders/header.wgsl`; a test holds the two together.
+///
+/// The minimax fit of sin(2 pi r) / r in r^2 for relative error (2.1e-11 in exact arithmetic); in
+/// f32 arithmetic the largest absolute error is 2.2e-7, all of it rounding.
+pub const SIN_TURNS: [f32; 6] = [6.283_185_5, -41.341_7, 81.605_225, -76.704_17, 42.007_797, -14.381_391];
+
+/// Adding and subtracting this rounds an f32 of magnitude below 2^22 to the nearest integer, in
+/// two additions that every instruction set vectorises.
+const ROUND_F32: f32 = 12_582_912.0; // 1.5 * 2^23
+
+#[inline(always)]
+fn sin_quarter(r: f32) -> f32 {
+    let s = r * r;
+    let [c0, c1, c2, c3, c4, c5] = SIN_TURNS;
+    r * (c0 + s * (c1 + s * (c2 + s * (c3 + s * (c4 + s * c5)))))
+}
+
+impl Real for f32 {
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+    #[inline(always)]
+    fn from_f32(x: f32) -> Self {
+        x
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self
+    }
+    #[inline(always)]
+    fn sin_cos_turns(self) -> (Self, Self) {
+        let r = self - ((self + ROUND_F32) - ROUND_F32); // in [-1/2, 1/2]
+        let magnitude = r.abs();
+        // Fold onto [-1/4, 1/4], where the polynomial holds: sin is symmetric about a quarter
+        // turn, and cos(2 pi r) = sin(2 pi (1/4 - |r|)).
+        let folded = 0.25 - (magnitude - 0.25).abs();
+        (sin_quarter(folded).copysign(r), sin_quarter(0.25 - magnitude))
+    }
+    #[inline(always)]
+    fn exp_fast(self) -> Self {
+        // 2^(n + f) with f in [-1/2, 1/2]: n goes into the exponent bits, 2^f is a polynomial
+        // (its Taylor series to the sixth power: relative error below 2e-7).
+        let x = self.clamp(-87.0, 88.0) * std::f32::consts::LOG2_E;
+        let n = (x + ROUND_F32) - ROUND_F32;
+        let f = (x - n) * std::f32::consts::LN_2;
+        let p = 1.0
+            + f * (1.0
+                + f * (0.5 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
+        // `n` is an integer within [-126, 127], so the cast and the shift are exact.
+        p * f32::from_bits(((n as i32 + 127) as u32) << 23)
+    }
+}

@@ -1,0 +1,71 @@
+//! Pictures: what is memorised, and what is written back.
+
+use crate::model::Coords;
+use crate::model::Raster;
+
+/// A decoded picture, row by row from the top, channels interleaved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// Pixels per row, at least 1.
+    pub width: u32,
+    /// Rows, at least 1.
+    pub height: u32,
+    /// 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+    pub channels: usize,
+    /// `width * height * channels` values.
+    pub pixels: Pixels,
+}
+
+/// Pixel values as stored in the file, so that a large picture stays small in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels {
+    /// sRGB-encoded, 0..=255 for 0..=1.
+    U8(Vec<u8>),
+    /// sRGB-encoded, 0..=65535 for 0..=1.
+    U16(Vec<u16>),
+    /// Linear, unbounded (HDR).
+    F32(Vec<f32>),
+}
+
+impl Pixels {
+    /// Value `index` as training sees it.
+    #[inline(always)]
+    pub fn value(&self, index: usize) -> f32 {
+        match self {
+            Self::U8(v) => f32::from(v[index]) / 255.0,
+            Self::U16(v) => f32::from(v[index]) / 65535.0,
+            Self::F32(v) => v[index],
+        }
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::U8(v) => v.len(),
+            Self::U16(v) => v.len(),
+            Self::F32(v) => v.len(),
+        }
+    }
+
+    /// True without any value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Picture {
+    /// The grid of all its pixels.
+    pub fn raster(&self, coords: Coords) -> Raster {
+        Raster::new(self.width, self.height, coords)
+    }
+
+    /// Number of pixels.
+    pub fn n_pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    /// Whether the values are linear and unbounded rather than sRGB in [0, 1].
+    pub fn is_hdr(&self) -> bool {
+        matches!(self.pixels, Pixels::F32(_))
+    }
+}
