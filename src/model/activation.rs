@@ -44,6 +44,22 @@ impl Activation {
         }
     }
 
+    /// f(z) and df/dz, sharing what they have in common.
+    #[inline(always)]
+    pub fn value_and_derivative<T: Real>(self, z: T) -> (T, T) {
+        match self {
+            Self::Sine { w0 } => {
+                let (sine, cosine) = (z * turns_per_unit(w0)).sin_cos_turns();
+                (sine, T::from_f32(w0) * cosine)
+            }
+            Self::Sigmoid => {
+                let p = self.value(z);
+                (p, p * (T::one() - p))
+            }
+            Self::Identity | Self::Relu => (self.value(z), self.derivative(z)),
+        }
+    }
+
     /// df/dz at z
     #[inline(always)]
     pub fn derivative<T: Real>(self, z: T) -> T {

@@ -16,9 +16,9 @@ pub trait Real:
     /// `x` widened.
     fn from_f32(x: f32) -> Self;
     /// Widened to f64.
-    fn to_f64(self) -> f64;
+    fn as_f64(self) -> f64;
     /// Rounded to f32.
-    fn to_f32(self) -> f32;
+    fn as_f32(self) -> f32;
     /// (sin 2 pi t, cos 2 pi t) for `t = self` in turns.
     fn sin_cos_turns(self) -> (Self, Self);
     /// e to the power of `self`.
@@ -35,11 +35,11 @@ impl Real for f64 {
         f64::from(x)
     }
     #[inline(always)]
-    fn to_f64(self) -> f64 {
+    fn as_f64(self) -> f64 {
         self
     }
     #[inline(always)]
-    fn to_f32(self) -> f32 {
+    fn as_f32(self) -> f32 {
         self as f32
     }
     #[inline(always)]
@@ -81,11 +81,11 @@ impl Real for f32 {
         x
     }
     #[inline(always)]
-    fn to_f64(self) -> f64 {
+    fn as_f64(self) -> f64 {
         f64::from(self)
     }
     #[inline(always)]
-    fn to_f32(self) -> f32 {
+    fn as_f32(self) -> f32 {
         self
     }
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! Input encodings: positions to features.
 
+use super::simd::vectorised;
 use crate::model::{Encoding, Real};
 
 /// coords: (n, 2) -> features: (n, encoding.output_width()), both row-major.
@@ -8,14 +9,18 @@ pub fn encode<T: Real>(encoding: &Encoding, coords: &[T], features: &mut [T]) {
         Encoding::Identity => features.copy_from_slice(coords),
         Encoding::Fourier { frequencies } => {
             let m = frequencies.len();
-            let rows = coords.chunks_exact(2).zip(features.chunks_exact_mut(2 * m));
-            for (c, row) in rows {
-                let (sines, cosines) = row.split_at_mut(m);
-                for ((b, sine), cosine) in frequencies.iter().zip(sines).zip(cosines) {
-                    let turns = c[0] * T::from_f32(b[0]) + c[1] * T::from_f32(b[1]);
-                    (*sine, *cosine) = turns.sin_cos_turns();
-                }
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (c, row) in coords.chunks_exact(2).zip(features.chunks_exact_mut(2 * m)) {
+                        let (sines, cosines) = row.split_at_mut(m);
+                        for ((b, sine), cosine) in frequencies.iter().zip(sines).zip(cosines) {
+                            let turns = c[0] * T::from_f32(b[0]) + c[1] * T::from_f32(b[1]);
+                            (*sine, *cosine) = turns.sin_cos_turns();
+                        }
+                    }
+                },
+            );
         }
     }
 }

@@ -20,7 +20,7 @@ pub fn loss_and_gradient<T: Real>(
             let mut sum = 0.0;
             for ((&z, &t), dl_dz) in z.iter().zip(targets).zip(dl_dz) {
                 let difference = output.value(z) - t;
-                sum += (difference * difference).to_f64();
+                sum += (difference * difference).as_f64();
                 *dl_dz = two_scale * difference * output.derivative(z);
             }
             sum * scale

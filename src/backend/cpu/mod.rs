@@ -2,8 +2,14 @@
 //!
 //! The operations are plain functions over slices, generic over [`crate::model::Real`].
 
+pub mod activate;
 pub mod dense;
 pub mod encode;
 pub mod loss;
+pub mod network;
 pub mod optimizer;
 pub mod sample;
+mod simd;
+mod trainer;
+
+pub use trainer::{CHUNK_SIZE, CpuTrainer};

@@ -6,6 +6,7 @@ use crate::model::optimizer::adam_corrections;
 
 /// One update of `params` from `grads`; step `index` counts from 0. All slices have one length;
 /// `moments` has [`Optimizer::n_moments`] of them.
+#[inline(always)]
 pub fn update<T: Real>(
     optimizer: Optimizer,
     index: u64,

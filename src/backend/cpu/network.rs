@@ -1,0 +1,153 @@
+//! One chunk of samples through the whole network, forward and backward.
+//!
+//! A chunk is small enough that its activations stay in the core's cache through all layers.
+
+use super::{activate, dense, encode, loss, sample};
+use crate::backend::Job;
+use crate::model::{Model, ParamLayout, Raster, Real, Step};
+
+/// Work space of one thread for chunks of up to `capacity` samples. All matrices are row-major.
+pub struct Scratch<T> {
+    /// (n, 2)
+    coords: Vec<T>,
+    /// (n, channels)
+    targets: Vec<T>,
+    /// (n, encoding width)
+    features: Vec<T>,
+    /// For each linear layer, (n, output width): pre-activations, then derivatives f'(z).
+    z: Vec<Vec<T>>,
+    /// For each hidden layer, (n, output width): f(z).
+    a: Vec<Vec<T>>,
+    /// dl_dz of the layer in hand and of the one before it, (n, widest layer).
+    dl_dz: Vec<T>,
+    dl_dz_previous: Vec<T>,
+}
+
+impl<T: Real> Scratch<T> {
+    /// Allocates for `model`.
+    pub fn new(model: &Model, capacity: usize) -> Self {
+        let network = &model.network;
+        let zeros = |width: usize| vec![T::zero(); capacity * width];
+        let widest = network.layers().map(|l| l.output_width).max().unwrap_or(1);
+        Self {
+            coords: zeros(2),
+            targets: zeros(network.output_width),
+            features: zeros(network.input_width),
+            z: network.layers().map(|l| zeros(l.output_width)).collect(),
+            a: network.layers().skip(1).map(|l| zeros(l.input_width)).collect(),
+            dl_dz: zeros(widest),
+            dl_dz_previous: zeros(widest),
+        }
+    }
+
+    /// Bytes that [`Scratch::new`] allocates.
+    pub fn size_bytes(model: &Model, capacity: usize) -> usize {
+        let network = &model.network;
+        let widest = network.layers().map(|l| l.output_width).max().unwrap_or(1);
+        let z: usize = network.layers().map(|l| l.output_width).sum();
+        let a: usize = network.layers().skip(1).map(|l| l.input_width).sum();
+        let per_sample = 2 + network.output_width + network.input_width + z + a + 2 * widest;
+        capacity * per_sample * size_of::<T>()
+    }
+}
+
+/// A network's weights and what is computed with them.
+pub struct Pass<'a, T> {
+    /// Encoding and network.
+    pub model: &'a Model,
+    /// Ranges of the flat buffers.
+    pub layout: &'a ParamLayout,
+    /// All weights and biases, as laid out.
+    pub params: &'a [T],
+}
+
+impl<T: Real> Pass<'_, T> {
+    /// Adds the gradients of samples `first..first + n` of `step` to `grads` and returns their
+    /// share of the step's loss.
+    pub fn train(
+        &self,
+        job: &Job,
+        step: &Step,
+        (first, n): (u32, usize),
+        scratch: &mut Scratch<T>,
+        grads: &mut [T],
+    ) -> f64 {
+        let channels = self.model.network.output_width;
+        let coords = &mut scratch.coords[..n * 2];
+        let targets = &mut scratch.targets[..n * channels];
+        sample::sample(job, step, first, coords, targets);
+        encode::encode(
+            &self.model.encoding,
+            coords,
+            &mut scratch.features[..n * self.model.network.input_width],
+        );
+        self.forward(scratch, n);
+        let loss = loss::loss_and_gradient(
+            job.loss,
+            self.model.network.output_activation,
+            step.n_samples as usize * channels,
+            &scratch.z[self.layout.layers.len() - 1][..n * channels],
+            &scratch.targets[..n * channels],
+            &mut scratch.dl_dz[..n * channels],
+        );
+        self.backward(scratch, n, grads);
+        loss
+    }
+
+    /// Writes the colours of `out.len() / channels` pixels of `raster` from `first_pixel` on.
+    pub fn predict(&self, raster: &Raster, first_pixel: u64, scratch: &mut Scratch<T>, out: &mut [f32]) {
+        let channels = self.model.network.output_width;
+        let n = out.len() / channels;
+        let coords = &mut scratch.coords[..n * 2];
+        for (i, coord) in coords.chunks_exact_mut(2).enumerate() {
+            let pixel = first_pixel + i as u64;
+            let width = u64::from(raster.width);
+            let [x, y] = raster.position((pixel % width) as u32, (pixel / width) as u32);
+            (coord[0], coord[1]) = (T::from_f32(x), T::from_f32(y));
+        }
+        encode::encode(
+            &self.model.encoding,
+            coords,
+            &mut scratch.features[..n * self.model.network.input_width],
+        );
+        self.forward(scratch, n);
+        let z = &mut scratch.z[self.layout.layers.len() - 1][..n * channels];
+        activate::activate(self.model.network.output_activation, z);
+        for (out, &p) in out.iter_mut().zip(z.iter()) {
+            *out = p.as_f32();
+        }
+    }
+
+    /// features -> z and a of every layer; the last layer's z stays a pre-activation.
+    fn forward(&self, scratch: &mut Scratch<T>, n: usize) {
+        let last = self.layout.layers.len() - 1;
+        for (l, layer) in self.layout.layers.iter().enumerate() {
+            let (input, output) = (layer.shape.input_width, layer.shape.output_width);
+            let x = if l == 0 { &scratch.features } else { &scratch.a[l - 1] };
+            let z = &mut scratch.z[l][..n * output];
+            let (w, b) = (&self.params[layer.weight.clone()], &self.params[layer.bias.clone()]);
+            dense::forward(layer.shape, &x[..n * input], w, b, z);
+            if l < last {
+                let activation = self.model.network.activation;
+                activate::activate_keeping_derivative(activation, z, &mut scratch.a[l][..n * output]);
+            }
+        }
+    }
+
+    /// dl_dz of the last layer -> gradients of every layer, added to `grads`.
+    fn backward(&self, scratch: &mut Scratch<T>, n: usize, grads: &mut [T]) {
+        for (l, layer) in self.layout.layers.iter().enumerate().rev() {
+            let (input, output) = (layer.shape.input_width, layer.shape.output_width);
+            let x = if l == 0 { &scratch.features } else { &scratch.a[l - 1] };
+            let dl_dz = &scratch.dl_dz[..n * output];
+            let (dl_dw, dl_db) = grads[layer.whole()].split_at_mut(layer.weight.len());
+            dense::backward_weights(layer.shape, dl_dz, &x[..n * input], dl_dw, dl_db);
+            if l > 0 {
+                let dl_dx = &mut scratch.dl_dz_previous[..n * input];
+                dense::backward_input(layer.shape, dl_dz, &self.params[layer.weight.clone()], dl_dx);
+                activate::chain(dl_dx, &scratch.z[l - 1][..n * input]);
+                std::mem::swap(&mut scratch.dl_dz, &mut scratch.dl_dz_previous);
+            }
+        }
+    }
+}

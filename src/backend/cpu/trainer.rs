@@ -1,0 +1,273 @@
+//! Steps over chunks of samples on all cores, bit-identical for any number of threads.
+
+use super::network::{Pass, Scratch};
+use super::optimizer;
+use super::simd::vectorised;
+use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
+use crate::model::{Optimizer, ParamLayout, Raster, Real, Step, TrainingState};
+use rayon::prelude::*;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Samples computed at a time. Large enough that reading the weights is a small part of the
+/// work, small enough that a chunk's activations (2 KiB a sample for a width of 256) stay in L2.
+pub const CHUNK_SIZE: usize = 256;
+
+/// Parameters reduced and updated at a time by one thread.
+const PARAM_BLOCK: usize = 4096;
+
+/// Gradient sums kept apart within a step. Fixed by the batch alone, so that the order of
+/// additions does not depend on the number of threads.
+fn n_lanes(n_samples: usize) -> usize {
+    n_samples.div_ceil(4 * CHUNK_SIZE).clamp(1, 64)
+}
+
+/// The CPU backend. In f32 it trains; in f64 it is the reference.
+pub struct CpuTrainer<T> {
+    job: Job,
+    layout: ParamLayout,
+    pool: rayon::ThreadPool,
+    info: BackendInfo,
+    /// One a thread.
+    scratch: Vec<Mutex<Scratch<T>>>,
+    /// One a lane: gradients as laid out, and the lane's share of the loss.
+    lanes: Vec<Mutex<Lane<T>>>,
+    params: Vec<T>,
+    moments: Vec<Vec<T>>,
+    step: u64,
+    losses: Vec<f64>,
+}
+
+struct Lane<T> {
+    grads: Vec<T>,
+    loss: f64,
+}
+
+impl<T: Real> CpuTrainer<T> {
+    /// Prepares `job` from initial `params` (as laid out by the model) on `threads` threads, all
+    /// cores for 0.
+    ///
+    /// # Errors
+    /// When the worker threads cannot be started.
+    pub fn new(job: Job, params: &[T], threads: usize) -> Result<Self, BackendError> {
+        let layout = job.model.layout();
+        assert_eq!(params.len(), layout.n_params(), "parameters for the model");
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("cpu-{i}"))
+            .build()
+            .map_err(|e| BackendError::Device(e.to_string()))?;
+        let n_threads = pool.current_num_threads();
+        let scratch = || Mutex::new(Scratch::new(&job.model, CHUNK_SIZE));
+        let lane = || Mutex::new(Lane { grads: vec![T::zero(); layout.n_params()], loss: 0.0 });
+        Ok(Self {
+            scratch: (0..n_threads).map(|_| scratch()).collect(),
+            lanes: (0..n_lanes(job.batch_size as usize)).map(|_| lane()).collect(),
+            moments: vec![vec![T::zero(); layout.n_params()]; job.optimizer.n_moments()],
+            params: params.to_vec(),
+            info: BackendInfo {
+                backend: "cpu".into(),
+                device: std::env::consts::ARCH.into(),
+                threads: n_threads,
+                kernels: vec![format!("{:?}", pulp::Arch::new())],
+                chunk_size: CHUNK_SIZE as u32,
+                ..BackendInfo::default()
+            },
+            step: 0,
+            losses: Vec::new(),
+            layout,
+            pool,
+            job,
+        })
+    }
+
+    /// Weights and biases, as laid out.
+    pub fn params(&self) -> &[T] {
+        &self.params
+    }
+
+    /// One optimiser step; returns its loss, before the update.
+    pub fn step(&mut self, step: &Step) -> f64 {
+        let n_lanes = self.accumulate_gradients(step);
+        self.update(step, n_lanes);
+        self.step = step.index + 1;
+        self.lanes[..n_lanes].iter_mut().map(|lane| exclusive(lane).loss).sum()
+    }
+
+    /// Loss and gradients of `step` without an update.
+    pub fn loss_and_gradients(&mut self, step: &Step) -> (f64, Vec<T>) {
+        let n_lanes = self.accumulate_gradients(step);
+        let mut grads = vec![T::zero(); self.layout.n_params()];
+        let mut loss = 0.0;
+        for lane in &mut self.lanes[..n_lanes] {
+            let lane = exclusive(lane);
+            loss += lane.loss;
+            for (sum, &g) in grads.iter_mut().zip(&lane.grads) {
+                *sum += g;
+            }
+        }
+        (loss, grads)
+    }
+
+    /// Fills the lanes' gradients and losses; returns how many lanes were used.
+    fn accumulate_gradients(&mut self, step: &Step) -> usize {
+        let n_samples = step.n_samples as usize;
+        let n_lanes = n_lanes(n_samples);
+        assert!(n_lanes <= self.lanes.len(), "a step of {n_samples} samples exceeds the batch");
+        let n_chunks = n_samples.div_ceil(CHUNK_SIZE);
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params };
+        let (job, lanes, scratch) = (&self.job, &self.lanes, &self.scratch);
+        let next_lane = AtomicUsize::new(0);
+        // Threads take whole lanes, each from its first chunk to its last, whoever takes it.
+        self.pool.broadcast(|thread| {
+            let scratch = &mut *lock(&scratch[thread.index()]);
+            loop {
+                let l = next_lane.fetch_add(1, Ordering::Relaxed);
+                if l >= n_lanes {
+                    break;
+                }
+                let lane = &mut *lock(&lanes[l]);
+                lane.grads.fill(T::zero());
+                lane.loss = 0.0;
+                for chunk in n_chunks * l / n_lanes..n_chunks * (l + 1) / n_lanes {
+                    let first = chunk * CHUNK_SIZE;
+                    let n = CHUNK_SIZE.min(n_samples - first);
+                    lane.loss += pass.train(job, step, (first as u32, n), scratch, &mut lane.grads);
+                }
+            }
+        });
+        n_lanes
+    }
+
+    /// Sums the lanes' gradients in order and applies the optimiser, block by block.
+    fn update(&mut self, step: &Step, n_lanes: usize) {
+        let Self { pool, lanes, params, moments, job, .. } = self;
+        let lanes: Vec<_> = lanes[..n_lanes].iter().map(lock).collect();
+        let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.grads.as_slice()).collect();
+        let blocks = split_blocks(params, moments);
+        let optimizer = job.optimizer;
+        pool.install(|| {
+            blocks.into_par_iter().enumerate().for_each(|(b, block)| {
+                update_block(optimizer, step, &lanes, b * PARAM_BLOCK, block);
+            });
+        });
+    }
+}
+
+/// A range of the parameters with the same range of each moment.
+struct Block<'a, T> {
+    params: &'a mut [T],
+    moments: Vec<&'a mut [T]>,
+}
+
+fn split_blocks<'a, T>(params: &'a mut [T], moments: &'a mut [Vec<T>]) -> Vec<Block<'a, T>> {
+    let mut moments: Vec<_> = moments.iter_mut().map(|m| m.chunks_mut(PARAM_BLOCK)).collect();
+    params
+        .chunks_mut(PARAM_BLOCK)
+        .map(|params| Block { params, moments: moments.iter_mut().filter_map(Iterator::next).collect() })
+        .collect()
+}
+
+fn update_block<T: Real>(optimizer: Optimizer, step: &Step, lanes: &[&[T]], start: usize, block: Block<T>) {
+    let Block { params, mut moments } = block;
+    let mut sum = [T::zero(); PARAM_BLOCK];
+    let sum = &mut sum[..params.len()];
+    vectorised(
+        #[inline(always)]
+        || {
+            for lane in lanes {
+                for (sum, &g) in sum.iter_mut().zip(&lane[start..]) {
+                    *sum += g;
+                }
+            }
+            optimizer::update(optimizer, step.index, step.lr, sum, params, &mut moments);
+        },
+    );
+}
+
+/// A lock that no panicking thread can have poisoned: a panic in a worker ends the run.
+fn lock<L>(mutex: &Mutex<L>) -> std::sync::MutexGuard<'_, L> {
+    mutex.lock().expect("a worker thread panicked")
+}
+
+fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
+    mutex.get_mut().expect("a worker thread panicked")
+}
+
+/// Colours of consecutive pixels on all threads of `pool`.
+fn predict_with<T: Real>(
+    pool: &rayon::ThreadPool,
+    pass: &Pass<'_, T>,
+    scratch: &[Mutex<Scratch<T>>],
+    (raster, first_pixel): (&Raster, u64),
+    out: &mut [f32],
+) {
+    let channels = pass.model.network.output_width;
+    let chunks: Vec<_> = out.chunks_mut(CHUNK_SIZE * channels).map(Mutex::new).collect();
+    let next_chunk = AtomicUsize::new(0);
+    pool.broadcast(|thread| {
+        let scratch = &mut *lock(&scratch[thread.index()]);
+        loop {
+            let index = next_chunk.fetch_add(1, Ordering::Relaxed);
+            let Some(chunk) = chunks.get(index) else { break };
+            let pixel = first_pixel + (index * CHUNK_SIZE) as u64;
+            pass.predict(raster, pixel, scratch, &mut lock(chunk));
+        }
+    });
+}
+
+impl<T: Real> Predict for CpuTrainer<T> {
+    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params };
+        predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
+        Ok(())
+    }
+}
+
+impl<T: Real> Backend for CpuTrainer<T> {
+    fn info(&self) -> &BackendInfo {
+        &self.info
+    }
+
+    fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+        for step in steps {
+            let loss = self.step(step);
+            self.losses.push(loss);
+        }
+        Ok(())
+    }
+
+    fn take_losses(&mut self) -> Result<Vec<f64>, BackendError> {
+        Ok(std::mem::take(&mut self.losses))
+    }
+
+    fn finish(&mut self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<TrainingState, BackendError> {
+        let narrow = |values: &[T]| values.iter().map(|v| v.as_f32()).collect::<Vec<f32>>();
+        Ok(TrainingState {
+            step: self.step,
+            params: narrow(&self.params),
+            moments: self.moments.iter().map(|m| narrow(m)).collect(),
+        })
+    }
+
+    fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
+        if state.params.len() != self.params.len() || state.moments.len() != self.moments.len() {
+            return Err(BackendError::StateMismatch(format!(
+                "{} parameters and {} moments where {} and {} belong",
+                state.params.len(),
+                state.moments.len(),
+                self.params.len(),
+                self.moments.len()
+            )));
+        }
+        let widen = |values: &[f32]| values.iter().map(|&v| T::from_f32(v)).collect::<Vec<T>>();
+        self.params = widen(&state.params);
+        self.moments = state.moments.iter().map(|m| widen(m)).collect();
+        self.step = state.step;
+        Ok(())
+    }
+}
