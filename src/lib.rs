@@ -1,5 +1,44 @@
-//! Trains coordinate networks (x, y) -> colour to memorise pictures.
+//! Trains coordinate networks (x, y) -> colour to memorise pictures, on any GPU through wgpu or on
+//! the CPU, with its own forward pass, backward pass and optimisers.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`picture`] | loading, saving, resizing pictures; PSNR and SSIM |
+//! | [`config`] | a whole run as one value; defaults and checks |
+//! | [`model`] | what is computed, as data: encoding, network, loss, optimiser, sample order |
+//! | [`backend`] | where it is computed: the CPU, or WGSL kernels on a GPU |
+//! | [`trainer`] | the loop over epochs |
+//! | [`run`] | the run folder and the model file |
+//! | [`report`] | curves, strips, films |
+//!
+//! A training step happens in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is
+//! the plan recorded in [`backend::gpu`].
+//!
+//! ```
+//! use afterimage::{backend, config::Config, picture, trainer::{Position, Trainer}};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = picture::load("assets/astronaut.png".as_ref())?;
+//! let picture = std::sync::Arc::new(picture::resize(&file, 32, 32));
+//! let config: Config = toml::from_str("training.epochs = 50\ndevice.backend = 'cpu'")?;
+//! let run = config.resolve(&picture)?;
+//! let job = run.job(picture.clone());
+//! let mut backend = backend::open(&config.device, 0, job, &run.initial_params())?.backend;
+//! let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
+//! trainer.run(&mut ())?;
+//! let result = trainer.evaluate(true)?;
+//! assert!(result.train.psnr() > 20.0);
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("out.png");
+//! picture::save_png(&result.picture.unwrap(), &path)?;
+//! # Ok(())
+//! # }
+//! ```
 
+pub mod atomic_write;
 pub mod backend;
+pub mod config;
 pub mod model;
 pub mod picture;
+pub mod report;
+pub mod run;
+pub mod trainer;

@@ -2,6 +2,9 @@
 
 pub mod cpu;
 pub mod gpu;
+mod select;
+
+pub use select::{Opened, open};
 
 use crate::model::{Loss, Model, Optimizer, Raster, SampleSet, Step, TrainingState};
 use crate::picture::Picture;

@@ -2,7 +2,8 @@
 
 /// A loss over predictions p and targets t, both (batch, channels), reported as the mean over
 /// samples and channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// mean (p - t)^2
     Mse,

@@ -99,15 +99,37 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn exp_fast(self) -> Self {
-        // 2^(n + f) with f in [-1/2, 1/2]: n goes into the exponent bits, 2^f is a polynomial
-        // (its Taylor series to the sixth power: relative error below 2e-7).
-        let x = self.clamp(-87.0, 88.0) * std::f32::consts::LOG2_E;
-        let n = (x + ROUND_F32) - ROUND_F32;
-        let f = (x - n) * std::f32::consts::LN_2;
+        // e^x = 2^n e^f with |f| <= ln(2) / 2: n goes into the exponent bits and e^f is its Taylor
+        // series to the sixth power (relative error below 2e-7). ln 2 is taken off in two parts
+        // (Cody and Waite 1980), the first with few enough bits that n times it is exact.
+        const LN_2_HIGH: f32 = 0.693_359_4; // 355 / 512
+        const LN_2_LOW: f32 = -2.121_944_4e-4;
+        let x = self.clamp(-87.0, 88.0);
+        let n = (x * std::f32::consts::LOG2_E + ROUND_F32) - ROUND_F32;
+        let f = (x - n * LN_2_HIGH) - n * LN_2_LOW;
         let p = 1.0
             + f * (1.0
                 + f * (0.5 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
         // `n` is an integer within [-126, 127], so the cast and the shift are exact.
         p * f32::from_bits(((n as i32 + 127) as u32) << 23)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f32_functions_are_close_to_the_standard_ones() {
+        for i in -200_000..200_000 {
+            let t = i as f32 * 1.37e-3;
+            let (sine, cosine) = t.sin_cos_turns();
+            let (s, c) = f64::from(t).sin_cos_turns();
+            assert!((f64::from(sine) - s).abs() < 3e-7, "sin of {t} turns: {sine}, not {s}");
+            assert!((f64::from(cosine) - c).abs() < 3e-7, "cos of {t} turns: {cosine}, not {c}");
+            let x = i as f32 * 4e-4;
+            let e = f64::from(x).exp();
+            assert!((f64::from(x.exp_fast()) / e - 1.0).abs() < 4e-7, "e^{x}: {} not {e}", x.exp_fast());
+        }
     }
 }

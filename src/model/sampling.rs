@@ -4,7 +4,8 @@
 //! the same samples in the same order.
 
 /// Where pixels lie in the plane the network sees. x runs right, y down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Coords {
     /// Pixel centres over the longer side: ((x + 0.5), (y + 0.5)) / max(W, H).
     Center,
@@ -51,7 +52,8 @@ impl Raster {
 }
 
 /// Which pixels are kept from training and measured as the test split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Holdout {
     /// Train on every pixel; there is no test split.
     None,

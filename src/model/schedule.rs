@@ -3,7 +3,8 @@
 use std::f64::consts::PI;
 
 /// How the learning rate moves from its first value over `n_steps` steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Schedule {
     /// lr
     Constant,

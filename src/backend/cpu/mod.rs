@@ -6,6 +6,7 @@ pub mod activate;
 pub mod dense;
 pub mod encode;
 pub mod loss;
+pub mod memory;
 pub mod network;
 pub mod optimizer;
 pub mod sample;

@@ -1,5 +1,6 @@
 //! Steps over chunks of samples on all cores, bit-identical for any number of threads.
 
+use super::memory;
 use super::network::{Pass, Scratch};
 use super::optimizer;
 use super::simd::vectorised;
@@ -16,10 +17,13 @@ pub const CHUNK_SIZE: usize = 256;
 /// Parameters reduced and updated at a time by one thread.
 const PARAM_BLOCK: usize = 4096;
 
+/// Blocks times lanes from which an update is worth waking the other threads for.
+const PARALLEL_BLOCKS: usize = 32;
+
 /// Gradient sums kept apart within a step. Fixed by the batch alone, so that the order of
 /// additions does not depend on the number of threads.
-fn n_lanes(n_samples: usize) -> usize {
-    n_samples.div_ceil(4 * CHUNK_SIZE).clamp(1, 64)
+pub(super) fn n_lanes(n_samples: usize) -> usize {
+    n_samples.div_ceil(2 * CHUNK_SIZE).clamp(1, 64)
 }
 
 /// The CPU backend. In f32 it trains; in f64 it is the reference.
@@ -48,10 +52,11 @@ impl<T: Real> CpuTrainer<T> {
     /// cores for 0.
     ///
     /// # Errors
-    /// When the worker threads cannot be started.
+    /// When the job does not fit into memory, or the worker threads cannot be started.
     pub fn new(job: Job, params: &[T], threads: usize) -> Result<Self, BackendError> {
         let layout = job.model.layout();
         assert_eq!(params.len(), layout.n_params(), "parameters for the model");
+        memory::check::<T>(&job.model, &job.optimizer, job.batch_size, threads)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("cpu-{i}"))
@@ -86,6 +91,11 @@ impl<T: Real> CpuTrainer<T> {
         &self.params
     }
 
+    /// Replaces them.
+    pub fn set_params(&mut self, params: &[T]) {
+        self.params.copy_from_slice(params);
+    }
+
     /// One optimiser step; returns its loss, before the update.
     pub fn step(&mut self, step: &Step) -> f64 {
         let n_lanes = self.accumulate_gradients(step);
@@ -117,8 +127,23 @@ impl<T: Real> CpuTrainer<T> {
         let n_chunks = n_samples.div_ceil(CHUNK_SIZE);
         let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params };
         let (job, lanes, scratch) = (&self.job, &self.lanes, &self.scratch);
-        let next_lane = AtomicUsize::new(0);
+        let run_lane = |l: usize, scratch: &mut Scratch<T>| {
+            let lane = &mut *lock(&lanes[l]);
+            lane.grads.fill(T::zero());
+            lane.loss = 0.0;
+            for chunk in n_chunks * l / n_lanes..n_chunks * (l + 1) / n_lanes {
+                let first = chunk * CHUNK_SIZE;
+                let n = CHUNK_SIZE.min(n_samples - first);
+                lane.loss += pass.train(job, step, (first as u32, n), scratch, &mut lane.grads);
+            }
+        };
+        if n_lanes == 1 {
+            // Waking the other threads would take longer than a small step.
+            run_lane(0, &mut lock(&scratch[0]));
+            return n_lanes;
+        }
         // Threads take whole lanes, each from its first chunk to its last, whoever takes it.
+        let next_lane = AtomicUsize::new(0);
         self.pool.broadcast(|thread| {
             let scratch = &mut *lock(&scratch[thread.index()]);
             loop {
@@ -126,14 +151,7 @@ impl<T: Real> CpuTrainer<T> {
                 if l >= n_lanes {
                     break;
                 }
-                let lane = &mut *lock(&lanes[l]);
-                lane.grads.fill(T::zero());
-                lane.loss = 0.0;
-                for chunk in n_chunks * l / n_lanes..n_chunks * (l + 1) / n_lanes {
-                    let first = chunk * CHUNK_SIZE;
-                    let n = CHUNK_SIZE.min(n_samples - first);
-                    lane.loss += pass.train(job, step, (first as u32, n), scratch, &mut lane.grads);
-                }
+                run_lane(l, scratch);
             }
         });
         n_lanes
@@ -146,11 +164,12 @@ impl<T: Real> CpuTrainer<T> {
         let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.grads.as_slice()).collect();
         let blocks = split_blocks(params, moments);
         let optimizer = job.optimizer;
-        pool.install(|| {
-            blocks.into_par_iter().enumerate().for_each(|(b, block)| {
-                update_block(optimizer, step, &lanes, b * PARAM_BLOCK, block);
-            });
-        });
+        let update = |(b, block)| update_block(optimizer, step, &lanes, b * PARAM_BLOCK, block);
+        if blocks.len() * lanes.len() < PARALLEL_BLOCKS {
+            blocks.into_iter().enumerate().for_each(update);
+        } else {
+            pool.install(|| blocks.into_par_iter().enumerate().for_each(update));
+        }
     }
 }
 

@@ -1,0 +1,49 @@
+//! How much memory a job takes on the CPU, worked out before anything is allocated.
+
+use super::network::Scratch;
+use super::trainer::{CHUNK_SIZE, n_lanes};
+use crate::backend::BackendError;
+use crate::model::{Model, Optimizer};
+
+/// Bytes of weights, moments, gradient sums and work space, beside the picture.
+pub fn size_bytes<T: crate::model::Real>(
+    model: &Model,
+    optimizer: &Optimizer,
+    batch_size: u32,
+    threads: usize,
+) -> u64 {
+    let copies = 1 + optimizer.n_moments() + n_lanes(batch_size as usize);
+    let params = (model.network.n_params() * copies * size_of::<T>()) as u64;
+    params + (threads * Scratch::<T>::size_bytes(model, CHUNK_SIZE)) as u64
+}
+
+/// Refuses a job that needs more memory than is free. `threads` is 0 for all cores.
+///
+/// # Errors
+/// [`BackendError::DoesNotFit`], with both numbers.
+pub fn check<T: crate::model::Real>(
+    model: &Model,
+    optimizer: &Optimizer,
+    batch_size: u32,
+    threads: usize,
+) -> Result<(), BackendError> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if threads == 0 { cores() } else { threads };
+    let needed = size_bytes::<T>(model, optimizer, batch_size, threads);
+    let system =
+        sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_memory(
+            sysinfo::MemoryRefreshKind::nothing().with_ram(),
+        ));
+    let free = system.available_memory();
+    // Where the system does not say, the allocation itself will.
+    if free > 0 && needed > free {
+        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        return Err(BackendError::DoesNotFit(format!(
+            "a network of {:.1} million weights needs {:.1} GiB of memory to train and {:.1} GiB are free; give a smaller --hidden, --features or --layers",
+            model.network.n_params() as f64 / 1e6,
+            gib(needed),
+            gib(free),
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! From what was asked for to a backend that holds the job.
+
+use super::cpu::CpuTrainer;
+use super::{Backend, BackendError, Job};
+use crate::config::{BackendChoice, DeviceConfig};
+
+/// A backend ready to train.
+pub struct Opened {
+    /// With the job and its initial parameters on it.
+    pub backend: Box<dyn Backend>,
+    /// One line for the person, where the choice needs explaining.
+    pub note: Option<String>,
+}
+
+/// Opens the backend that `device` asks for and puts `job` on it. `threads` is for the CPU
+/// backend, 0 for all cores.
+///
+/// # Errors
+/// When no device fits the request or the job does not fit the device.
+pub fn open(device: &DeviceConfig, threads: usize, job: Job, params: &[f32]) -> Result<Opened, BackendError> {
+    let cpu = |job, note| -> Result<Opened, BackendError> {
+        Ok(Opened { backend: Box::new(CpuTrainer::new(job, params, threads)?), note })
+    };
+    match device.backend.unwrap_or_default() {
+        BackendChoice::Cpu => cpu(job, None),
+        BackendChoice::Auto | BackendChoice::Gpu => cpu(job, Some("no GPU found: training on the CPU".into())),
+    }
+}

@@ -1,0 +1,18 @@
+//! `afterimage completions`: scripts that complete the command line.
+
+use clap::CommandFactory;
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+#[command(after_help = "Example: afterimage completions bash > ~/.local/share/bash-completion/completions/afterimage")]
+pub(super) struct CompletionsArgs {
+    /// Which shell
+    shell: clap_complete::Shell,
+}
+
+pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut super::Cli::command(), "afterimage", &mut script);
+    std::io::Write::write_all(&mut std::io::stdout(), &script)?;
+    Ok(ExitCode::SUCCESS)
+}

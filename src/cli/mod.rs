@@ -1,0 +1,49 @@
+//! The command line: one file a subcommand.
+
+mod adapters;
+mod completions;
+mod display;
+mod train;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(version, about, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Memorise a picture with a coordinate network
+    Train(Box<train::TrainArgs>),
+    /// List the GPU adapters this machine offers
+    Adapters(adapters::AdaptersArgs),
+    /// Prove on this machine that every kernel computes what it should
+    Verify(verify::VerifyArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// Parses the command line and runs it.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    let level = match &cli.command {
+        Command::Train(args) => args.log_level(),
+        _ => "warn",
+    };
+    // Graphics drivers and wgpu report at length what only their developers can use.
+    let filter = format!("off,afterimage={level}");
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter))
+        .format_timestamp(None)
+        .init();
+    match cli.command {
+        Command::Train(args) => train::run(*args),
+        Command::Adapters(args) => adapters::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}

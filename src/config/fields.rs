@@ -1,0 +1,150 @@
+//! The words a configuration is written in.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+/// Input encodings by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum EncodingKind {
+    /// The position itself
+    None,
+    /// One turn across the picture
+    Basic,
+    /// Axis-aligned powers of two
+    Positional,
+    /// Random Fourier features
+    Gaussian,
+}
+
+/// Update rules by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Stochastic gradient descent
+    Sgd,
+    /// Adam with decoupled weight decay
+    Adam,
+}
+
+/// Where to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    /// The best hardware GPU, or the CPU where there is none
+    #[default]
+    Auto,
+    /// A GPU, or a software driver where that is all there is
+    Gpu,
+    /// The processor
+    Cpu,
+}
+
+/// Samples a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchSize {
+    /// All training pixels.
+    Full,
+    /// This many.
+    Samples(NonZeroU32),
+}
+
+impl FromStr for BatchSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "full" {
+            return Ok(Self::Full);
+        }
+        text.parse().map(Self::Samples).map_err(|_| {
+            format!("a batch is a number of samples from 1 to {} or `full`, not `{text}`", u32::MAX)
+        })
+    }
+}
+
+impl fmt::Display for BatchSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("full"),
+            Self::Samples(n) => n.fmt(f),
+        }
+    }
+}
+
+impl Serialize for BatchSize {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Full => serializer.serialize_str("full"),
+            Self::Samples(n) => n.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BatchSize {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = BatchSize;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of samples from 1 on, or \"full\"")
+            }
+            fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<BatchSize, E> {
+                n.to_string().parse().map_err(E::custom)
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<BatchSize, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// The size a picture is resized to before training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum PictureSize {
+    /// Its own.
+    Native,
+    /// Width and height in pixels.
+    Pixels(NonZeroU32, NonZeroU32),
+}
+
+impl FromStr for PictureSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "native" {
+            return Ok(Self::Native);
+        }
+        let sides = text.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+        sides.map(|(w, h)| Self::Pixels(w, h)).ok_or_else(|| {
+            format!("a size is `native` or WIDTHxHEIGHT in pixels, such as 256x256, not `{text}`")
+        })
+    }
+}
+
+impl TryFrom<String> for PictureSize {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<PictureSize> for String {
+    fn from(size: PictureSize) -> Self {
+        size.to_string()
+    }
+}
+
+impl fmt::Display for PictureSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native => f.write_str("native"),
+            Self::Pixels(w, h) => write!(f, "{w}x{h}"),
+        }
+    }
+}

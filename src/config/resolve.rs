@@ -1,0 +1,338 @@
+//! From what was asked to what is run: defaults filled in, every value checked.
+
+use super::{BatchSize, Config, EncodingKind, OptimizerKind, PictureSize, defaults};
+use crate::model::{
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Raster,
+    SampleSet, Schedule,
+};
+use crate::backend::Job;
+use crate::picture::Picture;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a configuration cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read or understood.
+    #[error("configuration {}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A value outside its range.
+    #[error("{field} is {value}: {allowed}")]
+    Value {
+        /// The setting's name.
+        field: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be right.
+        allowed: String,
+    },
+}
+
+fn bad(field: &'static str, value: impl Display, allowed: impl Into<String>) -> ConfigError {
+    ConfigError::Value { field, value: value.to_string(), allowed: allowed.into() }
+}
+
+/// A run with nothing left open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// The same as a configuration with every default filled in.
+    pub config: Config,
+    /// Encoding (frequencies drawn) and network.
+    pub model: Model,
+    /// How initial weights are drawn.
+    pub init: Init,
+    /// Frequencies, initial weights and sample order follow from it.
+    pub seed: u64,
+    /// Where pixels lie in the plane.
+    pub coords: Coords,
+    /// Positions of the picture's pixels.
+    pub raster: Raster,
+    /// Which pixels are trained on.
+    pub samples: SampleSet,
+    /// Samples a step.
+    pub batch_size: u32,
+    /// Passes over the training pixels.
+    pub epochs: u64,
+    /// What is minimised.
+    pub loss: Loss,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// Learning rate of the first step.
+    pub lr: f64,
+    /// How it moves.
+    pub schedule: Schedule,
+    /// Epochs between pictures.
+    pub snapshot_every: u64,
+}
+
+impl Resolved {
+    /// What a backend is asked to train. `picture` is the one this was resolved for.
+    pub fn job(&self, picture: Arc<Picture>) -> Job {
+        Job {
+            model: self.model.clone(),
+            picture,
+            raster: self.raster,
+            samples: self.samples,
+            loss: self.loss,
+            optimizer: self.optimizer,
+            batch_size: self.batch_size,
+        }
+    }
+
+    /// Initial weights and biases, as laid out by the model.
+    pub fn initial_params(&self) -> Vec<f32> {
+        self.init.draw(&self.model, self.seed)
+    }
+}
+
+/// Widths beyond this are refused before anything is multiplied with them.
+const MAX_WIDTH: usize = 1 << 20;
+/// Pixels of a training picture.
+const MAX_PIXELS: u64 = 1 << 28;
+const MAX_LAYERS: usize = 1 << 10;
+
+impl Config {
+    /// Checks what can be checked without the picture.
+    ///
+    /// # Errors
+    /// Names the first setting that is out of range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.optimizer(Activation::Relu)?;
+        self.network_shape()?;
+        self.encoding_spec(1)?;
+        self.activations(false)?;
+        positive("snapshot-every", self.output.snapshot_every)?;
+        match self.picture.size {
+            Some(size @ PictureSize::Pixels(w, h)) if u64::from(w.get()) * u64::from(h.get()) > MAX_PIXELS => {
+                Err(bad("size", size, format!("at most {MAX_PIXELS} pixels can be trained on")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fills every default for `picture` (already at its training size) and checks every value.
+    ///
+    /// # Errors
+    /// Names the first setting that is out of range.
+    pub fn resolve(&self, picture: &Picture) -> Result<Resolved, ConfigError> {
+        let seed = self.training.seed.unwrap_or(0);
+        let coords = self.picture.coords.unwrap_or(Coords::Center);
+        let samples = self.samples(picture)?;
+        let spec = self.encoding_spec(picture.width.max(picture.height))?;
+        let (activation, output_activation) = self.activations(picture.is_hdr())?;
+        let (hidden_width, n_layers) = self.network_shape()?;
+        let encoding = Encoding::new(spec, seed);
+        let network = Mlp {
+            input_width: encoding.output_width(),
+            hidden_width,
+            output_width: picture.channels,
+            n_layers,
+            activation,
+            output_activation,
+        };
+        let (optimizer, lr) = self.optimizer(activation)?;
+        let batch = self.training.batch.unwrap_or_else(|| defaults::batch(samples.len()));
+        let resolved = Resolved {
+            config: Self::default(),
+            model: Model { encoding, network },
+            init: self.network.init.unwrap_or_else(|| defaults::init(activation)),
+            seed,
+            coords,
+            raster: picture.raster(coords),
+            samples,
+            batch_size: match batch {
+                BatchSize::Full => samples.len(),
+                BatchSize::Samples(n) => n.get().min(samples.len()),
+            },
+            epochs: self.training.epochs.unwrap_or_else(|| defaults::epochs(samples.len())),
+            loss: self.training.loss.unwrap_or(Loss::Mse),
+            optimizer,
+            lr,
+            schedule: self.training.schedule.unwrap_or(Schedule::Cosine),
+            snapshot_every: positive("snapshot-every", self.output.snapshot_every)?.unwrap_or(1),
+        };
+        Ok(Resolved { config: self.filled(&resolved, spec, batch), ..resolved })
+    }
+
+    fn samples(&self, picture: &Picture) -> Result<SampleSet, ConfigError> {
+        let holdout = self.picture.holdout.unwrap_or(Holdout::None);
+        let (width, height) = (picture.width, picture.height);
+        let size = format!("{width}x{height}");
+        if picture.n_pixels() > u64::from(u32::MAX) / 4 {
+            return Err(bad(
+                "the picture",
+                size,
+                "at most 2^30 pixels can be trained on; use --size to shrink it",
+            ));
+        }
+        if holdout == Holdout::EveryOther && (width < 2 || height < 2) {
+            return Err(bad("the picture", size, "--holdout every-other needs at least 2x2 pixels"));
+        }
+        Ok(SampleSet { width, height, holdout })
+    }
+
+    fn encoding_spec(&self, longer_side: u32) -> Result<EncodingSpec, ConfigError> {
+        let kind = self.encoding.kind.unwrap_or(defaults::ENCODING);
+        let n_frequencies = self.encoding.features.unwrap_or(defaults::FEATURES);
+        if !(1..=MAX_WIDTH / 2).contains(&n_frequencies) {
+            let allowed = format!("give 1 to {} frequencies", MAX_WIDTH / 2);
+            return Err(bad("features", n_frequencies, allowed));
+        }
+        let sigma = self.encoding.sigma.unwrap_or_else(|| match kind {
+            EncodingKind::Positional => defaults::POSITIONAL_LOG2_MAX,
+            _ => defaults::sigma(longer_side),
+        });
+        if !(0.0..=1e6).contains(&sigma) {
+            return Err(bad("sigma", sigma, "give a number from 0 to 1e6"));
+        }
+        Ok(match kind {
+            EncodingKind::None => EncodingSpec::None,
+            EncodingKind::Basic => EncodingSpec::Basic,
+            EncodingKind::Positional if sigma > 20.0 => {
+                return Err(bad(
+                    "sigma",
+                    sigma,
+                    "with positional encoding it is a power of two; give 0 to 20",
+                ));
+            }
+            EncodingKind::Positional => EncodingSpec::Positional { n_frequencies, log2_max: sigma },
+            EncodingKind::Gaussian => EncodingSpec::Gaussian { n_frequencies, sigma },
+        })
+    }
+
+    /// Hidden width and number of linear layers.
+    fn network_shape(&self) -> Result<(usize, usize), ConfigError> {
+        let hidden = self.network.hidden.unwrap_or(defaults::HIDDEN);
+        if !(1..=MAX_WIDTH).contains(&hidden) {
+            return Err(bad("hidden", hidden, format!("give a width from 1 to {MAX_WIDTH}")));
+        }
+        let layers = self.network.layers.unwrap_or(defaults::LAYERS);
+        if !(2..=MAX_LAYERS).contains(&layers) {
+            let allowed = format!("give 2 to {MAX_LAYERS} linear layers (one hidden layer or more)");
+            return Err(bad("layers", layers, allowed));
+        }
+        Ok((hidden, layers))
+    }
+
+    fn activations(&self, hdr: bool) -> Result<(Activation, Activation), ConfigError> {
+        let w0 = self.network.w0.unwrap_or(defaults::W0);
+        if !(w0.is_finite() && w0 > 0.0) {
+            return Err(bad("w0", w0, "give a number above 0"));
+        }
+        let hidden = match self.network.activation.as_deref() {
+            None => defaults::activation(),
+            Some("relu") => Activation::Relu,
+            Some("sine") => Activation::Sine { w0 },
+            Some(other) => return Err(bad("activation", other, "give relu or sine")),
+        };
+        let output = match self.network.output.as_deref() {
+            None if hdr => Activation::Identity,
+            None | Some("sigmoid") => Activation::Sigmoid,
+            Some("identity") => Activation::Identity,
+            Some(other) => return Err(bad("output", other, "give sigmoid or identity")),
+        };
+        Ok((hidden, output))
+    }
+
+    fn optimizer(&self, activation: Activation) -> Result<(Optimizer, f64), ConfigError> {
+        let training = &self.training;
+        let kind = training.optimizer.unwrap_or(OptimizerKind::Adam);
+        let lr = training.lr.unwrap_or_else(|| defaults::lr(kind, activation));
+        if !(lr.is_finite() && lr > 0.0) {
+            return Err(bad("lr", lr, "give a learning rate above 0, such as 1e-3"));
+        }
+        let weight_decay = training.weight_decay.unwrap_or(0.0);
+        if !(weight_decay.is_finite() && weight_decay >= 0.0) {
+            return Err(bad("weight-decay", weight_decay, "give a number from 0 on"));
+        }
+        let momentum = below_one("momentum", training.momentum.unwrap_or(0.0))?;
+        if kind == OptimizerKind::Adam && momentum != 0.0 {
+            return Err(bad("momentum", momentum, "only --optimizer sgd has it; Adam has beta1"));
+        }
+        let beta1 = below_one("beta1", training.beta1.unwrap_or(defaults::ADAM_BETA1))?;
+        let beta2 = below_one("beta2", training.beta2.unwrap_or(defaults::ADAM_BETA2))?;
+        let epsilon = training.epsilon.unwrap_or(defaults::ADAM_EPSILON);
+        if !(epsilon.is_finite() && epsilon > 0.0) {
+            return Err(bad("epsilon", epsilon, "give a number above 0, such as 1e-8"));
+        }
+        let optimizer = match kind {
+            OptimizerKind::Sgd => Optimizer::Sgd { momentum, weight_decay },
+            OptimizerKind::Adam => Optimizer::Adam { beta1, beta2, epsilon, weight_decay },
+        };
+        Ok((optimizer, lr))
+    }
+
+    /// This configuration with every setting that has a meaning for `resolved` written out.
+    fn filled(&self, resolved: &Resolved, spec: EncodingSpec, batch: BatchSize) -> Self {
+        let mut config = self.clone();
+        config.picture.size.get_or_insert(PictureSize::Native);
+        config.picture.holdout = Some(resolved.samples.holdout);
+        config.picture.coords = Some(resolved.coords);
+        (config.encoding.kind, config.encoding.features, config.encoding.sigma) = match spec {
+            EncodingSpec::None => (Some(EncodingKind::None), None, None),
+            EncodingSpec::Basic => (Some(EncodingKind::Basic), None, None),
+            EncodingSpec::Positional { n_frequencies, log2_max } => {
+                (Some(EncodingKind::Positional), Some(n_frequencies), Some(log2_max))
+            }
+            EncodingSpec::Gaussian { n_frequencies, sigma } => {
+                (Some(EncodingKind::Gaussian), Some(n_frequencies), Some(sigma))
+            }
+        };
+        let network = &resolved.model.network;
+        config.network.hidden = Some(network.hidden_width);
+        config.network.layers = Some(network.n_layers);
+        config.network.activation = Some(network.activation.name().into());
+        config.network.w0 = match network.activation {
+            Activation::Sine { w0 } => Some(w0),
+            _ => None,
+        };
+        config.network.output = Some(network.output_activation.name().into());
+        config.network.init = Some(resolved.init);
+        let training = &mut config.training;
+        training.epochs = Some(resolved.epochs);
+        training.batch = Some(batch);
+        training.loss = Some(resolved.loss);
+        training.lr = Some(resolved.lr);
+        training.schedule = Some(resolved.schedule);
+        training.seed = Some(resolved.seed);
+        match resolved.optimizer {
+            Optimizer::Sgd { momentum, weight_decay } => {
+                training.optimizer = Some(OptimizerKind::Sgd);
+                training.momentum = Some(momentum);
+                training.weight_decay = Some(weight_decay);
+                (training.beta1, training.beta2, training.epsilon) = (None, None, None);
+            }
+            Optimizer::Adam { beta1, beta2, epsilon, weight_decay } => {
+                training.optimizer = Some(OptimizerKind::Adam);
+                training.momentum = None;
+                training.weight_decay = Some(weight_decay);
+                (training.beta1, training.beta2, training.epsilon) =
+                    (Some(beta1), Some(beta2), Some(epsilon));
+            }
+        }
+        config.output.snapshot_every = Some(resolved.snapshot_every);
+        config.device.backend.get_or_insert_default();
+        config
+    }
+}
+
+fn positive(field: &'static str, value: Option<u64>) -> Result<Option<u64>, ConfigError> {
+    match value {
+        Some(0) => Err(bad(field, 0, "give a number from 1 on")),
+        other => Ok(other),
+    }
+}
+
+fn below_one(field: &'static str, value: f64) -> Result<f64, ConfigError> {
+    if (0.0..1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(bad(field, value, "give a number from 0 to below 1"))
+    }
+}

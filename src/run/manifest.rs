@@ -1,0 +1,60 @@
+//! `run.json`: what ran, on what, and how long it took.
+
+use super::RunError;
+use crate::atomic_write::{Durability, atomic_write};
+use crate::backend::BackendInfo;
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+
+/// The contents of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Manifest {
+    /// This program's version.
+    pub version: &'static str,
+    /// Operating system and processor architecture.
+    pub platform: String,
+    /// Backend, adapter, driver and kernels.
+    pub device: BackendInfo,
+    /// Frequencies, initial weights and sample order follow from it.
+    pub seed: u64,
+    /// Width, height and channels of the training picture.
+    pub picture: [u32; 3],
+    /// Weights and biases.
+    pub n_params: usize,
+    /// Whether all epochs were done.
+    pub complete: bool,
+    /// Whole passes over the training pixels.
+    pub epochs: u64,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Final PSNR in dB of the training split.
+    pub psnr_train: Option<f64>,
+    /// Final PSNR in dB of the test split.
+    pub psnr_test: Option<f64>,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// Wall time in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Timings {
+    /// Until the first step: loading, device, pipelines.
+    pub startup_seconds: f64,
+    /// The loop over epochs, evaluation included.
+    pub training_seconds: f64,
+    /// Samples trained on per second of the loop.
+    pub samples_per_second: f64,
+}
+
+impl Manifest {
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), RunError> {
+        let text = serde_json::to_string_pretty(self).expect("the manifest is plain data");
+        atomic_write(path, Durability::Durable, |file| writeln!(file, "{text}"))
+            .map_err(|e| RunError::write(path, &e))
+    }
+}

@@ -1,0 +1,137 @@
+//! What a run leaves behind at its end: picture, model, curves, strip, film and manifest.
+
+use super::model_file;
+use super::{Manifest, RunError, RunFolder, Timings};
+use crate::backend::Backend;
+use crate::config::{Config, Resolved};
+use crate::picture::{Picture, save_exr, save_png};
+use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, pick_frames};
+use crate::trainer::{EpochSummary, Evaluation, Outcome};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Panels of the strip beside the ground truth.
+const STRIP_PANELS: usize = 4;
+
+/// Everything known at the end of a run.
+pub struct Results<'a> {
+    /// Where it is written.
+    pub folder: &'a RunFolder,
+    /// What was run.
+    pub run: &'a Resolved,
+    /// The training picture.
+    pub picture: &'a Picture,
+    /// The picture as the network sees it now.
+    pub evaluation: Evaluation,
+    /// One row an epoch.
+    pub metrics: &'a [EpochSummary],
+    /// Epochs with a picture on disk.
+    pub snapshots: &'a [u64],
+    /// How the run ended.
+    pub outcome: &'a Outcome,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+impl Results<'_> {
+    /// Writes everything.
+    ///
+    /// # Errors
+    /// When the device fails or a file cannot be written.
+    pub fn write(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
+        let folder = self.folder;
+        let reconstruction = self.evaluation.picture.as_ref().expect("evaluated with its picture");
+        save_png(&reconstruction.to_display(), &folder.file("final.png"))?;
+        if reconstruction.is_hdr() {
+            save_exr(reconstruction, &folder.file("final.exr"))?;
+        }
+        self.save_model(backend)?;
+        let points: Vec<CurvePoint> = self.metrics.iter().map(CurvePoint::from).collect();
+        report::save_psnr_curves(folder.path(), &[Series { name: String::new(), points }])?;
+        self.save_strip(reconstruction)?;
+        let frames: Vec<(u64, PathBuf)> = self.snapshots.iter().map(|&e| (e, folder.snapshot(e))).collect();
+        report::save_film(&folder.file("progress.gif"), &frames, &Film::default())?;
+        self.manifest(backend).save(&folder.file("run.json"))
+    }
+
+    fn save_model(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
+        let state = backend.state().map_err(crate::trainer::TrainError::from)?;
+        let Picture { width, height, .. } = *self.picture;
+        let metadata = BTreeMap::from([("config".to_owned(), self.shareable_config().to_toml())]);
+        let saved = model_file::Saved {
+            model: &self.run.model,
+            params: &state.params,
+            coords: self.run.coords,
+            width,
+            height,
+            metadata: &metadata,
+        };
+        Ok(model_file::save(&self.folder.file("model.safetensors"), &saved)?)
+    }
+
+    /// The configuration without what belongs to this machine: a model is passed on.
+    fn shareable_config(&self) -> Config {
+        let mut config = self.run.config.clone();
+        config.picture.file = config.picture.file.and_then(|f| f.file_name().map(PathBuf::from));
+        config.device = crate::config::DeviceConfig::default();
+        config
+    }
+
+    fn save_strip(&self, reconstruction: &Picture) -> Result<(), RunError> {
+        let mut strip = Strip::new();
+        let psnr_of = |epoch| self.metrics.iter().find(|row| row.epoch == epoch).map(|row| row.psnr_train);
+        // The last panel is the network as it is now, even in the middle of an epoch.
+        for i in pick_frames(self.snapshots, STRIP_PANELS) {
+            let epoch = self.snapshots[i];
+            if self.outcome.complete && i + 1 == self.snapshots.len() {
+                break;
+            }
+            let panel = crate::picture::load(&self.folder.snapshot(epoch))?;
+            strip.push(&panel, epoch_label(epoch, psnr_of(epoch)));
+        }
+        let position = &self.outcome.position;
+        let label = if position.steps_into_epoch == 0 {
+            epoch_label(position.epochs_done, Some(self.evaluation.train.psnr()))
+        } else {
+            format!("step {} · {:.1} dB", self.outcome.step, self.evaluation.train.psnr())
+        };
+        strip.push(reconstruction, label);
+        strip.push(self.picture, "ground truth");
+        Ok(strip.save(&self.folder.file("strip.png"))?)
+    }
+
+    fn manifest(&self, backend: &dyn Backend) -> Manifest {
+        let Picture { width, height, channels, .. } = *self.picture;
+        Manifest {
+            version: env!("CARGO_PKG_VERSION"),
+            platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            device: backend.info().clone(),
+            seed: self.run.seed,
+            picture: [width, height, channels as u32],
+            n_params: self.run.model.layout().n_params(),
+            complete: self.outcome.complete,
+            epochs: self.outcome.position.epochs_done,
+            steps: self.outcome.step,
+            psnr_train: finite(self.evaluation.train.psnr()),
+            psnr_test: (self.evaluation.test.count > 0).then(|| self.evaluation.test.psnr()).and_then(finite),
+            timings: self.timings,
+        }
+    }
+}
+
+/// JSON has no infinity, the PSNR of a perfect fit.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+impl From<&EpochSummary> for CurvePoint {
+    fn from(row: &EpochSummary) -> Self {
+        Self {
+            epoch: row.epoch,
+            step: row.step,
+            seconds: row.seconds,
+            psnr_train: row.psnr_train,
+            psnr_test: row.psnr_test,
+        }
+    }
+}

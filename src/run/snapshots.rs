@@ -1,0 +1,60 @@
+//! Writes snapshots beside training, so that encoding PNGs does not hold it up.
+
+use super::RunError;
+use crate::picture::{Picture, save_png};
+use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+/// Pictures waiting to be written. More would only fill memory: training waits then.
+const QUEUE: usize = 2;
+
+/// A thread that writes pictures in the order they come.
+#[derive(Debug)]
+pub struct SnapshotWriter {
+    queue: Option<SyncSender<(PathBuf, Picture)>>,
+    thread: Option<JoinHandle<Result<(), RunError>>>,
+}
+
+impl SnapshotWriter {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start() -> Result<Self, RunError> {
+        let (queue, incoming) = sync_channel::<(PathBuf, Picture)>(QUEUE);
+        let write_all = move || {
+            for (path, picture) in incoming {
+                save_png(&picture.to_display(), &path)?;
+            }
+            Ok(())
+        };
+        let thread = std::thread::Builder::new()
+            .name("snapshots".into())
+            .spawn(write_all)
+            .map_err(|e| RunError::write(&PathBuf::from("snapshots"), &e))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Hands over a picture; waits while too many are queued.
+    ///
+    /// # Errors
+    /// When an earlier one could not be written.
+    pub fn write(&mut self, path: PathBuf, picture: Picture) -> Result<(), RunError> {
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.send((path, picture)).is_ok());
+        // The thread only stops listening when a write has failed.
+        if sent { Ok(()) } else { self.finish() }
+    }
+
+    /// Waits until everything is written.
+    ///
+    /// # Errors
+    /// When a picture could not be written.
+    pub fn finish(&mut self) -> Result<(), RunError> {
+        drop(self.queue.take());
+        match self.thread.take() {
+            Some(thread) => thread.join().expect("the snapshot thread does not panic"),
+            None => Ok(()),
+        }
+    }
+}

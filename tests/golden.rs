@@ -1,0 +1,147 @@
+//! The f64 reference against PyTorch in float64 (`tests/golden/generate.py`): output, loss, the
+//! gradient of each tensor, and ten steps of each optimiser.
+
+use afterimage::backend::cpu::CpuTrainer;
+use afterimage::backend::{Job, Predict};
+use afterimage::model::{
+    Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, SampleSet, Shuffle, Step,
+};
+use afterimage::picture::{Picture, Pixels};
+use safetensors::{Dtype, SafeTensors};
+use std::sync::Arc;
+
+/// Both sides add a few hundred terms of order one in f64, in different orders: about 1e-14
+/// apart. Ten steps amplify that a little; Adam's division by sqrt(v) more.
+const TOLERANCE: f64 = 1e-11;
+
+struct Golden {
+    bytes: Vec<u8>,
+}
+
+impl Golden {
+    fn read(name: &str) -> Self {
+        let path = format!("{}/tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        Self { bytes: std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}")) }
+    }
+
+    fn tensors(&self) -> SafeTensors<'_> {
+        SafeTensors::deserialize(&self.bytes).expect("the golden file is whole")
+    }
+
+    fn f64s(&self, name: &str) -> Vec<f64> {
+        let tensor = self.tensors().tensor(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(tensor.dtype(), Dtype::F64, "{name}");
+        tensor.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes"))).collect()
+    }
+
+    /// W and b of all layers under `prefix`, one after the other: the flat buffer.
+    fn params(&self, prefix: &str) -> Vec<f64> {
+        (0..3)
+            .flat_map(|layer| ["weight", "bias"].map(|kind| format!("{prefix}.{layer}.{kind}")))
+            .flat_map(|name| self.f64s(&name))
+            .collect()
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self.tensors().tensor("encoding.frequencies") {
+            Err(_) => Encoding::Identity,
+            Ok(tensor) => {
+                let values: Vec<f32> = tensor
+                    .data()
+                    .chunks_exact(4)
+                    .map(|b| f32::from_le_bytes(b.try_into().expect("4 bytes")))
+                    .collect();
+                Encoding::Fourier { frequencies: values.chunks_exact(2).map(|b| [b[0], b[1]]).collect() }
+            }
+        }
+    }
+
+    fn job(&self, optimizer: Optimizer) -> Job {
+        let pixels = self.tensors().tensor("pixels").expect("pixels").data().to_vec();
+        let (width, height) = (7, 5);
+        let picture = Arc::new(Picture { width, height, channels: 3, pixels: Pixels::U8(pixels) });
+        let encoding = self.encoding();
+        let network = Mlp {
+            input_width: encoding.output_width(),
+            hidden_width: 11,
+            output_width: 3,
+            n_layers: 3,
+            activation: Activation::Relu,
+            output_activation: Activation::Sigmoid,
+        };
+        Job {
+            model: Model { encoding, network },
+            raster: picture.raster(Coords::Center),
+            samples: SampleSet { width, height, holdout: Holdout::None },
+            picture,
+            loss: Loss::Mse,
+            optimizer,
+            batch_size: width * height,
+        }
+    }
+}
+
+fn step(index: u64, lr: f64) -> Step {
+    Step { index, shuffle: Shuffle::new(35, 1, index), first_sample: 0, n_samples: 35, lr }
+}
+
+/// Largest difference over the largest expected value.
+fn assert_close(what: &str, actual: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        let share = (a - e).abs() / scale / tolerance;
+        assert!(share <= 1.0, "{what}[{i}] is {a}, PyTorch has {e}: {share:.2} of the tolerance");
+    }
+}
+
+fn check(name: &str) {
+    let golden = Golden::read(name);
+    let plain = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+    let mut trainer = CpuTrainer::new(golden.job(plain), &golden.params("initial"), 2).expect("threads start");
+    let (loss, gradients) = trainer.loss_and_gradients(&step(0, 0.0));
+    assert_close(&format!("{name} loss"), &[loss], &golden.f64s("loss"), TOLERANCE);
+    assert_close(&format!("{name} gradient"), &gradients, &golden.params("gradient"), TOLERANCE);
+    let mut output = vec![0.0; 35 * 3];
+    let raster = golden.job(plain).raster;
+    trainer.predict(&raster, 0, &mut output).expect("the CPU predicts");
+    let output: Vec<f64> = output.into_iter().map(f64::from).collect();
+    // Predictions come as f32.
+    assert_close(&format!("{name} output"), &output, &golden.f64s("output"), f64::from(f32::EPSILON));
+
+    let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8);
+    for (optimizer_name, lr, optimizer) in [
+        ("sgd", 0.3, plain),
+        ("momentum", 0.1, Optimizer::Sgd { momentum: 0.9, weight_decay: 0.01 }),
+        ("adam", 1e-2, Optimizer::Adam { beta1, beta2, epsilon, weight_decay: 0.0 }),
+        ("adamw", 1e-2, Optimizer::Adam { beta1: 0.85, beta2: 0.99, epsilon, weight_decay: 0.1 }),
+    ] {
+        let mut trainer =
+            CpuTrainer::new(golden.job(optimizer), &golden.params("initial"), 2).expect("threads start");
+        let losses: Vec<f64> = (0..10).map(|i| trainer.step(&step(i, lr))).collect();
+        let what = format!("{name} {optimizer_name}");
+        assert_close(&format!("{what} losses"), &losses, &golden.f64s(&format!("{optimizer_name}.losses")), TOLERANCE);
+        let expected = golden.params(&format!("{optimizer_name}.final"));
+        assert_close(&format!("{what} weights"), trainer.params(), &expected, TOLERANCE);
+    }
+}
+
+#[test]
+fn none() {
+    check("none");
+}
+
+#[test]
+fn basic() {
+    check("basic");
+}
+
+#[test]
+fn positional() {
+    check("positional");
+}
+
+#[test]
+fn gaussian() {
+    check("gaussian");
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Writes the float64 results that tests/golden.rs holds the CPU reference against.
+
+    pip install torch==2.13.0 numpy==2.4.6 safetensors==0.8.0
+    python tests/golden/generate.py
+
+One file an encoding. Each holds the inputs (pixels, frequencies, initial weights, float32 values
+widened), the network's output, loss and gradients at the initial weights, and for each optimiser
+the losses of ten full-batch steps and the weights after them.
+"""
+import math
+import pathlib
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+WIDTH, HEIGHT, HIDDEN, STEPS = 7, 5, 11, 10
+OPTIMIZERS = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.3),
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
+    "adam": lambda p: torch.optim.Adam(p, lr=1e-2),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=1e-2, betas=(0.85, 0.99), weight_decay=0.1),
+}
+
+generator = np.random.default_rng(2020)
+pixels = generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+step = np.float32(1 / max(WIDTH, HEIGHT))
+origin = np.float32(0.5 / max(WIDTH, HEIGHT))
+ys, xs = np.meshgrid(np.arange(HEIGHT, dtype=np.float32), np.arange(WIDTH, dtype=np.float32), indexing="ij")
+coords = torch.tensor(np.stack([xs * step + origin, ys * step + origin], -1).reshape(-1, 2), dtype=torch.float64)
+target = torch.tensor(pixels.reshape(-1, 3).astype(np.float32) / np.float32(255), dtype=torch.float64)
+
+positional = np.zeros((6, 2), np.float32)
+for j, t in enumerate(np.linspace(0, 3, 3)):
+    positional[2 * j, 0] = positional[2 * j + 1, 1] = 2**t - 1
+ENCODINGS = {
+    "none": None,
+    "basic": np.eye(2, dtype=np.float32),
+    "positional": positional,
+    "gaussian": (2 * generator.standard_normal((5, 2))).astype(np.float32),
+}
+
+
+def network(features, weights):
+    x = features
+    for i in range(0, len(weights), 2):
+        x = torch.nn.functional.linear(x, weights[i], weights[i + 1])
+        x = torch.relu(x) if i + 2 < len(weights) else torch.sigmoid(x)
+    return x
+
+
+for name, frequencies in ENCODINGS.items():
+    if frequencies is None:
+        features = coords
+    else:
+        phase = 2 * math.pi * coords @ torch.tensor(frequencies, dtype=torch.float64).T
+        features = torch.cat([phase.sin(), phase.cos()], -1)
+    widths = [features.shape[1], HIDDEN, HIDDEN, 3]
+    initial = []
+    for i, o in zip(widths, widths[1:]):
+        initial.append((generator.standard_normal((o, i)) / math.sqrt(i)).astype(np.float32).astype(np.float64))
+        initial.append((0.1 * generator.standard_normal(o)).astype(np.float32).astype(np.float64))
+    tensors = {"pixels": pixels}
+    if frequencies is not None:
+        tensors["encoding.frequencies"] = frequencies
+
+    def fresh():
+        return [torch.tensor(w, requires_grad=True) for w in initial]
+
+    def store(prefix, values):
+        for i, value in enumerate(values):
+            tensors[f"{prefix}.{i // 2}.{'bias' if i % 2 else 'weight'}"] = value
+
+    weights = fresh()
+    output = network(features, weights)
+    loss = torch.nn.functional.mse_loss(output, target)
+    loss.backward()
+    store("initial", initial)
+    store("gradient", [w.grad.numpy() for w in weights])
+    tensors["output"] = output.detach().numpy()
+    tensors["loss"] = loss.detach().numpy().reshape(1)
+    for optimizer, make in OPTIMIZERS.items():
+        weights = fresh()
+        opt = make(weights)
+        losses = []
+        for _ in range(STEPS):
+            opt.zero_grad()
+            loss = torch.nn.functional.mse_loss(network(features, weights), target)
+            loss.backward()
+            opt.step()
+            losses.append(loss.item())
+        tensors[f"{optimizer}.losses"] = np.array(losses)
+        store(f"{optimizer}.final", [w.detach().numpy() for w in weights])
+    path = pathlib.Path(__file__).with_name(f"{name}.safetensors")
+    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path)
+    print(path.name, path.stat().st_size, "bytes")

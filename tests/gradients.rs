@@ -1,0 +1,123 @@
+//! The reference's gradients against central differences, in f64.
+//!
+//! Smooth networks use the five-point rule with h = 1e-3, whose truncation error is O(h^4).
+//!
+//! A ReLU network is smooth except where a pre-activation is zero, and a step across such a kink
+//! spoils the difference. So it uses the three-point rule with h = 1e-6: in the 35 samples of
+//! 33 units at most, a weight's move by h moves each pre-activation by about h, and the chance
+//! that one of them, of order one, crosses zero is about 1e-3 a weight. With the fixed seeds here
+//! none does; one that did would show as an error thousands of times above the bound.
+
+use afterimage::backend::Job;
+use afterimage::backend::cpu::CpuTrainer;
+use afterimage::model::{
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet, Shuffle,
+    Step,
+};
+use afterimage::picture::{Picture, Pixels};
+use std::sync::Arc;
+
+const BOUND: f64 = 1e-7;
+
+fn job(spec: EncodingSpec, n_layers: usize, activation: Activation, output_activation: Activation) -> Job {
+    let (width, height, channels) = (7, 5, 3);
+    let pixels = (0..width * height * channels).map(|i| (i * 97 % 251) as u8).collect();
+    let picture = Arc::new(Picture { width, height, channels: channels as usize, pixels: Pixels::U8(pixels) });
+    let encoding = Encoding::new(spec, 3);
+    let network = Mlp {
+        input_width: encoding.output_width(),
+        hidden_width: 11,
+        output_width: 3,
+        n_layers,
+        activation,
+        output_activation,
+    };
+    Job {
+        model: Model { encoding, network },
+        raster: picture.raster(Coords::Center),
+        samples: SampleSet { width, height, holdout: Holdout::None },
+        picture,
+        loss: Loss::Mse,
+        optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },
+        batch_size: width * height,
+    }
+}
+
+/// The largest |numeric - analytic| over the largest gradient.
+///
+/// Not over each gradient itself: differences resolve no more than eps L / h = 1e-11 in absolute
+/// terms, which is all that is left of a gradient near zero.
+fn worst_relative_error(job: &Job) -> f64 {
+    let params: Vec<f64> = Init::GlorotNormal.draw(&job.model, 5).iter().map(|&w| f64::from(w)).collect();
+    let n = job.batch_size;
+    let step =
+        Step { index: 0, shuffle: Shuffle::new(n, 1, 0), first_sample: 0, n_samples: n, lr: 1.0 };
+    let mut trainer = CpuTrainer::new(job.clone(), &params, 1).expect("threads start");
+    let mut at = |params: &[f64]| {
+        trainer.set_params(params);
+        trainer.loss_and_gradients(&step)
+    };
+    let (_, analytic) = at(&params);
+    let largest = analytic.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+    assert!(largest > 1e-4, "gradients vanish: the check would check nothing");
+    let mut worst = 0.0_f64;
+    for (i, &g) in analytic.iter().enumerate() {
+        let mut moved = |by: f64| {
+            let mut params = params.clone();
+            params[i] += by;
+            at(&params).0
+        };
+        let numeric = if job.model.network.activation == Activation::Relu {
+            let h = 1e-6;
+            (moved(h) - moved(-h)) / (2.0 * h)
+        } else {
+            let h = 1e-3;
+            (8.0 * (moved(h) - moved(-h)) - (moved(2.0 * h) - moved(-2.0 * h))) / (12.0 * h)
+        };
+        let error = (numeric - g).abs() / largest;
+        assert!(!error.is_nan(), "gradient {i} is {g}, numerically {numeric}");
+        worst = worst.max(error);
+    }
+    worst
+}
+
+#[test]
+fn whole_networks() {
+    let encodings = [
+        EncodingSpec::None,
+        EncodingSpec::Basic,
+        EncodingSpec::Positional { n_frequencies: 6, log2_max: 3.0 },
+        EncodingSpec::Gaussian { n_frequencies: 5, sigma: 2.0 },
+    ];
+    for encoding in encodings {
+        for n_layers in [2, 3, 4] {
+            for activation in [Activation::Relu, Activation::Sine { w0: 3.0 }, Activation::Sigmoid] {
+                for output in [Activation::Sigmoid, Activation::Identity] {
+                    let worst = worst_relative_error(&job(encoding, n_layers, activation, output));
+                    assert!(
+                        worst < BOUND,
+                        "{encoding:?}, {n_layers} layers, {activation:?}, {output:?}: relative error {worst:e}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn activations() {
+    // Away from ReLU's kink at 0 by far more than h.
+    for activation in
+        [Activation::Identity, Activation::Relu, Activation::Sine { w0: 30.0 }, Activation::Sigmoid]
+    {
+        for z in [-2.3, -0.7, -0.01, 0.013, 0.4, 1.9] {
+            // Balances h^2 f'''/6 (w0^3 for sine) against rounding, eps / h.
+            let h = 1e-6;
+            let numeric = (activation.value(z + h) - activation.value(z - h)) / (2.0 * h);
+            let exact: f64 = activation.derivative(z);
+            let error = (numeric - exact).abs() / exact.abs().max(1e-2);
+            assert!(error < BOUND, "{activation:?} at {z}: {exact}, numerically {numeric}");
+            assert_eq!(activation.value_and_derivative(z), (activation.value(z), exact));
+        }
+    }
+}
