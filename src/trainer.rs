@@ -187,7 +187,8 @@ impl<'a> Trainer<'a> {
             self.backend.predict(raster, first_pixel, out)?;
             for (i, colour) in out.chunks_exact(channels).enumerate() {
                 let pixel = first_pixel + i as u64;
-                let (x, y) = ((pixel % u64::from(raster.width)) as u32, (pixel / u64::from(raster.width)) as u32);
+                let (x, y) =
+                    ((pixel % u64::from(raster.width)) as u32, (pixel / u64::from(raster.width)) as u32);
                 let split = if samples.in_training_split(x, y) {
                     &mut evaluation.train
                 } else if samples.in_test_split(x, y) {
@@ -309,7 +310,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn steps_done(&self) -> u64 {
-        self.position.epochs_done * u64::from(self.steps_per_epoch()) + u64::from(self.position.steps_into_epoch)
+        self.position.epochs_done * u64::from(self.steps_per_epoch())
+            + u64::from(self.position.steps_into_epoch)
     }
 
     fn outcome(&self, complete: bool) -> Outcome {

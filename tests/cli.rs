@@ -70,7 +70,13 @@ fn its_own_configuration_repeats_a_run() {
     let dir = folder();
     let (first, second) = (dir.path().join("first"), dir.path().join("second"));
     small_run(&first).args(["--epochs", "4", "--batch", "100", "--seed", "9"]).assert().success();
-    afterimage().args(["train", "--config"]).arg(first.join("config.toml")).arg("--out").arg(&second).assert().success();
+    afterimage()
+        .args(["train", "--config"])
+        .arg(first.join("config.toml"))
+        .arg("--out")
+        .arg(&second)
+        .assert()
+        .success();
     for file in ["model.safetensors", "final.png", "epochs/00002.png", "config.toml"] {
         let read = |run: &Path| std::fs::read(run.join(file)).expect(file);
         assert_eq!(read(&first), read(&second), "{file} differs");
@@ -84,7 +90,18 @@ fn any_number_of_threads_gives_the_same_bits() {
         let out = dir.path().join(threads);
         let mut command = afterimage();
         command.arg("train").arg(astronaut()).arg("--out").arg(&out);
-        command.args(["--backend", "cpu", "--size", "61x47", "--epochs", "2", "--batch", "1500", "--hidden", "37"]);
+        command.args([
+            "--backend",
+            "cpu",
+            "--size",
+            "61x47",
+            "--epochs",
+            "2",
+            "--batch",
+            "1500",
+            "--hidden",
+            "37",
+        ]);
         command.args(["--threads", threads]).assert().success();
         std::fs::read(out.join("model.safetensors")).expect("a model")
     };
@@ -98,10 +115,30 @@ fn grey_alpha_and_sixteen_bits_come_back_as_they_were() {
     use image::{ColorType, DynamicImage, ImageBuffer};
     let dir = folder();
     let pictures: [(&str, DynamicImage, ColorType); 4] = [
-        ("grey", DynamicImage::ImageLuma8(ImageBuffer::from_fn(13, 7, |x, y| image::Luma([(x * 9 + y) as u8]))), ColorType::L8),
-        ("rgba", DynamicImage::ImageRgba8(ImageBuffer::from_fn(5, 9, |x, y| image::Rgba([x as u8 * 40, 9, y as u8, 200]))), ColorType::Rgba8),
-        ("deep", DynamicImage::ImageRgb16(ImageBuffer::from_fn(6, 6, |x, y| image::Rgb([x as u16 * 9000, 77, y as u16]))), ColorType::Rgb16),
-        ("one", DynamicImage::ImageRgb8(ImageBuffer::from_fn(1, 1, |_, _| image::Rgb([200, 100, 50]))), ColorType::Rgb8),
+        (
+            "grey",
+            DynamicImage::ImageLuma8(ImageBuffer::from_fn(13, 7, |x, y| image::Luma([(x * 9 + y) as u8]))),
+            ColorType::L8,
+        ),
+        (
+            "rgba",
+            DynamicImage::ImageRgba8(ImageBuffer::from_fn(5, 9, |x, y| {
+                image::Rgba([x as u8 * 40, 9, y as u8, 200])
+            })),
+            ColorType::Rgba8,
+        ),
+        (
+            "deep",
+            DynamicImage::ImageRgb16(ImageBuffer::from_fn(6, 6, |x, y| {
+                image::Rgb([x as u16 * 9000, 77, y as u16])
+            })),
+            ColorType::Rgb16,
+        ),
+        (
+            "one",
+            DynamicImage::ImageRgb8(ImageBuffer::from_fn(1, 1, |_, _| image::Rgb([200, 100, 50]))),
+            ColorType::Rgb8,
+        ),
     ];
     for (name, picture, color) in pictures {
         let file = dir.path().join(format!("{name}.png"));

@@ -98,7 +98,8 @@ fn assert_close(what: &str, actual: &[f64], expected: &[f64], tolerance: f64) {
 fn check(name: &str) {
     let golden = Golden::read(name);
     let plain = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
-    let mut trainer = CpuTrainer::new(golden.job(plain), &golden.params("initial"), 2).expect("threads start");
+    let mut trainer =
+        CpuTrainer::new(golden.job(plain), &golden.params("initial"), 2).expect("threads start");
     let (loss, gradients) = trainer.loss_and_gradients(&step(0, 0.0));
     assert_close(&format!("{name} loss"), &[loss], &golden.f64s("loss"), TOLERANCE);
     assert_close(&format!("{name} gradient"), &gradients, &golden.params("gradient"), TOLERANCE);
@@ -120,7 +121,12 @@ fn check(name: &str) {
             CpuTrainer::new(golden.job(optimizer), &golden.params("initial"), 2).expect("threads start");
         let losses: Vec<f64> = (0..10).map(|i| trainer.step(&step(i, lr))).collect();
         let what = format!("{name} {optimizer_name}");
-        assert_close(&format!("{what} losses"), &losses, &golden.f64s(&format!("{optimizer_name}.losses")), TOLERANCE);
+        assert_close(
+            &format!("{what} losses"),
+            &losses,
+            &golden.f64s(&format!("{optimizer_name}.losses")),
+            TOLERANCE,
+        );
         let expected = golden.params(&format!("{optimizer_name}.final"));
         assert_close(&format!("{what} weights"), trainer.params(), &expected, TOLERANCE);
     }

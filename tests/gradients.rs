@@ -11,8 +11,8 @@
 use afterimage::backend::Job;
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet, Shuffle,
-    Step,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
+    Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use std::sync::Arc;
@@ -22,7 +22,8 @@ const BOUND: f64 = 1e-7;
 fn job(spec: EncodingSpec, n_layers: usize, activation: Activation, output_activation: Activation) -> Job {
     let (width, height, channels) = (7, 5, 3);
     let pixels = (0..width * height * channels).map(|i| (i * 97 % 251) as u8).collect();
-    let picture = Arc::new(Picture { width, height, channels: channels as usize, pixels: Pixels::U8(pixels) });
+    let picture =
+        Arc::new(Picture { width, height, channels: channels as usize, pixels: Pixels::U8(pixels) });
     let encoding = Encoding::new(spec, 3);
     let network = Mlp {
         input_width: encoding.output_width(),
@@ -50,8 +51,7 @@ fn job(spec: EncodingSpec, n_layers: usize, activation: Activation, output_activ
 fn worst_relative_error(job: &Job) -> f64 {
     let params: Vec<f64> = Init::GlorotNormal.draw(&job.model, 5).iter().map(|&w| f64::from(w)).collect();
     let n = job.batch_size;
-    let step =
-        Step { index: 0, shuffle: Shuffle::new(n, 1, 0), first_sample: 0, n_samples: n, lr: 1.0 };
+    let step = Step { index: 0, shuffle: Shuffle::new(n, 1, 0), first_sample: 0, n_samples: n, lr: 1.0 };
     let mut trainer = CpuTrainer::new(job.clone(), &params, 1).expect("threads start");
     let mut at = |params: &[f64]| {
         trainer.set_params(params);

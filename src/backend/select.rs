@@ -23,6 +23,8 @@ pub fn open(device: &DeviceConfig, threads: usize, job: Job, params: &[f32]) -> 
     };
     match device.backend.unwrap_or_default() {
         BackendChoice::Cpu => cpu(job, None),
-        BackendChoice::Auto | BackendChoice::Gpu => cpu(job, Some("no GPU found: training on the CPU".into())),
+        BackendChoice::Auto | BackendChoice::Gpu => {
+            cpu(job, Some("no GPU found: training on the CPU".into()))
+        }
     }
 }

@@ -4,7 +4,9 @@ use clap::CommandFactory;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
-#[command(after_help = "Example: afterimage completions bash > ~/.local/share/bash-completion/completions/afterimage")]
+#[command(
+    after_help = "Example: afterimage completions bash > ~/.local/share/bash-completion/completions/afterimage"
+)]
 pub(super) struct CompletionsArgs {
     /// Which shell
     shell: clap_complete::Shell,

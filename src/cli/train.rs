@@ -3,8 +3,8 @@
 use super::display::{self, TrainingDisplay};
 use afterimage::backend;
 use afterimage::config::{
-    BackendChoice, BatchSize, Config, DeviceConfig, EncodingConfig, EncodingKind, NetworkConfig, OptimizerKind,
-    OutputConfig, PictureConfig, PictureSize, TrainingConfig,
+    BackendChoice, BatchSize, Config, DeviceConfig, EncodingConfig, EncodingKind, NetworkConfig,
+    OptimizerKind, OutputConfig, PictureConfig, PictureSize, TrainingConfig,
 };
 use afterimage::model::{Coords, Holdout, Init, Loss, Schedule};
 use afterimage::picture::{self, Picture};
@@ -173,14 +173,16 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let base = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let mut config = args.to_config().or(base);
     config.check()?;
-    let file = config.picture.file.clone().context("which picture? give one, or --config with a picture in it")?;
+    let file =
+        config.picture.file.clone().context("which picture? give one, or --config with a picture in it")?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
     RunFolder::check(&out, args.force)?;
     let picture = load(&file, config.picture.size)?;
     // Absolute, so that the configuration repeats the run from any folder.
     config.picture.file = Some(std::path::absolute(&file)?);
     let run = config.resolve(&picture)?;
-    let opened = backend::open(&config.device, args.threads, run.job(Arc::clone(&picture)), &run.initial_params())?;
+    let opened =
+        backend::open(&config.device, args.threads, run.job(Arc::clone(&picture)), &run.initial_params())?;
     if let Some(note) = opened.note.filter(|_| !args.quiet) {
         eprintln!("{note}");
     }

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 pub(super) const ENCODING: EncodingKind = EncodingKind::Gaussian;
 pub(super) const FEATURES: usize = 256;
 pub(super) const POSITIONAL_LOG2_MAX: f32 = 6.0;
-pub(super) const HIDDEN: usize = 256;
+pub(super) const HIDDEN: usize = 128;
 pub(super) const LAYERS: usize = 4;
 pub(super) const W0: f32 = 30.0;
 pub(super) const ADAM_BETA1: f64 = 0.9;
@@ -15,7 +15,7 @@ pub(super) const ADAM_BETA2: f64 = 0.999;
 pub(super) const ADAM_EPSILON: f64 = 1e-8;
 
 /// Samples a step where the picture has more.
-pub(super) const BATCH: u32 = 1 << 14;
+pub(super) const BATCH: u32 = 1 << 11;
 
 pub(super) fn batch(n_samples: u32) -> BatchSize {
     NonZeroU32::new(BATCH.min(n_samples)).map_or(BatchSize::Full, |n| {
@@ -26,7 +26,7 @@ pub(super) fn batch(n_samples: u32) -> BatchSize {
 /// Frequencies per unit of length grow with the picture, since a larger picture holds finer detail.
 pub(super) fn sigma(longer_side: u32) -> f32 {
     let _ = longer_side;
-    20.0
+    15.0
 }
 
 pub(super) fn lr(optimizer: OptimizerKind, activation: Activation) -> f64 {
@@ -47,7 +47,7 @@ pub(super) fn init(activation: Activation) -> Init {
 /// Passes over the training pixels: about the same work for every picture above 512 x 512, and
 /// for small ones enough steps to converge.
 pub(super) fn epochs(n_samples: u32) -> u64 {
-    const SAMPLES: u64 = 40 * 512 * 512;
+    const SAMPLES: u64 = 30 * 512 * 512;
     (SAMPLES / u64::from(n_samples).max(1)).clamp(1, 400)
 }
 

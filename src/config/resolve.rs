@@ -1,11 +1,11 @@
 //! From what was asked to what is run: defaults filled in, every value checked.
 
 use super::{BatchSize, Config, EncodingKind, OptimizerKind, PictureSize, defaults};
+use crate::backend::Job;
 use crate::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Raster,
     SampleSet, Schedule,
 };
-use crate::backend::Job;
 use crate::picture::Picture;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -109,7 +109,9 @@ impl Config {
         self.activations(false)?;
         positive("snapshot-every", self.output.snapshot_every)?;
         match self.picture.size {
-            Some(size @ PictureSize::Pixels(w, h)) if u64::from(w.get()) * u64::from(h.get()) > MAX_PIXELS => {
+            Some(size @ PictureSize::Pixels(w, h))
+                if u64::from(w.get()) * u64::from(h.get()) > MAX_PIXELS =>
+            {
                 Err(bad("size", size, format!("at most {MAX_PIXELS} pixels can be trained on")))
             }
             _ => Ok(()),

@@ -45,7 +45,9 @@ impl RunFolder {
         let is_run = path.join("config.toml").is_file() && path.join("metrics.csv").is_file();
         match (is_run, force) {
             (true, true) => Ok(()),
-            (true, false) => Err(occupied("it already holds a run; give --force to replace it, or another --out")),
+            (true, false) => {
+                Err(occupied("it already holds a run; give --force to replace it, or another --out"))
+            }
             (false, _) => Err(occupied("the folder is not empty and holds no run; choose another --out")),
         }
     }
@@ -103,5 +105,7 @@ impl RunFolder {
 
 fn is_snapshot(path: &Path) -> bool {
     let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
-    path.extension().is_some_and(|e| e == "png") && !stem.is_empty() && stem.bytes().all(|b| b.is_ascii_digit())
+    path.extension().is_some_and(|e| e == "png")
+        && !stem.is_empty()
+        && stem.bytes().all(|b| b.is_ascii_digit())
 }

@@ -54,7 +54,7 @@ impl Manifest {
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), RunError> {
         let text = serde_json::to_string_pretty(self).expect("the manifest is plain data");
-        atomic_write(path, Durability::Durable, |file| writeln!(file, "{text}"))
+        atomic_write(path, Durability::Flushed, |file| writeln!(file, "{text}"))
             .map_err(|e| RunError::write(path, &e))
     }
 }

@@ -30,7 +30,11 @@ impl<'a> Recorder<'a> {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn create(folder: &'a RunFolder, n_epochs: u64, display: &'a mut dyn Display) -> Result<Self, RunError> {
+    pub fn create(
+        folder: &'a RunFolder,
+        n_epochs: u64,
+        display: &'a mut dyn Display,
+    ) -> Result<Self, RunError> {
         Ok(Self {
             metrics: MetricsWriter::create(&folder.file("metrics.csv"))?,
             snapshots: SnapshotWriter::start()?,

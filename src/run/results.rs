@@ -1,6 +1,6 @@
 //! What a run leaves behind at its end: picture, model, curves, strip, film and manifest.
 
-use super::model_file;
+use super::model_file::ModelFile;
 use super::{Manifest, RunError, RunFolder, Timings};
 use crate::backend::Backend;
 use crate::config::{Config, Resolved};
@@ -57,16 +57,16 @@ impl Results<'_> {
     fn save_model(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
         let state = backend.state().map_err(crate::trainer::TrainError::from)?;
         let Picture { width, height, .. } = *self.picture;
-        let metadata = BTreeMap::from([("config".to_owned(), self.shareable_config().to_toml())]);
-        let saved = model_file::Saved {
-            model: &self.run.model,
-            params: &state.params,
+        let model = ModelFile {
+            model: self.run.model.clone(),
+            params: state.params,
             coords: self.run.coords,
             width,
             height,
-            metadata: &metadata,
+            depth: self.picture.depth(),
+            metadata: BTreeMap::from([("config".to_owned(), self.shareable_config().to_toml())]),
         };
-        Ok(model_file::save(&self.folder.file("model.safetensors"), &saved)?)
+        Ok(model.save(&self.folder.file("model.safetensors"))?)
     }
 
     /// The configuration without what belongs to this machine: a model is passed on.

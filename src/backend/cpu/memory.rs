@@ -30,10 +30,9 @@ pub fn check<T: crate::model::Real>(
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if threads == 0 { cores() } else { threads };
     let needed = size_bytes::<T>(model, optimizer, batch_size, threads);
-    let system =
-        sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_memory(
-            sysinfo::MemoryRefreshKind::nothing().with_ram(),
-        ));
+    let system = sysinfo::System::new_with_specifics(
+        sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
+    );
     let free = system.available_memory();
     // Where the system does not say, the allocation itself will.
     if free > 0 && needed > free {
