@@ -3,7 +3,7 @@
 
 use crate::backend::{Backend, BackendError};
 use crate::config::Resolved;
-use crate::model::{Shuffle, Step};
+use crate::model::{Shuffle, Step, TrainingState};
 use crate::picture::SquaredError;
 
 use crate::picture::{Picture, PictureBuilder};
@@ -17,7 +17,7 @@ const GROUP_TIME: Duration = Duration::from_millis(100);
 const EVALUATION_PIXELS: usize = 1 << 18;
 
 /// How far a run has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     /// Whole passes over the training pixels.
     pub epochs_done: u64,
@@ -27,7 +27,27 @@ pub struct Position {
     pub loss_sum: f64,
     /// Wall time spent so far, in seconds.
     pub seconds: f64,
+    /// Factor on the learning rate: 1, halved each time the run diverged and went back.
+    pub lr_scale: f64,
 }
+
+impl Default for Position {
+    fn default() -> Self {
+        Self { epochs_done: 0, steps_into_epoch: 0, loss_sum: 0.0, seconds: 0.0, lr_scale: 1.0 }
+    }
+}
+
+/// A state to go back to: where the run was, and everything that had been learned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// How far the run had come.
+    pub position: Position,
+    /// What it had learned.
+    pub state: TrainingState,
+}
+
+/// How often a diverging run goes back and halves its learning rate before it gives up.
+const MAX_RETREATS: i32 = 4;
 
 /// One row of the metrics.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +96,27 @@ pub trait Observer {
 
     /// Whether to end after the step in hand.
     fn stop_requested(&self) -> bool;
+
+    /// Whether the state should be kept now.
+    fn checkpoint_due(&self, _position: &Position) -> bool {
+        false
+    }
+
+    /// Keeps the state; called when due, and at the end of the run.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// The run diverged and goes on from an earlier position: what came after it is void.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn retreat(&mut self, _position: &Position) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// Why training ended early.
@@ -85,13 +126,13 @@ pub enum TrainError {
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// The loss is no longer a number.
-    #[error("the loss became {loss} in epoch {epoch}: training diverged; try a lower --lr than {lr}")]
+    #[error(
+        "training diverged: the loss is no longer a finite number in epoch {epoch}, even at a learning rate of {lr:e}; give a lower --lr"
+    )]
     Diverged {
         /// The epoch in which it was noticed.
         epoch: u64,
-        /// NaN or infinite.
-        loss: f64,
-        /// Initial learning rate of the run.
+        /// The lowest initial learning rate that was tried.
         lr: f64,
     },
 }
@@ -126,6 +167,7 @@ pub struct Trainer<'a> {
     picture: &'a Picture,
     backend: &'a mut dyn Backend,
     position: Position,
+    last_good: Option<Checkpoint>,
     group: usize,
 }
 
@@ -137,37 +179,88 @@ impl<'a> Trainer<'a> {
         backend: &'a mut dyn Backend,
         position: Position,
     ) -> Self {
-        Self { run, picture, backend, position, group: 1 }
+        Self { run, picture, backend, position, last_good: None, group: 1 }
+    }
+
+    /// The last state known to be sound, for going on after the device failed.
+    pub fn into_last_good(self) -> Option<Checkpoint> {
+        self.last_good
     }
 
     /// Trains until all epochs are done or the observer asks to stop.
     ///
     /// # Errors
-    /// When the backend or the observer fails, or the loss is no longer finite.
+    /// When the backend or the observer fails, or the run diverges again and again.
     pub fn run<O: Observer>(&mut self, observer: &mut O) -> Result<Outcome, O::Error> {
-        let before = self.position.seconds;
+        // The clock goes on from where an earlier part of the run stopped.
         let start = Instant::now();
+        let before = self.position.seconds;
+        self.last_good = Some(self.checkpoint()?);
         if self.position == Position::default() {
             let evaluation = self.evaluate(true).map_err(TrainError::from)?;
             self.report(observer, evaluation, None)?;
         }
         while self.position.epochs_done < self.run.epochs {
-            if !self.epoch(observer)? {
-                self.position.seconds = before + start.elapsed().as_secs_f64();
+            let finished = self.epoch(observer)?;
+            self.position.seconds = before + start.elapsed().as_secs_f64();
+            if !finished {
+                self.keep(observer)?;
                 return Ok(self.outcome(false));
             }
-            self.position.seconds = before + start.elapsed().as_secs_f64();
             let loss = self.position.loss_sum / f64::from(self.steps_per_epoch());
-            let Position { epochs_done, seconds, .. } = self.position;
-            self.position = Position { epochs_done: epochs_done + 1, seconds, ..Position::default() };
-            if !loss.is_finite() {
-                let epoch = self.position.epochs_done;
-                return Err(TrainError::Diverged { epoch, loss, lr: self.run.lr }.into());
-            }
+            self.position = Position {
+                epochs_done: self.position.epochs_done + 1,
+                steps_into_epoch: 0,
+                loss_sum: 0.0,
+                ..self.position
+            };
             let evaluation = self.evaluate(self.snapshot_due()).map_err(TrainError::from)?;
+            // A last update can spoil the weights after the last loss was taken, so both are looked at.
+            if !(loss.is_finite() && evaluation.train.mse().is_finite()) {
+                self.retreat(observer)?;
+                continue;
+            }
             self.report(observer, evaluation, Some(loss))?;
+            if observer.checkpoint_due(&self.position) || self.position.epochs_done == self.run.epochs {
+                self.keep(observer)?;
+            }
         }
         Ok(self.outcome(true))
+    }
+
+    fn checkpoint(&mut self) -> Result<Checkpoint, TrainError> {
+        Ok(Checkpoint { position: self.position, state: self.backend.state()? })
+    }
+
+    /// Keeps the state, unless it is not sound.
+    fn keep<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
+        let checkpoint = self.checkpoint()?;
+        let sound = checkpoint.state.params.iter().all(|w| w.is_finite());
+        if sound && self.position.loss_sum.is_finite() {
+            observer.checkpoint(&checkpoint)?;
+            self.last_good = Some(checkpoint);
+        }
+        Ok(())
+    }
+
+    /// Back to the last good state with half the learning rate.
+    fn retreat<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
+        let noticed_in = self.position.epochs_done;
+        let good = self.last_good.as_ref().expect("kept when the run began");
+        let lr_scale = self.position.lr_scale * 0.5;
+        if lr_scale < 0.5_f64.powi(MAX_RETREATS) {
+            let lr = self.run.lr * self.position.lr_scale;
+            return Err(TrainError::Diverged { epoch: noticed_in, lr }.into());
+        }
+        let seconds = self.position.seconds;
+        self.backend.set_state(&good.state).map_err(TrainError::from)?;
+        self.position = Position { lr_scale, seconds, ..good.position };
+        log::warn!(
+            "the loss is no longer finite in epoch {noticed_in}: going back to epoch {} with half the learning rate ({:e})",
+            good.position.epochs_done,
+            self.run.lr * lr_scale,
+        );
+        observer.retreat(&self.position)
     }
 
     /// The picture as the network sees it now, and its distance from the training picture.
@@ -219,8 +312,12 @@ impl<'a> Trainer<'a> {
         let steps_per_epoch = self.steps_per_epoch();
         while self.position.steps_into_epoch < steps_per_epoch {
             if observer.stop_requested() {
-                self.collect_losses(true).map_err(TrainError::from)?;
+                self.collect_losses(true)?;
                 return Ok(false);
+            }
+            if self.position.steps_into_epoch > 0 && observer.checkpoint_due(&self.position) {
+                self.collect_losses(true)?;
+                self.keep(observer)?;
             }
             let first = self.position.steps_into_epoch;
             let n = (self.group as u32).min(steps_per_epoch - first);
@@ -229,18 +326,18 @@ impl<'a> Trainer<'a> {
             self.backend.enqueue(&steps).map_err(TrainError::from)?;
             self.adapt_group(start.elapsed());
             self.position.steps_into_epoch += n;
-            self.collect_losses(false).map_err(TrainError::from)?;
+            self.collect_losses(false)?;
             observer.progress(&Progress {
                 step: self.steps_done(),
                 n_steps: self.n_steps(),
                 n_samples: steps.iter().map(|s| u64::from(s.n_samples)).sum(),
             });
         }
-        self.collect_losses(true).map_err(TrainError::from)?;
+        self.collect_losses(true)?;
         Ok(true)
     }
 
-    fn collect_losses(&mut self, wait: bool) -> Result<(), BackendError> {
+    fn collect_losses(&mut self, wait: bool) -> Result<(), TrainError> {
         if wait {
             self.backend.finish()?;
         }
@@ -298,7 +395,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn lr(&self, index: u64) -> f64 {
-        self.run.schedule.lr(self.run.lr, index, self.n_steps())
+        self.position.lr_scale * self.run.schedule.lr(self.run.lr, index, self.n_steps())
     }
 
     fn steps_per_epoch(&self) -> u32 {

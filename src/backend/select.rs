@@ -13,13 +13,19 @@ pub struct Opened {
 }
 
 /// Opens the backend that `device` asks for and puts `job` on it. `threads` is for the CPU
-/// backend, 0 for all cores.
+/// backend, 0 for all cores. `initial_params` is only called once the job is known to fit.
 ///
 /// # Errors
 /// When no device fits the request or the job does not fit the device.
-pub fn open(device: &DeviceConfig, threads: usize, job: Job, params: &[f32]) -> Result<Opened, BackendError> {
-    let cpu = |job, note| -> Result<Opened, BackendError> {
-        Ok(Opened { backend: Box::new(CpuTrainer::new(job, params, threads)?), note })
+pub fn open(
+    device: &DeviceConfig,
+    threads: usize,
+    job: Job,
+    initial_params: impl Fn() -> Vec<f32>,
+) -> Result<Opened, BackendError> {
+    let cpu = |job: Job, note| -> Result<Opened, BackendError> {
+        super::cpu::memory::check::<f32>(&job.model, &job.optimizer, job.batch_size, threads)?;
+        Ok(Opened { backend: Box::new(CpuTrainer::new(job, &initial_params(), threads)?), note })
     };
     match device.backend.unwrap_or_default() {
         BackendChoice::Cpu => cpu(job, None),

@@ -1,8 +1,8 @@
 //! Default settings, chosen by measurement (docs/DEFAULTS.md says how).
 
-use super::{BatchSize, EncodingKind, OptimizerKind};
+use super::{BatchSize, CheckpointEvery, EncodingKind, OptimizerKind};
 use crate::model::{Activation, Init};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 pub(super) const ENCODING: EncodingKind = EncodingKind::Gaussian;
 pub(super) const FEATURES: usize = 256;
@@ -13,6 +13,9 @@ pub(super) const W0: f32 = 30.0;
 pub(super) const ADAM_BETA1: f64 = 0.9;
 pub(super) const ADAM_BETA2: f64 = 0.999;
 pub(super) const ADAM_EPSILON: f64 = 1e-8;
+
+pub(super) const CHECKPOINT_EVERY: CheckpointEvery =
+    CheckpointEvery::Seconds(NonZeroU64::new(30).expect("30 > 0"));
 
 /// Samples a step where the picture has more.
 pub(super) const BATCH: u32 = 1 << 11;

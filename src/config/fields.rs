@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::str::FromStr;
 
 /// Input encodings by name.
@@ -145,6 +145,62 @@ impl fmt::Display for PictureSize {
         match self {
             Self::Native => f.write_str("native"),
             Self::Pixels(w, h) => write!(f, "{w}x{h}"),
+        }
+    }
+}
+
+/// How often a run's state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum CheckpointEvery {
+    /// Only at the end of the run.
+    Never,
+    /// After this many epochs.
+    Epochs(NonZeroU64),
+    /// After this many seconds, also within an epoch.
+    Seconds(NonZeroU64),
+}
+
+impl FromStr for CheckpointEvery {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = match (text, text.strip_suffix('s'), text.strip_suffix('m')) {
+            ("never", _, _) => Some(Self::Never),
+            (_, Some(seconds), _) => seconds.parse().ok().map(Self::Seconds),
+            (_, _, Some(minutes)) => minutes
+                .parse::<NonZeroU64>()
+                .ok()
+                .and_then(|m| m.checked_mul(NonZeroU64::new(60)?))
+                .map(Self::Seconds),
+            (epochs, None, None) => epochs.parse().ok().map(Self::Epochs),
+        };
+        parsed.ok_or_else(|| {
+            format!("give epochs such as 10, a time such as 30s or 5m, or `never`, not `{text}`")
+        })
+    }
+}
+
+impl TryFrom<String> for CheckpointEvery {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<CheckpointEvery> for String {
+    fn from(every: CheckpointEvery) -> Self {
+        every.to_string()
+    }
+}
+
+impl fmt::Display for CheckpointEvery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.write_str("never"),
+            Self::Epochs(n) => n.fmt(f),
+            Self::Seconds(n) => write!(f, "{n}s"),
         }
     }
 }

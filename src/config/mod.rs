@@ -5,7 +5,7 @@ mod defaults;
 mod fields;
 mod resolve;
 
-pub use fields::{BackendChoice, BatchSize, EncodingKind, OptimizerKind, PictureSize};
+pub use fields::{BackendChoice, BatchSize, CheckpointEvery, EncodingKind, OptimizerKind, PictureSize};
 pub use resolve::{ConfigError, Resolved};
 
 use crate::model::{Coords, Holdout, Init, Loss, Schedule};
@@ -138,6 +138,9 @@ pub struct OutputConfig {
     /// Epochs between pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot_every: Option<u64>,
+    /// Epochs or time between checkpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<CheckpointEvery>,
 }
 
 /// The `[device]` section.
@@ -202,6 +205,7 @@ impl Config {
             training: self.training.or(base.training),
             output: OutputConfig {
                 snapshot_every: self.output.snapshot_every.or(base.output.snapshot_every),
+                checkpoint_every: self.output.checkpoint_every.or(base.output.checkpoint_every),
             },
             device: DeviceConfig {
                 backend: self.device.backend.or(base.device.backend),

@@ -1,6 +1,6 @@
 //! From what was asked to what is run: defaults filled in, every value checked.
 
-use super::{BatchSize, Config, EncodingKind, OptimizerKind, PictureSize, defaults};
+use super::{BatchSize, CheckpointEvery, Config, EncodingKind, OptimizerKind, PictureSize, defaults};
 use crate::backend::Job;
 use crate::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Raster,
@@ -69,6 +69,8 @@ pub struct Resolved {
     pub schedule: Schedule,
     /// Epochs between pictures.
     pub snapshot_every: u64,
+    /// How often the state is kept.
+    pub checkpoint_every: CheckpointEvery,
 }
 
 impl Resolved {
@@ -158,6 +160,7 @@ impl Config {
             lr,
             schedule: self.training.schedule.unwrap_or(Schedule::Cosine),
             snapshot_every: positive("snapshot-every", self.output.snapshot_every)?.unwrap_or(1),
+            checkpoint_every: self.output.checkpoint_every.unwrap_or(defaults::CHECKPOINT_EVERY),
         };
         Ok(Resolved { config: self.filled(&resolved, spec, batch), ..resolved })
     }
@@ -319,6 +322,7 @@ impl Config {
             }
         }
         config.output.snapshot_every = Some(resolved.snapshot_every);
+        config.output.checkpoint_every = Some(resolved.checkpoint_every);
         config.device.backend.get_or_insert_default();
         config
     }

@@ -1,10 +1,11 @@
 //! The run folder: what may be created, and what may be replaced.
 
-use super::RunError;
+use super::{RunError, checkpoint};
+use crate::atomic_write::{TEMPORARY_PREFIX, TEMPORARY_SUFFIX};
 use std::path::{Path, PathBuf};
 
 /// Everything a run writes. Only these are removed when a run is replaced.
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
     "config.toml",
     "metrics.csv",
     "final.png",
@@ -15,6 +16,8 @@ const FILES: [&str; 10] = [
     "progress.gif",
     "model.safetensors",
     "run.json",
+    checkpoint::CURRENT,
+    checkpoint::PREVIOUS,
 ];
 const EPOCHS: &str = "epochs";
 
@@ -42,7 +45,7 @@ impl RunFolder {
         if entries.next().is_none() {
             return Ok(());
         }
-        let is_run = path.join("config.toml").is_file() && path.join("metrics.csv").is_file();
+        let is_run = path.join("config.toml").is_file();
         match (is_run, force) {
             (true, true) => Ok(()),
             (true, false) => {
@@ -66,18 +69,48 @@ impl RunFolder {
                 _ => {}
             }
         }
-        folder.remove_snapshots()?;
+        folder.remove_snapshots(0)?;
         std::fs::create_dir_all(path.join(EPOCHS)).map_err(|e| folder.unwritable(&e))?;
         Ok(folder)
     }
 
-    /// Removes the numbered pictures of an earlier run, and nothing else.
-    fn remove_snapshots(&self) -> Result<(), RunError> {
-        let Ok(entries) = std::fs::read_dir(self.path.join(EPOCHS)) else { return Ok(()) };
-        for entry in entries.flatten() {
-            if is_snapshot(&entry.path()) {
-                std::fs::remove_file(entry.path()).map_err(|e| self.unwritable(&e))?;
+    /// The folder of a run that was begun before; removes temporary files that a kill left in it.
+    ///
+    /// # Errors
+    /// When there is no run.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let folder = Self { path: path.to_owned() };
+        if !path.join("config.toml").is_file() {
+            let reason =
+                "there is no run in it (no config.toml); give the folder of an earlier run".to_owned();
+            return Err(RunError::Folder { path: folder.path, reason });
+        }
+        for dir in [path.to_owned(), path.join(EPOCHS)] {
+            for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+                if is_temporary(&entry.path()) {
+                    std::fs::remove_file(entry.path()).map_err(|e| folder.unwritable(&e))?;
+                }
             }
+        }
+        std::fs::create_dir_all(path.join(EPOCHS)).map_err(|e| folder.unwritable(&e))?;
+        Ok(folder)
+    }
+
+    /// Epochs that have a picture, in order.
+    pub fn snapshots(&self) -> Vec<u64> {
+        let entries = std::fs::read_dir(self.path.join(EPOCHS)).into_iter().flatten().flatten();
+        let mut epochs: Vec<u64> = entries.filter_map(|entry| snapshot_epoch(&entry.path())).collect();
+        epochs.sort_unstable();
+        epochs
+    }
+
+    /// Removes the pictures of epochs from `first` on, and nothing else.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn remove_snapshots(&self, first: u64) -> Result<(), RunError> {
+        for epoch in self.snapshots().into_iter().filter(|&epoch| epoch >= first) {
+            std::fs::remove_file(self.snapshot(epoch)).map_err(|e| self.unwritable(&e))?;
         }
         Ok(())
     }
@@ -103,9 +136,14 @@ impl RunFolder {
     }
 }
 
-fn is_snapshot(path: &Path) -> bool {
-    let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
-    path.extension().is_some_and(|e| e == "png")
-        && !stem.is_empty()
-        && stem.bytes().all(|b| b.is_ascii_digit())
+/// The epoch in a name such as `00012.png`; none for other files.
+fn snapshot_epoch(path: &Path) -> Option<u64> {
+    let stem = path.file_stem()?.to_str()?;
+    let named = path.extension()? == "png" && stem.len() >= 5 && stem.bytes().all(|b| b.is_ascii_digit());
+    named.then(|| stem.parse().ok()).flatten()
+}
+
+fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
 }

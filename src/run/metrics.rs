@@ -1,6 +1,7 @@
 //! `metrics.csv`: one line an epoch.
 
 use super::RunError;
+use crate::atomic_write::{Durability, atomic_write};
 use crate::trainer::EpochSummary;
 use std::fs::File;
 use std::io::Write;
@@ -13,41 +14,82 @@ const HEADER: &str = "epoch,step,seconds,lr,loss,psnr_train,psnr_test\n";
 pub struct MetricsWriter {
     file: File,
     path: PathBuf,
+    size_bytes: u64,
 }
 
 impl MetricsWriter {
-    /// Starts a new file.
+    /// Starts the file anew with `rows`, whole or not at all.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create(path: &Path) -> Result<Self, RunError> {
-        let file = File::create(path).map_err(|e| RunError::write(path, &e))?;
-        let mut writer = Self { file, path: path.to_owned() };
-        writer.append(HEADER)?;
-        Ok(writer)
+    pub fn create(path: &Path, rows: &[EpochSummary]) -> Result<Self, RunError> {
+        let error = |e: std::io::Error| RunError::write(path, &e);
+        let text: String = std::iter::once(HEADER.to_owned()).chain(rows.iter().map(line)).collect();
+        atomic_write(path, Durability::Cached, |out| out.write_all(text.as_bytes())).map_err(error)?;
+        let file = File::options().append(true).open(path).map_err(error)?;
+        Ok(Self { file, path: path.to_owned(), size_bytes: text.len() as u64 })
     }
 
-    /// One row. Numbers are written so that they read back exactly; what was not measured is
-    /// left empty.
+    /// Flushes the rows to the disk.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the disk fails.
+    pub fn sync(&self) -> Result<(), RunError> {
+        self.file.sync_data().map_err(|e| RunError::write(&self.path, &e))
+    }
+
+    /// Adds one row.
+    ///
+    /// # Errors
+    /// When it cannot be written; the file then still ends in a whole line.
     pub fn write(&mut self, row: &EpochSummary) -> Result<(), RunError> {
-        let optional = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
-        let line = format!(
-            "{},{},{:.3},{:e},{},{},{}\n",
-            row.epoch,
-            row.step,
-            row.seconds,
-            row.lr,
-            optional(row.loss),
-            row.psnr_train,
-            optional(row.psnr_test),
-        );
-        self.append(&line)
+        let line = line(row);
+        if let Err(e) = self.file.write_all(line.as_bytes()) {
+            // A full disk may have taken half the line. Shrinking needs no space.
+            self.file.set_len(self.size_bytes).map_err(|e| RunError::write(&self.path, &e))?;
+            return Err(RunError::write(&self.path, &e));
+        }
+        self.size_bytes += line.len() as u64;
+        Ok(())
     }
+}
 
-    fn append(&mut self, line: &str) -> Result<(), RunError> {
-        self.file.write_all(line.as_bytes()).map_err(|e| RunError::write(&self.path, &e))
-    }
+/// A row as text. Numbers are written so that they read back exactly; what was not measured is
+/// left empty.
+fn line(row: &EpochSummary) -> String {
+    let optional = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
+    format!(
+        "{},{},{:.3},{:e},{},{},{}\n",
+        row.epoch,
+        row.step,
+        row.seconds,
+        row.lr,
+        optional(row.loss),
+        row.psnr_train,
+        optional(row.psnr_test),
+    )
+}
+
+/// The rows of epochs up to `last_epoch` in an earlier run's file. Reading stops at the first
+/// line that is not whole or not in order, which a kill or a full disk may have left.
+pub fn read(path: &Path, last_epoch: u64) -> Vec<EpochSummary> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines = text.split_inclusive('\n').skip(1).map_while(|l| l.strip_suffix('\n'));
+    let rows = lines.map_while(parse).enumerate();
+    rows.map_while(|(i, row)| (row.epoch == i as u64 && row.epoch <= last_epoch).then_some(row)).collect()
+}
+
+fn parse(line: &str) -> Option<EpochSummary> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let &[epoch, step, seconds, lr, loss, psnr_train, psnr_test] = fields.as_slice() else { return None };
+    let optional = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
+    Some(EpochSummary {
+        epoch: epoch.parse().ok()?,
+        step: step.parse().ok()?,
+        seconds: seconds.parse().ok()?,
+        lr: lr.parse().ok()?,
+        loss: optional(loss)?,
+        psnr_train: psnr_train.parse().ok()?,
+        psnr_test: optional(psnr_test)?,
+    })
 }

@@ -1,5 +1,6 @@
 //! The run folder and everything written into it.
 
+pub mod checkpoint;
 mod folder;
 mod manifest;
 mod metrics;

@@ -1,8 +1,11 @@
 //! Writes a run down while it happens, and sums it up at its end.
 
+use super::checkpoint::Fingerprint;
 use super::{MetricsWriter, RunError, RunFolder, SnapshotWriter};
+use crate::config::{CheckpointEvery, Resolved};
 use crate::picture::Picture;
-use crate::trainer::{EpochSummary, Observer, Progress};
+use crate::trainer::{Checkpoint, EpochSummary, Observer, Position, Progress};
+use std::time::Instant;
 
 /// Shows a person how far training has come.
 pub trait Display {
@@ -22,38 +25,49 @@ pub struct Recorder<'a> {
     display: &'a mut dyn Display,
     n_epochs: u64,
     rows: Vec<EpochSummary>,
-    snapshot_epochs: Vec<u64>,
+    checkpoint_every: CheckpointEvery,
+    fingerprint: Fingerprint,
+    /// When and after which epoch the last checkpoint was written.
+    last_checkpoint: (Instant, u64),
 }
 
 impl<'a> Recorder<'a> {
-    /// A recorder for a new run of `n_epochs` epochs.
+    /// A recorder of `run` from `position` on. What the folder holds of later epochs is removed.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn create(
+    pub fn new(
         folder: &'a RunFolder,
-        n_epochs: u64,
+        run: &Resolved,
+        fingerprint: Fingerprint,
+        position: &Position,
         display: &'a mut dyn Display,
     ) -> Result<Self, RunError> {
+        let rows = match *position == Position::default() {
+            true => Vec::new(),
+            false => super::metrics::read(&folder.file("metrics.csv"), position.epochs_done),
+        };
+        folder.remove_snapshots(rows.len() as u64)?;
         Ok(Self {
-            metrics: MetricsWriter::create(&folder.file("metrics.csv"))?,
+            metrics: MetricsWriter::create(&folder.file("metrics.csv"), &rows)?,
             snapshots: SnapshotWriter::start()?,
             folder,
             display,
-            n_epochs,
-            rows: Vec::new(),
-            snapshot_epochs: Vec::new(),
+            n_epochs: run.epochs,
+            rows,
+            checkpoint_every: run.checkpoint_every,
+            fingerprint,
+            last_checkpoint: (Instant::now(), position.epochs_done),
         })
     }
 
-    /// Waits for the last snapshots and returns what was recorded: the metrics, and the epochs
-    /// that have a picture.
+    /// Waits for the last snapshots and returns the metrics, one row an epoch.
     ///
     /// # Errors
     /// When a snapshot could not be written.
-    pub fn finish(mut self) -> Result<(Vec<EpochSummary>, Vec<u64>), RunError> {
+    pub fn finish(mut self) -> Result<Vec<EpochSummary>, RunError> {
         self.snapshots.finish()?;
-        Ok((self.rows, self.snapshot_epochs))
+        Ok(self.rows)
     }
 }
 
@@ -64,7 +78,6 @@ impl Observer for Recorder<'_> {
         self.metrics.write(summary)?;
         if let Some(picture) = snapshot {
             self.snapshots.write(self.folder.snapshot(summary.epoch), picture)?;
-            self.snapshot_epochs.push(summary.epoch);
         }
         self.display.epoch(summary, self.n_epochs);
         self.rows.push(summary.clone());
@@ -77,5 +90,31 @@ impl Observer for Recorder<'_> {
 
     fn stop_requested(&self) -> bool {
         self.display.stop_requested()
+    }
+
+    fn checkpoint_due(&self, position: &Position) -> bool {
+        let (time, epoch) = self.last_checkpoint;
+        match self.checkpoint_every {
+            CheckpointEvery::Never => false,
+            CheckpointEvery::Epochs(n) => position.epochs_done >= epoch + n.get(),
+            CheckpointEvery::Seconds(n) => time.elapsed().as_secs() >= n.get(),
+        }
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), RunError> {
+        // A resumed run makes no picture of an epoch before its checkpoint again.
+        self.snapshots.flush()?;
+        self.metrics.sync()?;
+        super::checkpoint::save(self.folder, checkpoint, self.fingerprint)?;
+        self.last_checkpoint = (Instant::now(), checkpoint.position.epochs_done);
+        Ok(())
+    }
+
+    fn retreat(&mut self, position: &Position) -> Result<(), RunError> {
+        self.snapshots.flush()?;
+        self.rows.truncate(position.epochs_done as usize + 1);
+        self.folder.remove_snapshots(self.rows.len() as u64)?;
+        self.metrics = MetricsWriter::create(&self.folder.file("metrics.csv"), &self.rows)?;
+        Ok(())
     }
 }

@@ -25,8 +25,6 @@ pub struct Results<'a> {
     pub evaluation: Evaluation,
     /// One row an epoch.
     pub metrics: &'a [EpochSummary],
-    /// Epochs with a picture on disk.
-    pub snapshots: &'a [u64],
     /// How the run ended.
     pub outcome: &'a Outcome,
     /// Where the time went.
@@ -41,15 +39,18 @@ impl Results<'_> {
     pub fn write(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
         let folder = self.folder;
         let reconstruction = self.evaluation.picture.as_ref().expect("evaluated with its picture");
-        save_png(&reconstruction.to_display(), &folder.file("final.png"))?;
         if reconstruction.is_hdr() {
+            save_png(&reconstruction.to_display(), &folder.file("final.png"))?;
             save_exr(reconstruction, &folder.file("final.exr"))?;
+        } else {
+            save_png(reconstruction, &folder.file("final.png"))?;
         }
         self.save_model(backend)?;
         let points: Vec<CurvePoint> = self.metrics.iter().map(CurvePoint::from).collect();
         report::save_psnr_curves(folder.path(), &[Series { name: String::new(), points }])?;
-        self.save_strip(reconstruction)?;
-        let frames: Vec<(u64, PathBuf)> = self.snapshots.iter().map(|&e| (e, folder.snapshot(e))).collect();
+        let snapshots = folder.snapshots();
+        self.save_strip(&snapshots, reconstruction)?;
+        let frames: Vec<(u64, PathBuf)> = snapshots.iter().map(|&e| (e, folder.snapshot(e))).collect();
         report::save_film(&folder.file("progress.gif"), &frames, &Film::default())?;
         self.manifest(backend).save(&folder.file("run.json"))
     }
@@ -77,13 +78,13 @@ impl Results<'_> {
         config
     }
 
-    fn save_strip(&self, reconstruction: &Picture) -> Result<(), RunError> {
+    fn save_strip(&self, snapshots: &[u64], reconstruction: &Picture) -> Result<(), RunError> {
         let mut strip = Strip::new();
         let psnr_of = |epoch| self.metrics.iter().find(|row| row.epoch == epoch).map(|row| row.psnr_train);
         // The last panel is the network as it is now, even in the middle of an epoch.
-        for i in pick_frames(self.snapshots, STRIP_PANELS) {
-            let epoch = self.snapshots[i];
-            if self.outcome.complete && i + 1 == self.snapshots.len() {
+        for i in pick_frames(snapshots, STRIP_PANELS) {
+            let epoch = snapshots[i];
+            if self.outcome.complete && i + 1 == snapshots.len() {
                 break;
             }
             let panel = crate::picture::load(&self.folder.snapshot(epoch))?;

@@ -9,10 +9,16 @@ use std::thread::JoinHandle;
 /// Pictures waiting to be written. More would only fill memory: training waits then.
 const QUEUE: usize = 2;
 
+enum Message {
+    Write(PathBuf, Picture),
+    /// Answered when everything before it is written.
+    Flush(SyncSender<()>),
+}
+
 /// A thread that writes pictures in the order they come.
 #[derive(Debug)]
 pub struct SnapshotWriter {
-    queue: Option<SyncSender<(PathBuf, Picture)>>,
+    queue: Option<SyncSender<Message>>,
     thread: Option<JoinHandle<Result<(), RunError>>>,
 }
 
@@ -22,10 +28,14 @@ impl SnapshotWriter {
     /// # Errors
     /// When the system has no thread to give.
     pub fn start() -> Result<Self, RunError> {
-        let (queue, incoming) = sync_channel::<(PathBuf, Picture)>(QUEUE);
+        let (queue, incoming) = sync_channel(QUEUE);
         let write_all = move || {
-            for (path, picture) in incoming {
-                save_png(&picture.to_display(), &path)?;
+            for message in incoming {
+                match message {
+                    Message::Write(path, picture) => save_png(&picture.to_display(), &path)?,
+                    // Whoever asked may be gone: the run is then ending anyway.
+                    Message::Flush(done) => _ = done.send(()),
+                }
             }
             Ok(())
         };
@@ -41,12 +51,22 @@ impl SnapshotWriter {
     /// # Errors
     /// When an earlier one could not be written.
     pub fn write(&mut self, path: PathBuf, picture: Picture) -> Result<(), RunError> {
-        let sent = self.queue.as_ref().is_some_and(|queue| queue.send((path, picture)).is_ok());
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.send(Message::Write(path, picture)).is_ok());
         // The thread only stops listening when a write has failed.
         if sent { Ok(()) } else { self.finish() }
     }
 
-    /// Waits until everything is written.
+    /// Waits until the pictures handed over are on their way to the disk.
+    ///
+    /// # Errors
+    /// When one could not be written.
+    pub fn flush(&mut self) -> Result<(), RunError> {
+        let (done, wait) = sync_channel(1);
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.send(Message::Flush(done)).is_ok());
+        if sent && wait.recv().is_ok() { Ok(()) } else { self.finish() }
+    }
+
+    /// Waits until everything is written, and ends the thread.
     ///
     /// # Errors
     /// When a picture could not be written.

@@ -32,7 +32,7 @@ coords = torch.tensor(np.stack([xs * step + origin, ys * step + origin], -1).res
 target = torch.tensor(pixels.reshape(-1, 3).astype(np.float32) / np.float32(255), dtype=torch.float64)
 
 positional = np.zeros((6, 2), np.float32)
-for j, t in enumerate(np.linspace(0, 3, 3)):
+for j, t in enumerate(np.linspace(0, 2.5, 3)):
     positional[2 * j, 0] = positional[2 * j + 1, 1] = 2**t - 1
 ENCODINGS = {
     "none": None,

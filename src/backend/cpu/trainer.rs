@@ -1,6 +1,5 @@
 //! Steps over chunks of samples on all cores, bit-identical for any number of threads.
 
-use super::memory;
 use super::network::{Pass, Scratch};
 use super::optimizer;
 use super::simd::vectorised;
@@ -52,11 +51,10 @@ impl<T: Real> CpuTrainer<T> {
     /// cores for 0.
     ///
     /// # Errors
-    /// When the job does not fit into memory, or the worker threads cannot be started.
+    /// When the worker threads cannot be started. See [`super::memory::check`] for memory.
     pub fn new(job: Job, params: &[T], threads: usize) -> Result<Self, BackendError> {
         let layout = job.model.layout();
         assert_eq!(params.len(), layout.n_params(), "parameters for the model");
-        memory::check::<T>(&job.model, &job.optimizer, job.batch_size, threads)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("cpu-{i}"))
@@ -74,7 +72,7 @@ impl<T: Real> CpuTrainer<T> {
                 backend: "cpu".into(),
                 device: std::env::consts::ARCH.into(),
                 threads: n_threads,
-                kernels: vec![format!("{:?}", pulp::Arch::new())],
+                kernels: vec![instruction_set()],
                 chunk_size: CHUNK_SIZE as u32,
                 ..BackendInfo::default()
             },
@@ -170,6 +168,16 @@ impl<T: Real> CpuTrainer<T> {
         } else {
             pool.install(|| blocks.into_par_iter().enumerate().for_each(update));
         }
+    }
+}
+
+/// The vector instructions that [`vectorised`] loops use here, in the compilers' names.
+fn instruction_set() -> String {
+    let chosen = format!("{:?}", pulp::Arch::new());
+    match chosen.split('(').next().unwrap_or_default() {
+        "V4" => "x86-64-v4 (AVX-512)".into(),
+        "V3" => "x86-64-v3 (AVX2, FMA)".into(),
+        other => other.to_lowercase(),
     }
 }
 

@@ -1,48 +1,43 @@
-//! `afterimage train`: one picture, one network, one run folder.
+//! What may be typed after `afterimage train`.
 
-use super::display::{self, TrainingDisplay};
-use afterimage::backend;
 use afterimage::config::{
-    BackendChoice, BatchSize, Config, DeviceConfig, EncodingConfig, EncodingKind, NetworkConfig,
-    OptimizerKind, OutputConfig, PictureConfig, PictureSize, TrainingConfig,
+    BackendChoice, BatchSize, CheckpointEvery, Config, DeviceConfig, EncodingConfig, EncodingKind,
+    NetworkConfig, OptimizerKind, OutputConfig, PictureConfig, PictureSize, TrainingConfig,
 };
 use afterimage::model::{Coords, Holdout, Init, Loss, Schedule};
-use afterimage::picture::{self, Picture};
-use afterimage::run::{Recorder, Results, RunFolder, Timings};
-use afterimage::trainer::{Outcome, Position, Trainer};
-use anyhow::Context;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Instant;
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
   afterimage train assets/astronaut.png
   afterimage train photo.jpg --size 512x512 --epochs 100 --out runs/photo
   afterimage train photo.jpg --holdout every-other --sigma 10   # PSNR on pixels it never saw
-  afterimage train --config runs/photo/config.toml --out runs/again";
+  afterimage train --config runs/photo/config.toml --out runs/again
+  afterimage train --resume runs/photo --epochs 200             # go on, and further than planned";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct TrainArgs {
+pub(crate) struct TrainArgs {
     /// The picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, QOI, HDR or EXR
-    image: Option<PathBuf>,
+    pub(super) image: Option<PathBuf>,
     /// Folder for everything the run writes [default: runs/NAME-OF-THE-PICTURE]
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     /// Replace the run that is in the folder
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
     /// Settings from a TOML file; options given beside it win
     #[arg(long, value_name = "FILE.toml")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
+    /// Go on with the run in this folder, from its last checkpoint; --epochs may ask for more
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["image", "out", "force", "config"])]
+    pub(super) resume: Option<PathBuf>,
     /// Print only errors
     #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
+    pub(super) quiet: bool,
     /// Say more about what is chosen; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count)]
-    verbose: u8,
+    pub(super) verbose: u8,
 
     /// Where to run [default: auto]
     #[arg(long, help_heading = "Device")]
@@ -52,7 +47,7 @@ pub(super) struct TrainArgs {
     adapter: Option<String>,
     /// Threads of the CPU backend [default: all cores]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Device")]
-    threads: usize,
+    pub(super) threads: usize,
 
     /// Resize the picture first, WIDTHxHEIGHT or `native` [default: native]
     #[arg(long, value_name = "WxH", help_heading = "Picture")]
@@ -120,10 +115,13 @@ pub(super) struct TrainArgs {
     /// Epochs between pictures [default: 1]
     #[arg(long, value_name = "N", help_heading = "Training", value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64))]
     snapshot_every: Option<u64>,
+    /// Epochs (10) or time (30s, 5m) between checkpoints, or `never` [default: 30s]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    checkpoint_every: Option<CheckpointEvery>,
 }
 
 impl TrainArgs {
-    pub(super) fn log_level(&self) -> &'static str {
+    pub(crate) fn log_level(&self) -> &'static str {
         match self.verbose {
             _ if self.quiet => "error",
             0 => "warn",
@@ -133,7 +131,7 @@ impl TrainArgs {
     }
 
     /// What was typed, as a configuration with everything else open.
-    fn to_config(&self) -> Config {
+    pub(super) fn to_config(&self) -> Config {
         Config {
             picture: PictureConfig {
                 file: self.image.clone(),
@@ -162,98 +160,11 @@ impl TrainArgs {
                 seed: self.seed,
                 ..TrainingConfig::default()
             },
-            output: OutputConfig { snapshot_every: self.snapshot_every },
+            output: OutputConfig {
+                snapshot_every: self.snapshot_every,
+                checkpoint_every: self.checkpoint_every,
+            },
             device: DeviceConfig { backend: self.backend, adapter: self.adapter.clone() },
         }
     }
-}
-
-pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
-    let start = Instant::now();
-    let base = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-    let mut config = args.to_config().or(base);
-    config.check()?;
-    let file =
-        config.picture.file.clone().context("which picture? give one, or --config with a picture in it")?;
-    let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
-    RunFolder::check(&out, args.force)?;
-    let picture = load(&file, config.picture.size)?;
-    // Absolute, so that the configuration repeats the run from any folder.
-    config.picture.file = Some(std::path::absolute(&file)?);
-    let run = config.resolve(&picture)?;
-    let opened =
-        backend::open(&config.device, args.threads, run.job(Arc::clone(&picture)), &run.initial_params())?;
-    if let Some(note) = opened.note.filter(|_| !args.quiet) {
-        eprintln!("{note}");
-    }
-    let mut backend = opened.backend;
-    display::handle_ctrl_c()?;
-    let folder = RunFolder::create(&out, args.force)?;
-    std::fs::write(folder.file("config.toml"), run.config.to_toml())
-        .with_context(|| format!("cannot write {}", folder.file("config.toml").display()))?;
-
-    let startup_seconds = start.elapsed().as_secs_f64();
-    let mut display = TrainingDisplay::new(args.quiet);
-    let mut recorder = Recorder::create(&folder, run.epochs, &mut display)?;
-    let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
-    let outcome = trainer.run(&mut recorder);
-    let (metrics, snapshots) = recorder.finish()?;
-    let outcome = outcome.inspect_err(|_| display.close())?;
-    let evaluation = trainer.evaluate(true)?;
-    display.close();
-    let timings = Timings {
-        startup_seconds,
-        training_seconds: outcome.position.seconds,
-        samples_per_second: display.samples() as f64 / outcome.position.seconds.max(1e-9),
-    };
-    let results = Results {
-        folder: &folder,
-        run: &run,
-        picture: &picture,
-        evaluation,
-        metrics: &metrics,
-        snapshots: &snapshots,
-        outcome: &outcome,
-        timings,
-    };
-    results.write(backend.as_mut())?;
-    if !args.quiet {
-        summarise(&results);
-    }
-    Ok(if outcome.complete { ExitCode::SUCCESS } else { ExitCode::from(display::INTERRUPTED) })
-}
-
-/// A few lines about what came out and where it lies.
-fn summarise(results: &Results) {
-    let Outcome { position, complete, step } = results.outcome;
-    let folder = results.folder.path().display();
-    let test = match results.evaluation.test.count {
-        0 => String::new(),
-        _ => format!(", {:.2} dB on the pixels it never saw", results.evaluation.test.psnr()),
-    };
-    let done = if *complete { "done" } else { "stopped" };
-    println!(
-        "{done}: {:.2} dB{test} after {} epochs ({step} steps) in {:.1} s",
-        results.evaluation.train.psnr(),
-        position.epochs_done,
-        position.seconds,
-    );
-    println!("  {folder}/final.png          the picture as the network remembers it");
-    println!("  {folder}/strip.png          beside the original; progress.gif shows how it came");
-    println!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");
-    println!("  {folder}/model.safetensors  the network; config.toml repeats the run");
-}
-
-/// `runs/<stem of the picture>`.
-fn default_folder(file: &Path) -> PathBuf {
-    Path::new("runs").join(file.file_stem().unwrap_or(file.as_os_str()))
-}
-
-/// The picture at its training size.
-fn load(file: &Path, size: Option<PictureSize>) -> anyhow::Result<Arc<Picture>> {
-    let picture = picture::load(file)?;
-    Ok(Arc::new(match size {
-        Some(PictureSize::Pixels(width, height)) => picture::resize(&picture, width.get(), height.get()),
-        Some(PictureSize::Native) | None => picture,
-    }))
 }

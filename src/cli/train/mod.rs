@@ -1,0 +1,120 @@
+//! `afterimage train`: one picture, one network, one run folder.
+
+mod args;
+mod session;
+
+use super::display::{self, TrainingDisplay};
+use afterimage::backend::BackendError;
+use afterimage::run::{Recorder, Results, RunError, Timings};
+use afterimage::trainer::{Outcome, Position, TrainError, Trainer};
+pub(super) use args::TrainArgs;
+use session::Session;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// How often a run goes on with a fresh device after losing one.
+const MAX_DEVICE_LOSSES: usize = 3;
+
+pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    let mut session = Session::prepare(&args)?;
+    if let Some(note) = session.note.take().filter(|_| !args.quiet) {
+        eprintln!("{note}");
+    }
+    display::handle_ctrl_c()?;
+    let mut losses = 0;
+    loop {
+        match train(&args, &mut session, start) {
+            Err(Interrupted::Run(error)) => return Err(error.into()),
+            Err(Interrupted::DeviceLost(error)) if losses == MAX_DEVICE_LOSSES => return Err(error.into()),
+            Err(Interrupted::DeviceLost(error)) => {
+                losses += 1;
+                eprintln!("{error}; opening the device anew and going on from the last state on the host");
+                session.reopen(args.threads)?;
+            }
+            Ok(code) => return Ok(code),
+        }
+    }
+}
+
+/// Why a run did not come to its end.
+enum Interrupted {
+    DeviceLost(BackendError),
+    Run(RunError),
+}
+
+impl<E: Into<RunError>> From<E> for Interrupted {
+    fn from(error: E) -> Self {
+        match error.into() {
+            RunError::Train(TrainError::Backend(error @ BackendError::DeviceLost(_))) => {
+                Self::DeviceLost(error)
+            }
+            error => Self::Run(error),
+        }
+    }
+}
+
+/// From the session's position to the end; on an error the session holds the last good state.
+fn train(args: &TrainArgs, session: &mut Session, start: Instant) -> Result<ExitCode, Interrupted> {
+    let startup_seconds = start.elapsed().as_secs_f64();
+    let Session { folder, run, picture, backend, checkpoint, .. } = session;
+    let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
+    let fingerprint = session::fingerprint(run, picture);
+    let mut display = TrainingDisplay::new(args.quiet);
+    let mut recorder = Recorder::new(folder, run, fingerprint, &position, &mut display)?;
+    let mut trainer = Trainer::new(run, picture, backend.as_mut(), position);
+    let outcome = trainer.run(&mut recorder);
+    let metrics = recorder.finish();
+    display.close();
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            *checkpoint = trainer.into_last_good();
+            return Err(error.into());
+        }
+    };
+    let evaluation = trainer.evaluate(true).map_err(TrainError::from)?;
+    let trained = outcome.position.seconds - position.seconds;
+    let results = Results {
+        folder,
+        run,
+        picture,
+        evaluation,
+        metrics: &metrics?,
+        outcome: &outcome,
+        timings: Timings {
+            startup_seconds,
+            training_seconds: outcome.position.seconds,
+            samples_per_second: display.samples() as f64 / trained.max(1e-9),
+        },
+    };
+    results.write(backend.as_mut())?;
+    if !args.quiet {
+        summarise(&results);
+    }
+    Ok(if outcome.complete { ExitCode::SUCCESS } else { ExitCode::from(display::INTERRUPTED) })
+}
+
+/// A few lines about what came out and where it lies.
+fn summarise(results: &Results) {
+    let Outcome { position, complete, step } = results.outcome;
+    let folder = results.folder.path().display();
+    let test = match results.evaluation.test.count {
+        0 => String::new(),
+        _ => format!(", {:.2} dB on the pixels it never saw", results.evaluation.test.psnr()),
+    };
+    let done = if *complete { "done" } else { "stopped" };
+    println!(
+        "{done}: {:.2} dB{test} after {} epochs ({step} steps) in {:.1} s",
+        results.evaluation.train.psnr(),
+        position.epochs_done,
+        position.seconds,
+    );
+    println!("  {folder}/final.png          the picture as the network remembers it");
+    println!("  {folder}/strip.png          beside the original; progress.gif shows how it came");
+    println!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");
+    if !complete {
+        println!("  afterimage train --resume {folder}   goes on from here");
+    }
+    println!("  {folder}/model.safetensors  the network; config.toml repeats the run");
+}
