@@ -1,5 +1,21 @@
 //! Pictures: what is memorised, and what is written back.
 
+pub mod builder;
+pub mod color;
+pub mod error;
+mod jpeg;
+pub mod load;
+pub mod quality;
+pub mod resize;
+pub mod save;
+
+pub use builder::{Depth, PictureBuilder};
+pub use error::PictureError;
+pub use load::load;
+pub use quality::{SquaredError, ssim};
+pub use resize::{center_crop, resize};
+pub use save::{save_exr, save_png};
+
 use crate::model::Coords;
 use crate::model::Raster;
 

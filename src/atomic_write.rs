@@ -1,0 +1,79 @@
+//! Files that appear whole or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// How sure a file must be to survive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The operating system writes it when it likes: pictures and reports, which can be made again.
+    Cached,
+    /// File and folder are flushed to the disk before returning: models and checkpoints.
+    Flushed,
+}
+
+/// Writes `path` through a temporary file in the same folder, renamed when `write` is done, so
+/// that a reader never sees half a file and a failure leaves the old one as it was.
+///
+/// # Errors
+/// Whatever `write` returns, or when the folder does not exist or is not writable.
+pub fn atomic_write(
+    path: &Path,
+    durability: Durability,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let temporary = temporary_in(folder)?;
+    let mut out = BufWriter::with_capacity(1 << 16, temporary.as_file());
+    write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    if durability == Durability::Flushed {
+        temporary.as_file().sync_all()?;
+    }
+    temporary.persist(path).map_err(|e| e.error)?;
+    if durability == Durability::Flushed {
+        sync_folder(folder)?;
+    }
+    Ok(())
+}
+
+fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".afterimage-").suffix(".tmp");
+    // Temporary files are private by default; what is renamed should be as readable as any file.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// The rename itself is only on the disk once the folder is. Windows has no such call.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_keeps_the_old_file_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        atomic_write(&path, Durability::Flushed, |out| out.write_all(b"old")).unwrap();
+        let failed = atomic_write(&path, Durability::Cached, |out| {
+            out.write_all(b"half of the new")?;
+            Err(io::Error::other("disk full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,87 @@
+//! What can go wrong with a picture, in one sentence each.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a picture could not be read, changed or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The first bytes are those of no known format.
+    #[error(
+        "{} is not a picture that can be read: its contents are none of PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, QOI, HDR and EXR",
+        path.display()
+    )]
+    NotAPicture {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A picture in a format, or a colour type, that is not read.
+    #[error("{} cannot be read ({detail}); save it as an 8-bit or 16-bit PNG first", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// Which feature is missing.
+        detail: String,
+    },
+    /// Cut short or corrupted.
+    #[error("{} is damaged or cut short ({detail}); copy it again or save it anew", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the decoder gave up.
+        detail: String,
+    },
+    /// Larger than the limits of [`super::load`].
+    #[error("{} is too large ({detail}); scale it down first", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The size found and the size allowed.
+        detail: String,
+    },
+    /// An HDR picture with NaN or infinite values, which no network can fit.
+    #[error(
+        "{} has {count} values that are not finite numbers, the first at pixel ({x}, {y}); replace them before training",
+        path.display()
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// How many values.
+        count: usize,
+        /// Column of the first.
+        x: usize,
+        /// Row of the first.
+        y: usize,
+    },
+    /// A crop that reaches beyond the picture.
+    #[error(
+        "a crop of {crop_width}x{crop_height} does not fit into a picture of {width}x{height}; ask for at least 1x1 and at most the picture's size"
+    )]
+    CropTooLarge {
+        /// Width asked for.
+        crop_width: u32,
+        /// Height asked for.
+        crop_height: u32,
+        /// The picture's width.
+        width: u32,
+        /// The picture's height.
+        height: u32,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system or the encoder said.
+        source: io::Error,
+    },
+}

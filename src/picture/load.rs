@@ -1,0 +1,184 @@
+//! Reading picture files.
+//!
+//! The format is told by the first bytes, never by the file's name. Pixels keep the depth they
+//! have in the file. Colour profiles are not applied: values are taken for sRGB, those of HDR and
+//! EXR files and of float TIFFs for linear light.
+
+use super::{Picture, PictureError, Pixels, jpeg};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::Path;
+
+/// Longest side of a picture, in pixels.
+pub const MAX_SIDE: u32 = 1 << 17;
+
+/// Most pixels of a picture: 200 binary megapixels.
+pub const MAX_PIXELS: u64 = 200 << 20;
+
+/// Most bytes of the decoded pixels: 200 megapixels of RGBA at 8 bits.
+pub const MAX_DECODED_BYTES: u64 = 4 * MAX_PIXELS;
+
+/// No codec here packs more than this many decoded bytes into one byte of file, WebP excepted,
+/// which needs no bytes at all for pixels of one colour. A header that claims more is lying.
+const MAX_COMPRESSION: u64 = 50_000;
+
+/// Reads a PNG, JPEG, WebP, TIFF, BMP, GIF (first frame), PNM, QOI, HDR or EXR file.
+///
+/// Grey and alpha are kept where the format has them; palettes become RGB or RGBA, CMYK becomes
+/// RGB, a GIF without transparent pixels RGB. EXIF orientation is applied. Needs little more
+/// memory than the decoded pixels (twice as much to turn a picture by a quarter).
+///
+/// # Errors
+/// When the file cannot be read, is not a picture, is damaged or cut short, exceeds
+/// [`MAX_SIDE`], [`MAX_PIXELS`] or [`MAX_DECODED_BYTES`], or holds values that are not finite.
+pub fn load(path: &Path) -> Result<Picture, PictureError> {
+    let read_error = |source| PictureError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(read_error)?;
+    let size_bytes = file.metadata().map_err(read_error)?.len();
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let format = sniff(&mut reader).map_err(read_error)?;
+    let format = format.ok_or_else(|| PictureError::NotAPicture { path: path.to_owned() })?;
+    let image = if format == ImageFormat::Jpeg {
+        jpeg::decode(path, reader, size_bytes)?
+    } else {
+        decode(path, reader, format, size_bytes)?
+    };
+    into_picture(path, image, format)
+}
+
+/// The format that the first bytes belong to. Leaves the reader at the start.
+fn sniff(reader: &mut (impl Read + Seek)) -> io::Result<Option<ImageFormat>> {
+    let mut magic = Vec::with_capacity(64);
+    reader.by_ref().take(64).read_to_end(&mut magic)?;
+    reader.rewind()?;
+    Ok(image::guess_format(&magic).ok())
+}
+
+fn decode(
+    path: &Path,
+    reader: BufReader<File>,
+    format: ImageFormat,
+    size_bytes: u64,
+) -> Result<DynamicImage, PictureError> {
+    let refuse = |e| from_image_error(path, e);
+    let mut reader = ImageReader::with_format(reader, format);
+    reader.limits(limits());
+    let mut decoder = reader.into_decoder().map_err(refuse)?;
+    let (width, height) = decoder.dimensions();
+    let claim = Claim { width, height, decoded_bytes: decoder.total_bytes(), file_bytes: size_bytes };
+    claim.check(path, format)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(refuse)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    // What decoders need beside the pixels is far below the pixels themselves.
+    limits.max_alloc = Some(2 * MAX_DECODED_BYTES);
+    limits
+}
+
+/// What a header says, checked before anything is allocated for it.
+pub(super) struct Claim {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) decoded_bytes: u64,
+    pub(super) file_bytes: u64,
+}
+
+impl Claim {
+    pub(super) fn check(&self, path: &Path, format: ImageFormat) -> Result<(), PictureError> {
+        let Self { width, height, decoded_bytes, file_bytes } = *self;
+        let path = path.to_owned();
+        if width == 0 || height == 0 {
+            return Err(PictureError::Damaged {
+                path,
+                detail: format!("its size is {width}x{height}, without a single pixel"),
+            });
+        }
+        if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+            let detail = format!(
+                "{width}x{height}; at most {} megapixels and {MAX_SIDE} pixels a side",
+                MAX_PIXELS / 1_000_000
+            );
+            return Err(PictureError::TooLarge { path, detail });
+        }
+        if decoded_bytes > MAX_DECODED_BYTES {
+            let detail = format!(
+                "{} MB of pixels once decoded; at most {} MB",
+                decoded_bytes / 1_000_000,
+                MAX_DECODED_BYTES / 1_000_000
+            );
+            return Err(PictureError::TooLarge { path, detail });
+        }
+        if format != ImageFormat::WebP && decoded_bytes / MAX_COMPRESSION > file_bytes {
+            let detail = format!("it claims {width}x{height} pixels in a file of {file_bytes} bytes");
+            return Err(PictureError::Damaged { path, detail });
+        }
+        Ok(())
+    }
+}
+
+fn from_image_error(path: &Path, error: ImageError) -> PictureError {
+    let path = path.to_owned();
+    match error {
+        ImageError::Unsupported(e) => PictureError::Unsupported { path, detail: e.to_string() },
+        ImageError::Limits(e) => PictureError::TooLarge { path, detail: e.to_string() },
+        ImageError::IoError(e) if e.kind() != io::ErrorKind::UnexpectedEof => {
+            PictureError::Read { path, source: e }
+        }
+        e => PictureError::Damaged { path, detail: e.to_string() },
+    }
+}
+
+/// Takes over the decoder's buffer without a copy.
+fn into_picture(path: &Path, image: DynamicImage, format: ImageFormat) -> Result<Picture, PictureError> {
+    let image = match image {
+        // The GIF decoder always gives RGBA.
+        DynamicImage::ImageRgba8(b) if format == ImageFormat::Gif && b.pixels().all(|p| p.0[3] == 255) => {
+            DynamicImage::ImageRgba8(b).into_rgb8().into()
+        }
+        image => image,
+    };
+    let (width, height) = (image.width(), image.height());
+    let channels = usize::from(image.color().channel_count());
+    let pixels = match image {
+        DynamicImage::ImageLuma8(b) => Pixels::U8(b.into_raw()),
+        DynamicImage::ImageLumaA8(b) => Pixels::U8(b.into_raw()),
+        DynamicImage::ImageRgb8(b) => Pixels::U8(b.into_raw()),
+        DynamicImage::ImageRgba8(b) => Pixels::U8(b.into_raw()),
+        DynamicImage::ImageLuma16(b) => Pixels::U16(b.into_raw()),
+        DynamicImage::ImageLumaA16(b) => Pixels::U16(b.into_raw()),
+        DynamicImage::ImageRgb16(b) => Pixels::U16(b.into_raw()),
+        DynamicImage::ImageRgba16(b) => Pixels::U16(b.into_raw()),
+        DynamicImage::ImageRgb32F(b) => Pixels::F32(b.into_raw()),
+        DynamicImage::ImageRgba32F(b) => Pixels::F32(b.into_raw()),
+        other => {
+            let detail = format!("colour type {:?}", other.color());
+            return Err(PictureError::Unsupported { path: path.to_owned(), detail });
+        }
+    };
+    let picture = Picture { width, height, channels, pixels };
+    refuse_non_finite(path, &picture)?;
+    Ok(picture)
+}
+
+/// Replacing NaN and infinities silently would train on values nobody drew, so they are refused.
+fn refuse_non_finite(path: &Path, picture: &Picture) -> Result<(), PictureError> {
+    let Pixels::F32(values) = &picture.pixels else { return Ok(()) };
+    let count = values.iter().filter(|v| !v.is_finite()).count();
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(first) => {
+            let pixel = first / picture.channels;
+            let (x, y) = (pixel % picture.width as usize, pixel / picture.width as usize);
+            Err(PictureError::NotFinite { path: path.to_owned(), count, x, y })
+        }
+    }
+}

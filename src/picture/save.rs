@@ -1,0 +1,90 @@
+//! Writing pictures.
+
+use super::{Picture, PictureError, Pixels};
+use crate::atomic_write::{Durability, atomic_write};
+use image::codecs::openexr::OpenExrEncoder;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, ImageError};
+use std::io;
+use std::path::Path;
+
+/// Pictures above this many pixels are packed fast rather than small.
+const SMALL_PIXELS: u64 = 4_000_000;
+
+/// Writes a PNG of 8 or 16 bits with the picture's channels. An HDR picture is written as a
+/// screen shows it, at 8 bits ([`Picture::to_display`]); [`save_exr`] keeps its values.
+///
+/// The file appears whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn save_png(picture: &Picture, path: &Path) -> Result<(), PictureError> {
+    let display;
+    let (bytes, deep): (&[u8], bool) = match &picture.pixels {
+        Pixels::U8(values) => (values, false),
+        Pixels::U16(values) => (bytemuck::cast_slice(values), true),
+        Pixels::F32(_) => {
+            display = picture.to_display();
+            return save_png(&display, path);
+        }
+    };
+    let color = match (picture.channels, deep) {
+        (1, false) => ExtendedColorType::L8,
+        (2, false) => ExtendedColorType::La8,
+        (3, false) => ExtendedColorType::Rgb8,
+        (_, false) => ExtendedColorType::Rgba8,
+        (1, true) => ExtendedColorType::L16,
+        (2, true) => ExtendedColorType::La16,
+        (3, true) => ExtendedColorType::Rgb16,
+        (_, true) => ExtendedColorType::Rgba16,
+    };
+    let (compression, filter) = if picture.n_pixels() <= SMALL_PIXELS {
+        (CompressionType::Default, FilterType::Adaptive)
+    } else {
+        (CompressionType::Fast, FilterType::Up)
+    };
+    let written = atomic_write(path, Durability::Cached, |out| {
+        PngEncoder::new_with_quality(out, compression, filter)
+            .write_image(bytes, picture.width, picture.height, color)
+            .map_err(into_io_error)
+    });
+    written.map_err(|source| PictureError::Write { path: path.to_owned(), source })
+}
+
+/// Writes an OpenEXR file with 32-bit floats. Grey becomes three equal channels, since the
+/// encoder knows only RGB and RGBA. 8-bit and 16-bit values are written as they are, not
+/// linearised, so give it HDR pictures only.
+///
+/// The file appears whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn save_exr(picture: &Picture, path: &Path) -> Result<(), PictureError> {
+    let (color, values) = exr_values(picture);
+    let written = atomic_write(path, Durability::Cached, |out| {
+        OpenExrEncoder::new(out)
+            .write_image(bytemuck::cast_slice(&values), picture.width, picture.height, color)
+            .map_err(into_io_error)
+    });
+    written.map_err(|source| PictureError::Write { path: path.to_owned(), source })
+}
+
+fn exr_values(picture: &Picture) -> (ExtendedColorType, Vec<f32>) {
+    let color =
+        if picture.has_alpha() { ExtendedColorType::Rgba32F } else { ExtendedColorType::Rgb32F };
+    let n_values = picture.pixels.len();
+    let value = |i| picture.pixels.value(i);
+    let values = match picture.channels {
+        1 => (0..n_values).flat_map(|i| [value(i); 3]).collect(),
+        2 => (0..n_values / 2).flat_map(|p| [0, 0, 0, 1].map(|c| value(2 * p + c))).collect(),
+        _ => (0..n_values).map(value).collect(),
+    };
+    (color, values)
+}
+
+fn into_io_error(error: ImageError) -> io::Error {
+    match error {
+        ImageError::IoError(e) => e,
+        e => io::Error::other(e),
+    }
+}

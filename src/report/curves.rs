@@ -1,0 +1,224 @@
+//! `psnr.svg` and `psnr.png`: train and test PSNR against epoch, of one run or of many.
+
+use super::ReportError;
+use super::canvas::{Anchor, Canvas, ImageCanvas, Stroke, SvgCanvas};
+use super::font::{TextStyle, Weight};
+use crate::atomic_write::{Durability, atomic_write};
+use crate::picture::{Picture, Pixels, save_png};
+use std::io::Write;
+use std::path::Path;
+
+mod axis;
+mod labels;
+
+use axis::Axis;
+use labels::Label;
+
+/// One row of a run's metrics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CurvePoint {
+    /// Passes over the training pixels done.
+    pub epoch: u64,
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Time spent training.
+    pub seconds: f64,
+    /// On the training pixels, in dB; infinite for a perfect fit.
+    pub psnr_train: f64,
+    /// On the held-out pixels, where there are any.
+    pub psnr_test: Option<f64>,
+}
+
+/// The metrics of one run, in order of epochs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Shown when there are several.
+    pub name: String,
+    /// Its rows.
+    pub points: Vec<CurvePoint>,
+}
+
+const WIDTH: u32 = 960;
+const HEIGHT: u32 = 600;
+/// Pixels of the PNG per unit, for sharp text on dense screens.
+const PNG_SCALE: u32 = 2;
+/// More points than this cannot be told apart at this size.
+const MAX_POINTS: usize = 1200;
+
+/// Okabe and Ito's palette, which colour-blind people can tell apart, without its yellow, which
+/// nobody can on white.
+const PALETTE: [[u8; 3]; 7] = [
+    [0x00, 0x72, 0xb2],
+    [0xd5, 0x5e, 0x00],
+    [0x00, 0x9e, 0x73],
+    [0xcc, 0x79, 0xa7],
+    [0xe6, 0x9f, 0x00],
+    [0x56, 0xb4, 0xe9],
+    [0x00, 0x00, 0x00],
+];
+const TEXT: [u8; 3] = [0x22; 3];
+const GRID: [u8; 3] = [0xe4; 3];
+const TICK_STYLE: TextStyle = TextStyle { size: 14.0, weight: Weight::Regular, rgb: [0x55; 3] };
+const TITLE_STYLE: TextStyle = TextStyle { size: 15.0, weight: Weight::SemiBold, rgb: TEXT };
+const LABEL_STYLE: TextStyle = TextStyle { size: 15.0, weight: Weight::Regular, rgb: TEXT };
+
+/// Writes `psnr.svg` and `psnr.png` (twice as sharp) into `folder`.
+///
+/// A single run has a line for train and one for test PSNR. Of several runs each has a colour:
+/// its test PSNR, or else its train PSNR, is labelled with the run's name, and a thin pale line
+/// shows the train PSNR beside the test's. Perfect fits are drawn at the top edge; values that
+/// are not numbers are left out.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_psnr_curves(folder: &Path, series: &[Series]) -> Result<(), ReportError> {
+    let svg_path = folder.join("psnr.svg");
+    let svg = psnr_svg(series);
+    atomic_write(&svg_path, Durability::Cached, |out| out.write_all(svg.as_bytes()))
+        .map_err(|source| ReportError::Write { path: svg_path, source })?;
+    Ok(save_png(&psnr_picture(series), &folder.join("psnr.png"))?)
+}
+
+/// The curves as an SVG document of 960x600 units.
+pub fn psnr_svg(series: &[Series]) -> String {
+    let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
+    draw(&mut canvas, series);
+    canvas.finish()
+}
+
+/// The curves as an RGB picture of 1920x1200 pixels.
+pub fn psnr_picture(series: &[Series]) -> Picture {
+    let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
+    draw(&mut canvas, series);
+    let image = canvas.finish();
+    let (width, height) = image.dimensions();
+    Picture { width, height, channels: 3, pixels: Pixels::U8(image.into_raw()) }
+}
+
+/// One line of the plot, thinned out and without the values that are not numbers.
+struct Line {
+    /// (epoch, dB)
+    points: Vec<(f64, f64)>,
+    rgb: [u8; 3],
+    dash: Option<f64>,
+    /// None for the thin companion of a labelled line.
+    label: Option<String>,
+}
+
+fn draw(canvas: &mut dyn Canvas, series: &[Series]) {
+    let lines = lines(series);
+    let labels: Vec<String> = lines.iter().filter_map(label_text).collect();
+    let widest = labels.iter().map(|l| LABEL_STYLE.text_width(l)).fold(0.0, f32::max);
+    let right = f64::from(WIDTH) - f64::from(widest) - labels::OFFSET - 24.0;
+    let all = || lines.iter().flat_map(|line| line.points.iter().copied());
+    let last_epoch = all().map(|(epoch, _)| epoch).fold(0.0, f64::max);
+    let frame = Frame {
+        x: Axis::epochs(last_epoch, [64.0, right]),
+        y: Axis::decibels(all().map(|(_, db)| db), [f64::from(HEIGHT) - 64.0, 64.0]),
+    };
+    frame.draw(canvas);
+    let several = series.len() > 1;
+    if several && lines.iter().any(|line| line.label.is_none()) {
+        let note = "strong: held-out pixels, pale: training pixels";
+        canvas.text([right, 28.0], Anchor::End, TICK_STYLE, note);
+    }
+    for line in &lines {
+        frame.draw_line(canvas, line);
+    }
+    let ends: Vec<Label> = lines.iter().filter_map(|line| frame.label(line)).collect();
+    labels::draw(canvas, ends, frame.y.pixels, LABEL_STYLE);
+}
+
+fn lines(series: &[Series]) -> Vec<Line> {
+    let train = |s: &Series| thin_out(s.points.iter().map(|p| (p.epoch, Some(p.psnr_train))));
+    let test = |s: &Series| thin_out(s.points.iter().map(|p| (p.epoch, p.psnr_test)));
+    if let [only] = series {
+        let line = |points, rgb, name: &str| Line { points, rgb, dash: None, label: Some(name.to_owned()) };
+        let both = [line(train(only), PALETTE[0], "train"), line(test(only), PALETTE[1], "test")];
+        return both.into_iter().filter(|line| !line.points.is_empty()).collect();
+    }
+    let mut out = Vec::new();
+    for (i, s) in series.iter().enumerate() {
+        let rgb = PALETTE[i % PALETTE.len()];
+        let dash = (i >= PALETTE.len()).then(|| 3.0 + 3.0 * (i / PALETTE.len()) as f64);
+        let (train, test) = (train(s), test(s));
+        let label = Some(short(&s.name));
+        if test.is_empty() {
+            out.push(Line { points: train, rgb, dash, label });
+        } else {
+            out.push(Line { points: train, rgb, dash, label: None });
+            out.push(Line { points: test, rgb, dash, label });
+        }
+    }
+    out.retain(|line| !line.points.is_empty());
+    out
+}
+
+/// Drops what is not a number, then all but about [`MAX_POINTS`], keeping the last.
+fn thin_out(points: impl Iterator<Item = (u64, Option<f64>)>) -> Vec<(f64, f64)> {
+    let usable = |db: f64| db.is_finite() || db == f64::INFINITY;
+    let points: Vec<(f64, f64)> =
+        points.filter_map(|(epoch, db)| Some((epoch as f64, db.filter(|&db| usable(db))?))).collect();
+    let stride = points.len().div_ceil(MAX_POINTS).max(1);
+    let last = points.len().saturating_sub(1);
+    points.into_iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last).map(|(_, p)| p).collect()
+}
+
+/// A name cut to what fits beside the plot.
+fn short(name: &str) -> String {
+    const LONGEST: usize = 28;
+    if name.chars().count() <= LONGEST {
+        return name.to_owned();
+    }
+    name.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+fn label_text(line: &Line) -> Option<String> {
+    let (_, db) = *line.points.last()?;
+    let name = line.label.as_ref()?;
+    Some(if db.is_finite() { format!("{name} {db:.1} dB") } else { format!("{name} exact") })
+}
+
+/// The two axes of the plot.
+struct Frame {
+    x: Axis,
+    y: Axis,
+}
+
+impl Frame {
+    fn draw(&self, canvas: &mut dyn Canvas) {
+        let ([left, right], [bottom, top]) = (self.x.pixels, self.y.pixels);
+        let grid = Stroke { rgb: GRID, width: 1.0, opacity: 1.0, dash: None };
+        for (value, name) in self.y.ticks() {
+            let y = self.y.place(value);
+            canvas.line(&[[left, y], [right, y]], grid);
+            canvas.text([left - 10.0, y], Anchor::End, TICK_STYLE, &name);
+        }
+        for (value, name) in self.x.ticks() {
+            let x = self.x.place(value);
+            canvas.line(&[[x, bottom], [x, top]], grid);
+            canvas.text([x, bottom + 18.0], Anchor::Middle, TICK_STYLE, &name);
+        }
+        canvas.line(&[[left, bottom], [right, bottom]], Stroke { rgb: [0x99; 3], ..grid });
+        canvas.text([20.0, 28.0], Anchor::Start, TITLE_STYLE, "PSNR (dB)");
+        canvas.text([(left + right) / 2.0, bottom + 44.0], Anchor::Middle, TITLE_STYLE, "epoch");
+    }
+
+    fn place(&self, (epoch, db): (f64, f64)) -> [f64; 2] {
+        [self.x.place(epoch), self.y.place(db)]
+    }
+
+    fn draw_line(&self, canvas: &mut dyn Canvas, line: &Line) {
+        let points: Vec<[f64; 2]> = line.points.iter().map(|&p| self.place(p)).collect();
+        let (width, opacity) = if line.label.is_some() { (2.5, 1.0) } else { (1.25, 0.5) };
+        canvas.line(&points, Stroke { rgb: line.rgb, width, opacity, dash: line.dash });
+        if let ([.., end], true) = (points.as_slice(), line.label.is_some()) {
+            canvas.dot(*end, 4.0, line.rgb);
+        }
+    }
+
+    fn label(&self, line: &Line) -> Option<Label> {
+        let end = self.place(*line.points.last()?);
+        Some(Label { text: label_text(line)?, rgb: line.rgb, end, column: self.x.pixels[1] })
+    }
+}

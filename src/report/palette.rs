@@ -1,0 +1,116 @@
+//! 256 colours for a film, and dithering to them.
+
+use color_quant::NeuQuant;
+use image::RgbImage;
+
+/// A palette and a table from any colour to its nearest entry.
+pub struct Palette {
+    colors: Vec<[u8; 3]>,
+    /// Nearest entry for each cell of the colour cube, red slowest.
+    nearest: Vec<u8>,
+}
+
+/// Cells of the cube along each side: fine enough that dithering hides the rest.
+const CELLS: usize = 1 << CELL_BITS;
+const CELL_BITS: usize = 6;
+/// Pixels that the palette is fitted to.
+const SAMPLES: usize = 200_000;
+/// Rounds of k-means after the first guess.
+const ROUNDS: usize = 4;
+
+impl Palette {
+    /// Fits 256 colours to `images`: Dekker's NeuQuant for a start, then k-means.
+    pub fn fit(images: &[&RgbImage]) -> Self {
+        let total: usize = images.iter().map(|i| (i.width() * i.height()) as usize).sum();
+        let stride = (total / SAMPLES).max(1);
+        let samples: Vec<[u8; 3]> =
+            images.iter().flat_map(|image| image.pixels()).step_by(stride).map(|p| p.0).collect();
+        let rgba: Vec<u8> = samples.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect();
+        let start = NeuQuant::new(3, 256, &rgba);
+        let mut colors: Vec<[u8; 3]> =
+            start.color_map_rgb().chunks_exact(3).map(|c| [c[0], c[1], c[2]]).collect();
+        for _ in 0..ROUNDS {
+            refine(&mut colors, &samples);
+        }
+        Self { nearest: nearest_table(&colors), colors }
+    }
+
+    /// The colours, as a GIF stores them: 256 times red, green, blue.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.colors.iter().flatten().copied().collect()
+    }
+
+    fn index(&self, rgb: [f32; 3]) -> u8 {
+        let [r, g, b] = rgb.map(|v| v as usize >> (8 - CELL_BITS));
+        self.nearest[(r * CELLS + g) * CELLS + b]
+    }
+
+    /// Palette indices of `image`, the error of each pixel passed on to its neighbours (Floyd and
+    /// Steinberg 1976), rows in alternating directions so that no worms grow to one side.
+    pub fn dither(&self, image: &RgbImage) -> Vec<u8> {
+        /// A little less than all, which keeps flat areas calm from frame to frame.
+        const PASSED_ON: f32 = 0.85;
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let mut out = vec![0; width * height];
+        // Errors of this row and the next, with a column of slack at both ends.
+        let (mut here, mut below) = (vec![[0.0f32; 3]; width + 2], vec![[0.0f32; 3]; width + 2]);
+        for y in 0..height {
+            for i in 0..width {
+                let leftwards = y % 2 == 1;
+                let x = if leftwards { width - 1 - i } else { i };
+                let pixel = image.get_pixel(x as u32, y as u32).0;
+                let wanted: [f32; 3] =
+                    std::array::from_fn(|c| (f32::from(pixel[c]) + here[x + 1][c]).clamp(0.0, 255.0));
+                let index = self.index(wanted);
+                out[y * width + x] = index;
+                let chosen = self.colors[usize::from(index)];
+                let (ahead, behind) = if leftwards { (x, x + 2) } else { (x + 2, x) };
+                for c in 0..3 {
+                    let error = (wanted[c] - f32::from(chosen[c])) * PASSED_ON / 16.0;
+                    here[ahead][c] += 7.0 * error;
+                    below[behind][c] += 3.0 * error;
+                    below[x + 1][c] += 5.0 * error;
+                    below[ahead][c] += error;
+                }
+            }
+            std::mem::swap(&mut here, &mut below);
+            below.fill([0.0; 3]);
+        }
+        out
+    }
+}
+
+/// One round of Lloyd's algorithm.
+fn refine(colors: &mut [[u8; 3]], samples: &[[u8; 3]]) {
+    let table = nearest_table(colors);
+    let mut sums = vec![[0u64; 4]; colors.len()];
+    for sample in samples {
+        let [r, g, b] = sample.map(|v| usize::from(v) >> (8 - CELL_BITS));
+        let sum = &mut sums[usize::from(table[(r * CELLS + g) * CELLS + b])];
+        for c in 0..3 {
+            sum[c] += u64::from(sample[c]);
+        }
+        sum[3] += 1;
+    }
+    for (color, [r, g, b, n]) in colors.iter_mut().zip(sums) {
+        if n > 0 {
+            *color = [r, g, b].map(|sum| ((sum + n / 2) / n) as u8);
+        }
+    }
+}
+
+fn nearest_table(colors: &[[u8; 3]]) -> Vec<u8> {
+    use rayon::prelude::*;
+    let middle = |cell: usize| (cell << (8 - CELL_BITS)) as i32 + (1 << (7 - CELL_BITS));
+    let nearest = |cell: usize| {
+        let at = [cell / (CELLS * CELLS), cell / CELLS % CELLS, cell % CELLS].map(middle);
+        let distance = |color: &[u8; 3]| {
+            // Green counts most and blue least, as they do to the eye.
+            let d: [i32; 3] = std::array::from_fn(|c| at[c] - i32::from(color[c]));
+            3 * d[0] * d[0] + 4 * d[1] * d[1] + 2 * d[2] * d[2]
+        };
+        let best = (0..colors.len()).min_by_key(|&i| distance(&colors[i]));
+        best.expect("a palette has colours") as u8
+    };
+    (0..CELLS * CELLS * CELLS).into_par_iter().map(nearest).collect()
+}

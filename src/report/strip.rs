@@ -1,0 +1,82 @@
+//! `strip.png`: snapshots side by side, the ground truth at the right, a label under each.
+
+use super::ReportError;
+use super::font::{TextStyle, Weight};
+use super::panel::panel;
+use crate::picture::{Picture, Pixels, save_png};
+use image::{Rgb, RgbImage, imageops};
+use std::path::Path;
+
+/// Largest panel, in pixels.
+const MAX_WIDTH: u32 = 512;
+const MAX_HEIGHT: u32 = 640;
+/// Between panels, and around them.
+const GAP: u32 = 16;
+
+/// A strip in the making. Pictures are scaled as they come, so only panels are held in memory.
+#[derive(Default)]
+pub struct Strip {
+    panels: Vec<(RgbImage, String)>,
+}
+
+impl Strip {
+    /// An empty strip.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a panel at the right, fitted into 512x640 pixels; tiny pictures are enlarged.
+    pub fn push(&mut self, picture: &Picture, label: impl Into<String>) {
+        self.panels.push((panel(picture, MAX_WIDTH, MAX_HEIGHT), label.into()));
+    }
+
+    /// Panels so far.
+    pub fn len(&self) -> usize {
+        self.panels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.panels.is_empty()
+    }
+
+    /// The strip as an RGB picture on white; a blank one without panels.
+    pub fn draw(&self) -> Picture {
+        let widest = self.panels.iter().map(|(p, _)| p.width()).max().unwrap_or(1);
+        let tallest = self.panels.iter().map(|(p, _)| p.height()).max().unwrap_or(1);
+        let size = (widest as f32 * 0.05).clamp(14.0, 24.0);
+        let style = TextStyle { size, weight: Weight::Regular, rgb: [0x22; 3] };
+        let column = |panel: &RgbImage, label: &str| panel.width().max(style.text_width(label).ceil() as u32);
+        let columns: u32 = self.panels.iter().map(|(p, label)| column(p, label) + GAP).sum();
+        let label_height = (size * 1.9) as u32;
+        let (width, height) = (columns + GAP, GAP + tallest + label_height + GAP / 2);
+        let mut sheet = RgbImage::from_pixel(width, height, Rgb([255; 3]));
+        let mut left = GAP;
+        for (panel, label) in &self.panels {
+            let column = column(panel, label);
+            let x = left + (column - panel.width()) / 2;
+            imageops::replace(&mut sheet, panel, i64::from(x), i64::from(GAP + tallest - panel.height()));
+            let text_x = left as f32 + (column as f32 - style.text_width(label)) / 2.0;
+            style.draw(&mut sheet, text_x, ((GAP + tallest) as f32 + size * 1.35).round(), label);
+            left += column + GAP;
+        }
+        Picture { width, height, channels: 3, pixels: Pixels::U8(sheet.into_raw()) }
+    }
+
+    /// Writes the strip as a PNG, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), ReportError> {
+        Ok(save_png(&self.draw(), path)?)
+    }
+}
+
+/// "epoch 12 · 27.3 dB", or without the figure when there is none.
+pub fn epoch_label(epoch: u64, psnr: Option<f64>) -> String {
+    match psnr {
+        Some(db) if db == f64::INFINITY => format!("epoch {epoch} · exact"),
+        Some(db) if db.is_finite() => format!("epoch {epoch} · {db:.1} dB"),
+        _ => format!("epoch {epoch}"),
+    }
+}

@@ -1,0 +1,3 @@
+//! What a run leaves on the disk.
+
+pub mod model_file;

@@ -1,0 +1,214 @@
+//! `model.safetensors`: a trained network that describes itself.
+//!
+//! Tensors, all f32: `encoding.frequencies` (m, 2), absent when the network sees the position
+//! itself; `layers.N.weight` (out, in) and `layers.N.bias` (out) for N from 0, as in
+//! `torch.nn.Linear`. Everything else needed to compute a colour is in the metadata:
+//!
+//! | key | value |
+//! |---|---|
+//! | `format` | `afterimage model 1` |
+//! | `activation`, `output_activation` | `identity`, `relu`, `sine` or `sigmoid` |
+//! | `w0`, `output_w0` | the angular frequency, where the one above is `sine` |
+//! | `coords` | `center` or `corner`: where pixels lie in the plane |
+//! | `width`, `height` | size of the picture it was trained on, in pixels |
+//! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
+
+mod read;
+
+use crate::atomic_write::{Durability, atomic_write};
+use crate::model::{Activation, Coords, Encoding, Model};
+use crate::picture::Depth;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A network, its weights, and what it was trained on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFile {
+    /// Encoding and layers.
+    pub model: Model,
+    /// Weights and biases, laid out as [`Model::layout`] says.
+    pub params: Vec<f32>,
+    /// Where pixels lie in the plane.
+    pub coords: Coords,
+    /// Width of the picture it was trained on, in pixels.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+    /// How the picture's values were stored: linear for `F32`, else sRGB-encoded.
+    pub depth: Depth,
+    /// Anything else worth keeping, such as the configuration. Keys of the table above are
+    /// taken from the fields instead.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Why a model file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Damaged, hostile, or made by another program.
+    #[error("{} is not a usable model file: {detail}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        detail: String,
+    },
+}
+
+/// The value of `format`.
+pub const FORMAT: &str = "afterimage model 1";
+
+/// Metadata keys that belong to fields of [`ModelFile`].
+const OWN_KEYS: [&str; 9] = [
+    "format",
+    "activation",
+    "w0",
+    "output_activation",
+    "output_w0",
+    "coords",
+    "width",
+    "height",
+    "depth",
+];
+
+const COORDS: [(Coords, &str); 2] = [(Coords::Center, "center"), (Coords::Corner, "corner")];
+const DEPTHS: [(Depth, &str); 3] = [(Depth::U8, "u8"), (Depth::U16, "u16"), (Depth::F32, "f32")];
+
+/// The name of `value` in `table`.
+fn name_of<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
+    let found = table.iter().find(|(v, _)| v == value);
+    found.map(|(_, name)| *name).expect("the table lists every variant")
+}
+
+impl ModelFile {
+    /// Colour channels the network gives.
+    pub fn channels(&self) -> usize {
+        self.model.network.output_width
+    }
+
+    /// Writes the file, flushed to the disk, whole or not at all. Equal models give equal bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    ///
+    /// # Panics
+    /// When `params` does not have the length of the model's layout.
+    pub fn save(&self, path: &Path) -> Result<(), ModelFileError> {
+        let tensors = self.tensors();
+        let header = header(&tensors, self.all_metadata());
+        atomic_write(path, Durability::Flushed, |out| {
+            out.write_all(&(header.len() as u64).to_le_bytes())?;
+            out.write_all(header.as_bytes())?;
+            tensors.iter().try_for_each(|tensor| tensor.write(out))
+        })
+        .map_err(|source| ModelFileError::Write { path: path.to_owned(), source })
+    }
+
+    /// Reads a file, checking everything before memory is taken for it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is damaged, too large, or no model of this program.
+    pub fn load(path: &Path) -> Result<Self, ModelFileError> {
+        read::load(path)
+    }
+
+    fn tensors(&self) -> Vec<Tensor<'_>> {
+        let layout = self.model.layout();
+        assert_eq!(self.params.len(), layout.n_params(), "parameters of the model");
+        let mut tensors = Vec::new();
+        if let Encoding::Fourier { frequencies } = &self.model.encoding {
+            tensors.push(Tensor {
+                name: "encoding.frequencies".to_owned(),
+                shape: vec![frequencies.len(), 2],
+                values: frequencies.as_flattened(),
+            });
+        }
+        for (n, layer) in layout.layers.iter().enumerate() {
+            tensors.push(Tensor {
+                name: format!("layers.{n}.weight"),
+                shape: vec![layer.shape.output_width, layer.shape.input_width],
+                values: &self.params[layer.weight.clone()],
+            });
+            tensors.push(Tensor {
+                name: format!("layers.{n}.bias"),
+                shape: vec![layer.shape.output_width],
+                values: &self.params[layer.bias.clone()],
+            });
+        }
+        tensors
+    }
+
+    fn all_metadata(&self) -> BTreeMap<String, String> {
+        let mut all = self.metadata.clone();
+        all.retain(|key, _| !OWN_KEYS.contains(&key.as_str()));
+        let mut set = |key: &str, value: String| all.insert(key.to_owned(), value);
+        set("format", FORMAT.to_owned());
+        let network = &self.model.network;
+        for (key, w0_key, activation) in [
+            ("activation", "w0", network.activation),
+            ("output_activation", "output_w0", network.output_activation),
+        ] {
+            set(key, activation.name().to_owned());
+            if let Activation::Sine { w0 } = activation {
+                set(w0_key, w0.to_string());
+            }
+        }
+        set("coords", name_of(&COORDS, &self.coords).to_owned());
+        set("width", self.width.to_string());
+        set("height", self.height.to_string());
+        set("depth", name_of(&DEPTHS, &self.depth).to_owned());
+        all
+    }
+}
+
+struct Tensor<'a> {
+    name: String,
+    shape: Vec<usize>,
+    values: &'a [f32],
+}
+
+impl Tensor<'_> {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        self.values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))
+    }
+}
+
+/// The JSON header, padded with spaces so that the tensors start at a multiple of 8 bytes.
+/// Written here rather than by the safetensors crate, which orders metadata at random.
+fn header(tensors: &[Tensor<'_>], metadata: BTreeMap<String, String>) -> String {
+    let mut entries = Map::new();
+    entries.insert("__metadata__".to_owned(), json!(metadata));
+    let mut start = 0;
+    for tensor in tensors {
+        let end = start + size_of_val(tensor.values);
+        let entry: Value = json!({
+            "dtype": "F32",
+            "shape": tensor.shape,
+            "data_offsets": [start, end],
+        });
+        entries.insert(tensor.name.clone(), entry);
+        start = end;
+    }
+    let mut header = Value::Object(entries).to_string();
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    header
+}

@@ -1,0 +1,217 @@
+//! Reading a model file that may be damaged or hostile.
+
+use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, OWN_KEYS};
+use crate::model::{Activation, Encoding, Mlp, Model};
+use safetensors::tensor::TensorInfo;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::str::FromStr;
+
+/// Largest file read: far above any network that trains in this program.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+const MAX_HEADER_BYTES: u64 = 1 << 20;
+const MAX_TENSORS: usize = 1024;
+
+pub(super) fn load(path: &Path) -> Result<ModelFile, ModelFileError> {
+    let bytes = read_checked(path)?;
+    parse(&bytes).map_err(|detail| ModelFileError::Invalid { path: path.to_owned(), detail })
+}
+
+/// The whole file, once its length and that of its header are known to be sane.
+fn read_checked(path: &Path) -> Result<Vec<u8>, ModelFileError> {
+    let read_error = |source| ModelFileError::Read { path: path.to_owned(), source };
+    let invalid = |detail| ModelFileError::Invalid { path: path.to_owned(), detail };
+    let mut file = File::open(path).map_err(read_error)?;
+    let size_bytes = file.metadata().map_err(read_error)?.len();
+    if size_bytes > MAX_FILE_BYTES {
+        return Err(invalid(format!("it has {size_bytes} bytes; at most {MAX_FILE_BYTES} are read")));
+    }
+    let mut bytes = Vec::new();
+    file.by_ref().take(8).read_to_end(&mut bytes).map_err(read_error)?;
+    let Ok(length) = <[u8; 8]>::try_from(bytes.as_slice()) else {
+        return Err(invalid("it is too short to have a safetensors header".to_owned()));
+    };
+    let header_bytes = u64::from_le_bytes(length);
+    if header_bytes > MAX_HEADER_BYTES || header_bytes + 8 > size_bytes {
+        return Err(invalid(format!(
+            "it does not start as a safetensors file does, or is cut short \
+             (header of {header_bytes} bytes in a file of {size_bytes})"
+        )));
+    }
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
+    Ok(bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
+    let (header_bytes, header) = SafeTensors::read_metadata(bytes)
+        .map_err(|e| format!("its header does not match its contents ({e}); it may be cut short"))?;
+    let values = &bytes[8 + header_bytes..];
+    let infos = header.tensors();
+    if infos.len() > MAX_TENSORS {
+        return Err(format!("it has {} tensors; at most {MAX_TENSORS} are read", infos.len()));
+    }
+    let tensors = Tensors { infos: infos.into_iter().collect(), values };
+    let metadata: BTreeMap<String, String> =
+        header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let field = Metadata(&metadata);
+    let format = field.get("format")?;
+    if format != FORMAT {
+        return Err(format!("its format is {format:?}; this version reads {FORMAT:?}"));
+    }
+    let model = tensors.model(field.activation("activation", "w0")?, {
+        field.activation("output_activation", "output_w0")?
+    })?;
+    Ok(ModelFile {
+        params: tensors.params(&model)?,
+        model,
+        coords: field.one_of("coords", &COORDS)?,
+        width: field.side("width")?,
+        height: field.side("height")?,
+        depth: field.one_of("depth", &DEPTHS)?,
+        metadata: metadata.iter().filter(|(k, _)| !OWN_KEYS.contains(&k.as_str())).map(own).collect(),
+    })
+}
+
+fn own((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
+}
+
+/// The header's strings.
+struct Metadata<'a>(&'a BTreeMap<String, String>);
+
+impl Metadata<'_> {
+    fn get(&self, key: &str) -> Result<&str, String> {
+        let value = self.0.get(key).map(String::as_str);
+        value.ok_or_else(|| format!("its metadata has no {key:?}, which every afterimage model has"))
+    }
+
+    fn number<T: FromStr>(&self, key: &str, wanted: &str) -> Result<T, String> {
+        let value = self.get(key)?;
+        value.parse().map_err(|_| format!("its metadata has {key} = {value:?}; {wanted} is needed"))
+    }
+
+    fn side(&self, key: &str) -> Result<u32, String> {
+        let side: u32 = self.number(key, "a number of pixels")?;
+        if side == 0 { Err(format!("its metadata has {key} = 0; at least 1 is needed")) } else { Ok(side) }
+    }
+
+    fn one_of<T: Copy>(&self, key: &str, table: &[(T, &str)]) -> Result<T, String> {
+        let value = self.get(key)?;
+        let found = table.iter().find(|(_, name)| *name == value).map(|(v, _)| *v);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = table.iter().map(|(_, name)| *name).collect();
+            format!("its metadata has {key} = {value:?}; one of {} is needed", names.join(", "))
+        })
+    }
+
+    fn activation(&self, key: &str, w0_key: &str) -> Result<Activation, String> {
+        const SINE: Activation = Activation::Sine { w0: 1.0 };
+        let known = [Activation::Identity, Activation::Relu, SINE, Activation::Sigmoid];
+        let table = known.map(|activation| (activation, activation.name()));
+        match self.one_of(key, &table)? {
+            Activation::Sine { .. } => {
+                let w0: f32 = self.number(w0_key, "a number")?;
+                if !w0.is_finite() {
+                    return Err(format!("its metadata has {w0_key} = {w0}; a finite number is needed"));
+                }
+                Ok(Activation::Sine { w0 })
+            }
+            other => Ok(other),
+        }
+    }
+}
+
+/// The header's tensors and the bytes they lie in. Offsets were checked against the file's
+/// length by [`SafeTensors::read_metadata`].
+struct Tensors<'a> {
+    infos: BTreeMap<String, &'a TensorInfo>,
+    values: &'a [u8],
+}
+
+impl Tensors<'_> {
+    /// Width and form of all layers from the tensors' shapes, which must form a chain.
+    fn model(&self, activation: Activation, output_activation: Activation) -> Result<Model, String> {
+        let encoding = self.encoding()?;
+        let with_encoding = usize::from(encoding != Encoding::Identity);
+        let n_layers = (self.infos.len() - with_encoding) / 2;
+        if n_layers < 2 || self.infos.len() != with_encoding + 2 * n_layers {
+            return Err(format!(
+                "it has {} tensors; encoding.frequencies and a weight and a bias for each of at least \
+                 two layers are needed",
+                self.infos.len()
+            ));
+        }
+        let [hidden_width, _] = self.shape("layers.0.weight")?;
+        let [output_width, _] = self.shape(&format!("layers.{}.weight", n_layers - 1))?;
+        let input_width = encoding.output_width();
+        let network = Mlp { input_width, hidden_width, output_width, n_layers, activation, output_activation };
+        if !(1..=4).contains(&output_width) {
+            return Err(format!("its last layer gives {output_width} channels; 1 to 4 are possible"));
+        }
+        for (n, layer) in network.layers().enumerate() {
+            let name = format!("layers.{n}.weight");
+            let (found, needed) = (self.shape(&name)?, [layer.output_width, layer.input_width]);
+            if found != needed || found.contains(&0) {
+                return Err(format!("{name} has shape {found:?}; {needed:?} is needed here"));
+            }
+            let name = format!("layers.{n}.bias");
+            let [found] = self.shape(&name)?;
+            if found != layer.output_width {
+                return Err(format!("{name} has {found} values; {} are needed", layer.output_width));
+            }
+        }
+        Ok(Model { encoding, network })
+    }
+
+    fn encoding(&self) -> Result<Encoding, String> {
+        const NAME: &str = "encoding.frequencies";
+        if !self.infos.contains_key(NAME) {
+            return Ok(Encoding::Identity);
+        }
+        match self.shape(NAME)? {
+            [m, 2] if m > 0 => {
+                let values = self.floats(NAME)?;
+                Ok(Encoding::Fourier { frequencies: values.as_chunks().0.to_vec() })
+            }
+            shape => Err(format!("{NAME} has shape {shape:?}; (m, 2) with m of at least 1 is needed")),
+        }
+    }
+
+    fn info(&self, name: &str) -> Result<&TensorInfo, String> {
+        self.infos.get(name).copied().ok_or_else(|| format!("it has no tensor {name:?}"))
+    }
+
+    fn shape<const N: usize>(&self, name: &str) -> Result<[usize; N], String> {
+        let shape = &self.info(name)?.shape;
+        let found = shape.as_slice().try_into();
+        found.map_err(|_| format!("{name} has shape {shape:?}; {N} dimensions are needed"))
+    }
+
+    /// The flat parameter buffer.
+    fn params(&self, model: &Model) -> Result<Vec<f32>, String> {
+        let mut params = Vec::with_capacity(model.layout().n_params());
+        for n in 0..model.network.n_layers {
+            for part in ["weight", "bias"] {
+                params.extend(self.floats(&format!("layers.{n}.{part}"))?);
+            }
+        }
+        Ok(params)
+    }
+
+    fn floats(&self, name: &str) -> Result<Vec<f32>, String> {
+        let info = self.info(name)?;
+        if info.dtype != Dtype::F32 {
+            return Err(format!("{name} is stored as {:?}; F32 is needed", info.dtype));
+        }
+        let (start, end) = info.data_offsets;
+        let bytes = self.values.get(start..end).ok_or_else(|| format!("{name} reaches beyond the file"))?;
+        let values: Vec<f32> = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(i) => Err(format!("value {i} of {name} is {}; every value must be finite", values[i])),
+            None => Ok(values),
+        }
+    }
+}
