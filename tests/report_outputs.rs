@@ -34,7 +34,11 @@ fn awkward() -> Vec<Vec<Series>> {
         vec![series("not numbers", &[(0, f64::NAN, None), (5, f64::NEG_INFINITY, None)])],
         vec![series("far", &[(0, -300.0, Some(1e-9)), (u64::MAX / 2, 1e6, Some(7.0))])],
         vec![series("<&>\"\u{1} \u{3bc}", &[(0, 1.0, None)]), series("b", &[(3, 2.0, Some(1.0))])],
-        (0..30).map(|i| series("long name of a run, all the same", &[(0, 9.0, Some(9.0)), (i, 30.0, Some(29.0))])).collect(),
+        (0..30)
+            .map(|i| {
+                series("long name of a run, all the same", &[(0, 9.0, Some(9.0)), (i, 30.0, Some(29.0))])
+            })
+            .collect(),
     ]
 }
 

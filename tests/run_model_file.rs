@@ -164,5 +164,7 @@ fn huge_claims_are_refused() {
     sparse.as_file().set_len(3 << 30).unwrap();
     let text = ModelFile::load(sparse.path()).unwrap_err().to_string();
     assert!(text.contains("at most"), "{text}");
-    assert!(ModelFile::load(std::path::Path::new("nowhere")).unwrap_err().to_string().contains("cannot read"));
+    assert!(
+        ModelFile::load(std::path::Path::new("nowhere")).unwrap_err().to_string().contains("cannot read")
+    );
 }

@@ -83,14 +83,11 @@ pub fn ssim(a: &Picture, b: &Picture) -> f64 {
     let pair = Pair { a, b, across: window(width), down: window(height) };
     let columns = width + 1 - pair.across.len();
     let rows = height + 1 - pair.down.len();
-    let bands: Vec<(usize, usize)> = (0..a.channels)
-        .flat_map(|channel| (0..rows).step_by(BAND).map(move |row| (channel, row)))
-        .collect();
+    let bands: Vec<(usize, usize)> =
+        (0..a.channels).flat_map(|channel| (0..rows).step_by(BAND).map(move |row| (channel, row))).collect();
     // The sums are added in order, so that the result does not depend on the threads.
-    let sums: Vec<f64> = bands
-        .par_iter()
-        .map(|&(channel, row)| pair.band_sum(channel, row..(row + BAND).min(rows)))
-        .collect();
+    let sums: Vec<f64> =
+        bands.par_iter().map(|&(channel, row)| pair.band_sum(channel, row..(row + BAND).min(rows))).collect();
     sums.iter().sum::<f64>() / (columns * rows * a.channels) as f64
 }
 
@@ -152,8 +149,7 @@ fn add_scaled(sum: &mut Moments, value: &Moments, weight: f64) {
 /// Wang et al. 2004, equation 13.
 fn similarity(&[a, b, aa, bb, ab]: &Moments) -> f64 {
     let (variance_a, variance_b, covariance) = (aa - a * a, bb - b * b, ab - a * b);
-    (2.0 * a * b + C1) * (2.0 * covariance + C2)
-        / ((a * a + b * b + C1) * (variance_a + variance_b + C2))
+    (2.0 * a * b + C1) * (2.0 * covariance + C2) / ((a * a + b * b + C1) * (variance_a + variance_b + C2))
 }
 
 /// Gaussian weights along a side of `side` pixels.

@@ -70,8 +70,7 @@ pub fn save_exr(picture: &Picture, path: &Path) -> Result<(), PictureError> {
 }
 
 fn exr_values(picture: &Picture) -> (ExtendedColorType, Vec<f32>) {
-    let color =
-        if picture.has_alpha() { ExtendedColorType::Rgba32F } else { ExtendedColorType::Rgb32F };
+    let color = if picture.has_alpha() { ExtendedColorType::Rgba32F } else { ExtendedColorType::Rgb32F };
     let n_values = picture.pixels.len();
     let value = |i| picture.pixels.value(i);
     let values = match picture.channels {

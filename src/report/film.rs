@@ -63,8 +63,7 @@ pub fn save_film(path: &Path, snapshots: &[(u64, PathBuf)], film: &Film) -> Resu
     let last = frames.len().checked_sub(1).ok_or(ReportError::NoFrames)?;
     let stride = last.div_ceil(PALETTE_FRAMES).max(1);
     // The last frame, which stays longest, counts double.
-    let fitted: Vec<&RgbImage> =
-        frames.iter().rev().step_by(stride).chain([&frames[last]]).collect();
+    let fitted: Vec<&RgbImage> = frames.iter().rev().step_by(stride).chain([&frames[last]]).collect();
     let palette = Palette::fit(&fitted);
     atomic_write(path, Durability::Cached, |out| encode(out, &frames, &palette, film).map_err(into_io_error))
         .map_err(|source| ReportError::Write { path: path.to_owned(), source })

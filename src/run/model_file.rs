@@ -76,17 +76,8 @@ pub enum ModelFileError {
 pub const FORMAT: &str = "afterimage model 1";
 
 /// Metadata keys that belong to fields of [`ModelFile`].
-const OWN_KEYS: [&str; 9] = [
-    "format",
-    "activation",
-    "w0",
-    "output_activation",
-    "output_w0",
-    "coords",
-    "width",
-    "height",
-    "depth",
-];
+const OWN_KEYS: [&str; 9] =
+    ["format", "activation", "w0", "output_activation", "output_w0", "coords", "width", "height", "depth"];
 
 const COORDS: [(Coords, &str); 2] = [(Coords::Center, "center"), (Coords::Corner, "corner")];
 const DEPTHS: [(Depth, &str); 3] = [(Depth::U8, "u8"), (Depth::U16, "u16"), (Depth::F32, "f32")];

@@ -147,7 +147,8 @@ impl Tensors<'_> {
         let [hidden_width, _] = self.shape("layers.0.weight")?;
         let [output_width, _] = self.shape(&format!("layers.{}.weight", n_layers - 1))?;
         let input_width = encoding.output_width();
-        let network = Mlp { input_width, hidden_width, output_width, n_layers, activation, output_activation };
+        let network =
+            Mlp { input_width, hidden_width, output_width, n_layers, activation, output_activation };
         if !(1..=4).contains(&output_width) {
             return Err(format!("its last layer gives {output_width} channels; 1 to 4 are possible"));
         }
