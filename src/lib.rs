@@ -41,4 +41,3 @@ pub mod model;
 pub mod picture;
 pub mod report;
 pub mod run;
-pub mod trainer;

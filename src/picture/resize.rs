@@ -6,8 +6,8 @@ use std::f64::consts::PI;
 
 /// Resamples to `width` by `height` with a Lanczos filter of three lobes, separably, the way
 /// PIL's `Image.resize(..., LANCZOS)` does: when shrinking, the filter is stretched by the scale,
-/// so nothing aliases. Intermediate values are floats, so at 8 bits the result can differ from
-/// PIL's, which rounds between the two passes, by one level.
+/// so nothing aliases. Intermediate values are floats and not clamped, as in PIL's "F" mode; PIL's
+/// 8-bit mode rounds and clamps between the two passes, which shows beside hard edges.
 ///
 /// Colours are weighted by alpha. Values overshooting the depth's range, or for HDR the range of
 /// the picture's own values, are clamped.

@@ -1,4 +1,4 @@
-//! The embedded font: Inter, Latin subset (`assets/fonts`, SIL Open Font License).
+//! The embedded font: Inter, Latin and Greek (`assets/fonts`, SIL Open Font License).
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use image::RgbImage;
