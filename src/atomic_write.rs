@@ -4,6 +4,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+/// Temporary files are named so that those a kill leaves behind can be told and removed.
+pub(crate) const TEMPORARY_PREFIX: &str = ".afterimage-";
+pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
+
 /// How sure a file must be to survive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -44,7 +48,7 @@ pub fn atomic_write(
 
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".afterimage-").suffix(".tmp");
+    builder.prefix(TEMPORARY_PREFIX).suffix(TEMPORARY_SUFFIX);
     // Temporary files are private by default; what is renamed should be as readable as any file.
     #[cfg(unix)]
     {

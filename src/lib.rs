@@ -41,3 +41,4 @@ pub mod model;
 pub mod picture;
 pub mod report;
 pub mod run;
+pub mod trainer;

@@ -4,10 +4,11 @@ use super::{Picture, PictureBuilder, PictureError, Pixels};
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
-/// Resamples to `width` by `height` with a Lanczos filter of three lobes, separably, the way
-/// PIL's `Image.resize(..., LANCZOS)` does: when shrinking, the filter is stretched by the scale,
-/// so nothing aliases. Intermediate values are floats and not clamped, as in PIL's "F" mode; PIL's
-/// 8-bit mode rounds and clamps between the two passes, which shows beside hard edges.
+/// Resamples to `width` by `height` with a Lanczos filter of three lobes, separably, as PIL's
+/// `Image.resize(..., LANCZOS)` does: when shrinking, the filter is stretched by the scale, so
+/// nothing aliases. Opaque 8-bit pictures get PIL's arithmetic too (22-bit fixed-point weights,
+/// values rounded to 8 bits between the two passes), so that a result can be compared with one
+/// that was trained from Python on the same picture; all others are resampled in floats.
 ///
 /// Colours are weighted by alpha. Values overshooting the depth's range, or for HDR the range of
 /// the picture's own values, are clamped.
@@ -19,6 +20,10 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
     if (width, height) == (picture.width, picture.height) {
         return picture.clone();
     }
+    if let (Pixels::U8(values), false) = (&picture.pixels, picture.has_alpha()) {
+        let pixels = Pixels::U8(resize_u8(picture, values, width, height));
+        return Picture { width, height, channels: picture.channels, pixels };
+    }
     let narrowed = resize_rows(picture, &taps(picture.width, width));
     let rows = taps(picture.height, height);
     let (low, high) = value_range(picture);
@@ -28,6 +33,7 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
     for tap in &rows {
         out.fill(0.0);
         for (y, &weight) in (tap.first..).zip(&tap.weights) {
+            let weight = weight as f32;
             let row = &narrowed[y * row_len..][..row_len];
             for (sum, &value) in out.iter_mut().zip(row) {
                 *sum += weight * value;
@@ -75,7 +81,53 @@ pub fn center_crop(picture: &Picture, width: u32, height: u32) -> Result<Picture
 struct Tap {
     first: usize,
     /// Adds up to 1.
-    weights: Vec<f32>,
+    weights: Vec<f64>,
+}
+
+/// Fractional bits of PIL's weights for 8-bit pictures.
+const WEIGHT_BITS: u32 = 22;
+
+impl Tap {
+    fn fixed_point(&self) -> Vec<i32> {
+        let scale = f64::from(1 << WEIGHT_BITS);
+        self.weights.iter().map(|w| (w * scale).round() as i32).collect()
+    }
+}
+
+/// Both passes in PIL's fixed-point arithmetic.
+fn resize_u8(picture: &Picture, values: &[u8], width: u32, height: u32) -> Vec<u8> {
+    let channels = picture.channels;
+    let fixed = |taps: Vec<Tap>| -> Vec<(usize, Vec<i32>)> {
+        taps.iter().map(|tap| (tap.first, tap.fixed_point())).collect()
+    };
+    let (columns, rows) = (fixed(taps(picture.width, width)), fixed(taps(picture.height, height)));
+    let half = 1 << (WEIGHT_BITS - 1);
+    let round = |sum: i32| (sum >> WEIGHT_BITS).clamp(0, 255) as u8;
+    let (in_len, out_len) = (picture.width as usize * channels, width as usize * channels);
+
+    let mut narrowed = vec![0u8; picture.height as usize * out_len];
+    narrowed.par_chunks_exact_mut(out_len).zip(values.par_chunks_exact(in_len)).for_each(|(out, row)| {
+        for ((first, weights), out) in columns.iter().zip(out.chunks_exact_mut(channels)) {
+            for (c, out) in out.iter_mut().enumerate() {
+                let samples = row[first * channels + c..].iter().step_by(channels);
+                *out = round(weights.iter().zip(samples).fold(half, |sum, (w, &v)| sum + w * i32::from(v)));
+            }
+        }
+    });
+
+    let mut out = vec![0u8; height as usize * out_len];
+    out.par_chunks_exact_mut(out_len).zip(&rows).for_each(|(out, (first, weights))| {
+        let mut sums = vec![half; out_len];
+        for (weight, row) in weights.iter().zip(narrowed[first * out_len..].chunks_exact(out_len)) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += weight * i32::from(value);
+            }
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = round(sum);
+        }
+    });
+    out
 }
 
 /// One [`Tap`] for each of `to` outputs along an axis of `from` inputs.
@@ -90,7 +142,7 @@ fn taps(from: u32, to: u32) -> Vec<Tap> {
         let end = ((center + support + 0.5) as usize).min(from as usize);
         let weight = |x: usize| lanczos((x as f64 + 0.5 - center) / stretch, LOBES);
         let sum: f64 = (first..end).map(weight).sum();
-        Tap { first, weights: (first..end).map(|x| (weight(x) / sum) as f32).collect() }
+        Tap { first, weights: (first..end).map(|x| weight(x) / sum).collect() }
     };
     (0..to).map(tap).collect()
 }
@@ -116,7 +168,7 @@ fn resize_rows(picture: &Picture, columns: &[Tap]) -> Vec<f32> {
         for (tap, out) in columns.iter().zip(out.chunks_exact_mut(channels)) {
             for (pixel, &weight) in row[tap.first * channels..].chunks_exact(channels).zip(&tap.weights) {
                 for (sum, &value) in out.iter_mut().zip(pixel) {
-                    *sum += weight * value;
+                    *sum += weight as f32 * value;
                 }
             }
         }

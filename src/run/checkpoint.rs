@@ -137,7 +137,7 @@ fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
         return Err(format!("it has {size_bytes} bytes, more than this network's state"));
     }
     let mut bytes = Vec::new();
-    std::io::Read::by_ref(&mut file).take(size_bytes).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    Read::take(&mut file, size_bytes).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
     parse(&bytes, fingerprint)
 }
 

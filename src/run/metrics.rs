@@ -72,7 +72,7 @@ fn line(row: &EpochSummary) -> String {
 
 /// The rows of epochs up to `last_epoch` in an earlier run's file. Reading stops at the first
 /// line that is not whole or not in order, which a kill or a full disk may have left.
-pub fn read(path: &Path, last_epoch: u64) -> Vec<EpochSummary> {
+pub(super) fn read(path: &Path, last_epoch: u64) -> Vec<EpochSummary> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines = text.split_inclusive('\n').skip(1).map_while(|l| l.strip_suffix('\n'));
     let rows = lines.map_while(parse).enumerate();

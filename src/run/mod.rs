@@ -1,3 +1,61 @@
-//! What a run leaves on the disk.
+//! The run folder and everything written into it.
 
+pub mod checkpoint;
+mod folder;
+mod manifest;
+mod metrics;
 pub mod model_file;
+mod recorder;
+mod results;
+mod snapshots;
+
+pub use folder::RunFolder;
+pub use manifest::{Manifest, Timings};
+pub use metrics::MetricsWriter;
+pub use recorder::{Display, Recorder};
+pub use results::Results;
+pub use snapshots::SnapshotWriter;
+
+use crate::picture::PictureError;
+use crate::report::ReportError;
+use crate::trainer::TrainError;
+use std::path::{Path, PathBuf};
+
+/// Why a run could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The run folder cannot be used.
+    #[error("cannot use {} as a run folder: {reason}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// A file in it cannot be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// A picture cannot be written.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// A report cannot be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The model file cannot be written.
+    #[error(transparent)]
+    Model(#[from] model_file::ModelFileError),
+    /// Training failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+impl RunError {
+    pub(crate) fn write(path: &Path, reason: &dyn std::fmt::Display) -> Self {
+        Self::Write { path: path.to_owned(), reason: reason.to_string() }
+    }
+}

@@ -43,9 +43,9 @@ enum Interrupted {
     Run(RunError),
 }
 
-impl<E: Into<RunError>> From<E> for Interrupted {
-    fn from(error: E) -> Self {
-        match error.into() {
+impl From<RunError> for Interrupted {
+    fn from(error: RunError) -> Self {
+        match error {
             RunError::Train(TrainError::Backend(error @ BackendError::DeviceLost(_))) => {
                 Self::DeviceLost(error)
             }
@@ -73,7 +73,7 @@ fn train(args: &TrainArgs, session: &mut Session, start: Instant) -> Result<Exit
             return Err(error.into());
         }
     };
-    let evaluation = trainer.evaluate(true).map_err(TrainError::from)?;
+    let evaluation = trainer.evaluate(true).map_err(|e| RunError::from(TrainError::from(e)))?;
     let trained = outcome.position.seconds - position.seconds;
     let results = Results {
         folder,
