@@ -1,0 +1,194 @@
+//! Nothing is lost: stopped, killed and damaged runs go on to the same bits.
+#![cfg(unix)]
+
+use assert_cmd::Command;
+use predicates::str::contains;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+const EPOCHS: &str = "40";
+
+fn program() -> &'static Path {
+    assert_cmd::cargo::cargo_bin!("afterimage")
+}
+
+fn train(out: &Path, epochs: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(program());
+    command.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
+    command.arg("--out").arg(out).args(["--epochs", epochs, "--checkpoint-every", "3", "--backend", "cpu"]);
+    command.args(["--size", "40x30", "--batch", "200", "--hidden", "24", "--features", "16"]);
+    command.args(["--holdout", "every-other", "--threads", "2"]).stderr(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+fn resume(out: &Path) -> Command {
+    let mut command = Command::new(program());
+    command.args(["train", "-q", "--resume"]).arg(out);
+    command
+}
+
+/// metrics.csv without its times.
+fn metrics(run: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(run.join("metrics.csv")).expect("metrics.csv");
+    assert!(text.ends_with('\n'), "metrics.csv ends in a torn line");
+    let without_time = |line: &str| {
+        let fields: Vec<&str> =
+            line.split(',').enumerate().filter(|(i, _)| *i != 2).map(|(_, f)| f).collect();
+        fields.join(",")
+    };
+    text.lines().map(without_time).collect()
+}
+
+fn assert_same_run(run: &Path, undisturbed: &Path) {
+    assert_eq!(metrics(run), metrics(undisturbed));
+    let pictures = |run: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(run.join("epochs")).expect("epochs");
+        let mut names: Vec<PathBuf> =
+            entries.flatten().map(|e| PathBuf::from("epochs").join(e.file_name())).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(pictures(run), pictures(undisturbed));
+    let others =
+        ["model.safetensors", "final.png", "strip.png", "progress.gif", "psnr.svg"].map(PathBuf::from);
+    for file in pictures(undisturbed).into_iter().chain(others) {
+        let read =
+            |run: &Path| std::fs::read(run.join(&file)).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        assert!(read(run) == read(undisturbed), "{} differs", file.display());
+    }
+}
+
+fn undisturbed(dir: &Path) -> PathBuf {
+    let out = dir.join("undisturbed");
+    assert!(train(&out, EPOCHS).status().expect("the program starts").success());
+    out
+}
+
+/// Kills are spread over the length of an undisturbed run. Override the number with
+/// AFTERIMAGE_KILLS.
+#[test]
+fn killed_runs_go_on_to_the_same_bits() {
+    let kills: u32 = std::env::var("AFTERIMAGE_KILLS").map_or(25, |n| n.parse().expect("a number of kills"));
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let start = std::time::Instant::now();
+    let undisturbed = undisturbed(dir.path());
+    let length = start.elapsed();
+    let mut done = 0;
+    let mut run = 0;
+    while done < kills {
+        let out = dir.path().join(format!("run{run}"));
+        run += 1;
+        let mut child = train(&out, EPOCHS).spawn().expect("the program starts");
+        loop {
+            // A generator of instants, not of numbers: any spread over the run will do.
+            let share = f64::from((done * 61 + run * 17) % 100) / 100.0;
+            std::thread::sleep(length.mul_f64(0.02 + 0.6 * share));
+            let finished = child.try_wait().expect("the child exists").is_some();
+            child.kill().expect("SIGKILL is sent");
+            child.wait().expect("the child ends");
+            if finished || done == kills {
+                break;
+            }
+            done += 1;
+            let mut next = std::process::Command::new(program());
+            next.args(["train", "-q", "--resume"]).arg(&out);
+            if !out.join("config.toml").exists() {
+                next = train(&out, EPOCHS);
+            }
+            child = next.stderr(Stdio::null()).spawn().expect("the program starts");
+        }
+        resume(&out).assert().success();
+        assert_same_run(&out, &undisturbed);
+    }
+    println!("{done} kills over {run} runs");
+}
+
+#[test]
+fn more_epochs_can_be_asked_for() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    let constant = |epochs| {
+        let mut command = train(&out, epochs);
+        command.args(["--schedule", "constant"]);
+        command
+    };
+    assert!(constant("10").status().expect("starts").success());
+    resume(&out).args(["--epochs", "25"]).assert().success();
+    let resumed = dir.path().join("resumed");
+    std::fs::rename(&out, &resumed).expect("renamed");
+    assert!(constant("25").status().expect("starts").success());
+    assert_same_run(&resumed, &out);
+    resume(&out).args(["--epochs", "5"]).assert().code(1).stderr(contains("25 epochs behind it"));
+    resume(&out).args(["--lr", "1"]).assert().code(1).stderr(contains("the run stays what it was"));
+    resume(&dir.path().join("nowhere")).assert().code(1).stderr(contains("no run in it"));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let undisturbed = undisturbed(dir.path());
+    let out = dir.path().join("run");
+    let mut child = train(&out, EPOCHS).spawn().expect("the program starts");
+    let (current, previous) =
+        (out.join("checkpoint.safetensors"), out.join("checkpoint.previous.safetensors"));
+    for _ in 0..2000 {
+        if previous.exists() && current.exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("SIGKILL is sent");
+    child.wait().expect("the child ends");
+    let mut bytes = std::fs::read(&current).expect("a checkpoint");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    std::fs::write(&current, &bytes).expect("written");
+    let mut command = Command::new(program());
+    command.args(["train", "--resume"]).arg(&out);
+    command
+        .assert()
+        .success()
+        .stderr(contains("checkpoint.safetensors cannot be used: its checksum does not match"));
+    assert_same_run(&out, &undisturbed);
+
+    std::fs::write(&current, &bytes[..middle]).expect("written");
+    std::fs::write(&previous, "nothing").expect("written");
+    resume(&out).assert().code(1).stderr(contains("cannot be used").and(contains("--force")));
+}
+
+use predicates::prelude::PredicateBooleanExt;
+
+#[test]
+fn an_exchanged_picture_is_noticed() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let picture = dir.path().join("picture.png");
+    image::RgbImage::from_fn(20, 20, |x, y| image::Rgb([x as u8, y as u8, 7])).save(&picture).expect("saved");
+    let out = dir.path().join("run");
+    let mut command = Command::new(program());
+    command.args(["train", "-q"]).arg(&picture).arg("--out").arg(&out);
+    command.args(["--epochs", "2", "--backend", "cpu", "--hidden", "8"]).assert().success();
+    image::RgbImage::from_fn(20, 20, |x, y| image::Rgb([y as u8, x as u8, 9])).save(&picture).expect("saved");
+    resume(&out).args(["--epochs", "4"]).assert().code(1).stderr(contains("the picture has changed"));
+}
+
+#[test]
+fn a_diverging_run_goes_back_with_a_lower_learning_rate() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    // With plain SGD and a rate this high the weights overflow after some steps; a sixteenth of
+    // it is still too much, so the run ends with an explanation.
+    let mut hopeless = train(&out, EPOCHS);
+    let output = hopeless
+        .args(["--optimizer", "sgd", "--lr", "1e30"])
+        .stderr(Stdio::piped())
+        .output()
+        .expect("starts");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("half the learning rate") && text.contains("lower --lr"), "{text}");
+    for row in metrics(&out).iter().skip(1) {
+        assert!(!row.contains("NaN") && !row.contains("inf"), "{row}");
+    }
+    assert!(!out.join("model.safetensors").exists(), "a model of NaN was written");
+}
