@@ -10,9 +10,11 @@ pub struct Palette {
     nearest: Vec<u8>,
 }
 
-/// Cells of the cube along each side: fine enough that dithering hides the rest.
-const CELLS: usize = 1 << CELL_BITS;
+/// Bits of each channel that tell the cells of the colour cube apart: fine enough that dithering
+/// hides the rest, and coarser while the palette is still being fitted, since a table takes a
+/// search of the palette for each cell.
 const CELL_BITS: usize = 6;
+const FITTING_BITS: usize = 5;
 /// Pixels that the palette is fitted to.
 const SAMPLES: usize = 200_000;
 /// Rounds of k-means after the first guess.
@@ -32,7 +34,7 @@ impl Palette {
         for _ in 0..ROUNDS {
             refine(&mut colors, &samples);
         }
-        Self { nearest: nearest_table(&colors), colors }
+        Self { nearest: nearest_table(&colors, CELL_BITS), colors }
     }
 
     /// The colours, as a GIF stores them: 256 times red, green, blue.
@@ -41,8 +43,7 @@ impl Palette {
     }
 
     fn index(&self, rgb: [f32; 3]) -> u8 {
-        let [r, g, b] = rgb.map(|v| v as usize >> (8 - CELL_BITS));
-        self.nearest[(r * CELLS + g) * CELLS + b]
+        self.nearest[cell(rgb.map(|v| v as u8), CELL_BITS)]
     }
 
     /// Palette indices of `image`, the error of each pixel passed on to its neighbours (Floyd and
@@ -82,11 +83,10 @@ impl Palette {
 
 /// One round of Lloyd's algorithm.
 fn refine(colors: &mut [[u8; 3]], samples: &[[u8; 3]]) {
-    let table = nearest_table(colors);
+    let table = nearest_table(colors, FITTING_BITS);
     let mut sums = vec![[0u64; 4]; colors.len()];
     for sample in samples {
-        let [r, g, b] = sample.map(|v| usize::from(v) >> (8 - CELL_BITS));
-        let sum = &mut sums[usize::from(table[(r * CELLS + g) * CELLS + b])];
+        let sum = &mut sums[usize::from(table[cell(*sample, FITTING_BITS)])];
         for c in 0..3 {
             sum[c] += u64::from(sample[c]);
         }
@@ -99,11 +99,17 @@ fn refine(colors: &mut [[u8; 3]], samples: &[[u8; 3]]) {
     }
 }
 
-fn nearest_table(colors: &[[u8; 3]]) -> Vec<u8> {
+/// Number of the cell that holds a colour, red slowest.
+fn cell(rgb: [u8; 3], bits: usize) -> usize {
+    rgb.iter().fold(0, |number, &v| (number << bits) | (usize::from(v) >> (8 - bits)))
+}
+
+fn nearest_table(colors: &[[u8; 3]], bits: usize) -> Vec<u8> {
     use rayon::prelude::*;
-    let middle = |cell: usize| (cell << (8 - CELL_BITS)) as i32 + (1 << (7 - CELL_BITS));
+    let middle = |cell: usize| (cell << (8 - bits)) as i32 + (1 << (7 - bits));
+    let mask = (1 << bits) - 1;
     let nearest = |cell: usize| {
-        let at = [cell / (CELLS * CELLS), cell / CELLS % CELLS, cell % CELLS].map(middle);
+        let at = [cell >> (2 * bits), (cell >> bits) & mask, cell & mask].map(middle);
         let distance = |color: &[u8; 3]| {
             // Green counts most and blue least, as they do to the eye.
             let d: [i32; 3] = std::array::from_fn(|c| at[c] - i32::from(color[c]));
@@ -112,5 +118,5 @@ fn nearest_table(colors: &[[u8; 3]]) -> Vec<u8> {
         let best = (0..colors.len()).min_by_key(|&i| distance(&colors[i]));
         best.expect("a palette has colours") as u8
     };
-    (0..CELLS * CELLS * CELLS).into_par_iter().map(nearest).collect()
+    (0..1usize << (3 * bits)).into_par_iter().map(nearest).collect()
 }
