@@ -11,7 +11,7 @@ use afterimage::picture::{Picture, Pixels};
 use std::sync::Arc;
 
 /// The best adapter, or `None` where there is no driver: loudly for a person, a failure in CI.
-pub fn open(checked_shaders: bool) -> Option<Arc<Gpu>> {
+pub(crate) fn open(checked_shaders: bool) -> Option<Arc<Gpu>> {
     match Gpu::open(&AdapterChoice::Any, DeviceOptions { checked_shaders }) {
         Ok(gpu) => Some(gpu),
         Err(BackendError::NoAdapter(reason)) => {
@@ -25,28 +25,28 @@ pub fn open(checked_shaders: bool) -> Option<Arc<Gpu>> {
 
 /// A job's choices that tests vary.
 #[derive(Clone, Copy, Debug)]
-pub struct Setup {
-    pub width: u32,
-    pub height: u32,
-    pub channels: usize,
-    pub bits: u32,
-    pub holdout: Holdout,
-    pub encoding: EncodingSpec,
-    pub hidden_width: usize,
-    pub n_layers: usize,
-    pub activation: Activation,
-    pub output_activation: Activation,
-    pub optimizer: Optimizer,
-    pub batch_size: u32,
-    pub init: Init,
+pub(crate) struct Setup {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) channels: usize,
+    pub(crate) bits: u32,
+    pub(crate) holdout: Holdout,
+    pub(crate) encoding: EncodingSpec,
+    pub(crate) hidden_width: usize,
+    pub(crate) n_layers: usize,
+    pub(crate) activation: Activation,
+    pub(crate) output_activation: Activation,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) batch_size: u32,
+    pub(crate) init: Init,
 }
 
-pub const ADAM: Optimizer =
+pub(crate) const ADAM: Optimizer =
     Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
 
 impl Setup {
     /// A small Fourier network on an odd picture, three steps an epoch.
-    pub fn small() -> Self {
+    pub(crate) fn small() -> Self {
         Self {
             width: 21,
             height: 17,
@@ -64,7 +64,7 @@ impl Setup {
         }
     }
 
-    pub fn job(&self) -> Job {
+    pub(crate) fn job(&self) -> Job {
         let encoding = Encoding::new(self.encoding, 1);
         let network = Mlp {
             input_width: encoding.output_width(),
@@ -99,7 +99,7 @@ impl Setup {
         Picture { width: self.width, height: self.height, channels: self.channels, pixels }
     }
 
-    pub fn state(&self, job: &Job) -> TrainingState {
+    pub(crate) fn state(&self, job: &Job) -> TrainingState {
         let params = self.init.draw(&job.model, 3);
         let moments = vec![vec![0.0; params.len()]; self.optimizer.n_moments()];
         TrainingState { step: 0, params, moments }
@@ -107,7 +107,7 @@ impl Setup {
 }
 
 /// Steps `range` of a job, with the sample order of each epoch and a shorter step at its end.
-pub fn steps(job: &Job, range: std::ops::Range<u64>, lr: f64) -> Vec<Step> {
+pub(crate) fn steps(job: &Job, range: std::ops::Range<u64>, lr: f64) -> Vec<Step> {
     let n = job.samples.len();
     let per_epoch = u64::from(n.div_ceil(job.batch_size));
     let step = |index: u64| {

@@ -11,6 +11,8 @@ use crate::model::{Encoding, Model};
 pub struct Budget {
     /// Largest storage binding, and so buffer, in bytes.
     pub max_binding_bytes: u64,
+    /// Largest binding of the picture in bytes; the same but in tests.
+    pub picture_part_bytes: u64,
     /// Most workgroups in one dimension of a grid.
     pub max_groups: u32,
     /// For everything that grows with the number of samples computed at a time.
@@ -37,6 +39,7 @@ impl Budget {
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min((1 << 31) - 256);
         Self {
             max_binding_bytes: binding / 256 * 256,
+            picture_part_bytes: binding / 256 * 256,
             max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
             batch_bytes: 1024 * MIB,
         }
@@ -231,7 +234,7 @@ fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
 /// Checks that the picture fits its bindings and returns the words of each.
 fn check_picture(job: &Job, budget: Budget) -> Result<usize, BackendError> {
     let n_words = u128::from(job.picture.n_pixels()) * sample::words_per_pixel(&job.picture) as u128;
-    let words_per_part = budget.max_binding_bytes / 4;
+    let words_per_part = budget.picture_part_bytes / 4;
     let capacity = (words_per_part * sample::PICTURE_PARTS as u64).min(u32::MAX.into());
     if n_words > u128::from(capacity) {
         return Err(BackendError::DoesNotFit(format!(
