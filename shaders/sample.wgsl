@@ -75,7 +75,7 @@ fn picture_value(pixel: u32, channel: u32) -> f32 {
             return f32((word >> (8u * channel)) & 0xffu) / 255.0;
         }
         case 16u: {
-            let word = picture_word(2u * pixel + channel / 2u);
+            let word = picture_word(pixel * ((params.channels + 1u) / 2u) + channel / 2u);
             return f32((word >> (16u * (channel % 2u))) & 0xffffu) / 65535.0;
         }
         default: {

@@ -41,7 +41,8 @@ pub fn activation(activation: Activation, z: f64) -> f64 {
             let p: f64 = activation.value(z);
             // exp: 3 + 2 |z| units in the last place; then an addition and a division.
             let exp = 2.0 * (3.0 + 2.0 * z.abs()) * ROUNDING;
-            p * (1.0 - p) * exp + p * (ROUNDING + DIVISION)
+            // The argument is clamped at 87, and 1 / (1 + e^87) is about the smallest normal f32.
+            p * (1.0 - p) * exp + p * (ROUNDING + DIVISION) + 2.0 * FLUSH
         }
     }
 }

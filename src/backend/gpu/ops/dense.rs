@@ -53,9 +53,9 @@ params_block! {
 }
 
 /// Results of a workgroup in each direction. `TILE` in `matmul.wgsl`.
-const TILE: usize = 64;
+pub const TILE: usize = 64;
 /// Depth of a tile. `DEPTH` in `matmul.wgsl`; slices are whole multiples of it.
-const DEPTH: usize = 16;
+pub const DEPTH: usize = 16;
 /// Workgroups wanted for the weight gradients, where one layer alone has few tiles.
 const WANTED_GROUPS: usize = 512;
 /// Fewest samples worth a slice.

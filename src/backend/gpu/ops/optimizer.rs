@@ -160,7 +160,7 @@ impl Inputs<'_> {
                 // Five roundings, counting those of the constants, of every term.
                 let v = 5.0 * ROUNDING * (before.abs() + g.abs() + (weight_decay * w).abs()) + FLUSH;
                 let step = lr * (before.abs() + g.abs() + (weight_decay * w).abs());
-                let w = lr * v + 2.0 * ROUNDING * step + ROUNDING * w.abs() + FLUSH;
+                let w = lr * v + 2.0 * ROUNDING * step + 2.0 * ROUNDING * w.abs() + FLUSH;
                 if self.moments.is_empty() { vec![w] } else { vec![w, v] }
             }
             Optimizer::Adam { beta1, beta2, epsilon, .. } => {
