@@ -26,8 +26,9 @@ fn parse(kernel: &Kernel) -> (Module, ModuleInfo) {
 fn specialise(kernel: &Kernel) -> (Module, ModuleInfo) {
     let (module, info) = parse(kernel);
     let constants = kernel.override_constants().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-    let (module, info) = process_overrides(&module, &info, Some((naga::ShaderStage::Compute, "main")), &constants)
-        .unwrap_or_else(|e| panic!("{}: {e}", kernel.name()));
+    let (module, info) =
+        process_overrides(&module, &info, Some((naga::ShaderStage::Compute, "main")), &constants)
+            .unwrap_or_else(|e| panic!("{}: {e}", kernel.name()));
     (module.into_owned(), info.into_owned())
 }
 

@@ -4,9 +4,7 @@ mod gpu_common;
 
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
 use afterimage::backend::{Backend, BackendError, Job, Predict, cpu};
-use afterimage::model::{
-    Activation, EncodingSpec, Holdout, Init, Optimizer, Real, Step, TrainingState,
-};
+use afterimage::model::{Activation, EncodingSpec, Holdout, Init, Optimizer, Real, Step, TrainingState};
 use gpu_common::{ADAM, Setup, open, steps};
 use std::sync::Arc;
 
@@ -149,8 +147,7 @@ fn free_running_training_follows_f64() {
     let mut backend = GpuBackend::new(gpu, job.clone(), &state).expect("fits");
     let (losses, after) = train(&mut backend, &steps);
     let (want_losses, want_params) = train_f64(&job, &state, &steps);
-    let loss_error =
-        losses.iter().zip(&want_losses).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
+    let loss_error = losses.iter().zip(&want_losses).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
     let param_error =
         after.params.iter().zip(&want_params).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
     println!("40 steps: loss off by {loss_error:.2e} (relative), parameters by {param_error:.2e}");
@@ -242,7 +239,13 @@ fn predict_f64(job: &Job, state: &TrainingState, first: u64, n: usize) -> Vec<f6
     cpu::encode::encode(&job.model.encoding, &coords, &mut x);
     for (l, layer) in job.model.layout().layers.iter().enumerate() {
         let mut z = vec![0.0; n * layer.shape.output_width];
-        cpu::dense::forward(layer.shape, &x, &params[layer.weight.clone()], &params[layer.bias.clone()], &mut z);
+        cpu::dense::forward(
+            layer.shape,
+            &x,
+            &params[layer.weight.clone()],
+            &params[layer.bias.clone()],
+            &mut z,
+        );
         x = z.into_iter().map(|z| network.activation_after(l).value(z)).collect();
     }
     x.into_iter().map(Real::to_f64).collect()
@@ -253,11 +256,14 @@ fn what_does_not_fit_is_said_before_anything_is_made() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup::small();
     let job = setup.job();
-    let message = |budget: Budget| {
-        match GpuBackend::with_budget(Arc::clone(&gpu), job.clone(), &setup.state(&job), budget) {
-            Err(BackendError::DoesNotFit(message)) => message,
-            other => panic!("{:?}", other.map(|_| "fits")),
-        }
+    let message = |budget: Budget| match GpuBackend::with_budget(
+        Arc::clone(&gpu),
+        job.clone(),
+        &setup.state(&job),
+        budget,
+    ) {
+        Err(BackendError::DoesNotFit(message)) => message,
+        other => panic!("{:?}", other.map(|_| "fits")),
     };
     let all = Budget::of(&gpu.limits);
     assert!(message(Budget { max_binding_bytes: 1024, ..all }).contains("parameters"));

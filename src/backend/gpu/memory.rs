@@ -132,9 +132,11 @@ impl Layout {
                 add(&format!("picture_{part}"), &[len], Role::Constant)
             })
             .collect();
-        let partials = job.model.network.layers().map(|shape| {
-            dense::max_slices(shape, rows, budget.partials_bytes()) * shape.n_params()
-        });
+        let partials = job
+            .model
+            .network
+            .layers()
+            .map(|shape| dense::max_slices(shape, rows, budget.partials_bytes()) * shape.n_params());
         let training = TrainingBuffers {
             picture: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
             words_per_part,
@@ -180,7 +182,9 @@ impl Layout {
         };
         let frequencies = match &model.encoding {
             Encoding::Identity => None,
-            Encoding::Fourier { frequencies: b } => Some(layout.add("frequencies", &[b.len(), 2], Role::Constant)),
+            Encoding::Fourier { frequencies: b } => {
+                Some(layout.add("frequencies", &[b.len(), 2], Role::Constant))
+            }
         };
         layout.forward = ForwardBuffers {
             frequencies,

@@ -195,8 +195,7 @@ fn record_part(
 }
 
 fn record_forward(model: &Model, f: &ForwardBuffers, n: usize, max_groups: u32, plan: &mut Plan) {
-    let encoding =
-        EncodeBuffers { frequencies: f.frequencies, coords: f.coords, features: f.features };
+    let encoding = EncodeBuffers { frequencies: f.frequencies, coords: f.coords, features: f.features };
     plan.dispatches.push(encode::encode(&model.encoding, n, encoding, max_groups));
     let mut x = f.features;
     for (index, range) in model.layout().layers.iter().enumerate() {

@@ -89,7 +89,11 @@ impl Tiles {
 }
 
 /// Copies the frequencies of the encoding to the device.
-pub(super) fn write_frequencies(session: &Session, model: &Model, layout: &Layout) -> Result<(), BackendError> {
+pub(super) fn write_frequencies(
+    session: &Session,
+    model: &Model,
+    layout: &Layout,
+) -> Result<(), BackendError> {
     match (&model.encoding, layout.forward.frequencies) {
         (Encoding::Fourier { frequencies }, Some(id)) => {
             write_words(&session.gpu, session.buffer(id), 0, bytemuck::cast_slice(frequencies))

@@ -231,7 +231,11 @@ impl Session {
         let label = dispatch.kernel.name();
         let layout = &pipeline.layout;
         self.gpu.scoped(|device| {
-            device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some(&label), layout, entries: &entries })
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&label),
+                layout,
+                entries: &entries,
+            })
         })
     }
 
@@ -270,9 +274,7 @@ fn compile(
         } else {
             // SAFETY: every index is compared with the sizes in the parameters, which the planner
             // also sizes the buffers by; the conformance tests run the same kernels with checks.
-            unsafe {
-                device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
-            }
+            unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
         };
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(&name),

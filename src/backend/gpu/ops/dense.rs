@@ -265,7 +265,8 @@ fn backward_input_reference(call: &Call) -> Vec<Expected> {
     for ((value, error), &z) in dl_dx.iter_mut().zip(&mut errors).zip(&x) {
         let derivative: f64 = call.kernel.activation.derivative(z);
         let derivative_error = tolerance::derivative(call.kernel.activation, z);
-        *error = *error * sum * (derivative.abs() + derivative_error) + value.abs() * derivative_error + FLUSH;
+        *error =
+            *error * sum * (derivative.abs() + derivative_error) + value.abs() * derivative_error + FLUSH;
         *value *= derivative;
     }
     vec![close(2, 0, dl_dx, errors)]
@@ -303,8 +304,7 @@ fn reduce_reference(call: &Call) -> Vec<Expected> {
     let column = |i: usize| (0..n_slices).map(|s| partials[s * n + i]).collect::<Vec<_>>();
     let sum = tolerance::sum_of_products(n_slices);
     let values = (0..n).map(|i| before[i] + column(i).iter().sum::<f64>()).collect();
-    let error =
-        |i: usize| (before[i].abs() + column(i).iter().map(|v| v.abs()).sum::<f64>()) * sum + FLUSH;
+    let error = |i: usize| (before[i].abs() + column(i).iter().map(|v| v.abs()).sum::<f64>()) * sum + FLUSH;
     vec![close(1, offset, values, (0..n).map(error).collect())]
 }
 
@@ -343,7 +343,11 @@ fn layer_cases(
 fn forward_cases(_: &Kernel) -> Vec<Case> {
     let buffers = |r: &LayerRange, n: usize| {
         let shape = r.shape;
-        vec![uniform(1, r.bias.end, 0.5), uniform(2, n * shape.input_width, 2.0), poison(n * shape.output_width)]
+        vec![
+            uniform(1, r.bias.end, 0.5),
+            uniform(2, n * shape.input_width, 2.0),
+            poison(n * shape.output_width),
+        ]
     };
     layer_cases(|shape| [0, shape.output_width], buffers, false)
 }
@@ -387,5 +391,10 @@ fn reduce_cases(_: &Kernel) -> Vec<Case> {
         let label = format!("{n} x {n_slices} slices{}", if accumulate { ", added" } else { "" });
         case(label, params, vec![uniform(1, n * n_slices, 1.0), grads], grid.size())
     };
-    vec![one(1, 1, false, 65_535), one(257, 3, true, 65_535), one(1021, 17, false, 2), one(255, 64, true, 65_535)]
+    vec![
+        one(1, 1, false, 65_535),
+        one(257, 3, true, 65_535),
+        one(1021, 17, false, 2),
+        one(255, 64, true, 65_535),
+    ]
 }

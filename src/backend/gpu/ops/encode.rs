@@ -69,11 +69,8 @@ pub fn encode(encoding: &Encoding, n_rows: usize, buffers: EncodeBuffers, max_gr
         (Encoding::Fourier { .. }, None) => unreachable!("the layout has a buffer for the frequencies"),
     };
     let grid = Grid::fold(threads.div_ceil(THREADS), max_groups);
-    let params = EncodeParams {
-        grid_width: grid.width,
-        n_rows: n_rows as u32,
-        n_frequencies: n_frequencies as u32,
-    };
+    let params =
+        EncodeParams { grid_width: grid.width, n_rows: n_rows as u32, n_frequencies: n_frequencies as u32 };
     // Around fifty operations for a sine and a cosine.
     Dispatch::new(Kernel::plain(def), &params, bound, grid, 50.0 * threads as f64)
 }

@@ -195,7 +195,8 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
         if let Some(second) = buffers.get_mut(3) {
             second.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
         }
-        let step = Step { index, shuffle: Shuffle::new(n as u32, 0, 0), first_sample: 0, n_samples: 1, lr: 3e-3 };
+        let step =
+            Step { index, shuffle: Shuffle::new(n as u32, 0, 0), first_sample: 0, n_samples: 1, lr: 3e-3 };
         let mut step_params = StepParams::new(&step, 0);
         let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
         fill_factors(adam, &step, &mut step_params);

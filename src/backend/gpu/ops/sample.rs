@@ -179,8 +179,7 @@ fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize)
 pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, max_groups: u32) -> Dispatch {
     let grid = Grid::fold(rows.len().div_ceil(THREADS), max_groups);
     let n = rows.len() as f64;
-    let params =
-        SampleParams { grid_width: grid.width, ..sample_params(job, rows, buffers.words_per_part) };
+    let params = SampleParams { grid_width: grid.width, ..sample_params(job, rows, buffers.words_per_part) };
     let [p0, p1, p2, p3] = buffers.picture;
     let bound = vec![p0, p1, p2, p3, buffers.coords, buffers.targets];
     Dispatch::new(Kernel::plain(&SAMPLE), &params, bound, grid, 200.0 * n)
@@ -315,7 +314,9 @@ fn sample_cases(_: &Kernel) -> Vec<Case> {
     shapes.map(sample_case).into()
 }
 
-fn sample_case((w, h, channels, bits, stride, parts, max_groups): (u32, u32, u32, u32, u32, usize, u32)) -> Case {
+fn sample_case(
+    (w, h, channels, bits, stride, parts, max_groups): (u32, u32, u32, u32, u32, usize, u32),
+) -> Case {
     let per_pixel = channels.div_ceil(32 / bits);
     let n_words = (w * h * per_pixel) as usize;
     let mut data = words(u64::from(w), n_words);

@@ -1,0 +1,4 @@
+//! The command line: one file a subcommand.
+
+pub mod adapters;
+pub mod verify;
