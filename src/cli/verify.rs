@@ -95,7 +95,7 @@ impl Row {
 /// When no adapter can be opened or the result cannot be printed.
 pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let choice = args.adapter.clone().map_or(AdapterChoice::Any, AdapterChoice::Named);
-    let gpu = Gpu::open(&choice, DeviceOptions { checked_shaders: args.checked })?;
+    let gpu = Gpu::open(&choice, DeviceOptions { checked_shaders: args.checked, ..Default::default() })?;
     if !args.json {
         println!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
     }

@@ -12,7 +12,11 @@ use std::sync::Arc;
 
 /// The best adapter, or `None` where there is no driver: loudly for a person, a failure in CI.
 pub(crate) fn open(checked_shaders: bool) -> Option<Arc<Gpu>> {
-    match Gpu::open(&AdapterChoice::Any, DeviceOptions { checked_shaders }) {
+    open_with(DeviceOptions { checked_shaders, ..Default::default() })
+}
+
+pub(crate) fn open_with(options: DeviceOptions) -> Option<Arc<Gpu>> {
+    match Gpu::open(&AdapterChoice::Any, options) {
         Ok(gpu) => Some(gpu),
         Err(BackendError::NoAdapter(reason)) => {
             assert!(std::env::var_os("CI").is_none(), "no GPU driver in CI: {reason}");

@@ -20,6 +20,8 @@ pub enum AdapterChoice {
 pub struct DeviceOptions {
     /// Compile bounds checks into the kernels. Slower; for verification.
     pub checked_shaders: bool,
+    /// Ask only for the limits that WebGPU guarantees. For tests.
+    pub default_limits: bool,
 }
 
 /// An open device. Errors that wgpu reports outside a call are kept until [`Gpu::check`].
@@ -31,7 +33,7 @@ pub struct Gpu {
     pub queue: wgpu::Queue,
     /// What it is.
     pub info: wgpu::AdapterInfo,
-    /// Its limits, all that the adapter has.
+    /// Its limits, all that the adapter has unless asked otherwise.
     pub limits: wgpu::Limits,
     /// Options it was opened with.
     pub options: DeviceOptions,
@@ -138,7 +140,7 @@ impl Gpu {
     /// When the device cannot be opened.
     pub fn open_adapter(adapter: &wgpu::Adapter, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
         let info = adapter.get_info();
-        let limits = adapter.limits();
+        let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("afterimage"),
             required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
@@ -152,9 +154,7 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error| uncaptured.set(as_backend_error(&error))));
         let lost = Arc::clone(&fault);
         device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lost.set(BackendError::DeviceLost(message));
-            }
+            lost.set(BackendError::DeviceLost(format!("{reason:?}: {message}")));
         });
         Ok(Arc::new(Self { device, queue, info, limits, options, fault }))
     }

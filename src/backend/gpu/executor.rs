@@ -146,7 +146,11 @@ impl Executor {
         let losses = match n_losses {
             0 => None,
             n => {
-                let staging = self.staging.pop().expect("make_room left a staging buffer");
+                // One is free after make_room unless an error kept it.
+                let staging = self
+                    .staging
+                    .pop()
+                    .ok_or_else(|| BackendError::DeviceLost("an earlier submission had failed".to_owned()))?;
                 let size = Some(8 * n as u64);
                 encoder.copy_buffer_to_buffer(session.buffer(self.ring), 0, &staging.buffer, 0, size);
                 Some((staging, n))
@@ -170,19 +174,29 @@ impl Executor {
 
     fn wait_for_oldest(&mut self, session: &Session) -> Result<(), BackendError> {
         let Some(submission) = self.in_flight.pop_front() else { return Ok(()) };
+        // An error of polling shows in the wait.
+        let _ = session.gpu.device.poll(wgpu::PollType::Poll);
+        let was_done = submission.losses.as_ref().is_some_and(|(staging, _)| staging.is_ready());
         session.gpu.wait(Some(submission.index))?;
-        let now = Instant::now();
-        let running_since = submission.submitted.max(self.last_done);
-        self.last_done = now;
-        let seconds = (now - running_since).as_secs_f64().max(1e-5);
-        // Follow the measured speed, but never by more than a factor of eight at once.
-        let wanted = submission.cost * TARGET.as_secs_f64() / seconds;
-        self.budget = wanted.clamp(self.budget / 8.0, self.budget * 8.0);
+        self.measure(submission.submitted, submission.cost, was_done);
         if let Some((staging, n)) = submission.losses {
             self.take(&staging, n)?;
             self.staging.push(staging);
         }
         Ok(())
+    }
+
+    /// Follows the device's speed after a submission, by at most a factor of eight at once.
+    ///
+    /// One that was done before anybody looked ran for an unknown shorter time, so it can only
+    /// show that more fits.
+    fn measure(&mut self, submitted: Instant, cost: f64, was_done: bool) {
+        let now = Instant::now();
+        let seconds = (now - submitted.max(self.last_done)).as_secs_f64().max(1e-5);
+        self.last_done = now;
+        let fitting = cost * TARGET.as_secs_f64() / seconds;
+        let least = if was_done { self.budget } else { self.budget / 8.0 };
+        self.budget = fitting.clamp(least, self.budget * 8.0);
     }
 
     /// Reads the losses of `n` steps and checks that the device counted each of them.

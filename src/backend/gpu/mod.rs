@@ -9,6 +9,7 @@ pub mod executor;
 pub mod kernel;
 pub mod memory;
 pub mod ops;
+pub mod params;
 pub mod plan;
 pub mod predictor;
 pub mod readback;
