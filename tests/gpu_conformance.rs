@@ -1,12 +1,13 @@
 //! Every kernel against its f64 function, over the kernel table.
 
-mod gpu_common;
+#[path = "gpu_common/device.rs"]
+mod device;
 
 use afterimage::backend::gpu::kernel::kernels;
 use afterimage::backend::gpu::verify::run_case;
 
 fn conformance(checked_shaders: bool) {
-    let Some(gpu) = gpu_common::open(checked_shaders) else { return };
+    let Some(gpu) = device::open(checked_shaders) else { return };
     println!("{} ({})", gpu.info.name, gpu.driver());
     let mut failures = Vec::new();
     for kernel in kernels() {

@@ -1,11 +1,15 @@
 //! What goes wrong on a device arrives as an error, never as a panic.
 
-mod gpu_common;
+#[path = "gpu_common/device.rs"]
+mod device;
+#[path = "gpu_common/job.rs"]
+mod job;
 
 use afterimage::backend::gpu::device::choose;
 use afterimage::backend::gpu::{AdapterChoice, Budget, DeviceOptions, GpuBackend};
 use afterimage::backend::{Backend, BackendError, Predict};
-use gpu_common::{Setup, open, open_with, steps};
+use device::{open, open_with};
+use job::{Setup, steps};
 
 #[test]
 fn a_lost_device_is_an_error() {

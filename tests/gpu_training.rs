@@ -1,22 +1,20 @@
 //! Whole steps on the device: lockstep with f64, splitting, order, determinism, state.
 
-mod gpu_common;
+#[path = "gpu_common/device.rs"]
+mod device;
+#[path = "gpu_common/job.rs"]
+mod job;
 
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
 use afterimage::backend::{Backend, BackendError, Job, Predict, cpu};
 use afterimage::model::{Activation, EncodingSpec, Holdout, Init, Optimizer, Real, Step, TrainingState};
-use gpu_common::{ADAM, Setup, open, steps};
+use device::open;
+use job::{ADAM, Setup, steps};
 use std::sync::Arc;
 
 /// So small that a step of `Setup::small` takes several parts, grids fold and pictures split.
-fn tight(gpu: &Gpu) -> Budget {
-    Budget {
-        max_binding_bytes: 60 * 1024,
-        picture_part_bytes: 1500,
-        max_groups: 5,
-        batch_bytes: 64 * 1024,
-        ..Budget::of(&gpu.limits)
-    }
+fn tight() -> Budget {
+    Budget { max_binding_bytes: 60 * 1024, picture_part_bytes: 1500, max_groups: 5, batch_bytes: 64 * 1024 }
 }
 
 fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
@@ -36,7 +34,7 @@ fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
     );
     assert!(worst.worst.passes(), "{worst:?}");
     // The executor goes on where the lockstep stopped: the device's counter is still right.
-    backend.enqueue(&gpu_common::steps(&job, n_steps..n_steps + 3, 1e-3)).expect("device works");
+    backend.enqueue(&job::steps(&job, n_steps..n_steps + 3, 1e-3)).expect("device works");
     backend.finish().expect("the counter is right");
 }
 
@@ -49,7 +47,7 @@ fn lockstep_relu_adam() {
 #[test]
 fn lockstep_in_parts_with_folded_grids() {
     let Some(gpu) = open(true) else { return };
-    lockstep(&gpu, &Setup { bits: 32, ..Setup::small() }, tight(&gpu), 4);
+    lockstep(&gpu, &Setup { bits: 32, ..Setup::small() }, tight(), 4);
 }
 
 #[test]
@@ -165,8 +163,7 @@ fn parts_of_a_step_add_up() {
     let state = setup.state(&job);
     let steps = steps(&job, 0..6, 1e-3);
     let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
-    let mut parts =
-        GpuBackend::with_budget(Arc::clone(&gpu), job, &state, tight(&gpu)).expect("fits in parts");
+    let mut parts = GpuBackend::with_budget(Arc::clone(&gpu), job, &state, tight()).expect("fits in parts");
     assert!(parts.info().chunk_size < 130, "the budget forces parts");
     let (a, b) = (train(&mut whole, &steps), train(&mut parts, &steps));
     for (a, b) in a.0.iter().zip(&b.0) {
@@ -215,7 +212,7 @@ fn predictions_are_the_networks_colours() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup { optimizer: ADAM, ..Setup::small() };
     let job = setup.job();
-    let mut backend = GpuBackend::with_budget(Arc::clone(&gpu), job.clone(), &setup.state(&job), tight(&gpu))
+    let mut backend = GpuBackend::with_budget(Arc::clone(&gpu), job.clone(), &setup.state(&job), tight())
         .expect("fits in parts");
     let (_, state) = train(&mut backend, &steps(&job, 0..5, 1e-3));
     let (first, n) = (20, 300);

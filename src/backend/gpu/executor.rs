@@ -201,7 +201,7 @@ impl Executor {
 
     /// Reads the losses of `n` steps and checks that the device counted each of them.
     fn take(&mut self, staging: &Staging, n: usize) -> Result<(), BackendError> {
-        let slots = staging.read(8 * n as u64, |bytes| bytemuck::pod_collect_to_vec::<u8, u32>(bytes))?;
+        let slots = staging.read(8 * n as u64, bytemuck::pod_collect_to_vec::<u8, u32>)?;
         for slot in slots.chunks_exact(2) {
             self.steps_read = self.steps_read.wrapping_add(1);
             if slot[1] != self.steps_read {

@@ -1,31 +1,12 @@
-//! Opening a device and making small jobs for the GPU tests.
-#![allow(dead_code, reason = "each test file uses a part")]
+//! Small jobs for the GPU tests.
 
-use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu};
-use afterimage::backend::{BackendError, Job};
+use afterimage::backend::Job;
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
     Shuffle, Step, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
 use std::sync::Arc;
-
-/// The best adapter, or `None` where there is no driver: loudly for a person, a failure in CI.
-pub(crate) fn open(checked_shaders: bool) -> Option<Arc<Gpu>> {
-    open_with(DeviceOptions { checked_shaders, ..Default::default() })
-}
-
-pub(crate) fn open_with(options: DeviceOptions) -> Option<Arc<Gpu>> {
-    match Gpu::open(&AdapterChoice::Any, options) {
-        Ok(gpu) => Some(gpu),
-        Err(BackendError::NoAdapter(reason)) => {
-            assert!(std::env::var_os("CI").is_none(), "no GPU driver in CI: {reason}");
-            eprintln!("\n*** SKIPPED: {reason}. Install a Vulkan driver to run this test. ***\n");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
 
 /// A job's choices that tests vary.
 #[derive(Clone, Copy, Debug)]
