@@ -11,6 +11,12 @@ use afterimage::backend::{Backend, BackendError, Predict};
 use device::{open, open_with};
 use job::{Setup, steps};
 
+/// A backend may be moved to the thread that trains.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<GpuBackend>();
+};
+
 #[test]
 fn a_lost_device_is_an_error() {
     let Some(gpu) = open(false) else { return };

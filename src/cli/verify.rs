@@ -215,9 +215,11 @@ fn steps(job: &Job, n_steps: u64) -> impl Iterator<Item = Step> + '_ {
 
 fn print_row(row: &Row) {
     let verdict = if row.passed { "ok" } else { "FAILED" };
+    let share = row.worst_share;
+    let share = if share < 1e3 { format!("{share:.3}") } else { format!("{share:.0e}") };
     println!(
-        "{:<36} {:>4} compared, worst {:>6.3} of tolerance, {:>7.2} s  {verdict}",
-        row.kernel, row.n_compared, row.worst_share, row.seconds
+        "{:<36} {:>4} compared, worst {share:>6} of tolerance, {:>7.2} s  {verdict}",
+        row.kernel, row.n_compared, row.seconds
     );
     match &row.error {
         Some(error) => println!("    {error}"),

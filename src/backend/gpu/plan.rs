@@ -130,6 +130,7 @@ pub struct Plan {
 
 /// Records a training step of `n_samples` samples, in parts of at most the layout's chunk.
 pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples: usize) -> Plan {
+    assert!(n_samples > 0, "a step without samples");
     let mut plan = Plan::default();
     let mut first = 0;
     while first < n_samples {
