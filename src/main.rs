@@ -5,11 +5,22 @@ use std::process::ExitCode;
 mod cli;
 
 fn main() -> ExitCode {
+    silence_device_select();
     match cli::run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Mesa's device-select layer asks the desktop for its favourite GPU and, where there is no
+/// desktop, complains on stderr. The program chooses for itself, so the layer is left out there.
+fn silence_device_select() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: this is the first statement of main; no other thread exists that could read the
+        // environment meanwhile.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }

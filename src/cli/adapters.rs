@@ -1,5 +1,107 @@
-#[derive(clap::Args)]
-pub(super) struct AdaptersArgs {}
-pub(super) fn run(_: &AdaptersArgs) -> anyhow::Result<std::process::ExitCode> {
-    Ok(std::process::ExitCode::SUCCESS)
+//! `afterimage adapters`: the GPUs this machine offers.
+
+use afterimage::backend::gpu::device::{FEATURES, adapters, is_software};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// List the GPU adapters, their limits and the optional features in use.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct AdaptersArgs {
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An adapter as listed.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct AdapterEntry {
+    /// What `--adapter` takes.
+    pub index: usize,
+    /// Its name, of which `--adapter` takes a part.
+    pub name: String,
+    /// Graphics API.
+    pub api: String,
+    /// Driver name and version.
+    pub driver: String,
+    /// Discrete, integrated, virtual, CPU (a software rasteriser) or other.
+    pub device_type: String,
+    /// Whether it is a software rasteriser.
+    pub software: bool,
+    /// Largest storage binding.
+    pub max_binding_bytes: u64,
+    /// Largest buffer.
+    pub max_buffer_bytes: u64,
+    /// Memory a workgroup shares.
+    pub workgroup_memory_bytes: u32,
+    /// Threads of a workgroup.
+    pub workgroup_threads: u32,
+    /// Optional features it has, of those the program knows.
+    pub features: Vec<&'static str>,
+    /// Cooperative matrix products, as `m x n x k inputs -> results`.
+    pub cooperative_matrices: Vec<String>,
+}
+
+/// All adapters in the order of their indexes.
+pub(super) fn list() -> Vec<AdapterEntry> {
+    let entry = |(index, adapter): (usize, wgpu::Adapter)| {
+        let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+        let known = FEATURES.iter().filter(|(feature, _)| features.contains(*feature));
+        let product = |p: &wgpu::CooperativeMatrixProperties| {
+            format!("{} x {} x {} {:?} -> {:?}", p.m_size, p.n_size, p.k_size, p.ab_type, p.cr_type)
+        };
+        AdapterEntry {
+            index,
+            api: info.backend.to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            device_type: format!("{:?}", info.device_type),
+            software: is_software(&info),
+            name: info.name,
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_buffer_bytes: limits.max_buffer_size,
+            workgroup_memory_bytes: limits.max_compute_workgroup_storage_size,
+            workgroup_threads: limits.max_compute_invocations_per_workgroup,
+            features: known.map(|&(_, name)| name).collect(),
+            cooperative_matrices: adapter.cooperative_matrix_properties().iter().map(product).collect(),
+        }
+    };
+    adapters().into_iter().enumerate().map(entry).collect()
+}
+
+/// Prints the adapters. Fails when there is none.
+///
+/// # Errors
+/// When the list cannot be printed.
+pub(super) fn run(args: &AdaptersArgs) -> anyhow::Result<ExitCode> {
+    let entries = list();
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&entries)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if entries.is_empty() {
+        println!("no GPU adapter was found; training runs on the CPU");
+        return Ok(ExitCode::from(1));
+    }
+    for entry in &entries {
+        print_entry(entry);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_entry(entry: &AdapterEntry) {
+    const MIB: u64 = 1 << 20;
+    let or_none = |list: String| if list.is_empty() { "none".to_owned() } else { list };
+    println!("{}: {}", entry.index, entry.name);
+    println!("   api          {}", entry.api);
+    println!("   driver       {}", entry.driver);
+    let software = if entry.software { " (software: used only when asked for)" } else { "" };
+    println!("   type         {}{software}", entry.device_type);
+    println!("   binding      {} MiB", entry.max_binding_bytes / MIB);
+    println!("   buffer       {} MiB", entry.max_buffer_bytes / MIB);
+    println!(
+        "   workgroup    {} threads, {} KiB",
+        entry.workgroup_threads,
+        entry.workgroup_memory_bytes / 1024
+    );
+    println!("   features     {}", or_none(entry.features.join(", ")));
+    println!("   matrices     {}", or_none(entry.cooperative_matrices.join("; ")));
 }

@@ -1,5 +1,239 @@
-#[derive(clap::Args)]
-pub(super) struct VerifyArgs {}
-pub(super) fn run(_: &VerifyArgs) -> anyhow::Result<std::process::ExitCode> {
-    Ok(std::process::ExitCode::SUCCESS)
+//! `afterimage verify`: every kernel and a few whole steps against the CPU's f64.
+
+use afterimage::backend::gpu::kernel::{Kernel, kernels};
+use afterimage::backend::gpu::verify::run_case;
+use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend};
+use afterimage::backend::{BackendError, Job};
+use afterimage::model::{
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
+    Shuffle, Step, TrainingState,
+};
+use afterimage::picture::{Picture, Pixels};
+use serde::Serialize;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Compare every GPU kernel, and whole training steps, with the CPU in double precision.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct VerifyArgs {
+    /// Adapter by index or by a part of its name; the best one by default.
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub adapter: Option<String>,
+    /// Training steps compared dispatch by dispatch.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub steps: u64,
+    /// Compile the kernels with bounds checks, which training leaves out.
+    #[arg(long)]
+    pub checked: bool,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct VerifyReport {
+    /// The adapter.
+    pub device: String,
+    /// Its driver.
+    pub driver: String,
+    /// Graphics API.
+    pub api: String,
+    /// Whether everything passed.
+    pub passed: bool,
+    /// One row a kernel.
+    pub kernels: Vec<Row>,
+    /// One row a kernel of the steps run dispatch by dispatch.
+    pub lockstep: Vec<Row>,
+}
+
+/// All comparisons of one kernel.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Row {
+    /// Its name.
+    pub kernel: String,
+    /// Shapes tried, or dispatches compared.
+    pub n_compared: usize,
+    /// Largest error as a share of its tolerance; null when infinite.
+    pub worst_share: f64,
+    /// Where that was.
+    pub worst_place: String,
+    /// Whether every error is within its tolerance.
+    pub passed: bool,
+    /// Time taken, most of it by the CPU.
+    pub seconds: f64,
+    /// Why it could not be run, if so.
+    pub error: Option<String>,
+}
+
+impl Row {
+    fn new(kernel: String) -> Self {
+        Self {
+            kernel,
+            n_compared: 0,
+            worst_share: 0.0,
+            worst_place: String::new(),
+            passed: true,
+            seconds: 0.0,
+            error: None,
+        }
+    }
+
+    fn add(&mut self, share: f64, place: String) {
+        self.n_compared += 1;
+        self.passed &= share <= 1.0;
+        if share > self.worst_share {
+            (self.worst_share, self.worst_place) = (share, place);
+        }
+    }
+}
+
+/// Verifies the chosen adapter and prints what was found. Exit code 1 when anything failed.
+///
+/// # Errors
+/// When no adapter can be opened or the result cannot be printed.
+pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let choice = args.adapter.clone().map_or(AdapterChoice::Any, AdapterChoice::Named);
+    let gpu = Gpu::open(&choice, DeviceOptions { checked_shaders: args.checked, ..Default::default() })?;
+    if !args.json {
+        println!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
+    }
+    let report = verify(&gpu, args.steps, |row| {
+        if !args.json {
+            print_row(row);
+        }
+    });
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print_verdict(&report);
+    }
+    Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Verifies every kernel and `n_steps` steps; `progress` sees each row when it is complete.
+pub(super) fn verify(gpu: &Arc<Gpu>, n_steps: u64, mut progress: impl FnMut(&Row)) -> VerifyReport {
+    let rows = kernels().into_iter().map(|kernel| {
+        let row = verify_kernel(gpu, &kernel);
+        progress(&row);
+        row
+    });
+    let kernels: Vec<Row> = rows.collect();
+    let lockstep = lockstep(gpu, n_steps).unwrap_or_else(|error| {
+        let row = Row::new("lockstep".to_owned());
+        vec![Row { passed: false, error: Some(error.to_string()), ..row }]
+    });
+    lockstep.iter().for_each(progress);
+    VerifyReport {
+        device: gpu.info.name.clone(),
+        driver: gpu.driver(),
+        api: gpu.info.backend.to_string(),
+        passed: kernels.iter().chain(&lockstep).all(|row| row.passed),
+        kernels,
+        lockstep,
+    }
+}
+
+fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
+    let start = Instant::now();
+    let mut row = Row::new(kernel.name());
+    for case in (kernel.def.cases)(kernel) {
+        match run_case(gpu, kernel, &case) {
+            Ok(worst) => row.add(worst.share, format!("{}: {}", case.label, worst.place)),
+            Err(error) => {
+                (row.passed, row.error) = (false, Some(format!("{}: {error}", case.label)));
+                break;
+            }
+        }
+    }
+    Row { seconds: start.elapsed().as_secs_f64(), ..row }
+}
+
+/// Trains a small network dispatch by dispatch; one row for each kernel met.
+fn lockstep(gpu: &Arc<Gpu>, n_steps: u64) -> Result<Vec<Row>, BackendError> {
+    let (job, state) = small_job();
+    let mut backend = GpuBackend::new(Arc::clone(gpu), job.clone(), &state)?;
+    let mut rows: Vec<Row> = Vec::new();
+    for step in steps(&job, n_steps) {
+        let start = Instant::now();
+        let entries = backend.lockstep(&[step])?;
+        let seconds = start.elapsed().as_secs_f64() / entries.len() as f64;
+        for entry in entries {
+            let name = format!("step: {}", entry.kernel);
+            let index = rows.iter().position(|row| row.kernel == name).unwrap_or_else(|| {
+                rows.push(Row::new(name));
+                rows.len() - 1
+            });
+            rows[index].add(entry.worst.share, format!("step {}: {}", entry.step, entry.worst.place));
+            rows[index].seconds += seconds;
+        }
+    }
+    Ok(rows)
+}
+
+/// Fourier features into three sine layers, Adam, on an odd picture.
+fn small_job() -> (Job, TrainingState) {
+    let (width, height, channels) = (37, 23, 3);
+    let value = |i: usize| (127.0 + 100.0 * (i as f32 * 0.11).sin()) as u8;
+    let pixels = Pixels::U8((0..width as usize * height as usize * channels).map(value).collect());
+    let picture = Picture { width, height, channels, pixels };
+    let encoding = Encoding::new(EncodingSpec::Gaussian { n_frequencies: 65, sigma: 6.0 }, 1);
+    let network = Mlp {
+        input_width: encoding.output_width(),
+        hidden_width: 96,
+        output_width: channels,
+        n_layers: 3,
+        activation: Activation::Sine { w0: 30.0 },
+        output_activation: Activation::Sigmoid,
+    };
+    let model = Model { encoding, network };
+    let optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+    let params = Init::Siren.draw(&model, 1);
+    let moments = vec![vec![0.0; params.len()]; optimizer.n_moments()];
+    let job = Job {
+        model,
+        raster: picture.raster(Coords::Center),
+        picture: Arc::new(picture),
+        samples: SampleSet { width, height, holdout: Holdout::None },
+        loss: Loss::Mse,
+        optimizer,
+        batch_size: 300,
+    };
+    (job, TrainingState { step: 0, params, moments })
+}
+
+fn steps(job: &Job, n_steps: u64) -> impl Iterator<Item = Step> + '_ {
+    let (n, batch) = (job.samples.len(), job.batch_size);
+    let per_epoch = u64::from(n.div_ceil(batch));
+    (0..n_steps).map(move |index| {
+        let first_sample = (index % per_epoch) as u32 * batch;
+        let shuffle = Shuffle::new(n, 1, index / per_epoch);
+        Step { index, shuffle, first_sample, n_samples: batch.min(n - first_sample), lr: 1e-3 }
+    })
+}
+
+fn print_row(row: &Row) {
+    let verdict = if row.passed { "ok" } else { "FAILED" };
+    let share = row.worst_share;
+    let share = if share < 1e3 { format!("{share:.3}") } else { format!("{share:.0e}") };
+    println!(
+        "{:<36} {:>4} compared, worst {share:>6} of tolerance, {:>7.2} s  {verdict}",
+        row.kernel, row.n_compared, row.seconds
+    );
+    match &row.error {
+        Some(error) => println!("    {error}"),
+        None if !row.passed => println!("    {}", row.worst_place),
+        None => {}
+    }
+}
+
+fn print_verdict(report: &VerifyReport) {
+    let failed: Vec<_> = report.kernels.iter().chain(&report.lockstep).filter(|row| !row.passed).collect();
+    if failed.is_empty() {
+        println!("all {} kernels and every step agree with f64", report.kernels.len());
+    } else {
+        let names: Vec<_> = failed.iter().map(|row| row.kernel.as_str()).collect();
+        println!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
+    }
 }

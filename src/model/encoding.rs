@@ -62,7 +62,7 @@ impl Encoding {
                 };
                 let row = |j: usize| {
                     let f = frequency(j / 2);
-                    if j % 2 == 0 { [f, 0.0] } else { [0.0, f] }
+                    if j.is_multiple_of(2) { [f, 0.0] } else { [0.0, f] }
                 };
                 Self::Fourier { frequencies: (0..n_frequencies).map(row).collect() }
             }

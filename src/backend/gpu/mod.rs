@@ -1,1 +1,216 @@
 //! The GPU backend: WGSL kernels through wgpu.
+//!
+//! [`device`] opens an adapter, [`memory`] sizes every buffer, [`plan`] records a step as data over
+//! them, [`session`] makes the buffers and pipelines, [`executor`] submits steps. A [`kernel`] is
+//! where WGSL meets Rust; [`verify`] compares kernels and whole plans with the CPU's f64.
+
+pub mod device;
+pub mod executor;
+pub mod kernel;
+pub mod memory;
+pub mod ops;
+pub mod params;
+pub mod plan;
+pub mod predictor;
+pub mod readback;
+pub mod session;
+pub mod tolerance;
+pub mod verify;
+
+pub use device::{AdapterChoice, DeviceOptions, Gpu};
+pub use memory::Budget;
+pub use predictor::GpuPredictor;
+
+use super::{Backend, BackendError, BackendInfo, Job, Predict};
+use crate::model::{Raster, Step, TrainingState};
+use executor::{Executor, Task};
+use kernel::StepParams;
+use memory::{Layout, TrainingBuffers};
+use ops::sample;
+use plan::{BufferId, Plan};
+use predictor::Tiles;
+use readback::{read_buffers, write_words};
+use session::{Prepared, Session};
+use std::sync::Arc;
+
+/// Trains one job on a GPU. Everything it changes stays on the device until [`Backend::state`].
+#[derive(Debug)]
+pub struct GpuBackend {
+    job: Job,
+    session: Session,
+    layout: Layout,
+    buffers: TrainingBuffers,
+    /// Plans by the number of samples: a full step, and the last one of an epoch.
+    plans: Vec<(u32, Plan, Prepared)>,
+    executor: Executor,
+    tiles: Tiles,
+    info: BackendInfo,
+    steps_done: u64,
+}
+
+impl GpuBackend {
+    /// Puts `job` and `state` on the device.
+    ///
+    /// # Errors
+    /// When the job does not fit, the state is of another shape, or the device fails.
+    pub fn new(gpu: Arc<Gpu>, job: Job, state: &TrainingState) -> Result<Self, BackendError> {
+        let budget = Budget::of(&gpu.limits);
+        Self::with_budget(gpu, job, state, budget)
+    }
+
+    /// As [`GpuBackend::new`] within a budget smaller than the device's limits.
+    ///
+    /// # Errors
+    /// As [`GpuBackend::new`].
+    pub fn with_budget(
+        gpu: Arc<Gpu>,
+        job: Job,
+        state: &TrainingState,
+        budget: Budget,
+    ) -> Result<Self, BackendError> {
+        let (layout, buffers) = Layout::training(&job, budget)?;
+        let session = Session::new(Arc::clone(&gpu), layout.buffers.clone())?;
+        let executor = Executor::new(&session, buffers.ring)?;
+        predictor::write_frequencies(&session, &job.model, &layout)?;
+        let mut backend = Self {
+            info: BackendInfo {
+                backend: "gpu".to_owned(),
+                device: gpu.info.name.clone(),
+                api: gpu.info.backend.to_string(),
+                driver: gpu.driver(),
+                chunk_size: layout.chunk as u32,
+                ..BackendInfo::default()
+            },
+            job,
+            session,
+            layout,
+            buffers,
+            plans: Vec::new(),
+            executor,
+            tiles: Tiles::default(),
+            steps_done: 0,
+        };
+        backend.upload_picture()?;
+        backend.set_state(state)?;
+        let n_samples = backend.job.samples.len();
+        backend.prepare(backend.job.batch_size)?;
+        let rest = n_samples % backend.job.batch_size;
+        if rest != 0 {
+            backend.prepare(rest)?;
+        }
+        backend.info.kernels = backend.session.kernel_names();
+        Ok(backend)
+    }
+
+    fn upload_picture(&self) -> Result<(), BackendError> {
+        let picture = &self.job.picture;
+        let per_pixel = sample::words_per_pixel(picture);
+        let n_pixels = picture.n_pixels() as usize;
+        let per_part = self.buffers.words_per_part;
+        // Pixels of about 16 MiB at a time, each piece cut where a binding ends.
+        let per_piece = ((4 << 20) / per_pixel).max(1);
+        for first in (0..n_pixels).step_by(per_piece) {
+            let words = sample::pack(picture, first..(first + per_piece).min(n_pixels));
+            let (mut at, mut rest) = (first * per_pixel, words.as_slice());
+            while !rest.is_empty() {
+                let (part, within) = (at / per_part, at % per_part);
+                let (now, later) = rest.split_at(rest.len().min(per_part - within));
+                let buffer = self.session.buffer(self.buffers.picture[part]);
+                write_words(&self.session.gpu, buffer, within as u64, now)?;
+                at += now.len();
+                rest = later;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records and prepares the plan of a step of `n_samples` samples unless it is there.
+    fn prepare(&mut self, n_samples: u32) -> Result<usize, BackendError> {
+        if let Some(index) = self.plans.iter().position(|(n, ..)| *n == n_samples) {
+            return Ok(index);
+        }
+        let plan = plan::training_step(&self.job, &self.layout, &self.buffers, n_samples as usize);
+        let prepared = self.session.prepare(&plan)?;
+        self.plans.push((n_samples, plan, prepared));
+        Ok(self.plans.len() - 1)
+    }
+
+    fn flat_buffers(&self) -> Vec<BufferId> {
+        [self.layout.forward.params].into_iter().chain(self.buffers.moments.iter().copied()).collect()
+    }
+}
+
+fn step_params(job: &Job, step: &Step) -> StepParams {
+    let mut params = StepParams::new(step, 0);
+    ops::optimizer::fill_factors(job.optimizer, step, &mut params);
+    params
+}
+
+impl Predict for GpuBackend {
+    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        let tile = (raster, first_pixel);
+        self.tiles.predict(&mut self.session, &self.job.model, &self.layout, tile, out)
+    }
+}
+
+impl Backend for GpuBackend {
+    fn info(&self) -> &BackendInfo {
+        &self.info
+    }
+
+    fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+        for step in steps {
+            self.prepare(step.n_samples)?;
+        }
+        let task = |step: &Step| {
+            let plan = self.plans.iter().find(|(n, ..)| *n == step.n_samples);
+            Task { step: step_params(&self.job, step), plan: &plan.expect("prepared above").2 }
+        };
+        let tasks: Vec<_> = steps.iter().map(task).collect();
+        self.executor.run(&self.session, &tasks)?;
+        self.steps_done = steps.last().map_or(self.steps_done, |step| step.index + 1);
+        Ok(())
+    }
+
+    fn take_losses(&mut self) -> Result<Vec<f64>, BackendError> {
+        self.executor.take_losses(&self.session)
+    }
+
+    fn finish(&mut self) -> Result<(), BackendError> {
+        self.executor.finish(&self.session)
+    }
+
+    fn state(&mut self) -> Result<TrainingState, BackendError> {
+        self.finish()?;
+        let n_params = self.job.model.layout().n_params() as u64;
+        let ids = self.flat_buffers();
+        let buffers: Vec<_> = ids.iter().map(|&id| (self.session.buffer(id), n_params)).collect();
+        let mut flat = read_buffers(&self.session.gpu, &buffers)?.into_iter().map(bytemuck::cast_vec);
+        let params = flat.next().expect("the parameters come first");
+        Ok(TrainingState { step: self.steps_done, params, moments: flat.collect() })
+    }
+
+    fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
+        self.finish()?;
+        let n_params = self.job.model.layout().n_params();
+        let ids = self.flat_buffers();
+        if state.moments.len() + 1 != ids.len() {
+            return Err(BackendError::StateMismatch(format!(
+                "{} optimiser moments of {}",
+                state.moments.len(),
+                ids.len() - 1
+            )));
+        }
+        let flat: Vec<&Vec<f32>> = [&state.params].into_iter().chain(&state.moments).collect();
+        if let Some(wrong) = flat.iter().find(|values| values.len() != n_params) {
+            return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", wrong.len())));
+        }
+        for (id, values) in ids.into_iter().zip(flat) {
+            write_words(&self.session.gpu, self.session.buffer(id), 0, bytemuck::cast_slice(values))?;
+        }
+        write_words(&self.session.gpu, self.session.buffer(self.buffers.progress), 0, &[0, 0])?;
+        self.executor.reset();
+        self.steps_done = state.step;
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+// Joined in front of every kernel.
+
+const THREADS: u32 = 256u; // of an element-wise workgroup
+
+// What changes from step to step. `gpu::kernel::StepParams` is its host side.
+struct StepParams {
+    keys: vec4<u32>,     // of the epoch's Feistel network
+    half_bits: u32,      // of its block
+    n_samples: u32,      // in the epoch
+    first_sample: u32,   // of the step, within the epoch
+    slot: u32,           // of the loss ring
+    lr: f32,
+    step_size: f32,      // Adam: lr / (1 - beta1^t)
+    second_scale: f32,   // Adam: 1 / sqrt(1 - beta2^t)
+    keep: f32,           // Adam: 1 - lr weight_decay
+    index: u32,          // low half of the step's number, for people reading a capture
+}
+
+// Grids past the limit of one dimension are folded: row y holds groups y * grid_width and on.
+fn group_index(group: vec3<u32>, grid_width: u32) -> u32 {
+    return group.y * grid_width + group.x;
+}
+
+// sin(2 pi r) for r in [-1/4, 1/4]. The coefficients are `model::real::SIN_TURNS`.
+fn sin_quarter(r: f32) -> f32 {
+    let s = r * r;
+    return r * (6.2831855 + s * (-41.3417 + s * (81.605225
+        + s * (-76.70417 + s * (42.007797 + s * -14.381391)))));
+}
+
+// sin(2 pi t). WGSL promises the built-in only to 2^-11 and only within [-pi, pi].
+fn sin_turns(t: f32) -> f32 {
+    let r = t - round(t);
+    let s = sin_quarter(0.25 - abs(abs(r) - 0.25));
+    return select(s, -s, r < 0.0);
+}
+
+// cos(2 pi t)
+fn cos_turns(t: f32) -> f32 {
+    return sin_quarter(0.25 - abs(t - round(t)));
+}

@@ -1,0 +1,43 @@
+// Mean squared error and its gradient, in place of z: dl_dz = 2 (p - t) f'(z) / N with p = f(z),
+// N the values of the whole step; and each workgroup's sum of (p - t)^2 / N.
+
+struct LossParams {
+    grid_width: u32,
+    n_values: u32, // of this part of the step: samples times channels
+    scale: f32,    // 1 / N
+}
+
+@group(0) @binding(0) var<uniform> params: LossParams;
+@group(0) @binding(1) var<storage, read> targets: array<f32>;             // (n, channels)
+@group(0) @binding(2) var<storage, read_write> z_dl_dz: array<f32>;       // (n, channels)
+@group(0) @binding(3) var<storage, read_write> loss_partials: array<f32>; // (workgroups)
+
+var<workgroup> sums: array<f32, THREADS>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let part = group_index(group, params.grid_width);
+    let first = part * THREADS;
+    if first >= params.n_values {
+        return;
+    }
+    let i = first + thread;
+    var squared = 0.0;
+    if i < params.n_values {
+        let z = z_dl_dz[i];
+        let difference = activation(z) - targets[i];
+        squared = difference * difference * params.scale;
+        z_dl_dz[i] = 2.0 * params.scale * difference * activation_derivative(z);
+    }
+    sums[thread] = squared;
+    workgroupBarrier();
+    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+        if thread < half {
+            sums[thread] += sums[thread + half];
+        }
+        workgroupBarrier();
+    }
+    if thread == 0u {
+        loss_partials[part] = sums[0];
+    }
+}

@@ -1,0 +1,225 @@
+//! Adapters: listing, choosing and opening one.
+
+use crate::backend::BackendError;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Which adapter to use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AdapterChoice {
+    /// The best hardware GPU: discrete, then integrated, then virtual.
+    #[default]
+    Hardware,
+    /// The best of all, a software rasteriser if there is nothing else.
+    Any,
+    /// By index in the list, or by a part of its name in any case.
+    Named(String),
+}
+
+/// How a device is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceOptions {
+    /// Compile bounds checks into the kernels. Slower; for verification.
+    pub checked_shaders: bool,
+    /// Ask only for the limits that WebGPU guarantees. For tests.
+    pub default_limits: bool,
+}
+
+/// An open device. Errors that wgpu reports outside a call are kept until [`Gpu::check`].
+#[derive(Debug)]
+pub struct Gpu {
+    /// The wgpu device.
+    pub device: wgpu::Device,
+    /// Its queue.
+    pub queue: wgpu::Queue,
+    /// What it is.
+    pub info: wgpu::AdapterInfo,
+    /// Its limits, all that the adapter has unless asked otherwise.
+    pub limits: wgpu::Limits,
+    /// Options it was opened with.
+    pub options: DeviceOptions,
+    fault: Arc<Fault>,
+}
+
+/// The first error that arrived outside a call.
+#[derive(Debug, Default)]
+struct Fault(Mutex<Option<BackendError>>);
+
+impl Fault {
+    fn set(&self, error: BackendError) {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*slot {
+            None => *slot = Some(error),
+            Some(_) => log::debug!("after the first GPU error: {error}"),
+        }
+    }
+}
+
+/// Optional features the program knows how to use, with their names.
+pub const FEATURES: [(wgpu::Features, &str); 4] = [
+    (wgpu::Features::SHADER_F16, "SHADER_F16"),
+    (wgpu::Features::SUBGROUP, "SUBGROUP"),
+    (wgpu::Features::TIMESTAMP_QUERY, "TIMESTAMP_QUERY"),
+    (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "EXPERIMENTAL_COOPERATIVE_MATRIX"),
+];
+
+/// The adapters of the backends that `WGPU_BACKEND` allows, in wgpu's order.
+pub fn adapters() -> Vec<wgpu::Adapter> {
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    let backends = descriptor.backends;
+    let instance = wgpu::Instance::new(descriptor);
+    pollster::block_on(instance.enumerate_adapters(backends))
+}
+
+/// How good an adapter is, 0 for the best.
+fn rank(kind: wgpu::DeviceType) -> u32 {
+    let low_power = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => u32::from(low_power),
+        wgpu::DeviceType::IntegratedGpu => u32::from(!low_power),
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+/// Whether a device type is a software rasteriser.
+pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
+    info.device_type == wgpu::DeviceType::Cpu
+}
+
+/// Index of the adapter that `choice` means. `WGPU_ADAPTER_NAME` stands in for a name when none
+/// was given.
+///
+/// # Errors
+/// When none fits; the message lists what there is.
+pub fn choose(infos: &[wgpu::AdapterInfo], choice: &AdapterChoice) -> Result<usize, BackendError> {
+    let from_env = std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
+    let named = match (choice, from_env) {
+        (AdapterChoice::Named(name), _) => Some(name.clone()),
+        (_, from_env) => from_env,
+    };
+    let known = || match infos {
+        [] => "no Vulkan, Metal or DX12 driver offers one; install the GPU's driver, or use --backend cpu"
+            .to_owned(),
+        _ => {
+            let names: Vec<_> = infos.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.name)).collect();
+            format!("there are: {}", names.join(", "))
+        }
+    };
+    let best = |infos: &mut dyn Iterator<Item = (usize, &wgpu::AdapterInfo)>| {
+        infos.min_by_key(|(index, info)| (rank(info.device_type), *index)).map(|(index, _)| index)
+    };
+    if let Some(name) = named {
+        if let Some(index) = name.parse().ok().filter(|&index: &usize| index < infos.len()) {
+            return Ok(index);
+        }
+        let matches = |info: &wgpu::AdapterInfo| info.name.to_lowercase().contains(&name.to_lowercase());
+        let found = best(&mut infos.iter().enumerate().filter(|(_, info)| matches(info)));
+        return found
+            .ok_or_else(|| BackendError::NoAdapter(format!("no adapter is called '{name}'; {}", known())));
+    }
+    let software_too = *choice == AdapterChoice::Any;
+    best(&mut infos.iter().enumerate().filter(|(_, info)| software_too || !is_software(info)))
+        .ok_or_else(|| BackendError::NoAdapter(format!("no GPU was found: {}", known())))
+}
+
+impl Gpu {
+    /// Opens the adapter that `choice` means with all its limits and the features we use.
+    ///
+    /// # Errors
+    /// When no adapter fits or the device cannot be opened.
+    pub fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
+        let adapters = adapters();
+        let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+        let index = choose(&infos, choice)?;
+        Self::open_adapter(&adapters[index], options)
+    }
+
+    /// Opens `adapter`.
+    ///
+    /// # Errors
+    /// When the device cannot be opened.
+    pub fn open_adapter(adapter: &wgpu::Adapter, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
+        let info = adapter.get_info();
+        let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
+        let request = adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("afterimage"),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_limits: limits.clone(),
+            ..Default::default()
+        });
+        let (device, queue) = pollster::block_on(request)
+            .map_err(|e| BackendError::NoAdapter(format!("{} could not be opened: {e}", info.name)))?;
+        let fault = Arc::new(Fault::default());
+        let uncaptured = Arc::clone(&fault);
+        device.on_uncaptured_error(Arc::new(move |error| uncaptured.set(as_backend_error(&error))));
+        let lost = Arc::clone(&fault);
+        device.set_device_lost_callback(move |reason, message| {
+            lost.set(BackendError::DeviceLost(format!("{reason:?}: {message}")));
+        });
+        Ok(Arc::new(Self { device, queue, info, limits, options, fault }))
+    }
+
+    /// Fails if wgpu reported an error since the last call.
+    ///
+    /// # Errors
+    /// The first error reported.
+    pub fn check(&self) -> Result<(), BackendError> {
+        match self.fault.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Runs `make`, which creates resources, and catches its errors.
+    ///
+    /// # Errors
+    /// When wgpu refuses or memory runs out.
+    pub fn scoped<T>(&self, make: impl FnOnce(&wgpu::Device) -> T) -> Result<T, BackendError> {
+        let filters =
+            [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
+        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
+        let made = make(&self.device);
+        let mut first = None;
+        for scope in scopes.into_iter().rev() {
+            let error = pollster::block_on(scope.pop());
+            first = first.or(error);
+        }
+        match first {
+            None => self.check().map(|()| made),
+            Some(error) => Err(as_backend_error(&error)),
+        }
+    }
+
+    /// Blocks until `submission`, or everything submitted, is done.
+    ///
+    /// # Errors
+    /// When the device fails or does not answer for two minutes.
+    pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), BackendError> {
+        let timeout = Some(std::time::Duration::from_secs(120));
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout });
+        self.check()?;
+        match polled {
+            Ok(_) => Ok(()),
+            Err(error) => Err(BackendError::DeviceLost(error.to_string())),
+        }
+    }
+
+    /// Name and version of the driver.
+    pub fn driver(&self) -> String {
+        format!("{} {}", self.info.driver, self.info.driver_info).trim().to_owned()
+    }
+}
+
+fn as_backend_error(error: &wgpu::Error) -> BackendError {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => BackendError::DoesNotFit(
+            "the GPU is out of memory; choose a smaller --batch or network, or --backend cpu".to_owned(),
+        ),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
+            let lost = description.to_lowercase().contains("lost");
+            let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
+            if lost { BackendError::DeviceLost(line) } else { BackendError::Device(line) }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Works out every buffer's size, and how many samples are computed at a time, before anything is
+//! allocated.
+
+use super::ops::{dense, loss, sample};
+use super::plan::{BufferDecl, BufferId, Role};
+use crate::backend::{BackendError, Job};
+use crate::model::{Encoding, Model};
+
+/// What a plan may use of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Largest storage binding, and so buffer, in bytes.
+    pub max_binding_bytes: u64,
+    /// Largest binding of the picture in bytes; the same but in tests.
+    pub picture_part_bytes: u64,
+    /// Most workgroups in one dimension of a grid.
+    pub max_groups: u32,
+    /// For everything that grows with the number of samples computed at a time.
+    pub batch_bytes: u64,
+}
+
+const MIB: u64 = 1 << 20;
+
+/// Pixels predicted at a time, if memory allows.
+const TILE_PIXELS: usize = 1 << 14;
+
+/// Most operations of one dispatch: half a second on a device of 80 GFLOP/s, far below the two
+/// seconds after which Windows resets a GPU.
+const MAX_DISPATCH_FLOP: f64 = 4e10;
+
+/// Slots of the loss ring: the most steps of a submission.
+pub const RING_SLOTS: usize = 1024;
+
+impl Budget {
+    /// All a device with these limits offers. There is no portable way to ask how much memory is
+    /// free, so the batch may take 1 GiB: more samples at a time are no faster.
+    pub fn of(limits: &wgpu::Limits) -> Self {
+        // Bindings over 2 GiB are not portable.
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min((1 << 31) - 256);
+        Self {
+            max_binding_bytes: binding / 256 * 256,
+            picture_part_bytes: binding / 256 * 256,
+            max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
+            batch_bytes: 1024 * MIB,
+        }
+    }
+
+    /// For the partial weight gradients of a layer.
+    pub fn partials_bytes(&self) -> u64 {
+        self.max_binding_bytes.min(64 * MIB)
+    }
+}
+
+/// Buffers of the forward pass.
+#[derive(Clone, Debug)]
+pub struct ForwardBuffers {
+    /// B: (m, 2), for encodings with frequencies.
+    pub frequencies: Option<BufferId>,
+    /// (rows, 2)
+    pub coords: BufferId,
+    /// (rows, input width)
+    pub features: BufferId,
+    /// Pre-activations of each layer: (rows, output width).
+    pub z: Vec<BufferId>,
+    /// Flat parameters.
+    pub params: BufferId,
+    /// (tile, channels)
+    pub colours: BufferId,
+}
+
+/// Buffers that only training needs.
+#[derive(Clone, Debug)]
+pub struct TrainingBuffers {
+    /// Parts of the picture; unused ones repeat the first.
+    pub picture: [BufferId; sample::PICTURE_PARTS],
+    /// Words of each part but the last.
+    pub words_per_part: usize,
+    /// (rows, channels)
+    pub targets: BufferId,
+    /// Flat gradients.
+    pub grads: BufferId,
+    /// Flat moments of the optimiser.
+    pub moments: Vec<BufferId>,
+    /// (slices, parameters of a layer)
+    pub partials: BufferId,
+    /// (workgroups of the loss)
+    pub loss_partials: BufferId,
+    /// [loss so far, steps done]
+    pub progress: BufferId,
+    /// (slots, 2)
+    pub ring: BufferId,
+}
+
+/// Every buffer of a backend.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// In the order of [`BufferId`].
+    pub buffers: Vec<BufferDecl>,
+    /// Those of the forward pass.
+    pub forward: ForwardBuffers,
+    /// Samples computed at a time in training.
+    pub chunk: usize,
+    /// Pixels predicted at a time.
+    pub tile: usize,
+    /// What it was made for.
+    pub budget: Budget,
+}
+
+impl Layout {
+    /// The buffers for predictions of `model`.
+    ///
+    /// # Errors
+    /// When the network exceeds the budget.
+    pub fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
+        Self::with_chunk(model, budget, 1)
+    }
+
+    /// The buffers for training `job`.
+    ///
+    /// # Errors
+    /// When the job exceeds the budget.
+    pub fn training(job: &Job, budget: Budget) -> Result<(Self, TrainingBuffers), BackendError> {
+        let words_per_part = check_picture(job, budget)?;
+        let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize)?;
+        let (rows, channels) = (layout.chunk, job.model.network.output_width);
+        let n_params = job.model.layout().n_params();
+        let n_words = job.picture.n_pixels() as usize * sample::words_per_pixel(&job.picture);
+        let mut add = |name: &str, shape: &[usize], role| layout.add(name, shape, role);
+        let parts: Vec<BufferId> = (0..n_words.div_ceil(words_per_part))
+            .map(|part| {
+                let len = words_per_part.min(n_words - part * words_per_part);
+                add(&format!("picture_{part}"), &[len], Role::Constant)
+            })
+            .collect();
+        let partials = job
+            .model
+            .network
+            .layers()
+            .map(|shape| dense::max_slices(shape, rows, budget.partials_bytes()) * shape.n_params());
+        let training = TrainingBuffers {
+            picture: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
+            words_per_part,
+            targets: add("targets", &[rows, channels], Role::Scratch),
+            grads: add("grads", &[n_params], Role::Scratch),
+            moments: (0..job.optimizer.n_moments())
+                .map(|m| add(&format!("moment_{m}"), &[n_params], Role::State))
+                .collect(),
+            partials: add("partials", &[partials.max().unwrap_or(1)], Role::Scratch),
+            loss_partials: add("loss_partials", &[loss::n_partials(rows * channels)], Role::Scratch),
+            progress: add("progress", &[2], Role::State),
+            ring: add("ring", &[RING_SLOTS, 2], Role::Output),
+        };
+        Ok((layout, training))
+    }
+
+    fn add(&mut self, name: &str, shape: &[usize], role: Role) -> BufferId {
+        self.buffers.push(BufferDecl { name: name.to_owned(), shape: shape.to_vec(), role });
+        BufferId(self.buffers.len() - 1)
+    }
+
+    /// Lays out the forward pass for batches of `batch_size` samples, or parts of them.
+    fn with_chunk(model: &Model, budget: Budget, batch_size: usize) -> Result<Self, BackendError> {
+        let max_rows = max_rows(model, budget)?;
+        let n_chunks = batch_size.div_ceil(max_rows);
+        let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
+        let tile = TILE_PIXELS.min(max_rows);
+        let rows = chunk.max(tile);
+        let id = BufferId(usize::MAX);
+        let mut layout = Self {
+            buffers: Vec::new(),
+            forward: ForwardBuffers {
+                frequencies: None,
+                coords: id,
+                features: id,
+                z: Vec::new(),
+                params: id,
+                colours: id,
+            },
+            chunk,
+            tile,
+            budget,
+        };
+        let frequencies = match &model.encoding {
+            Encoding::Identity => None,
+            Encoding::Fourier { frequencies: b } => {
+                Some(layout.add("frequencies", &[b.len(), 2], Role::Constant))
+            }
+        };
+        layout.forward = ForwardBuffers {
+            frequencies,
+            coords: layout.add("coords", &[rows, 2], Role::Scratch),
+            features: layout.add("features", &[rows, model.network.input_width], Role::Scratch),
+            z: (0..model.network.n_layers)
+                .map(|l| {
+                    let width = model.network.layer(l).output_width;
+                    layout.add(&format!("z_{l}"), &[rows, width], Role::Scratch)
+                })
+                .collect(),
+            params: layout.add("params", &[model.layout().n_params()], Role::State),
+            colours: layout.add("colours", &[tile, model.network.output_width], Role::Output),
+        };
+        Ok(layout)
+    }
+}
+
+/// Most samples that can be computed at a time.
+fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
+    let n_params_bytes = 4 * model.layout().n_params() as u64;
+    if n_params_bytes > budget.max_binding_bytes {
+        return Err(BackendError::DoesNotFit(format!(
+            "the network's {} parameters take {} MiB and this GPU binds at most {} MiB at once; choose fewer \
+             layers or a smaller width, or --backend cpu",
+            model.layout().n_params(),
+            n_params_bytes.div_ceil(MIB),
+            budget.max_binding_bytes / MIB,
+        )));
+    }
+    let network = &model.network;
+    let widths = || [2, network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
+    let widest = widths().max().unwrap_or(1) as u64;
+    // Positions, features and every layer, targets and colours.
+    let row_bytes = 4 * (widths().sum::<usize>() + 2 * network.output_width) as u64;
+    let largest_product = network.layers().map(|l| 2.0 * (l.input_width * l.output_width) as f64);
+    let by_time = MAX_DISPATCH_FLOP / largest_product.fold(1.0, f64::max);
+    let by_size = (budget.max_binding_bytes / (4 * widest)).min(budget.batch_bytes / row_bytes);
+    let rows = by_size.min(by_time as u64);
+    if rows == 0 {
+        return Err(BackendError::DoesNotFit(format!(
+            "one sample of this network takes {} KiB, more than the GPU offers for a batch ({} MiB); choose a \
+             smaller width or --backend cpu",
+            row_bytes.div_ceil(1024),
+            budget.batch_bytes.min(budget.max_binding_bytes) / MIB,
+        )));
+    }
+    Ok(rows as usize)
+}
+
+/// Checks that the picture fits its bindings and returns the words of each.
+fn check_picture(job: &Job, budget: Budget) -> Result<usize, BackendError> {
+    let n_words = u128::from(job.picture.n_pixels()) * sample::words_per_pixel(&job.picture) as u128;
+    let words_per_part = budget.picture_part_bytes / 4;
+    let capacity = (words_per_part * sample::PICTURE_PARTS as u64).min(u32::MAX.into());
+    if n_words > u128::from(capacity) {
+        return Err(BackendError::DoesNotFit(format!(
+            "the picture of {} x {} pixels takes {} MiB on the GPU, which holds at most {} MiB of it; make it \
+             smaller or use --backend cpu",
+            job.picture.width,
+            job.picture.height,
+            (4 * n_words).div_ceil(MIB.into()),
+            4 * capacity / MIB,
+        )));
+    }
+    Ok(words_per_part.min(n_words as u64) as usize)
+}

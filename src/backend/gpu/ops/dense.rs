@@ -1,0 +1,217 @@
+//! Linear layers as tiled matrix products.
+
+use crate::backend::gpu::kernel::{Kernel, KernelDef, Source, params_block, read, wgsl, write};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::model::network::LayerRange;
+use crate::model::{Activation, LayerShape};
+
+params_block! {
+    /// Parameters of the three products.
+    DenseParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Workgroups with work.
+        n_groups: u32,
+        /// Tiles of results from top to bottom.
+        n_row_tiles: u32,
+        /// Tiles of results from left to right.
+        n_column_tiles: u32,
+        /// n
+        n_samples: u32,
+        /// i
+        input_width: u32,
+        /// o
+        output_width: u32,
+        /// First element of W.
+        weight_offset: u32,
+        /// First element of b.
+        bias_offset: u32,
+        /// Samples summed by a slice.
+        slice_length: u32,
+    }
+}
+
+params_block! {
+    /// Parameters of the sum over slices.
+    ReduceParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Parameters of the layer.
+        n_values: u32,
+        /// Slices to add.
+        n_slices: u32,
+        /// First parameter of the layer.
+        grads_offset: u32,
+        /// Whether to add to what is there.
+        accumulate: u32,
+    }
+}
+
+mod reference;
+
+/// Results of a workgroup in each direction. `TILE` in `matmul.wgsl`.
+pub const TILE: usize = 64;
+/// Depth of a tile. `DEPTH` in `matmul.wgsl`; slices are whole multiples of it.
+pub const DEPTH: usize = 16;
+/// Workgroups wanted for the weight gradients, where one layer alone has few tiles.
+const WANTED_GROUPS: usize = 512;
+/// Fewest samples worth a slice.
+const SHORTEST_SLICE: usize = 256;
+
+const CORE: Source = wgsl!("matmul.wgsl");
+
+/// z = f(x) W^T + b
+pub static FORWARD: KernelDef = KernelDef {
+    name: "dense_forward",
+    parts: &[CORE, wgsl!("dense_forward.wgsl")],
+    uses_activation: true,
+    uses_step: false,
+    bindings: &[read("weights"), read("x"), write("z")],
+    params: DenseParams::BLOCK,
+    example_constants: &[],
+    reference: reference::forward,
+    cases: reference::forward_cases,
+};
+
+/// dl_dx = (dl_dz W) * f'(x), in place of x
+pub static BACKWARD_INPUT: KernelDef = KernelDef {
+    name: "dense_backward_input",
+    parts: &[CORE, wgsl!("dense_backward_input.wgsl")],
+    uses_activation: true,
+    uses_step: false,
+    bindings: &[read("weights"), read("dl_dz"), write("x_dl_dx")],
+    params: DenseParams::BLOCK,
+    example_constants: &[],
+    reference: reference::backward_input,
+    cases: reference::backward_input_cases,
+};
+
+/// partials = [dl_dz^T f(x), column sums of dl_dz] for each slice of the samples
+pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
+    name: "dense_backward_weights",
+    parts: &[CORE, wgsl!("dense_backward_weights.wgsl")],
+    uses_activation: true,
+    uses_step: false,
+    bindings: &[read("dl_dz"), read("x"), write("partials")],
+    params: DenseParams::BLOCK,
+    example_constants: &[],
+    reference: reference::backward_weights,
+    cases: reference::backward_weights_cases,
+};
+
+/// grads (+)= sum of partials over the slices
+pub static REDUCE_PARTIALS: KernelDef = KernelDef {
+    name: "reduce_partials",
+    parts: &[wgsl!("reduce_partials.wgsl")],
+    uses_activation: false,
+    uses_step: false,
+    bindings: &[read("partials"), write("grads")],
+    params: ReduceParams::BLOCK,
+    example_constants: &[],
+    reference: reference::reduce,
+    cases: reference::reduce_cases,
+};
+
+/// A linear layer of a plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Where its parameters lie.
+    pub range: &'a LayerRange,
+    /// What its input went through.
+    pub activation_before: Activation,
+    /// Samples.
+    pub n_samples: usize,
+    /// Most workgroups in one dimension of a grid.
+    pub max_groups: u32,
+}
+
+/// How the weight gradients are cut up: `n_slices` slices of `length` samples, the last shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slices {
+    /// How many.
+    pub count: usize,
+    /// Samples of each, a multiple of the depth of a tile.
+    pub length: usize,
+}
+
+/// An upper bound of [`slices`], which grows with `n_samples`.
+pub fn max_slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> usize {
+    let tiles = shape.output_width.div_ceil(TILE) * shape.input_width.div_ceil(TILE);
+    let fitting = (partials_bytes / (4 * shape.n_params() as u64)).max(1) as usize;
+    WANTED_GROUPS.div_ceil(tiles).min(n_samples.div_ceil(SHORTEST_SLICE)).min(fitting)
+}
+
+/// Slices for the weight gradients of a layer whose partial sums may take `partials_bytes`.
+pub fn slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> Slices {
+    let wanted = max_slices(shape, n_samples, partials_bytes);
+    let length = n_samples.div_ceil(wanted).next_multiple_of(DEPTH);
+    Slices { count: n_samples.div_ceil(length), length }
+}
+
+impl Layer<'_> {
+    fn params(&self, rows: usize, columns: usize, slices: Slices) -> (DenseParams, Grid) {
+        let (n_row_tiles, n_column_tiles) = (rows.div_ceil(TILE), columns.div_ceil(TILE));
+        let n_groups = n_row_tiles * n_column_tiles * slices.count;
+        let grid = Grid::fold(n_groups, self.max_groups);
+        let shape = self.range.shape;
+        let params = DenseParams {
+            grid_width: grid.width,
+            n_groups: n_groups as u32,
+            n_row_tiles: n_row_tiles as u32,
+            n_column_tiles: n_column_tiles as u32,
+            n_samples: self.n_samples as u32,
+            input_width: shape.input_width as u32,
+            output_width: shape.output_width as u32,
+            weight_offset: self.range.weight.start as u32,
+            bias_offset: self.range.bias.start as u32,
+            slice_length: slices.length as u32,
+        };
+        (params, grid)
+    }
+
+    fn flop(&self) -> f64 {
+        let shape = self.range.shape;
+        2.0 * self.n_samples as f64 * shape.input_width as f64 * shape.output_width as f64
+    }
+
+    fn whole(&self) -> Slices {
+        Slices { count: 1, length: self.n_samples }
+    }
+
+    /// z = f(x) W^T + b. x: (n, i), z: (n, o).
+    pub fn forward(&self, weights: BufferId, x: BufferId, z: BufferId) -> Dispatch {
+        let (params, grid) = self.params(self.n_samples, self.range.shape.output_width, self.whole());
+        let kernel = Kernel::with_activation(&FORWARD, self.activation_before);
+        Dispatch::new(kernel, &params, vec![weights, x, z], grid, self.flop())
+    }
+
+    /// Replaces the pre-activations x: (n, i) by dl_dx. dl_dz: (n, o).
+    pub fn backward_input(&self, weights: BufferId, dl_dz: BufferId, x: BufferId) -> Dispatch {
+        let (params, grid) = self.params(self.n_samples, self.range.shape.input_width, self.whole());
+        let kernel = Kernel::with_activation(&BACKWARD_INPUT, self.activation_before);
+        Dispatch::new(kernel, &params, vec![weights, dl_dz, x], grid, self.flop())
+    }
+
+    /// Partial gradients of W and b. dl_dz: (n, o), x: (n, i), partials: (slices, o * i + o).
+    pub fn backward_weights(&self, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
+        let shape = self.range.shape;
+        let (params, grid) = self.params(shape.output_width, shape.input_width, slices);
+        let kernel = Kernel::with_activation(&BACKWARD_WEIGHTS, self.activation_before);
+        Dispatch::new(kernel, &params, buffers.into(), grid, self.flop())
+    }
+
+    /// grads (+)= sum of partials.
+    pub fn reduce(&self, slices: Slices, accumulate: bool, buffers: [BufferId; 2]) -> Dispatch {
+        let n_values = self.range.shape.n_params();
+        let grid = Grid::fold(n_values.div_ceil(THREADS), self.max_groups);
+        let params = ReduceParams {
+            grid_width: grid.width,
+            n_values: n_values as u32,
+            n_slices: slices.count as u32,
+            grads_offset: self.range.weight.start as u32,
+            accumulate: accumulate.into(),
+        };
+        let cost = 4.0 * (n_values * slices.count) as f64;
+        Dispatch::new(Kernel::plain(&REDUCE_PARTIALS), &params, buffers.into(), grid, cost)
+    }
+}

@@ -1,0 +1,190 @@
+//! What the products must compute, how exactly, and the shapes they are tried on.
+
+use super::{DenseParams, Layer, ReduceParams, slices};
+use crate::backend::cpu::dense;
+use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, close};
+use crate::backend::gpu::ops::testing::{case, poison, uniform};
+use crate::backend::gpu::plan::{Grid, THREADS};
+use crate::backend::gpu::tolerance::{self, FLUSH, ROUNDING};
+use crate::model::network::LayerRange;
+use crate::model::{Activation, LayerShape};
+
+fn shape_of(p: &DenseParams) -> LayerShape {
+    LayerShape { input_width: p.input_width as usize, output_width: p.output_width as usize }
+}
+
+fn absolute(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|v| v.abs()).collect()
+}
+
+/// f(x), and for each how large |f(x)| times the relative error of a sum of `k` products plus the
+/// error of f itself is: used in place of x, a product then gives its own tolerance.
+fn activated(activation: Activation, x: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
+    let values: Vec<f64> = x.iter().map(|&z| activation.value(z)).collect();
+    let sum = tolerance::sum_of_products(k);
+    let errors =
+        x.iter().zip(&values).map(|(&z, v)| v.abs() * sum + tolerance::activation(activation, z)).collect();
+    (values, errors)
+}
+
+pub(super) fn forward(call: &Call) -> Vec<Expected> {
+    let p: DenseParams = call.params();
+    let shape = shape_of(&p);
+    let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
+    let w = call.f64s(0, p.weight_offset as usize, o * i);
+    let b = call.f64s(0, p.bias_offset as usize, o);
+    let (a, a_errors) = activated(call.kernel.activation, &call.f64s(1, 0, n * i), i);
+    let (mut z, mut errors) = (vec![0.0; n * o], vec![0.0; n * o]);
+    dense::forward(shape, &a, &w, &b, &mut z);
+    let b_errors: Vec<f64> = b.iter().map(|b| b.abs() * 2.0 * ROUNDING + FLUSH).collect();
+    dense::forward(shape, &a_errors, &absolute(&w), &b_errors, &mut errors);
+    vec![close(2, 0, z, errors)]
+}
+
+pub(super) fn backward_input(call: &Call) -> Vec<Expected> {
+    let p: DenseParams = call.params();
+    let shape = shape_of(&p);
+    let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
+    let w = call.f64s(0, p.weight_offset as usize, o * i);
+    let dl_dz = call.f64s(1, 0, n * o);
+    let x = call.f64s(2, 0, n * i);
+    let (mut dl_dx, mut errors) = (vec![0.0; n * i], vec![0.0; n * i]);
+    dense::backward_input(shape, &dl_dz, &w, &mut dl_dx);
+    dense::backward_input(shape, &absolute(&dl_dz), &absolute(&w), &mut errors);
+    let sum = tolerance::sum_of_products(o);
+    for ((value, error), &z) in dl_dx.iter_mut().zip(&mut errors).zip(&x) {
+        let derivative: f64 = call.kernel.activation.derivative(z);
+        let derivative_error = tolerance::derivative(call.kernel.activation, z);
+        *error =
+            *error * sum * (derivative.abs() + derivative_error) + value.abs() * derivative_error + FLUSH;
+        *value *= derivative;
+    }
+    vec![close(2, 0, dl_dx, errors)]
+}
+
+pub(super) fn backward_weights(call: &Call) -> Vec<Expected> {
+    let p: DenseParams = call.params();
+    let shape = shape_of(&p);
+    let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
+    let length = p.slice_length as usize;
+    let n_slices = (p.n_groups / (p.n_row_tiles * p.n_column_tiles)) as usize;
+    let dl_dz = call.f64s(0, 0, n * o);
+    let (a, a_errors) = activated(call.kernel.activation, &call.f64s(1, 0, n * i), length);
+    let (mut values, mut errors) = (Vec::new(), Vec::new());
+    for slice in 0..n_slices {
+        let rows = (slice * length).min(n)..((slice + 1) * length).min(n);
+        let dl_dz = &dl_dz[rows.start * o..rows.end * o];
+        let inputs = rows.start * i..rows.end * i;
+        let (mut dw, mut db) = (vec![0.0; o * i], vec![0.0; o]);
+        dense::backward_weights(shape, dl_dz, &a[inputs.clone()], &mut dw, &mut db);
+        values.extend(dw.into_iter().chain(db));
+        let (mut dw, mut db) = (vec![FLUSH; o * i], vec![FLUSH; o]);
+        dense::backward_weights(shape, &absolute(dl_dz), &a_errors[inputs], &mut dw, &mut db);
+        let sum = tolerance::sum_of_products(length);
+        errors.extend(dw.into_iter().chain(db.into_iter().map(|e| e * sum)));
+    }
+    vec![close(2, 0, values, errors)]
+}
+
+pub(super) fn reduce(call: &Call) -> Vec<Expected> {
+    let p: ReduceParams = call.params();
+    let (n, n_slices, offset) = (p.n_values as usize, p.n_slices as usize, p.grads_offset as usize);
+    let partials = call.f64s(0, 0, n * n_slices);
+    let before = if p.accumulate == 0 { vec![0.0; n] } else { call.f64s(1, offset, n) };
+    let column = |i: usize| (0..n_slices).map(|s| partials[s * n + i]).collect::<Vec<_>>();
+    let sum = tolerance::sum_of_products(n_slices);
+    let values = (0..n).map(|i| before[i] + column(i).iter().sum::<f64>()).collect();
+    let error = |i: usize| (before[i].abs() + column(i).iter().map(|v| v.abs()).sum::<f64>()) * sum + FLUSH;
+    vec![close(1, offset, values, (0..n).map(error).collect())]
+}
+
+/// (n, i, o, widest grid): odd, prime, one past a tile, one row, one column, several slices.
+const SHAPES: [(usize, usize, usize, u32); 8] = [
+    (1, 1, 1, 65_535),
+    (1, 65, 3, 65_535),
+    (65, 2, 1, 65_535),
+    (64, 64, 64, 65_535),
+    (67, 31, 65, 65_535),
+    (127, 129, 67, 2),
+    (519, 16, 17, 65_535),
+    (1031, 70, 5, 3),
+];
+
+fn layer_cases(
+    columns_of: fn(LayerShape) -> [usize; 2],
+    buffers: fn(&LayerRange, usize) -> Vec<Vec<u32>>,
+    sliced: bool,
+) -> Vec<Case> {
+    let one = |(n, i, o, max_groups): (usize, usize, usize, u32)| {
+        let shape = LayerShape { input_width: i, output_width: o };
+        // An odd offset, as layers in the flat buffer have.
+        let range = LayerRange { shape, weight: 7..7 + o * i, bias: 7 + o * i..7 + o * i + o };
+        let layer =
+            Layer { range: &range, activation_before: Activation::Identity, n_samples: n, max_groups };
+        let [rows, columns] = columns_of(shape);
+        let slices = if sliced { slices(shape, n, u64::MAX) } else { layer.whole() };
+        let rows = if rows == 0 { n } else { rows };
+        let (params, grid) = layer.params(rows, columns, slices);
+        case(format!("{n} x {i} -> {o}"), params, buffers(&range, n), grid.size())
+    };
+    SHAPES.map(one).into()
+}
+
+pub(super) fn forward_cases(_: &Kernel) -> Vec<Case> {
+    let buffers = |r: &LayerRange, n: usize| {
+        let shape = r.shape;
+        vec![
+            uniform(1, r.bias.end, 0.5),
+            uniform(2, n * shape.input_width, 2.0),
+            poison(n * shape.output_width),
+        ]
+    };
+    layer_cases(|shape| [0, shape.output_width], buffers, false)
+}
+
+pub(super) fn backward_input_cases(_: &Kernel) -> Vec<Case> {
+    let buffers = |r: &LayerRange, n: usize| {
+        let shape = r.shape;
+        vec![
+            uniform(1, r.bias.end, 0.5),
+            uniform(2, n * shape.output_width, 1e-3),
+            uniform(3, n * shape.input_width, 2.0),
+        ]
+    };
+    layer_cases(|shape| [0, shape.input_width], buffers, false)
+}
+
+pub(super) fn backward_weights_cases(_: &Kernel) -> Vec<Case> {
+    let buffers = |r: &LayerRange, n: usize| {
+        let shape = r.shape;
+        let n_partials = slices(shape, n, u64::MAX).count * shape.n_params();
+        vec![
+            uniform(1, n * shape.output_width, 1e-3),
+            uniform(2, n * shape.input_width, 2.0),
+            poison(n_partials),
+        ]
+    };
+    layer_cases(|shape| [shape.output_width, shape.input_width], buffers, true)
+}
+
+pub(super) fn reduce_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, n_slices: usize, accumulate: bool, max_groups: u32| {
+        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let params = ReduceParams {
+            grid_width: grid.width,
+            n_values: n as u32,
+            n_slices: n_slices as u32,
+            grads_offset: 5,
+            accumulate: accumulate.into(),
+        };
+        let grads = if accumulate { uniform(2, n + 5, 1.0) } else { poison(n + 5) };
+        let label = format!("{n} x {n_slices} slices{}", if accumulate { ", added" } else { "" });
+        case(label, params, vec![uniform(1, n * n_slices, 1.0), grads], grid.size())
+    };
+    vec![
+        one(1, 1, false, 65_535),
+        one(257, 3, true, 65_535),
+        one(1021, 17, false, 2),
+        one(255, 64, true, 65_535),
+    ]
+}

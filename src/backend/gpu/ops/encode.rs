@@ -1,0 +1,123 @@
+//! Encodings: positions to features.
+
+use super::testing::{case, poison, uniform};
+use crate::backend::cpu;
+use crate::backend::gpu::kernel::{
+    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
+};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::tolerance;
+use crate::model::Encoding;
+
+params_block! {
+    /// Parameters of the encodings.
+    EncodeParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Positions.
+        n_rows: u32,
+        /// m, the rows of B.
+        n_frequencies: u32,
+    }
+}
+
+/// The position itself.
+pub static IDENTITY: KernelDef = KernelDef {
+    name: "encode_identity",
+    parts: &[wgsl!("encode_identity.wgsl")],
+    uses_activation: false,
+    uses_step: false,
+    bindings: &[read("coords"), write("features")],
+    params: EncodeParams::BLOCK,
+    example_constants: &[],
+    reference: identity_reference,
+    cases: identity_cases,
+};
+
+/// Sines and cosines.
+pub static FOURIER: KernelDef = KernelDef {
+    name: "encode_fourier",
+    parts: &[wgsl!("encode_fourier.wgsl")],
+    uses_activation: false,
+    uses_step: false,
+    bindings: &[read("frequencies"), read("coords"), write("features")],
+    params: EncodeParams::BLOCK,
+    example_constants: &[],
+    reference: fourier_reference,
+    cases: fourier_cases,
+};
+
+/// Buffers an encoding works on.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodeBuffers {
+    /// B: (m, 2), if the encoding has frequencies.
+    pub frequencies: Option<BufferId>,
+    /// (n, 2)
+    pub coords: BufferId,
+    /// (n, output_width)
+    pub features: BufferId,
+}
+
+/// features = encoding(coords) for `n_rows` positions.
+pub fn encode(encoding: &Encoding, n_rows: usize, buffers: EncodeBuffers, max_groups: u32) -> Dispatch {
+    let EncodeBuffers { frequencies, coords, features } = buffers;
+    let (def, n_frequencies, threads, bound) = match (encoding, frequencies) {
+        (Encoding::Fourier { frequencies: b }, Some(id)) => {
+            (&FOURIER, b.len(), n_rows * b.len(), vec![id, coords, features])
+        }
+        (Encoding::Identity, _) => (&IDENTITY, 0, 2 * n_rows, vec![coords, features]),
+        (Encoding::Fourier { .. }, None) => unreachable!("the layout has a buffer for the frequencies"),
+    };
+    let grid = Grid::fold(threads.div_ceil(THREADS), max_groups);
+    let params =
+        EncodeParams { grid_width: grid.width, n_rows: n_rows as u32, n_frequencies: n_frequencies as u32 };
+    // Around fifty operations for a sine and a cosine.
+    Dispatch::new(Kernel::plain(def), &params, bound, grid, 50.0 * threads as f64)
+}
+
+fn identity_reference(call: &Call) -> Vec<Expected> {
+    let p: EncodeParams = call.params();
+    let n = 2 * p.n_rows as usize;
+    let coords = call.f64s(0, 0, n);
+    let mut features = vec![0.0; n];
+    cpu::encode::encode(&Encoding::Identity, &coords, &mut features);
+    vec![close(1, 0, features, vec![0.0; n])]
+}
+
+fn fourier_reference(call: &Call) -> Vec<Expected> {
+    let p: EncodeParams = call.params();
+    let (n, m) = (p.n_rows as usize, p.n_frequencies as usize);
+    let frequencies: Vec<[f32; 2]> = call.f32s(0)[..2 * m].chunks_exact(2).map(|b| [b[0], b[1]]).collect();
+    let coords = call.f64s(1, 0, 2 * n);
+    let mut tolerances = vec![0.0; n * 2 * m];
+    for (c, row) in coords.chunks_exact(2).zip(tolerances.chunks_exact_mut(2 * m)) {
+        for (j, b) in frequencies.iter().enumerate() {
+            let magnitude = (c[0] * f64::from(b[0])).abs() + (c[1] * f64::from(b[1])).abs();
+            row[j] = tolerance::sin_turns(magnitude, 2.0);
+            row[m + j] = row[j];
+        }
+    }
+    let mut features = vec![0.0; n * 2 * m];
+    cpu::encode::encode(&Encoding::Fourier { frequencies }, &coords, &mut features);
+    vec![close(2, 0, features, tolerances)]
+}
+
+fn identity_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, max_groups: u32| {
+        let grid = Grid::fold((2 * n).div_ceil(THREADS), max_groups);
+        let params = EncodeParams { grid_width: grid.width, n_rows: n as u32, n_frequencies: 0 };
+        let buffers = vec![uniform(1, 2 * n, 1.0), poison(2 * n)];
+        case(format!("{n} positions"), params, buffers, grid.size())
+    };
+    vec![one(1, 65_535), one(127, 65_535), one(129, 65_535), one(1009, 3)]
+}
+
+fn fourier_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, m: usize, max_groups: u32| {
+        let grid = Grid::fold((n * m).div_ceil(THREADS), max_groups);
+        let params = EncodeParams { grid_width: grid.width, n_rows: n as u32, n_frequencies: m as u32 };
+        let buffers = vec![uniform(1, 2 * m, 50.0), uniform(2, 2 * n, 1.0), poison(n * 2 * m)];
+        case(format!("{n} x {m} frequencies"), params, buffers, grid.size())
+    };
+    vec![one(1, 1, 65_535), one(257, 1, 65_535), one(31, 17, 65_535), one(255, 256, 65_535), one(61, 67, 4)]
+}

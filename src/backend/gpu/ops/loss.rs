@@ -1,0 +1,202 @@
+//! Losses and the gradient they send into the last layer.
+
+use super::testing::{case, poison, uniform};
+use crate::backend::cpu;
+use crate::backend::gpu::kernel::{
+    Call, Case, Expected, ExpectedValues, Kernel, KernelDef, close, params_block, read, wgsl, write,
+};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::tolerance::{self, FLUSH, ROUNDING};
+use crate::model::{Activation, Loss};
+use bytemuck::Zeroable;
+
+params_block! {
+    /// Parameters of a loss.
+    LossParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Samples of this part times channels.
+        n_values: u32,
+        /// One over the values of the whole step.
+        scale: f32,
+    }
+}
+
+params_block! {
+    /// Parameters of the sum over workgroups.
+    ReduceLossParams {
+        /// Workgroups of the loss.
+        n_partials: u32,
+        /// 1 for the step's first part.
+        first_part: u32,
+        /// 1 for its last.
+        last_part: u32,
+    }
+}
+
+/// Mean squared error.
+pub static MSE: KernelDef = KernelDef {
+    name: "loss_mse",
+    parts: &[wgsl!("loss_mse.wgsl")],
+    uses_activation: true,
+    uses_step: false,
+    bindings: &[read("targets"), write("z_dl_dz"), write("loss_partials")],
+    params: LossParams::BLOCK,
+    example_constants: &[],
+    reference: mse_reference,
+    cases: mse_cases,
+};
+
+/// The step's loss and the step counter.
+pub static REDUCE: KernelDef = KernelDef {
+    name: "reduce_loss",
+    parts: &[wgsl!("reduce_loss.wgsl")],
+    uses_activation: false,
+    uses_step: true,
+    bindings: &[read("loss_partials"), write("progress"), write("ring")],
+    params: ReduceLossParams::BLOCK,
+    example_constants: &[],
+    reference: reduce_reference,
+    cases: reduce_cases,
+};
+
+/// Buffers of a loss.
+#[derive(Clone, Copy, Debug)]
+pub struct LossBuffers {
+    /// (n, channels)
+    pub targets: BufferId,
+    /// (n, channels); becomes dl_dz.
+    pub z: BufferId,
+    /// (workgroups)
+    pub partials: BufferId,
+    /// [loss so far, steps done]
+    pub progress: BufferId,
+    /// (slots, 2)
+    pub ring: BufferId,
+}
+
+/// Which part of a step a loss is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// Values of this part: samples times channels.
+    pub n_values: usize,
+    /// Values of the whole step.
+    pub n_step_values: usize,
+    /// Whether it is the step's first.
+    pub is_first: bool,
+    /// Whether it is the step's last.
+    pub is_last: bool,
+}
+
+/// Workgroups, and so partial sums, for `n_values` values.
+pub fn n_partials(n_values: usize) -> usize {
+    n_values.div_ceil(THREADS)
+}
+
+/// Replaces the last layer's z by dl_dz and adds up the loss.
+pub fn loss(loss: Loss, output: Activation, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
+    let def = match loss {
+        Loss::Mse => &MSE,
+    };
+    let grid = Grid::fold(n_partials(part.n_values), max_groups);
+    let params = LossParams {
+        grid_width: grid.width,
+        n_values: part.n_values as u32,
+        scale: (1.0 / part.n_step_values as f64) as f32,
+    };
+    let reduce = ReduceLossParams {
+        n_partials: n_partials(part.n_values) as u32,
+        first_part: part.is_first.into(),
+        last_part: part.is_last.into(),
+    };
+    let one = Grid::fold(1, max_groups);
+    let n = part.n_values as f64;
+    [
+        Dispatch::new(
+            Kernel::with_activation(def, output),
+            &params,
+            vec![b.targets, b.z, b.partials],
+            grid,
+            50.0 * n,
+        ),
+        Dispatch::new(Kernel::plain(&REDUCE), &reduce, vec![b.partials, b.progress, b.ring], one, n / 8.0),
+    ]
+}
+
+fn mse_reference(call: &Call) -> Vec<Expected> {
+    let p: LossParams = call.params();
+    let n = p.n_values as usize;
+    // Back to the whole number; what is lost is the rounding of 1 / N.
+    let n_step_values = (1.0 / f64::from(p.scale)).round() as usize;
+    let scale = 1.0 / n_step_values as f64;
+    let output = call.kernel.activation;
+    let (targets, z) = (call.f64s(0, 0, n), call.f64s(1, 0, n));
+    let (mut dl_dz, mut errors) = (vec![0.0; n], Vec::new());
+    let (mut partials, mut partial_errors) = (Vec::new(), Vec::new());
+    for ((z, t), gradient) in z.chunks(THREADS).zip(targets.chunks(THREADS)).zip(dl_dz.chunks_mut(THREADS)) {
+        let part = cpu::loss::loss_and_gradient(Loss::Mse, output, n_step_values, z, t, gradient);
+        partials.push(part);
+        // Three roundings of each square and eight levels of the sum.
+        let mut partial_error = 12.0 * ROUNDING * part + FLUSH;
+        for ((&z, &t), g) in z.iter().zip(t).zip(&*gradient) {
+            let difference = output.value(z) - t;
+            let difference_error = tolerance::activation(output, z) + ROUNDING * difference.abs();
+            let derivative: f64 = output.derivative(z);
+            let derivative_error = tolerance::derivative(output, z);
+            let product_error = difference_error * (derivative.abs() + derivative_error)
+                + difference.abs() * derivative_error;
+            errors.push(2.0 * scale * product_error + 4.0 * ROUNDING * g.abs() + FLUSH);
+            partial_error += scale * difference_error * (2.0 * difference.abs() + difference_error);
+        }
+        partial_errors.push(partial_error);
+    }
+    vec![close(1, 0, dl_dz, errors), close(2, 0, partials, partial_errors)]
+}
+
+fn reduce_reference(call: &Call) -> Vec<Expected> {
+    let p: ReduceLossParams = call.params();
+    let n = p.n_partials as usize;
+    let sum: f64 = call.f64s(0, 0, n).iter().sum();
+    let before = if p.first_part == 0 { call.f64s(1, 0, 1)[0] } else { 0.0 };
+    let loss = before + sum;
+    // Losses are not negative, so the relative error of the sum is that of its longest chain:
+    // a thread's share, eight levels of the tree, and the parts before.
+    let error = loss.abs() * ((n / THREADS) as f64 + 12.0) * ROUNDING + FLUSH;
+    let mut expected = vec![close(1, 0, vec![loss], vec![error])];
+    if p.last_part != 0 {
+        let done = call.buffers[1][1].wrapping_add(1);
+        let slot = 2 * call.step.slot as usize;
+        let bits = |binding, start| Expected { binding, start, values: ExpectedValues::Bits(vec![done]) };
+        expected.extend([close(2, slot, vec![loss], vec![error]), bits(1, 1), bits(2, slot + 1)]);
+    }
+    expected
+}
+
+fn mse_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, n_step: usize, max_groups: u32| {
+        let grid = Grid::fold(n_partials(n), max_groups);
+        let scale = (1.0 / n_step as f64) as f32;
+        let params = LossParams { grid_width: grid.width, n_values: n as u32, scale };
+        let buffers = vec![uniform(1, n, 1.0), uniform(2, n, 3.0), poison(n_partials(n))];
+        case(format!("{n} of {n_step} values"), params, buffers, grid.size())
+    };
+    vec![one(1, 1, 65_535), one(255, 255, 65_535), one(257, 771, 65_535), one(3001, 9001, 5)]
+}
+
+fn reduce_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, first_part: u32, last_part: u32| {
+        let params = ReduceLossParams { n_partials: n as u32, first_part, last_part };
+        let positive = |seed, n| {
+            let mut words = uniform(seed, n, 1.0);
+            words.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
+            words
+        };
+        let mut progress = positive(3, 1);
+        progress[1] = 41;
+        let label = format!("{n} partial sums, first {first_part}, last {last_part}");
+        let mut case = case(label, params, vec![positive(1, n), progress, poison(10)], [1, 1]);
+        case.step = crate::backend::gpu::kernel::StepParams { slot: 3, ..Zeroable::zeroed() };
+        case
+    };
+    vec![one(1, 1, 1), one(257, 1, 0), one(1000, 0, 0), one(255, 0, 1)]
+}

@@ -1,0 +1,9 @@
+//! One file an operation: its kernels, how a plan dispatches them, and what they must compute.
+
+pub mod dense;
+pub mod encode;
+pub mod loss;
+pub mod optimizer;
+pub mod predict;
+pub mod sample;
+pub mod testing;

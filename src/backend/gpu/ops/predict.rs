@@ -1,0 +1,65 @@
+//! Colours from the last layer's pre-activations.
+
+use super::testing::{case, poison, uniform};
+use crate::backend::gpu::kernel::{
+    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
+};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::tolerance;
+use crate::model::Activation;
+
+params_block! {
+    /// Parameters of the output.
+    OutputParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Pixels times channels.
+        n_values: u32,
+    }
+}
+
+/// colours = f(z)
+pub static OUTPUT: KernelDef = KernelDef {
+    name: "output",
+    parts: &[wgsl!("output.wgsl")],
+    uses_activation: true,
+    uses_step: false,
+    bindings: &[read("z"), write("colours")],
+    params: OutputParams::BLOCK,
+    example_constants: &[],
+    reference,
+    cases,
+};
+
+/// colours = activation(z) for `n_values` values.
+pub fn output(activation: Activation, n_values: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+    let grid = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let params = OutputParams { grid_width: grid.width, n_values: n_values as u32 };
+    let kernel = Kernel::with_activation(&OUTPUT, activation);
+    Dispatch::new(kernel, &params, buffers.into(), grid, 20.0 * n_values as f64)
+}
+
+fn reference(call: &Call) -> Vec<Expected> {
+    let p: OutputParams = call.params();
+    let z = call.f64s(0, 0, p.n_values as usize);
+    let activation = call.kernel.activation;
+    let colours = z.iter().map(|&z| activation.value(z)).collect();
+    let tolerances = z.iter().map(|&z| tolerance::activation(activation, z)).collect();
+    vec![close(1, 0, colours, tolerances)]
+}
+
+fn cases(kernel: &Kernel) -> Vec<Case> {
+    let one = |n: usize, scale: f32, max_groups: u32| {
+        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let params = OutputParams { grid_width: grid.width, n_values: n as u32 };
+        let buffers = vec![uniform(1, n, scale), poison(n)];
+        case(format!("{n} values within {scale}"), params, buffers, grid.size())
+    };
+    let mut cases =
+        vec![one(1, 1.0, 65_535), one(255, 5.0, 65_535), one(257, 100.0, 65_535), one(2999, 20.0, 4)];
+    if kernel.activation == Activation::Identity {
+        // More workgroups than one dimension of a grid holds.
+        cases.push(one(65_537 * THREADS, 1.0, 65_535));
+    }
+    cases
+}

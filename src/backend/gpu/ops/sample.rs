@@ -1,0 +1,203 @@
+//! Samples of a step and positions of a raster, computed on the device.
+
+use crate::backend::Job;
+use crate::backend::gpu::kernel::{Kernel, KernelDef, params_block, read, wgsl, write};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::model::Raster;
+use crate::picture::{Picture, Pixels};
+
+mod reference;
+
+params_block! {
+    /// Parameters of the sampler.
+    SampleParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Samples of this part of the step.
+        n_rows: u32,
+        /// First of them within the step.
+        first_row: u32,
+        /// Training pixels per row of them.
+        columns: u32,
+        /// Distance between training pixels.
+        stride: u32,
+        /// Width of the picture in pixels.
+        width: u32,
+        /// Values of a pixel.
+        channels: u32,
+        /// Bits of a stored value.
+        bits: u32,
+        /// Words of each of the picture's bindings but the last.
+        words_per_part: u32,
+        /// x of pixel (0, 0).
+        origin_x: f32,
+        /// y of pixel (0, 0).
+        origin_y: f32,
+        /// Distance between columns.
+        step_x: f32,
+        /// Distance between rows.
+        step_y: f32,
+    }
+}
+
+params_block! {
+    /// Parameters of the raster.
+    RasterParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Pixels to compute.
+        n_rows: u32,
+        /// Width of the raster in pixels.
+        width: u32,
+        /// Column of the first pixel.
+        first_x: u32,
+        /// Row of the first pixel.
+        first_y: u32,
+        /// x of pixel (0, 0).
+        origin_x: f32,
+        /// y of pixel (0, 0).
+        origin_y: f32,
+        /// Distance between columns.
+        step_x: f32,
+        /// Distance between rows.
+        step_y: f32,
+    }
+}
+
+/// Storage bindings a picture is split over.
+pub const PICTURE_PARTS: usize = 4;
+
+/// Positions and targets of a step's samples.
+pub static SAMPLE: KernelDef = KernelDef {
+    name: "sample",
+    parts: &[wgsl!("sample.wgsl")],
+    uses_activation: false,
+    uses_step: true,
+    bindings: &[
+        read("picture_0"),
+        read("picture_1"),
+        read("picture_2"),
+        read("picture_3"),
+        write("coords"),
+        write("targets"),
+    ],
+    params: SampleParams::BLOCK,
+    example_constants: &[],
+    reference: reference::sample,
+    cases: reference::sample_cases,
+};
+
+/// Positions of consecutive pixels.
+pub static RASTER: KernelDef = KernelDef {
+    name: "raster",
+    parts: &[wgsl!("raster.wgsl")],
+    uses_activation: false,
+    uses_step: false,
+    bindings: &[write("coords")],
+    params: RasterParams::BLOCK,
+    example_constants: &[],
+    reference: reference::raster,
+    cases: reference::raster_cases,
+};
+
+/// The picture on the device: a whole number of words a pixel.
+pub fn words_per_pixel(picture: &Picture) -> usize {
+    match picture.pixels {
+        Pixels::U8(_) => 1,
+        Pixels::U16(_) => picture.channels.div_ceil(2),
+        Pixels::F32(_) => picture.channels,
+    }
+}
+
+/// Words of the pixels `pixels` of `picture`: little-endian fields of 8, 16 or 32 bits.
+pub fn pack(picture: &Picture, pixels: std::ops::Range<usize>) -> Vec<u32> {
+    let channels = picture.channels;
+    let values = pixels.start * channels..pixels.end * channels;
+    let join = |parts: &mut dyn Iterator<Item = u32>, bits: u32| {
+        parts.enumerate().fold(0, |word, (n, value)| word | value << (n as u32 * bits))
+    };
+    match &picture.pixels {
+        Pixels::U8(v) => {
+            v[values].chunks_exact(channels).map(|p| join(&mut p.iter().map(|&b| b.into()), 8)).collect()
+        }
+        Pixels::U16(v) => {
+            let pixel = |p: &[u16]| -> Vec<u32> {
+                p.chunks(2).map(|pair| join(&mut pair.iter().map(|&b| b.into()), 16)).collect()
+            };
+            v[values].chunks_exact(channels).flat_map(pixel).collect()
+        }
+        Pixels::F32(v) => v[values].iter().map(|value| value.to_bits()).collect(),
+    }
+}
+
+fn bits(picture: &Picture) -> u32 {
+    match picture.pixels {
+        Pixels::U8(_) => 8,
+        Pixels::U16(_) => 16,
+        Pixels::F32(_) => 32,
+    }
+}
+
+/// Buffers of the sampler.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleBuffers {
+    /// The picture's parts; unused ones repeat the first.
+    pub picture: [BufferId; PICTURE_PARTS],
+    /// Words of each part but the last.
+    pub words_per_part: usize,
+    /// (n, 2)
+    pub coords: BufferId,
+    /// (n, channels)
+    pub targets: BufferId,
+}
+
+fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize) -> SampleParams {
+    SampleParams {
+        grid_width: 0,
+        n_rows: rows.len() as u32,
+        first_row: rows.start as u32,
+        columns: job.samples.columns(),
+        stride: job.samples.stride(),
+        width: job.picture.width,
+        channels: job.picture.channels as u32,
+        bits: bits(&job.picture),
+        words_per_part: words_per_part as u32,
+        origin_x: job.raster.origin[0],
+        origin_y: job.raster.origin[1],
+        step_x: job.raster.step[0],
+        step_y: job.raster.step[1],
+    }
+}
+
+/// Fetches the samples `rows` of a step.
+pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, max_groups: u32) -> Dispatch {
+    let grid = Grid::fold(rows.len().div_ceil(THREADS), max_groups);
+    let n = rows.len() as f64;
+    let params = SampleParams { grid_width: grid.width, ..sample_params(job, rows, buffers.words_per_part) };
+    let [p0, p1, p2, p3] = buffers.picture;
+    let bound = vec![p0, p1, p2, p3, buffers.coords, buffers.targets];
+    Dispatch::new(Kernel::plain(&SAMPLE), &params, bound, grid, 200.0 * n)
+}
+
+/// Positions of `n_rows` pixels; the first pixel and the geometry are filled in for each tile.
+pub fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
+    let grid = Grid::fold(n_rows.div_ceil(THREADS), max_groups);
+    let params = RasterParams { grid_width: grid.width, n_rows: n_rows as u32, ..Default::default() };
+    Dispatch::new(Kernel::plain(&RASTER), &params, vec![coords], grid, 20.0 * n_rows as f64)
+}
+
+impl RasterParams {
+    /// These parameters for the pixels of `raster` from number `first_pixel` on.
+    pub fn at(self, raster: &Raster, first_pixel: u64) -> Self {
+        Self {
+            width: raster.width,
+            first_x: (first_pixel % u64::from(raster.width)) as u32,
+            first_y: (first_pixel / u64::from(raster.width)) as u32,
+            origin_x: raster.origin[0],
+            origin_y: raster.origin[1],
+            step_x: raster.step[0],
+            step_y: raster.step[1],
+            ..self
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What the samplers must compute, and the pictures they are tried on.
+
+use super::{PICTURE_PARTS, RasterParams, SampleParams};
+use crate::backend::Job;
+use crate::backend::cpu;
+use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, StepParams, close};
+use crate::backend::gpu::ops::testing::{case, poison, words};
+use crate::backend::gpu::plan::{Grid, THREADS};
+use crate::backend::gpu::tolerance::{DIVISION, ROUNDING};
+use crate::model::{
+    Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, Raster, SampleSet, Shuffle, Step,
+};
+use crate::picture::{Picture, Pixels};
+use std::sync::Arc;
+
+/// Error of a position: a product and a sum, or the two fused.
+fn position_tolerance(cell: u32, step: f32, origin: f32) -> f64 {
+    2.0 * ROUNDING * (f64::from(cell) * f64::from(step).abs() + f64::from(origin).abs())
+}
+
+/// Rebuilds the job from what the kernel sees, so that the CPU's own sampler is the reference.
+fn job_of(call: &Call) -> Job {
+    let p: SampleParams = call.params();
+    let channels = p.channels as usize;
+    let words: Vec<u32> = call.buffers[..PICTURE_PARTS]
+        .iter()
+        .flat_map(|part| part[..part.len().min(p.words_per_part as usize)].iter().copied())
+        .collect();
+    let field = |width: u32, word: u32, n: usize| (word >> (n as u32 * width)) & ((1 << width) - 1);
+    let (pixels, words_per_pixel) = match p.bits {
+        8 => {
+            let values = words.iter().flat_map(|&w| (0..channels).map(move |c| field(8, w, c) as u8));
+            (Pixels::U8(values.collect()), 1)
+        }
+        16 => {
+            let pixel = |pixel: &[u32]| -> Vec<u16> {
+                (0..channels).map(|c| field(16, pixel[c / 2], c % 2) as u16).collect()
+            };
+            let per_pixel = channels.div_ceil(2);
+            (Pixels::U16(words.chunks_exact(per_pixel).flat_map(pixel).collect()), per_pixel)
+        }
+        _ => (Pixels::F32(words.iter().map(|&w| f32::from_bits(w)).collect()), channels),
+    };
+    let (width, height) = (p.width, (words.len() / words_per_pixel) as u32 / p.width);
+    let holdout = if p.stride == 1 { Holdout::None } else { Holdout::EveryOther };
+    Job {
+        model: unused_model(channels),
+        picture: Arc::new(Picture { width, height, channels, pixels }),
+        raster: Raster { width, height, origin: [p.origin_x, p.origin_y], step: [p.step_x, p.step_y] },
+        samples: SampleSet { width, height, holdout },
+        loss: Loss::Mse,
+        optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },
+        batch_size: 1,
+    }
+}
+
+fn unused_model(channels: usize) -> Model {
+    let network = Mlp {
+        input_width: 2,
+        hidden_width: 1,
+        output_width: channels,
+        n_layers: 2,
+        activation: Activation::Identity,
+        output_activation: Activation::Identity,
+    };
+    Model { encoding: Encoding::Identity, network }
+}
+
+pub(super) fn sample(call: &Call) -> Vec<Expected> {
+    let p: SampleParams = call.params();
+    let s = call.step;
+    let (n, channels) = (p.n_rows as usize, p.channels as usize);
+    let job = job_of(call);
+    let step = Step {
+        index: s.index.into(),
+        shuffle: Shuffle { n: s.n_samples, half_bits: s.half_bits, keys: s.keys },
+        first_sample: s.first_sample,
+        n_samples: p.first_row + p.n_rows,
+        lr: 0.0,
+    };
+    let (mut coords, mut targets) = (vec![0.0; 2 * n], vec![0.0; n * channels]);
+    cpu::sample::sample::<f64>(&job, &step, p.first_row, &mut coords, &mut targets);
+    let position = position_tolerance(p.width.max(job.picture.height), p.step_x.max(p.step_y), 1.0);
+    // Stored floats are copied; integers are divided by their largest value.
+    let target = |t: &f64| if p.bits == 32 { 0.0 } else { t.abs() * DIVISION };
+    let target_tolerances = targets.iter().map(target).collect();
+    vec![close(4, 0, coords, vec![position; 2 * n]), close(5, 0, targets, target_tolerances)]
+}
+
+pub(super) fn raster(call: &Call) -> Vec<Expected> {
+    let p: RasterParams = call.params();
+    let raster = Raster {
+        width: p.width,
+        height: u32::MAX,
+        origin: [p.origin_x, p.origin_y],
+        step: [p.step_x, p.step_y],
+    };
+    let (mut coords, mut tolerances) = (Vec::new(), Vec::new());
+    for i in 0..p.n_rows {
+        let (x, y) = ((p.first_x + i) % p.width, p.first_y + (p.first_x + i) / p.width);
+        coords.extend(raster.position(x, y).map(f64::from));
+        tolerances.push(position_tolerance(x, p.step_x, p.origin_x));
+        tolerances.push(position_tolerance(y, p.step_y, p.origin_y));
+    }
+    vec![close(0, 0, coords, tolerances)]
+}
+
+pub(super) fn sample_cases(_: &Kernel) -> Vec<Case> {
+    let shapes = [
+        // width, height, channels, bits, stride, parts, widest grid
+        (1, 1, 1, 8, 1, 1, 65_535),
+        (7, 5, 3, 8, 1, 1, 65_535),
+        (33, 31, 4, 8, 2, 4, 65_535),
+        (5, 13, 2, 16, 1, 2, 65_535),
+        (67, 29, 3, 16, 1, 3, 3),
+        (64, 9, 3, 32, 2, 2, 65_535),
+        (300, 17, 1, 32, 1, 4, 5),
+    ];
+    shapes.map(sample_case).into()
+}
+
+fn sample_case(
+    (w, h, channels, bits, stride, parts, max_groups): (u32, u32, u32, u32, u32, usize, u32),
+) -> Case {
+    let per_pixel = channels.div_ceil(32 / bits);
+    let n_words = (w * h * per_pixel) as usize;
+    let mut data = words(u64::from(w), n_words);
+    if bits == 32 {
+        data.iter_mut().for_each(|word| *word = ((*word >> 8) as f32 / 1e6).to_bits());
+    }
+    let words_per_part = n_words.div_ceil(parts);
+    let mut buffers: Vec<Vec<u32>> = data.chunks(words_per_part).map(<[u32]>::to_vec).collect();
+    buffers.resize(PICTURE_PARTS, Vec::new());
+    buffers.iter_mut().filter(|part| part.is_empty()).for_each(|part| part.push(0));
+    // `job_of` joins the parts: the filler must not be counted as pixels.
+    let holdout = if stride == 1 { Holdout::None } else { Holdout::EveryOther };
+    let samples = SampleSet { width: w, height: h, holdout };
+    let (n, skipped) = (samples.len() as usize, samples.len() / 3);
+    let n_rows = n - skipped as usize;
+    let grid = Grid::fold(n_rows.div_ceil(THREADS), max_groups);
+    let raster = Raster::new(w, h, Coords::Center);
+    let params = SampleParams {
+        grid_width: grid.width,
+        n_rows: n_rows as u32,
+        first_row: skipped - skipped / 2,
+        columns: samples.columns(),
+        stride,
+        width: w,
+        channels,
+        bits,
+        words_per_part: words_per_part as u32,
+        origin_x: raster.origin[0],
+        origin_y: raster.origin[1],
+        step_x: raster.step[0],
+        step_y: raster.step[1],
+    };
+    buffers.extend([poison(2 * n_rows), poison(n_rows * channels as usize)]);
+    let shuffle = Shuffle::new(samples.len(), 5, 2);
+    let step = Step { index: 3, shuffle, first_sample: skipped / 2, n_samples: n as u32, lr: 0.1 };
+    let label = format!("{w} x {h} x {channels}, {bits} bits, every {stride}, {parts} parts");
+    Case { step: StepParams::new(&step, 0), ..case(label, params, buffers, grid.size()) }
+}
+
+pub(super) fn raster_cases(_: &Kernel) -> Vec<Case> {
+    let one = |w: u32, n: usize, first: u64, max_groups: u32| {
+        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let params = RasterParams { grid_width: grid.width, n_rows: n as u32, ..Default::default() }
+            .at(&Raster::new(w, 50_000, Coords::Center), first);
+        case(format!("{n} pixels of width {w} from {first}"), params, vec![poison(2 * n)], grid.size())
+    };
+    vec![one(1, 1, 0, 65_535), one(7, 257, 3, 65_535), one(99_991, 1021, 99_991 * 40_000 + 99_000, 2)]
+}

@@ -1,0 +1,30 @@
+//! Inputs for verification cases.
+
+use crate::backend::gpu::kernel::{Case, POISON, StepParams};
+use bytemuck::{Pod, Zeroable};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Words of an output before the dispatch, with a few beyond its end that must stay.
+pub fn poison(n: usize) -> Vec<u32> {
+    vec![POISON; n + 3]
+}
+
+/// `n` floats on [-scale, scale] and poison after them.
+pub fn uniform(seed: u64, n: usize, scale: f32) -> Vec<u32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut words: Vec<u32> = (0..n).map(|_| (rng.random_range(-1.0_f32..1.0) * scale).to_bits()).collect();
+    words.extend([POISON; 3]);
+    words
+}
+
+/// `n` random words.
+pub fn words(seed: u64, n: usize) -> Vec<u32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| rng.random()).collect()
+}
+
+/// Builds a case without per-step parameters.
+pub fn case<P: Pod>(label: String, params: P, buffers: Vec<Vec<u32>>, grid: [u32; 2]) -> Case {
+    Case { label, params: bytemuck::bytes_of(&params).to_vec(), step: StepParams::zeroed(), buffers, grid }
+}

@@ -1,0 +1,80 @@
+//! Uniform blocks: `Pod` structs with the names and offsets of their fields.
+
+use crate::model::Step;
+use bytemuck::Zeroable;
+
+/// Declares a parameter block: a `Pod` struct and the names and offsets of its fields, which a test
+/// compares with the shader's struct.
+macro_rules! params_block {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $kind,)* }
+
+        impl $name {
+            /// The block as the reflection test sees it.
+            pub const BLOCK: $crate::backend::gpu::params::ParamsBlock =
+                $crate::backend::gpu::params::ParamsBlock {
+                    name: stringify!($name),
+                    size: size_of::<$name>(),
+                    fields: &[$((stringify!($field), core::mem::offset_of!($name, $field)),)*],
+                };
+        }
+    };
+}
+pub(super) use params_block;
+
+/// A uniform block: struct name, size and the offset of every field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamsBlock {
+    /// Name of the struct, the same in WGSL and in Rust.
+    pub name: &'static str,
+    /// In bytes.
+    pub size: usize,
+    /// (name, offset in bytes)
+    pub fields: &'static [(&'static str, usize)],
+}
+
+params_block! {
+    /// What changes from step to step; one slot a step of a submission, at a dynamic offset.
+    StepParams {
+        /// Keys of the epoch's Feistel network.
+        keys: [u32; 4],
+        /// Bits in each half of its block.
+        half_bits: u32,
+        /// Samples in the epoch.
+        n_samples: u32,
+        /// First sample of the step within the epoch.
+        first_sample: u32,
+        /// Slot of the loss ring.
+        slot: u32,
+        /// Learning rate.
+        lr: f32,
+        /// Adam: lr / (1 - beta1^t).
+        step_size: f32,
+        /// Adam: 1 / sqrt(1 - beta2^t).
+        second_scale: f32,
+        /// Adam: 1 - lr weight_decay.
+        keep: f32,
+        /// Low half of the step's number.
+        index: u32,
+    }
+}
+
+impl StepParams {
+    /// The sample order of `step`, which writes its loss to `slot`; the optimiser's factors are
+    /// filled in by [`fill_factors`](super::ops::optimizer::fill_factors).
+    pub fn new(step: &Step, slot: u32) -> Self {
+        Self {
+            keys: step.shuffle.keys,
+            half_bits: step.shuffle.half_bits,
+            n_samples: step.shuffle.n,
+            first_sample: step.first_sample,
+            slot,
+            lr: step.lr as f32,
+            index: step.index as u32,
+            ..Self::zeroed()
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A step as plain data: dispatches over named buffers.
+//!
+//! A plan is recorded once. The executor replays it for training; verification walks it dispatch
+//! by dispatch and compares each with its reference.
+
+use super::kernel::{Access, Kernel};
+use super::memory::{ForwardBuffers, Layout, TrainingBuffers};
+use super::ops::encode::EncodeBuffers;
+use super::ops::loss::{LossBuffers, Part};
+use super::ops::sample::SampleBuffers;
+use super::ops::{dense, encode, loss, optimizer, predict, sample};
+use crate::backend::Job;
+use crate::model::Model;
+use bytemuck::Pod;
+
+/// Threads of an element-wise workgroup. `THREADS` in `header.wgsl`.
+pub const THREADS: usize = 256;
+
+/// A buffer of the layout a plan was recorded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferId(pub usize);
+
+/// What a buffer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Written once: frequencies, the picture.
+    Constant,
+    /// Kept between steps: parameters, moments, progress.
+    State,
+    /// Written and read within a step.
+    Scratch,
+    /// Read back by the host.
+    Output,
+}
+
+/// A buffer of 32-bit words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BufferDecl {
+    /// For labels and messages.
+    pub name: String,
+    /// Row-major.
+    pub shape: Vec<usize>,
+    /// What it is for.
+    pub role: Role,
+}
+
+impl BufferDecl {
+    /// Number of words.
+    pub fn n_words(&self) -> u64 {
+        self.shape.iter().map(|&n| n as u64).product()
+    }
+
+    /// In bytes.
+    pub fn size_bytes(&self) -> u64 {
+        4 * self.n_words()
+    }
+}
+
+/// Workgroups in two dimensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// In x.
+    pub width: u32,
+    /// In y.
+    pub height: u32,
+}
+
+impl Grid {
+    /// At least `n_groups` workgroups with no more than `max_groups` in a dimension. The kernel
+    /// leaves the surplus idle.
+    pub fn fold(n_groups: usize, max_groups: u32) -> Self {
+        let n_groups = n_groups as u64;
+        let height = n_groups.div_ceil(u64::from(max_groups)).max(1);
+        assert!(height <= 65_535, "{n_groups} workgroups exceed a grid");
+        // An even width over the rows leaves the fewest groups idle.
+        Self { width: n_groups.div_ceil(height) as u32, height: height as u32 }
+    }
+
+    /// [width, height]
+    pub fn size(self) -> [u32; 2] {
+        [self.width, self.height]
+    }
+}
+
+/// One kernel over some buffers.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// What runs.
+    pub kernel: Kernel,
+    /// Bytes of its parameter block.
+    pub params: Vec<u8>,
+    /// One for each storage binding.
+    pub buffers: Vec<BufferId>,
+    /// Workgroups.
+    pub grid: [u32; 2],
+    /// Roughly the operations it takes, for sizing submissions.
+    pub cost: f64,
+}
+
+/// What starting a dispatch costs, in the unit of [`Dispatch::cost`].
+const LAUNCH_COST: f64 = 1e6;
+
+impl Dispatch {
+    /// Records a dispatch of about `operations` operations.
+    pub fn new<P: Pod>(
+        kernel: Kernel,
+        params: &P,
+        buffers: Vec<BufferId>,
+        grid: Grid,
+        operations: f64,
+    ) -> Self {
+        assert_eq!(buffers.len(), kernel.def.bindings.len(), "buffers of {}", kernel.name());
+        let params = bytemuck::bytes_of(params).to_vec();
+        Self { kernel, params, buffers, grid: grid.size(), cost: operations + LAUNCH_COST }
+    }
+
+    /// Buffers it may write.
+    pub fn outputs(&self) -> impl Iterator<Item = BufferId> + '_ {
+        let bindings = self.kernel.def.bindings.iter().zip(&self.buffers);
+        bindings.filter(|(binding, _)| binding.access == Access::ReadWrite).map(|(_, &id)| id)
+    }
+}
+
+/// Dispatches in order.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In order.
+    pub dispatches: Vec<Dispatch>,
+}
+
+/// Records a training step of `n_samples` samples, in parts of at most the layout's chunk.
+pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples: usize) -> Plan {
+    assert!(n_samples > 0, "a step without samples");
+    let mut plan = Plan::default();
+    let mut first = 0;
+    while first < n_samples {
+        let end = (first + layout.chunk).min(n_samples);
+        record_part(job, layout, b, first..end, n_samples, &mut plan);
+        first = end;
+    }
+    let n_params = job.model.layout().n_params();
+    let buffers = [b.grads, layout.forward.params].into_iter().chain(b.moments.iter().copied()).collect();
+    plan.dispatches.push(optimizer::update(job.optimizer, n_params, buffers, layout.budget.max_groups));
+    plan
+}
+
+fn record_part(
+    job: &Job,
+    layout: &Layout,
+    b: &TrainingBuffers,
+    rows: std::ops::Range<usize>,
+    n_step: usize,
+    plan: &mut Plan,
+) {
+    let (max_groups, f) = (layout.budget.max_groups, &layout.forward);
+    let (network, ranges) = (&job.model.network, job.model.layout().layers);
+    let (n, channels, is_first) = (rows.len(), network.output_width, rows.start == 0);
+    let samples = SampleBuffers {
+        picture: b.picture,
+        words_per_part: b.words_per_part,
+        coords: f.coords,
+        targets: b.targets,
+    };
+    let part = Part {
+        n_values: n * channels,
+        n_step_values: n_step * channels,
+        is_first,
+        is_last: rows.end == n_step,
+    };
+    plan.dispatches.push(sample::sample(job, rows, samples, max_groups));
+    record_forward(&job.model, f, n, max_groups, plan);
+    let last = f.z[network.n_layers - 1];
+    let loss_buffers = LossBuffers {
+        targets: b.targets,
+        z: last,
+        partials: b.loss_partials,
+        progress: b.progress,
+        ring: b.ring,
+    };
+    plan.dispatches.extend(loss::loss(job.loss, network.output_activation, part, loss_buffers, max_groups));
+    for (index, range) in ranges.iter().enumerate().rev() {
+        let layer = dense::Layer {
+            range,
+            activation_before: network.activation_before(index),
+            n_samples: n,
+            max_groups,
+        };
+        let x = if index == 0 { f.features } else { f.z[index - 1] };
+        let slices = dense::slices(range.shape, n, layout.budget.partials_bytes());
+        plan.dispatches.push(layer.backward_weights(slices, [f.z[index], x, b.partials]));
+        plan.dispatches.push(layer.reduce(slices, !is_first, [b.partials, b.grads]));
+        if index > 0 {
+            plan.dispatches.push(layer.backward_input(f.params, f.z[index], x));
+        }
+    }
+}
+
+fn record_forward(model: &Model, f: &ForwardBuffers, n: usize, max_groups: u32, plan: &mut Plan) {
+    let encoding = EncodeBuffers { frequencies: f.frequencies, coords: f.coords, features: f.features };
+    plan.dispatches.push(encode::encode(&model.encoding, n, encoding, max_groups));
+    let mut x = f.features;
+    for (index, range) in model.layout().layers.iter().enumerate() {
+        let activation_before = model.network.activation_before(index);
+        let layer = dense::Layer { range, activation_before, n_samples: n, max_groups };
+        plan.dispatches.push(layer.forward(f.params, x, f.z[index]));
+        x = f.z[index];
+    }
+}
+
+/// Records the prediction of `n_pixels` consecutive pixels. The first dispatch is the raster, whose
+/// parameters change from tile to tile.
+pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
+    let (f, max_groups) = (&layout.forward, layout.budget.max_groups);
+    let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
+    record_forward(model, f, n_pixels, max_groups, &mut plan);
+    let network = &model.network;
+    let n_values = n_pixels * network.output_width;
+    let buffers = [f.z[network.n_layers - 1], f.colours];
+    plan.dispatches.push(predict::output(network.output_activation, n_values, buffers, max_groups));
+    plan
+}

@@ -1,0 +1,136 @@
+//! Colours of any raster from the current weights, tile by tile.
+
+use super::device::Gpu;
+use super::memory::{Budget, Layout};
+use super::ops::sample::RasterParams;
+use super::plan;
+use super::readback::{Staging, write_words};
+use super::session::{Prepared, Session};
+use crate::backend::{BackendError, Predict};
+use crate::model::{Encoding, Model, Raster};
+use std::sync::Arc;
+
+/// Plans kept for tiles of different sizes: the whole tile and the remainders of a few rasters.
+const KEPT_PLANS: usize = 4;
+
+/// Prediction plans over the buffers of a session.
+#[derive(Debug, Default)]
+pub struct Tiles {
+    plans: Vec<(usize, RasterParams, Prepared)>,
+    staging: Option<Staging>,
+}
+
+impl Tiles {
+    /// Writes the colours of the pixels of `raster` from `first_pixel` on, shape (pixels, channels).
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn predict(
+        &mut self,
+        session: &mut Session,
+        model: &Model,
+        layout: &Layout,
+        (raster, first_pixel): (&Raster, u64),
+        out: &mut [f32],
+    ) -> Result<(), BackendError> {
+        let channels = model.network.output_width;
+        assert_eq!(out.len() % channels, 0, "whole pixels");
+        let colours = layout.forward.colours;
+        let staging = match self.staging.take() {
+            Some(staging) => staging,
+            None => Staging::new(&session.gpu, session.decl(colours).size_bytes())?,
+        };
+        let mut pixel = first_pixel;
+        for tile in out.chunks_mut(layout.tile * channels) {
+            let n_pixels = tile.len() / channels;
+            let (_, params, plan) = self.plan(session, model, layout, n_pixels)?;
+            let params = params.at(raster, pixel);
+            plan.write_params(&session.gpu.queue, 0, bytemuck::bytes_of(&params));
+            let size = 4 * tile.len() as u64;
+            let mut encoder = session.gpu.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                (0..plan.len()).for_each(|d| plan.encode(d, 0, &session.step_group(), &mut pass));
+            }
+            encoder.copy_buffer_to_buffer(session.buffer(colours), 0, &staging.buffer, 0, Some(size));
+            let submission = session.gpu.queue.submit([encoder.finish()]);
+            staging.request(size);
+            session.gpu.wait(Some(submission))?;
+            staging.read(size, |bytes| bytemuck::cast_slice_mut(tile).copy_from_slice(bytes))?;
+            pixel += n_pixels as u64;
+        }
+        self.staging = Some(staging);
+        Ok(())
+    }
+
+    fn plan(
+        &mut self,
+        session: &mut Session,
+        model: &Model,
+        layout: &Layout,
+        n_pixels: usize,
+    ) -> Result<&(usize, RasterParams, Prepared), BackendError> {
+        let known = self.plans.iter().position(|(n, ..)| *n == n_pixels);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let plan = plan::prediction(model, layout, n_pixels);
+                let params = bytemuck::pod_read_unaligned(&plan.dispatches[0].params);
+                let prepared = session.prepare(&plan)?;
+                if self.plans.len() == KEPT_PLANS {
+                    self.plans.remove(0);
+                }
+                self.plans.push((n_pixels, params, prepared));
+                self.plans.len() - 1
+            }
+        };
+        Ok(&self.plans[index])
+    }
+}
+
+/// Copies the frequencies of the encoding to the device.
+pub(super) fn write_frequencies(
+    session: &Session,
+    model: &Model,
+    layout: &Layout,
+) -> Result<(), BackendError> {
+    match (&model.encoding, layout.forward.frequencies) {
+        (Encoding::Fourier { frequencies }, Some(id)) => {
+            write_words(&session.gpu, session.buffer(id), 0, bytemuck::cast_slice(frequencies))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Renders a trained model: no picture, no training state.
+#[derive(Debug)]
+pub struct GpuPredictor {
+    session: Session,
+    model: Model,
+    layout: Layout,
+    tiles: Tiles,
+}
+
+impl GpuPredictor {
+    /// Puts `params`, the flat buffer of `model.layout()`, on the device.
+    ///
+    /// # Errors
+    /// When the network does not fit or the device fails.
+    pub fn new(gpu: Arc<Gpu>, model: Model, params: &[f32]) -> Result<Self, BackendError> {
+        let n_params = model.layout().n_params();
+        if params.len() != n_params {
+            return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", params.len())));
+        }
+        let layout = Layout::prediction(&model, Budget::of(&gpu.limits))?;
+        let session = Session::new(gpu, layout.buffers.clone())?;
+        write_frequencies(&session, &model, &layout)?;
+        write_words(&session.gpu, session.buffer(layout.forward.params), 0, bytemuck::cast_slice(params))?;
+        Ok(Self { session, model, layout, tiles: Tiles::default() })
+    }
+}
+
+impl Predict for GpuPredictor {
+    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        self.tiles.predict(&mut self.session, &self.model, &self.layout, (raster, first_pixel), out)
+    }
+}

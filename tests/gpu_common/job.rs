@@ -1,0 +1,109 @@
+//! Small jobs for the GPU tests.
+
+use afterimage::backend::Job;
+use afterimage::model::{
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
+    Shuffle, Step, TrainingState,
+};
+use afterimage::picture::{Picture, Pixels};
+use std::sync::Arc;
+
+/// A job's choices that tests vary.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) channels: usize,
+    pub(crate) bits: u32,
+    pub(crate) holdout: Holdout,
+    pub(crate) encoding: EncodingSpec,
+    pub(crate) hidden_width: usize,
+    pub(crate) n_layers: usize,
+    pub(crate) activation: Activation,
+    pub(crate) output_activation: Activation,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) batch_size: u32,
+    pub(crate) init: Init,
+}
+
+pub(crate) const ADAM: Optimizer =
+    Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+
+impl Setup {
+    /// A small Fourier network on an odd picture, three steps an epoch.
+    pub(crate) fn small() -> Self {
+        Self {
+            width: 21,
+            height: 17,
+            channels: 3,
+            bits: 8,
+            holdout: Holdout::None,
+            encoding: EncodingSpec::Gaussian { n_frequencies: 33, sigma: 5.0 },
+            hidden_width: 67,
+            n_layers: 4,
+            activation: Activation::Relu,
+            output_activation: Activation::Sigmoid,
+            optimizer: ADAM,
+            batch_size: 130,
+            init: Init::HeNormal,
+        }
+    }
+
+    pub(crate) fn job(&self) -> Job {
+        let encoding = Encoding::new(self.encoding, 1);
+        let network = Mlp {
+            input_width: encoding.output_width(),
+            hidden_width: self.hidden_width,
+            output_width: self.channels,
+            n_layers: self.n_layers,
+            activation: self.activation,
+            output_activation: self.output_activation,
+        };
+        let picture = self.picture();
+        let samples = SampleSet { width: self.width, height: self.height, holdout: self.holdout };
+        Job {
+            model: Model { encoding, network },
+            raster: picture.raster(Coords::Center),
+            picture: Arc::new(picture),
+            samples,
+            loss: Loss::Mse,
+            optimizer: self.optimizer,
+            batch_size: self.batch_size.min(samples.len()),
+        }
+    }
+
+    fn picture(&self) -> Picture {
+        let n = self.width as usize * self.height as usize * self.channels;
+        // Smooth waves with a little of everything.
+        let value = |i: usize| 0.5 + 0.4 * (i as f32 * 0.37).sin() + 0.1 * (i as f32 * 1.7).cos();
+        let pixels = match self.bits {
+            8 => Pixels::U8((0..n).map(|i| (value(i) * 255.0) as u8).collect()),
+            16 => Pixels::U16((0..n).map(|i| (value(i) * 65_535.0) as u16).collect()),
+            _ => Pixels::F32((0..n).map(value).collect()),
+        };
+        Picture { width: self.width, height: self.height, channels: self.channels, pixels }
+    }
+
+    pub(crate) fn state(&self, job: &Job) -> TrainingState {
+        let params = self.init.draw(&job.model, 3);
+        let moments = vec![vec![0.0; params.len()]; self.optimizer.n_moments()];
+        TrainingState { step: 0, params, moments }
+    }
+}
+
+/// Steps `range` of a job, with the sample order of each epoch and a shorter step at its end.
+pub(crate) fn steps(job: &Job, range: std::ops::Range<u64>, lr: f64) -> Vec<Step> {
+    let n = job.samples.len();
+    let per_epoch = u64::from(n.div_ceil(job.batch_size));
+    let step = |index: u64| {
+        let first_sample = (index % per_epoch) as u32 * job.batch_size;
+        Step {
+            index,
+            shuffle: Shuffle::new(n, 9, index / per_epoch),
+            first_sample,
+            n_samples: job.batch_size.min(n - first_sample),
+            lr,
+        }
+    };
+    range.map(step).collect()
+}

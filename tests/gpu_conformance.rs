@@ -1,0 +1,34 @@
+//! Every kernel against its f64 function, over the kernel table.
+
+#[path = "gpu_common/device.rs"]
+mod device;
+
+use afterimage::backend::gpu::kernel::kernels;
+use afterimage::backend::gpu::verify::run_case;
+
+fn conformance(checked_shaders: bool) {
+    let Some(gpu) = device::open(checked_shaders) else { return };
+    println!("{} ({})", gpu.info.name, gpu.driver());
+    let mut failures = Vec::new();
+    for kernel in kernels() {
+        for case in (kernel.def.cases)(&kernel) {
+            let worst = run_case(&gpu, &kernel, &case).unwrap_or_else(|e| panic!("{}: {e}", kernel.name()));
+            let line = format!("{:32} {:45} {:6.3} {}", kernel.name(), case.label, worst.share, worst.place);
+            println!("{line}");
+            if !worst.passes() {
+                failures.push(line);
+            }
+        }
+    }
+    assert!(failures.is_empty(), "error as a share of tolerance:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn kernels_agree_with_f64() {
+    conformance(true);
+}
+
+#[test]
+fn kernels_without_bounds_checks_agree_with_f64() {
+    conformance(false);
+}

@@ -1,0 +1,187 @@
+//! The shaders against their Rust descriptions, and through every back end of naga. No GPU needed.
+
+use afterimage::backend::gpu::kernel::{Access, Kernel, ParamsBlock, StepParams, kernels};
+use afterimage::model::real::SIN_TURNS;
+use naga::back::pipeline_constants::process_overrides;
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, StorageAccess, TypeInner};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn shader_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders")
+}
+
+fn parse(kernel: &Kernel) -> (Module, ModuleInfo) {
+    let source = kernel.wgsl();
+    let module = naga::front::wgsl::parse_str(&source)
+        .unwrap_or_else(|e| panic!("{}: {}", kernel.name(), e.emit_to_string(&source)));
+    let info = Validator::new(ValidationFlags::all(), Capabilities::default())
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{}: {e:?}", kernel.name()));
+    (module, info)
+}
+
+/// The module with its override constants filled in, as the translators want it.
+fn specialise(kernel: &Kernel) -> (Module, ModuleInfo) {
+    let (module, info) = parse(kernel);
+    let constants = kernel.override_constants().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    let (module, info) =
+        process_overrides(&module, &info, Some((naga::ShaderStage::Compute, "main")), &constants)
+            .unwrap_or_else(|e| panic!("{}: {e}", kernel.name()));
+    (module.into_owned(), info.into_owned())
+}
+
+fn check_block(kernel: &Kernel, module: &Module, ty: naga::Handle<naga::Type>, block: ParamsBlock) {
+    let ty = &module.types[ty];
+    assert_eq!(ty.name.as_deref(), Some(block.name), "{}", kernel.name());
+    let TypeInner::Struct { members, span } = &ty.inner else { panic!("{} is not a struct", block.name) };
+    let in_wgsl: Vec<_> =
+        members.iter().map(|m| (m.name.clone().unwrap_or_default(), m.offset as usize)).collect();
+    let in_rust: Vec<_> = block.fields.iter().map(|&(name, offset)| (name.to_owned(), offset)).collect();
+    assert_eq!(in_wgsl, in_rust, "fields of {} in {}", block.name, kernel.name());
+    // WGSL rounds a struct with vectors up; the executor binds whole vectors.
+    assert_eq!(*span as usize, block.size.next_multiple_of(if *span % 16 == 0 { 16 } else { 4 }));
+}
+
+#[test]
+fn bindings_and_blocks_are_as_described() {
+    for kernel in kernels() {
+        let name = kernel.name();
+        let (module, _) = parse(&kernel);
+        let mut storage = BTreeMap::new();
+        let mut uniforms = BTreeSet::new();
+        for (_, variable) in module.global_variables.iter() {
+            let Some(at) = variable.binding else { continue };
+            match variable.space {
+                AddressSpace::Uniform => {
+                    let block = if at.group == 0 { kernel.def.params } else { StepParams::BLOCK };
+                    check_block(&kernel, &module, variable.ty, block);
+                    uniforms.insert((at.group, at.binding));
+                }
+                AddressSpace::Storage { access } => {
+                    assert_eq!(at.group, 0, "{name}");
+                    let writes = access.contains(StorageAccess::STORE);
+                    storage.insert(at.binding, (variable.name.clone().unwrap_or_default(), writes));
+                }
+                space => panic!("{name} binds {space:?}"),
+            }
+        }
+        let expected: BTreeSet<_> =
+            [(0, 0)].into_iter().chain(kernel.def.uses_step.then_some((1, 0))).collect();
+        assert_eq!(uniforms, expected, "uniforms of {name}");
+        let described: BTreeMap<u32, _> = (1..)
+            .zip(kernel.def.bindings)
+            .map(|(n, b)| (n, (b.name.to_owned(), b.access == Access::ReadWrite)))
+            .collect();
+        assert_eq!(storage, described, "storage bindings of {name}");
+    }
+}
+
+#[test]
+fn kernels_need_no_more_than_the_default_limits() {
+    let limits = wgpu_limits();
+    for kernel in kernels() {
+        let (module, _) = parse(&kernel);
+        let entry = &module.entry_points[0];
+        assert_eq!((module.entry_points.len(), entry.name.as_str()), (1, "main"), "{}", kernel.name());
+        assert!(entry.workgroup_size.iter().product::<u32>() <= limits.invocations, "{}", kernel.name());
+        assert!(kernel.def.bindings.len() <= limits.storage_buffers, "{}", kernel.name());
+        let workgroup: u32 = module
+            .global_variables
+            .iter()
+            .filter(|(_, v)| v.space == AddressSpace::WorkGroup)
+            .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
+            .sum();
+        assert!(workgroup <= limits.workgroup_bytes, "{} takes {workgroup} bytes", kernel.name());
+    }
+}
+
+struct DefaultLimits {
+    invocations: u32,
+    storage_buffers: usize,
+    workgroup_bytes: u32,
+}
+
+/// WebGPU, table of default limits.
+fn wgpu_limits() -> DefaultLimits {
+    DefaultLimits { invocations: 256, storage_buffers: 8, workgroup_bytes: 16 * 1024 }
+}
+
+#[test]
+fn every_kernel_has_verification_cases_and_a_reference_for_its_outputs() {
+    for kernel in kernels() {
+        let cases = (kernel.def.cases)(&kernel);
+        assert!(cases.len() >= 3, "{}", kernel.name());
+        for case in cases {
+            assert_eq!(case.buffers.len(), kernel.def.bindings.len(), "{}", kernel.name());
+            assert_eq!(case.params.len(), kernel.def.params.size, "{}", kernel.name());
+        }
+    }
+}
+
+#[test]
+fn every_shader_file_belongs_to_a_kernel() {
+    fn walk(folder: &Path, files: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).expect("shaders/ is there") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else {
+                let below = path.strip_prefix(shader_folder()).expect("below shaders/");
+                files.insert(below.to_string_lossy().replace('\\', "/"));
+            }
+        }
+    }
+    let mut files = BTreeSet::new();
+    walk(&shader_folder(), &mut files);
+    let used: BTreeSet<_> =
+        kernels().iter().flat_map(Kernel::sources).map(|source| source.path.to_owned()).collect();
+    assert_eq!(files, used, "files of shaders/ and files the kernels include");
+}
+
+#[test]
+fn header_has_the_shared_polynomial() {
+    let header = std::fs::read_to_string(shader_folder().join("header.wgsl")).expect("header.wgsl");
+    let body = header.split("fn sin_quarter").nth(1).and_then(|s| s.split('}').next()).expect("sin_quarter");
+    let numbers: Vec<f32> = body
+        .split(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-'))
+        .filter(|text| text.contains('.'))
+        .map(|text| text.parse().expect("a number"))
+        .collect();
+    assert_eq!(numbers, SIN_TURNS);
+}
+
+#[test]
+fn host_constants_are_the_shaders() {
+    let text = |file: &str| std::fs::read_to_string(shader_folder().join(file)).expect(file);
+    assert!(text("header.wgsl").contains("const THREADS: u32 = 256u;"));
+    assert_eq!(afterimage::backend::gpu::plan::THREADS, 256);
+    let matmul = text("matmul.wgsl");
+    assert!(matmul.contains("const TILE: u32 = 64u;") && matmul.contains("const DEPTH: u32 = 16u;"));
+    assert_eq!(afterimage::backend::gpu::ops::dense::TILE, 64);
+    assert_eq!(afterimage::backend::gpu::ops::dense::DEPTH, 16);
+}
+
+#[test]
+fn every_kernel_translates_to_spirv_msl_and_hlsl() {
+    use naga::back::{hlsl, msl, spv};
+    for kernel in kernels() {
+        let name = kernel.name();
+        let (module, info) = specialise(&kernel);
+        let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None);
+        assert!(!spirv.unwrap_or_else(|e| panic!("{name} to SPIR-V: {e}")).is_empty());
+
+        let options = msl::Options { fake_missing_bindings: true, ..Default::default() };
+        let metal = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default());
+        assert!(metal.unwrap_or_else(|e| panic!("{name} to MSL: {e}")).0.contains("kernel void"));
+
+        let mut text = String::new();
+        let options = hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+        let pipeline = hlsl::PipelineOptions::default();
+        hlsl::Writer::new(&mut text, &options, &pipeline)
+            .write(&module, &info, None)
+            .unwrap_or_else(|e| panic!("{name} to HLSL: {e}"));
+        assert!(text.contains("numthreads"), "{name}");
+    }
+}

@@ -1,0 +1,271 @@
+//! Whole steps on the device: lockstep with f64, splitting, order, determinism, state.
+
+#[path = "gpu_common/device.rs"]
+mod device;
+#[path = "gpu_common/job.rs"]
+mod job;
+
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
+use afterimage::backend::{Backend, BackendError, Job, Predict, cpu};
+use afterimage::model::{Activation, EncodingSpec, Holdout, Init, Optimizer, Real, Step, TrainingState};
+use device::open;
+use job::{ADAM, Setup, steps};
+use std::sync::Arc;
+
+/// So small that a step of `Setup::small` takes several parts, grids fold and pictures split.
+fn tight() -> Budget {
+    Budget { max_binding_bytes: 60 * 1024, picture_part_bytes: 1500, max_groups: 5, batch_bytes: 64 * 1024 }
+}
+
+fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
+    let job = setup.job();
+    let steps = steps(&job, 0..n_steps, 1e-3);
+    let mut backend =
+        GpuBackend::with_budget(Arc::clone(gpu), job.clone(), &setup.state(&job), budget).expect("fits");
+    let entries = backend.lockstep(&steps).expect("device works");
+    let worst = entries.iter().max_by(|a, b| a.worst.share.total_cmp(&b.worst.share)).expect("dispatches");
+    println!(
+        "{n_steps} steps, {} dispatches, chunk {}: worst {:.3} in {} ({})",
+        entries.len(),
+        backend.info().chunk_size,
+        worst.worst.share,
+        worst.kernel,
+        worst.worst.place
+    );
+    assert!(worst.worst.passes(), "{worst:?}");
+    // The executor goes on where the lockstep stopped: the device's counter is still right.
+    backend.enqueue(&job::steps(&job, n_steps..n_steps + 3, 1e-3)).expect("device works");
+    backend.finish().expect("the counter is right");
+}
+
+#[test]
+fn lockstep_relu_adam() {
+    let Some(gpu) = open(false) else { return };
+    lockstep(&gpu, &Setup::small(), Budget::of(&gpu.limits), 12);
+}
+
+#[test]
+fn lockstep_in_parts_with_folded_grids() {
+    let Some(gpu) = open(true) else { return };
+    lockstep(&gpu, &Setup { bits: 32, ..Setup::small() }, tight(), 4);
+}
+
+#[test]
+fn lockstep_sine_momentum_held_out() {
+    let Some(gpu) = open(false) else { return };
+    let setup = Setup {
+        activation: Activation::Sine { w0: 30.0 },
+        output_activation: Activation::Identity,
+        optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-3 },
+        holdout: Holdout::EveryOther,
+        bits: 16,
+        channels: 4,
+        init: Init::Siren,
+        encoding: EncodingSpec::None,
+        batch_size: 50,
+        ..Setup::small()
+    };
+    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 6);
+}
+
+#[test]
+fn lockstep_plain_sgd_of_single_samples() {
+    let Some(gpu) = open(false) else { return };
+    let setup = Setup {
+        optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },
+        channels: 1,
+        batch_size: 1,
+        n_layers: 2,
+        encoding: EncodingSpec::Basic,
+        ..Setup::small()
+    };
+    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 5);
+}
+
+/// Trains on the device and returns losses and state.
+fn train(backend: &mut GpuBackend, steps: &[Step]) -> (Vec<f64>, TrainingState) {
+    backend.enqueue(steps).expect("device works");
+    backend.finish().expect("device works");
+    (backend.take_losses().expect("device works"), backend.state().expect("device works"))
+}
+
+/// The same steps in f64 with the functions of the CPU path.
+fn train_f64(job: &Job, state: &TrainingState, steps: &[Step]) -> (Vec<f64>, Vec<f64>) {
+    let (layout, network) = (job.model.layout(), &job.model.network);
+    let widen = |v: &[f32]| -> Vec<f64> { v.iter().map(|&v| v.into()).collect() };
+    let mut params = widen(&state.params);
+    let mut moments: Vec<_> = state.moments.iter().map(|m| widen(m)).collect();
+    let mut losses = Vec::new();
+    for step in steps {
+        let (n, channels) = (step.n_samples as usize, network.output_width);
+        let (mut coords, mut targets) = (vec![0.0; 2 * n], vec![0.0; n * channels]);
+        cpu::sample::sample(job, step, 0, &mut coords, &mut targets);
+        let mut inputs = vec![vec![0.0; n * job.model.encoding.output_width()]];
+        cpu::encode::encode(&job.model.encoding, &coords, &mut inputs[0]);
+        let mut zs: Vec<Vec<f64>> = Vec::new();
+        for (l, layer) in layout.layers.iter().enumerate() {
+            let mut z = vec![0.0; n * layer.shape.output_width];
+            let (w, b) = (&params[layer.weight.clone()], &params[layer.bias.clone()]);
+            cpu::dense::forward(layer.shape, &inputs[l], w, b, &mut z);
+            inputs.push(z.iter().map(|&z| network.activation_after(l).value(z)).collect());
+            zs.push(z);
+        }
+        let (z, output) = (zs.last().expect("layers"), network.output_activation);
+        let mut dl_dz = vec![0.0; z.len()];
+        losses.push(cpu::loss::loss_and_gradient(job.loss, output, z.len(), z, &targets, &mut dl_dz));
+        let mut grads = vec![0.0; params.len()];
+        for (l, layer) in layout.layers.iter().enumerate().rev() {
+            let (dw, db) = grads[layer.whole()].split_at_mut(layer.weight.len());
+            cpu::dense::backward_weights(layer.shape, &dl_dz, &inputs[l], dw, db);
+            if l > 0 {
+                let mut dl_dx = vec![0.0; inputs[l].len()];
+                cpu::dense::backward_input(layer.shape, &dl_dz, &params[layer.weight.clone()], &mut dl_dx);
+                let derivative = |z: &f64| network.activation.derivative(*z);
+                dl_dz = dl_dx.iter().zip(&zs[l - 1]).map(|(g, z)| g * derivative(z)).collect();
+            }
+        }
+        let mut slices: Vec<&mut [f64]> = moments.iter_mut().map(Vec::as_mut_slice).collect();
+        cpu::optimizer::update(job.optimizer, step.index, step.lr, &grads, &mut params, &mut slices);
+    }
+    (losses, params)
+}
+
+#[test]
+fn free_running_training_follows_f64() {
+    let Some(gpu) = open(false) else { return };
+    // A smooth network: a ReLU near zero may fall on either side and then the paths part.
+    let setup = Setup {
+        activation: Activation::Sigmoid,
+        optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
+        ..Setup::small()
+    };
+    let job = setup.job();
+    let state = setup.state(&job);
+    let steps = steps(&job, 0..40, 0.5);
+    let mut backend = GpuBackend::new(gpu, job.clone(), &state).expect("fits");
+    let (losses, after) = train(&mut backend, &steps);
+    let (want_losses, want_params) = train_f64(&job, &state, &steps);
+    let loss_error = losses.iter().zip(&want_losses).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
+    let param_error =
+        after.params.iter().zip(&want_params).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
+    println!("40 steps: loss off by {loss_error:.2e} (relative), parameters by {param_error:.2e}");
+    assert_eq!(losses.len(), 40);
+    assert!(losses[39] < losses[0]);
+    // 40 steps of errors of about 1e-6 each, not amplified by a smooth network.
+    assert!(loss_error < 1e-4 && param_error < 1e-4);
+}
+
+#[test]
+fn parts_of_a_step_add_up() {
+    let Some(gpu) = open(false) else { return };
+    let setup = Setup { activation: Activation::Sigmoid, ..Setup::small() };
+    let job = setup.job();
+    let state = setup.state(&job);
+    let steps = steps(&job, 0..6, 1e-3);
+    let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
+    let mut parts = GpuBackend::with_budget(Arc::clone(&gpu), job, &state, tight()).expect("fits in parts");
+    assert!(parts.info().chunk_size < 130, "the budget forces parts");
+    let (a, b) = (train(&mut whole, &steps), train(&mut parts, &steps));
+    for (a, b) in a.0.iter().zip(&b.0) {
+        assert!((a - b).abs() <= 1e-5 * a, "{a} and {b}");
+    }
+}
+
+#[test]
+fn runs_are_bit_identical_and_resume_exactly() {
+    let Some(gpu) = open(false) else { return };
+    let setup = Setup::small();
+    let job = setup.job();
+    let state = setup.state(&job);
+    let all = steps(&job, 0..30, 1e-3);
+    let backend = |state| GpuBackend::new(Arc::clone(&gpu), job.clone(), state).expect("fits");
+    let first = train(&mut backend(&state), &all);
+    assert_eq!(first, train(&mut backend(&state), &all), "a second run");
+    let half = train(&mut backend(&state), &all[..14]);
+    assert_eq!(half.1.step, 14);
+    let rest = train(&mut backend(&half.1), &all[14..]);
+    assert_eq!(first.1, rest.1, "a resumed run");
+    assert_eq!(first.0, [half.0, rest.0].concat());
+}
+
+#[test]
+fn more_steps_than_the_ring_has_slots() {
+    let Some(gpu) = open(false) else { return };
+    let setup = Setup { hidden_width: 4, n_layers: 2, batch_size: 8, ..Setup::small() };
+    let job = setup.job();
+    let mut backend = GpuBackend::new(gpu, job.clone(), &setup.state(&job)).expect("fits");
+    let steps = steps(&job, 0..2500, 1e-3);
+    let mut losses = Vec::new();
+    for part in steps.chunks(1100) {
+        backend.enqueue(part).expect("device works");
+        losses.extend(backend.take_losses().expect("device works"));
+    }
+    backend.finish().expect("device works");
+    losses.extend(backend.take_losses().expect("device works"));
+    assert_eq!(losses.len(), 2500);
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    assert!(mean(&losses[2400..]) < mean(&losses[..100]));
+}
+
+#[test]
+fn predictions_are_the_networks_colours() {
+    let Some(gpu) = open(false) else { return };
+    let setup = Setup { optimizer: ADAM, ..Setup::small() };
+    let job = setup.job();
+    let mut backend = GpuBackend::with_budget(Arc::clone(&gpu), job.clone(), &setup.state(&job), tight())
+        .expect("fits in parts");
+    let (_, state) = train(&mut backend, &steps(&job, 0..5, 1e-3));
+    let (first, n) = (20, 300);
+    let mut colours = vec![f32::NAN; n * 3];
+    backend.predict(&job.raster, first, &mut colours).expect("device works");
+    let mut predictor = GpuPredictor::new(gpu, job.model.clone(), &state.params).expect("fits");
+    let mut again = vec![f32::NAN; n * 3];
+    predictor.predict(&job.raster, first, &mut again).expect("device works");
+    assert_eq!(colours, again, "with and without a picture");
+    let want = predict_f64(&job, &state, first, n);
+    let worst = colours.iter().zip(&want).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
+    assert!(worst < 1e-5, "off by {worst:.1e}");
+}
+
+fn predict_f64(job: &Job, state: &TrainingState, first: u64, n: usize) -> Vec<f64> {
+    let network = &job.model.network;
+    let position = |i: u64| job.raster.position((i % 21) as u32, (i / 21) as u32);
+    let coords: Vec<f64> = (first..first + n as u64).flat_map(position).map(f64::from).collect();
+    let params: Vec<f64> = state.params.iter().map(|&v| v.into()).collect();
+    let mut x = vec![0.0; n * network.input_width];
+    cpu::encode::encode(&job.model.encoding, &coords, &mut x);
+    for (l, layer) in job.model.layout().layers.iter().enumerate() {
+        let mut z = vec![0.0; n * layer.shape.output_width];
+        cpu::dense::forward(
+            layer.shape,
+            &x,
+            &params[layer.weight.clone()],
+            &params[layer.bias.clone()],
+            &mut z,
+        );
+        x = z.into_iter().map(|z| network.activation_after(l).value(z)).collect();
+    }
+    x.into_iter().map(Real::as_f64).collect()
+}
+
+#[test]
+fn what_does_not_fit_is_said_before_anything_is_made() {
+    let Some(gpu) = open(false) else { return };
+    let setup = Setup::small();
+    let job = setup.job();
+    let message = |budget: Budget| match GpuBackend::with_budget(
+        Arc::clone(&gpu),
+        job.clone(),
+        &setup.state(&job),
+        budget,
+    ) {
+        Err(BackendError::DoesNotFit(message)) => message,
+        other => panic!("{:?}", other.map(|_| "fits")),
+    };
+    let all = Budget::of(&gpu.limits);
+    assert!(message(Budget { max_binding_bytes: 1024, ..all }).contains("parameters"));
+    assert!(message(Budget { batch_bytes: 256, ..all }).contains("one sample"));
+    let state = TrainingState { moments: Vec::new(), ..setup.state(&job) };
+    let wrong = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state);
+    assert!(matches!(wrong, Err(BackendError::StateMismatch(_))));
+}
