@@ -1,0 +1,112 @@
+//! Whole runs on a device: as good as the CPU's, the same to the bit when repeated, and going on
+//! after the device was lost.
+
+#[path = "gpu_common/device.rs"]
+mod device;
+
+use afterimage::backend::cpu::CpuTrainer;
+use afterimage::backend::gpu::{Gpu, GpuBackend};
+use afterimage::backend::{Backend, BackendError};
+use afterimage::config::{Config, Resolved};
+use afterimage::model::TrainingState;
+use afterimage::picture::{self, Picture};
+use afterimage::trainer::{EpochSummary, Observer, Position, Progress, TrainError, Trainer};
+use std::path::Path;
+use std::sync::Arc;
+
+/// 40 epochs of 5 steps on a real picture.
+const CONFIG: &str = "
+picture.size = '48x48'
+encoding.features = 24
+encoding.sigma = 6.0
+network.hidden = 32
+training.epochs = 40
+training.batch = 500
+training.seed = 11
+";
+
+fn run(config: &str) -> (Resolved, Arc<Picture>) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png");
+    let picture = Arc::new(picture::resize(&picture::load(&file).expect("the asset loads"), 48, 48));
+    let config: Config = toml::from_str(config).expect("a configuration");
+    (config.resolve(&picture).expect("it can be run"), picture)
+}
+
+fn initial_state(run: &Resolved) -> TrainingState {
+    let params = run.initial_params();
+    let moments = vec![vec![0.0; params.len()]; run.optimizer.n_moments()];
+    TrainingState { step: 0, params, moments }
+}
+
+fn on_gpu(gpu: &Arc<Gpu>, run: &Resolved, picture: &Arc<Picture>, state: &TrainingState) -> GpuBackend {
+    GpuBackend::new(Arc::clone(gpu), run.job(Arc::clone(picture)), state).expect("fits")
+}
+
+fn psnr_after_training(run: &Resolved, picture: &Picture, backend: &mut dyn Backend) -> f64 {
+    let mut trainer = Trainer::new(run, picture, backend, Position::default());
+    let outcome = trainer.run(&mut ()).expect("the device works");
+    assert_eq!((outcome.step, outcome.complete), (200, true));
+    trainer.evaluate(false).expect("the device works").train.psnr()
+}
+
+#[test]
+fn cpu_and_gpu_reach_the_same_psnr() {
+    let Some(gpu) = device::open(false) else { return };
+    let (run, picture) = run(CONFIG);
+    let state = initial_state(&run);
+    let on_cpu = &mut CpuTrainer::new(run.job(picture.clone()), &state.params, 2).expect("threads start");
+    let cpu = psnr_after_training(&run, &picture, on_cpu);
+    let gpu = psnr_after_training(&run, &picture, &mut on_gpu(&gpu, &run, &picture, &state));
+    println!("after 200 steps: {cpu:.4} dB on the CPU, {gpu:.4} dB on the GPU");
+    // The untrained network has 9 dB.
+    assert!(cpu > 15.0, "{cpu} dB: nothing was learned");
+    assert!((cpu - gpu).abs() < 0.05, "{cpu} dB on the CPU, {gpu} dB on the GPU");
+}
+
+/// Keeps every second epoch, and destroys the device in the seventh.
+struct DeviceKiller<'a> {
+    gpu: &'a Gpu,
+}
+
+impl Observer for DeviceKiller<'_> {
+    type Error = TrainError;
+
+    fn epoch(&mut self, summary: &EpochSummary, _: Option<Picture>) -> Result<(), TrainError> {
+        if summary.epoch == 7 {
+            self.gpu.device.destroy();
+        }
+        Ok(())
+    }
+    fn progress(&mut self, _: &Progress) {}
+    fn stop_requested(&self) -> bool {
+        false
+    }
+    fn checkpoint_due(&self, position: &Position) -> bool {
+        position.epochs_done.is_multiple_of(2) && position.steps_into_epoch == 0
+    }
+}
+
+#[test]
+fn a_run_goes_on_after_its_device_was_lost() {
+    let (Some(first), Some(second)) = (device::open(false), device::open(false)) else { return };
+    let (run, picture) = run(&CONFIG.replace("epochs = 40", "epochs = 12"));
+    let state = initial_state(&run);
+
+    let mut undisturbed = on_gpu(&second, &run, &picture, &state);
+    Trainer::new(&run, &picture, &mut undisturbed, Position::default())
+        .run(&mut ())
+        .expect("the device works");
+    let expected = undisturbed.state().expect("the device works");
+
+    let mut backend = on_gpu(&first, &run, &picture, &state);
+    let mut trainer = Trainer::new(&run, &picture, &mut backend, Position::default());
+    let error = trainer.run(&mut DeviceKiller { gpu: &first }).expect_err("the device was destroyed");
+    assert!(matches!(error, TrainError::Backend(BackendError::DeviceLost(_))), "{error}");
+    let good = trainer.into_last_good().expect("a state was kept");
+    assert_eq!(good.position.epochs_done, 6, "the last state kept before the loss");
+
+    let mut backend = on_gpu(&second, &run, &picture, &state);
+    backend.set_state(&good.state).expect("the device works");
+    Trainer::new(&run, &picture, &mut backend, good.position).run(&mut ()).expect("the device works");
+    assert_eq!(backend.state().expect("the device works"), expected);
+}
