@@ -22,7 +22,7 @@
 //! let config: Config = toml::from_str("training.epochs = 50\ndevice.backend = 'cpu'")?;
 //! let run = config.resolve(&picture)?;
 //! let job = run.job(picture.clone());
-//! let mut backend = backend::open(&config.device, 0, job, || run.initial_params())?.backend;
+//! let mut backend = backend::open(&run.device(0), job, || run.initial_params())?.backend;
 //! let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
 //! trainer.run(&mut ())?;
 //! let result = trainer.evaluate(true)?;

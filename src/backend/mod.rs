@@ -4,7 +4,7 @@ pub mod cpu;
 pub mod gpu;
 mod select;
 
-pub use select::{Opened, open};
+pub use select::{BackendChoice, DeviceRequest, Opened, open};
 
 use crate::model::{Loss, Model, Optimizer, Raster, SampleSet, Step, TrainingState};
 use crate::picture::Picture;
@@ -115,6 +115,18 @@ pub enum BackendError {
         "the GPU driver refused an operation ({0}); `afterimage verify` shows which kernels work on this device"
     )]
     Device(String),
+    /// A kernel failed its self-test.
+    #[error(
+        "the kernel {kernel} computes wrong results on {device} ({place}); update its driver, or use --backend cpu; `afterimage verify` tells more"
+    )]
+    WrongResults {
+        /// The kernel.
+        kernel: String,
+        /// The adapter.
+        device: String,
+        /// The worst value.
+        place: String,
+    },
     /// A state of another shape than the job's.
     #[error("the training state does not fit the network: {0}")]
     StateMismatch(String),

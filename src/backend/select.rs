@@ -4,9 +4,40 @@ use super::cpu::CpuTrainer;
 use super::gpu::memory::{Budget, Layout};
 use super::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend};
 use super::{Backend, BackendError, Job};
-use crate::config::{BackendChoice, DeviceConfig};
 use crate::model::TrainingState;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// Where to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    /// The best hardware GPU, or the CPU where there is none
+    #[default]
+    Auto,
+    /// A GPU, or a software driver where that is all there is
+    Gpu,
+    /// The processor
+    Cpu,
+}
+
+/// What a run asks to be trained on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceRequest {
+    /// Which kind.
+    pub backend: BackendChoice,
+    /// A GPU by part of its name or by its number.
+    pub adapter: Option<String>,
+    /// Threads of the CPU backend, 0 for all cores.
+    pub threads: usize,
+}
+
+impl DeviceRequest {
+    /// Whether any backend will do.
+    fn is_open(&self) -> bool {
+        self.backend == BackendChoice::Auto && self.adapter.is_none()
+    }
+}
 
 /// A backend ready to train.
 pub struct Opened {
@@ -16,19 +47,17 @@ pub struct Opened {
     pub note: Option<String>,
 }
 
-/// Opens the backend that `device` asks for and puts `job` on it. `threads` is for the CPU
-/// backend, 0 for all cores. `initial_params` is only called once the job is known to fit.
+/// Opens the backend that is asked for and puts `job` on it. `initial_params` is only called once the job is known to fit.
 ///
 /// # Errors
 /// When no device fits the request or the job does not fit the device.
 pub fn open(
-    device: &DeviceConfig,
-    threads: usize,
+    request: &DeviceRequest,
     job: Job,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<Opened, BackendError> {
-    let named = device.adapter.clone().map(AdapterChoice::Named);
-    let gpu = match (device.backend.unwrap_or_default(), named) {
+    let named = request.adapter.clone().map(AdapterChoice::Named);
+    let gpu = match (request.backend, named) {
         (BackendChoice::Cpu, Some(_)) => {
             let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";
             return Err(BackendError::NoAdapter(reason.into()));
@@ -40,21 +69,36 @@ pub fn open(
             Ok(gpu) => Some(gpu),
             Err(reason) => {
                 log::info!("{reason}");
-                let backend = open_cpu(job, threads, initial_params)?;
+                let backend = open_cpu(job, request.threads, initial_params)?;
                 let note = Some("no hardware GPU found: training on the CPU".into());
                 return Ok(Opened { backend, note });
             }
         },
     };
     let Some(gpu) = gpu else {
-        return Ok(Opened { backend: open_cpu(job, threads, initial_params)?, note: None });
+        return Ok(Opened { backend: open_cpu(job, request.threads, initial_params)?, note: None });
     };
-    Layout::training(&job, Budget::of(&gpu.limits))?;
     let note = Some(format!("training on {} ({})", gpu.info.name, gpu.info.backend));
+    match open_gpu(gpu, job.clone(), &initial_params) {
+        Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
+            let backend = open_cpu(job, request.threads, initial_params)?;
+            Ok(Opened { backend, note: Some(format!("{error}; training on the CPU")) })
+        }
+        opened => Ok(Opened { backend: Box::new(opened?), note }),
+    }
+}
+
+fn open_gpu(
+    gpu: Arc<Gpu>,
+    job: Job,
+    initial_params: impl Fn() -> Vec<f32>,
+) -> Result<GpuBackend, BackendError> {
+    Layout::training(&job, Budget::of(&gpu.limits))?;
     let params = initial_params();
     let moments = vec![vec![0.0; params.len()]; job.optimizer.n_moments()];
-    let state = TrainingState { step: 0, params, moments };
-    Ok(Opened { backend: Box::new(GpuBackend::new(Arc::clone(&gpu), job, &state)?), note })
+    let backend = GpuBackend::new(gpu, job, &TrainingState { step: 0, params, moments })?;
+    backend.self_test()?;
+    Ok(backend)
 }
 
 fn open_cpu(

@@ -29,19 +29,6 @@ pub enum OptimizerKind {
     Adam,
 }
 
-/// Where to run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum BackendChoice {
-    /// The best hardware GPU, or the CPU where there is none
-    #[default]
-    Auto,
-    /// A GPU, or a software driver where that is all there is
-    Gpu,
-    /// The processor
-    Cpu,
-}
-
 /// Samples a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchSize {

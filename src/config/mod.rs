@@ -4,9 +4,12 @@
 mod defaults;
 mod fields;
 mod resolve;
+mod resolved;
 
-pub use fields::{BackendChoice, BatchSize, CheckpointEvery, EncodingKind, OptimizerKind, PictureSize};
-pub use resolve::{ConfigError, Resolved};
+pub use crate::backend::BackendChoice;
+pub use fields::{BatchSize, CheckpointEvery, EncodingKind, OptimizerKind, PictureSize};
+pub use resolve::ConfigError;
+pub use resolved::Resolved;
 
 use crate::model::{Coords, Holdout, Init, Loss, Schedule};
 use serde::{Deserialize, Serialize};

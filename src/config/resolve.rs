@@ -1,15 +1,12 @@
 //! From what was asked to what is run: defaults filled in, every value checked.
 
-use super::{BatchSize, CheckpointEvery, Config, EncodingKind, OptimizerKind, PictureSize, defaults};
-use crate::backend::Job;
+use super::{BatchSize, Config, EncodingKind, OptimizerKind, PictureSize, Resolved, defaults};
 use crate::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Raster,
-    SampleSet, Schedule,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Loss, Mlp, Model, Optimizer, SampleSet, Schedule,
 };
 use crate::picture::Picture;
 use std::fmt::Display;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Why a configuration cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -36,61 +33,6 @@ pub enum ConfigError {
 
 fn bad(field: &'static str, value: impl Display, allowed: impl Into<String>) -> ConfigError {
     ConfigError::Value { field, value: value.to_string(), allowed: allowed.into() }
-}
-
-/// A run with nothing left open.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Resolved {
-    /// The same as a configuration with every default filled in.
-    pub config: Config,
-    /// Encoding (frequencies drawn) and network.
-    pub model: Model,
-    /// How initial weights are drawn.
-    pub init: Init,
-    /// Frequencies, initial weights and sample order follow from it.
-    pub seed: u64,
-    /// Where pixels lie in the plane.
-    pub coords: Coords,
-    /// Positions of the picture's pixels.
-    pub raster: Raster,
-    /// Which pixels are trained on.
-    pub samples: SampleSet,
-    /// Samples a step.
-    pub batch_size: u32,
-    /// Passes over the training pixels.
-    pub epochs: u64,
-    /// What is minimised.
-    pub loss: Loss,
-    /// The update rule.
-    pub optimizer: Optimizer,
-    /// Learning rate of the first step.
-    pub lr: f64,
-    /// How it moves.
-    pub schedule: Schedule,
-    /// Epochs between pictures.
-    pub snapshot_every: u64,
-    /// How often the state is kept.
-    pub checkpoint_every: CheckpointEvery,
-}
-
-impl Resolved {
-    /// What a backend is asked to train. `picture` is the one this was resolved for.
-    pub fn job(&self, picture: Arc<Picture>) -> Job {
-        Job {
-            model: self.model.clone(),
-            picture,
-            raster: self.raster,
-            samples: self.samples,
-            loss: self.loss,
-            optimizer: self.optimizer,
-            batch_size: self.batch_size,
-        }
-    }
-
-    /// Initial weights and biases, as laid out by the model.
-    pub fn initial_params(&self) -> Vec<f32> {
-        self.init.draw(&self.model, self.seed)
-    }
 }
 
 /// Widths beyond this are refused before anything is multiplied with them.

@@ -102,6 +102,16 @@ impl GpuBackend {
         Ok(backend)
     }
 
+    /// Compares one quick case of every kernel that this job uses with the CPU's f64.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongResults`] names a kernel that fails.
+    pub fn self_test(&self) -> Result<(), BackendError> {
+        let dispatches = self.plans.iter().flat_map(|(_, plan, _)| &plan.dispatches);
+        let used: Vec<_> = dispatches.map(|dispatch| &dispatch.kernel).collect();
+        verify::self_test(&self.session.gpu, &used)
+    }
+
     fn upload_picture(&self) -> Result<(), BackendError> {
         let picture = &self.job.picture;
         let per_pixel = sample::words_per_pixel(picture);

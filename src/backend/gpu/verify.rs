@@ -1,11 +1,11 @@
 //! Compares kernels, and whole plans dispatch by dispatch, with the CPU's f64.
 
 use super::device::Gpu;
-use super::kernel::{Call, Case, Expected, ExpectedValues, Kernel, StepParams};
+use super::kernel::{Call, Case, Expected, ExpectedValues, Kernel, StepParams, kernels};
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use super::readback::{read_buffers, write_words};
 use super::session::{Prepared, Session};
-use super::{GpuBackend, step_params};
+use super::{GpuBackend, ops, step_params};
 use crate::backend::{Backend, BackendError};
 use crate::model::Step;
 use std::sync::Arc;
@@ -89,6 +89,37 @@ fn compare_range(range: &Expected, got: &[u32], name: &str, worst: &mut Worst) -
             values.len()
         }
     }
+}
+
+/// Words of buffers that a case of the self-test at start-up may have: milliseconds on any device.
+const SELF_TEST_WORDS: usize = 20_000;
+
+/// Runs one quick case of each kernel in `used`, and of those that predict, and compares it.
+///
+/// # Errors
+/// [`BackendError::WrongResults`] names the first kernel that fails; any other when the device fails.
+pub fn self_test(gpu: &Arc<Gpu>, used: &[&Kernel]) -> Result<(), BackendError> {
+    let is_used = |kernel: &Kernel| {
+        let name = |k: &Kernel| (k.def.name, k.activation.name());
+        let predicts = [ops::sample::RASTER.name, ops::predict::OUTPUT.name].contains(&kernel.def.name);
+        predicts || used.iter().any(|k| name(k) == name(kernel))
+    };
+    for kernel in kernels().iter().filter(|kernel| is_used(kernel)) {
+        let words = |case: &Case| case.buffers.iter().map(Vec::len).sum::<usize>();
+        let cases = (kernel.def.cases)(kernel);
+        let quick = cases.iter().filter(|case| words(case) <= SELF_TEST_WORDS).max_by_key(|case| words(case));
+        let case = quick.or(cases.first()).expect("every kernel has cases");
+        let worst = run_case(gpu, kernel, case)?;
+        log::debug!("self-test: {} at {:.3} of its tolerance", kernel.name(), worst.share);
+        if !worst.passes() {
+            return Err(BackendError::WrongResults {
+                kernel: kernel.name(),
+                device: gpu.info.name.clone(),
+                place: worst.place,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Runs one case of a kernel and compares it.

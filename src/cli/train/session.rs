@@ -102,7 +102,7 @@ impl Session {
 
 fn open(run: &Resolved, picture: &Arc<Picture>, threads: usize) -> anyhow::Result<backend::Opened> {
     let job = run.job(Arc::clone(picture));
-    Ok(backend::open(&run.config.device, threads, job, || run.initial_params())?)
+    Ok(backend::open(&run.device(threads), job, || run.initial_params())?)
 }
 
 /// What a checkpoint of this run must fit.

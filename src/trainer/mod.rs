@@ -1,9 +1,15 @@
 //! The loop over epochs. It knows no GPU and no file format: it tells a [`Backend`] which steps
 //! to take and an [`Observer`] what came of them.
 
+mod observer;
+mod position;
+
+pub use observer::{EpochSummary, Observer, Progress};
+pub use position::{Checkpoint, Outcome, Position};
+
 use crate::backend::{Backend, BackendError};
 use crate::config::Resolved;
-use crate::model::{Shuffle, Step, TrainingState};
+use crate::model::{Shuffle, Step};
 use crate::picture::SquaredError;
 
 use crate::picture::{Picture, PictureBuilder};
@@ -16,108 +22,8 @@ const GROUP_TIME: Duration = Duration::from_millis(100);
 /// Pixels predicted at a time when the whole picture is evaluated.
 const EVALUATION_PIXELS: usize = 1 << 18;
 
-/// How far a run has come.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Position {
-    /// Whole passes over the training pixels.
-    pub epochs_done: u64,
-    /// Steps of the pass in hand.
-    pub steps_into_epoch: u32,
-    /// Sum of those steps' losses.
-    pub loss_sum: f64,
-    /// Wall time spent so far, in seconds.
-    pub seconds: f64,
-    /// Factor on the learning rate: 1, halved each time the run diverged and went back.
-    pub lr_scale: f64,
-}
-
-impl Default for Position {
-    fn default() -> Self {
-        Self { epochs_done: 0, steps_into_epoch: 0, loss_sum: 0.0, seconds: 0.0, lr_scale: 1.0 }
-    }
-}
-
-/// A state to go back to: where the run was, and everything that had been learned.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Checkpoint {
-    /// How far the run had come.
-    pub position: Position,
-    /// What it had learned.
-    pub state: TrainingState,
-}
-
 /// How often a diverging run goes back and halves its learning rate before it gives up.
 const MAX_RETREATS: i32 = 4;
-
-/// One row of the metrics.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EpochSummary {
-    /// Passes done; 0 is the untrained network.
-    pub epoch: u64,
-    /// Optimiser steps done.
-    pub step: u64,
-    /// Wall time since the run began, in seconds.
-    pub seconds: f64,
-    /// Learning rate of the epoch's last step; of the first step to come for epoch 0.
-    pub lr: f64,
-    /// Mean over the epoch of each step's loss before its update; none for epoch 0.
-    pub loss: Option<f64>,
-    /// PSNR in dB of the whole training split after the epoch.
-    pub psnr_train: f64,
-    /// PSNR in dB of the whole test split after the epoch, where there is one.
-    pub psnr_test: Option<f64>,
-}
-
-/// What a progress display needs, after each group of steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
-    /// Optimiser steps done.
-    pub step: u64,
-    /// Optimiser steps in the whole run.
-    pub n_steps: u64,
-    /// Samples trained on by this group.
-    pub n_samples: u64,
-}
-
-/// Hears what happens during training and writes it down.
-pub trait Observer {
-    /// What can go wrong for the observer or the backend.
-    type Error: From<TrainError>;
-
-    /// Before the first epoch and after each: the measurements and, where a snapshot was due,
-    /// the whole picture as the network sees it.
-    ///
-    /// # Errors
-    /// Ends the run.
-    fn epoch(&mut self, summary: &EpochSummary, snapshot: Option<Picture>) -> Result<(), Self::Error>;
-
-    /// After each group of steps.
-    fn progress(&mut self, progress: &Progress);
-
-    /// Whether to end after the step in hand.
-    fn stop_requested(&self) -> bool;
-
-    /// Whether the state should be kept now.
-    fn checkpoint_due(&self, _position: &Position) -> bool {
-        false
-    }
-
-    /// Keeps the state; called when due, and at the end of the run.
-    ///
-    /// # Errors
-    /// Ends the run.
-    fn checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<(), Self::Error> {
-        Ok(())
-    }
-
-    /// The run diverged and goes on from an earlier position: what came after it is void.
-    ///
-    /// # Errors
-    /// Ends the run.
-    fn retreat(&mut self, _position: &Position) -> Result<(), Self::Error> {
-        Ok(())
-    }
-}
 
 /// Why training ended early.
 #[derive(Debug, thiserror::Error)]
@@ -135,30 +41,6 @@ pub enum TrainError {
         /// The lowest initial learning rate that was tried.
         lr: f64,
     },
-}
-
-/// Observes nothing: for training within a program that only wants the result.
-impl Observer for () {
-    type Error = TrainError;
-
-    fn epoch(&mut self, _: &EpochSummary, _: Option<Picture>) -> Result<(), TrainError> {
-        Ok(())
-    }
-    fn progress(&mut self, _: &Progress) {}
-    fn stop_requested(&self) -> bool {
-        false
-    }
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// How far it came.
-    pub position: Position,
-    /// False when it was asked to stop before.
-    pub complete: bool,
-    /// Optimiser steps done.
-    pub step: u64,
 }
 
 /// Drives one backend through one run.

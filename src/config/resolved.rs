@@ -1,0 +1,68 @@
+//! A run with every default filled in and every value checked.
+
+use super::{CheckpointEvery, Config, DeviceConfig};
+use crate::backend::{DeviceRequest, Job};
+use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Schedule};
+use crate::picture::Picture;
+use std::sync::Arc;
+
+/// A run with nothing left open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// The same as a configuration with every default filled in.
+    pub config: Config,
+    /// Encoding (frequencies drawn) and network.
+    pub model: Model,
+    /// How initial weights are drawn.
+    pub init: Init,
+    /// Frequencies, initial weights and sample order follow from it.
+    pub seed: u64,
+    /// Where pixels lie in the plane.
+    pub coords: Coords,
+    /// Positions of the picture's pixels.
+    pub raster: Raster,
+    /// Which pixels are trained on.
+    pub samples: SampleSet,
+    /// Samples a step.
+    pub batch_size: u32,
+    /// Passes over the training pixels.
+    pub epochs: u64,
+    /// What is minimised.
+    pub loss: Loss,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// Learning rate of the first step.
+    pub lr: f64,
+    /// How it moves.
+    pub schedule: Schedule,
+    /// Epochs between pictures.
+    pub snapshot_every: u64,
+    /// How often the state is kept.
+    pub checkpoint_every: CheckpointEvery,
+}
+
+impl Resolved {
+    /// What a backend is asked to train. `picture` is the one this was resolved for.
+    pub fn job(&self, picture: Arc<Picture>) -> Job {
+        Job {
+            model: self.model.clone(),
+            picture,
+            raster: self.raster,
+            samples: self.samples,
+            loss: self.loss,
+            optimizer: self.optimizer,
+            batch_size: self.batch_size,
+        }
+    }
+
+    /// What it asks to be trained on, with `threads` for the CPU backend, 0 for all cores.
+    pub fn device(&self, threads: usize) -> DeviceRequest {
+        let DeviceConfig { backend, adapter } = self.config.device.clone();
+        DeviceRequest { backend: backend.unwrap_or_default(), adapter, threads }
+    }
+
+    /// Initial weights and biases, as laid out by the model.
+    pub fn initial_params(&self) -> Vec<f32> {
+        self.init.draw(&self.model, self.seed)
+    }
+}

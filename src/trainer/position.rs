@@ -1,0 +1,44 @@
+//! Where a run stands, and what is needed to go on from there.
+
+use crate::model::TrainingState;
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Position {
+    /// Whole passes over the training pixels.
+    pub epochs_done: u64,
+    /// Steps of the pass in hand.
+    pub steps_into_epoch: u32,
+    /// Sum of those steps' losses.
+    pub loss_sum: f64,
+    /// Wall time spent so far, in seconds.
+    pub seconds: f64,
+    /// Factor on the learning rate: 1, halved each time the run diverged and went back.
+    pub lr_scale: f64,
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self { epochs_done: 0, steps_into_epoch: 0, loss_sum: 0.0, seconds: 0.0, lr_scale: 1.0 }
+    }
+}
+
+/// A state to go back to: where the run was, and everything that had been learned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// How far the run had come.
+    pub position: Position,
+    /// What it had learned.
+    pub state: TrainingState,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// How far it came.
+    pub position: Position,
+    /// False when it was asked to stop before.
+    pub complete: bool,
+    /// Optimiser steps done.
+    pub step: u64,
+}
