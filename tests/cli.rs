@@ -231,6 +231,21 @@ fn bad_configurations_are_refused() {
 }
 
 #[test]
+fn every_preset_can_be_run() {
+    let dir = folder();
+    let presets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/presets");
+    let mut n_presets = 0;
+    for preset in std::fs::read_dir(presets).expect("presets").flatten() {
+        let out = dir.path().join(preset.file_name());
+        let mut command = afterimage();
+        command.arg("train").arg(astronaut()).arg("--config").arg(preset.path()).arg("--out").arg(&out);
+        command.args(["--backend", "cpu", "--size", "16x16", "--epochs", "1"]).assert().success();
+        n_presets += 1;
+    }
+    assert!(n_presets >= 3);
+}
+
+#[test]
 fn existing_folders_are_kept() {
     let dir = folder();
     let out = dir.path().join("run");

@@ -1,0 +1,81 @@
+//! The program on a GPU, as a user meets it.
+
+#[path = "gpu_common/device.rs"]
+mod device;
+
+use assert_cmd::Command;
+use predicates::str::contains;
+use std::path::Path;
+
+fn afterimage() -> Command {
+    Command::new(assert_cmd::cargo::cargo_bin!("afterimage"))
+}
+
+fn small_run(out: &Path, epochs: &str) -> Command {
+    let mut command = afterimage();
+    command.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
+    command.arg("--out").arg(out).args(["--backend", "gpu", "--size", "21x17", "--batch", "100"]);
+    command.args(["--hidden", "13", "--features", "7", "--schedule", "constant", "--epochs", epochs]);
+    command
+}
+
+#[test]
+fn a_run_on_a_gpu_repeats_and_resumes_to_the_same_bits() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (whole, again, parts) =
+        (dir.path().join("whole"), dir.path().join("again"), dir.path().join("parts"));
+    small_run(&whole, "6").assert().success().stderr(contains("training on"));
+    small_run(&again, "6").assert().success();
+    small_run(&parts, "2").assert().success();
+    let mut resume = afterimage();
+    resume.args(["train", "--epochs", "6", "--resume"]).arg(&parts).assert().success();
+    for file in ["model.safetensors", "final.png", "epochs/00004.png"] {
+        let read = |run: &Path| std::fs::read(run.join(file)).expect(file);
+        assert!(read(&whole) == read(&again), "{file} differs when the run is repeated");
+        // The configuration inside the model file names the same number of epochs by now.
+        assert!(read(&whole) == read(&parts), "{file} differs after a resume");
+    }
+    let manifest = std::fs::read_to_string(whole.join("run.json")).expect("run.json");
+    assert!(
+        manifest.contains("\"backend\": \"gpu\"") && manifest.contains("dense_forward.relu"),
+        "{manifest}"
+    );
+}
+
+#[test]
+fn adapters_are_listed_and_unknown_ones_refused() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let output = afterimage().args(["adapters", "--json"]).output().expect("the program starts");
+    let adapters: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let name = adapters[0]["name"].as_str().expect("a name");
+    assert!(adapters[0]["max_binding_bytes"].as_u64().is_some_and(|bytes| bytes >= 128 << 20));
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    small_run(&out, "1").args(["--adapter", "no such thing"]).assert().code(1).stderr(contains(name));
+    assert!(!out.exists());
+}
+
+#[test]
+fn no_driver_is_one_sentence() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    let without = |mut command: Command| {
+        command.env("VK_DRIVER_FILES", "/nonexistent").env("VK_ICD_FILENAMES", "/nonexistent");
+        command
+    };
+    if cfg!(target_os = "linux") {
+        without(small_run(&out, "1")).assert().code(1).stderr(contains("no GPU was found"));
+        assert!(!out.exists());
+        let mut auto = without(afterimage());
+        auto.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
+        auto.arg("--out").arg(&out).args(["--size", "8x8", "--epochs", "1", "--hidden", "8"]);
+        auto.assert().success().stderr(contains("training on the CPU"));
+        without(afterimage()).arg("adapters").assert().success();
+        without(afterimage()).arg("verify").assert().code(1).stderr(contains("no GPU was found"));
+    }
+}
