@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 /// List the GPU adapters, their limits and the optional features in use.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  afterimage adapters\n  afterimage train photo.jpg --adapter 1")]
 pub(super) struct AdaptersArgs {
     /// Print JSON instead of text.
     #[arg(long)]

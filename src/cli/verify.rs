@@ -16,6 +16,9 @@ use std::time::Instant;
 
 /// Compare every GPU kernel, and whole training steps, with the CPU in double precision.
 #[derive(clap::Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  afterimage verify\n  afterimage verify --adapter nvidia --steps 60\n  afterimage verify --json > report.json   # exit code 1 when a kernel fails"
+)]
 pub(super) struct VerifyArgs {
     /// Adapter by index or by a part of its name; the best one by default.
     #[arg(long, value_name = "NAME|INDEX")]
