@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+#[macro_use]
+mod output;
 mod cli;
 
 fn main() -> ExitCode {
@@ -9,7 +11,7 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -182,6 +182,10 @@ fn bad_settings_are_refused() {
     for (options, code, message) in [
         (&["--lr", "nan"][..], 1, "lr is NaN"),
         (&["--lr", "-1"], 1, "lr is -1"),
+        (&["--lr", "1e300"], 1, "lr is 1e300"),
+        (&["--weight-decay", "1e30"], 1, "weight-decay is 1e30"),
+        (&["--threads", "100000"], 2, "0..=256"),
+        (&["--epochs", "-1"], 2, "-1"),
         (&["--batch", "0"], 2, "from 1"),
         (&["--layers", "1"], 1, "layers is 1"),
         (&["--hidden", "1000000"], 1, "GiB"),
@@ -189,6 +193,7 @@ fn bad_settings_are_refused() {
         (&["--hidden", "0"], 1, "hidden is 0"),
         (&["--features", "0"], 1, "features is 0"),
         (&["--sigma", "inf"], 1, "sigma is inf"),
+        (&["--sigma", "-1"], 1, "sigma is -1"),
         (&["--size", "0x5"], 2, "256x256"),
         (&["--size", "99999999x99999999"], 1, "size is 99999999x99999999"),
         (&["--momentum", "0.9"], 1, "only --optimizer sgd"),
@@ -213,10 +218,11 @@ fn bad_configurations_are_refused() {
     let dir = folder();
     let out = dir.path().join("run");
     for (text, message) in [
-        ("[training]\nlearning_rate = 1.0\n", "learning_rate"),
+        ("[training]\nlearning_rate = 1.0\n", "line 2: unknown field `learning_rate`"),
         ("[training]\nbatch = 0\n", "from 1"),
         ("[training]\nlr = \"high\"\n", "line 2"),
-        ("[network]\nactivation = \"tan\"\n", "activation is tan"),
+        ("[network]\nactivation = \"tan\"\n", "unknown variant `tan`"),
+        ("[output]\ncheckpoint_every = 0\n", "30s"),
         ("no toml at all", "line 1"),
     ] {
         let file = dir.path().join("run.toml");
@@ -273,14 +279,49 @@ fn existing_folders_are_kept() {
 }
 
 #[test]
-fn divergence_is_explained() {
+fn divergence_is_explained_and_leaves_the_last_good_state() {
     let dir = folder();
     let out = dir.path().join("run");
     small_run(&out)
-        .args(["--optimizer", "sgd", "--lr", "1e30", "--epochs", "50"])
+        .args(["--optimizer", "sgd", "--weight-decay", "1e4", "--lr", "100", "--epochs", "50"])
         .assert()
         .code(1)
-        .stderr(contains("diverged").and(contains("--lr")));
+        .stderr(contains("half the learning rate").and(contains("diverged")).and(contains("--lr")));
+    for file in ["model.safetensors", "final.png", "strip.png", "run.json"] {
+        assert!(out.join(file).exists(), "{file} is missing");
+    }
+    let metrics = std::fs::read_to_string(out.join("metrics.csv")).expect("metrics");
+    assert!(!metrics.contains("NaN") && !metrics.contains("inf"), "{metrics}");
+    let model =
+        afterimage::run::model_file::ModelFile::load(&out.join("model.safetensors")).expect("a model");
+    assert!(model.params.iter().all(|w| w.is_finite()));
+}
+
+#[test]
+fn settings_without_effect_are_pointed_out() {
+    let dir = folder();
+    let out = dir.path().join("run");
+    small_run(&out)
+        .args(["--encoding", "none", "--epochs", "0"])
+        .assert()
+        .success()
+        .stderr(contains("features has no effect"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_listening_does_not_end_a_run() {
+    let dir = folder();
+    let out = dir.path().join("run");
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
+    child.arg("train").arg(astronaut()).arg("--out").arg(&out).args(["--backend", "cpu", "--size", "8x8"]);
+    let status = child.args(["--epochs", "3"]).stdout(full()).stderr(full()).status().expect("starts");
+    assert_eq!(status.code(), Some(0));
+    assert!(out.join("run.json").exists());
+    let mut adapters = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
+    let status = adapters.arg("adapters").stdout(full()).status().expect("starts");
+    assert_eq!(status.code(), Some(0));
 }
 
 #[cfg(unix)]

@@ -130,7 +130,7 @@ fn strips_hold_any_picture() {
     for (width, height) in [(1, 1), (700, 2), (2, 700), (40, 30)] {
         let mut strip = Strip::new();
         for channels in 1..=4 {
-            strip.push(&ramp(width, height, channels), epoch_label(12, Some(27.31)));
+            strip.push(&ramp(width, height, channels), epoch_label(12, 27.31, None));
         }
         strip.push(&ramp(width, height, 3), "ground truth");
         strip.save(&path).unwrap();
@@ -145,10 +145,10 @@ fn strips_hold_any_picture() {
 
 #[test]
 fn labels_say_epoch_and_quality() {
-    assert_eq!(epoch_label(0, None), "epoch 0");
-    assert_eq!(epoch_label(12, Some(27.31)), "epoch 12 \u{b7} 27.3 dB");
-    assert_eq!(epoch_label(12, Some(f64::INFINITY)), "epoch 12 \u{b7} exact");
-    assert_eq!(epoch_label(12, Some(f64::NAN)), "epoch 12");
+    assert_eq!(epoch_label(12, 27.31, None), "epoch 12 \u{b7} 27.3 dB");
+    assert_eq!(epoch_label(12, 27.31, Some(25.0)), "epoch 12 \u{b7} 27.3 dB, test 25.0 dB");
+    assert_eq!(epoch_label(12, f64::INFINITY, None), "epoch 12 \u{b7} exact");
+    assert_eq!(epoch_label(12, f64::NAN, None), "epoch 12");
 }
 
 #[test]

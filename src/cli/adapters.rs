@@ -75,11 +75,11 @@ pub(super) fn list() -> Vec<AdapterEntry> {
 pub(super) fn run(args: &AdaptersArgs) -> anyhow::Result<ExitCode> {
     let entries = list();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&entries)?);
+        show!("{}", serde_json::to_string_pretty(&entries)?);
         return Ok(ExitCode::SUCCESS);
     }
     if entries.is_empty() {
-        println!("no GPU adapter was found; training runs on the CPU");
+        show!("no GPU adapter was found; training runs on the CPU");
         return Ok(ExitCode::SUCCESS);
     }
     for entry in &entries {
@@ -91,18 +91,14 @@ pub(super) fn run(args: &AdaptersArgs) -> anyhow::Result<ExitCode> {
 fn print_entry(entry: &AdapterEntry) {
     const MIB: u64 = 1 << 20;
     let or_none = |list: String| if list.is_empty() { "none".to_owned() } else { list };
-    println!("{}: {}", entry.index, entry.name);
-    println!("   api          {}", entry.api);
-    println!("   driver       {}", entry.driver);
+    show!("{}: {}", entry.index, entry.name);
+    show!("   api          {}", entry.api);
+    show!("   driver       {}", entry.driver);
     let software = if entry.software { " (software: used only when asked for)" } else { "" };
-    println!("   type         {}{software}", entry.device_type);
-    println!("   binding      {} MiB", entry.max_binding_bytes / MIB);
-    println!("   buffer       {} MiB", entry.max_buffer_bytes / MIB);
-    println!(
-        "   workgroup    {} threads, {} KiB",
-        entry.workgroup_threads,
-        entry.workgroup_memory_bytes / 1024
-    );
-    println!("   features     {}", or_none(entry.features.join(", ")));
-    println!("   matrices     {}", or_none(entry.cooperative_matrices.join("; ")));
+    show!("   type         {}{software}", entry.device_type);
+    show!("   binding      {} MiB", entry.max_binding_bytes / MIB);
+    show!("   buffer       {} MiB", entry.max_buffer_bytes / MIB);
+    show!("   workgroup    {} threads, {} KiB", entry.workgroup_threads, entry.workgroup_memory_bytes / 1024);
+    show!("   features     {}", or_none(entry.features.join(", ")));
+    show!("   matrices     {}", or_none(entry.cooperative_matrices.join("; ")));
 }

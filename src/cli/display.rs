@@ -19,7 +19,7 @@ pub(super) fn handle_ctrl_c() -> anyhow::Result<()> {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        eprintln!("\nstopping after this step and writing the results; press Ctrl-C again to end at once");
+        tell!("\nstopping after this step and writing the results; press Ctrl-C again to end at once");
     })?;
     Ok(())
 }
@@ -104,11 +104,16 @@ impl Display for TrainingDisplay {
                     format!("  {}  {seconds:.0} s left", self.speed())
                 }
             };
-            eprintln!("{}{left}", self.latest);
+            tell!("{}{left}", self.latest);
         }
     }
 
     fn stop_requested(&self) -> bool {
         STOP.load(Ordering::Relaxed)
     }
+}
+
+/// "1 epoch", "2 epochs".
+pub(super) fn count(n: u64, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }

@@ -24,7 +24,7 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "NAME|INDEX")]
     pub adapter: Option<String>,
     /// Training steps compared dispatch by dispatch.
-    #[arg(long, default_value_t = 5, value_name = "N")]
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub steps: u64,
     /// Compile the kernels with bounds checks, which training leaves out.
     #[arg(long)]
@@ -100,7 +100,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let choice = args.adapter.clone().map_or(AdapterChoice::Any, AdapterChoice::Named);
     let gpu = Gpu::open(&choice, DeviceOptions { checked_shaders: args.checked, ..Default::default() })?;
     if !args.json {
-        println!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
+        show!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
     }
     let report = verify(&gpu, args.steps, |row| {
         if !args.json {
@@ -108,7 +108,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         }
     });
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        show!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print_verdict(&report);
     }
@@ -220,13 +220,15 @@ fn print_row(row: &Row) {
     let verdict = if row.passed { "ok" } else { "FAILED" };
     let share = row.worst_share;
     let share = if share < 1e3 { format!("{share:.3}") } else { format!("{share:.0e}") };
-    println!(
+    show!(
         "{:<36} {:>4} compared, worst {share:>6} of tolerance, {:>7.2} s  {verdict}",
-        row.kernel, row.n_compared, row.seconds
+        row.kernel,
+        row.n_compared,
+        row.seconds
     );
     match &row.error {
-        Some(error) => println!("    {error}"),
-        None if !row.passed => println!("    {}", row.worst_place),
+        Some(error) => show!("    {error}"),
+        None if !row.passed => show!("    {}", row.worst_place),
         None => {}
     }
 }
@@ -234,9 +236,9 @@ fn print_row(row: &Row) {
 fn print_verdict(report: &VerifyReport) {
     let failed: Vec<_> = report.kernels.iter().chain(&report.lockstep).filter(|row| !row.passed).collect();
     if failed.is_empty() {
-        println!("all {} kernels and every step agree with f64", report.kernels.len());
+        show!("all {} kernels and every step agree with f64", report.kernels.len());
     } else {
         let names: Vec<_> = failed.iter().map(|row| row.kernel.as_str()).collect();
-        println!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
+        show!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::marker::PhantomData;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::str::FromStr;
 
@@ -17,6 +18,26 @@ pub enum EncodingKind {
     Positional,
     /// Random Fourier features
     Gaussian,
+}
+
+/// Activations of hidden layers by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ActivationKind {
+    /// max(z, 0)
+    Relu,
+    /// sin(w0 z), as in SIREN
+    Sine,
+}
+
+/// Activations of the last layer by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputKind {
+    /// 1 / (1 + e^-z), for values in [0, 1]
+    Sigmoid,
+    /// z, for HDR
+    Identity,
 }
 
 /// Update rules by name.
@@ -71,21 +92,24 @@ impl Serialize for BatchSize {
 
 impl<'de> Deserialize<'de> for BatchSize {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = BatchSize;
+        deserializer.deserialize_any(NumberOrText("a number of samples from 1 on, or \"full\"", PhantomData))
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of samples from 1 on, or \"full\"")
-            }
-            fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<BatchSize, E> {
-                n.to_string().parse().map_err(E::custom)
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<BatchSize, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+/// Reads what is written as a number or as a text, with what is expected for the error message.
+struct NumberOrText<T>(&'static str, PhantomData<T>);
+
+impl<T: FromStr<Err = String>> serde::de::Visitor<'_> for NumberOrText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+    fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<T, E> {
+        n.to_string().parse().map_err(E::custom)
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -137,8 +161,8 @@ impl fmt::Display for PictureSize {
 }
 
 /// How often a run's state is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub enum CheckpointEvery {
     /// Only at the end of the run.
     Never,
@@ -168,11 +192,10 @@ impl FromStr for CheckpointEvery {
     }
 }
 
-impl TryFrom<String> for CheckpointEvery {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+impl<'de> Deserialize<'de> for CheckpointEvery {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_any(NumberOrText("a number of epochs, or a text such as \"30s\"", PhantomData))
     }
 }
 

@@ -7,7 +7,9 @@ mod resolve;
 mod resolved;
 
 pub use crate::backend::BackendChoice;
-pub use fields::{BatchSize, CheckpointEvery, EncodingKind, OptimizerKind, PictureSize};
+pub use fields::{
+    ActivationKind, BatchSize, CheckpointEvery, EncodingKind, OptimizerKind, OutputKind, PictureSize,
+};
 pub use resolve::ConfigError;
 pub use resolved::Resolved;
 
@@ -80,13 +82,13 @@ pub struct NetworkConfig {
     pub layers: Option<usize>,
     /// Between the layers: `relu` or `sine`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub activation: Option<String>,
+    pub activation: Option<ActivationKind>,
     /// Angular frequency of `sine`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub w0: Option<f32>,
     /// After the last layer: `sigmoid`, or `identity` (the default for HDR).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<String>,
+    pub output: Option<OutputKind>,
     /// How initial weights are drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<Init>,
@@ -242,7 +244,7 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', ", ");
     match error.span() {
         Some(span) => {
-            let line = text[..span.start.min(text.len())].lines().count().max(1);
+            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
             format!("line {line}: {message}")
         }
         None => message,

@@ -1,6 +1,9 @@
 //! From what was asked to what is run: defaults filled in, every value checked.
 
-use super::{BatchSize, Config, EncodingKind, OptimizerKind, PictureSize, Resolved, defaults};
+use super::{
+    ActivationKind, BatchSize, Config, EncodingKind, OptimizerKind, OutputKind, PictureSize, Resolved,
+    defaults,
+};
 use crate::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Loss, Mlp, Model, Optimizer, SampleSet, Schedule,
 };
@@ -39,6 +42,8 @@ fn bad(field: &'static str, value: impl Display, allowed: impl Into<String>) -> 
 const MAX_WIDTH: usize = 1 << 20;
 /// Pixels of a training picture.
 const MAX_PIXELS: u64 = 1 << 28;
+/// Learning rates and decays beyond this cannot be meant.
+const MAX_RATE: f64 = 1e4;
 const MAX_LAYERS: usize = 1 << 10;
 
 impl Config {
@@ -52,6 +57,9 @@ impl Config {
         self.encoding_spec(1)?;
         self.activations(false)?;
         positive("snapshot-every", self.output.snapshot_every)?;
+        for (setting, why) in self.without_effect() {
+            log::warn!("{setting} has no effect {why}");
+        }
         match self.picture.size {
             Some(size @ PictureSize::Pixels(w, h))
                 if u64::from(w.get()) * u64::from(h.get()) > MAX_PIXELS =>
@@ -105,6 +113,25 @@ impl Config {
             checkpoint_every: self.output.checkpoint_every.unwrap_or(defaults::CHECKPOINT_EVERY),
         };
         Ok(Resolved { config: self.filled(&resolved, spec, batch), ..resolved })
+    }
+
+    /// Settings that are given and mean nothing beside the others, and why.
+    fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
+        let encoding = self.encoding.kind.unwrap_or(defaults::ENCODING);
+        let fixed = matches!(encoding, EncodingKind::None | EncodingKind::Basic);
+        let sgd = self.training.optimizer == Some(OptimizerKind::Sgd);
+        let sine = matches!(self.activations(false), Ok((Activation::Sine { .. }, _)));
+        let with_encoding = "with this encoding: only positional and gaussian have it";
+        let with_sgd = "with sgd: only adam has it";
+        let given = [
+            (self.encoding.features.is_some() && fixed, "features", with_encoding),
+            (self.encoding.sigma.is_some() && fixed, "sigma", with_encoding),
+            (self.network.w0.is_some() && !sine, "w0", "without --activation sine"),
+            (self.training.beta1.is_some() && sgd, "beta1", with_sgd),
+            (self.training.beta2.is_some() && sgd, "beta2", with_sgd),
+            (self.training.epsilon.is_some() && sgd, "epsilon", with_sgd),
+        ];
+        given.into_iter().filter(|(given, ..)| *given).map(|(_, setting, why)| (setting, why)).collect()
     }
 
     fn samples(&self, picture: &Picture) -> Result<SampleSet, ConfigError> {
@@ -172,17 +199,15 @@ impl Config {
         if !(w0.is_finite() && w0 > 0.0) {
             return Err(bad("w0", w0, "give a number above 0"));
         }
-        let hidden = match self.network.activation.as_deref() {
+        let hidden = match self.network.activation {
             None => defaults::activation(),
-            Some("relu") => Activation::Relu,
-            Some("sine") => Activation::Sine { w0 },
-            Some(other) => return Err(bad("activation", other, "give relu or sine")),
+            Some(ActivationKind::Relu) => Activation::Relu,
+            Some(ActivationKind::Sine) => Activation::Sine { w0 },
         };
-        let output = match self.network.output.as_deref() {
+        let output = match self.network.output {
             None if hdr => Activation::Identity,
-            None | Some("sigmoid") => Activation::Sigmoid,
-            Some("identity") => Activation::Identity,
-            Some(other) => return Err(bad("output", other, "give sigmoid or identity")),
+            None | Some(OutputKind::Sigmoid) => Activation::Sigmoid,
+            Some(OutputKind::Identity) => Activation::Identity,
         };
         Ok((hidden, output))
     }
@@ -191,12 +216,20 @@ impl Config {
         let training = &self.training;
         let kind = training.optimizer.unwrap_or(OptimizerKind::Adam);
         let lr = training.lr.unwrap_or_else(|| defaults::lr(kind, activation));
-        if !(lr.is_finite() && lr > 0.0) {
-            return Err(bad("lr", lr, "give a learning rate above 0, such as 1e-3"));
+        if !(lr > 0.0 && lr <= MAX_RATE) {
+            return Err(bad(
+                "lr",
+                lr,
+                format!("give a learning rate above 0 and up to {MAX_RATE}, such as 1e-3"),
+            ));
         }
         let weight_decay = training.weight_decay.unwrap_or(0.0);
-        if !(weight_decay.is_finite() && weight_decay >= 0.0) {
-            return Err(bad("weight-decay", weight_decay, "give a number from 0 on"));
+        if !(0.0..=MAX_RATE).contains(&weight_decay) {
+            return Err(bad(
+                "weight-decay",
+                format_args!("{weight_decay:?}"),
+                format!("give a number from 0 to {MAX_RATE}"),
+            ));
         }
         let momentum = below_one("momentum", training.momentum.unwrap_or(0.0))?;
         if kind == OptimizerKind::Adam && momentum != 0.0 {
@@ -234,12 +267,14 @@ impl Config {
         let network = &resolved.model.network;
         config.network.hidden = Some(network.hidden_width);
         config.network.layers = Some(network.n_layers);
-        config.network.activation = Some(network.activation.name().into());
-        config.network.w0 = match network.activation {
-            Activation::Sine { w0 } => Some(w0),
-            _ => None,
+        (config.network.activation, config.network.w0) = match network.activation {
+            Activation::Sine { w0 } => (Some(ActivationKind::Sine), Some(w0)),
+            _ => (Some(ActivationKind::Relu), None),
         };
-        config.network.output = Some(network.output_activation.name().into());
+        config.network.output = Some(match network.output_activation {
+            Activation::Identity => OutputKind::Identity,
+            _ => OutputKind::Sigmoid,
+        });
         config.network.init = Some(resolved.init);
         let training = &mut config.training;
         training.epochs = Some(resolved.epochs);

@@ -11,7 +11,7 @@ pub enum ReportError {
     #[error(transparent)]
     Picture(#[from] PictureError),
     /// The file cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -12,4 +12,4 @@ pub mod strip;
 pub use curves::{CurvePoint, Series, save_psnr_curves};
 pub use error::ReportError;
 pub use film::{Film, pick_frames, save_film};
-pub use strip::{Strip, epoch_label};
+pub use strip::{Strip, epoch_label, quality_label};

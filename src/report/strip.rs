@@ -72,11 +72,23 @@ impl Strip {
     }
 }
 
-/// "epoch 12 · 27.3 dB", or without the figure when there is none.
-pub fn epoch_label(epoch: u64, psnr: Option<f64>) -> String {
-    match psnr {
-        Some(db) if db == f64::INFINITY => format!("epoch {epoch} · exact"),
-        Some(db) if db.is_finite() => format!("epoch {epoch} · {db:.1} dB"),
-        _ => format!("epoch {epoch}"),
+/// "epoch 12 · 27.3 dB", with the test split's figure where there is one; without any when it is
+/// not a number.
+pub fn epoch_label(epoch: u64, psnr_train: f64, psnr_test: Option<f64>) -> String {
+    match quality_label(psnr_train, psnr_test) {
+        Some(quality) => format!("epoch {epoch} · {quality}"),
+        None => format!("epoch {epoch}"),
+    }
+}
+
+/// "27.3 dB", "27.3 dB, test 25.1 dB" or "exact"; none for what is not a number.
+pub fn quality_label(psnr_train: f64, psnr_test: Option<f64>) -> Option<String> {
+    let one = |db: f64| match db {
+        f64::INFINITY => Some("exact".to_owned()),
+        db => db.is_finite().then(|| format!("{db:.1} dB")),
+    };
+    match psnr_test.and_then(one) {
+        Some(test) => Some(format!("{}, test {test}", one(psnr_train)?)),
+        None => one(psnr_train),
     }
 }

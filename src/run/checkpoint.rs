@@ -85,7 +85,10 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
         true => Ok(None),
         false => Err(RunError::Folder {
             path: folder.path().to_owned(),
-            reason: format!("{}; train again with --force", damaged.join(", and ")),
+            reason: format!(
+                "{}; begin anew with `afterimage train PICTURE --out DIR --force`",
+                damaged.join(", and ")
+            ),
         }),
     }
 }

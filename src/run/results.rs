@@ -5,7 +5,7 @@ use super::{Manifest, RunError, RunFolder, Timings};
 use crate::backend::Backend;
 use crate::config::{Config, Resolved};
 use crate::picture::{Picture, save_exr, save_png};
-use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, pick_frames};
+use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, pick_frames, quality_label};
 use crate::trainer::{EpochSummary, Evaluation, Outcome};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -39,20 +39,21 @@ impl Results<'_> {
     pub fn write(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
         let folder = self.folder;
         let reconstruction = self.evaluation.picture.as_ref().expect("evaluated with its picture");
+        // What cannot be made again comes first, should the disk be full.
+        self.save_model(backend)?;
         if reconstruction.is_hdr() {
             save_png(&reconstruction.to_display(), &folder.file("final.png"))?;
             save_exr(reconstruction, &folder.file("final.exr"))?;
         } else {
             save_png(reconstruction, &folder.file("final.png"))?;
         }
-        self.save_model(backend)?;
+        self.manifest(backend).save(&folder.file("run.json"))?;
         let points: Vec<CurvePoint> = self.metrics.iter().map(CurvePoint::from).collect();
         report::save_psnr_curves(folder.path(), &[Series { name: String::new(), points }])?;
         let snapshots = folder.snapshots();
         self.save_strip(&snapshots, reconstruction)?;
         let frames: Vec<(u64, PathBuf)> = snapshots.iter().map(|&e| (e, folder.snapshot(e))).collect();
-        report::save_film(&folder.file("progress.gif"), &frames, &Film::default())?;
-        self.manifest(backend).save(&folder.file("run.json"))
+        Ok(report::save_film(&folder.file("progress.gif"), &frames, &Film::default())?)
     }
 
     fn save_model(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
@@ -80,21 +81,27 @@ impl Results<'_> {
 
     fn save_strip(&self, snapshots: &[u64], reconstruction: &Picture) -> Result<(), RunError> {
         let mut strip = Strip::new();
-        let psnr_of = |epoch| self.metrics.iter().find(|row| row.epoch == epoch).map(|row| row.psnr_train);
-        // The last panel is the network as it is now, even in the middle of an epoch.
-        for i in pick_frames(snapshots, STRIP_PANELS) {
-            let epoch = snapshots[i];
-            if self.outcome.complete && i + 1 == snapshots.len() {
-                break;
-            }
-            let panel = crate::picture::load(&self.folder.snapshot(epoch))?;
-            strip.push(&panel, epoch_label(epoch, psnr_of(epoch)));
-        }
         let position = &self.outcome.position;
-        let label = if position.steps_into_epoch == 0 {
-            epoch_label(position.epochs_done, Some(self.evaluation.train.psnr()))
-        } else {
-            format!("step {} · {:.1} dB", self.outcome.step, self.evaluation.train.psnr())
+        let between_epochs = position.steps_into_epoch == 0;
+        // The last panel is the network as it is now, even in the middle of an epoch.
+        let earlier = pick_frames(snapshots, STRIP_PANELS)
+            .into_iter()
+            .map(|i| snapshots[i])
+            .filter(|&epoch| !(between_epochs && epoch == position.epochs_done));
+        for epoch in earlier {
+            let panel = crate::picture::load(&self.folder.snapshot(epoch))?;
+            let row = self.metrics.iter().find(|row| row.epoch == epoch);
+            let (train, test) = row.map_or((f64::NAN, None), |row| (row.psnr_train, row.psnr_test));
+            strip.push(&panel, epoch_label(epoch, train, test));
+        }
+        let train = self.evaluation.train.psnr();
+        let test = (self.evaluation.test.count > 0).then(|| self.evaluation.test.psnr());
+        let label = match between_epochs {
+            true => epoch_label(position.epochs_done, train, test),
+            false => {
+                let quality = quality_label(train, test).unwrap_or_default();
+                format!("step {} · {quality}", self.outcome.step)
+            }
         };
         strip.push(reconstruction, label);
         strip.push(self.picture, "ground truth");

@@ -5,12 +5,11 @@ mod observer;
 mod position;
 
 pub use observer::{EpochSummary, Observer, Progress};
-pub use position::{Checkpoint, Outcome, Position};
+pub use position::{Checkpoint, Evaluation, Outcome, Position};
 
 use crate::backend::{Backend, BackendError};
 use crate::config::Resolved;
 use crate::model::{Shuffle, Step};
-use crate::picture::SquaredError;
 
 use crate::picture::{Picture, PictureBuilder};
 use std::time::{Duration, Instant};
@@ -33,7 +32,7 @@ pub enum TrainError {
     Backend(#[from] BackendError),
     /// The loss is no longer a number.
     #[error(
-        "training diverged: the loss is no longer a finite number in epoch {epoch}, even at a learning rate of {lr:e}; give a lower --lr"
+        "training diverged: the loss is no longer a finite number in epoch {epoch}, even at a learning rate of {lr:e}; give a lower --lr, or a lower --weight-decay if you gave one"
     )]
     Diverged {
         /// The epoch in which it was noticed.
@@ -79,35 +78,57 @@ impl<'a> Trainer<'a> {
         let before = self.position.seconds;
         self.last_good = Some(self.checkpoint()?);
         if self.position == Position::default() {
-            let evaluation = self.evaluate(true).map_err(TrainError::from)?;
-            self.report(observer, evaluation, None)?;
+            let Some(evaluation) = self.evaluate_unless(true, &|| observer.stop_requested())? else {
+                return Ok(self.outcome(None));
+            };
+            self.report(observer, evaluation.clone(), None)?;
+            if self.run.epochs == 0 {
+                self.keep(observer)?;
+                return Ok(self.outcome(Some(evaluation)));
+            }
         }
         while self.position.epochs_done < self.run.epochs {
             let finished = self.epoch(observer)?;
             self.position.seconds = before + start.elapsed().as_secs_f64();
-            if !finished {
-                self.keep(observer)?;
-                return Ok(self.outcome(false));
-            }
-            let loss = self.position.loss_sum / f64::from(self.steps_per_epoch());
-            self.position = Position {
-                epochs_done: self.position.epochs_done + 1,
-                steps_into_epoch: 0,
-                loss_sum: 0.0,
-                ..self.position
+            // The epoch counts as done once it is measured, so that one stopped in between is
+            // measured when the run goes on.
+            let evaluation = match finished {
+                true => self.evaluate_unless(self.snapshot_due(), &|| observer.stop_requested())?,
+                false => None,
             };
-            let evaluation = self.evaluate(self.snapshot_due()).map_err(TrainError::from)?;
-            // A last update can spoil the weights after the last loss was taken, so both are looked at.
-            if !(loss.is_finite() && evaluation.train.mse().is_finite()) {
-                self.retreat(observer)?;
-                continue;
-            }
-            self.report(observer, evaluation, Some(loss))?;
-            if observer.checkpoint_due(&self.position) || self.position.epochs_done == self.run.epochs {
+            let Some(evaluation) = evaluation else {
                 self.keep(observer)?;
+                return Ok(self.outcome(None));
+            };
+            if let Some(outcome) = self.complete_epoch(observer, evaluation)? {
+                return Ok(outcome);
             }
         }
-        Ok(self.outcome(true))
+        Ok(self.outcome(None))
+    }
+
+    /// Writes a finished and measured epoch down, or goes back if it went wrong. The outcome, if
+    /// it was the last.
+    fn complete_epoch<O: Observer>(
+        &mut self,
+        observer: &mut O,
+        evaluation: Evaluation,
+    ) -> Result<Option<Outcome>, O::Error> {
+        let loss = self.position.loss_sum / f64::from(self.steps_per_epoch());
+        let epochs_done = self.position.epochs_done + 1;
+        self.position = Position { epochs_done, steps_into_epoch: 0, loss_sum: 0.0, ..self.position };
+        // A last update can spoil the weights after the last loss was taken, so both are looked at.
+        if !(loss.is_finite() && evaluation.train.mse().is_finite()) {
+            self.retreat(observer)?;
+            return Ok(None);
+        }
+        let is_last = epochs_done == self.run.epochs;
+        let kept = is_last.then(|| evaluation.clone());
+        self.report(observer, evaluation, Some(loss))?;
+        if is_last || observer.checkpoint_due(&self.position) {
+            self.keep(observer)?;
+        }
+        Ok(kept.map(|evaluation| self.outcome(Some(evaluation))))
     }
 
     fn checkpoint(&mut self) -> Result<Checkpoint, TrainError> {
@@ -149,7 +170,17 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn evaluate(&mut self, keep_picture: bool) -> Result<Evaluation, BackendError> {
+    pub fn evaluate(&mut self, keep_picture: bool) -> Result<Evaluation, TrainError> {
+        let evaluation = self.evaluate_unless(keep_picture, &|| false)?;
+        Ok(evaluation.expect("nobody asks it to stop"))
+    }
+
+    /// As [`Trainer::evaluate`]; none when `stop` came true before the end.
+    fn evaluate_unless(
+        &mut self,
+        keep_picture: bool,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Evaluation>, TrainError> {
         let (raster, samples) = (&self.run.raster, &self.run.samples);
         let channels = self.picture.channels;
         let mut builder = keep_picture.then(|| self.builder());
@@ -157,6 +188,9 @@ impl<'a> Trainer<'a> {
         let mut out = vec![0.0; EVALUATION_PIXELS.min(raster.n_pixels() as usize) * channels];
         let mut first_pixel = 0;
         while first_pixel < raster.n_pixels() {
+            if stop() {
+                return Ok(None);
+            }
             let n = EVALUATION_PIXELS.min((raster.n_pixels() - first_pixel) as usize);
             let out = &mut out[..n * channels];
             self.backend.predict(raster, first_pixel, out)?;
@@ -181,7 +215,7 @@ impl<'a> Trainer<'a> {
             first_pixel += n as u64;
         }
         evaluation.picture = builder.map(PictureBuilder::finish);
-        Ok(evaluation)
+        Ok(Some(evaluation))
     }
 
     fn builder(&self) -> PictureBuilder {
@@ -257,8 +291,9 @@ impl<'a> Trainer<'a> {
         observer.epoch(&summary, evaluation.picture)
     }
 
+    /// Whether the epoch in hand gets a picture.
     fn snapshot_due(&self) -> bool {
-        let epoch = self.position.epochs_done;
+        let epoch = self.position.epochs_done + 1;
         epoch.is_multiple_of(self.run.snapshot_every) || epoch == self.run.epochs
     }
 
@@ -293,18 +328,8 @@ impl<'a> Trainer<'a> {
             + u64::from(self.position.steps_into_epoch)
     }
 
-    fn outcome(&self, complete: bool) -> Outcome {
-        Outcome { position: self.position, complete, step: self.steps_done() }
+    fn outcome(&self, evaluation: Option<Evaluation>) -> Outcome {
+        let complete = self.position.epochs_done >= self.run.epochs && self.position.steps_into_epoch == 0;
+        Outcome { position: self.position, complete, step: self.steps_done(), evaluation }
     }
-}
-
-/// A whole picture against the truth.
-#[derive(Debug, Default)]
-pub struct Evaluation {
-    /// Over the training split.
-    pub train: SquaredError,
-    /// Over the test split.
-    pub test: SquaredError,
-    /// The picture, where it was asked for.
-    pub picture: Option<Picture>,
 }

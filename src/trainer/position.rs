@@ -1,6 +1,7 @@
 //! Where a run stands, and what is needed to go on from there.
 
 use crate::model::TrainingState;
+use crate::picture::{Picture, SquaredError};
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -41,4 +42,17 @@ pub struct Outcome {
     pub complete: bool,
     /// Optimiser steps done.
     pub step: u64,
+    /// The picture and its error at the end, where the last thing done was to measure them.
+    pub evaluation: Option<Evaluation>,
+}
+
+/// A whole picture against the truth.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// Over the training split.
+    pub train: SquaredError,
+    /// Over the test split.
+    pub test: SquaredError,
+    /// The picture, where it was asked for.
+    pub picture: Option<Picture>,
 }

@@ -98,20 +98,28 @@ pub fn choose(infos: &[wgpu::AdapterInfo], choice: &AdapterChoice) -> Result<usi
         (AdapterChoice::Named(name), _) => Some(name.clone()),
         (_, from_env) => from_env,
     };
-    let known = || match infos {
-        [] => "no Vulkan, Metal or DX12 driver offers one; install the GPU's driver, or use --backend cpu"
+    let known = || {
+        match infos {
+        [] => "no Vulkan loader and driver, Metal or DX12 offers one; install the GPU's driver, or use --backend cpu"
             .to_owned(),
         _ => {
             let names: Vec<_> = infos.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.name)).collect();
             format!("there are: {}", names.join(", "))
         }
+    }
     };
     let best = |infos: &mut dyn Iterator<Item = (usize, &wgpu::AdapterInfo)>| {
         infos.min_by_key(|(index, info)| (rank(info.device_type), *index)).map(|(index, _)| index)
     };
     if let Some(name) = named {
-        if let Some(index) = name.parse().ok().filter(|&index: &usize| index < infos.len()) {
-            return Ok(index);
+        // A number is never part of a name, or "5" would be "LLVM 15".
+        if let Ok(index) = name.parse::<usize>() {
+            let none = || BackendError::NoAdapter(format!("there is no adapter {index}; {}", known()));
+            return (index < infos.len()).then_some(index).ok_or_else(none);
+        }
+        if name.trim().is_empty() {
+            let reason = format!("an adapter is a number or a part of its name; {}", known());
+            return Err(BackendError::NoAdapter(reason));
         }
         let matches = |info: &wgpu::AdapterInfo| info.name.to_lowercase().contains(&name.to_lowercase());
         let found = best(&mut infos.iter().enumerate().filter(|(_, info)| matches(info)));

@@ -1,8 +1,8 @@
 //! What may be typed after `afterimage train`.
 
 use afterimage::config::{
-    BackendChoice, BatchSize, CheckpointEvery, Config, DeviceConfig, EncodingConfig, EncodingKind,
-    NetworkConfig, OptimizerKind, OutputConfig, PictureConfig, PictureSize, TrainingConfig,
+    ActivationKind, BackendChoice, BatchSize, CheckpointEvery, Config, DeviceConfig, EncodingConfig,
+    EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, PictureConfig, PictureSize, TrainingConfig,
 };
 use afterimage::model::{Coords, Holdout, Init, Loss, Schedule};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ Examples:
   afterimage train --resume runs/photo --epochs 200             # go on, and further than planned";
 
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct TrainArgs {
     /// The picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, QOI, HDR or EXR
     pub(super) image: Option<PathBuf>,
@@ -46,8 +46,9 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "NAME|INDEX", help_heading = "Device")]
     adapter: Option<String>,
     /// Threads of the CPU backend [default: all cores]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Device")]
-    pub(super) threads: usize,
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Device",
+        value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub(super) threads: u16,
 
     /// Resize the picture first, WIDTHxHEIGHT or `native` [default: native]
     #[arg(long, value_name = "WxH", help_heading = "Picture")]
@@ -63,7 +64,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, help_heading = "Network")]
     encoding: Option<EncodingKind>,
     /// Standard deviation of the Gaussian frequencies, in cycles per longer side; for positional,
-    /// log2 of the highest frequency [default: 15 at 64 to 512 pixels; positional 6]
+    /// log2 of the highest frequency plus one [default: 15 at 64 to 512 pixels; positional 6]
     #[arg(long, value_name = "F", help_heading = "Network")]
     sigma: Option<f32>,
     /// Number of frequencies M; the first layer sees 2M inputs [default: 256]
@@ -75,9 +76,9 @@ pub(crate) struct TrainArgs {
     /// Linear layers, at least 2 [default: 4]
     #[arg(long, value_name = "L", help_heading = "Network")]
     layers: Option<usize>,
-    /// Between the layers: relu or sine [default: relu]
-    #[arg(long, value_name = "NAME", help_heading = "Network")]
-    activation: Option<String>,
+    /// Between the layers [default: relu]
+    #[arg(long, help_heading = "Network")]
+    activation: Option<ActivationKind>,
     /// Angular frequency of sine [default: 30]
     #[arg(long, value_name = "F", help_heading = "Network")]
     w0: Option<f32>,
@@ -99,16 +100,16 @@ pub(crate) struct TrainArgs {
     #[arg(long, help_heading = "Training")]
     optimizer: Option<OptimizerKind>,
     /// Learning rate of the first step [default: Adam 5e-3, with sine 5e-4; SGD 0.1]
-    #[arg(long, value_name = "F", help_heading = "Training", allow_negative_numbers = true)]
+    #[arg(long, value_name = "F", help_heading = "Training")]
     lr: Option<f64>,
     /// How the learning rate moves over the run [default: cosine]
     #[arg(long, help_heading = "Training")]
     schedule: Option<Schedule>,
     /// Momentum of SGD [default: 0]
-    #[arg(long, value_name = "F", help_heading = "Training", allow_negative_numbers = true)]
+    #[arg(long, value_name = "F", help_heading = "Training")]
     momentum: Option<f64>,
     /// Decoupled weight decay for Adam, L2 penalty for SGD [default: 0]
-    #[arg(long, value_name = "F", help_heading = "Training", allow_negative_numbers = true)]
+    #[arg(long, value_name = "F", help_heading = "Training")]
     weight_decay: Option<f64>,
     /// Frequencies, initial weights and sample order follow from it [default: 0]
     #[arg(long, value_name = "N", help_heading = "Training", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
@@ -144,7 +145,7 @@ impl TrainArgs {
             network: NetworkConfig {
                 hidden: self.hidden,
                 layers: self.layers,
-                activation: self.activation.clone(),
+                activation: self.activation,
                 w0: self.w0,
                 output: None,
                 init: self.init,

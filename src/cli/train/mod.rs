@@ -19,7 +19,7 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let mut session = Session::prepare(&args)?;
     if let Some(note) = session.note.take().filter(|_| !args.quiet) {
-        eprintln!("{note}");
+        tell!("{note}");
     }
     display::handle_ctrl_c()?;
     let mut losses = 0;
@@ -29,8 +29,8 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
             Err(Interrupted::DeviceLost(error)) if losses == MAX_DEVICE_LOSSES => return Err(error.into()),
             Err(Interrupted::DeviceLost(error)) => {
                 losses += 1;
-                eprintln!("{error}; opening the device anew and going on from the last state on the host");
-                session.reopen(args.threads)?;
+                tell!("{error}; opening the device anew and going on from the last state on the host");
+                session.reopen(args.threads.into())?;
             }
             Ok(code) => return Ok(code),
         }
@@ -66,14 +66,29 @@ fn train(args: &TrainArgs, session: &mut Session, start: Instant) -> Result<Exit
     let outcome = trainer.run(&mut recorder);
     let metrics = recorder.finish();
     display.close();
-    let outcome = match outcome {
-        Ok(outcome) => outcome,
+    let (outcome, diverged) = match outcome {
+        Ok(outcome) => (outcome, None),
         Err(error) => {
-            *checkpoint = trainer.into_last_good();
-            return Err(error.into());
+            let good = trainer.into_last_good();
+            *checkpoint = good.clone();
+            match (error, good) {
+                // What was learned before it went wrong is still worth having.
+                (RunError::Train(error @ TrainError::Diverged { .. }), Some(good)) => {
+                    backend.set_state(&good.state).map_err(|e| RunError::from(TrainError::from(e)))?;
+                    let (position, step) = (good.position, good.state.step);
+                    (Outcome { position, complete: false, step, evaluation: None }, Some(error))
+                }
+                (error, _) => return Err(error.into()),
+            }
         }
     };
-    let evaluation = trainer.evaluate(true).map_err(|e| RunError::from(TrainError::from(e)))?;
+    let evaluation = match outcome.evaluation.clone() {
+        Some(evaluation) => evaluation,
+        None => {
+            let mut trainer = Trainer::new(run, picture, backend.as_mut(), outcome.position);
+            trainer.evaluate(true).map_err(RunError::from)?
+        }
+    };
     let trained = outcome.position.seconds - position.seconds;
     let results = Results {
         folder,
@@ -89,6 +104,9 @@ fn train(args: &TrainArgs, session: &mut Session, start: Instant) -> Result<Exit
         },
     };
     results.write(backend.as_mut())?;
+    if let Some(error) = diverged {
+        return Err(RunError::from(error).into());
+    }
     if !args.quiet {
         summarise(&results);
     }
@@ -97,24 +115,24 @@ fn train(args: &TrainArgs, session: &mut Session, start: Instant) -> Result<Exit
 
 /// A few lines about what came out and where it lies.
 fn summarise(results: &Results) {
-    let Outcome { position, complete, step } = results.outcome;
+    let Outcome { position, complete, step, .. } = results.outcome;
     let folder = results.folder.path().display();
     let test = match results.evaluation.test.count {
         0 => String::new(),
         _ => format!(", {:.2} dB on the pixels it never saw", results.evaluation.test.psnr()),
     };
     let done = if *complete { "done" } else { "stopped" };
-    println!(
-        "{done}: {:.2} dB{test} after {} epochs ({step} steps) in {:.1} s",
+    show!(
+        "{done}: {:.2} dB{test} after {} ({step} steps) in {:.1} s",
         results.evaluation.train.psnr(),
-        position.epochs_done,
+        display::count(position.epochs_done, "epoch"),
         position.seconds,
     );
-    println!("  {folder}/final.png          the picture as the network remembers it");
-    println!("  {folder}/strip.png          beside the original; progress.gif shows how it came");
-    println!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");
+    show!("  {folder}/final.png          the picture as the network remembers it");
+    show!("  {folder}/strip.png          beside the original; progress.gif shows how it came");
+    show!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");
     if !complete {
-        println!("  afterimage train --resume {folder}   goes on from here");
+        show!("  afterimage train --resume {folder}   goes on from here");
     }
-    println!("  {folder}/model.safetensors  the network; config.toml repeats the run");
+    show!("  {folder}/model.safetensors  the network; config.toml repeats the run");
 }

@@ -49,7 +49,7 @@ impl Session {
         // Absolute, so that the configuration repeats the run from any folder.
         config.picture.file = Some(std::path::absolute(&file)?);
         let run = config.resolve(&picture)?;
-        let opened = open(&run, &picture, args.threads)?;
+        let opened = open(&run, &picture, args.threads.into())?;
         let folder = RunFolder::create(&out, args.force)?;
         write_config(&folder, &run)?;
         Ok(Self { folder, run, picture, backend: opened.backend, checkpoint: None, note: opened.note })
@@ -80,7 +80,7 @@ impl Session {
                 run.epochs
             );
         }
-        let mut opened = open(&run, &picture, args.threads)?;
+        let mut opened = open(&run, &picture, args.threads.into())?;
         if let Some(checkpoint) = &checkpoint {
             opened.backend.set_state(&checkpoint.state)?;
         }

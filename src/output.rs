@@ -1,0 +1,18 @@
+//! Lines for the person. Unlike `println!`, these go on when nobody listens any more: a closed pipe
+//! or a full disk behind stdout must not end a run.
+
+/// Writes a line to stdout.
+macro_rules! show {
+    ($($arg:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($arg)*);
+    }};
+}
+
+/// Writes a line to stderr.
+macro_rules! tell {
+    ($($arg:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($arg)*);
+    }};
+}
