@@ -37,6 +37,13 @@ impl Default for Position {
     }
 }
 
+impl Position {
+    /// Whether a run can come here: what it counts is in range, whatever was read from a file.
+    pub fn is_plausible(&self) -> bool {
+        self.lr_scale > 0.0 && self.lr_scale <= 1.0 && self.seconds >= 0.0 && self.loss_sum.is_finite()
+    }
+}
+
 /// A state to go back to: where the run was, and everything that had been learned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
@@ -383,7 +390,7 @@ impl<'a> Trainer<'a> {
     /// Step `s` of the epoch in hand.
     fn step(&self, s: u32) -> Step {
         let (run, epoch) = (self.run, self.position.epochs_done);
-        let index = epoch * u64::from(self.steps_per_epoch()) + u64::from(s);
+        let index = epoch.saturating_mul(u64::from(self.steps_per_epoch())).saturating_add(u64::from(s));
         let first_sample = s * run.batch_size;
         Step {
             index,
@@ -399,7 +406,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn steps_per_epoch(&self) -> u32 {
-        self.run.samples.len().div_ceil(self.run.batch_size)
+        self.run.steps_per_epoch()
     }
 
     fn n_steps(&self) -> u64 {
@@ -407,8 +414,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn steps_done(&self) -> u64 {
-        self.position.epochs_done * u64::from(self.steps_per_epoch())
-            + u64::from(self.position.steps_into_epoch)
+        let whole = self.position.epochs_done.saturating_mul(u64::from(self.steps_per_epoch()));
+        whole.saturating_add(u64::from(self.position.steps_into_epoch))
     }
 
     fn outcome(&self, complete: bool) -> Outcome {

@@ -7,6 +7,7 @@ use crate::model::{
     SampleSet, Schedule,
 };
 use crate::picture::Picture;
+use crate::trainer::Position;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -85,6 +86,20 @@ impl Resolved {
             optimizer: self.optimizer,
             batch_size: self.batch_size,
         }
+    }
+
+    /// Steps of one pass over the training pixels.
+    pub fn steps_per_epoch(&self) -> u32 {
+        self.samples.len().div_ceil(self.batch_size)
+    }
+
+    /// Whether this run comes to `position` after `step` optimiser steps.
+    pub fn has_position(&self, position: &Position, step: u64) -> bool {
+        let steps = u128::from(position.epochs_done) * u128::from(self.steps_per_epoch())
+            + u128::from(position.steps_into_epoch);
+        position.epochs_done <= self.epochs
+            && position.steps_into_epoch <= self.steps_per_epoch()
+            && u128::from(step) == steps
     }
 
     /// Initial weights and biases, as laid out by the model.

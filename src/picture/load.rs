@@ -5,10 +5,10 @@
 //! EXR files and of float TIFFs for linear light.
 
 use super::{Picture, PictureError, Pixels, jpeg};
+use crate::read_file::open_regular;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 /// Longest side of a picture, in pixels.
@@ -35,9 +35,24 @@ const MAX_COMPRESSION: u64 = 50_000;
 /// [`MAX_SIDE`], [`MAX_PIXELS`] or [`MAX_DECODED_BYTES`], or holds values that are not finite.
 pub fn load(path: &Path) -> Result<Picture, PictureError> {
     let read_error = |source| PictureError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(read_error)?;
-    let size_bytes = file.metadata().map_err(read_error)?.len();
-    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let (file, size_bytes) = open_regular(path).map_err(read_error)?;
+    load_from(path, BufReader::with_capacity(1 << 16, file), size_bytes)
+}
+
+/// The picture in the bytes of a file. `name` stands for the file in messages and is not opened.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(bytes: &[u8], name: &Path) -> Result<Picture, PictureError> {
+    load_from(name, Cursor::new(bytes), bytes.len() as u64)
+}
+
+fn load_from(
+    path: &Path,
+    mut reader: impl BufRead + Seek,
+    size_bytes: u64,
+) -> Result<Picture, PictureError> {
+    let read_error = |source| PictureError::Read { path: path.to_owned(), source };
     let format = sniff(&mut reader).map_err(read_error)?;
     let format = format.ok_or_else(|| PictureError::NotAPicture { path: path.to_owned() })?;
     let image = if format == ImageFormat::Jpeg {
@@ -58,7 +73,7 @@ fn sniff(reader: &mut (impl Read + Seek)) -> io::Result<Option<ImageFormat>> {
 
 fn decode(
     path: &Path,
-    reader: BufReader<File>,
+    reader: impl BufRead + Seek,
     format: ImageFormat,
     size_bytes: u64,
 ) -> Result<DynamicImage, PictureError> {
