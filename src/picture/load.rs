@@ -47,11 +47,7 @@ pub fn parse(bytes: &[u8], name: &Path) -> Result<Picture, PictureError> {
     load_from(name, Cursor::new(bytes), bytes.len() as u64)
 }
 
-fn load_from(
-    path: &Path,
-    mut reader: impl BufRead + Seek,
-    size_bytes: u64,
-) -> Result<Picture, PictureError> {
+fn load_from(path: &Path, mut reader: impl BufRead + Seek, size_bytes: u64) -> Result<Picture, PictureError> {
     let read_error = |source| PictureError::Read { path: path.to_owned(), source };
     let format = sniff(&mut reader).map_err(read_error)?;
     let format = format.ok_or_else(|| PictureError::NotAPicture { path: path.to_owned() })?;
