@@ -24,6 +24,9 @@ pub const MAX_DECODED_BYTES: u64 = 4 * MAX_PIXELS;
 /// which needs no bytes at all for pixels of one colour. A header that claims more is lying.
 const MAX_COMPRESSION: u64 = 50_000;
 
+/// What a PNG may unpack beside its pixels.
+const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
+
 /// Reads a PNG, JPEG, WebP, TIFF, BMP, GIF (first frame), PNM, QOI, HDR or EXR file.
 ///
 /// Grey and alpha are kept where the format has them; palettes become RGB or RGBA, CMYK becomes
@@ -75,7 +78,7 @@ fn decode(
 ) -> Result<DynamicImage, PictureError> {
     let refuse = |e| from_image_error(path, e);
     let mut reader = ImageReader::with_format(reader, format);
-    reader.limits(limits());
+    reader.limits(limits(format));
     let mut decoder = reader.into_decoder().map_err(refuse)?;
     let (width, height) = decoder.dimensions();
     let claim = Claim { width, height, decoded_bytes: decoder.total_bytes(), file_bytes: size_bytes };
@@ -86,12 +89,16 @@ fn decode(
     Ok(image)
 }
 
-fn limits() -> Limits {
+fn limits(format: ImageFormat) -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    // What decoders need beside the pixels is far below the pixels themselves.
-    limits.max_alloc = Some(2 * MAX_DECODED_BYTES);
+    limits.max_alloc = Some(match format {
+        // Only rows, texts and colour profiles count here, and the last two are not used.
+        ImageFormat::Png => MAX_PNG_EXTRA_BYTES,
+        // What decoders need beside the pixels is far below the pixels themselves.
+        _ => 2 * MAX_DECODED_BYTES,
+    });
     limits
 }
 
