@@ -39,6 +39,7 @@ pub mod backend;
 pub mod config;
 pub mod model;
 pub mod picture;
+mod read_file;
 pub mod report;
 pub mod run;
 pub mod trainer;

@@ -131,6 +131,7 @@ fn what_does_not_fit_together_is_named() {
         ("\"corner\"", "\"centre\"", "one of center, corner"),
         ("\"17\"", "\"-1\"", "height = \"-1\""),
         ("\"31\"", "\"0\"", "at least 1"),
+        ("\"31\"", "\"4000000000\"", "pixels are possible"),
         ("[5,2]", "[9223372036854775808,2]", "header"),
     ] {
         let text = refusal(from, to);

@@ -14,7 +14,9 @@ pub use resolve::ConfigError;
 pub use resolved::Resolved;
 
 use crate::model::{Coords, Holdout, Init, Loss, Schedule};
+use crate::read_file::read_at_most;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// A run's settings. `None` means: take the default, which may depend on the other settings and
@@ -171,12 +173,24 @@ impl Config {
     /// the message names it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let file = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-        let size_bytes = std::fs::metadata(path).map_err(|e| file(e.to_string()))?.len();
-        if size_bytes > MAX_CONFIG_BYTES {
-            return Err(file(format!("{size_bytes} bytes is too long for a configuration")));
+        let open = File::open(path).map_err(|e| file(e.to_string()))?;
+        let bytes = read_at_most(open, MAX_CONFIG_BYTES).map_err(|e| file(e.to_string()))?;
+        let bytes = bytes.ok_or_else(|| {
+            file(format!("more than {MAX_CONFIG_BYTES} bytes is too long for a configuration"))
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| file("it is not UTF-8 text".to_owned()))?;
+        Self::parse(&text).map_err(file)
+    }
+
+    /// The configuration in a TOML text.
+    ///
+    /// # Errors
+    /// One sentence about what is wrong with it, and in which line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() as u64 > MAX_CONFIG_BYTES {
+            return Err(format!("{} bytes is too long for a configuration", text.len()));
         }
-        let text = std::fs::read_to_string(path).map_err(|e| file(e.to_string()))?;
-        toml::from_str(&text).map_err(|e| file(one_line(&e, &text)))
+        toml::from_str(text).map_err(|e| one_line(&e, text))
     }
 
     /// As TOML text.

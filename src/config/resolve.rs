@@ -219,7 +219,7 @@ impl Config {
         if !(lr > 0.0 && lr <= MAX_RATE) {
             return Err(bad(
                 "lr",
-                lr,
+                format_args!("{lr:?}"),
                 format!("give a learning rate above 0 and up to {MAX_RATE}, such as 1e-3"),
             ));
         }

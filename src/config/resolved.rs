@@ -55,6 +55,11 @@ impl Resolved {
         }
     }
 
+    /// Steps of one pass over the training pixels.
+    pub fn steps_per_epoch(&self) -> u32 {
+        self.samples.len().div_ceil(self.batch_size)
+    }
+
     /// What it asks to be trained on, with `threads` for the CPU backend, 0 for all cores.
     pub fn device(&self, threads: usize) -> DeviceRequest {
         let DeviceConfig { backend, adapter } = self.config.device.clone();

@@ -5,10 +5,10 @@
 //! EXR files and of float TIFFs for linear light.
 
 use super::{Picture, PictureError, Pixels, jpeg};
+use crate::read_file::open_regular;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 /// Longest side of a picture, in pixels.
@@ -24,6 +24,9 @@ pub const MAX_DECODED_BYTES: u64 = 4 * MAX_PIXELS;
 /// which needs no bytes at all for pixels of one colour. A header that claims more is lying.
 const MAX_COMPRESSION: u64 = 50_000;
 
+/// What a PNG may unpack beside its pixels.
+const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
+
 /// Reads a PNG, JPEG, WebP, TIFF, BMP, GIF (first frame), PNM, QOI, HDR or EXR file.
 ///
 /// Grey and alpha are kept where the format has them; palettes become RGB or RGBA, CMYK becomes
@@ -35,9 +38,20 @@ const MAX_COMPRESSION: u64 = 50_000;
 /// [`MAX_SIDE`], [`MAX_PIXELS`] or [`MAX_DECODED_BYTES`], or holds values that are not finite.
 pub fn load(path: &Path) -> Result<Picture, PictureError> {
     let read_error = |source| PictureError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(read_error)?;
-    let size_bytes = file.metadata().map_err(read_error)?.len();
-    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let (file, size_bytes) = open_regular(path).map_err(read_error)?;
+    load_from(path, BufReader::with_capacity(1 << 16, file), size_bytes)
+}
+
+/// The picture in the bytes of a file. `name` stands for the file in messages and is not opened.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(bytes: &[u8], name: &Path) -> Result<Picture, PictureError> {
+    load_from(name, Cursor::new(bytes), bytes.len() as u64)
+}
+
+fn load_from(path: &Path, mut reader: impl BufRead + Seek, size_bytes: u64) -> Result<Picture, PictureError> {
+    let read_error = |source| PictureError::Read { path: path.to_owned(), source };
     let format = sniff(&mut reader).map_err(read_error)?;
     let format = format.ok_or_else(|| PictureError::NotAPicture { path: path.to_owned() })?;
     let image = if format == ImageFormat::Jpeg {
@@ -58,13 +72,13 @@ fn sniff(reader: &mut (impl Read + Seek)) -> io::Result<Option<ImageFormat>> {
 
 fn decode(
     path: &Path,
-    reader: BufReader<File>,
+    reader: impl BufRead + Seek,
     format: ImageFormat,
     size_bytes: u64,
 ) -> Result<DynamicImage, PictureError> {
     let refuse = |e| from_image_error(path, e);
     let mut reader = ImageReader::with_format(reader, format);
-    reader.limits(limits());
+    reader.limits(limits(format));
     let mut decoder = reader.into_decoder().map_err(refuse)?;
     let (width, height) = decoder.dimensions();
     let claim = Claim { width, height, decoded_bytes: decoder.total_bytes(), file_bytes: size_bytes };
@@ -75,12 +89,16 @@ fn decode(
     Ok(image)
 }
 
-fn limits() -> Limits {
+fn limits(format: ImageFormat) -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    // What decoders need beside the pixels is far below the pixels themselves.
-    limits.max_alloc = Some(2 * MAX_DECODED_BYTES);
+    limits.max_alloc = Some(match format {
+        // Only rows, texts and colour profiles count here, and the last two are not used.
+        ImageFormat::Png => MAX_PNG_EXTRA_BYTES,
+        // What decoders need beside the pixels is far below the pixels themselves.
+        _ => 2 * MAX_DECODED_BYTES,
+    });
     limits
 }
 

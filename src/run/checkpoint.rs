@@ -7,11 +7,12 @@
 use super::{RunError, RunFolder};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::model::TrainingState;
+use crate::read_file::{open_regular, read_at_most};
 use crate::trainer::{Checkpoint, Position};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 pub(super) const CURRENT: &str = "checkpoint.safetensors";
@@ -134,14 +135,14 @@ fn checksum<'a>(position: &str, step: u64, tensors: impl Iterator<Item = &'a [f3
 
 /// Reads a file that may be damaged or hostile: its size is known before it is read.
 fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
-    let mut file = std::fs::File::open(path).map_err(|e| e.to_string())?;
-    let size_bytes = file.metadata().map_err(|e| e.to_string())?.len();
-    if size_bytes > fingerprint.value_bytes() + MAX_HEADER_BYTES {
-        return Err(format!("it has {size_bytes} bytes, more than this network's state"));
+    let (file, size_bytes) = open_regular(path).map_err(|e| e.to_string())?;
+    let max_bytes = fingerprint.value_bytes() + MAX_HEADER_BYTES;
+    let too_long = || format!("it has {size_bytes} bytes, more than this network's state");
+    if size_bytes > max_bytes {
+        return Err(too_long());
     }
-    let mut bytes = Vec::new();
-    Read::take(&mut file, size_bytes).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-    parse(&bytes, fingerprint)
+    let bytes = read_at_most(file, max_bytes).map_err(|e| e.to_string())?;
+    parse(&bytes.ok_or_else(too_long)?, fingerprint)
 }
 
 /// The checkpoint in `bytes`.
@@ -150,6 +151,10 @@ fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
 /// One sentence about what is wrong with it.
 pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, String> {
     let damaged = || "it is damaged or cut short".to_owned();
+    let header_bytes = bytes.first_chunk::<8>().map_or(u64::MAX, |length| u64::from_le_bytes(*length));
+    if header_bytes > MAX_HEADER_BYTES {
+        return Err(damaged());
+    }
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| damaged())?;
     let metadata = header.metadata().clone().ok_or_else(damaged)?;
     let field = |name: &str| metadata.get(name).ok_or_else(|| format!("it has no `{name}`"));
@@ -183,6 +188,10 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
         return Err("its checksum does not match: it is damaged".to_owned());
     }
     let position: Position = serde_json::from_str(field("position")?).map_err(|_| damaged())?;
+    // A checksum only tells of accidents; whoever made the file may have meant it.
+    if !position.is_plausible() || params.iter().any(|w| !w.is_finite()) {
+        return Err("it holds numbers that no run can come to".to_owned());
+    }
     Ok(Checkpoint { position, state: TrainingState { step, params, moments } })
 }
 

@@ -4,9 +4,10 @@ use super::{RunError, checkpoint};
 use crate::atomic_write::{TEMPORARY_PREFIX, TEMPORARY_SUFFIX};
 use std::path::{Path, PathBuf};
 
-/// Everything a run writes. Only these are removed when a run is replaced.
+/// Everything a run writes. Only these are removed when a run is replaced, in this order:
+/// `config.toml`, by which a run's folder is told, goes last, so that whoever is interrupted can
+/// start again.
 const FILES: [&str; 12] = [
-    "config.toml",
     "metrics.csv",
     "final.png",
     "final.exr",
@@ -18,6 +19,7 @@ const FILES: [&str; 12] = [
     "run.json",
     checkpoint::CURRENT,
     checkpoint::PREVIOUS,
+    "config.toml",
 ];
 const EPOCHS: &str = "epochs";
 
@@ -41,8 +43,9 @@ impl RunFolder {
             Ok(_) if !path.is_dir() => return Err(occupied("a file is in the way; choose another --out")),
             Ok(_) => {}
         }
-        let mut entries = std::fs::read_dir(path).map_err(|e| occupied(&e.to_string()))?;
-        if entries.next().is_none() {
+        let mut entries = std::fs::read_dir(path).map_err(|e| occupied(&e.to_string()))?.flatten();
+        // A run that ended before it wrote anything leaves an empty folder for its pictures.
+        if entries.all(|entry| is_temporary(&entry.path()) || is_empty_epochs(&entry.path())) {
             return Ok(());
         }
         let is_run = path.join("config.toml").is_file();
@@ -62,15 +65,15 @@ impl RunFolder {
     pub fn create(path: &Path, force: bool) -> Result<Self, RunError> {
         Self::check(path, force)?;
         let folder = Self { path: path.to_owned() };
-        std::fs::create_dir_all(path).map_err(|e| folder.unwritable(&e))?;
+        folder.create_folders()?;
+        folder.remove_temporaries()?;
+        folder.remove_snapshots(0)?;
         for file in FILES {
             match std::fs::remove_file(path.join(file)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(folder.unwritable(&e)),
                 _ => {}
             }
         }
-        folder.remove_snapshots(0)?;
-        std::fs::create_dir_all(path.join(EPOCHS)).map_err(|e| folder.unwritable(&e))?;
         Ok(folder)
     }
 
@@ -85,15 +88,32 @@ impl RunFolder {
                 "there is no run in it (no config.toml); give the folder of an earlier run".to_owned();
             return Err(RunError::Folder { path: folder.path, reason });
         }
-        for dir in [path.to_owned(), path.join(EPOCHS)] {
+        folder.create_folders()?;
+        folder.remove_temporaries()?;
+        Ok(folder)
+    }
+
+    /// The folder and the one for its pictures, which must lie in it: files are removed there, and
+    /// a link in a folder that someone passed on may point anywhere.
+    fn create_folders(&self) -> Result<(), RunError> {
+        let epochs = self.path.join(EPOCHS);
+        std::fs::create_dir_all(&epochs).map_err(|e| self.unwritable(&e))?;
+        if std::fs::symlink_metadata(&epochs).map_err(|e| self.unwritable(&e))?.is_symlink() {
+            let reason = format!("{EPOCHS} in it is a link to another folder");
+            return Err(RunError::Folder { path: self.path.clone(), reason });
+        }
+        Ok(())
+    }
+
+    fn remove_temporaries(&self) -> Result<(), RunError> {
+        for dir in [self.path.clone(), self.path.join(EPOCHS)] {
             for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
                 if is_temporary(&entry.path()) {
-                    std::fs::remove_file(entry.path()).map_err(|e| folder.unwritable(&e))?;
+                    std::fs::remove_file(entry.path()).map_err(|e| self.unwritable(&e))?;
                 }
             }
         }
-        std::fs::create_dir_all(path.join(EPOCHS)).map_err(|e| folder.unwritable(&e))?;
-        Ok(folder)
+        Ok(())
     }
 
     /// Epochs that have a picture, in order.
@@ -141,6 +161,12 @@ fn snapshot_epoch(path: &Path) -> Option<u64> {
     let stem = path.file_stem()?.to_str()?;
     let named = path.extension()? == "png" && stem.len() >= 5 && stem.bytes().all(|b| b.is_ascii_digit());
     named.then(|| stem.parse().ok()).flatten()
+}
+
+fn is_empty_epochs(path: &Path) -> bool {
+    let is_left_over = |entry: std::fs::DirEntry| is_temporary(&entry.path());
+    path.file_name().is_some_and(|name| name == EPOCHS)
+        && std::fs::read_dir(path).is_ok_and(|entries| entries.flatten().all(is_left_over))
 }
 
 fn is_temporary(path: &Path) -> bool {

@@ -2,9 +2,10 @@
 
 use super::RunError;
 use crate::atomic_write::{Durability, atomic_write};
+use crate::read_file::open_regular;
 use crate::trainer::EpochSummary;
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 const HEADER: &str = "epoch,step,seconds,lr,loss,psnr_train,psnr_test\n";
@@ -70,13 +71,33 @@ fn line(row: &EpochSummary) -> String {
     )
 }
 
+/// Longest line read: far above what seven numbers take.
+const MAX_LINE_BYTES: u64 = 1024;
+
 /// The rows of epochs up to `last_epoch` in an earlier run's file. Reading stops at the first
-/// line that is not whole or not in order, which a kill or a full disk may have left.
-pub(super) fn read(path: &Path, last_epoch: u64) -> Vec<EpochSummary> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines = text.split_inclusive('\n').skip(1).map_while(|l| l.strip_suffix('\n'));
-    let rows = lines.map_while(parse).enumerate();
-    rows.map_while(|(i, row)| (row.epoch == i as u64 && row.epoch <= last_epoch).then_some(row)).collect()
+/// line that is not whole or not in order, which a kill or a full disk may have left; of a file
+/// that is something else, or endless, nothing more is read than that.
+pub fn read_metrics(path: &Path, last_epoch: u64) -> Vec<EpochSummary> {
+    let Ok((file, _)) = open_regular(path) else { return Vec::new() };
+    let mut lines = BufReader::new(file);
+    let mut rows = Vec::new();
+    if whole_line(&mut lines).is_none() {
+        return rows;
+    }
+    while let Some(row) = whole_line(&mut lines).as_deref().and_then(parse) {
+        if row.epoch != rows.len() as u64 || row.epoch > last_epoch {
+            break;
+        }
+        rows.push(row);
+    }
+    rows
+}
+
+/// The next line without its end; none where it has no end.
+fn whole_line(lines: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    lines.take(MAX_LINE_BYTES).read_line(&mut line).ok()?;
+    line.ends_with('\n').then(|| line.trim_end_matches('\n').to_owned())
 }
 
 fn parse(line: &str) -> Option<EpochSummary> {

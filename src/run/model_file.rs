@@ -120,6 +120,14 @@ impl ModelFile {
         read::load(path)
     }
 
+    /// The model in the bytes of a file.
+    ///
+    /// # Errors
+    /// One sentence about what is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        read::parse(bytes)
+    }
+
     fn tensors(&self) -> Vec<Tensor<'_>> {
         let layout = self.model.layout();
         assert_eq!(self.params.len(), layout.n_params(), "parameters of the model");

@@ -45,7 +45,7 @@ impl<'a> Recorder<'a> {
     ) -> Result<Self, RunError> {
         let rows = match *position == Position::default() {
             true => Vec::new(),
-            false => super::metrics::read(&folder.file("metrics.csv"), position.epochs_done),
+            false => super::read_metrics(&folder.file("metrics.csv"), position.epochs_done),
         };
         folder.remove_snapshots(rows.len() as u64)?;
         Ok(Self {

@@ -300,7 +300,7 @@ impl<'a> Trainer<'a> {
     /// Step `s` of the epoch in hand.
     fn step(&self, s: u32) -> Step {
         let (run, epoch) = (self.run, self.position.epochs_done);
-        let index = epoch * u64::from(self.steps_per_epoch()) + u64::from(s);
+        let index = epoch.saturating_mul(u64::from(self.steps_per_epoch())).saturating_add(u64::from(s));
         let first_sample = s * run.batch_size;
         Step {
             index,
@@ -316,7 +316,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn steps_per_epoch(&self) -> u32 {
-        self.run.samples.len().div_ceil(self.run.batch_size)
+        self.run.steps_per_epoch()
     }
 
     fn n_steps(&self) -> u64 {
@@ -324,8 +324,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn steps_done(&self) -> u64 {
-        self.position.epochs_done * u64::from(self.steps_per_epoch())
-            + u64::from(self.position.steps_into_epoch)
+        let whole = self.position.epochs_done.saturating_mul(u64::from(self.steps_per_epoch()));
+        whole.saturating_add(u64::from(self.position.steps_into_epoch))
     }
 
     fn outcome(&self, evaluation: Option<Evaluation>) -> Outcome {

@@ -1,5 +1,6 @@
 //! Where a run stands, and what is needed to go on from there.
 
+use crate::config::Resolved;
 use crate::model::TrainingState;
 use crate::picture::{Picture, SquaredError};
 
@@ -21,6 +22,22 @@ pub struct Position {
 impl Default for Position {
     fn default() -> Self {
         Self { epochs_done: 0, steps_into_epoch: 0, loss_sum: 0.0, seconds: 0.0, lr_scale: 1.0 }
+    }
+}
+
+impl Position {
+    /// Whether a run can come here: what it counts is in range, whatever was read from a file.
+    pub fn is_plausible(&self) -> bool {
+        self.lr_scale > 0.0 && self.lr_scale <= 1.0 && self.seconds >= 0.0 && self.loss_sum.is_finite()
+    }
+
+    /// Whether `run` comes here after `step` optimiser steps.
+    pub fn belongs_to(&self, run: &Resolved, step: u64) -> bool {
+        let steps = u128::from(self.epochs_done) * u128::from(run.steps_per_epoch())
+            + u128::from(self.steps_into_epoch);
+        self.epochs_done <= run.epochs
+            && self.steps_into_epoch <= run.steps_per_epoch()
+            && u128::from(step) == steps
     }
 }
 

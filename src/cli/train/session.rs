@@ -72,6 +72,8 @@ impl Session {
         let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
         let picture = load(&file, config.picture.size)?;
         let run = config.resolve(&picture)?;
+        // The device first: it refuses a network that does not fit, before as much is read.
+        let mut opened = open(&run, &picture, args.threads.into())?;
         let checkpoint = checkpoint::load(&folder, fingerprint(&run, &picture))?;
         let done = checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
         if done > run.epochs {
@@ -80,8 +82,12 @@ impl Session {
                 run.epochs
             );
         }
-        let mut opened = open(&run, &picture, args.threads.into())?;
         if let Some(checkpoint) = &checkpoint {
+            if !checkpoint.position.belongs_to(&run, checkpoint.state.step) {
+                bail!(
+                    "the checkpoint does not belong to the run in config.toml; begin anew with `afterimage train PICTURE --out DIR --force`"
+                );
+            }
             opened.backend.set_state(&checkpoint.state)?;
         }
         if run.config != earlier {

@@ -2,11 +2,11 @@
 
 use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, OWN_KEYS};
 use crate::model::{Activation, Encoding, Mlp, Model};
+use crate::read_file::{open_regular, read_at_most};
 use safetensors::tensor::TensorInfo;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -14,38 +14,42 @@ use std::str::FromStr;
 const MAX_FILE_BYTES: u64 = 1 << 30;
 const MAX_HEADER_BYTES: u64 = 1 << 20;
 const MAX_TENSORS: usize = 1024;
+/// Pixels of the picture behind a model: more than can be trained on.
+const MAX_PIXELS: u64 = 1 << 30;
 
 pub(super) fn load(path: &Path) -> Result<ModelFile, ModelFileError> {
-    let bytes = read_checked(path)?;
-    parse(&bytes).map_err(|detail| ModelFileError::Invalid { path: path.to_owned(), detail })
-}
-
-/// The whole file, once its length and that of its header are known to be sane.
-fn read_checked(path: &Path) -> Result<Vec<u8>, ModelFileError> {
     let read_error = |source| ModelFileError::Read { path: path.to_owned(), source };
     let invalid = |detail| ModelFileError::Invalid { path: path.to_owned(), detail };
-    let mut file = File::open(path).map_err(read_error)?;
-    let size_bytes = file.metadata().map_err(read_error)?.len();
-    if size_bytes > MAX_FILE_BYTES {
-        return Err(invalid(format!("it has {size_bytes} bytes; at most {MAX_FILE_BYTES} are read")));
-    }
-    let mut bytes = Vec::new();
-    file.by_ref().take(8).read_to_end(&mut bytes).map_err(read_error)?;
-    let Ok(length) = <[u8; 8]>::try_from(bytes.as_slice()) else {
-        return Err(invalid("it is too short to have a safetensors header".to_owned()));
-    };
-    let header_bytes = u64::from_le_bytes(length);
-    if header_bytes > MAX_HEADER_BYTES || header_bytes + 8 > size_bytes {
-        return Err(invalid(format!(
-            "it does not start as a safetensors file does, or is cut short \
-             (header of {header_bytes} bytes in a file of {size_bytes})"
-        )));
-    }
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
-    Ok(bytes)
+    let (mut file, size_bytes) = open_regular(path).map_err(read_error)?;
+    // Looked at first, so that a large file that is something else is not read at all.
+    let mut start = Vec::new();
+    file.by_ref().take(8).read_to_end(&mut start).map_err(read_error)?;
+    check_lengths(&start, size_bytes).map_err(invalid)?;
+    file.rewind().map_err(read_error)?;
+    let bytes = read_at_most(file, MAX_FILE_BYTES).map_err(read_error)?;
+    parse(&bytes.ok_or_else(|| invalid("it grew while it was read".to_owned()))?).map_err(invalid)
 }
 
-fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
+/// Checks the length of the file and the length of the header, in its first 8 bytes.
+fn check_lengths(start: &[u8], size_bytes: u64) -> Result<(), String> {
+    if size_bytes > MAX_FILE_BYTES {
+        return Err(format!("it has {size_bytes} bytes; at most {MAX_FILE_BYTES} are read"));
+    }
+    let Some(length) = start.first_chunk::<8>() else {
+        return Err("it is too short to have a safetensors header".to_owned());
+    };
+    let header_bytes = u64::from_le_bytes(*length);
+    if header_bytes > MAX_HEADER_BYTES || header_bytes + 8 > size_bytes {
+        return Err(format!(
+            "it does not start as a safetensors file does, or is cut short \
+             (header of {header_bytes} bytes in a file of {size_bytes})"
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
+    check_lengths(bytes, bytes.len() as u64)?;
     let (header_bytes, header) = SafeTensors::read_metadata(bytes)
         .map_err(|e| format!("its header does not match its contents ({e}); it may be cut short"))?;
     let values = &bytes[8 + header_bytes..];
@@ -64,12 +68,18 @@ fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
     let model = tensors.model(field.activation("activation", "w0")?, {
         field.activation("output_activation", "output_w0")?
     })?;
+    let (width, height) = (field.side("width")?, field.side("height")?);
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(format!(
+            "its metadata has a picture of {width}x{height}; at most {MAX_PIXELS} pixels are possible"
+        ));
+    }
     Ok(ModelFile {
         params: tensors.params(&model)?,
         model,
         coords: field.one_of("coords", &COORDS)?,
-        width: field.side("width")?,
-        height: field.side("height")?,
+        width,
+        height,
         depth: field.one_of("depth", &DEPTHS)?,
         metadata: metadata.iter().filter(|(k, _)| !OWN_KEYS.contains(&k.as_str())).map(own).collect(),
     })

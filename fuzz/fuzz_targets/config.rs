@@ -1,0 +1,26 @@
+//! A configuration from a stranger: refused with a sentence, or one that is written and read back
+//! as it was, also after every default is filled in.
+#![no_main]
+
+use afterimage::config::Config;
+use afterimage::picture::{Picture, Pixels};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(config) = Config::parse(text) else { return };
+    if config.check().is_err() {
+        return;
+    }
+    assert_eq!(Config::parse(&config.to_toml()).as_ref(), Ok(&config));
+    // Frequencies are drawn when a configuration is resolved: many only take time.
+    if config.encoding.features.is_some_and(|m| m > 1 << 10) {
+        return;
+    }
+    for pixels in [Pixels::U8(vec![7; 5 * 3 * 3]), Pixels::F32(vec![0.5; 5 * 3 * 3])] {
+        let picture = Picture { width: 5, height: 3, channels: 3, pixels };
+        let run = config.resolve(&picture).expect("what was checked can be resolved");
+        assert_eq!(Config::parse(&run.config.to_toml()).as_ref(), Ok(&run.config));
+        assert_eq!(run.config.resolve(&picture).as_ref().ok(), Some(&run));
+    }
+});

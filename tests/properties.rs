@@ -1,0 +1,352 @@
+//! What must hold for any size, seed, shape and value.
+
+use afterimage::backend::gpu::memory::{Budget, Layout};
+use afterimage::backend::gpu::plan::training_step;
+use afterimage::backend::{BackendError, Job};
+use afterimage::config::Config;
+use afterimage::model::{
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
+    Schedule, Shuffle, TrainingState,
+};
+use afterimage::picture::{Depth, Picture, Pixels, load, save_png};
+use afterimage::run::checkpoint::{self, Fingerprint};
+use afterimage::run::model_file::ModelFile;
+use afterimage::run::{MetricsWriter, RunFolder, read_metrics};
+use afterimage::trainer::{Checkpoint, EpochSummary, Position};
+use proptest::collection::{btree_map, vec};
+use proptest::num::f64::{INFINITE, NORMAL, SUBNORMAL, ZERO};
+use proptest::option::of;
+use proptest::prelude::*;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+fn cases(n: u32) -> ProptestConfig {
+    // What failed is printed; it belongs into a test of its own, not into a file of seeds.
+    ProptestConfig { cases: n, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn the_shuffle_is_a_bijection(n in 1u32..5000, seed: u64, epoch: u64) {
+        let shuffle = Shuffle::new(n, seed, epoch);
+        let mut seen = vec![false; n as usize];
+        for i in 0..n {
+            let index = shuffle.index(i);
+            prop_assert!(index < n, "{index} of {n}");
+            prop_assert!(!std::mem::replace(&mut seen[index as usize], true), "{index} twice");
+        }
+    }
+
+    #[test]
+    fn the_shuffle_of_any_size_stays_in_range_and_repeats_nothing(
+        n in prop_oneof![1u32..=u32::MAX, (1u32..=31).prop_map(|b| 1 << b), u32::MAX - 9..=u32::MAX],
+        seed: u64,
+        epoch: u64,
+        first: u32,
+    ) {
+        let shuffle = Shuffle::new(n, seed, epoch);
+        let first = first % n;
+        let samples: HashSet<u32> =
+            (first..n).take(500).chain(0..500.min(n)).chain(n.saturating_sub(500)..n).collect();
+        let indices: HashSet<u32> = samples.iter().map(|&i| shuffle.index(i)).collect();
+        prop_assert_eq!(indices.len(), samples.len());
+        prop_assert!(indices.iter().all(|&index| index < n));
+    }
+}
+
+/// Widths that make small and large layers, some a power of two and some not.
+fn width(max_bits: u32) -> impl Strategy<Value = usize> {
+    (0..=max_bits, 0usize..1 << 20).prop_map(|(bits, rest)| (1 << bits) + rest % (1 << bits))
+}
+
+fn optimizer() -> impl Strategy<Value = Optimizer> {
+    let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.0 };
+    prop_oneof![
+        Just(adam),
+        Just(Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 }),
+        Just(Optimizer::Sgd { momentum: 0.5, weight_decay: 0.0 }),
+    ]
+}
+
+prop_compose! {
+    /// A job whose picture has a size but no pixels, which no planner looks at.
+    fn job()(
+        (width_, height) in (1u32..70_000, 1u32..10_000),
+        channels in 1usize..=4,
+        pixels in prop_oneof![Just(Pixels::U8(vec![])), Just(Pixels::U16(vec![])), Just(Pixels::F32(vec![]))],
+        n_frequencies in of(width(13)),
+        hidden_width in width(17),
+        n_layers in 2usize..12,
+        optimizer in optimizer(),
+        batch in prop_oneof![1u32..5000, 1..=u32::MAX],
+    ) -> Job {
+        let encoding = n_frequencies.map_or(Encoding::Identity, |m| Encoding::Fourier { frequencies: vec![[0.0; 2]; m] });
+        let network = Mlp {
+            input_width: encoding.output_width(),
+            hidden_width,
+            output_width: channels,
+            n_layers,
+            activation: Activation::Relu,
+            output_activation: Activation::Sigmoid,
+        };
+        let picture = Picture { width: width_, height, channels, pixels };
+        let samples = SampleSet { width: width_, height, holdout: Holdout::None };
+        Job {
+            model: Model { encoding, network },
+            raster: picture.raster(Coords::Center),
+            samples,
+            picture: Arc::new(picture),
+            loss: Loss::Mse,
+            optimizer,
+            batch_size: batch.min(samples.len()),
+        }
+    }
+}
+
+prop_compose! {
+    /// From far below what WebGPU guarantees (128 MiB a binding) to all there may be.
+    fn budget()(
+        binding_bits in 13u32..31,
+        part_bits in 0u32..31,
+        batch_bits in 8u32..31,
+        max_groups in 64u32..=65_535,
+    ) -> Budget {
+        let max_binding_bytes = 1 << binding_bits;
+        Budget {
+            max_binding_bytes,
+            picture_part_bytes: max_binding_bytes.min(1 << part_bits),
+            max_groups,
+            batch_bytes: 1 << batch_bits,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(2000))]
+
+    #[test]
+    fn what_the_planner_lays_out_fits(job in job(), budget in budget()) {
+        let (layout, training) = match Layout::training(&job, budget) {
+            Ok(planned) => planned,
+            Err(BackendError::DoesNotFit(text)) => {
+                prop_assert!(text.contains("--backend cpu"), "{text}");
+                return Ok(());
+            }
+            Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        };
+        for buffer in &layout.buffers {
+            prop_assert!(buffer.n_words() > 0, "{} is empty", buffer.name);
+            prop_assert!(buffer.size_bytes() <= budget.max_binding_bytes, "{buffer:?} of {budget:?}");
+        }
+        let batch = job.batch_size as usize;
+        prop_assert!((1..=batch).contains(&layout.chunk));
+        prop_assert!(layout.tile >= 1);
+        let forward = [layout.forward.coords, layout.forward.features].into_iter().chain(layout.forward.z.clone());
+        let batch_bytes: u64 = forward.chain([training.targets]).map(|id| layout.buffers[id.0].size_bytes()).sum();
+        prop_assert!(batch_bytes <= budget.batch_bytes, "{batch_bytes} bytes of {budget:?}");
+        let words: u64 = layout.buffers.iter().filter(|b| b.name.starts_with("picture_")).map(|b| b.n_words()).sum();
+        prop_assert!(words * 4 >= job.picture.n_pixels() * job.picture.channels as u64);
+        if batch.div_ceil(layout.chunk) <= 16 {
+            let plan = training_step(&job, &layout, &training, batch);
+            prop_assert!(plan.dispatches.len() > batch.div_ceil(layout.chunk));
+        }
+    }
+}
+
+fn finite() -> impl Strategy<Value = f64> {
+    NORMAL | SUBNORMAL | ZERO
+}
+
+fn weights(n: usize) -> impl Strategy<Value = Vec<f32>> {
+    use proptest::num::f32::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+    vec(NORMAL | SUBNORMAL | ZERO | POSITIVE | NEGATIVE, n)
+}
+
+fn activation() -> impl Strategy<Value = Activation> {
+    prop_oneof![
+        Just(Activation::Identity),
+        Just(Activation::Relu),
+        Just(Activation::Sigmoid),
+        (-1e30f32..1e30).prop_map(|w0| Activation::Sine { w0 }),
+    ]
+}
+
+prop_compose! {
+    fn model()(
+        n_frequencies in of(1usize..20),
+        hidden_width in 1usize..20,
+        output_width in 1usize..=4,
+        n_layers in 2usize..6,
+        activation in activation(),
+        output_activation in activation(),
+        seed: u64,
+    ) -> Model {
+        let spec = n_frequencies.map_or(EncodingSpec::None, |n_frequencies| EncodingSpec::Gaussian { n_frequencies, sigma: 9.0 });
+        let encoding = Encoding::new(spec, seed);
+        let input_width = encoding.output_width();
+        let network = Mlp { input_width, hidden_width, output_width, n_layers, activation, output_activation };
+        Model { encoding, network }
+    }
+}
+
+prop_compose! {
+    fn model_file()(model in model())(
+        params in weights(model.layout().n_params()),
+        model in Just(model),
+        coords in prop_oneof![Just(Coords::Center), Just(Coords::Corner)],
+        width in 1u32..30_000,
+        height in 1u32..30_000,
+        depth in prop_oneof![Just(Depth::U8), Just(Depth::U16), Just(Depth::F32)],
+        metadata in btree_map("x.*", ".*", 0..4),
+    ) -> ModelFile {
+        ModelFile { model, params, coords, width, height, depth, metadata }
+    }
+}
+
+prop_compose! {
+    fn checkpoint()(n_params in 1usize..200, n_moments in 0usize..3)(
+        params in weights(n_params),
+        moments in vec(weights(n_params), n_moments),
+        (epochs_done, step): (u64, u64),
+        steps_into_epoch: u32,
+        loss_sum in finite(),
+        seconds in 0.0f64..1e12,
+        halved in 0..=4,
+    ) -> Checkpoint {
+        let lr_scale = 0.5f64.powi(halved);
+        Checkpoint {
+            position: Position { epochs_done, steps_into_epoch, loss_sum, seconds, lr_scale },
+            state: TrainingState { step, params, moments },
+        }
+    }
+}
+
+/// Equal to the bit: -0 is not 0.
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+fn run_folder() -> (tempfile::TempDir, RunFolder) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = RunFolder::create(&dir.path().join("run"), false).expect("created");
+    (dir, folder)
+}
+
+prop_compose! {
+    fn row(epoch: u64)(
+        step: u64,
+        milliseconds in 0u64..1 << 40,
+        lr in finite(),
+        loss in of(finite()),
+        psnr_train in finite() | INFINITE,
+        psnr_test in of(finite() | INFINITE),
+    ) -> EpochSummary {
+        // Times are written in whole milliseconds.
+        let seconds = milliseconds as f64 / 1000.0;
+        EpochSummary { epoch, step, seconds, lr, loss, psnr_train, psnr_test }
+    }
+}
+
+fn picture() -> impl Strategy<Value = Picture> {
+    (1u32..40, 1u32..40, 1usize..=4).prop_flat_map(|(width, height, channels)| {
+        let n = width as usize * height as usize * channels;
+        let u8s = vec(any::<u8>(), n).prop_map(Pixels::U8);
+        let u16s = vec(any::<u16>(), n).prop_map(Pixels::U16);
+        let pixels = prop_oneof![u8s, u16s];
+        pixels.prop_map(move |pixels| Picture { width, height, channels, pixels })
+    })
+}
+
+prop_compose! {
+    fn config()(
+        file in of(".{0,40}"),
+        (features, sigma) in (of(any::<u32>()), of(any::<f32>().prop_filter("TOML keeps no NaN bits", |v| !v.is_nan()))),
+        (hidden, layers, w0) in (of(any::<u32>()), of(any::<u32>()), of(-1e38f32..1e38)),
+        activation in of(".{0,10}"),
+        (epochs, seed, snapshot_every) in (of(any::<u64>()), of(any::<u64>()), of(any::<u64>())),
+        (lr, momentum, beta2) in (of(finite()), of(finite()), of(finite())),
+        batch in of(prop_oneof![Just("full".to_owned()), (1..=u32::MAX).prop_map(|n| n.to_string())]),
+        size in of(prop_oneof![Just("native".to_owned()), (1u32.., 1u32..).prop_map(|(w, h)| format!("{w}x{h}"))]),
+        checkpoint_every in of(prop_oneof![Just("never".to_owned()), (1u64..).prop_map(|n| n.to_string()), (1u64..).prop_map(|n| format!("{n}s"))]),
+        schedule in of(prop_oneof![Just(Schedule::Cosine), Just(Schedule::Constant)]),
+        init in of(prop_oneof![Just(Init::Siren), Just(Init::Torch)]),
+    ) -> Config {
+        let mut config = Config::default();
+        config.picture.file = file.map(Into::into);
+        config.picture.size = size.map(|text| text.parse().expect("a size"));
+        config.encoding.features = features.map(|n| n as usize);
+        config.encoding.sigma = sigma;
+        config.network.hidden = hidden.map(|n| n as usize);
+        config.network.layers = layers.map(|n| n as usize);
+        config.network.w0 = w0;
+        config.network.activation = activation;
+        config.network.init = init;
+        config.training.epochs = epochs;
+        config.training.seed = seed;
+        config.training.lr = lr;
+        config.training.momentum = momentum;
+        config.training.beta2 = beta2;
+        config.training.schedule = schedule;
+        config.training.batch = batch.map(|text| text.parse().expect("a batch"));
+        config.output.snapshot_every = snapshot_every;
+        config.output.checkpoint_every = checkpoint_every.map(|text| text.parse().expect("an interval"));
+        config
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn a_model_comes_back(file in model_file()) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("model.safetensors");
+        file.save(&path).expect("written");
+        let read = ModelFile::load(&path).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!(bits(&read.params), bits(&file.params));
+        prop_assert_eq!(read, file);
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back(checkpoint in checkpoint(), picture: u32) {
+        let (_dir, folder) = run_folder();
+        let (n_params, n_moments) = (checkpoint.state.params.len(), checkpoint.state.moments.len());
+        let fingerprint = Fingerprint { picture, n_params, n_moments };
+        checkpoint::save(&folder, &checkpoint, fingerprint).expect("written");
+        let read = checkpoint::load(&folder, fingerprint).expect("whole").expect("there");
+        prop_assert_eq!(bits(&read.state.params), bits(&checkpoint.state.params));
+        prop_assert_eq!(read.position.loss_sum.to_bits(), checkpoint.position.loss_sum.to_bits());
+        prop_assert_eq!(read, checkpoint);
+    }
+
+    #[test]
+    fn metrics_come_back(rows in (0..20usize).prop_flat_map(|n| (0..n as u64).map(row).collect::<Vec<_>>()), begun in 0usize..20) {
+        let (_dir, folder) = run_folder();
+        let path = folder.file("metrics.csv");
+        let begun = begun.min(rows.len());
+        let mut writer = MetricsWriter::create(&path, &rows[..begun]).expect("created");
+        for row in &rows[begun..] {
+            writer.write(row).expect("written");
+        }
+        prop_assert_eq!(read_metrics(&path, u64::MAX), rows.as_slice());
+    }
+
+    #[test]
+    fn a_png_comes_back(picture in picture()) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("a.png");
+        save_png(&picture, &path).expect("written");
+        prop_assert_eq!(load(&path).expect("read"), picture);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(2000))]
+
+    #[test]
+    fn a_configuration_comes_back(config in config()) {
+        prop_assert_eq!(Config::parse(&config.to_toml()), Ok(config));
+    }
+}
