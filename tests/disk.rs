@@ -2,12 +2,15 @@
 //! sentence, nothing torn, and the run goes on to the same bits once there is room again.
 #![cfg(target_os = "linux")]
 
+#[path = "common/program.rs"]
+mod program;
 #[path = "common/runs.rs"]
 mod runs;
 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
-use runs::{EPOCHS, assert_same_run, metrics, program, resume, train, undisturbed};
+use program::{program, resume, train};
+use runs::{EPOCHS, assert_same_run, metrics, undisturbed};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
