@@ -51,7 +51,10 @@ impl Results<'_> {
         let snapshots = folder.snapshots();
         self.save_strip(&snapshots, reconstruction)?;
         let frames: Vec<(u64, PathBuf)> = snapshots.iter().map(|&e| (e, folder.snapshot(e))).collect();
-        report::save_film(&folder.file("progress.gif"), &frames, &Film::default())?;
+        // Someone may have removed the pictures of a run that is resumed after its last epoch.
+        if !frames.is_empty() {
+            report::save_film(&folder.file("progress.gif"), &frames, &Film::default())?;
+        }
         self.manifest(backend).save(&folder.file("run.json"))
     }
 
