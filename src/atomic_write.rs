@@ -61,8 +61,10 @@ fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 /// What the operating system said, without the temporary file's name: the caller names the file
 /// that was to be written.
 fn without_path(error: io::Error) -> io::Error {
-    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
-    source.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
+    let first = std::error::Error::source(&error);
+    let mut causes = std::iter::successors(first, |cause| cause.source());
+    let code = causes.find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error());
+    code.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// The rename itself is only on the disk once the folder is. Windows has no such call.
@@ -73,6 +75,14 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_does_not_name_the_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = atomic_write(&folder.path().join("missing/a"), Durability::Cached, |_| Ok(()));
+        let text = error.unwrap_err().to_string();
+        assert!(!text.contains(TEMPORARY_PREFIX), "{text}");
+    }
 
     #[test]
     fn a_failed_write_keeps_the_old_file_and_leaves_nothing_behind() {

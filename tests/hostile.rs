@@ -1,8 +1,8 @@
 //! Files that someone made to do harm: refused in one sentence, in little time and memory.
 #![cfg(unix)]
 
-#[path = "common/runs.rs"]
-mod runs;
+#[path = "common/program.rs"]
+mod program;
 
 use afterimage::config::Config;
 use afterimage::model::TrainingState;
@@ -11,7 +11,7 @@ use afterimage::run::model_file::ModelFile;
 use afterimage::run::{RunFolder, read_metrics};
 use afterimage::trainer::{Checkpoint, Position};
 use predicates::str::contains;
-use runs::{resume, train};
+use program::{program, resume, train};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -176,4 +176,20 @@ fn what_a_model_says_of_its_picture_is_only_text() {
     changed[at..at + to.len()].copy_from_slice(to);
     let file = ModelFile::parse(&changed).expect("a model");
     assert!(file.metadata["config"].contains("/dev/././zero"));
+}
+
+/// A name that a configuration cannot hold.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_not_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = temporary_folder();
+    let picture = dir.path().join(std::ffi::OsStr::from_bytes(b"na\xefve.png"));
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"), &picture)
+        .expect("copied");
+    let mut command = assert_cmd::Command::new(program());
+    command.arg("train").arg(&picture).arg("--out").arg(dir.path().join("run")).args(["--size", "4x4"]);
+    command.args(["--backend", "cpu", "--epochs", "1"]);
+    command.assert().code(1).stderr(contains("is not UTF-8"));
+    assert!(!dir.path().join("run").exists());
 }

@@ -3,7 +3,7 @@
 use afterimage::backend::gpu::memory::{Budget, Layout};
 use afterimage::backend::gpu::plan::training_step;
 use afterimage::backend::{BackendError, Job};
-use afterimage::config::Config;
+use afterimage::config::{ActivationKind, Config};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
     Schedule, Shuffle, TrainingState,
@@ -29,7 +29,7 @@ proptest! {
     #![proptest_config(cases(200))]
 
     #[test]
-    fn the_shuffle_is_a_bijection(n in 1u32..5000, seed: u64, epoch: u64) {
+    fn the_shuffle_is_a_bijection(n in 1u32..5000, seed in any::<u64>(), epoch in any::<u64>()) {
         let shuffle = Shuffle::new(n, seed, epoch);
         let mut seen = vec![false; n as usize];
         for i in 0..n {
@@ -42,9 +42,9 @@ proptest! {
     #[test]
     fn the_shuffle_of_any_size_stays_in_range_and_repeats_nothing(
         n in prop_oneof![1u32..=u32::MAX, (1u32..=31).prop_map(|b| 1 << b), u32::MAX - 9..=u32::MAX],
-        seed: u64,
-        epoch: u64,
-        first: u32,
+        seed in any::<u64>(),
+        epoch in any::<u64>(),
+        first in any::<u32>(),
     ) {
         let shuffle = Shuffle::new(n, seed, epoch);
         let first = first % n;
@@ -155,7 +155,7 @@ proptest! {
     }
 }
 
-fn finite() -> impl Strategy<Value = f64> {
+fn finite() -> proptest::num::f64::Any {
     NORMAL | SUBNORMAL | ZERO
 }
 
@@ -181,7 +181,7 @@ prop_compose! {
         n_layers in 2usize..6,
         activation in activation(),
         output_activation in activation(),
-        seed: u64,
+        seed in any::<u64>(),
     ) -> Model {
         let spec = n_frequencies.map_or(EncodingSpec::None, |n_frequencies| EncodingSpec::Gaussian { n_frequencies, sigma: 9.0 });
         let encoding = Encoding::new(spec, seed);
@@ -209,8 +209,8 @@ prop_compose! {
     fn checkpoint()(n_params in 1usize..200, n_moments in 0usize..3)(
         params in weights(n_params),
         moments in vec(weights(n_params), n_moments),
-        (epochs_done, step): (u64, u64),
-        steps_into_epoch: u32,
+        (epochs_done, step) in any::<(u64, u64)>(),
+        steps_into_epoch in any::<u32>(),
         loss_sum in finite(),
         seconds in 0.0f64..1e12,
         halved in 0..=4,
@@ -236,7 +236,7 @@ fn run_folder() -> (tempfile::TempDir, RunFolder) {
 
 prop_compose! {
     fn row(epoch: u64)(
-        step: u64,
+        step in any::<u64>(),
         milliseconds in 0u64..1 << 40,
         lr in finite(),
         loss in of(finite()),
@@ -264,7 +264,7 @@ prop_compose! {
         file in of(".{0,40}"),
         (features, sigma) in (of(any::<u32>()), of(any::<f32>().prop_filter("TOML keeps no NaN bits", |v| !v.is_nan()))),
         (hidden, layers, w0) in (of(any::<u32>()), of(any::<u32>()), of(-1e38f32..1e38)),
-        activation in of(".{0,10}"),
+        activation in of(prop_oneof![Just(ActivationKind::Relu), Just(ActivationKind::Sine)]),
         (epochs, seed, snapshot_every) in (of(any::<u64>()), of(any::<u64>()), of(any::<u64>())),
         (lr, momentum, beta2) in (of(finite()), of(finite()), of(finite())),
         batch in of(prop_oneof![Just("full".to_owned()), (1..=u32::MAX).prop_map(|n| n.to_string())]),
@@ -310,7 +310,7 @@ proptest! {
     }
 
     #[test]
-    fn a_checkpoint_comes_back(checkpoint in checkpoint(), picture: u32) {
+    fn a_checkpoint_comes_back(checkpoint in checkpoint(), picture in any::<u32>()) {
         let (_dir, folder) = run_folder();
         let (n_params, n_moments) = (checkpoint.state.params.len(), checkpoint.state.moments.len());
         let fingerprint = Fingerprint { picture, n_params, n_moments };

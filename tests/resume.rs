@@ -1,12 +1,15 @@
 //! Nothing is lost: stopped, killed and damaged runs go on to the same bits.
 #![cfg(unix)]
 
+#[path = "common/program.rs"]
+mod program;
 #[path = "common/runs.rs"]
 mod runs;
 
 use assert_cmd::Command;
 use predicates::str::contains;
-use runs::{EPOCHS, assert_same_run, metrics, program, resume, train, undisturbed};
+use program::{program, resume, train};
+use runs::{EPOCHS, assert_same_run, metrics, undisturbed};
 use std::process::Stdio;
 use std::time::Duration;
 

@@ -194,6 +194,9 @@ impl Config {
     }
 
     /// As TOML text.
+    ///
+    /// # Panics
+    /// When the picture's path is not UTF-8, or a number is above what TOML can hold (2^63 - 1).
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every configuration can be written as TOML")
     }

@@ -71,8 +71,9 @@ fn line(row: &EpochSummary) -> String {
     )
 }
 
-/// Longest line read: far above what seven numbers take.
-const MAX_LINE_BYTES: u64 = 1024;
+/// Longest line read. A number as small as 1e-308 is written with all its zeros, so that seven of
+/// them may take 2 KiB.
+const MAX_LINE_BYTES: u64 = 4096;
 
 /// The rows of epochs up to `last_epoch` in an earlier run's file. Reading stops at the first
 /// line that is not whole or not in order, which a kill or a full disk may have left; of a file

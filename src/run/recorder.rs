@@ -47,7 +47,9 @@ impl<'a> Recorder<'a> {
             true => Vec::new(),
             false => super::read_metrics(&folder.file("metrics.csv"), position.epochs_done),
         };
-        folder.remove_snapshots(rows.len() as u64)?;
+        // Pictures stay even where the metrics of their epochs were lost.
+        let first_to_come = if *position == Position::default() { 0 } else { position.epochs_done + 1 };
+        folder.remove_snapshots(first_to_come)?;
         Ok(Self {
             metrics: MetricsWriter::create(&folder.file("metrics.csv"), &rows)?,
             snapshots: SnapshotWriter::start()?,
@@ -113,7 +115,7 @@ impl Observer for Recorder<'_> {
     fn retreat(&mut self, position: &Position) -> Result<(), RunError> {
         self.snapshots.flush()?;
         self.rows.truncate(position.epochs_done as usize + 1);
-        self.folder.remove_snapshots(self.rows.len() as u64)?;
+        self.folder.remove_snapshots(position.epochs_done + 1)?;
         self.metrics = MetricsWriter::create(&self.folder.file("metrics.csv"), &self.rows)?;
         Ok(())
     }

@@ -53,7 +53,11 @@ impl Results<'_> {
         let snapshots = folder.snapshots();
         self.save_strip(&snapshots, reconstruction)?;
         let frames: Vec<(u64, PathBuf)> = snapshots.iter().map(|&e| (e, folder.snapshot(e))).collect();
-        Ok(report::save_film(&folder.file("progress.gif"), &frames, &Film::default())?)
+        // Someone may have removed the pictures of a run that is resumed after its last epoch.
+        if !frames.is_empty() {
+            report::save_film(&folder.file("progress.gif"), &frames, &Film::default())?;
+        }
+        Ok(())
     }
 
     fn save_model(&self, backend: &mut dyn Backend) -> Result<(), RunError> {

@@ -47,7 +47,11 @@ impl Session {
         RunFolder::check(&out, args.force)?;
         let picture = load(&file, config.picture.size)?;
         // Absolute, so that the configuration repeats the run from any folder.
-        config.picture.file = Some(std::path::absolute(&file)?);
+        let absolute = std::path::absolute(&file)?;
+        if absolute.to_str().is_none() {
+            bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", absolute.display());
+        }
+        config.picture.file = Some(absolute);
         let run = config.resolve(&picture)?;
         let opened = open(&run, &picture, args.threads.into())?;
         let folder = RunFolder::create(&out, args.force)?;
