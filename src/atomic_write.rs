@@ -46,25 +46,18 @@ pub fn atomic_write(
     Ok(())
 }
 
+/// The errors of `tempfile` name the temporary file and hide what the operating system said, which
+/// is all that is wanted here: the caller names the file that was to be written.
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY_PREFIX).suffix(TEMPORARY_SUFFIX);
+    let mut code = None;
     // Temporary files are private by default; what is renamed should be as readable as any file.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder).map_err(without_path)
-}
-
-/// What the operating system said, without the temporary file's name: the caller names the file
-/// that was to be written.
-fn without_path(error: io::Error) -> io::Error {
-    let first = std::error::Error::source(&error);
-    let mut causes = std::iter::successors(first, |cause| cause.source());
-    let code = causes.find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error());
-    code.map_or(error, io::Error::from_raw_os_error)
+    let mut open = |path: &Path| {
+        let opened = File::options().read(true).write(true).create_new(true).open(path);
+        opened.inspect_err(|e| code = e.raw_os_error())
+    };
+    let mut builder = tempfile::Builder::new();
+    let made = builder.prefix(TEMPORARY_PREFIX).suffix(TEMPORARY_SUFFIX).make_in(folder, &mut open);
+    made.map_err(|error| code.map_or(error, io::Error::from_raw_os_error))
 }
 
 /// The rename itself is only on the disk once the folder is. Windows has no such call.

@@ -190,7 +190,7 @@ fn as_ordinary_user(dir: &Path, out: &Path) -> Command {
         return command;
     }
     std::fs::set_permissions(dir, PermissionsExt::from_mode(0o755)).expect("changed");
-    let (binary, picture) = (dir.join("afterimage"), dir.join("picture.png"));
+    let (binary, picture) = (dir.join("afterimage"), dir.join("astronaut.png"));
     std::fs::copy(program(), &binary).expect("copied");
     let mut args: Vec<std::ffi::OsString> = command.get_args().map(Into::into).collect();
     std::fs::copy(&args[1], &picture).expect("copied");
