@@ -9,7 +9,7 @@ mod runs;
 use assert_cmd::Command;
 use predicates::str::contains;
 use program::{program, resume, train};
-use runs::{EPOCHS, assert_same_run, metrics, undisturbed};
+use runs::{EPOCHS, assert_same_run, undisturbed};
 use std::process::Stdio;
 use std::time::Duration;
 
