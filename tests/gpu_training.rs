@@ -41,7 +41,7 @@ fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
 #[test]
 fn lockstep_relu_adam() {
     let Some(gpu) = open(false) else { return };
-    lockstep(&gpu, &Setup::small(), Budget::of(&gpu.limits), 12);
+    lockstep(&gpu, &Setup::small(), Budget::of(&gpu.limits), 50);
 }
 
 #[test]

@@ -97,7 +97,10 @@ impl<'a> Trainer<'a> {
                 false => None,
             };
             let Some(evaluation) = evaluation else {
-                self.keep(observer)?;
+                if !self.keep(observer)? {
+                    self.go_back()?;
+                    observer.retreat(&self.position)?;
+                }
                 return Ok(self.outcome(None));
             };
             if let Some(outcome) = self.complete_epoch(observer, evaluation)? {
@@ -135,32 +138,39 @@ impl<'a> Trainer<'a> {
         Ok(Checkpoint { position: self.position, state: self.backend.state()? })
     }
 
-    /// Keeps the state, unless it is not sound.
-    fn keep<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
+    /// Keeps the state, unless it is not sound; says whether it is.
+    fn keep<O: Observer>(&mut self, observer: &mut O) -> Result<bool, O::Error> {
         let checkpoint = self.checkpoint()?;
-        let sound = checkpoint.state.params.iter().all(|w| w.is_finite());
-        if sound && self.position.loss_sum.is_finite() {
+        let finite = checkpoint.state.params.iter().all(|w| w.is_finite());
+        let sound = finite && self.position.loss_sum.is_finite();
+        if sound {
             observer.checkpoint(&checkpoint)?;
             self.last_good = Some(checkpoint);
         }
+        Ok(sound)
+    }
+
+    /// To the last good state, and the position that belongs to it; the time spent stays spent.
+    fn go_back(&mut self) -> Result<(), TrainError> {
+        let good = self.last_good.as_ref().expect("kept when the run began");
+        self.backend.set_state(&good.state)?;
+        self.position = Position { seconds: self.position.seconds, ..good.position };
         Ok(())
     }
 
     /// Back to the last good state with half the learning rate.
     fn retreat<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
         let noticed_in = self.position.epochs_done;
-        let good = self.last_good.as_ref().expect("kept when the run began");
         let lr_scale = self.position.lr_scale * 0.5;
         if lr_scale < 0.5_f64.powi(MAX_RETREATS) {
             let lr = self.run.lr * self.position.lr_scale;
             return Err(TrainError::Diverged { epoch: noticed_in, lr }.into());
         }
-        let seconds = self.position.seconds;
-        self.backend.set_state(&good.state).map_err(TrainError::from)?;
-        self.position = Position { lr_scale, seconds, ..good.position };
+        self.go_back()?;
+        self.position.lr_scale = lr_scale;
         log::warn!(
             "the loss is no longer finite in epoch {noticed_in}: going back to epoch {} with half the learning rate ({:e})",
-            good.position.epochs_done,
+            self.position.epochs_done,
             self.run.lr * lr_scale,
         );
         observer.retreat(&self.position)
