@@ -17,7 +17,7 @@ use std::time::Duration;
 /// AFTERIMAGE_KILLS.
 #[test]
 fn killed_runs_go_on_to_the_same_bits() {
-    let kills: u32 = std::env::var("AFTERIMAGE_KILLS").map_or(25, |n| n.parse().expect("a number of kills"));
+    let kills: u32 = std::env::var("AFTERIMAGE_KILLS").map_or(200, |n| n.parse().expect("a number of kills"));
     let dir = tempfile::tempdir().expect("a temporary folder");
     let start = std::time::Instant::now();
     let undisturbed = undisturbed(dir.path());
@@ -31,7 +31,7 @@ fn killed_runs_go_on_to_the_same_bits() {
         loop {
             // A generator of instants, not of numbers: any spread over the run will do.
             let share = f64::from((done * 61 + run * 17) % 100) / 100.0;
-            std::thread::sleep(length.mul_f64(0.02 + 0.6 * share));
+            std::thread::sleep(length.mul_f64(0.02 + 1.2 * share));
             let finished = child.try_wait().expect("the child exists").is_some();
             child.kill().expect("SIGKILL is sent");
             child.wait().expect("the child ends");
