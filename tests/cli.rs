@@ -220,7 +220,8 @@ fn bad_configurations_are_refused() {
     for (text, message) in [
         ("[training]\nlearning_rate = 1.0\n", "line 2: unknown field `learning_rate`"),
         ("[training]\nbatch = 0\n", "from 1"),
-        ("[training]\nlr = \"high\"\n", "line 2"),
+        ("[training]\nlr = \"high\"\n", "line 2: invalid type: string \"high\", expected a number"),
+        ("[network]\nhidden = -3\n", "expected a whole number, 0 or more"),
         ("[network]\nactivation = \"tan\"\n", "unknown variant `tan`"),
         ("[output]\ncheckpoint_every = 0\n", "30s"),
         ("no toml at all", "line 1"),

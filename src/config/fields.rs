@@ -31,7 +31,7 @@ pub enum ActivationKind {
 }
 
 /// Activations of the last layer by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputKind {
     /// 1 / (1 + e^-z), for values in [0, 1]
