@@ -12,7 +12,7 @@ use afterimage::picture::{Depth, Picture, Pixels, load, save_png};
 use afterimage::run::checkpoint::{self, Fingerprint};
 use afterimage::run::model_file::ModelFile;
 use afterimage::run::{MetricsWriter, RunFolder, read_metrics};
-use afterimage::trainer::{Checkpoint, EpochSummary, Position};
+use afterimage::trainer::{Best, Checkpoint, EpochSummary, Position};
 use proptest::collection::{btree_map, vec};
 use proptest::num::f64::{INFINITE, NORMAL, SUBNORMAL, ZERO};
 use proptest::option::of;
@@ -209,6 +209,7 @@ prop_compose! {
     fn checkpoint()(n_params in 1usize..200, n_moments in 0usize..3)(
         params in weights(n_params),
         moments in vec(weights(n_params), n_moments),
+        best in of((weights(n_params), vec(weights(n_params), n_moments), any::<(u64, u64)>(), finite() | INFINITE)),
         (epochs_done, step) in any::<(u64, u64)>(),
         steps_into_epoch in any::<u32>(),
         loss_sum in finite(),
@@ -219,6 +220,11 @@ prop_compose! {
         Checkpoint {
             position: Position { epochs_done, steps_into_epoch, loss_sum, seconds, lr_scale },
             state: TrainingState { step, params, moments },
+            best: best.map(|(params, moments, (epoch, step), psnr_test)| Best {
+                epoch: epoch.min(epochs_done),
+                psnr_test,
+                state: TrainingState { step, params, moments },
+            }),
         }
     }
 }
@@ -240,7 +246,7 @@ prop_compose! {
         milliseconds in 0u64..1 << 40,
         lr in finite(),
         loss in of(finite()),
-        psnr_train in finite() | INFINITE,
+        psnr_train in of(finite() | INFINITE),
         psnr_test in of(finite() | INFINITE),
     ) -> EpochSummary {
         // Times are written in whole milliseconds.

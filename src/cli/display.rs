@@ -34,6 +34,7 @@ pub(super) struct TrainingDisplay {
     last_line: Option<Instant>,
     samples: u64,
     latest: String,
+    quality: String,
 }
 
 enum Output {
@@ -53,7 +54,14 @@ impl TrainingDisplay {
         } else {
             Output::Lines
         };
-        Self { output, start: Instant::now(), last_line: None, samples: 0, latest: String::new() }
+        Self {
+            output,
+            start: Instant::now(),
+            last_line: None,
+            samples: 0,
+            latest: String::new(),
+            quality: String::new(),
+        }
     }
 
     /// Samples trained on so far.
@@ -91,8 +99,12 @@ impl Display for TrainingDisplay {
         if summary.epoch == 0 {
             self.start = Instant::now();
         }
-        let test = summary.psnr_test.map(|p| format!(" (test {p:.2} dB)")).unwrap_or_default();
-        self.latest = format!("epoch {}/{n_epochs}  {:.2} dB{test}", summary.epoch, summary.psnr_train);
+        // Between measurements the last one stays in sight.
+        if let Some(train) = summary.psnr_train {
+            let test = summary.psnr_test.map(|p| format!(" (test {p:.2} dB)")).unwrap_or_default();
+            self.quality = format!("  {train:.2} dB{test}");
+        }
+        self.latest = format!("epoch {}/{n_epochs}{}", summary.epoch, self.quality);
         let last = summary.epoch == n_epochs;
         let due = self.last_line.is_none_or(|t| t.elapsed() >= LINE_INTERVAL) || last;
         if matches!(self.output, Output::Lines) && due {

@@ -160,6 +160,17 @@ impl fmt::Display for PictureSize {
     }
 }
 
+/// Which weights a run ends with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// Those of the last step
+    #[default]
+    Last,
+    /// Those that did best on the held-out pixels: early stopping
+    Best,
+}
+
 /// How often a run's state is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]

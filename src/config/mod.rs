@@ -9,7 +9,7 @@ mod sections;
 
 pub use crate::backend::BackendChoice;
 pub use fields::{
-    ActivationKind, BatchSize, CheckpointEvery, EncodingKind, OptimizerKind, OutputKind, PictureSize,
+    ActivationKind, BatchSize, CheckpointEvery, EncodingKind, Keep, OptimizerKind, OutputKind, PictureSize,
 };
 pub use resolve::ConfigError;
 pub use resolved::Resolved;

@@ -1,7 +1,7 @@
 //! From what was asked to what is run: defaults filled in, every value checked.
 
 use super::{
-    ActivationKind, BatchSize, Config, EncodingKind, OptimizerKind, OutputKind, PictureSize, Resolved,
+    ActivationKind, BatchSize, Config, EncodingKind, Keep, OptimizerKind, OutputKind, PictureSize, Resolved,
     defaults,
 };
 use crate::model::{
@@ -57,6 +57,8 @@ impl Config {
         self.encoding_spec(1)?;
         self.activations(false)?;
         positive("snapshot-every", self.output.snapshot_every)?;
+        positive("measure-every", self.output.measure_every)?;
+        self.keep()?;
         for (setting, why) in self.without_effect() {
             log::warn!("{setting} has no effect {why}");
         }
@@ -110,6 +112,8 @@ impl Config {
             lr,
             schedule: self.training.schedule.unwrap_or(Schedule::Cosine),
             snapshot_every: positive("snapshot-every", self.output.snapshot_every)?.unwrap_or(1),
+            measure_every: positive("measure-every", self.output.measure_every)?.unwrap_or(1),
+            keep: self.keep()?,
             checkpoint_every: self.output.checkpoint_every.unwrap_or(defaults::CHECKPOINT_EVERY),
         };
         Ok(Resolved { config: self.filled(&resolved, spec, batch), ..resolved })
@@ -132,6 +136,18 @@ impl Config {
             (self.training.epsilon.is_some() && sgd, "epsilon", with_sgd),
         ];
         given.into_iter().filter(|(given, ..)| *given).map(|(_, setting, why)| (setting, why)).collect()
+    }
+
+    fn keep(&self) -> Result<Keep, ConfigError> {
+        let keep = self.output.keep.unwrap_or_default();
+        if keep == Keep::Best && self.picture.holdout.unwrap_or(Holdout::None) == Holdout::None {
+            return Err(bad(
+                "keep",
+                "best",
+                "only held-out pixels tell which weights are best; add --holdout every-other",
+            ));
+        }
+        Ok(keep)
     }
 
     fn samples(&self, picture: &Picture) -> Result<SampleSet, ConfigError> {
@@ -299,6 +315,8 @@ impl Config {
             }
         }
         config.output.snapshot_every = Some(resolved.snapshot_every);
+        config.output.measure_every = Some(resolved.measure_every);
+        config.output.keep = Some(resolved.keep);
         config.output.checkpoint_every = Some(resolved.checkpoint_every);
         config.device.backend.get_or_insert_default();
         config

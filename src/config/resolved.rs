@@ -1,6 +1,6 @@
 //! A run with every default filled in and every value checked.
 
-use super::{CheckpointEvery, Config, DeviceConfig};
+use super::{CheckpointEvery, Config, DeviceConfig, Keep};
 use crate::backend::{DeviceRequest, Job};
 use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Schedule};
 use crate::picture::Picture;
@@ -37,6 +37,10 @@ pub struct Resolved {
     pub schedule: Schedule,
     /// Epochs between pictures.
     pub snapshot_every: u64,
+    /// Epochs between measurements of the whole picture.
+    pub measure_every: u64,
+    /// Which weights the run ends with.
+    pub keep: Keep,
     /// How often the state is kept.
     pub checkpoint_every: CheckpointEvery,
 }

@@ -1,17 +1,18 @@
 //! Checkpoints: everything needed to go on after a crash, a kill or a full disk.
 //!
 //! `checkpoint.safetensors` holds the tensors `params` and `moments.N`, f32, and in its metadata
-//! the position within the run and a checksum of all of it. The one before stays beside it as
+//! the position within the run and a checksum of all of it. Where the best state is to be kept, it
+//! is there as `best.params` and `best.moments.N`. The one before stays beside it as
 //! `checkpoint.previous.safetensors`, so that a damaged file costs a few epochs, not the run.
 
 use super::{RunError, RunFolder};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::model::TrainingState;
 use crate::read_file::{open_regular, read_at_most};
-use crate::trainer::{Checkpoint, Position};
+use crate::trainer::{Best, Checkpoint, Position};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
 
@@ -34,8 +35,9 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn value_bytes(&self) -> u64 {
-        (self.n_params * (1 + self.n_moments) * size_of::<f32>()) as u64
+    /// Of a checkpoint with a best state beside the current one.
+    fn max_value_bytes(&self) -> u64 {
+        2 * (self.n_params * (1 + self.n_moments) * size_of::<f32>()) as u64
     }
 }
 
@@ -94,28 +96,35 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
     }
 }
 
+/// What names the tensors of the best state.
+const BEST: &str = "best.";
+
+/// The tensors of a state by name, in the order they are checksummed.
+fn tensors<'a>(prefix: &str, state: &'a TrainingState) -> Vec<(String, &'a [f32])> {
+    let moments = state.moments.iter().enumerate();
+    std::iter::once((format!("{prefix}params"), state.params.as_slice()))
+        .chain(moments.map(|(n, m)| (format!("{prefix}moments.{n}"), m.as_slice())))
+        .collect()
+}
+
 fn serialise(checkpoint: &Checkpoint, fingerprint: Fingerprint) -> Vec<u8> {
-    let tensors: Vec<(String, &[f32])> =
-        std::iter::once(("params".to_owned(), checkpoint.state.params.as_slice()))
-            .chain(
-                checkpoint
-                    .state
-                    .moments
-                    .iter()
-                    .enumerate()
-                    .map(|(n, m)| (format!("moments.{n}"), m.as_slice())),
-            )
-            .collect();
     let position = serde_json::to_string(&checkpoint.position).expect("a position is plain data");
-    let crc = checksum(&position, checkpoint.state.step, tensors.iter().map(|(_, values)| *values));
-    let metadata = HashMap::from([
+    let mut metadata = HashMap::from([
         ("format".to_owned(), FORMAT.to_owned()),
         ("position".to_owned(), position),
         ("step".to_owned(), checkpoint.state.step.to_string()),
         ("picture".to_owned(), fingerprint.picture.to_string()),
-        ("crc32".to_owned(), crc.to_string()),
     ]);
-    let views = tensors.iter().map(|(name, values)| {
+    let mut all = tensors("", &checkpoint.state);
+    if let Some(best) = &checkpoint.best {
+        all.extend(tensors(BEST, &best.state));
+        metadata.insert("best.epoch".to_owned(), best.epoch.to_string());
+        metadata.insert("best.psnr_test".to_owned(), best.psnr_test.to_string());
+        metadata.insert("best.step".to_owned(), best.state.step.to_string());
+    }
+    let crc = checksum(&metadata, all.iter().map(|(_, values)| *values));
+    metadata.insert(CRC.to_owned(), crc.to_string());
+    let views = all.iter().map(|(name, values)| {
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let view = TensorView::new(Dtype::F32, vec![values.len()], bytes).expect("the length is the slice's");
         (name.as_str(), view)
@@ -123,10 +132,16 @@ fn serialise(checkpoint: &Checkpoint, fingerprint: Fingerprint) -> Vec<u8> {
     safetensors::serialize(views, Some(metadata)).expect("names are unique and shapes match")
 }
 
-fn checksum<'a>(position: &str, step: u64, tensors: impl Iterator<Item = &'a [f32]>) -> u32 {
+const CRC: &str = "crc32";
+
+/// CRC-32 of every field but itself, by name, and of the tensors.
+fn checksum<'a>(metadata: &HashMap<String, String>, tensors: impl Iterator<Item = &'a [f32]>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(position.as_bytes());
-    hasher.update(&step.to_le_bytes());
+    let fields: BTreeMap<_, _> = metadata.iter().filter(|(name, _)| *name != CRC).collect();
+    for (name, value) in fields {
+        hasher.update(name.as_bytes());
+        hasher.update(value.as_bytes());
+    }
     for values in tensors {
         hasher.update(bytemuck::cast_slice(values));
     }
@@ -136,7 +151,7 @@ fn checksum<'a>(position: &str, step: u64, tensors: impl Iterator<Item = &'a [f3
 /// Reads a file that may be damaged or hostile: its size is known before it is read.
 fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
     let (file, size_bytes) = open_regular(path).map_err(|e| e.to_string())?;
-    let max_bytes = fingerprint.value_bytes() + MAX_HEADER_BYTES;
+    let max_bytes = fingerprint.max_value_bytes() + MAX_HEADER_BYTES;
     let too_long = || format!("it has {size_bytes} bytes, more than this network's state");
     if size_bytes > max_bytes {
         return Err(too_long());
@@ -164,35 +179,55 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
     if field("picture")?.parse() != Ok(fingerprint.picture) {
         return Err("the picture has changed since".to_owned());
     }
-    let tensors = SafeTensors::deserialize(bytes).map_err(|_| damaged())?;
-    if tensors.len() != 1 + fingerprint.n_moments {
+    let number = |name: &str| field(name)?.parse::<u64>().map_err(|_| damaged());
+    let file = SafeTensors::deserialize(bytes).map_err(|_| damaged())?;
+    let has_best = metadata.contains_key("best.epoch");
+    if file.len() != (1 + usize::from(has_best)) * (1 + fingerprint.n_moments) {
         return Err("the optimiser has changed since".to_owned());
     }
+    let state = read_state(&file, "", number("step")?, fingerprint)?;
+    let best = match has_best {
+        false => None,
+        true => Some(Best {
+            epoch: number("best.epoch")?,
+            psnr_test: field("best.psnr_test")?.parse().map_err(|_| damaged())?,
+            state: read_state(&file, BEST, number("best.step")?, fingerprint)?,
+        }),
+    };
+    let best_tensors = best.iter().flat_map(|best| tensors(BEST, &best.state));
+    let all: Vec<_> = tensors("", &state).into_iter().chain(best_tensors).collect();
+    if field(CRC)?.parse() != Ok(checksum(&metadata, all.iter().map(|(_, values)| *values))) {
+        return Err("its checksum does not match: it is damaged".to_owned());
+    }
+    let position: Position = serde_json::from_str(field("position")?).map_err(|_| damaged())?;
+    // A checksum only tells of accidents; whoever made the file may have meant it.
+    let finite = |state: &TrainingState| state.params.iter().all(|w| w.is_finite());
+    let plausible = position.is_plausible()
+        && finite(&state)
+        && best.as_ref().is_none_or(|best| finite(&best.state) && best.epoch <= position.epochs_done);
+    if !plausible {
+        return Err("it holds numbers that no run can come to".to_owned());
+    }
+    Ok(Checkpoint { position, state, best })
+}
+
+/// The state whose tensors begin with `prefix`.
+fn read_state(
+    file: &SafeTensors<'_>,
+    prefix: &str,
+    step: u64,
+    fingerprint: Fingerprint,
+) -> Result<TrainingState, String> {
     let values = |name: &str| -> Result<Vec<f32>, String> {
-        let tensor = tensors.tensor(name).map_err(|_| format!("it has no `{name}`"))?;
+        let name = format!("{prefix}{name}");
+        let tensor = file.tensor(&name).map_err(|_| format!("it has no `{name}`"))?;
         if tensor.dtype() != Dtype::F32 || tensor.shape() != [fingerprint.n_params] {
             return Err("the network has changed since".to_owned());
         }
         Ok(bytemuck::pod_collect_to_vec(tensor.data()))
     };
-    let params = values("params")?;
-    let moments =
-        (0..fingerprint.n_moments).map(|n| values(&format!("moments.{n}"))).collect::<Result<Vec<_>, _>>()?;
-    let step = field("step")?.parse().map_err(|_| damaged())?;
-    let crc = checksum(
-        field("position")?,
-        step,
-        std::iter::once(params.as_slice()).chain(moments.iter().map(Vec::as_slice)),
-    );
-    if field("crc32")?.parse() != Ok(crc) {
-        return Err("its checksum does not match: it is damaged".to_owned());
-    }
-    let position: Position = serde_json::from_str(field("position")?).map_err(|_| damaged())?;
-    // A checksum only tells of accidents; whoever made the file may have meant it.
-    if !position.is_plausible() || params.iter().any(|w| !w.is_finite()) {
-        return Err("it holds numbers that no run can come to".to_owned());
-    }
-    Ok(Checkpoint { position, state: TrainingState { step, params, moments } })
+    let moments = (0..fingerprint.n_moments).map(|n| values(&format!("moments.{n}")));
+    Ok(TrainingState { step, params: values("params")?, moments: moments.collect::<Result<_, _>>()? })
 }
 
 /// CRC-32 of a picture's values, to notice when the file behind a run was exchanged.

@@ -32,6 +32,9 @@ pub struct Manifest {
     pub psnr_train: Option<f64>,
     /// Final PSNR in dB of the test split.
     pub psnr_test: Option<f64>,
+    /// The epoch whose weights were kept, where that is not the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_epoch: Option<u64>,
     /// Where the time went.
     pub timings: Timings,
 }

@@ -66,7 +66,7 @@ fn line(row: &EpochSummary) -> String {
         row.seconds,
         row.lr,
         optional(row.loss),
-        row.psnr_train,
+        optional(row.psnr_train),
         optional(row.psnr_test),
     )
 }
@@ -111,7 +111,7 @@ fn parse(line: &str) -> Option<EpochSummary> {
         seconds: seconds.parse().ok()?,
         lr: lr.parse().ok()?,
         loss: optional(loss)?,
-        psnr_train: psnr_train.parse().ok()?,
+        psnr_train: optional(psnr_train)?,
         psnr_test: optional(psnr_test)?,
     })
 }

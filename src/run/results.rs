@@ -48,7 +48,7 @@ impl Results<'_> {
             save_png(reconstruction, &folder.file("final.png"))?;
         }
         self.manifest(backend).save(&folder.file("run.json"))?;
-        let points: Vec<CurvePoint> = self.metrics.iter().map(CurvePoint::from).collect();
+        let points: Vec<CurvePoint> = self.metrics.iter().filter_map(CurvePoint::measured).collect();
         report::save_psnr_curves(folder.path(), &[Series { name: String::new(), points }])?;
         let snapshots = folder.snapshots();
         self.save_strip(&snapshots, reconstruction)?;
@@ -95,13 +95,14 @@ impl Results<'_> {
         for epoch in earlier {
             let panel = crate::picture::load(&self.folder.snapshot(epoch))?;
             let row = self.metrics.iter().find(|row| row.epoch == epoch);
-            let (train, test) = row.map_or((f64::NAN, None), |row| (row.psnr_train, row.psnr_test));
+            let train = row.and_then(|row| row.psnr_train).unwrap_or(f64::NAN);
+            let test = row.and_then(|row| row.psnr_test);
             strip.push(&panel, epoch_label(epoch, train, test));
         }
         let train = self.evaluation.train.psnr();
-        let test = (self.evaluation.test.count > 0).then(|| self.evaluation.test.psnr());
-        let label = match between_epochs {
-            true => epoch_label(position.epochs_done, train, test),
+        let test = self.evaluation.psnr_test();
+        let label = match between_epochs || self.outcome.kept_epoch.is_some() {
+            true => epoch_label(self.outcome.kept_epoch.unwrap_or(position.epochs_done), train, test),
             false => {
                 let quality = quality_label(train, test).unwrap_or_default();
                 format!("step {} · {quality}", self.outcome.step)
@@ -125,7 +126,8 @@ impl Results<'_> {
             epochs: self.outcome.position.epochs_done,
             steps: self.outcome.step,
             psnr_train: finite(self.evaluation.train.psnr()),
-            psnr_test: (self.evaluation.test.count > 0).then(|| self.evaluation.test.psnr()).and_then(finite),
+            psnr_test: self.evaluation.psnr_test().and_then(finite),
+            kept_epoch: self.outcome.kept_epoch,
             timings: self.timings,
         }
     }
@@ -136,14 +138,15 @@ fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-impl From<&EpochSummary> for CurvePoint {
-    fn from(row: &EpochSummary) -> Self {
-        Self {
+impl CurvePoint {
+    /// The point of an epoch that was measured.
+    pub fn measured(row: &EpochSummary) -> Option<Self> {
+        Some(Self {
             epoch: row.epoch,
             step: row.step,
             seconds: row.seconds,
-            psnr_train: row.psnr_train,
+            psnr_train: row.psnr_train?,
             psnr_test: row.psnr_test,
-        }
+        })
     }
 }

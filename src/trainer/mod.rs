@@ -1,25 +1,23 @@
 //! The loop over epochs. It knows no GPU and no file format: it tells a [`Backend`] which steps
 //! to take and an [`Observer`] what came of them.
 
+mod evaluate;
 mod observer;
 mod position;
 
+pub use evaluate::Evaluation;
 pub use observer::{EpochSummary, Observer, Progress};
-pub use position::{Checkpoint, Evaluation, Outcome, Position};
+pub use position::{Best, Checkpoint, Outcome, Position};
 
 use crate::backend::{Backend, BackendError};
-use crate::config::Resolved;
+use crate::config::{Keep, Resolved};
 use crate::model::{Shuffle, Step};
-
-use crate::picture::{Picture, PictureBuilder};
+use crate::picture::Picture;
 use std::time::{Duration, Instant};
 
 /// How long one call to the backend should take: short enough that Ctrl-C and the progress bar
 /// feel immediate, long enough that the calls cost nothing.
 const GROUP_TIME: Duration = Duration::from_millis(100);
-
-/// Pixels predicted at a time when the whole picture is evaluated.
-const EVALUATION_PIXELS: usize = 1 << 18;
 
 /// How often a diverging run goes back and halves its learning rate before it gives up.
 const MAX_RETREATS: i32 = 4;
@@ -48,6 +46,7 @@ pub struct Trainer<'a> {
     picture: &'a Picture,
     backend: &'a mut dyn Backend,
     position: Position,
+    best: Option<Best>,
     last_good: Option<Checkpoint>,
     group: usize,
 }
@@ -60,7 +59,14 @@ impl<'a> Trainer<'a> {
         backend: &'a mut dyn Backend,
         position: Position,
     ) -> Self {
-        Self { run, picture, backend, position, last_good: None, group: 1 }
+        Self { run, picture, backend, position, best: None, last_good: None, group: 1 }
+    }
+
+    /// The best state of the run's earlier part, as its checkpoint has it.
+    #[must_use]
+    pub fn with_best(mut self, best: Option<Best>) -> Self {
+        self.best = best;
+        self
     }
 
     /// The last state known to be sound, for going on after the device failed.
@@ -79,63 +85,89 @@ impl<'a> Trainer<'a> {
         self.last_good = Some(self.checkpoint()?);
         if self.position == Position::default() {
             let Some(evaluation) = self.evaluate_unless(true, &|| observer.stop_requested())? else {
-                return Ok(self.outcome(None));
+                return self.outcome(false, None);
             };
-            self.report(observer, evaluation.clone(), None)?;
+            self.remember_best(&evaluation)?;
+            self.report(observer, Some(evaluation.clone()), None)?;
             if self.run.epochs == 0 {
                 self.keep(observer)?;
-                return Ok(self.outcome(Some(evaluation)));
+                return self.outcome(true, Some(evaluation));
             }
         }
+        let mut last = None;
         while self.position.epochs_done < self.run.epochs {
             let finished = self.epoch(observer)?;
             self.position.seconds = before + start.elapsed().as_secs_f64();
             // The epoch counts as done once it is measured, so that one stopped in between is
             // measured when the run goes on.
-            let evaluation = match finished {
-                true => self.evaluate_unless(self.snapshot_due(), &|| observer.stop_requested())?,
+            let measured = match finished {
+                true => self.measure_epoch(observer)?,
                 false => None,
             };
-            let Some(evaluation) = evaluation else {
+            let Some(evaluation) = measured else {
                 if !self.keep(observer)? {
                     self.go_back()?;
                     observer.retreat(&self.position)?;
                 }
-                return Ok(self.outcome(None));
+                return self.outcome(false, None);
             };
-            if let Some(outcome) = self.complete_epoch(observer, evaluation)? {
-                return Ok(outcome);
-            }
+            last = self.complete_epoch(observer, evaluation)?;
         }
-        Ok(self.outcome(None))
+        self.outcome(true, last)
     }
 
-    /// Writes a finished and measured epoch down, or goes back if it went wrong. The outcome, if
-    /// it was the last.
+    /// Measures the epoch in hand where that is due, inner none elsewhere; outer none when it was
+    /// asked to stop.
+    fn measure_epoch<O: Observer>(&mut self, observer: &O) -> Result<Option<Option<Evaluation>>, TrainError> {
+        let epoch = self.position.epochs_done + 1;
+        let is_last = epoch == self.run.epochs;
+        let snapshot = is_last || epoch.is_multiple_of(self.run.snapshot_every);
+        if !snapshot && !epoch.is_multiple_of(self.run.measure_every) {
+            return Ok(Some(None));
+        }
+        Ok(self.evaluate_unless(snapshot, &|| observer.stop_requested())?.map(Some))
+    }
+
+    /// Writes a finished epoch down, or goes back if it went wrong; gives its evaluation back.
     fn complete_epoch<O: Observer>(
         &mut self,
         observer: &mut O,
-        evaluation: Evaluation,
-    ) -> Result<Option<Outcome>, O::Error> {
+        evaluation: Option<Evaluation>,
+    ) -> Result<Option<Evaluation>, O::Error> {
         let loss = self.position.loss_sum / f64::from(self.steps_per_epoch());
         let epochs_done = self.position.epochs_done + 1;
         self.position = Position { epochs_done, steps_into_epoch: 0, loss_sum: 0.0, ..self.position };
         // A last update can spoil the weights after the last loss was taken, so both are looked at.
-        if !(loss.is_finite() && evaluation.train.mse().is_finite()) {
+        let finite = evaluation.as_ref().is_none_or(|e| e.train.mse().is_finite());
+        if !(loss.is_finite() && finite) {
             self.retreat(observer)?;
             return Ok(None);
         }
+        if let Some(evaluation) = &evaluation {
+            self.remember_best(evaluation)?;
+        }
         let is_last = epochs_done == self.run.epochs;
-        let kept = is_last.then(|| evaluation.clone());
+        let kept = evaluation.clone().filter(|_| is_last);
         self.report(observer, evaluation, Some(loss))?;
         if is_last || observer.checkpoint_due(&self.position) {
             self.keep(observer)?;
         }
-        Ok(kept.map(|evaluation| self.outcome(Some(evaluation))))
+        Ok(kept)
+    }
+
+    /// Keeps a copy of the weights where `evaluation` is the best so far and they are asked for.
+    fn remember_best(&mut self, evaluation: &Evaluation) -> Result<(), TrainError> {
+        let psnr_test = evaluation.psnr_test().filter(|p| !p.is_nan());
+        let (Keep::Best, Some(psnr_test)) = (self.run.keep, psnr_test) else { return Ok(()) };
+        if self.best.as_ref().is_none_or(|best| psnr_test > best.psnr_test) {
+            let state = self.backend.state()?;
+            self.best = Some(Best { epoch: self.position.epochs_done, psnr_test, state });
+        }
+        Ok(())
     }
 
     fn checkpoint(&mut self) -> Result<Checkpoint, TrainError> {
-        Ok(Checkpoint { position: self.position, state: self.backend.state()? })
+        Ok(Checkpoint { position: self.position, state: self.backend.state()?, best: self.best.clone() })
     }
 
     /// Keeps the state, unless it is not sound; says whether it is.
@@ -154,6 +186,7 @@ impl<'a> Trainer<'a> {
     fn go_back(&mut self) -> Result<(), TrainError> {
         let good = self.last_good.as_ref().expect("kept when the run began");
         self.backend.set_state(&good.state)?;
+        self.best.clone_from(&good.best);
         self.position = Position { seconds: self.position.seconds, ..good.position };
         Ok(())
     }
@@ -191,46 +224,7 @@ impl<'a> Trainer<'a> {
         keep_picture: bool,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>, TrainError> {
-        let (raster, samples) = (&self.run.raster, &self.run.samples);
-        let channels = self.picture.channels;
-        let mut builder = keep_picture.then(|| self.builder());
-        let mut evaluation = Evaluation::default();
-        let mut out = vec![0.0; EVALUATION_PIXELS.min(raster.n_pixels() as usize) * channels];
-        let mut first_pixel = 0;
-        while first_pixel < raster.n_pixels() {
-            if stop() {
-                return Ok(None);
-            }
-            let n = EVALUATION_PIXELS.min((raster.n_pixels() - first_pixel) as usize);
-            let out = &mut out[..n * channels];
-            self.backend.predict(raster, first_pixel, out)?;
-            for (i, colour) in out.chunks_exact(channels).enumerate() {
-                let pixel = first_pixel + i as u64;
-                let (x, y) =
-                    ((pixel % u64::from(raster.width)) as u32, (pixel / u64::from(raster.width)) as u32);
-                let split = if samples.in_training_split(x, y) {
-                    &mut evaluation.train
-                } else if samples.in_test_split(x, y) {
-                    &mut evaluation.test
-                } else {
-                    continue;
-                };
-                for (c, &value) in colour.iter().enumerate() {
-                    split.add_value(value, self.picture.pixels.value(pixel as usize * channels + c));
-                }
-            }
-            if let Some(builder) = &mut builder {
-                builder.push(out);
-            }
-            first_pixel += n as u64;
-        }
-        evaluation.picture = builder.map(PictureBuilder::finish);
-        Ok(Some(evaluation))
-    }
-
-    fn builder(&self) -> PictureBuilder {
-        let Picture { width, height, channels, .. } = *self.picture;
-        PictureBuilder::new(width, height, channels, self.picture.depth())
+        Ok(Evaluation::measure(self.run, self.picture, self.backend, keep_picture, stop)?)
     }
 
     /// Runs the epoch in hand to its end; false when it was asked to stop before.
@@ -285,7 +279,7 @@ impl<'a> Trainer<'a> {
     fn report<O: Observer>(
         &mut self,
         observer: &mut O,
-        evaluation: Evaluation,
+        evaluation: Option<Evaluation>,
         loss: Option<f64>,
     ) -> Result<(), O::Error> {
         let step = self.steps_done();
@@ -295,16 +289,10 @@ impl<'a> Trainer<'a> {
             seconds: self.position.seconds,
             lr: self.lr(step.saturating_sub(1)),
             loss,
-            psnr_train: evaluation.train.psnr(),
-            psnr_test: (evaluation.test.count > 0).then(|| evaluation.test.psnr()),
+            psnr_train: evaluation.as_ref().map(|e| e.train.psnr()),
+            psnr_test: evaluation.as_ref().and_then(Evaluation::psnr_test),
         };
-        observer.epoch(&summary, evaluation.picture)
-    }
-
-    /// Whether the epoch in hand gets a picture.
-    fn snapshot_due(&self) -> bool {
-        let epoch = self.position.epochs_done + 1;
-        epoch.is_multiple_of(self.run.snapshot_every) || epoch == self.run.epochs
+        observer.epoch(&summary, evaluation.and_then(|e| e.picture))
     }
 
     /// Step `s` of the epoch in hand.
@@ -338,8 +326,24 @@ impl<'a> Trainer<'a> {
         whole.saturating_add(u64::from(self.position.steps_into_epoch))
     }
 
-    fn outcome(&self, evaluation: Option<Evaluation>) -> Outcome {
-        let complete = self.position.epochs_done >= self.run.epochs && self.position.steps_into_epoch == 0;
-        Outcome { position: self.position, complete, step: self.steps_done(), evaluation }
+    /// The run's end. The backend is left with the weights that are kept; the last checkpoint has
+    /// those to go on from.
+    fn outcome<E: From<TrainError>>(
+        &mut self,
+        complete: bool,
+        evaluation: Option<Evaluation>,
+    ) -> Result<Outcome, E> {
+        let mut outcome = Outcome {
+            position: self.position,
+            complete,
+            step: self.steps_done(),
+            evaluation,
+            kept_epoch: None,
+        };
+        if let Some(best) = self.best.as_ref().filter(|best| best.epoch != self.position.epochs_done) {
+            self.backend.set_state(&best.state).map_err(TrainError::from)?;
+            (outcome.kept_epoch, outcome.evaluation) = (Some(best.epoch), None);
+        }
+        Ok(outcome)
     }
 }

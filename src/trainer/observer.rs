@@ -16,9 +16,9 @@ pub struct EpochSummary {
     pub lr: f64,
     /// Mean over the epoch of each step's loss before its update; none for epoch 0.
     pub loss: Option<f64>,
-    /// PSNR in dB of the whole training split after the epoch.
-    pub psnr_train: f64,
-    /// PSNR in dB of the whole test split after the epoch, where there is one.
+    /// PSNR in dB of the whole training split after the epoch, where it was measured.
+    pub psnr_train: Option<f64>,
+    /// PSNR in dB of the whole test split after the epoch, where there is one and it was measured.
     pub psnr_test: Option<f64>,
 }
 

@@ -1,8 +1,8 @@
 //! Where a run stands, and what is needed to go on from there.
 
+use super::Evaluation;
 use crate::config::Resolved;
 use crate::model::TrainingState;
-use crate::picture::{Picture, SquaredError};
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -48,6 +48,19 @@ pub struct Checkpoint {
     pub position: Position,
     /// What it had learned.
     pub state: TrainingState,
+    /// The best so far, where the best is to be kept.
+    pub best: Option<Best>,
+}
+
+/// The state that did best on the held-out pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Best {
+    /// Passes done by then.
+    pub epoch: u64,
+    /// PSNR of the test split in dB.
+    pub psnr_test: f64,
+    /// What it had learned by then.
+    pub state: TrainingState,
 }
 
 /// How a run ended.
@@ -61,15 +74,6 @@ pub struct Outcome {
     pub step: u64,
     /// The picture and its error at the end, where the last thing done was to measure them.
     pub evaluation: Option<Evaluation>,
-}
-
-/// A whole picture against the truth.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Evaluation {
-    /// Over the training split.
-    pub train: SquaredError,
-    /// Over the test split.
-    pub test: SquaredError,
-    /// The picture, where it was asked for.
-    pub picture: Option<Picture>,
+    /// The epoch whose weights the backend now has, where that is an earlier one: the best.
+    pub kept_epoch: Option<u64>,
 }

@@ -62,7 +62,8 @@ fn train(args: &TrainArgs, session: &mut Session, start: Instant) -> Result<Exit
     let fingerprint = session::fingerprint(run, picture);
     let mut display = TrainingDisplay::new(args.quiet);
     let mut recorder = Recorder::new(folder, run, fingerprint, &position, &mut display)?;
-    let mut trainer = Trainer::new(run, picture, backend.as_mut(), position);
+    let best = checkpoint.as_ref().and_then(|c| c.best.clone());
+    let mut trainer = Trainer::new(run, picture, backend.as_mut(), position).with_best(best);
     let outcome = trainer.run(&mut recorder);
     let metrics = recorder.finish();
     display.close();
@@ -76,7 +77,10 @@ fn train(args: &TrainArgs, session: &mut Session, start: Instant) -> Result<Exit
                 (RunError::Train(error @ TrainError::Diverged { .. }), Some(good)) => {
                     backend.set_state(&good.state).map_err(|e| RunError::from(TrainError::from(e)))?;
                     let (position, step) = (good.position, good.state.step);
-                    (Outcome { position, complete: false, step, evaluation: None }, Some(error))
+                    (
+                        Outcome { position, complete: false, step, evaluation: None, kept_epoch: None },
+                        Some(error),
+                    )
                 }
                 (error, _) => return Err(error.into()),
             }
@@ -121,9 +125,10 @@ fn summarise(results: &Results) {
         0 => String::new(),
         _ => format!(", {:.2} dB on the pixels it never saw", results.evaluation.test.psnr()),
     };
+    let kept = results.outcome.kept_epoch.map(|e| format!(", kept from epoch {e}")).unwrap_or_default();
     let done = if *complete { "done" } else { "stopped" };
     show!(
-        "{done}: {:.2} dB{test} after {} ({step} steps) in {:.1} s",
+        "{done}: {:.2} dB{test}{kept} after {} ({step} steps) in {:.1} s",
         results.evaluation.train.psnr(),
         display::count(position.epochs_done, "epoch"),
         position.seconds,

@@ -1,0 +1,177 @@
+//! The settings, one line each: its name in TOML, its option on the command line, its text in
+//! `--help`. A new setting needs a field here and a use in `resolve.rs`.
+
+use super::{
+    ActivationKind, BackendChoice, BatchSize, CheckpointEvery, EncodingKind, Keep, OptimizerKind, OutputKind,
+    PictureSize,
+};
+use crate::model::{Coords, Holdout, Init, Loss, Schedule};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Numbers TOML can hold.
+const TOML_MAX: u64 = i64::MAX as u64;
+
+/// A section of optional settings, each also an option of the command line, with
+/// `or(self, base)`, which takes what is open in `self` from `base`.
+macro_rules! section {
+    (
+        $(#[$about:meta])*
+        pub struct $name:ident { $($(#[$attribute:meta])* pub $field:ident: $type:ty,)* }
+    ) => {
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
+        #[serde(deny_unknown_fields, default)]
+        $(#[$about])*
+        pub struct $name {
+            $(
+                $(#[$attribute])*
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $field: Option<$type>,
+            )*
+        }
+
+        impl $name {
+            pub(super) fn or(self, base: Self) -> Self {
+                Self { $($field: self.$field.or(base.$field),)* }
+            }
+        }
+    };
+}
+
+section! {
+    /// The `[picture]` section.
+    #[command(about = None, long_about = None, next_help_heading = "Picture")]
+    pub struct PictureConfig {
+        /// The picture's file
+        #[arg(skip)]
+        pub file: PathBuf,
+        /// Resize the picture first, WIDTHxHEIGHT or `native` [default: native]
+        #[arg(long, value_name = "WxH")]
+        pub size: PictureSize,
+        /// Pixels kept from training and measured as the test split [default: none]
+        #[arg(long)]
+        pub holdout: Holdout,
+        /// Where pixels lie in the plane [default: center]
+        #[arg(long)]
+        pub coords: Coords,
+    }
+}
+
+section! {
+    /// The `[encoding]` section.
+    #[command(about = None, long_about = None, next_help_heading = "Network")]
+    pub struct EncodingConfig {
+        /// How a position becomes features [default: gaussian]
+        #[arg(id = "encoding", long, value_name = "ENCODING")]
+        pub kind: EncodingKind,
+        /// Standard deviation of the Gaussian frequencies, in cycles per longer side; for positional,
+        /// log2 of the highest frequency plus one [default: 15 at 64 to 512 pixels; positional 6]
+        #[arg(long, value_name = "F")]
+        pub sigma: f32,
+        /// Number of frequencies M; the first layer sees 2M inputs [default: 256]
+        #[arg(long, value_name = "M")]
+        pub features: usize,
+    }
+}
+
+section! {
+    /// The `[network]` section.
+    #[command(about = None, long_about = None, next_help_heading = "Network")]
+    pub struct NetworkConfig {
+        /// Units of each hidden layer [default: 128]
+        #[arg(long, value_name = "H")]
+        pub hidden: usize,
+        /// Linear layers, at least 2 [default: 4]
+        #[arg(long, value_name = "L")]
+        pub layers: usize,
+        /// Between the layers [default: relu]
+        #[arg(long)]
+        pub activation: ActivationKind,
+        /// Angular frequency of sine [default: 30]
+        #[arg(long, value_name = "F")]
+        pub w0: f32,
+        /// After the last layer [default: sigmoid; identity for HDR]
+        #[arg(id = "output_activation", long = "output-activation", value_name = "ACTIVATION")]
+        pub output: OutputKind,
+        /// How initial weights are drawn [default: he-normal, or siren with sine]
+        #[arg(long)]
+        pub init: Init,
+    }
+}
+
+section! {
+    /// The `[training]` section.
+    #[command(about = None, long_about = None, next_help_heading = "Training")]
+    pub struct TrainingConfig {
+        /// Passes over the training pixels; 0 writes the untrained network [default: by size, about a
+        /// minute's work on two cores: 30 at 512x512]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
+        pub epochs: u64,
+        /// Samples a step, or `full` for all training pixels [default: 2048]
+        #[arg(long, value_name = "N")]
+        pub batch: BatchSize,
+        /// What is minimised [default: mse]
+        #[arg(long)]
+        pub loss: Loss,
+        /// The update rule [default: adam]
+        #[arg(long)]
+        pub optimizer: OptimizerKind,
+        /// Learning rate of the first step [default: Adam 5e-3, with sine 5e-4; SGD 0.1]
+        #[arg(long, value_name = "F")]
+        pub lr: f64,
+        /// How the learning rate moves over the run [default: cosine]
+        #[arg(long)]
+        pub schedule: Schedule,
+        /// Momentum of SGD [default: 0]
+        #[arg(long, value_name = "F")]
+        pub momentum: f64,
+        /// Decoupled weight decay for Adam, L2 penalty for SGD [default: 0]
+        #[arg(long, value_name = "F")]
+        pub weight_decay: f64,
+        /// Adam's decay of the first moment [default: 0.9]
+        #[arg(long, value_name = "F")]
+        pub beta1: f64,
+        /// Adam's decay of the second moment [default: 0.999]
+        #[arg(long, value_name = "F")]
+        pub beta2: f64,
+        /// Adam's epsilon [default: 1e-8]
+        #[arg(long, value_name = "F")]
+        pub epsilon: f64,
+        /// Frequencies, initial weights and sample order follow from it [default: 0]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
+        pub seed: u64,
+    }
+}
+
+section! {
+    /// The `[output]` section.
+    #[command(about = None, long_about = None, next_help_heading = "Output")]
+    pub struct OutputConfig {
+        /// Epochs between pictures [default: 1]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=TOML_MAX))]
+        pub snapshot_every: u64,
+        /// Epochs between measurements of the whole picture; an epoch with a picture is measured
+        /// too [default: 1]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=TOML_MAX))]
+        pub measure_every: u64,
+        /// Which weights become the model and the final picture [default: last]
+        #[arg(long)]
+        pub keep: Keep,
+        /// Epochs (10) or time (30s, 5m) between checkpoints, or `never` [default: 30s]
+        #[arg(long, value_name = "N")]
+        pub checkpoint_every: CheckpointEvery,
+    }
+}
+
+section! {
+    /// The `[device]` section.
+    #[command(about = None, long_about = None, next_help_heading = "Device")]
+    pub struct DeviceConfig {
+        /// Where to run [default: auto]
+        #[arg(long)]
+        pub backend: BackendChoice,
+        /// GPU adapter by part of its name or by its number in `afterimage adapters`
+        #[arg(long, value_name = "NAME|INDEX")]
+        pub adapter: String,
+    }
+}
