@@ -43,3 +43,4 @@ mod read_file;
 pub mod report;
 pub mod run;
 pub mod trainer;
+pub mod tune;

@@ -3,7 +3,7 @@
 use afterimage::backend::gpu::memory::{Budget, Layout};
 use afterimage::backend::gpu::plan::training_step;
 use afterimage::backend::{BackendError, Job};
-use afterimage::config::{ActivationKind, Config};
+use afterimage::config::{ActivationKind, Config, Sigma};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
     Schedule, Shuffle, TrainingState,
@@ -283,7 +283,7 @@ prop_compose! {
         config.picture.file = file.map(Into::into);
         config.picture.size = size.map(|text| text.parse().expect("a size"));
         config.encoding.features = features.map(|n| n as usize);
-        config.encoding.sigma = sigma;
+        config.encoding.sigma = sigma.map(Sigma::Fixed);
         config.network.hidden = hidden.map(|n| n as usize);
         config.network.layers = layers.map(|n| n as usize);
         config.network.w0 = w0;

@@ -96,6 +96,51 @@ impl<'de> Deserialize<'de> for BatchSize {
     }
 }
 
+/// The standard deviation of the Gaussian frequencies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sigma {
+    /// Chosen per picture on held-out pixels, by [`crate::tune::choose_sigma`].
+    Auto,
+    /// This many cycles per longer side; for positional encoding, log2 of the highest frequency
+    /// plus one.
+    Fixed(f32),
+}
+
+impl FromStr for Sigma {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        text.parse().map(Self::Fixed).map_err(|_| format!("sigma is a number or `auto`, not `{text}`"))
+    }
+}
+
+impl fmt::Display for Sigma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Fixed(sigma) => sigma.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Sigma {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Fixed(sigma) => sigma.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Sigma {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrText("a number, or \"auto\"", PhantomData))
+    }
+}
+
 /// Reads what is written as a number or as a text, with what is expected for the error message.
 struct NumberOrText<T>(&'static str, PhantomData<T>);
 
@@ -106,6 +151,9 @@ impl<T: FromStr<Err = String>> serde::de::Visitor<'_> for NumberOrText<T> {
         f.write_str(self.0)
     }
     fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<T, E> {
+        n.to_string().parse().map_err(E::custom)
+    }
+    fn visit_f64<E: serde::de::Error>(self, n: f64) -> Result<T, E> {
         n.to_string().parse().map_err(E::custom)
     }
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {

@@ -10,6 +10,7 @@ mod sections;
 pub use crate::backend::BackendChoice;
 pub use fields::{
     ActivationKind, BatchSize, CheckpointEvery, EncodingKind, Keep, OptimizerKind, OutputKind, PictureSize,
+    Sigma,
 };
 pub use resolve::ConfigError;
 pub use resolved::Resolved;

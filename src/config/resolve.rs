@@ -2,7 +2,7 @@
 
 use super::{
     ActivationKind, BatchSize, Config, EncodingKind, Keep, OptimizerKind, OutputKind, PictureSize, Resolved,
-    defaults,
+    Sigma, defaults,
 };
 use crate::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Loss, Mlp, Model, Optimizer, SampleSet, Schedule,
@@ -80,6 +80,9 @@ impl Config {
         let seed = self.training.seed.unwrap_or(0);
         let coords = self.picture.coords.unwrap_or(Coords::Center);
         let samples = self.samples(picture)?;
+        if self.sigma_is_open() {
+            return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
+        }
         let spec = self.encoding_spec(picture.width.max(picture.height))?;
         let (activation, output_activation) = self.activations(picture.is_hdr())?;
         let (hidden_width, n_layers) = self.network_shape()?;
@@ -138,6 +141,12 @@ impl Config {
         given.into_iter().filter(|(given, ..)| *given).map(|(_, setting, why)| (setting, why)).collect()
     }
 
+    /// Whether sigma is still to be chosen before this can be resolved.
+    pub fn sigma_is_open(&self) -> bool {
+        self.encoding.sigma == Some(Sigma::Auto)
+            && self.encoding.kind.unwrap_or(defaults::ENCODING) == EncodingKind::Gaussian
+    }
+
     fn keep(&self) -> Result<Keep, ConfigError> {
         let keep = self.output.keep.unwrap_or_default();
         if keep == Keep::Best && self.picture.holdout.unwrap_or(Holdout::None) == Holdout::None {
@@ -174,10 +183,18 @@ impl Config {
             let allowed = format!("give 1 to {} frequencies", MAX_WIDTH / 2);
             return Err(bad("features", n_frequencies, allowed));
         }
-        let sigma = self.encoding.sigma.unwrap_or_else(|| match kind {
-            EncodingKind::Positional => defaults::POSITIONAL_LOG2_MAX,
-            _ => defaults::sigma(longer_side),
-        });
+        let sigma = match (self.encoding.sigma, kind) {
+            (Some(Sigma::Fixed(sigma)), _) => sigma,
+            (Some(Sigma::Auto), EncodingKind::Positional) => {
+                return Err(bad(
+                    "sigma",
+                    "auto",
+                    "only the Gaussian encoding's can be chosen; give a number",
+                ));
+            }
+            (None, EncodingKind::Positional) => defaults::POSITIONAL_LOG2_MAX,
+            (None | Some(Sigma::Auto), _) => defaults::sigma(longer_side),
+        };
         if !(0.0..=1e6).contains(&sigma) {
             return Err(bad("sigma", sigma, "give a number from 0 to 1e6"));
         }
@@ -274,10 +291,10 @@ impl Config {
             EncodingSpec::None => (Some(EncodingKind::None), None, None),
             EncodingSpec::Basic => (Some(EncodingKind::Basic), None, None),
             EncodingSpec::Positional { n_frequencies, log2_max } => {
-                (Some(EncodingKind::Positional), Some(n_frequencies), Some(log2_max))
+                (Some(EncodingKind::Positional), Some(n_frequencies), Some(Sigma::Fixed(log2_max)))
             }
             EncodingSpec::Gaussian { n_frequencies, sigma } => {
-                (Some(EncodingKind::Gaussian), Some(n_frequencies), Some(sigma))
+                (Some(EncodingKind::Gaussian), Some(n_frequencies), Some(Sigma::Fixed(sigma)))
             }
         };
         let network = &resolved.model.network;

@@ -3,7 +3,7 @@
 
 use super::{
     ActivationKind, BackendChoice, BatchSize, CheckpointEvery, EncodingKind, Keep, OptimizerKind, OutputKind,
-    PictureSize,
+    PictureSize, Sigma,
 };
 use crate::model::{Coords, Holdout, Init, Loss, Schedule};
 use serde::{Deserialize, Serialize};
@@ -64,10 +64,11 @@ section! {
         /// How a position becomes features [default: gaussian]
         #[arg(id = "encoding", long, value_name = "ENCODING")]
         pub kind: EncodingKind,
-        /// Standard deviation of the Gaussian frequencies, in cycles per longer side; for positional,
-        /// log2 of the highest frequency plus one [default: 15 at 64 to 512 pixels; positional 6]
-        #[arg(long, value_name = "F")]
-        pub sigma: f32,
+        /// Standard deviation of the Gaussian frequencies, in cycles per longer side, or `auto` to choose
+        /// it on held-out pixels; for positional, log2 of the highest frequency plus one [default: 15 at
+        /// 64 to 512 pixels; positional 6]
+        #[arg(long, value_name = "F|auto")]
+        pub sigma: Sigma,
         /// Number of frequencies M; the first layer sees 2M inputs [default: 256]
         #[arg(long, value_name = "M")]
         pub features: usize,

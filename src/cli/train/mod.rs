@@ -2,6 +2,7 @@
 
 mod args;
 mod session;
+mod sigma;
 
 use super::display::{self, TrainingDisplay};
 use afterimage::backend::BackendError;

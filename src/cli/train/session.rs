@@ -52,10 +52,17 @@ impl Session {
             bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", absolute.display());
         }
         config.picture.file = Some(absolute);
+        let chosen = match config.sigma_is_open() {
+            true => Some(super::sigma::choose(&mut config, &picture, args)?),
+            false => None,
+        };
         let run = config.resolve(&picture)?;
         let opened = open(&run, &picture, args.threads.into())?;
         let folder = RunFolder::create(&out, args.force)?;
         write_config(&folder, &run)?;
+        if let Some(chosen) = chosen {
+            super::sigma::save(&folder, &chosen)?;
+        }
         Ok(Self { folder, run, picture, backend: opened.backend, checkpoint: None, note: opened.note })
     }
 

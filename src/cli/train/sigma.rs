@@ -1,0 +1,72 @@
+//! `--sigma auto`: shows the search and writes down what was tried.
+
+use super::TrainArgs;
+use crate::cli::display;
+use afterimage::atomic_write::{Durability, atomic_write};
+use afterimage::backend::DeviceRequest;
+use afterimage::config::{Config, Sigma};
+use afterimage::picture::Picture;
+use afterimage::run::RunFolder;
+use afterimage::tune::{SigmaChoice, SigmaTrial, Watch, choose_sigma};
+use anyhow::Context;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Chooses sigma for the run, sets it in `config`, and says what it cost.
+pub(super) fn choose(
+    config: &mut Config,
+    picture: &Arc<Picture>,
+    args: &TrainArgs,
+) -> anyhow::Result<SigmaChoice> {
+    let start = Instant::now();
+    let device = DeviceRequest {
+        backend: config.device.backend.unwrap_or_default(),
+        adapter: config.device.adapter.clone(),
+        threads: args.threads.into(),
+    };
+    let mut progress = Progress { on_terminal: !args.quiet && std::io::stderr().is_terminal() };
+    let choice = choose_sigma(config, picture, &device, &mut progress)?;
+    if progress.on_terminal {
+        let _ = write!(std::io::stderr(), "\x1b[K");
+    }
+    config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
+    if !args.quiet {
+        tell!(
+            "sigma {:.1}, chosen on held-out pixels: {} short trainings in {:.1} s, {:.0} % of the run's steps",
+            choice.sigma,
+            choice.trials.len(),
+            start.elapsed().as_secs_f64(),
+            100.0 * choice.cost,
+        );
+    }
+    Ok(choice)
+}
+
+/// Writes `sigma.csv`, one line a trial.
+pub(super) fn save(folder: &RunFolder, choice: &SigmaChoice) -> anyhow::Result<()> {
+    let path = folder.file("sigma.csv");
+    let line = |t: &SigmaTrial| format!("{},{},{}\n", t.sigma, t.steps, t.held_out_loss);
+    let lines: String = choice.trials.iter().map(line).collect();
+    let write = |out: &mut dyn Write| out.write_all(format!("sigma,steps,held_out_loss\n{lines}").as_bytes());
+    atomic_write(&path, Durability::Cached, |out| write(out))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+struct Progress {
+    on_terminal: bool,
+}
+
+impl Watch for Progress {
+    fn trial(&mut self, trial: &SigmaTrial) {
+        log::info!("sigma {}: loss {:e} on held-out pixels", trial.sigma, trial.held_out_loss);
+        if self.on_terminal {
+            // One line that the next overwrites.
+            let _ = write!(std::io::stderr(), "\r\x1b[Kchoosing sigma: tried {:.1}\r", trial.sigma);
+        }
+    }
+
+    fn stop_requested(&self) -> bool {
+        display::stop_requested()
+    }
+}

@@ -1,0 +1,281 @@
+//! The standard deviation of Gaussian Fourier features, chosen per picture.
+//!
+//! Too small and the network cannot draw fine detail; too large and it fills the space between
+//! the training pixels with noise (Tancik et al. 2020, section 6 and figure 4). The paper searches
+//! a grid on other pictures; here each candidate is trained for a short while on this one, without
+//! some of its training pixels, and judged on those.
+
+use super::TuneError;
+use crate::backend::{self, Backend, DeviceRequest};
+use crate::config::{Config, Resolved, Sigma};
+use crate::model::{Shuffle, Step};
+use crate::picture::Picture;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// One training pixel in this many is held out from the trials.
+const HELD_OUT: u32 = 5;
+
+/// More held-out pixels only make the judgement slower.
+const MAX_HELD_OUT: u32 = 1 << 15;
+
+/// Candidates are powers of two to the half: number n is 2^(n / 2) cycles per longer side.
+const PER_OCTAVE: i32 = 2;
+
+/// Lowest candidate: a sixteenth of a cycle.
+const LOWEST: i32 = -8;
+
+/// Where the climb begins: 4 cycles.
+const FIRST: i32 = 4;
+
+/// How far a climb steps, and how long it trains each candidate.
+struct Climb {
+    /// Candidates between neighbours.
+    stride: i32,
+    /// Steps of a trial as a share of the run's.
+    share: f64,
+    /// Fewer say too little: what is best moves while a network learns, down where it begins to
+    /// fill the space between the pixels by heart, up where it has not yet drawn the detail.
+    min_steps: u64,
+    /// So that the search has an end.
+    max_trials: usize,
+}
+
+/// Octaves first, roughly; then half octaves from the best of those, trained for longer.
+const CLIMBS: [Climb; 2] = [
+    Climb { stride: PER_OCTAVE, share: 1.0 / 16.0, min_steps: 150, max_trials: 8 },
+    Climb { stride: 1, share: 1.0 / 4.0, min_steps: 500, max_trials: 8 },
+];
+
+/// One candidate and how it did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SigmaTrial {
+    /// In cycles per longer side.
+    pub sigma: f32,
+    /// Optimiser steps it was trained for.
+    pub steps: u64,
+    /// Loss on the held-out pixels, infinite where training diverged.
+    pub held_out_loss: f64,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SigmaChoice {
+    /// The chosen value.
+    pub sigma: f32,
+    /// Everything tried, in order.
+    pub trials: Vec<SigmaTrial>,
+    /// Optimiser steps of all trials over those of the run.
+    pub cost: f64,
+}
+
+/// Hears how a search goes.
+pub trait Watch {
+    /// After each candidate.
+    fn trial(&mut self, trial: &SigmaTrial);
+    /// Whether to give up.
+    fn stop_requested(&self) -> bool;
+}
+
+/// Chooses sigma for training `picture` (at its training size) as `config` says, on `device`.
+///
+/// Climbs from candidate to better neighbour, twice, and takes the lowest point of a parabola through
+/// the last best and its neighbours, over the logarithms of sigma and loss. Test pixels are never
+/// looked at.
+///
+/// # Errors
+/// When the settings cannot be run, the device fails, or `watch` asks to stop.
+pub fn choose_sigma(
+    config: &Config,
+    picture: &Arc<Picture>,
+    device: &DeviceRequest,
+    watch: &mut dyn Watch,
+) -> Result<SigmaChoice, TuneError> {
+    let run = resolve(config, picture, sigma_of(FIRST))?;
+    let n_steps = run.epochs.saturating_mul(u64::from(run.steps_per_epoch()));
+    // Beyond a quarter of the pixels per side most frequencies are above what the picture holds.
+    let highest = (picture.width.max(picture.height) as f32 / 4.0).log2() * PER_OCTAVE as f32;
+    let range = LOWEST..=(highest as i32).max(LOWEST);
+    let mut best = FIRST.clamp(*range.start(), *range.end());
+    let mut trials = Vec::new();
+    let mut sigma = sigma_of(best);
+    for climb in CLIMBS {
+        let wanted = ((n_steps as f64 * climb.share) as u64).max(climb.min_steps);
+        let steps = wanted.min(n_steps).max(1);
+        let mut losses = BTreeMap::new();
+        let mut try_one = |candidate: i32| -> Result<f64, TuneError> {
+            let sigma = sigma_of(candidate);
+            let run = resolve(config, picture, sigma)?;
+            let job = backend::Job { batch_size: batch_size(&run), ..run.job(Arc::clone(picture)) };
+            let mut opened = backend::open(device, job, || run.initial_params())?;
+            let held_out_loss = train(&run, opened.backend.as_mut(), steps, &|| watch.stop_requested())?;
+            let trial = SigmaTrial { sigma, steps, held_out_loss };
+            trials.push(trial);
+            watch.trial(&trial);
+            Ok(held_out_loss)
+        };
+        best = climb.run(best, &range, &mut losses, &mut try_one)?;
+        sigma = refine(&losses, best, climb.stride);
+    }
+    let cost = trials.iter().map(|t| t.steps).sum::<u64>() as f64 / n_steps.max(1) as f64;
+    Ok(SigmaChoice { sigma, trials, cost })
+}
+
+fn sigma_of(candidate: i32) -> f32 {
+    (candidate as f32 / PER_OCTAVE as f32).exp2()
+}
+
+/// Loss on the held-out pixels by candidate.
+type Losses = BTreeMap<i32, f64>;
+
+impl Climb {
+    /// From `start` to the first candidate that is better than both its neighbours.
+    fn run(
+        &self,
+        start: i32,
+        range: &RangeInclusive<i32>,
+        losses: &mut Losses,
+        try_one: &mut dyn FnMut(i32) -> Result<f64, TuneError>,
+    ) -> Result<i32, TuneError> {
+        losses.insert(start, try_one(start)?);
+        let mut best = start;
+        loop {
+            let neighbours = [best - self.stride, best + self.stride];
+            for candidate in neighbours.into_iter().filter(|c| range.contains(c)) {
+                if losses.len() < self.max_trials && !losses.contains_key(&candidate) {
+                    losses.insert(candidate, try_one(candidate)?);
+                }
+            }
+            let lowest = losses.iter().min_by(|a, b| a.1.total_cmp(b.1)).map(|(&c, _)| c);
+            let lowest = lowest.filter(|c| losses[c].is_finite()).ok_or(TuneError::Diverged)?;
+            if lowest == best || losses.len() == self.max_trials {
+                return Ok(lowest);
+            }
+            best = lowest;
+        }
+    }
+}
+
+fn resolve(config: &Config, picture: &Picture, sigma: f32) -> Result<Resolved, TuneError> {
+    let mut config = config.clone();
+    config.encoding.sigma = Some(Sigma::Fixed(sigma));
+    Ok(config.resolve(picture)?)
+}
+
+fn n_held_out(n_samples: u32) -> u32 {
+    (n_samples / HELD_OUT).clamp(1, MAX_HELD_OUT)
+}
+
+fn batch_size(run: &Resolved) -> u32 {
+    let n_samples = run.samples.len();
+    run.batch_size.min((n_samples - n_held_out(n_samples)).max(1))
+}
+
+/// Trains for `n_steps` steps on all but the held-out pixels; the loss on those.
+///
+/// One fixed shuffle of the training pixels is used throughout: its end is what is held out.
+fn train(
+    run: &Resolved,
+    backend: &mut dyn Backend,
+    n_steps: u64,
+    stop: &dyn Fn() -> bool,
+) -> Result<f64, TuneError> {
+    let n_samples = run.samples.len();
+    let n_held_out = n_held_out(n_samples);
+    let n_training = n_samples - n_held_out;
+    let batch_size = batch_size(run);
+    let shuffle = Shuffle::new(n_samples, run.seed, u64::MAX);
+    let steps_per_pass = u64::from(n_training.div_ceil(batch_size).max(1));
+    let step = |index: u64, first_sample: u32, end: u32, lr: f64| Step {
+        index,
+        shuffle,
+        first_sample,
+        n_samples: batch_size.min(end - first_sample),
+        lr,
+    };
+    for index in 0..n_steps {
+        if stop() {
+            return Err(TuneError::Stopped);
+        }
+        let first_sample = (index % steps_per_pass) as u32 * batch_size;
+        let lr = run.schedule.lr(run.lr, index, n_steps);
+        backend.enqueue(&[step(index, first_sample, n_training.max(1), lr)])?;
+        backend.take_losses()?;
+    }
+    backend.finish()?;
+    backend.take_losses()?;
+    // Steps that learn nothing measure the loss where no weight has seen the pixel.
+    let mut sum = 0.0;
+    let mut first_sample = n_training;
+    let mut index = n_steps;
+    while first_sample < n_samples {
+        let measuring = step(index, first_sample, n_samples, 0.0);
+        backend.enqueue(&[measuring])?;
+        backend.finish()?;
+        sum += backend.take_losses()?.iter().sum::<f64>() * f64::from(measuring.n_samples);
+        first_sample += measuring.n_samples;
+        index += 1;
+    }
+    let loss = sum / f64::from(n_held_out);
+    Ok(if loss.is_finite() { loss } else { f64::INFINITY })
+}
+
+/// The lowest point of the parabola through the best candidate and its neighbours, over the
+/// logarithms of sigma and loss; the best itself where a neighbour was not tried.
+fn refine(losses: &Losses, best: i32, stride: i32) -> f32 {
+    let around = [best - stride, best, best + stride].map(|c| losses.get(&c).map(|loss| loss.ln()));
+    let [Some(low), Some(middle), Some(high)] = around else { return sigma_of(best) };
+    let curvature = low - 2.0 * middle + high;
+    if !(curvature.is_finite() && curvature > 0.0) {
+        return sigma_of(best);
+    }
+    let offset = (0.5 * (low - high) / curvature).clamp(-0.5, 0.5) * f64::from(stride);
+    ((f64::from(best) + offset) / f64::from(PER_OCTAVE)).exp2() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RANGE: RangeInclusive<i32> = -4..=12;
+
+    /// The candidate that a climb finds, and all it tried.
+    fn climb(climb: &Climb, start: i32, loss: impl Fn(i32) -> f64) -> (Result<i32, TuneError>, Losses) {
+        let mut losses = Losses::new();
+        let best = climb.run(start, &RANGE, &mut losses, &mut |c| Ok(loss(c)));
+        (best, losses)
+    }
+
+    #[test]
+    fn a_climb_finds_the_lowest_point_from_either_side() {
+        for start in [-4, 0, 4, 12] {
+            let (best, losses) = climb(&CLIMBS[1], start, |c| f64::from((c - 3) * (c - 3)));
+            assert!(losses.len() <= CLIMBS[1].max_trials);
+            if start != 12 {
+                assert_eq!(best.expect("found"), 3, "from {start}");
+            }
+        }
+        let (best, _) = climb(&CLIMBS[0], 4, |c| f64::from(c));
+        assert_eq!(best.expect("found"), -4, "the end of the range");
+    }
+
+    #[test]
+    fn a_candidate_that_diverged_is_never_chosen() {
+        let (best, losses) = climb(&CLIMBS[0], 4, |c| if c == 4 { 2.0 } else { f64::INFINITY });
+        assert_eq!(best.expect("one is finite"), 4);
+        assert_eq!(refine(&losses, 4, CLIMBS[0].stride), 4.0);
+        let (best, _) = climb(&CLIMBS[0], 4, |_| f64::INFINITY);
+        assert!(matches!(best, Err(TuneError::Diverged)));
+    }
+
+    #[test]
+    fn the_parabola_finds_its_own_lowest_point() {
+        // ln loss = (octave - 1.1)^2
+        let loss = |c: i32| (f64::from(c) / 2.0 - 1.1).powi(2).exp();
+        let losses: Losses = (1..=3).map(|c| (c, loss(c))).collect();
+        let sigma = refine(&losses, 2, 1);
+        assert!((sigma - 2.0_f32.powf(1.1)).abs() < 1e-4, "{sigma}");
+        assert_eq!(refine(&losses, 3, 1), sigma_of(3), "at the edge the best is taken as it is");
+    }
+}

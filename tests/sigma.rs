@@ -1,0 +1,122 @@
+//! `--sigma auto`: the value is chosen per picture, and is about the best there is.
+
+use afterimage::backend;
+use afterimage::config::{Config, Sigma};
+use afterimage::picture::{self, Picture, Pixels};
+use afterimage::trainer::{Position, Trainer};
+use afterimage::tune::{SigmaTrial, Watch, choose_sigma};
+use assert_cmd::Command;
+use predicates::str::contains;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const SIDE: u32 = 96;
+
+struct Silent;
+
+impl Watch for Silent {
+    fn trial(&mut self, _: &SigmaTrial) {}
+    fn stop_requested(&self) -> bool {
+        false
+    }
+}
+
+fn astronaut() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png")
+}
+
+fn drawn(colour: impl Fn(u32, u32) -> [u8; 3]) -> Picture {
+    let pixels = (0..SIDE * SIDE).flat_map(|i| colour(i % SIDE, i / SIDE)).collect();
+    Picture { width: SIDE, height: SIDE, channels: 3, pixels: Pixels::U8(pixels) }
+}
+
+/// A photograph, letter-like strokes, a smooth gradient, noise.
+fn pictures() -> [(&'static str, Picture); 4] {
+    let photograph = picture::load(&astronaut()).expect("the portrait");
+    let strokes = drawn(|x, y| {
+        let ink = (y / 4) % 3 != 2 && ((x / 3 + 5 * (y / 12)) % 4 == 0 || (y % 12 < 3 && x % 11 < 7));
+        [if ink { 20 } else { 245 }; 3]
+    });
+    let gradient = drawn(|x, y| [x as u8 * 2, y as u8 * 2, (x + y) as u8]);
+    let noise = drawn(|x, y| {
+        let mut h = (x * 7919 + y * 104_729).wrapping_mul(0x9e37_79b9);
+        h ^= h >> 15;
+        h = h.wrapping_mul(0x85eb_ca6b);
+        [(h >> 8) as u8, (h >> 16) as u8, (h >> 24) as u8]
+    });
+    [
+        ("photograph", picture::resize(&photograph, SIDE, SIDE)),
+        ("strokes", strokes),
+        ("gradient", gradient),
+        ("noise", noise),
+    ]
+}
+
+/// Test PSNR in dB of a whole run with this sigma.
+fn test_psnr(config: &Config, picture: &Arc<Picture>, sigma: f32) -> f64 {
+    let mut config = config.clone();
+    config.encoding.sigma = Some(Sigma::Fixed(sigma));
+    config.output.measure_every = Some(u64::MAX);
+    config.output.snapshot_every = Some(u64::MAX);
+    let run = config.resolve(picture).expect("resolved");
+    let job = run.job(Arc::clone(picture));
+    let mut backend = backend::open(&run.device(0), job, || run.initial_params()).expect("the CPU").backend;
+    let mut trainer = Trainer::new(&run, picture, backend.as_mut(), Position::default());
+    trainer.run(&mut ()).expect("trained");
+    trainer.evaluate(false).expect("measured").psnr_test().expect("a test split")
+}
+
+#[test]
+fn the_choice_is_within_0_3_db_of_the_best_of_a_fine_grid() {
+    let config = Config::parse(
+        "picture.holdout = 'every-other'\nencoding.features = 32\nnetwork.hidden = 32\n\
+         training.epochs = 70\ntraining.batch = 256\ndevice.backend = 'cpu'",
+    )
+    .expect("a configuration");
+    for (name, picture) in pictures() {
+        let picture = Arc::new(picture);
+        let device = config.resolve(&picture).expect("resolved").device(0);
+        let choice = choose_sigma(&config, &picture, &device, &mut Silent).expect("chosen");
+        let chosen = test_psnr(&config, &picture, choice.sigma);
+        let grid = [0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0];
+        let results = grid.map(|sigma| (sigma, test_psnr(&config, &picture, sigma)));
+        let best = results.iter().map(|r| r.1).fold(f64::MIN, f64::max);
+        println!(
+            "{name}: {chosen:.2} dB at {:.2}, cost {:.2}, best {best:.2}: {results:.2?}",
+            choice.sigma, choice.cost
+        );
+        assert!(chosen > best - 0.3, "{name}: {chosen:.2} dB with sigma {}, {results:.2?}", choice.sigma);
+    }
+}
+
+fn train(out: &Path) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
+    command.arg("train").arg(astronaut()).arg("--out").arg(out).args(["--backend", "cpu", "--size", "32x32"]);
+    command.args(["--hidden", "16", "--features", "16", "--epochs", "30", "--sigma", "auto"]);
+    command
+}
+
+#[test]
+fn the_choice_is_told_and_written_down() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let read =
+        |run: &str, file: &str| std::fs::read_to_string(dir.path().join(run).join(file)).expect("a file");
+    for run in ["one", "two"] {
+        train(&dir.path().join(run)).assert().success().stderr(contains("chosen on held-out pixels"));
+    }
+    let config = Config::parse(&read("one", "config.toml")).expect("a configuration");
+    assert!(matches!(config.encoding.sigma, Some(Sigma::Fixed(sigma)) if sigma > 0.1 && sigma < 20.0));
+    assert!(read("one", "sigma.csv").lines().count() > 8, "a line a trial");
+    for file in ["sigma.csv", "config.toml"] {
+        assert_eq!(read("one", file), read("two", file), "{file} differs between two runs");
+    }
+}
+
+#[test]
+fn only_gaussian_features_have_it() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    let mut command = train(&out);
+    command.args(["--encoding", "positional"]).assert().code(1).stderr(contains("give a number"));
+    assert!(!out.exists(), "a refused run created its folder");
+}
