@@ -256,7 +256,7 @@ mod tests {
                 assert_eq!(best.expect("found"), 3, "from {start}");
             }
         }
-        let (best, _) = climb(&CLIMBS[0], 4, |c| f64::from(c));
+        let (best, _) = climb(&CLIMBS[0], 4, f64::from);
         assert_eq!(best.expect("found"), -4, "the end of the range");
     }
 
