@@ -24,6 +24,11 @@ pub(super) fn handle_ctrl_c() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether Ctrl-C was pressed.
+pub(super) fn stop_requested() -> bool {
+    STOP.load(Ordering::Relaxed)
+}
+
 /// Between plain lines, so that a log stays readable.
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -121,7 +126,7 @@ impl Display for TrainingDisplay {
     }
 
     fn stop_requested(&self) -> bool {
-        STOP.load(Ordering::Relaxed)
+        stop_requested()
     }
 }
 
