@@ -80,14 +80,21 @@ impl Cell {
         Ok(self)
     }
 
+    fn manifest(&self) -> Option<serde_json::Value> {
+        let (file, _) = open_regular(&self.folder.join("run.json")).ok()?;
+        let bytes = read_at_most(file, MAX_MANIFEST_BYTES).ok()??;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// The epoch whose weights the run ended with, where that is not the last.
+    pub(super) fn kept_epoch(&self) -> Option<u64> {
+        self.manifest()?["kept_epoch"].as_u64()
+    }
+
     /// Whether the run came to its end and everything that reports need is there.
     fn is_complete(&self) -> bool {
-        let manifest = || {
-            let (file, _) = open_regular(&self.folder.join("run.json")).ok()?;
-            let bytes = read_at_most(file, MAX_MANIFEST_BYTES).ok()??;
-            serde_json::from_slice::<serde_json::Value>(&bytes).ok()
-        };
-        let complete = manifest().is_some_and(|m| m["complete"] == true && m["epochs"] == self.run.epochs);
+        let complete =
+            self.manifest().is_some_and(|m| m["complete"] == true && m["epochs"] == self.run.epochs);
         complete && ["final.png", "metrics.csv"].iter().all(|file| self.folder.join(file).is_file())
     }
 
@@ -106,11 +113,12 @@ impl Cell {
         if let Some(checkpoint) = &checkpoint {
             backend.set_state(&checkpoint.state)?;
         }
-        let position = checkpoint.map_or_else(Position::default, |c| c.position);
+        let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
+        let best = checkpoint.and_then(|c| c.best);
         let startup_seconds = start.elapsed().as_secs_f64();
         let mut counted = Counted { display, samples: 0 };
         let mut recorder = Recorder::new(&folder, run, fingerprint, &position, &mut counted)?;
-        let mut trainer = Trainer::new(run, &picture, backend.as_mut(), position);
+        let mut trainer = Trainer::new(run, &picture, backend.as_mut(), position).with_best(best);
         let outcome = trainer.run(&mut recorder);
         let metrics = recorder.finish();
         let mut outcome = outcome?;

@@ -122,7 +122,7 @@ fn curves(plan: &Plan, records: &[&Record]) -> (Vec<Series>, Vec<LineStyle>) {
             color: place(axes.encodings.iter().position(|e| *e == cell.encoding)),
             dash: place(axes.optimizers.iter().position(|o| *o == cell.optimizer)),
         };
-        let points = record.metrics.iter().map(CurvePoint::from).collect();
+        let points = record.metrics.iter().filter_map(CurvePoint::measured).collect();
         (Series { name: run_name(plan, cell), points }, style)
     };
     records.iter().map(one).unzip()
@@ -134,7 +134,7 @@ fn strip(sheet: &mut Sheet, cell: &Cell, record: &Record) -> Result<(), CompareE
     for epoch in strip_epochs(&snapshots) {
         let panel = picture::load(&cell.folder.join("epochs").join(format!("{epoch:05}.png")))?;
         let row = record.metrics.iter().find(|row| row.epoch == epoch);
-        let psnr = row.map_or(f64::NAN, |row| row.psnr_test.unwrap_or(row.psnr_train));
+        let psnr = row.and_then(|row| row.psnr_test.or(row.psnr_train)).unwrap_or(f64::NAN);
         sheet.push(&panel, epoch_label(epoch, psnr, None));
     }
     Ok(())

@@ -143,8 +143,10 @@ fn network(init: Init) -> NetworkConfig {
     }
 }
 
-fn every(epochs: u64) -> OutputConfig {
-    OutputConfig { snapshot_every: Some(epochs), ..OutputConfig::default() }
+/// Epochs between pictures and between measurements. Measuring all pixels costs as much as a good
+/// part of an epoch.
+fn every(snapshot: u64, measure: u64) -> OutputConfig {
+    OutputConfig { snapshot_every: Some(snapshot), measure_every: Some(measure), ..OutputConfig::default() }
 }
 
 fn course(side: u32, encoding: EncodingChoice, optimizer: OptimizerKind) -> Config {
@@ -176,7 +178,7 @@ fn course(side: u32, encoding: EncodingChoice, optimizer: OptimizerKind) -> Conf
             ..TrainingConfig::default()
         },
         // The film has every 25th epoch.
-        output: every(25),
+        output: every(25, 5),
         ..Config::default()
     }
 }
@@ -207,7 +209,7 @@ fn paper(text: bool, encoding: EncodingChoice) -> Config {
             schedule: Some(Schedule::Constant),
             ..TrainingConfig::default()
         },
-        output: every(100),
+        output: every(100, 10),
         ..Config::default()
     }
 }
@@ -227,7 +229,7 @@ fn seed(encoding: EncodingChoice) -> Config {
             schedule: Some(Schedule::Constant),
             ..TrainingConfig::default()
         },
-        output: every(100),
+        output: every(100, 10),
         ..Config::default()
     }
 }

@@ -20,6 +20,8 @@ pub struct Record {
     pub picture: String,
     /// One row an epoch measured.
     pub metrics: Vec<EpochSummary>,
+    /// The row of the weights the run ended with.
+    pub result: EpochSummary,
     /// Structural similarity of the whole reconstruction, as written to `final.png`.
     pub ssim: f64,
     /// Weights and biases.
@@ -27,23 +29,10 @@ pub struct Record {
 }
 
 impl Record {
-    fn last(&self) -> Option<&EpochSummary> {
-        self.metrics.last()
-    }
-
-    /// Final PSNR of the training pixels, in dB.
-    pub fn psnr_train(&self) -> f64 {
-        self.last().map_or(f64::NAN, |row| row.psnr_train)
-    }
-
-    /// Final PSNR of the test pixels, in dB, where there are any.
-    pub fn psnr_test(&self) -> Option<f64> {
-        self.last().and_then(|row| row.psnr_test)
-    }
-
-    /// What it is judged by: test PSNR, or train PSNR where there is no test split.
+    /// What it is judged by: PSNR in dB of the test pixels, or of the training pixels where there
+    /// is no test split.
     pub fn psnr(&self) -> f64 {
-        self.psnr_test().unwrap_or_else(|| self.psnr_train())
+        self.result.psnr_test.or(self.result.psnr_train).unwrap_or(f64::NAN)
     }
 }
 
@@ -61,10 +50,17 @@ fn record(plan: &Plan, cell: &Cell) -> Result<Record, CompareError> {
     if shape(&truth) != shape(&reconstruction) {
         return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "a picture of another shape" });
     }
+    let metrics = read_metrics(&cell.folder.join("metrics.csv"), cell.run.epochs);
+    let kept = cell.kept_epoch();
+    let result = metrics.iter().rev().find(|row| row.epoch == kept.unwrap_or(cell.run.epochs));
+    let Some(result) = result.cloned() else {
+        return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "metrics that end early" });
+    };
     Ok(Record {
         cell: cell.index,
         picture: plan.request.sources[cell.picture].name.clone(),
-        metrics: read_metrics(&cell.folder.join("metrics.csv"), cell.run.epochs),
+        metrics,
+        result,
         ssim: ssim(&reconstruction, &truth),
         n_params: cell.run.model.layout().n_params(),
     })
@@ -173,7 +169,7 @@ impl Headline {
             let pairs = axes.sizes.iter().flat_map(|&s| axes.optimizers.iter().map(move |&o| (s, o)));
             pairs.map(|(size, optimizer)| row(picture, size, optimizer)).collect()
         };
-        let has_test = records.iter().any(|r| r.psnr_test().is_some());
+        let has_test = records.iter().any(|r| r.result.psnr_test.is_some());
         let count = |n: usize, thing: &str| format!("{n} {thing}{}", if n == 1 { "" } else { "s" });
         let over = match (n_pictures, axes.seeds) {
             (1, 1) => None,
@@ -214,7 +210,8 @@ fn csv(plan: &Plan, records: &[Record]) -> String {
     let mut text = CSV_HEADER.to_owned();
     for record in records {
         let cell = &plan.cells[record.cell];
-        let Some(last) = record.last() else { continue };
+        let result = &record.result;
+        let optional = |psnr: Option<f64>| psnr.map(|p| p.to_string()).unwrap_or_default();
         let folder = cell.folder.strip_prefix(&plan.request.out).unwrap_or(&cell.folder);
         let fields = [
             record.picture.clone(),
@@ -224,12 +221,12 @@ fn csv(plan: &Plan, records: &[Record]) -> String {
             cell.encoding.to_string(),
             name_of(&cell.optimizer),
             cell.run.seed.to_string(),
-            last.psnr_train.to_string(),
-            last.psnr_test.map(|p| p.to_string()).unwrap_or_default(),
+            optional(result.psnr_train),
+            optional(result.psnr_test),
             record.ssim.to_string(),
-            last.epoch.to_string(),
-            last.step.to_string(),
-            format!("{:.3}", last.seconds),
+            result.epoch.to_string(),
+            result.step.to_string(),
+            format!("{:.3}", result.seconds),
             record.n_params.to_string(),
             format!("{:e}", cell.run.lr),
             folder.to_string_lossy().replace('\\', "/"),

@@ -160,7 +160,7 @@ fn draw(canvas: &mut dyn Canvas, series: &[Series], styles: &[LineStyle]) {
     frame.draw(canvas);
     let several = series.len() > 1;
     if several && lines.iter().any(|line| line.label.is_none()) {
-        let note = "strong: held-out pixels, pale: training pixels";
+        let note = "strong: test pixels, pale: training pixels";
         canvas.text([right, 28.0], Anchor::End, TICK_STYLE, note);
     }
     for line in &lines {
