@@ -3,14 +3,12 @@
 mod display;
 
 use super::display as shared;
-use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu};
 use afterimage::backend::BackendChoice;
+use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu};
 use afterimage::compare::{
     self, Axes, EncodingChoice, Ending, Headline, MAX_SEEDS, Plan, Protocol, Request, Share, Size,
 };
-use afterimage::config::{
-    Config, DeviceConfig, EncodingKind, OptimizerKind, OutputConfig, TrainingConfig,
-};
+use afterimage::config::{Config, DeviceConfig, EncodingKind, OptimizerKind, OutputConfig, TrainingConfig};
 use anyhow::bail;
 use display::GridDisplay;
 use std::path::PathBuf;
@@ -210,8 +208,7 @@ fn summarise(plan: &Plan, headline: &Headline) {
         let cells = row.cells.iter().map(|c| c.map_or_else(|| "-".to_owned(), |spread| spread.to_string()));
         std::iter::once(row.name()).chain(cells).collect()
     };
-    let rows: Vec<Vec<String>> =
-        std::iter::once(header).chain(headline.rows.iter().map(row)).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(header).chain(headline.rows.iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     for row in &rows {

@@ -106,7 +106,8 @@ impl Cell {
         let start = Instant::now();
         let run = &self.run;
         let picture = Arc::new(picture::load(&self.prepared)?);
-        let opened = backend::open(&run.device(threads), run.job(Arc::clone(&picture)), || run.initial_params())?;
+        let opened =
+            backend::open(&run.device(threads), run.job(Arc::clone(&picture)), || run.initial_params())?;
         let mut backend = opened.backend;
         let fingerprint = fingerprint(run, &picture);
         let (folder, checkpoint) = self.open_folder(fingerprint)?;

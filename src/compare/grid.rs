@@ -45,9 +45,7 @@ impl FromStr for EncodingChoice {
             None => (text, None),
         };
         let kind = EncodingKind::from_str(name, false).map_err(|_| {
-            format!(
-                "`{text}` is no encoding; give none, basic, positional or gaussian, such as gaussian:10"
-            )
+            format!("`{text}` is no encoding; give none, basic, positional or gaussian, such as gaussian:10")
         })?;
         let Some(sigma) = sigma else { return Ok(Self::plain(kind)) };
         let (most, what) = match kind {
@@ -154,8 +152,8 @@ impl Axes {
 
 /// Endings of the files that are taken from a folder; a file named outright may have any.
 const ENDINGS: [&str; 20] = [
-    "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "pnm", "ppm", "pgm", "pbm", "pam", "pfm", "qoi",
-    "hdr", "exr", "jpe", "jfif", "dib",
+    "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "pnm", "ppm", "pgm", "pbm", "pam", "pfm",
+    "qoi", "hdr", "exr", "jpe", "jfif", "dib",
 ];
 
 /// A picture to compare on.
@@ -225,7 +223,9 @@ mod tests {
 
     #[test]
     fn encodings_are_read_as_they_are_written() {
-        for text in ["none", "basic", "positional", "positional:5", "gaussian", "gaussian:0.5", "gaussian:100"] {
+        for text in
+            ["none", "basic", "positional", "positional:5", "gaussian", "gaussian:0.5", "gaussian:100"]
+        {
             assert_eq!(text.parse::<EncodingChoice>().unwrap().to_string(), text);
         }
         assert_eq!("gaussian:10.0".parse(), Ok(EncodingChoice::gaussian(10.0)));
@@ -274,7 +274,8 @@ mod tests {
         for name in ["b.PNG", "a.jpg", "notes.txt", ".hidden.png"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
-        let names = |given: &[PathBuf]| sources(given).map(|s| s.into_iter().map(|s| s.name).collect::<Vec<_>>());
+        let names =
+            |given: &[PathBuf]| sources(given).map(|s| s.into_iter().map(|s| s.name).collect::<Vec<_>>());
         assert_eq!(names(&[folder.path().to_owned()]).unwrap(), ["a", "b"]);
         let twice = [folder.path().to_owned(), folder.path().join("A.png")];
         assert!(names(&twice).unwrap_err().to_string().contains("share the name `A`"));

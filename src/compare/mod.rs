@@ -94,7 +94,7 @@ pub fn report(plan: &Plan) -> Result<Vec<Record>, CompareError> {
     let records = table::records(plan)?;
     let headline = Headline::of(plan, &records);
     table::write(plan, &records, &headline)?;
-    let panels = pictures::write(plan, &records)?;
-    page::write(plan, &headline, &records, &panels)?;
+    let scenes = pictures::write(plan, &records, |panel| page::scene(plan, &headline, &records, panel))?;
+    page::write(plan, &headline, &scenes)?;
     Ok(records)
 }

@@ -12,12 +12,7 @@ const PICTURE_SIDE: u32 = 512;
 const SHEET_SIDE: u32 = 2200;
 
 /// Writes `report.html`.
-pub(super) fn write(
-    plan: &Plan,
-    headline: &Headline,
-    records: &[Record],
-    panels: &[Panel],
-) -> Result<(), CompareError> {
+pub(super) fn write(plan: &Plan, headline: &Headline, scenes: &[String]) -> Result<(), CompareError> {
     let mut page = Page::new(&table::title(plan));
     page.paragraph("lead", &summary(headline));
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
@@ -30,8 +25,8 @@ pub(super) fn write(
     for failure in &plan.failures {
         page.paragraph("soft", &format!("Left out: {}.", failure.error));
     }
-    for panel in panels {
-        page.push(&scene(plan, headline, records, panel));
+    for scene in scenes {
+        page.push(scene);
     }
     if let Some(protocol) = plan.request.protocol {
         page.push("<h2>How it was trained</h2>");
@@ -57,7 +52,8 @@ fn summary(headline: &Headline) -> String {
 }
 
 fn table_html(headline: &Headline, rows: &[Row], caption: &str) -> String {
-    let mut html = format!("<div class=\"wide\"><table><caption>{}</caption><thead><tr><th>run</th>", escape(caption));
+    let mut html =
+        format!("<div class=\"wide\"><table><caption>{}</caption><thead><tr><th>run</th>", escape(caption));
     for encoding in &headline.encodings {
         let _ = write!(html, "<th scope=\"col\">{encoding}</th>");
     }
@@ -76,11 +72,12 @@ fn table_html(headline: &Headline, rows: &[Row], caption: &str) -> String {
 }
 
 /// One picture at one size: reconstructions beside the truth, the wipe, curves, errors, strips.
-fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel: &Panel) -> String {
+pub(super) fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel: &Panel) -> String {
     let unit = if matches!(panel.size, Size::Pixels(_)) { " pixels" } else { "" };
     let title = format!("{}, {}{unit}", panel.picture, panel.size);
     let psnr = |cell: usize| records.iter().find(|r| r.cell == cell).map_or(f64::NAN, Record::psnr);
-    let best = panel.reconstructions.iter().map(|(cell, _)| *cell).max_by(|a, b| psnr(*a).total_cmp(&psnr(*b)));
+    let best =
+        panel.reconstructions.iter().map(|(cell, _)| *cell).max_by(|a, b| psnr(*a).total_cmp(&psnr(*b)));
     let mut html = format!("<section class=\"scene\">\n<h2>{}</h2>\n", escape(&title));
     html.push_str("<div class=\"row\">\n");
     for &optimizer in &plan.request.axes.optimizers {

@@ -34,20 +34,29 @@ pub(super) struct Panel {
 }
 
 /// Writes `row.png`, `error.png`, `strips.png`, `psnr.svg` and `psnr.png` for each picture at each
-/// size that has results.
-pub(super) fn write(plan: &Plan, records: &[Record]) -> Result<Vec<Panel>, CompareError> {
+/// size that has results, and returns what `scene` makes of each, so that only a few pictures are
+/// in memory at a time.
+pub(super) fn write(
+    plan: &Plan,
+    records: &[Record],
+    scene: impl Fn(&Panel) -> String + Sync,
+) -> Result<Vec<String>, CompareError> {
     let n_pictures = plan.request.sources.len();
     let sizes = &plan.request.axes.sizes;
-    let pairs: Vec<(usize, Size)> = (0..n_pictures).flat_map(|p| sizes.iter().map(move |&s| (p, s))).collect();
-    let panels = pairs.into_par_iter().map(|(picture, size)| {
+    let pairs: Vec<(usize, Size)> =
+        (0..n_pictures).flat_map(|p| sizes.iter().map(move |&s| (p, s))).collect();
+    let scenes = pairs.into_par_iter().map(|(picture, size)| {
         let of_pair = |r: &&Record| {
             let cell = &plan.cells[r.cell];
             cell.picture == picture && cell.size == size && cell.seed == 0
         };
         let records: Vec<&Record> = records.iter().filter(of_pair).collect();
-        (!records.is_empty()).then(|| panel(plan, (picture, size), &records)).transpose()
+        match records.is_empty() {
+            true => Ok(None),
+            false => panel(plan, (picture, size), &records).map(|panel| Some(scene(&panel))),
+        }
     });
-    panels.filter_map(Result::transpose).collect()
+    scenes.filter_map(Result::transpose).collect()
 }
 
 fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Result<Panel, CompareError> {
@@ -81,7 +90,8 @@ fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Re
         rows.push(&truth, "ground truth");
         errors.push(&truth, "ground truth");
     }
-    let least = format!("absolute error, mean over channels: black 0, white {ERROR_SCALE} of the range and above");
+    let least =
+        format!("absolute error, mean over channels: black 0, white {ERROR_SCALE} of the range and above");
     errors.note(least);
     let (series, styles) = curves(plan, records);
     let (strips, errors) = (strips.draw(), errors.draw());

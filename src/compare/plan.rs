@@ -130,7 +130,8 @@ impl Plan {
                     let run = config.resolve(&picture)?;
                     let name = cell_name(encoding, optimizer, seed);
                     let cell = Cell {
-                        index: self.cells.len() + out.iter().map(|p: &Prepared| p.cells.len()).sum::<usize>()
+                        index: self.cells.len()
+                            + out.iter().map(|p: &Prepared| p.cells.len()).sum::<usize>()
                             + cells.len(),
                         picture: index,
                         size,
@@ -256,6 +257,10 @@ fn with_colour_if_hdr(picture: Picture) -> Picture {
 fn write_picture(picture: &Picture, path: &Path) -> Result<(), CompareError> {
     let folder = path.parent().expect("a picture lies in its size's folder");
     std::fs::create_dir_all(folder).map_err(|e| CompareError::file(folder, e))?;
-    if picture.is_hdr() { picture::save_exr(picture, path)? } else { picture::save_png(picture, path)? }
+    if picture.is_hdr() {
+        picture::save_exr(picture, path)?
+    } else {
+        picture::save_png(picture, path)?
+    }
     Ok(())
 }

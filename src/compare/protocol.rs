@@ -3,8 +3,8 @@
 //! "Course": UIUC CS 444, assignment 2. "Paper": Tancik et al. 2020, section 6.1 and appendix, and
 //! its authors' notebooks. "Seed": the PyTorch part of a student's project on both.
 
-use super::grid::{EncodingChoice, Size, name_of};
 use super::CompareError;
+use super::grid::{EncodingChoice, Size, name_of};
 use crate::config::{
     ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,
     PictureConfig, TrainingConfig,
@@ -273,7 +273,10 @@ mod tests {
         let course = |side, encoding, optimizer| cell(Protocol::Course, side, encoding, optimizer);
         assert_eq!(course(128, "gaussian:10", Sgd).encoding.features, Some(64));
         assert_eq!(course(32, "basic", Sgd).encoding.features, None);
-        assert_eq!((course(32, "none", Sgd).training.lr, course(32, "none", Adam).training.lr), (Some(0.05), Some(1e-3)));
+        assert_eq!(
+            (course(32, "none", Sgd).training.lr, course(32, "none", Adam).training.lr),
+            (Some(0.05), Some(1e-3))
+        );
         let rate = |protocol, encoding| cell(protocol, 512, encoding, Adam).training.lr;
         let sigma = |protocol, encoding| cell(protocol, 512, encoding, Adam).encoding.sigma;
         let (natural, text) = (Protocol::Paper, Protocol::PaperText);

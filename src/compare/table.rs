@@ -327,7 +327,8 @@ mod tests {
     #[test]
     fn the_best_is_the_highest_of_several() {
         let spread = |mean| Spread::of(&[mean]);
-        let row = |cells| Row { picture: None, size: Size::Pixels(32), optimizer: OptimizerKind::Adam, cells };
+        let row =
+            |cells| Row { picture: None, size: Size::Pixels(32), optimizer: OptimizerKind::Adam, cells };
         assert_eq!(row(vec![spread(1.0), None, spread(3.0), spread(2.0)]).best(), Some(2));
         assert_eq!(row(vec![spread(1.0), None]).best(), None);
     }

@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn an_error_is_averaged_over_channels() {
-        let picture = |values: Vec<u8>| Picture { width: 1, height: 1, channels: 3, pixels: Pixels::U8(values) };
+        let picture =
+            |values: Vec<u8>| Picture { width: 1, height: 1, channels: 3, pixels: Pixels::U8(values) };
         let map = error_map(&picture(vec![255, 0, 0]), &picture(vec![0, 0, 0]));
         assert_eq!(map.pixels, Pixels::U8(vec![255; 3]));
         let same = error_map(&picture(vec![9, 8, 7]), &picture(vec![9, 8, 7]));

@@ -124,3 +124,62 @@ fn outer_product<T: Real>(dl_dz: &[T], x: &[T], first: usize, out: &mut [T]) {
         (row, column, rest) = (row + 1, 0, after);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Job;
+    use crate::backend::cpu::CpuTrainer;
+    use crate::model::{
+        Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, SampleSet, Shuffle,
+    };
+    use crate::picture::{Picture, Pixels};
+    use std::sync::Arc;
+
+    /// Wide enough that a block of gradients ends within a row, and a row within a block.
+    fn job(optimizer: Optimizer) -> Job {
+        let spec = EncodingSpec::Gaussian { n_frequencies: 35, sigma: 2.0 };
+        let encoding = Encoding::new(spec, 3);
+        let network = Mlp {
+            input_width: encoding.output_width(),
+            hidden_width: 67,
+            output_width: 3,
+            n_layers: 3,
+            activation: Activation::Relu,
+            output_activation: Activation::Sigmoid,
+        };
+        let values = (0..5 * 4 * 3).map(|i| (i * 37 % 256) as u8).collect();
+        let picture = Picture { width: 5, height: 4, channels: 3, pixels: Pixels::U8(values) };
+        Job {
+            model: Model { encoding, network },
+            raster: picture.raster(Coords::Center),
+            samples: SampleSet { width: 5, height: 4, holdout: Holdout::None },
+            picture: Arc::new(picture),
+            loss: Loss::Mse,
+            optimizer,
+            batch_size: 1,
+        }
+    }
+
+    #[test]
+    fn a_step_is_the_same_to_the_bit_as_with_its_gradient_stored() {
+        let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+        let sgd = |momentum, weight_decay| Optimizer::Sgd { momentum, weight_decay };
+        for optimizer in [sgd(0.0, 0.0), sgd(0.0, 0.1), sgd(0.9, 0.0), adam] {
+            let job = job(optimizer);
+            let params = Init::HeNormal.draw(&job.model, 1);
+            let mut trainer = CpuTrainer::<f32>::new(job.clone(), &params, 1).unwrap();
+            let mut expected = params.clone();
+            let mut moments = vec![vec![0.0; params.len()]; optimizer.n_moments()];
+            for index in 0..20 {
+                let shuffle = Shuffle::new(20, 0, 0);
+                let step = Step { index, shuffle, first_sample: index as u32, n_samples: 1, lr: 0.05 };
+                let (loss, grads) = trainer.loss_and_gradients(&step);
+                let mut slices: Vec<&mut [f32]> = moments.iter_mut().map(Vec::as_mut_slice).collect();
+                optimizer::update(optimizer, index, step.lr, &grads, &mut expected, &mut slices);
+                assert_eq!(trainer.step(&step), loss);
+                assert_eq!(trainer.params(), expected, "{optimizer:?}, step {index}");
+            }
+        }
+    }
+}

@@ -6,6 +6,10 @@ use afterimage::compare::{Cell, Ending, Plan, Share, State, Watch, work};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Between plain lines while no run ends.
+const LINE_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Steps of the bar.
 const RESOLUTION: u64 = 10_000;
@@ -28,6 +32,16 @@ struct Progress {
     running: Vec<String>,
     ended: usize,
     pending: usize,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// Share of all work that is done.
+    fn share(&self) -> f64 {
+        let all: f64 = self.cells.iter().map(|(work, _)| work).sum();
+        let done: f64 = self.cells.iter().map(|(work, share)| work * share).sum();
+        done / all.max(1.0)
+    }
 }
 
 impl GridDisplay {
@@ -39,7 +53,11 @@ impl GridDisplay {
                 0 => String::new(),
                 n => format!(", {n} done before"),
             };
-            tell!("{} to train{skipped}, {} at a time", count(pending as u64, "run"), share.jobs.min(pending.max(1)));
+            tell!(
+                "{} to train{skipped}, {} at a time",
+                count(pending as u64, "run"),
+                share.jobs.min(pending.max(1))
+            );
         }
         let output = if quiet || pending == 0 {
             Output::Quiet
@@ -52,7 +70,8 @@ impl GridDisplay {
         };
         let weight = |cell: &Cell| if cell.state == State::Done { 0.0 } else { work(cell) };
         let cells = plan.cells.iter().map(|cell| (weight(cell), 0.0)).collect();
-        Self { output, progress: Mutex::new(Progress { cells, running: Vec::new(), ended: 0, pending }) }
+        let progress = Progress { cells, running: Vec::new(), ended: 0, pending, last_line: Instant::now() };
+        Self { output, progress: Mutex::new(progress) }
     }
 
     /// Takes the bar away.
@@ -66,11 +85,13 @@ impl GridDisplay {
         let mut progress = self.progress.lock().expect("no worker panicked");
         change(&mut progress);
         if let Output::Bar(bar) = &self.output {
-            let all: f64 = progress.cells.iter().map(|(work, _)| work).sum();
-            let done: f64 = progress.cells.iter().map(|(work, share)| work * share).sum();
-            bar.set_position((done / all.max(1.0) * RESOLUTION as f64) as u64);
+            bar.set_position((progress.share() * RESOLUTION as f64) as u64);
             let now = progress.running.first().map_or("", String::as_str);
             bar.set_message(format!("{}/{} runs  {now}", progress.ended, progress.pending));
+        }
+        if matches!(self.output, Output::Lines) && progress.last_line.elapsed() >= LINE_INTERVAL {
+            progress.last_line = Instant::now();
+            tell!("{:.0} %", progress.share() * 100.0);
         }
         (progress.ended, progress.pending)
     }
