@@ -77,7 +77,8 @@ fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Re
             continue;
         }
         let name = name_of(&optimizer);
-        (rows.start_row(&name), errors.start_row(&name));
+        rows.start_row(&name);
+        errors.start_row(&name);
         for i in row {
             let (record, reconstruction) = (records[i], &reconstructions[i].1);
             let label = format!("{} · {}", cell(record).encoding, decibels(record.psnr()));

@@ -58,7 +58,7 @@ impl LineStyle {
 
     fn dash(self) -> Option<f64> {
         let dash = self.dash + self.color / PALETTE.len();
-        (dash > 0).then(|| 3.0 + 3.0 * dash as f64)
+        (dash > 0).then_some(3.0 + 3.0 * dash as f64)
     }
 }
 

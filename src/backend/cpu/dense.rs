@@ -84,7 +84,7 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     while width > 1 {
         width /= 2;
         for k in 0..width {
-            sums[k] = sums[k] + sums[k + width];
+            sums[k] += sums[k + width];
         }
     }
     let rest = a_rest.iter().zip(b_rest).fold(T::zero(), |sum, (&a, &b)| sum + a * b);
