@@ -9,6 +9,7 @@
 //! | [`backend`] | where it is computed: the CPU, or WGSL kernels on a GPU |
 //! | [`trainer`] | the loop over epochs |
 //! | [`run`] | the run folder and the model file |
+//! | [`compare`] | grids of runs and their results side by side |
 //! | [`report`] | curves, strips, films |
 //!
 //! A training step happens in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is
@@ -36,6 +37,7 @@
 
 pub mod atomic_write;
 pub mod backend;
+pub mod compare;
 pub mod config;
 pub mod model;
 pub mod picture;

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod adapters;
+mod compare;
 mod completions;
 mod display;
 mod train;
@@ -20,6 +21,8 @@ struct Cli {
 enum Command {
     /// Memorise a picture with a coordinate network
     Train(Box<train::TrainArgs>),
+    /// Compare encodings, sizes and optimisers on pictures, side by side
+    Compare(Box<compare::CompareArgs>),
     /// List the GPU adapters this machine offers
     Adapters(adapters::AdaptersArgs),
     /// Prove on this machine that every kernel computes what it should
@@ -33,6 +36,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let level = match &cli.command {
         Command::Train(args) => args.log_level(),
+        Command::Compare(args) => args.log_level(),
         _ => "warn",
     };
     // Graphics drivers and wgpu report at length what only their developers can use.
@@ -42,6 +46,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         .init();
     match cli.command {
         Command::Train(args) => train::run(*args),
+        Command::Compare(args) => compare::run(*args),
         Command::Adapters(args) => adapters::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Completions(args) => completions::run(&args),

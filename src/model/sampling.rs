@@ -60,6 +60,9 @@ pub enum Holdout {
     /// Train on the pixels with even x and even y, test on those with odd x and odd y, as in
     /// Tancik et al. 2020.
     EveryOther,
+    /// Train on the pixels with even x and even y, test on all pixels, those of the training among
+    /// them, as in UIUC CS 444's second assignment.
+    EveryOtherAll,
 }
 
 /// The training pixels of a picture of `width` by `height`, numbered from 0 row by row.
@@ -78,7 +81,7 @@ impl SampleSet {
     pub fn stride(&self) -> u32 {
         match self.holdout {
             Holdout::None => 1,
-            Holdout::EveryOther => 2,
+            Holdout::EveryOther | Holdout::EveryOtherAll => 2,
         }
     }
 
@@ -112,7 +115,11 @@ impl SampleSet {
 
     /// Whether pixel (x, y) belongs to the test split.
     pub fn in_test_split(&self, x: u32, y: u32) -> bool {
-        self.holdout == Holdout::EveryOther && x % 2 == 1 && y % 2 == 1
+        match self.holdout {
+            Holdout::None => false,
+            Holdout::EveryOther => x % 2 == 1 && y % 2 == 1,
+            Holdout::EveryOtherAll => true,
+        }
     }
 }
 
@@ -218,7 +225,11 @@ mod tests {
             let (x, y) = set.pixel(i);
             assert!(set.in_training_split(x, y) && !set.in_test_split(x, y));
         }
-        let test = (0..4).flat_map(|y| (0..5).map(move |x| (x, y)));
-        assert_eq!(test.filter(|&(x, y)| set.in_test_split(x, y)).count(), 4);
+        let pixels = || (0..4).flat_map(|y| (0..5).map(move |x| (x, y)));
+        assert_eq!(pixels().filter(|&(x, y)| set.in_test_split(x, y)).count(), 4);
+        let all = SampleSet { holdout: Holdout::EveryOtherAll, ..set };
+        assert_eq!((all.len(), all.pixel(4)), (set.len(), set.pixel(4)));
+        assert!(pixels().all(|(x, y)| all.in_test_split(x, y)));
+        assert_eq!(pixels().filter(|&(x, y)| all.in_training_split(x, y)).count(), 6);
     }
 }

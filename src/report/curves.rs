@@ -38,6 +38,30 @@ pub struct Series {
     pub points: Vec<CurvePoint>,
 }
 
+/// How the lines of one series are told from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineStyle {
+    /// Number of the colour; there are seven, and further ones are dashed.
+    pub color: usize,
+    /// 0 for a full line, then ever longer dashes.
+    pub dash: usize,
+}
+
+impl LineStyle {
+    fn one_after_another(n: usize) -> Vec<Self> {
+        (0..n).map(|color| Self { color, dash: 0 }).collect()
+    }
+
+    fn rgb(self) -> [u8; 3] {
+        PALETTE[self.color % PALETTE.len()]
+    }
+
+    fn dash(self) -> Option<f64> {
+        let dash = self.dash + self.color / PALETTE.len();
+        (dash > 0).then_some(3.0 + 3.0 * dash as f64)
+    }
+}
+
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 600;
 /// Pixels of the PNG per unit, for sharp text on dense screens.
@@ -72,24 +96,41 @@ const LABEL_STYLE: TextStyle = TextStyle { size: 15.0, weight: Weight::Regular, 
 /// # Errors
 /// When a file cannot be written.
 pub fn save_psnr_curves(folder: &Path, series: &[Series]) -> Result<(), ReportError> {
+    save_styled_curves(folder, series, &LineStyle::one_after_another(series.len()))
+}
+
+/// As [`save_psnr_curves`], with a style for each series.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_styled_curves(folder: &Path, series: &[Series], styles: &[LineStyle]) -> Result<(), ReportError> {
     let svg_path = folder.join("psnr.svg");
-    let svg = psnr_svg(series);
+    let svg = styled_svg(series, styles);
     atomic_write(&svg_path, Durability::Cached, |out| out.write_all(svg.as_bytes()))
         .map_err(|source| ReportError::Write { path: svg_path, source })?;
-    Ok(save_png(&psnr_picture(series), &folder.join("psnr.png"))?)
+    Ok(save_png(&styled_picture(series, styles), &folder.join("psnr.png"))?)
 }
 
 /// The curves as an SVG document of 960x600 units.
 pub fn psnr_svg(series: &[Series]) -> String {
+    styled_svg(series, &LineStyle::one_after_another(series.len()))
+}
+
+/// As [`psnr_svg`], with a style for each series.
+pub fn styled_svg(series: &[Series], styles: &[LineStyle]) -> String {
     let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
-    draw(&mut canvas, series);
+    draw(&mut canvas, series, styles);
     canvas.finish()
 }
 
 /// The curves as an RGB picture of 1920x1200 pixels.
 pub fn psnr_picture(series: &[Series]) -> Picture {
+    styled_picture(series, &LineStyle::one_after_another(series.len()))
+}
+
+fn styled_picture(series: &[Series], styles: &[LineStyle]) -> Picture {
     let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
-    draw(&mut canvas, series);
+    draw(&mut canvas, series, styles);
     let image = canvas.finish();
     let (width, height) = image.dimensions();
     Picture { width, height, channels: 3, pixels: Pixels::U8(image.into_raw()) }
@@ -105,8 +146,8 @@ struct Line {
     label: Option<String>,
 }
 
-fn draw(canvas: &mut dyn Canvas, series: &[Series]) {
-    let lines = lines(series);
+fn draw(canvas: &mut dyn Canvas, series: &[Series], styles: &[LineStyle]) {
+    let lines = lines(series, styles);
     let labels: Vec<String> = lines.iter().filter_map(label_text).collect();
     let widest = labels.iter().map(|l| LABEL_STYLE.text_width(l)).fold(0.0, f32::max);
     let right = f64::from(WIDTH) - f64::from(widest) - labels::OFFSET - 24.0;
@@ -119,7 +160,7 @@ fn draw(canvas: &mut dyn Canvas, series: &[Series]) {
     frame.draw(canvas);
     let several = series.len() > 1;
     if several && lines.iter().any(|line| line.label.is_none()) {
-        let note = "strong: held-out pixels, pale: training pixels";
+        let note = "strong: test pixels, pale: training pixels";
         canvas.text([right, 28.0], Anchor::End, TICK_STYLE, note);
     }
     for line in &lines {
@@ -129,7 +170,7 @@ fn draw(canvas: &mut dyn Canvas, series: &[Series]) {
     labels::draw(canvas, ends, frame.y.pixels, LABEL_STYLE);
 }
 
-fn lines(series: &[Series]) -> Vec<Line> {
+fn lines(series: &[Series], styles: &[LineStyle]) -> Vec<Line> {
     let train = |s: &Series| thin_out(s.points.iter().map(|p| (p.epoch, Some(p.psnr_train))));
     let test = |s: &Series| thin_out(s.points.iter().map(|p| (p.epoch, p.psnr_test)));
     if let [only] = series {
@@ -138,9 +179,8 @@ fn lines(series: &[Series]) -> Vec<Line> {
         return both.into_iter().filter(|line| !line.points.is_empty()).collect();
     }
     let mut out = Vec::new();
-    for (i, s) in series.iter().enumerate() {
-        let rgb = PALETTE[i % PALETTE.len()];
-        let dash = (i >= PALETTE.len()).then(|| 3.0 + 3.0 * (i / PALETTE.len()) as f64);
+    for (s, style) in series.iter().zip(styles) {
+        let (rgb, dash) = (style.rgb(), style.dash());
         let (train, test) = (train(s), test(s));
         let label = Some(short(&s.name));
         if test.is_empty() {

@@ -1,15 +1,20 @@
-//! What a run shows to people: curves, strips of snapshots and films.
+//! What a run shows to people: curves, strips, sheets and error maps, films, pages.
 
 pub mod canvas;
 pub mod curves;
 pub mod error;
+pub mod error_map;
 pub mod film;
 pub mod font;
+pub mod page;
 pub mod palette;
 pub mod panel;
+pub mod sheet;
 pub mod strip;
 
-pub use curves::{CurvePoint, Series, save_psnr_curves};
+pub use curves::{CurvePoint, LineStyle, Series, save_psnr_curves, save_styled_curves, styled_svg};
 pub use error::ReportError;
+pub use error_map::{ERROR_SCALE, error_map};
 pub use film::{Film, pick_frames, save_film};
+pub use sheet::Sheet;
 pub use strip::{Strip, epoch_label, quality_label};

@@ -53,15 +53,16 @@ impl Evaluation {
                 let pixel = first_pixel + i as u64;
                 let (x, y) =
                     ((pixel % u64::from(raster.width)) as u32, (pixel / u64::from(raster.width)) as u32);
-                let split = if samples.in_training_split(x, y) {
-                    &mut evaluation.train
-                } else if samples.in_test_split(x, y) {
-                    &mut evaluation.test
-                } else {
-                    continue;
-                };
+                let mut error = SquaredError::default();
                 for (c, &value) in colour.iter().enumerate() {
-                    split.add_value(value, picture.pixels.value(pixel as usize * channels + c));
+                    error.add_value(value, picture.pixels.value(pixel as usize * channels + c));
+                }
+                // A pixel may belong to both.
+                if samples.in_training_split(x, y) {
+                    evaluation.train.merge(error);
+                }
+                if samples.in_test_split(x, y) {
+                    evaluation.test.merge(error);
                 }
             }
             if let Some(builder) = &mut builder {

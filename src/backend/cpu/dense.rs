@@ -3,11 +3,15 @@
 //! Every matrix is row-major. `n` is the number of samples, `i` the layer's input width and `o`
 //! its output width.
 
+use super::simd::vectorised;
 use crate::model::{LayerShape, Real};
 
 /// z = x W^T + b. x: (n, i), w: (o, i), b: (o), z: (n, o).
 pub fn forward<T: Real>(shape: LayerShape, x: &[T], w: &[T], b: &[T], z: &mut [T]) {
     let (i, o) = (shape.input_width, shape.output_width);
+    if z.len() == o {
+        return forward_one(x, w, b, z);
+    }
     for row in z.chunks_exact_mut(o) {
         row.copy_from_slice(b);
     }
@@ -19,6 +23,9 @@ pub fn forward<T: Real>(shape: LayerShape, x: &[T], w: &[T], b: &[T], z: &mut [T
 pub fn backward_input<T: Real>(shape: LayerShape, dl_dz: &[T], w: &[T], dl_dx: &mut [T]) {
     let (i, o) = (shape.input_width, shape.output_width);
     dl_dx.fill(T::zero());
+    if dl_dx.len() == i {
+        return backward_input_one(dl_dz, w, dl_dx);
+    }
     Product {
         rows: dl_dx.len() / i,
         columns: i,
@@ -46,6 +53,58 @@ pub fn backward_weights<T: Real>(shape: LayerShape, dl_dz: &[T], x: &[T], dl_dw:
             *sum += value;
         }
     }
+}
+
+/// Sums kept apart in a product of one row, so that additions do not wait for one another.
+const SUMS: usize = 64;
+
+/// [`forward`] of one sample: reading W once is all the work, and packing it would double that.
+fn forward_one<T: Real>(x: &[T], w: &[T], b: &[T], z: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((z, row), &b) in z.iter_mut().zip(w.chunks_exact(x.len())).zip(b) {
+                *z = b + dot(row, x);
+            }
+        },
+    );
+}
+
+#[inline(always)]
+fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let (a_blocks, a_rest) = a.as_chunks::<SUMS>();
+    let (b_blocks, b_rest) = b.as_chunks::<SUMS>();
+    let mut sums = [T::zero(); SUMS];
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
+        for k in 0..SUMS {
+            sums[k] += a[k] * b[k];
+        }
+    }
+    let mut width = SUMS;
+    while width > 1 {
+        width /= 2;
+        for k in 0..width {
+            sums[k] += sums[k + width];
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).fold(T::zero(), |sum, (&a, &b)| sum + a * b);
+    sums[0] + rest
+}
+
+/// [`backward_input`] of one sample, added to zeros. Units that are off send nothing back.
+fn backward_input_one<T: Real>(dl_dz: &[T], w: &[T], dl_dx: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (row, &dl) in w.chunks_exact(dl_dx.len()).zip(dl_dz) {
+                if dl != T::zero() {
+                    for (sum, &w) in dl_dx.iter_mut().zip(row) {
+                        *sum += dl * w;
+                    }
+                }
+            }
+        },
+    );
 }
 
 /// A matrix within a slice, by its distances between rows and between columns.

@@ -11,6 +11,7 @@ pub mod network;
 pub mod optimizer;
 pub mod sample;
 mod simd;
+mod single;
 mod trainer;
 
 pub use trainer::{CHUNK_SIZE, CpuTrainer};

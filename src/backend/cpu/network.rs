@@ -13,14 +13,14 @@ pub struct Scratch<T> {
     /// (n, channels)
     targets: Vec<T>,
     /// (n, encoding width)
-    features: Vec<T>,
+    pub(super) features: Vec<T>,
     /// For each linear layer, (n, output width): pre-activations, then derivatives f'(z).
-    z: Vec<Vec<T>>,
+    pub(super) z: Vec<Vec<T>>,
     /// For each hidden layer, (n, output width): f(z).
-    a: Vec<Vec<T>>,
+    pub(super) a: Vec<Vec<T>>,
     /// dl_dz of the layer in hand and of the one before it, (n, widest layer).
-    dl_dz: Vec<T>,
-    dl_dz_previous: Vec<T>,
+    pub(super) dl_dz: Vec<T>,
+    pub(super) dl_dz_previous: Vec<T>,
 }
 
 impl<T: Real> Scratch<T> {
@@ -72,6 +72,20 @@ impl<T: Real> Pass<'_, T> {
         scratch: &mut Scratch<T>,
         grads: &mut [T],
     ) -> f64 {
+        let loss = self.loss(job, step, (first, n), scratch);
+        self.backward(scratch, n, grads);
+        loss
+    }
+
+    /// Samples, encodes and takes samples `first..first + n` of `step` through all layers; leaves
+    /// dl_dz of the last one in `scratch` and returns their share of the step's loss.
+    pub(super) fn loss(
+        &self,
+        job: &Job,
+        step: &Step,
+        (first, n): (u32, usize),
+        scratch: &mut Scratch<T>,
+    ) -> f64 {
         let channels = self.model.network.output_width;
         let coords = &mut scratch.coords[..n * 2];
         let targets = &mut scratch.targets[..n * channels];
@@ -82,16 +96,14 @@ impl<T: Real> Pass<'_, T> {
             &mut scratch.features[..n * self.model.network.input_width],
         );
         self.forward(scratch, n);
-        let loss = loss::loss_and_gradient(
+        loss::loss_and_gradient(
             job.loss,
             self.model.network.output_activation,
             step.n_samples as usize * channels,
             &scratch.z[self.layout.layers.len() - 1][..n * channels],
             &scratch.targets[..n * channels],
             &mut scratch.dl_dz[..n * channels],
-        );
-        self.backward(scratch, n, grads);
-        loss
+        )
     }
 
     /// Writes the colours of `out.len() / channels` pixels of `raster` from `first_pixel` on.

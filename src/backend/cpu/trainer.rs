@@ -3,6 +3,7 @@
 use super::network::{Pass, Scratch};
 use super::optimizer;
 use super::simd::vectorised;
+use super::single::{self, Weights};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::{Optimizer, ParamLayout, Raster, Real, Step, TrainingState};
 use rayon::prelude::*;
@@ -96,10 +97,23 @@ impl<T: Real> CpuTrainer<T> {
 
     /// One optimiser step; returns its loss, before the update.
     pub fn step(&mut self, step: &Step) -> f64 {
+        self.step = step.index + 1;
+        if step.n_samples == 1 {
+            return self.single_sample_step(step);
+        }
         let n_lanes = self.accumulate_gradients(step);
         self.update(step, n_lanes);
-        self.step = step.index + 1;
         self.lanes[..n_lanes].iter_mut().map(|lane| exclusive(lane).loss).sum()
+    }
+
+    /// A step of one sample takes one thread and stores no gradient.
+    fn single_sample_step(&mut self, step: &Step) -> f64 {
+        let scratch = exclusive(&mut self.scratch[0]);
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params };
+        let loss = pass.loss(&self.job, step, (0, 1), scratch);
+        let mut weights = Weights { params: &mut self.params, moments: &mut self.moments };
+        single::descend(&self.layout, (self.job.optimizer, step), scratch, &mut weights);
+        loss
     }
 
     /// Loss and gradients of `step` without an update.

@@ -1,0 +1,238 @@
+//! `afterimage compare`: a grid of runs, and what came of them side by side.
+
+mod display;
+
+use super::display as shared;
+use afterimage::backend::BackendChoice;
+use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu};
+use afterimage::compare::{
+    self, Axes, EncodingChoice, Ending, Headline, MAX_SEEDS, Plan, Protocol, Request, Share, Size,
+};
+use afterimage::config::{Config, DeviceConfig, EncodingKind, OptimizerKind, OutputConfig, TrainingConfig};
+use anyhow::bail;
+use display::GridDisplay;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage compare photo.jpg                                     # six encodings side by side
+  afterimage compare photo.jpg --protocol course --sizes 32,128    # a course's assignment, both optimisers
+  afterimage compare photos/ --protocol paper --out runs/paper     # mean and deviation over a folder
+  afterimage compare photo.jpg --encodings gaussian:5,gaussian:10,gaussian:20 --seeds 3
+
+Run again, it skips what is done and goes on with what was stopped.";
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CompareArgs {
+    /// Pictures, or folders of pictures
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// Folder for the reports and, below it, the runs [default: runs/compare-NAME, with the protocol]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace runs in the folder that were trained with other settings
+    #[arg(long)]
+    force: bool,
+    /// Print only errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more about what is chosen; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    /// Longer sides in pixels, or `native` [default: 128, or the protocol's]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', help_heading = "Grid")]
+    sizes: Option<Vec<Size>>,
+    /// none, basic, positional[:EXPONENT], gaussian[:SIGMA] [default: none,basic,positional,
+    /// gaussian:1,gaussian:10,gaussian:100, or the protocol's]
+    #[arg(long, value_name = "E,E,...", value_delimiter = ',', help_heading = "Grid")]
+    encodings: Option<Vec<EncodingChoice>>,
+    /// Update rules [default: adam, or the protocol's]
+    #[arg(long, value_name = "O,O,...", value_delimiter = ',', help_heading = "Grid")]
+    optimizers: Option<Vec<OptimizerKind>>,
+    /// Train each cell with this many seeds, and give mean and deviation
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, help_heading = "Grid",
+        value_parser = clap::value_parser!(u64).range(1..=MAX_SEEDS))]
+    seeds: u64,
+    /// Settings that others have published figures for
+    #[arg(long, help_heading = "Settings")]
+    protocol: Option<Protocol>,
+    /// Settings from a TOML file for every cell; the grid's win
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "protocol", help_heading = "Settings")]
+    config: Option<PathBuf>,
+    /// Passes over the training pixels [default: the protocol's, or by size]
+    #[arg(long, value_name = "N", help_heading = "Settings",
+        value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    epochs: Option<u64>,
+    /// The first seed [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Settings",
+        value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64 - MAX_SEEDS))]
+    seed: Option<u64>,
+    #[command(flatten)]
+    output: OutputConfig,
+    /// Runs trained at a time [default: all cores on the CPU, 1 on a GPU]
+    #[arg(long, value_name = "N", help_heading = "Device",
+        value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    #[command(flatten)]
+    device: DeviceConfig,
+}
+
+/// What is compared where nothing is said.
+const SIZES: [Size; 1] = [Size::Pixels(128)];
+const ENCODINGS: [EncodingChoice; 6] = [
+    EncodingChoice::plain(EncodingKind::None),
+    EncodingChoice::plain(EncodingKind::Basic),
+    EncodingChoice::plain(EncodingKind::Positional),
+    EncodingChoice::gaussian(1.0),
+    EncodingChoice::gaussian(10.0),
+    EncodingChoice::gaussian(100.0),
+];
+
+impl CompareArgs {
+    pub(crate) fn log_level(&self) -> &'static str {
+        match self.verbose {
+            _ if self.quiet => "error",
+            0 => "warn",
+            1 => "info",
+            _ => "debug",
+        }
+    }
+
+    fn axes(&self) -> Axes {
+        let outline = self.protocol.map(Protocol::outline);
+        let sizes = || match outline {
+            Some(outline) => outline.sizes.iter().map(|&side| Size::Pixels(side)).collect(),
+            None => SIZES.to_vec(),
+        };
+        let encodings = || outline.map_or(ENCODINGS.to_vec(), |o| o.encodings.to_vec());
+        let optimizers = || outline.map_or(vec![OptimizerKind::Adam], |o| o.optimizers.to_vec());
+        Axes {
+            sizes: self.sizes.clone().unwrap_or_else(sizes),
+            encodings: self.encodings.clone().unwrap_or_else(encodings),
+            optimizers: self.optimizers.clone().unwrap_or_else(optimizers),
+            seeds: self.seeds,
+        }
+    }
+
+    fn request(&self) -> anyhow::Result<Request> {
+        let base = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let typed = Config {
+            training: TrainingConfig { epochs: self.epochs, seed: self.seed, ..TrainingConfig::default() },
+            output: self.output.clone(),
+            device: self.device.clone(),
+            ..Config::default()
+        };
+        let axes = self.axes();
+        axes.check()?;
+        let sources = compare::sources(&self.images)?;
+        let out = self.out.clone().unwrap_or_else(|| self.default_folder(&sources));
+        Ok(Request { sources, axes, protocol: self.protocol, typed, base, out, force: self.force })
+    }
+
+    /// `runs/compare-photo` or `runs/compare-photo-course`.
+    fn default_folder(&self, sources: &[compare::Source]) -> PathBuf {
+        let first = match (self.images.as_slice(), sources) {
+            ([folder], _) if folder.is_dir() => {
+                folder.file_name().map(|name| name.to_string_lossy().into_owned())
+            }
+            (_, [first, ..]) => Some(first.name.clone()),
+            _ => None,
+        };
+        let protocol = self.protocol.map(|p| format!("-{}", compare::name_of(&p))).unwrap_or_default();
+        PathBuf::from("runs").join(format!("compare-{}{protocol}", first.as_deref().unwrap_or("pictures")))
+    }
+}
+
+/// Trains the grid and writes the reports. Exit code 1 when a picture or a run failed, 130 when it
+/// was stopped.
+pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
+    let mut request = args.request()?;
+    let gpu = choose_device(&mut request)?;
+    let mut plan = Plan::new(request)?;
+    for failure in &plan.failures {
+        tell!("{} is left out: {}", failure.name, chain(&failure.error));
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = Share::new(plan.pending(), args.jobs.map(usize::from), gpu, cores);
+    shared::handle_ctrl_c()?;
+    let display = GridDisplay::new(&plan, share, args.quiet);
+    let endings = compare::run(&mut plan, share, &display);
+    display.close();
+    let failed = endings.iter().filter(|e| matches!(e, Ending::Failed(_))).count();
+    let stopped = endings.iter().filter(|e| matches!(e, Ending::Stopped)).count();
+    if stopped > 0 {
+        let done = plan.cells.len() - plan.pending();
+        tell!("stopped with {done} of {} runs done; the same command goes on from here", plan.cells.len());
+        return Ok(ExitCode::from(shared::INTERRUPTED));
+    }
+    if failed == endings.len() {
+        bail!("no run came to its end");
+    }
+    let records = compare::report(&plan)?;
+    if !args.quiet {
+        summarise(&plan, &Headline::of(&plan, &records));
+    }
+    Ok(ExitCode::from(u8::from(failed > 0 || !plan.failures.is_empty())))
+}
+
+/// Settles `auto` once for all cells; true for a GPU.
+fn choose_device(request: &mut Request) -> anyhow::Result<bool> {
+    let device = request.typed.device.clone();
+    let base = &request.base.device;
+    let backend = device.backend.or(base.backend).unwrap_or_default();
+    let named = device.adapter.is_some() || base.adapter.is_some();
+    match backend {
+        BackendChoice::Cpu => Ok(false),
+        BackendChoice::Gpu => Ok(true),
+        BackendChoice::Auto if named => Ok(true),
+        BackendChoice::Auto => {
+            let opened = Gpu::open(&AdapterChoice::Hardware, DeviceOptions::default());
+            if opened.is_err() {
+                request.typed.device.backend = Some(BackendChoice::Cpu);
+            }
+            Ok(opened.is_ok())
+        }
+    }
+}
+
+/// The headline as a table for a terminal, and where the rest lies.
+fn summarise(plan: &Plan, headline: &Headline) {
+    let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
+    show!("{}{over}", headline.measure);
+    let header: Vec<String> =
+        std::iter::once(String::new()).chain(headline.encodings.iter().map(ToString::to_string)).collect();
+    let row = |row: &compare::Row| -> Vec<String> {
+        let cells = row.cells.iter().map(|c| c.map_or_else(|| "-".to_owned(), |spread| spread.to_string()));
+        std::iter::once(row.name()).chain(cells).collect()
+    };
+    let rows: Vec<Vec<String>> = std::iter::once(header).chain(headline.rows.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    for row in &rows {
+        let cell = |(i, text): (usize, &String)| match i {
+            0 => format!("  {text:<width$}", width = widths[0]),
+            i => format!("  {text:>width$}", width = widths[i]),
+        };
+        show!("{}", row.iter().enumerate().map(cell).collect::<String>().trim_end());
+    }
+    let out = plan.request.out.display();
+    show!("  {out}/report.html   all of it, with pictures");
+    show!("  {out}/results.csv   the numbers");
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &compare::CompareError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = source.source();
+    }
+    text
+}

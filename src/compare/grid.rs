@@ -1,0 +1,285 @@
+//! What is compared: encodings, sizes and optimisers as they are typed, and the pictures of folders.
+
+use super::CompareError;
+use crate::config::{EncodingConfig, EncodingKind, OptimizerKind};
+use clap::ValueEnum;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// An encoding with its parameter, written `gaussian:10`. Without one, the protocol's or the
+/// default is taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EncodingChoice {
+    /// Which encoding.
+    pub kind: EncodingKind,
+    /// Gaussian: standard deviation of the frequencies. Positional: log2 of the highest one plus 1.
+    pub sigma: Option<f32>,
+}
+
+impl EncodingChoice {
+    /// `kind` with its default parameter.
+    pub const fn plain(kind: EncodingKind) -> Self {
+        Self { kind, sigma: None }
+    }
+
+    /// Gaussian with standard deviation `sigma`.
+    pub const fn gaussian(sigma: f32) -> Self {
+        Self { kind: EncodingKind::Gaussian, sigma: Some(sigma) }
+    }
+
+    /// As a section of a configuration with `features` frequencies.
+    pub fn config(self, features: Option<usize>) -> EncodingConfig {
+        let fixed = matches!(self.kind, EncodingKind::None | EncodingKind::Basic);
+        let features = features.filter(|_| !fixed);
+        EncodingConfig { kind: Some(self.kind), sigma: self.sigma, features }
+    }
+}
+
+impl FromStr for EncodingChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, sigma) = match text.split_once(':') {
+            Some((name, sigma)) => (name, Some(sigma)),
+            None => (text, None),
+        };
+        let kind = EncodingKind::from_str(name, false).map_err(|_| {
+            format!("`{text}` is no encoding; give none, basic, positional or gaussian, such as gaussian:10")
+        })?;
+        let Some(sigma) = sigma else { return Ok(Self::plain(kind)) };
+        let (most, what) = match kind {
+            EncodingKind::Gaussian => (1e6, "the standard deviation of gaussian frequencies"),
+            EncodingKind::Positional => (20.0, "the exponent of positional frequencies"),
+            _ => return Err(format!("`{text}`: {name} has no parameter; give `{name}`")),
+        };
+        let number = sigma.parse().ok().filter(|s: &f32| (0.0..=most).contains(s));
+        let sigma = number
+            .ok_or_else(|| format!("`{text}`: {what} is a number from 0 to {most}, such as {name}:6"))?;
+        Ok(Self { kind, sigma: Some(sigma) })
+    }
+}
+
+impl fmt::Display for EncodingChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&name_of(&self.kind))?;
+        self.sigma.map_or(Ok(()), |sigma| write!(f, ":{sigma}"))
+    }
+}
+
+/// The name an option has on the command line.
+pub fn name_of(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+}
+
+/// The size pictures are trained at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Their own.
+    Native,
+    /// Pixels of the longer side, or of both sides of a square.
+    Pixels(u32),
+}
+
+/// Longest side that can be asked for.
+pub const MAX_SIZE: u32 = 16_384;
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "native" {
+            return Ok(Self::Native);
+        }
+        let side = text.parse().ok().filter(|side| (1..=MAX_SIZE).contains(side));
+        side.map(Self::Pixels).ok_or_else(|| {
+            format!("`{text}` is no size; give pixels of the longer side, 1 to {MAX_SIZE}, or `native`")
+        })
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native => f.write_str("native"),
+            Self::Pixels(side) => side.fmt(f),
+        }
+    }
+}
+
+/// What every picture is trained with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axes {
+    /// Sizes.
+    pub sizes: Vec<Size>,
+    /// Encodings, the columns of the tables.
+    pub encodings: Vec<EncodingChoice>,
+    /// Optimisers.
+    pub optimizers: Vec<OptimizerKind>,
+    /// Seeds 0..seeds.
+    pub seeds: u64,
+}
+
+/// Most seeds that can be asked for.
+pub const MAX_SEEDS: u64 = 1000;
+
+impl Axes {
+    /// Checks that nothing is empty or named twice.
+    ///
+    /// # Errors
+    /// One sentence about what is wrong.
+    pub fn check(&self) -> Result<(), CompareError> {
+        fn once<T: PartialEq + fmt::Display>(what: &str, items: &[T]) -> Result<(), CompareError> {
+            if items.is_empty() {
+                return Err(CompareError::Grid(format!("there are no {what} to compare; give at least one")));
+            }
+            match items.iter().enumerate().find(|(i, item)| items[..*i].contains(item)) {
+                Some((_, twice)) => {
+                    Err(CompareError::Grid(format!("{twice} is named twice among the {what}; name it once")))
+                }
+                None => Ok(()),
+            }
+        }
+        once("sizes", &self.sizes)?;
+        once("encodings", &self.encodings)?;
+        once("optimizers", &self.optimizers.iter().map(name_of).collect::<Vec<_>>())?;
+        match self.seeds {
+            1..=MAX_SEEDS => Ok(()),
+            n => Err(CompareError::Grid(format!("seeds is {n}: give 1 to {MAX_SEEDS}"))),
+        }
+    }
+}
+
+/// Endings of the files that are taken from a folder; a file named outright may have any.
+const ENDINGS: [&str; 20] = [
+    "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "pnm", "ppm", "pgm", "pbm", "pam", "pfm",
+    "qoi", "hdr", "exr", "jpe", "jfif", "dib",
+];
+
+/// A picture to compare on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its file's name without the ending.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// The pictures among `given` files and folders. Folders are not searched within, and what is
+/// hidden or has no picture's ending is left out of them; their pictures are in order of names.
+///
+/// # Errors
+/// When a folder has no picture, or two pictures would share a name.
+pub fn sources(given: &[PathBuf]) -> Result<Vec<Source>, CompareError> {
+    let mut paths = Vec::new();
+    for path in given {
+        if path.is_dir() {
+            paths.extend(pictures_in(path)?);
+        } else {
+            paths.push(path.clone());
+        }
+    }
+    let mut sources: Vec<Source> = Vec::new();
+    for path in paths {
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        // Names become folders, and some file systems do not tell capitals apart.
+        if let Some(other) = sources.iter().find(|s| s.name.to_lowercase() == name.to_lowercase()) {
+            return Err(CompareError::Grid(format!(
+                "{} and {} would share the name `{name}`; rename one, or leave one out",
+                other.path.display(),
+                path.display()
+            )));
+        }
+        sources.push(Source { name, path });
+    }
+    match sources.is_empty() {
+        true => Err(CompareError::Grid("there is no picture to compare on; give at least one".to_owned())),
+        false => Ok(sources),
+    }
+}
+
+fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CompareError> {
+    let entries = std::fs::read_dir(folder)
+        .map_err(|e| CompareError::Grid(format!("the folder {} cannot be read ({e})", folder.display())))?;
+    let is_picture = |path: &PathBuf| {
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        path.is_file() && !hidden && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
+    };
+    let mut pictures: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_picture).collect();
+    pictures.sort();
+    match pictures.is_empty() {
+        true => Err(CompareError::Grid(format!(
+            "the folder {} has no pictures; give a picture or a folder with some",
+            folder.display()
+        ))),
+        false => Ok(pictures),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_are_read_as_they_are_written() {
+        for text in
+            ["none", "basic", "positional", "positional:5", "gaussian", "gaussian:0.5", "gaussian:100"]
+        {
+            assert_eq!(text.parse::<EncodingChoice>().unwrap().to_string(), text);
+        }
+        assert_eq!("gaussian:10.0".parse(), Ok(EncodingChoice::gaussian(10.0)));
+        for (text, part) in [
+            ("gaussian:-1", "from 0 to 1000000"),
+            ("gaussian:nan", "from 0 to 1000000"),
+            ("gaussian:", "from 0 to 1000000"),
+            ("positional:21", "from 0 to 20"),
+            ("basic:3", "no parameter"),
+            ("fourier", "no encoding"),
+            ("", "no encoding"),
+        ] {
+            let error = text.parse::<EncodingChoice>().unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_limits() {
+        assert_eq!("32".parse(), Ok(Size::Pixels(32)));
+        assert_eq!("native".parse(), Ok(Size::Native));
+        for text in ["0", "-1", "16385", "32x32", ""] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_compared_with_itself() {
+        let axes = Axes {
+            sizes: vec![Size::Pixels(32)],
+            encodings: vec![EncodingChoice::gaussian(1.0)],
+            optimizers: vec![OptimizerKind::Adam],
+            seeds: 1,
+        };
+        assert!(axes.check().is_ok());
+        let text = |axes: Axes| axes.check().unwrap_err().to_string();
+        let twice = vec!["gaussian:1".parse().unwrap(), "gaussian:1.0".parse().unwrap()];
+        assert!(text(Axes { encodings: twice, ..axes.clone() }).contains("gaussian:1 is named twice"));
+        assert!(text(Axes { sizes: vec![], ..axes.clone() }).contains("no sizes"));
+        assert!(text(Axes { seeds: 0, ..axes }).contains("seeds is 0"));
+    }
+
+    #[test]
+    fn folders_give_their_pictures_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.PNG", "a.jpg", "notes.txt", ".hidden.png"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let names =
+            |given: &[PathBuf]| sources(given).map(|s| s.into_iter().map(|s| s.name).collect::<Vec<_>>());
+        assert_eq!(names(&[folder.path().to_owned()]).unwrap(), ["a", "b"]);
+        let twice = [folder.path().to_owned(), folder.path().join("A.png")];
+        assert!(names(&twice).unwrap_err().to_string().contains("share the name `A`"));
+        std::fs::create_dir(folder.path().join("empty")).unwrap();
+        assert!(names(&[folder.path().join("empty")]).unwrap_err().to_string().contains("no pictures"));
+    }
+}

@@ -1,0 +1,100 @@
+//! Many runs at once: pictures x sizes x encodings x optimisers x seeds, and what came of them side
+//! by side.
+//!
+//! Every cell of the grid is an ordinary run folder, which `afterimage train --config` and
+//! `--resume` understand. Asked again, a comparison skips the cells that are done and goes on with
+//! those that were stopped.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `grid` | what may be asked for, and which pictures a folder has |
+//! | [`protocol`] | the published ways of training, as settings with their sources |
+//! | `plan` | pictures cropped and resized, cells resolved, what is done already |
+//! | `cell` | one run |
+//! | `workers` | all runs, side by side |
+//! | `table` | results, means and deviations, as CSV and Markdown |
+//! | `pictures`, `page` | rows, strips, error maps, curves, and `report.html` |
+
+mod cell;
+mod grid;
+mod page;
+mod pictures;
+mod plan;
+pub mod protocol;
+mod table;
+mod workers;
+
+pub use cell::{Cell, State};
+pub use grid::{Axes, EncodingChoice, MAX_SEEDS, MAX_SIZE, Size, Source, name_of, sources};
+pub use plan::{Failure, Plan, Request};
+pub use protocol::Protocol;
+pub use table::{Headline, Record, Row, Spread};
+pub use workers::{Ending, Share, Watch, run, work};
+
+use crate::backend::BackendError;
+use crate::config::ConfigError;
+use crate::picture::PictureError;
+use crate::report::ReportError;
+use crate::run::RunError;
+use std::path::{Path, PathBuf};
+
+/// Why a comparison, or one cell of it, cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// A grid that means nothing.
+    #[error("{0}")]
+    Grid(String),
+    /// Settings that mean nothing.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A picture that cannot be read, or a report's that cannot be written.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// The folder holds a run that differs from the one asked for.
+    #[error(
+        "{} holds a run with {what}; give --force to train it anew, or another --out", path.display()
+    )]
+    OtherRun {
+        /// The cell's folder.
+        path: PathBuf,
+        /// How it differs.
+        what: &'static str,
+    },
+    /// Training or writing it down failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The device failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A report cannot be drawn.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// A file cannot be read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+impl CompareError {
+    fn file(path: &Path, source: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+}
+
+/// Writes all reports of `plan` below its folder from the cells that are done, and returns their
+/// results.
+///
+/// # Errors
+/// When a run's files cannot be read or a report cannot be written.
+pub fn report(plan: &Plan) -> Result<Vec<Record>, CompareError> {
+    let records = table::records(plan)?;
+    let headline = Headline::of(plan, &records);
+    table::write(plan, &records, &headline)?;
+    let scenes = pictures::write(plan, &records, |panel| page::scene(plan, &headline, &records, panel))?;
+    page::write(plan, &headline, &scenes)?;
+    Ok(records)
+}

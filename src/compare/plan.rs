@@ -1,0 +1,266 @@
+//! Everything that is known before the first step: pictures made ready, cells resolved, what an
+//! earlier comparison left.
+
+use super::cell::{Cell, State};
+use super::grid::{Axes, EncodingChoice, Size, Source, name_of};
+use super::{CompareError, Protocol};
+use crate::config::{Config, OptimizerKind, PictureConfig, PictureSize, TrainingConfig};
+use crate::model::Holdout;
+use crate::picture::{self, Depth, Picture, PictureBuilder};
+use std::path::{Path, PathBuf};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Pictures, each with a name of its own.
+    pub sources: Vec<Source>,
+    /// What each of them is trained with.
+    pub axes: Axes,
+    /// Whose settings to use.
+    pub protocol: Option<Protocol>,
+    /// Settings that win over the protocol's.
+    pub typed: Config,
+    /// Settings where there is no protocol.
+    pub base: Config,
+    /// Folder of the comparison.
+    pub out: PathBuf,
+    /// Whether cells that were trained otherwise may be replaced.
+    pub force: bool,
+}
+
+/// A picture that cannot be compared on.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub error: CompareError,
+}
+
+/// All cells of a comparison, in the order of the tables.
+#[derive(Debug)]
+pub struct Plan {
+    /// What was asked for, without the pictures that failed.
+    pub request: Request,
+    /// The cells.
+    pub cells: Vec<Cell>,
+    /// Pictures left out.
+    pub failures: Vec<Failure>,
+}
+
+/// A picture at one size, with its cells, before anything is written.
+struct Prepared {
+    path: PathBuf,
+    picture: Picture,
+    cells: Vec<Cell>,
+}
+
+impl Plan {
+    /// Reads the pictures, resolves all cells, and writes each picture as it is trained on to
+    /// `OUT/NAME/SIZE/picture.png` (`.exr` for HDR). Nothing is written where an error is returned
+    /// for the first picture or for the grid.
+    ///
+    /// # Errors
+    /// When the grid or its settings mean nothing, all pictures fail, or a cell's folder holds
+    /// something else and `force` is not set.
+    pub fn new(mut request: Request) -> Result<Self, CompareError> {
+        request.axes.check()?;
+        request.typed.check()?;
+        request.base.check()?;
+        for (size, encoding, optimizer) in request.settings() {
+            request.config(size, encoding, optimizer, 0)?;
+        }
+        request.out = std::path::absolute(&request.out).map_err(|e| CompareError::file(&request.out, e))?;
+        let mut plan = Self { cells: Vec::new(), failures: Vec::new(), request };
+        let mut good = Vec::new();
+        for source in std::mem::take(&mut plan.request.sources) {
+            match plan.prepare(&source, good.len()) {
+                Ok(prepared) => {
+                    for Prepared { path, picture, cells } in prepared {
+                        write_picture(&picture, &path)?;
+                        plan.cells.extend(cells);
+                    }
+                    good.push(source);
+                }
+                // A comparison that would replace another's runs is refused as a whole.
+                Err(error @ CompareError::OtherRun { .. }) => return Err(error),
+                Err(error) => plan.failures.push(Failure { name: source.name, error }),
+            }
+        }
+        plan.request.sources = good;
+        match plan.failures.pop() {
+            Some(failure) if plan.request.sources.is_empty() => Err(failure.error),
+            last => {
+                plan.failures.extend(last);
+                Ok(plan)
+            }
+        }
+    }
+
+    /// The folder of one picture at one size, with its rows, curves, strips and error maps.
+    pub fn folder(&self, picture: usize, size: Size) -> PathBuf {
+        self.request.folder(&self.request.sources[picture], size)
+    }
+
+    /// Cells that still have work to do.
+    pub fn pending(&self) -> usize {
+        self.cells.iter().filter(|cell| cell.state != State::Done).count()
+    }
+
+    fn prepare(&self, source: &Source, index: usize) -> Result<Vec<Prepared>, CompareError> {
+        let request = &self.request;
+        let original = picture::load(&source.path)?;
+        let original = request.crop(original)?;
+        let mut out = Vec::new();
+        for &size in &request.axes.sizes {
+            let picture = with_colour_if_hdr(request.resize(&original, size));
+            let ending = if picture.is_hdr() { "exr" } else { "png" };
+            let folder = request.folder(source, size);
+            let path = folder.join("picture").with_extension(ending);
+            if path.to_str().is_none() {
+                let what = format!("the path {} is not UTF-8; rename it", path.display());
+                return Err(CompareError::Grid(what));
+            }
+            let changed = path.exists() && picture::load(&path).ok().as_ref() != Some(&picture);
+            let mut cells = Vec::new();
+            for (of_size, encoding, optimizer) in request.settings() {
+                for seed in (0..request.axes.seeds).filter(|_| of_size == size) {
+                    let mut config = request.config(size, encoding, optimizer, seed)?;
+                    config.picture.file = Some(path.clone());
+                    let run = config.resolve(&picture)?;
+                    let name = cell_name(encoding, optimizer, seed);
+                    let cell = Cell {
+                        index: self.cells.len()
+                            + out.iter().map(|p: &Prepared| p.cells.len()).sum::<usize>()
+                            + cells.len(),
+                        picture: index,
+                        size,
+                        encoding,
+                        optimizer,
+                        seed,
+                        folder: folder.join(&name),
+                        label: format!("{} {size} {name}", source.name),
+                        prepared: path.clone(),
+                        run,
+                        state: State::New,
+                    };
+                    cells.push(cell.with_state(changed, request.force)?);
+                }
+            }
+            out.push(Prepared { path, picture, cells });
+        }
+        Ok(out)
+    }
+}
+
+impl Request {
+    /// Each size with each optimiser with each encoding, in the order of the tables.
+    fn settings(&self) -> Vec<(Size, EncodingChoice, OptimizerKind)> {
+        let Axes { sizes, encodings, optimizers, .. } = &self.axes;
+        let rows = sizes.iter().flat_map(|&s| optimizers.iter().map(move |&o| (s, o)));
+        rows.flat_map(|(s, o)| encodings.iter().map(move |&e| (s, e, o))).collect()
+    }
+
+    fn folder(&self, source: &Source, size: Size) -> PathBuf {
+        self.out.join(&source.name).join(size.to_string())
+    }
+
+    fn crop(&self, picture: Picture) -> Result<Picture, CompareError> {
+        let Some(protocol) = self.protocol else { return Ok(picture) };
+        let side = picture.width.min(picture.height).min(protocol.outline().square);
+        Ok(picture::center_crop(&picture, side, side)?)
+    }
+
+    /// To `size`: a protocol's pictures are square already, others keep their shape.
+    fn resize(&self, picture: &Picture, size: Size) -> Picture {
+        let Size::Pixels(longer) = size else { return picture.clone() };
+        let scale = f64::from(longer) / f64::from(picture.width.max(picture.height));
+        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+        picture::resize(picture, side(picture.width), side(picture.height))
+    }
+
+    /// The settings of one cell, without its picture.
+    fn config(
+        &self,
+        size: Size,
+        encoding: EncodingChoice,
+        optimizer: OptimizerKind,
+        seed: u64,
+    ) -> Result<Config, CompareError> {
+        let below = match self.protocol {
+            Some(protocol) => protocol.config(size, encoding, optimizer)?,
+            None => self.free(encoding, optimizer),
+        };
+        let mut config = self.typed.clone().or(below);
+        config.picture.size = Some(PictureSize::Native);
+        let first_seed = config.training.seed.unwrap_or(0);
+        config.training.seed = Some(first_seed.saturating_add(seed));
+        Ok(config)
+    }
+
+    /// Without a protocol: the base settings with this encoding and optimiser, and a test split.
+    fn free(&self, encoding: EncodingChoice, optimizer: OptimizerKind) -> Config {
+        let base = self.base.clone();
+        let same_kind = base.encoding.kind == Some(encoding.kind);
+        let sigma = encoding.sigma.or(base.encoding.sigma.filter(|_| same_kind));
+        let features = base.encoding.features;
+        let same_rule = base.training.optimizer.unwrap_or(OptimizerKind::Adam) == optimizer;
+        let training = match same_rule {
+            true => base.training,
+            // Rates and constants of one rule mean nothing to another.
+            false => TrainingConfig {
+                lr: None,
+                momentum: None,
+                weight_decay: None,
+                beta1: None,
+                beta2: None,
+                epsilon: None,
+                ..base.training
+            },
+        };
+        Config {
+            picture: PictureConfig {
+                file: None,
+                holdout: base.picture.holdout.or(Some(Holdout::EveryOther)),
+                ..base.picture
+            },
+            encoding: EncodingChoice { sigma, ..encoding }.config(features),
+            training: TrainingConfig { optimizer: Some(optimizer), ..training },
+            ..base
+        }
+    }
+}
+
+/// A cell's folder: `gaussian-10-adam`, and `-seed1` for all seeds but the first.
+fn cell_name(encoding: EncodingChoice, optimizer: OptimizerKind, seed: u64) -> String {
+    let seed = if seed == 0 { String::new() } else { format!("-seed{seed}") };
+    format!("{}-{}{seed}", encoding.to_string().replace(':', "-"), name_of(&optimizer))
+}
+
+/// EXR files have colour: a grey HDR picture gets three equal channels.
+fn with_colour_if_hdr(picture: Picture) -> Picture {
+    if !picture.is_hdr() || picture.channels > 2 {
+        return picture;
+    }
+    let channels = if picture.has_alpha() { 4 } else { 3 };
+    let mut builder = PictureBuilder::new(picture.width, picture.height, channels, Depth::F32);
+    for pixel in 0..picture.n_pixels() as usize {
+        let at = pixel * picture.channels;
+        builder.push(&[picture.pixels.value(at); 3]);
+        if picture.has_alpha() {
+            builder.push(&[picture.pixels.value(at + 1)]);
+        }
+    }
+    builder.finish()
+}
+
+fn write_picture(picture: &Picture, path: &Path) -> Result<(), CompareError> {
+    let folder = path.parent().expect("a picture lies in its size's folder");
+    std::fs::create_dir_all(folder).map_err(|e| CompareError::file(folder, e))?;
+    if picture.is_hdr() {
+        picture::save_exr(picture, path)?
+    } else {
+        picture::save_png(picture, path)?
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! The protocols of the course, the paper and the seed, as configurations.
+//!
+//! "Course": UIUC CS 444, assignment 2. "Paper": Tancik et al. 2020, section 6.1 and appendix, and
+//! its authors' notebooks. "Seed": the PyTorch part of a student's project on both.
+
+use super::CompareError;
+use super::grid::{EncodingChoice, Size, name_of};
+use crate::config::{
+    ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,
+    PictureConfig, TrainingConfig,
+};
+use crate::model::{Coords, Holdout, Init, Loss, Schedule};
+use std::num::NonZeroU32;
+
+/// A way of training that others have published figures for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protocol {
+    /// UIUC CS 444, assignment 2: 32x32 and 128x128, one sample a step, SGD and Adam
+    Course,
+    /// Tancik et al. 2020, natural pictures: 512x512, full batch, Adam
+    Paper,
+    /// Tancik et al. 2020, pictures of text: as `paper`, with its parameters for text
+    PaperText,
+    /// A student's project: 512x512, full batch, AdamW, Gaussian features
+    Seed,
+}
+
+/// What a protocol compares, and how it comes to its pictures.
+pub struct Outline {
+    /// Sizes, unless others are asked for.
+    pub sizes: &'static [u32],
+    /// Encodings, unless others are asked for.
+    pub encodings: &'static [EncodingChoice],
+    /// The optimisers it has settings for.
+    pub optimizers: &'static [OptimizerKind],
+    /// Pictures are cropped to a square around their middle, of at most this side.
+    pub square: u32,
+    /// What it is, for a report.
+    pub about: &'static str,
+}
+
+const NONE: EncodingChoice = EncodingChoice::plain(EncodingKind::None);
+const BASIC: EncodingChoice = EncodingChoice::plain(EncodingKind::Basic);
+const POSITIONAL: EncodingChoice = EncodingChoice::plain(EncodingKind::Positional);
+const GAUSSIAN: EncodingChoice = EncodingChoice::plain(EncodingKind::Gaussian);
+
+const COURSE: Outline = Outline {
+    // "32x32" and "128x128" of the assignment's two parts.
+    sizes: &[32, 128],
+    // The assignment's mappings: none, basic, gauss_1.0, gauss_10.0, gauss_100.0.
+    encodings: &[
+        NONE,
+        BASIC,
+        EncodingChoice::gaussian(1.0),
+        EncodingChoice::gaussian(10.0),
+        EncodingChoice::gaussian(100.0),
+    ],
+    // The assignment asks for both.
+    optimizers: &[OptimizerKind::Sgd, OptimizerKind::Adam],
+    // get_image(): 256 pixels to each side of the middle, then resized.
+    square: 512,
+    about: "UIUC CS 444, assignment 2: the middle 512x512 pixels resized, trained on every other pixel of \
+            every other row, tested on all pixels; four linear layers of 256, one sample a step, 500 epochs. \
+            The course's loss is half of ours, so its SGD rate of 0.1 is 0.05 here.",
+};
+
+const PAPER: Outline = Outline {
+    // Section 6.1: 512x512 pictures.
+    sizes: &[512],
+    // Table 1's columns; the Gaussian's sigma is the protocol's.
+    encodings: &[NONE, BASIC, POSITIONAL, GAUSSIAN],
+    // Appendix: Adam throughout.
+    optimizers: &[OptimizerKind::Adam],
+    // The authors' pictures are centre crops.
+    square: u32::MAX,
+    about: "Tancik et al. 2020, 2D image regression: a centre crop to a square, 512x512, trained on pixels with \
+            even x and y, tested on those with odd x and y; four linear layers of 256, 2000 steps of Adam on \
+            the full batch.",
+};
+
+const SEED: Outline = Outline {
+    sizes: &[512],
+    encodings: &[EncodingChoice::gaussian(10.0)],
+    optimizers: &[OptimizerKind::Adam],
+    square: u32::MAX,
+    about: "A student's project on Gaussian Fourier features, its PyTorch part: 512x512, 1000 full-batch steps \
+            of AdamW (rate 1e-4, decay 0.1). It tested on its training pixels, so there is no test split. \
+            Left out: its L1 loss (mean squared error here) and its batch normalisation.",
+};
+
+/// Notebooks of the paper: 128 frequencies along each axis.
+const PAPER_FEATURES: usize = 256;
+
+impl Protocol {
+    /// What it compares.
+    pub fn outline(self) -> &'static Outline {
+        match self {
+            Self::Course => &COURSE,
+            Self::Paper | Self::PaperText => &PAPER,
+            Self::Seed => &SEED,
+        }
+    }
+
+    /// The settings of one cell; the picture is square and has its size already.
+    ///
+    /// # Errors
+    /// When the protocol says nothing about this optimiser or size.
+    pub fn config(
+        self,
+        size: Size,
+        encoding: EncodingChoice,
+        optimizer: OptimizerKind,
+    ) -> Result<Config, CompareError> {
+        let name = name_of(&self);
+        if !self.outline().optimizers.contains(&optimizer) {
+            return Err(CompareError::Grid(format!(
+                "the protocol `{name}` has no settings for {}; leave --optimizers out, or --protocol",
+                name_of(&optimizer)
+            )));
+        }
+        let Size::Pixels(side) = size else {
+            return Err(CompareError::Grid(format!(
+                "the protocol `{name}` resizes pictures; give sizes in pixels rather than `native`"
+            )));
+        };
+        Ok(match self {
+            Self::Course => course(side, encoding, optimizer),
+            Self::Paper | Self::PaperText => paper(self == Self::PaperText, encoding),
+            Self::Seed => seed(encoding),
+        })
+    }
+}
+
+/// What all three have: four linear layers of 256, ReLU between them, a sigmoid at the end.
+fn network(init: Init) -> NetworkConfig {
+    NetworkConfig {
+        hidden: Some(256),
+        layers: Some(4),
+        activation: Some(ActivationKind::Relu),
+        output: Some(OutputKind::Sigmoid),
+        init: Some(init),
+        w0: None,
+    }
+}
+
+/// Epochs between pictures and between measurements. Measuring all pixels costs as much as a good
+/// part of an epoch.
+fn every(snapshot: u64, measure: u64) -> OutputConfig {
+    OutputConfig { snapshot_every: Some(snapshot), measure_every: Some(measure), ..OutputConfig::default() }
+}
+
+fn course(side: u32, encoding: EncodingChoice, optimizer: OptimizerKind) -> Config {
+    Config {
+        picture: PictureConfig {
+            // train_data = data[::2, ::2], test_data = all of it.
+            holdout: Some(Holdout::EveryOtherAll),
+            // np.linspace(0, 1, size, endpoint=False)
+            coords: Some(Coords::Corner),
+            ..PictureConfig::default()
+        },
+        // mapping_size = size // 2
+        encoding: with_sigma(encoding, 1.0, 6.0).config(Some((side as usize / 2).max(1))),
+        // W = randn / sqrt(fan_in), b = 0
+        network: network(Init::LecunNormal),
+        training: TrainingConfig {
+            // The assignment of 2026.
+            epochs: Some(500),
+            batch: NonZeroU32::new(1).map(BatchSize::Samples),
+            loss: Some(Loss::Mse),
+            optimizer: Some(optimizer),
+            lr: Some(match optimizer {
+                // 0.1 on 0.5 mean (y - p)^2, whose gradient is half of ours.
+                OptimizerKind::Sgd => 0.05,
+                // 1e-3; Adam does not see the loss's scale.
+                _ => 1e-3,
+            }),
+            schedule: Some(Schedule::Constant),
+            ..TrainingConfig::default()
+        },
+        // The film has every 25th epoch.
+        output: every(25, 5),
+        ..Config::default()
+    }
+}
+
+fn paper(text: bool, encoding: EncodingChoice) -> Config {
+    // Found by the authors' grid search on other pictures: sigma 10 and s = 6 for natural
+    // pictures, 14 and 5 for text.
+    let (sigma, exponent) = if text { (14.0, 5.0) } else { (10.0, 6.0) };
+    let slow = matches!(encoding.kind, EncodingKind::None | EncodingKind::Basic);
+    Config {
+        picture: PictureConfig {
+            // train [::2, ::2], test [1::2, 1::2]
+            holdout: Some(Holdout::EveryOther),
+            // np.linspace(0, 1, 512, endpoint=False)
+            coords: Some(Coords::Corner),
+            ..PictureConfig::default()
+        },
+        encoding: with_sigma(encoding, sigma, exponent).config(Some(PAPER_FEATURES)),
+        // stax.Dense's default: W Glorot normal, b ~ N(0, 0.01^2)
+        network: network(Init::GlorotNormal),
+        training: TrainingConfig {
+            epochs: Some(2000),
+            batch: Some(BatchSize::Full),
+            loss: Some(Loss::Mse),
+            optimizer: Some(OptimizerKind::Adam),
+            // Natural pictures: 1e-2 for none and basic. All else 1e-3.
+            lr: Some(if slow && !text { 1e-2 } else { 1e-3 }),
+            schedule: Some(Schedule::Constant),
+            ..TrainingConfig::default()
+        },
+        output: every(100, 10),
+        ..Config::default()
+    }
+}
+
+fn seed(encoding: EncodingChoice) -> Config {
+    Config {
+        // sigma 10, 128 frequencies
+        encoding: with_sigma(encoding, 10.0, 6.0).config(Some(128)),
+        // torch.nn.Linear's default
+        network: network(Init::Torch),
+        training: TrainingConfig {
+            epochs: Some(1000),
+            batch: Some(BatchSize::Full),
+            optimizer: Some(OptimizerKind::Adam),
+            lr: Some(1e-4),
+            weight_decay: Some(0.1),
+            schedule: Some(Schedule::Constant),
+            ..TrainingConfig::default()
+        },
+        output: every(100, 10),
+        ..Config::default()
+    }
+}
+
+/// Fills the parameter that is left open.
+fn with_sigma(encoding: EncodingChoice, gaussian: f32, positional: f32) -> EncodingChoice {
+    let default = match encoding.kind {
+        EncodingKind::Gaussian => Some(gaussian),
+        EncodingKind::Positional => Some(positional),
+        _ => None,
+    };
+    EncodingChoice { sigma: encoding.sigma.or(default), ..encoding }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(protocol: Protocol, side: u32, encoding: &str, optimizer: OptimizerKind) -> Config {
+        protocol.config(Size::Pixels(side), encoding.parse().unwrap(), optimizer).unwrap()
+    }
+
+    #[test]
+    fn presets_agree() {
+        let preset = |text: &str| Config::parse(text).unwrap();
+        let sized = |config: Config, size: &str| {
+            let picture = PictureConfig { size: Some(size.parse().unwrap()), ..config.picture };
+            Config { picture, ..config }
+        };
+        let course = cell(Protocol::Course, 32, "gaussian:1", OptimizerKind::Sgd);
+        assert_eq!(preset(include_str!("../../assets/presets/course.toml")), sized(course, "32x32"));
+        let paper = cell(Protocol::Paper, 512, "gaussian", OptimizerKind::Adam);
+        assert_eq!(preset(include_str!("../../assets/presets/paper.toml")), sized(paper, "512x512"));
+        let seed = cell(Protocol::Seed, 512, "gaussian:10", OptimizerKind::Adam);
+        assert_eq!(preset(include_str!("../../assets/presets/seed.toml")), sized(seed, "512x512"));
+    }
+
+    #[test]
+    fn settings_depend_on_size_encoding_and_optimizer_as_published() {
+        use OptimizerKind::{Adam, Sgd};
+        let course = |side, encoding, optimizer| cell(Protocol::Course, side, encoding, optimizer);
+        assert_eq!(course(128, "gaussian:10", Sgd).encoding.features, Some(64));
+        assert_eq!(course(32, "basic", Sgd).encoding.features, None);
+        assert_eq!(
+            (course(32, "none", Sgd).training.lr, course(32, "none", Adam).training.lr),
+            (Some(0.05), Some(1e-3))
+        );
+        let rate = |protocol, encoding| cell(protocol, 512, encoding, Adam).training.lr;
+        let sigma = |protocol, encoding| cell(protocol, 512, encoding, Adam).encoding.sigma;
+        let (natural, text) = (Protocol::Paper, Protocol::PaperText);
+        for encoding in ["none", "basic"] {
+            assert_eq!((rate(natural, encoding), rate(text, encoding)), (Some(1e-2), Some(1e-3)));
+        }
+        for encoding in ["positional", "gaussian"] {
+            assert_eq!((rate(natural, encoding), rate(text, encoding)), (Some(1e-3), Some(1e-3)));
+        }
+        assert_eq!((sigma(natural, "gaussian"), sigma(text, "gaussian")), (Some(10.0), Some(14.0)));
+        assert_eq!((sigma(natural, "positional"), sigma(text, "positional")), (Some(6.0), Some(5.0)));
+        assert_eq!(sigma(natural, "gaussian:3"), Some(3.0));
+        assert!(natural.config(Size::Pixels(512), NONE, Sgd).is_err());
+        assert!(natural.config(Size::Native, NONE, Adam).is_err());
+    }
+}

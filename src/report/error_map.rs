@@ -1,0 +1,60 @@
+//! Where a reconstruction is wrong, as a picture.
+
+use crate::picture::{Picture, Pixels};
+
+/// Error, as a share of the range, that is drawn white.
+pub const ERROR_SCALE: f32 = 0.25;
+
+/// From no error to [`ERROR_SCALE`]: lightness rises evenly, so that it reads without colours too.
+const RAMP: [[f32; 3]; 5] =
+    [[0.0, 0.0, 0.0], [64.0, 22.0, 110.0], [178.0, 52.0, 92.0], [244.0, 142.0, 54.0], [255.0, 255.0, 255.0]];
+
+/// The absolute error of each pixel, averaged over channels (alpha included), HDR as a screen shows
+/// it: black 0, white [`ERROR_SCALE`] and above.
+///
+/// # Panics
+/// When the pictures differ in size or channels.
+pub fn error_map(reconstruction: &Picture, truth: &Picture) -> Picture {
+    let shape = |p: &Picture| (p.width, p.height, p.channels);
+    assert_eq!(shape(reconstruction), shape(truth), "(width, height, channels) of pictures to compare");
+    let pixels = (0..truth.n_pixels() as usize).flat_map(|pixel| {
+        let values = pixel * truth.channels..(pixel + 1) * truth.channels;
+        let error: f32 =
+            values.map(|i| (reconstruction.display_value(i) - truth.display_value(i)).abs()).sum();
+        color(error / truth.channels as f32)
+    });
+    Picture { width: truth.width, height: truth.height, channels: 3, pixels: Pixels::U8(pixels.collect()) }
+}
+
+fn color(error: f32) -> [u8; 3] {
+    let place = (error / ERROR_SCALE).clamp(0.0, 1.0) * (RAMP.len() - 1) as f32;
+    let below = (place as usize).min(RAMP.len() - 2);
+    let share = place - below as f32;
+    [0, 1, 2].map(|c| (RAMP[below][c] * (1.0 - share) + RAMP[below + 1][c] * share + 0.5) as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lightness_rises_with_the_error() {
+        assert_eq!((color(0.0), color(ERROR_SCALE), color(9.0)), ([0; 3], [255; 3], [255; 3]));
+        let lightness = |error: f32| {
+            let [r, g, b] = color(error).map(f32::from);
+            0.2126 * r + 0.7152 * g + 0.0722 * b
+        };
+        let steps: Vec<f32> = (0..=100).map(|i| lightness(i as f32 / 100.0 * ERROR_SCALE)).collect();
+        assert!(steps.windows(2).all(|w| w[0] < w[1]), "{steps:?}");
+    }
+
+    #[test]
+    fn an_error_is_averaged_over_channels() {
+        let picture =
+            |values: Vec<u8>| Picture { width: 1, height: 1, channels: 3, pixels: Pixels::U8(values) };
+        let map = error_map(&picture(vec![255, 0, 0]), &picture(vec![0, 0, 0]));
+        assert_eq!(map.pixels, Pixels::U8(vec![255; 3]));
+        let same = error_map(&picture(vec![9, 8, 7]), &picture(vec![9, 8, 7]));
+        assert_eq!(same.pixels, Pixels::U8(vec![0; 3]));
+    }
+}

@@ -1,0 +1,101 @@
+//! Rows of labelled pictures under one another: reconstructions beside the truth, error maps,
+//! strips of several runs.
+
+use super::ReportError;
+use super::font::{TextStyle, Weight};
+use super::panel::panel;
+use crate::picture::{Picture, Pixels, save_png};
+use image::{Rgb, RgbImage, imageops};
+use std::path::Path;
+
+/// Largest panel, in pixels.
+const MAX_SIDE: u32 = 400;
+/// Between panels, and around them.
+const GAP: u32 = 16;
+const LABEL_HEIGHT: u32 = 34;
+const LABEL: TextStyle = TextStyle { size: 18.0, weight: Weight::Regular, rgb: [0x22; 3] };
+const TITLE: TextStyle = TextStyle { size: 18.0, weight: Weight::SemiBold, rgb: [0x22; 3] };
+const NOTE: TextStyle = TextStyle { size: 16.0, weight: Weight::Regular, rgb: [0x66; 3] };
+
+/// A sheet in the making. Pictures are scaled as they come, so only panels are held in memory.
+#[derive(Default)]
+pub struct Sheet {
+    rows: Vec<Row>,
+    note: Option<String>,
+}
+
+struct Row {
+    title: String,
+    panels: Vec<(RgbImage, String)>,
+}
+
+impl Sheet {
+    /// Starts a row; its title stands at the left where there are several rows.
+    pub fn start_row(&mut self, title: &str) {
+        self.rows.push(Row { title: title.to_owned(), panels: Vec::new() });
+    }
+
+    /// Adds a panel to the last row, fitted into 400x400 pixels; tiny pictures are enlarged.
+    pub fn push(&mut self, picture: &Picture, label: impl Into<String>) {
+        if self.rows.is_empty() {
+            self.start_row("");
+        }
+        let row = self.rows.last_mut().expect("a row was started");
+        row.panels.push((panel(picture, MAX_SIDE, MAX_SIDE), label.into()));
+    }
+
+    /// Writes a line under everything.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.note = Some(text.into());
+    }
+
+    /// The sheet as an RGB picture on white; a blank one without panels.
+    pub fn draw(&self) -> Picture {
+        let ceil = |width: f32| width.ceil() as u32;
+        let n_columns = self.rows.iter().map(|row| row.panels.len()).max().unwrap_or(0);
+        let widest = |column: usize| {
+            let panels = self.rows.iter().filter_map(|row| row.panels.get(column));
+            panels.map(|(p, label)| p.width().max(ceil(LABEL.text_width(label)))).max().unwrap_or(1)
+        };
+        let columns: Vec<u32> = (0..n_columns).map(widest).collect();
+        let title_width = match self.rows.len() {
+            0 | 1 => 0,
+            _ => self.rows.iter().map(|row| ceil(TITLE.text_width(&row.title)) + GAP).max().unwrap_or(0),
+        };
+        let height_of = |row: &Row| row.panels.iter().map(|(p, _)| p.height()).max().unwrap_or(1);
+        let note_width = self.note.as_ref().map_or(0, |note| ceil(NOTE.text_width(note)) + GAP);
+        let width = (GAP + title_width + columns.iter().map(|c| c + GAP).sum::<u32>()).max(GAP + note_width);
+        let rows_height: u32 = self.rows.iter().map(|row| height_of(row) + LABEL_HEIGHT + GAP / 2).sum();
+        let height = GAP + rows_height + if self.note.is_some() { LABEL_HEIGHT } else { 0 };
+        let mut sheet = RgbImage::from_pixel(width, height, Rgb([255; 3]));
+        let mut top = GAP;
+        for row in &self.rows {
+            let tallest = height_of(row);
+            if title_width > 0 {
+                let baseline = (top + tallest / 2) as f32;
+                TITLE.draw(&mut sheet, GAP as f32, baseline, &row.title);
+            }
+            let mut left = GAP + title_width;
+            for ((panel, label), column) in row.panels.iter().zip(&columns) {
+                let x = left + (column - panel.width()) / 2;
+                imageops::replace(&mut sheet, panel, i64::from(x), i64::from(top + tallest - panel.height()));
+                let text_x = left as f32 + (*column as f32 - LABEL.text_width(label)) / 2.0;
+                LABEL.draw(&mut sheet, text_x, (top + tallest + 23) as f32, label);
+                left += column + GAP;
+            }
+            top += tallest + LABEL_HEIGHT + GAP / 2;
+        }
+        if let Some(note) = &self.note {
+            NOTE.draw(&mut sheet, GAP as f32, (top + 14) as f32, note);
+        }
+        Picture { width, height, channels: 3, pixels: Pixels::U8(sheet.into_raw()) }
+    }
+
+    /// Writes the sheet as a PNG, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), ReportError> {
+        Ok(save_png(&self.draw(), path)?)
+    }
+}

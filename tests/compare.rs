@@ -1,0 +1,231 @@
+//! `afterimage compare` as a user meets it: what is written, what is skipped, what is refused.
+
+use assert_cmd::Command;
+use image::{Rgb, RgbImage};
+use predicates::prelude::*;
+use predicates::str::contains;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Writes a picture of 20x16 pixels that depends on `hue`.
+fn picture(path: &Path, hue: u32) -> PathBuf {
+    let pixel = |x: u32, y: u32| Rgb([(x * 12) as u8, (y * 15) as u8, ((x * y + hue * 40) % 256) as u8]);
+    RgbImage::from_fn(20, 16, pixel).save(path).expect("a picture");
+    path.to_owned()
+}
+
+/// A grid small enough for a test; `epochs` 3 unless given.
+fn compare(image: &Path, out: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
+    command.arg("compare").arg(image).arg("--out").arg(out).args(["--backend", "cpu", "--sizes", "16"]);
+    if !options.contains(&"--epochs") {
+        command.args(["--epochs", "3"]);
+    }
+    command.args(options);
+    command
+}
+
+fn read(path: PathBuf) -> Vec<u8> {
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn text(path: PathBuf) -> String {
+    String::from_utf8(read(path)).expect("UTF-8")
+}
+
+/// The rows of results.csv as (column name, value).
+fn results(out: &Path) -> Vec<std::collections::HashMap<String, String>> {
+    let csv = text(out.join("results.csv"));
+    let mut lines = csv.lines();
+    let header: Vec<&str> = lines.next().expect("a header").split(',').collect();
+    let row =
+        |line: &str| header.iter().map(|h| h.to_string()).zip(line.split(',').map(str::to_owned)).collect();
+    lines.map(row).collect()
+}
+
+const COURSE: [&str; 4] = ["--protocol", "course", "--encodings", "none,gaussian:1"];
+
+#[test]
+fn a_grid_is_trained_reported_and_skipped_when_done() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("a,b.png"), 0), dir.path().join("out"));
+    compare(&image, &out, &COURSE).assert().success().stdout(contains("gaussian:1")).stdout(contains("adam"));
+    let csv = text(out.join("results.csv"));
+    assert_eq!(csv.lines().count(), 5, "a header, two encodings times two optimisers: {csv}");
+    assert!(csv.contains("\"a,b\",16,16,16,none,sgd,0,"), "square, and the name in quotes: {csv}");
+    for file in ["row.png", "error.png", "strips.png", "psnr.svg", "psnr.png", "picture.png"] {
+        assert!(!read(out.join("a,b/16").join(file)).is_empty(), "{file} is empty");
+    }
+    let row = image::open(out.join("a,b/16/row.png")).expect("row.png");
+    assert!(row.width() > 3 * 256 && row.height() > 2 * 256, "two rows of three panels");
+    let page = text(out.join("report.html"));
+    assert!(page.matches("src=\"data:image/").count() >= 7, "two times two tiles, truth, two sheets");
+    assert!(!page.contains("src=\"http") && !page.contains("href="), "the page needs nothing else");
+    assert!(text(out.join("results.md")).contains("| 16 pixels, sgd |"));
+
+    let model = out.join("a,b/16/gaussian-1-adam/model.safetensors");
+    let written = std::fs::metadata(&model).and_then(|m| m.modified()).expect("a model");
+    compare(&image, &out, &COURSE).assert().success().stderr(contains("4 done before"));
+    assert_eq!(std::fs::metadata(&model).and_then(|m| m.modified()).expect("a model"), written);
+    assert_eq!(text(out.join("results.csv")), csv);
+
+    let longer = [&COURSE[..], &["--epochs", "4"]].concat();
+    compare(&image, &out, &longer)
+        .assert()
+        .code(1)
+        .stderr(contains("other settings").and(contains("--force")));
+    assert_eq!(text(out.join("results.csv")), csv);
+    compare(&image, &out, &[&longer[..], &["--force"]].concat()).assert().success();
+    assert!(results(&out).len() == 4 && text(out.join("results.csv")).contains(",4,256,"));
+
+    picture(&image, 3);
+    compare(&image, &out, &longer).assert().code(1).stderr(contains("another picture"));
+}
+
+#[test]
+fn a_cell_is_an_ordinary_run() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
+    compare(&image, &out, &COURSE).assert().success();
+    let cell = out.join("p/16/gaussian-1-sgd");
+    let again = dir.path().join("again");
+    let mut train = Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
+    train
+        .args(["train", "--config"])
+        .arg(cell.join("config.toml"))
+        .arg("--out")
+        .arg(&again)
+        .assert()
+        .success();
+    assert!(read(cell.join("model.safetensors")) == read(again.join("model.safetensors")));
+    assert!(text(cell.join("config.toml")).contains("holdout = \"every-other-all\""));
+}
+
+#[test]
+fn a_killed_comparison_goes_on_to_the_same_bits() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
+    let options =
+        ["--encodings", "basic,gaussian:3", "--epochs", "60", "--checkpoint-every", "2", "--jobs", "1"];
+    let (disturbed, other) = (out.join("disturbed"), out.join("other"));
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"))
+        .arg("compare")
+        .arg(&image)
+        .arg("--out")
+        .arg(&disturbed)
+        .args(["--backend", "cpu", "--sizes", "16"])
+        .args(options)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let begun = || {
+        ["basic-adam", "gaussian-3-adam"]
+            .iter()
+            .any(|cell| disturbed.join("p/16").join(cell).join("checkpoint.safetensors").exists())
+    };
+    let start = Instant::now();
+    while !begun() {
+        assert!(start.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    compare(&image, &disturbed, &options).assert().success();
+    // Nor does it matter how many run at a time.
+    let options = [&options[..6], &["--jobs", "2"]].concat();
+    compare(&image, &other, &options).assert().success();
+    for cell in ["basic-adam", "gaussian-3-adam"] {
+        let model = |out: &Path| read(out.join("p/16").join(cell).join("model.safetensors"));
+        assert!(model(&disturbed) == model(&other), "{cell} differs");
+    }
+    let psnr = |out: &Path| results(out).iter().map(|row| row["psnr_test"].clone()).collect::<Vec<_>>();
+    assert_eq!(psnr(&disturbed), psnr(&other));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_comparison_says_how_to_go_on() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
+    let child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"))
+        .arg("compare")
+        .arg(&image)
+        .arg("--out")
+        .arg(&out)
+        .args(["--backend", "cpu", "--sizes", "16", "--epochs", "1000000", "--encodings", "basic,none"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let start = Instant::now();
+    while !out.join("p/16/none-adam/metrics.csv").exists()
+        && !out.join("p/16/basic-adam/metrics.csv").exists()
+    {
+        assert!(start.elapsed() < Duration::from_secs(60), "no run began within a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("0 of 2 runs done; the same command goes on"), "{said}");
+    assert!(!out.join("report.html").exists());
+}
+
+#[test]
+fn a_broken_picture_is_named_and_the_rest_are_done() {
+    let dir = folder();
+    let pictures = dir.path().join("pictures");
+    std::fs::create_dir(&pictures).expect("a folder");
+    picture(&pictures.join("good.png"), 0);
+    picture(&pictures.join("also.png"), 2);
+    std::fs::write(pictures.join("broken.png"), "not a picture").expect("a file");
+    let out = dir.path().join("out");
+    let options = ["--encodings", "basic,gaussian:3", "--seeds", "2"];
+    compare(&pictures, &out, &options)
+        .assert()
+        .code(1)
+        .stderr(contains("broken is left out"))
+        .stdout(contains("±"));
+    let rows = results(&out);
+    assert_eq!(rows.len(), 8, "two pictures, two encodings, two seeds");
+    let psnr =
+        |row: &std::collections::HashMap<String, String>| row["psnr_test"].parse::<f64>().expect("a number");
+    let basic: Vec<f64> = rows.iter().filter(|row| row["encoding"] == "basic").map(psnr).collect();
+    let mean = basic.iter().sum::<f64>() / 4.0;
+    let deviation = (basic.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 3.0).sqrt();
+    let summary = text(out.join("results.md"));
+    assert!(summary.contains(&format!("{mean:.2} ± {deviation:.2}")), "{mean} ± {deviation}: {summary}");
+    assert!(summary.contains("over 2 pictures and 2 seeds") && summary.contains("Left out"));
+    assert!(rows.iter().all(|row| row["width"] == "16" && row["height"] == "13"), "the shape is kept");
+}
+
+#[test]
+fn grids_that_mean_nothing_are_refused_before_anything_is_written() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).expect("a folder");
+    let refused = |image: &Path, options: &[&str], code: i32, message: &str| {
+        compare(image, &out, options)
+            .assert()
+            .code(code)
+            .stderr(contains(message).and(contains("panicked").not()));
+        assert!(!out.exists(), "{options:?} created {}", out.display());
+    };
+    refused(&image, &["--encodings", "fourier"], 2, "is no encoding");
+    refused(&image, &["--encodings", "gaussian:-1"], 2, "from 0 to 1000000");
+    refused(&image, &["--sizes", "0"], 2, "is no size");
+    refused(&image, &["--seeds", "0"], 2, "seeds");
+    refused(&image, &["--encodings", "basic,none,basic"], 1, "basic is named twice");
+    refused(&image, &["--protocol", "paper", "--optimizers", "sgd"], 1, "no settings for sgd");
+    refused(&empty, &[], 1, "has no pictures");
+    refused(&dir.path().join("missing.png"), &[], 1, "cannot read");
+    std::fs::write(dir.path().join("broken.png"), "not a picture").expect("a file");
+    refused(&dir.path().join("broken.png"), &[], 1, "is not a picture");
+}
