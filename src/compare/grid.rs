@@ -1,7 +1,7 @@
 //! What is compared: encodings, sizes and optimisers as they are typed, and the pictures of folders.
 
 use super::CompareError;
-use crate::config::{EncodingConfig, EncodingKind, OptimizerKind};
+use crate::config::{EncodingConfig, EncodingKind, OptimizerKind, Sigma};
 use clap::ValueEnum;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl EncodingChoice {
     pub fn config(self, features: Option<usize>) -> EncodingConfig {
         let fixed = matches!(self.kind, EncodingKind::None | EncodingKind::Basic);
         let features = features.filter(|_| !fixed);
-        EncodingConfig { kind: Some(self.kind), sigma: self.sigma, features }
+        EncodingConfig { kind: Some(self.kind), sigma: self.sigma.map(Sigma::Fixed), features }
     }
 }
 

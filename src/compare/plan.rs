@@ -4,7 +4,9 @@
 use super::cell::{Cell, State};
 use super::grid::{Axes, EncodingChoice, Size, Source, name_of};
 use super::{CompareError, Protocol};
-use crate::config::{Config, OptimizerKind, PictureConfig, PictureSize, TrainingConfig};
+use crate::config::{
+    Config, EncodingConfig, OptimizerKind, PictureConfig, PictureSize, Sigma, TrainingConfig,
+};
 use crate::model::Holdout;
 use crate::picture::{self, Depth, Picture, PictureBuilder};
 use std::path::{Path, PathBuf};
@@ -192,6 +194,11 @@ impl Request {
             None => self.free(encoding, optimizer),
         };
         let mut config = self.typed.clone().or(below);
+        if config.sigma_is_open() {
+            let message =
+                "compare does not choose sigma; name some, such as --encodings gaussian:5,gaussian:10";
+            return Err(CompareError::Grid(message.to_owned()));
+        }
         config.picture.size = Some(PictureSize::Native);
         let first_seed = config.training.seed.unwrap_or(0);
         config.training.seed = Some(first_seed.saturating_add(seed));
@@ -202,7 +209,7 @@ impl Request {
     fn free(&self, encoding: EncodingChoice, optimizer: OptimizerKind) -> Config {
         let base = self.base.clone();
         let same_kind = base.encoding.kind == Some(encoding.kind);
-        let sigma = encoding.sigma.or(base.encoding.sigma.filter(|_| same_kind));
+        let sigma = encoding.sigma.map(Sigma::Fixed).or(base.encoding.sigma.filter(|_| same_kind));
         let features = base.encoding.features;
         let same_rule = base.training.optimizer.unwrap_or(OptimizerKind::Adam) == optimizer;
         let training = match same_rule {
@@ -224,7 +231,7 @@ impl Request {
                 holdout: base.picture.holdout.or(Some(Holdout::EveryOther)),
                 ..base.picture
             },
-            encoding: EncodingChoice { sigma, ..encoding }.config(features),
+            encoding: EncodingConfig { sigma, ..encoding.config(features) },
             training: TrainingConfig { optimizer: Some(optimizer), ..training },
             ..base
         }

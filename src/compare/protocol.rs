@@ -278,7 +278,8 @@ mod tests {
             (Some(0.05), Some(1e-3))
         );
         let rate = |protocol, encoding| cell(protocol, 512, encoding, Adam).training.lr;
-        let sigma = |protocol, encoding| cell(protocol, 512, encoding, Adam).encoding.sigma;
+        let sigma =
+            |protocol, encoding| cell(protocol, 512, encoding, Adam).encoding.sigma.map(|s| s.to_string());
         let (natural, text) = (Protocol::Paper, Protocol::PaperText);
         for encoding in ["none", "basic"] {
             assert_eq!((rate(natural, encoding), rate(text, encoding)), (Some(1e-2), Some(1e-3)));
@@ -286,9 +287,15 @@ mod tests {
         for encoding in ["positional", "gaussian"] {
             assert_eq!((rate(natural, encoding), rate(text, encoding)), (Some(1e-3), Some(1e-3)));
         }
-        assert_eq!((sigma(natural, "gaussian"), sigma(text, "gaussian")), (Some(10.0), Some(14.0)));
-        assert_eq!((sigma(natural, "positional"), sigma(text, "positional")), (Some(6.0), Some(5.0)));
-        assert_eq!(sigma(natural, "gaussian:3"), Some(3.0));
+        assert_eq!(
+            (sigma(natural, "gaussian"), sigma(text, "gaussian")),
+            (Some("10".into()), Some("14".into()))
+        );
+        assert_eq!(
+            (sigma(natural, "positional"), sigma(text, "positional")),
+            (Some("6".into()), Some("5".into()))
+        );
+        assert_eq!(sigma(natural, "gaussian:3"), Some("3".into()));
         assert!(natural.config(Size::Pixels(512), NONE, Sgd).is_err());
         assert!(natural.config(Size::Native, NONE, Adam).is_err());
     }
