@@ -10,6 +10,7 @@ use afterimage::backend::gpu::{AdapterChoice, Budget, DeviceOptions, GpuBackend}
 use afterimage::backend::{Backend, BackendError, Predict};
 use device::{open, open_with};
 use job::{Setup, steps};
+use std::time::Duration;
 
 /// A backend may be moved to the thread that trains.
 const _: fn() = || {
@@ -37,6 +38,20 @@ fn a_lost_device_is_an_error() {
     let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     println!("{} errors, the first: {}", errors.len(), errors[0]);
     assert!(matches!(errors[0], BackendError::DeviceLost(_)), "{:?}", errors[0]);
+}
+
+#[test]
+fn a_device_that_does_not_answer_in_time_is_lost() {
+    let options = DeviceOptions { patience: Some(Duration::from_millis(1)), ..Default::default() };
+    let Some(gpu) = open_with(options) else { return };
+    let setup = Setup { hidden_width: 96, width: 160, height: 120, batch_size: u32::MAX, ..Setup::small() };
+    let job = setup.job();
+    let state = setup.state(&job);
+    let outcome = GpuBackend::new(gpu, job.clone(), &state).and_then(|mut backend| {
+        backend.enqueue(&steps(&job, 0..3, 1e-3))?;
+        backend.finish()
+    });
+    assert!(matches!(&outcome, Err(BackendError::DeviceLost(_))), "{outcome:?}");
 }
 
 #[test]
@@ -68,7 +83,7 @@ fn refused_resources_are_errors() {
 
 #[test]
 fn default_limits_are_enough() {
-    let options = DeviceOptions { checked_shaders: true, default_limits: true };
+    let options = DeviceOptions { checked_shaders: true, default_limits: true, ..Default::default() };
     let Some(gpu) = open_with(options) else { return };
     let setup = Setup::small();
     let job = setup.job();

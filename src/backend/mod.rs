@@ -127,6 +127,9 @@ pub enum BackendError {
         /// The worst value.
         place: String,
     },
+    /// `AFTERIMAGE_FAULT` asks for a fault that there is not.
+    #[error("{0}")]
+    UnknownFault(String),
     /// A state of another shape than the job's.
     #[error("the training state does not fit the network: {0}")]
     StateMismatch(String),

@@ -67,12 +67,13 @@ pub fn open(
         (BackendChoice::Gpu, None) => Some(Gpu::open(&AdapterChoice::Any, DeviceOptions::default())?),
         (BackendChoice::Auto, None) => match Gpu::open(&AdapterChoice::Hardware, DeviceOptions::default()) {
             Ok(gpu) => Some(gpu),
-            Err(reason) => {
+            Err(BackendError::NoAdapter(reason)) => {
                 log::info!("{reason}");
                 let backend = open_cpu(job, request.threads, initial_params)?;
                 let note = Some("no hardware GPU found: training on the CPU".into());
                 return Ok(Opened { backend, note });
             }
+            Err(error) => return Err(error),
         },
     };
     let Some(gpu) = gpu else {

@@ -1,7 +1,9 @@
 //! Adapters: listing, choosing and opening one.
 
+use super::fault;
 use crate::backend::BackendError;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Which adapter to use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +24,12 @@ pub struct DeviceOptions {
     pub checked_shaders: bool,
     /// Ask only for the limits that WebGPU guarantees. For tests.
     pub default_limits: bool,
+    /// How long to wait for an answer before the device counts as lost, two minutes if not given.
+    pub patience: Option<Duration>,
 }
+
+/// No submission is meant to run for much longer than a tenth of a second.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An open device. Errors that wgpu reports outside a call are kept until [`Gpu::check`].
 #[derive(Debug)]
@@ -137,6 +144,7 @@ impl Gpu {
     /// # Errors
     /// When no adapter fits or the device cannot be opened.
     pub fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
+        fault::check()?;
         let adapters = adapters();
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
         let index = choose(&infos, choice)?;
@@ -202,9 +210,9 @@ impl Gpu {
     /// Blocks until `submission`, or everything submitted, is done.
     ///
     /// # Errors
-    /// When the device fails or does not answer for two minutes.
+    /// When the device fails or does not answer, see [`DeviceOptions::patience`].
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), BackendError> {
-        let timeout = Some(std::time::Duration::from_secs(120));
+        let timeout = Some(self.options.patience.unwrap_or(PATIENCE));
         let polled = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout });
         self.check()?;
         match polled {

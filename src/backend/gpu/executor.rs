@@ -44,6 +44,8 @@ pub struct Executor {
     losses: Vec<f64>,
     /// Steps the device should have counted when the submissions so far are done.
     steps_read: u32,
+    /// See [`Executor::drop_next`].
+    drops_next: bool,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,7 @@ impl Executor {
             last_done: Instant::now(),
             losses: Vec::new(),
             steps_read: 0,
+            drops_next: false,
         })
     }
 
@@ -156,7 +159,8 @@ impl Executor {
                 Some((staging, n))
             }
         };
-        let index = gpu.queue.submit([encoder.finish()]);
+        let commands = (!std::mem::take(&mut self.drops_next)).then(|| encoder.finish());
+        let index = gpu.queue.submit(commands);
         if let Some((staging, n)) = &losses {
             staging.request(8 * *n as u64);
         }
@@ -241,6 +245,11 @@ impl Executor {
             self.wait_for_oldest(session)?;
         }
         Ok(std::mem::take(&mut self.losses))
+    }
+
+    /// Keeps the next submission from the device, as a faulty driver may: for [`super::fault`].
+    pub(super) fn drop_next(&mut self) {
+        self.drops_next = true;
     }
 
     /// Counts steps that were run without the executor.

@@ -6,6 +6,7 @@
 
 pub mod device;
 pub mod executor;
+pub mod fault;
 pub mod kernel;
 pub mod memory;
 pub mod ops;
@@ -24,6 +25,7 @@ pub use predictor::GpuPredictor;
 use super::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::{Raster, Step, TrainingState};
 use executor::{Executor, Task};
+use fault::StepFault;
 use kernel::StepParams;
 use memory::{Layout, TrainingBuffers};
 use ops::sample;
@@ -107,8 +109,9 @@ impl GpuBackend {
     /// # Errors
     /// [`BackendError::WrongResults`] names a kernel that fails.
     pub fn self_test(&self) -> Result<(), BackendError> {
-        let dispatches = self.plans.iter().flat_map(|(_, plan, _)| &plan.dispatches);
-        let used: Vec<_> = dispatches.map(|dispatch| &dispatch.kernel).collect();
+        let prediction = plan::prediction(&self.job.model, &self.layout, 1);
+        let plans = self.plans.iter().map(|(_, plan, _)| plan).chain([&prediction]);
+        let used: Vec<_> = plans.flat_map(|plan| &plan.dispatches).map(|dispatch| &dispatch.kernel).collect();
         verify::self_test(&self.session.gpu, &used)
     }
 
@@ -171,6 +174,12 @@ impl Backend for GpuBackend {
     fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
         for step in steps {
             self.prepare(step.n_samples)?;
+        }
+        if fault::take(StepFault::LoseDevice, steps) {
+            self.session.gpu.device.destroy();
+        }
+        if fault::take(StepFault::DropSubmission, steps) {
+            self.executor.drop_next();
         }
         let task = |step: &Step| {
             let plan = self.plans.iter().find(|(n, ..)| *n == step.n_samples);

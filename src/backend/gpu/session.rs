@@ -1,6 +1,7 @@
 //! Buffers, pipelines and bind groups: everything made once, before the loop.
 
 use super::device::Gpu;
+use super::fault;
 use super::kernel::{Access, Kernel, StepParams};
 use super::memory::RING_SLOTS;
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan};
@@ -206,7 +207,7 @@ impl Session {
                 pipeline,
                 group,
                 uses_step: dispatch.kernel.def.uses_step,
-                grid: dispatch.grid,
+                grid: if fault::breaks(&dispatch.kernel.name()) { [0, 0] } else { dispatch.grid },
                 cost: dispatch.cost,
             });
         }

@@ -5,7 +5,7 @@ use super::kernel::{Call, Case, Expected, ExpectedValues, Kernel, StepParams, ke
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use super::readback::{read_buffers, write_words};
 use super::session::{Prepared, Session};
-use super::{GpuBackend, ops, step_params};
+use super::{GpuBackend, step_params};
 use crate::backend::{Backend, BackendError};
 use crate::model::Step;
 use std::sync::Arc;
@@ -94,15 +94,14 @@ fn compare_range(range: &Expected, got: &[u32], name: &str, worst: &mut Worst) -
 /// Words of buffers that a case of the self-test at start-up may have: milliseconds on any device.
 const SELF_TEST_WORDS: usize = 20_000;
 
-/// Runs one quick case of each kernel in `used`, and of those that predict, and compares it.
+/// Runs one quick case of each kernel in `used` and compares it.
 ///
 /// # Errors
 /// [`BackendError::WrongResults`] names the first kernel that fails; any other when the device fails.
 pub fn self_test(gpu: &Arc<Gpu>, used: &[&Kernel]) -> Result<(), BackendError> {
     let is_used = |kernel: &Kernel| {
         let name = |k: &Kernel| (k.def.name, k.activation.name());
-        let predicts = [ops::sample::RASTER.name, ops::predict::OUTPUT.name].contains(&kernel.def.name);
-        predicts || used.iter().any(|k| name(k) == name(kernel))
+        used.iter().any(|k| name(k) == name(kernel))
     };
     for kernel in kernels().iter().filter(|kernel| is_used(kernel)) {
         let words = |case: &Case| case.buffers.iter().map(Vec::len).sum::<usize>();

@@ -8,10 +8,11 @@ use super::display::{self, TrainingDisplay};
 use afterimage::backend::BackendError;
 use afterimage::run::{Recorder, Results, RunError, Timings};
 use afterimage::trainer::{Outcome, Position, TrainError, Trainer};
+use anyhow::bail;
 pub(super) use args::TrainArgs;
 use session::Session;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How often a run goes on with a fresh device after losing one.
 const MAX_DEVICE_LOSSES: usize = 3;
@@ -27,12 +28,7 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     loop {
         match train(&args, &mut session, start) {
             Err(Interrupted::Run(error)) => return Err(error.into()),
-            Err(Interrupted::DeviceLost(error)) if losses == MAX_DEVICE_LOSSES => return Err(error.into()),
-            Err(Interrupted::DeviceLost(error)) => {
-                losses += 1;
-                tell!("{error}; opening the device anew and going on from the last state on the host");
-                session.reopen(args.threads.into())?;
-            }
+            Err(Interrupted::DeviceLost(reason)) => recover(&args, &mut session, reason, &mut losses)?,
             Ok(code) => return Ok(code),
         }
     }
@@ -40,19 +36,43 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
 
 /// Why a run did not come to its end.
 enum Interrupted {
-    DeviceLost(BackendError),
+    DeviceLost(String),
     Run(RunError),
 }
 
 impl From<RunError> for Interrupted {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Train(TrainError::Backend(error @ BackendError::DeviceLost(_))) => {
-                Self::DeviceLost(error)
+            RunError::Train(TrainError::Backend(BackendError::DeviceLost(reason))) => {
+                Self::DeviceLost(reason)
             }
             error => Self::Run(error),
         }
     }
+}
+
+/// Opens a lost device anew, with the last good state on it, unless it was lost too often.
+fn recover(
+    args: &TrainArgs,
+    session: &mut Session,
+    mut reason: String,
+    losses: &mut usize,
+) -> anyhow::Result<()> {
+    let folder = session.folder.path().display().to_string();
+    let advice = format!("`afterimage train --resume {folder}` goes on, also with --backend cpu");
+    while *losses < MAX_DEVICE_LOSSES {
+        *losses += 1;
+        let epoch = session.checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
+        tell!("the GPU stopped answering ({reason}): opening it anew and going on from epoch {epoch}");
+        match session.reopen(args.threads.into()) {
+            Ok(()) => return Ok(()),
+            Err(BackendError::DeviceLost(again)) => reason = again,
+            Err(error) => bail!("the GPU could not be opened again: {error}; {advice}"),
+        }
+        // A driver that restarts needs a moment.
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    bail!("the GPU stopped answering {} times ({reason}); {advice}", MAX_DEVICE_LOSSES + 1)
 }
 
 /// From the session's position to the end; on an error the session holds the last good state.
@@ -68,11 +88,14 @@ fn train(args: &TrainArgs, session: &mut Session, start: Instant) -> Result<Exit
     let outcome = trainer.run(&mut recorder);
     let metrics = recorder.finish();
     display.close();
+    let good = trainer.into_last_good();
+    // None where the device failed before the run began: what was known before still holds.
+    if good.is_some() {
+        checkpoint.clone_from(&good);
+    }
     let (outcome, diverged) = match outcome {
         Ok(outcome) => (outcome, None),
         Err(error) => {
-            let good = trainer.into_last_good();
-            *checkpoint = good.clone();
             match (error, good) {
                 // What was learned before it went wrong is still worth having.
                 (RunError::Train(error @ TrainError::Diverged { .. }), Some(good)) => {

@@ -2,7 +2,7 @@
 
 use super::TrainArgs;
 use afterimage::atomic_write::{Durability, atomic_write};
-use afterimage::backend::{self, Backend};
+use afterimage::backend::{self, Backend, BackendError, Opened};
 use afterimage::config::{Config, DeviceConfig, OutputConfig, PictureSize, Resolved};
 use afterimage::picture::{self, Picture};
 use afterimage::run::RunFolder;
@@ -108,8 +108,12 @@ impl Session {
     }
 
     /// Opens the device again and puts the last good state on it.
-    pub(super) fn reopen(&mut self, threads: usize) -> anyhow::Result<()> {
-        self.backend = open(&self.run, &self.picture, threads)?.backend;
+    pub(super) fn reopen(&mut self, threads: usize) -> Result<(), BackendError> {
+        let opened = open(&self.run, &self.picture, threads)?;
+        if opened.backend.info().device != self.backend.info().device {
+            opened.note.iter().for_each(|note| tell!("{note}"));
+        }
+        self.backend = opened.backend;
         if let Some(checkpoint) = &self.checkpoint {
             self.backend.set_state(&checkpoint.state)?;
         }
@@ -117,9 +121,9 @@ impl Session {
     }
 }
 
-fn open(run: &Resolved, picture: &Arc<Picture>, threads: usize) -> anyhow::Result<backend::Opened> {
+fn open(run: &Resolved, picture: &Arc<Picture>, threads: usize) -> Result<Opened, BackendError> {
     let job = run.job(Arc::clone(picture));
-    Ok(backend::open(&run.device(threads), job, || run.initial_params())?)
+    backend::open(&run.device(threads), job, || run.initial_params())
 }
 
 /// What a checkpoint of this run must fit.

@@ -1,0 +1,151 @@
+//! The program on a GPU that fails: lost, silent, wrong or full. See `backend::gpu::fault`.
+
+#[path = "gpu_common/device.rs"]
+mod device;
+#[path = "common/program.rs"]
+mod program;
+#[path = "common/runs.rs"]
+#[expect(dead_code, reason = "its undisturbed run is the CPU's")]
+mod runs;
+
+use afterimage::backend::gpu::fault::VARIABLE;
+use program::{program, resume, train_on};
+use runs::{assert_same_run, metrics};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Two steps each, and a checkpoint after every third.
+const EPOCHS: &str = "14";
+
+fn temporary_folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn train(out: &Path) -> Command {
+    let mut command = train_on("gpu", out, EPOCHS);
+    command.stderr(Stdio::piped());
+    command
+}
+
+fn output(command: &mut Command) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = command.output().expect("the program starts");
+    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+fn undisturbed(dir: &Path) -> PathBuf {
+    let out = dir.join("undisturbed");
+    let (code, text) = output(&mut train(&out));
+    assert_eq!(code, Some(0), "{text}");
+    out
+}
+
+#[test]
+fn a_lost_device_costs_nothing_but_time() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = temporary_folder();
+    let undisturbed = undisturbed(dir.path());
+    for (faults, losses, reason) in [
+        ("lose-device@0", 1, ""),
+        ("lose-device@13,lose-device@13,lose-device@27", 3, ""),
+        ("drop-submission@16", 1, "was not carried out"),
+    ] {
+        let out = dir.path().join(faults);
+        let (code, text) = output(train(&out).env(VARIABLE, faults));
+        assert_eq!(code, Some(0), "{faults}: {text}");
+        assert_eq!(text.matches("opening it anew").count(), losses, "{faults}: {text}");
+        assert!(text.contains(reason) && !text.contains("panicked"), "{faults}: {text}");
+        assert_same_run(&out, &undisturbed);
+    }
+}
+
+#[test]
+fn a_device_lost_again_and_again_is_one_sentence_and_a_run_to_resume() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = temporary_folder();
+    let undisturbed = undisturbed(dir.path());
+    let out = dir.path().join("run");
+    let (code, text) = output(train(&out).arg("-q").env(VARIABLE, ["lose-device@21"; 4].join(",")));
+    assert_eq!(code, Some(1), "{text}");
+    let errors: Vec<_> = text.lines().filter(|line| line.starts_with("error")).collect();
+    assert_eq!((text.lines().count(), errors.len()), (4, 1), "{text}");
+    assert!(errors[0].contains("4 times") && errors[0].contains("train --resume"), "{text}");
+    // Epoch 9 was kept, and goes on from there.
+    assert!(text.contains("going on from epoch 9"), "{text}");
+    assert!((1 + 10..1 + 12).contains(&metrics(&out).len()), "{:?}", metrics(&out));
+    resume(&out).assert().success();
+    assert_same_run(&out, &undisturbed);
+}
+
+/// Kernels that the run in `out` says it used.
+fn kernels_of(out: &Path) -> Vec<String> {
+    let manifest = std::fs::read(out.join("run.json")).expect("run.json");
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+    serde_json::from_value(manifest["device"]["kernels"].clone()).expect("names")
+}
+
+#[test]
+fn every_kernel_in_use_is_tested_before_it_is_used() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = temporary_folder();
+    let mut kernels = kernels_of(&undisturbed(dir.path()));
+    assert!(kernels.len() >= 10, "{kernels:?}");
+    kernels.extend(["raster", "output.sigmoid"].map(str::to_owned));
+    for kernel in kernels {
+        let fault = format!("break-kernel={kernel}");
+        let out = dir.path().join(&kernel);
+        let (code, text) = output(train(&out).env(VARIABLE, &fault));
+        assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
+        assert!(text.starts_with(&format!("error: the kernel {kernel} computes wrong results")), "{text}");
+        assert!(!out.exists(), "{kernel}");
+    }
+}
+
+#[test]
+fn where_any_device_will_do_a_wrong_kernel_leaves_the_cpu() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = temporary_folder();
+    let out = dir.path().join("run");
+    // The name lets `auto` take a software driver too.
+    let mut command = train_on("auto", &out, "1");
+    command.env("WGPU_ADAPTER_NAME", "0").env(VARIABLE, "break-kernel=dense_forward.relu");
+    let (code, text) = output(command.stderr(Stdio::piped()));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("dense_forward.relu") && text.contains("training on the CPU"), "{text}");
+    let manifest = std::fs::read_to_string(out.join("run.json")).expect("run.json");
+    assert!(manifest.contains("\"backend\": \"cpu\""), "{manifest}");
+}
+
+#[test]
+fn verify_names_the_kernel_that_is_wrong() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let mut verify = assert_cmd::Command::new(program());
+    verify.args(["verify", "--steps", "1", "--json"]).env(VARIABLE, "break-kernel=encode_fourier");
+    let output = verify.assert().code(1).get_output().stdout.clone();
+    let report: serde_json::Value = serde_json::from_slice(&output).expect("JSON");
+    assert_eq!(report["passed"], false);
+    let failed = |rows: &str| -> Vec<String> {
+        let rows = report[rows].as_array().expect("rows").iter();
+        rows.filter(|row| row["passed"] == false).map(|row| row["kernel"].to_string()).collect()
+    };
+    assert_eq!(failed("kernels"), ["\"encode_fourier\""]);
+    assert_eq!(failed("lockstep"), ["\"step: encode_fourier\""]);
+}
+
+#[test]
+fn a_fault_that_is_not_known_is_refused() {
+    let dir = temporary_folder();
+    let out = dir.path().join("run");
+    let (code, text) = output(train(&out).env(VARIABLE, "lose-device"));
+    assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
+    assert!(text.contains("lose-device@STEP") && !out.exists(), "{text}");
+}
