@@ -188,6 +188,27 @@ fn hostile_headers_are_refused_before_memory_is_taken() {
     assert!(load_bytes(&png).is_err());
 }
 
+/// A PNG with a text of `n_bytes` before its pixels.
+fn png_with_text(n_bytes: usize) -> Vec<u8> {
+    let mut png = Vec::new();
+    noise().write_to(&mut Cursor::new(&mut png), ImageFormat::Png).expect("encoded");
+    let mut chunk = b"tEXtComment\0".to_vec();
+    chunk.resize(4 + n_bytes, b'a');
+    let crc = crc32fast::hash(&chunk).to_be_bytes();
+    let text = [&(n_bytes as u32).to_be_bytes(), chunk.as_slice(), &crc].concat();
+    // Behind the signature of 8 bytes and the header of 25.
+    png.splice(33..33, text);
+    png
+}
+
+#[test]
+fn a_png_may_bring_little_beside_its_pixels() {
+    let plain = load_bytes(&png_with_text(100)).expect("a short text");
+    assert_eq!(load_bytes(&png_with_text(32 << 20)).expect("a long text"), plain);
+    let refusal = load_bytes(&png_with_text(80 << 20)).expect_err("too long a text");
+    assert!(matches!(refusal, PictureError::TooLarge { .. }), "{refusal:?}");
+}
+
 #[test]
 fn values_that_are_not_numbers_are_refused() {
     let mut picture = PictureBuilder::new(3, 2, 3, Depth::F32);
