@@ -7,6 +7,12 @@ mod program;
 #[path = "common/runs.rs"]
 mod runs;
 
+use afterimage::config::Config;
+use afterimage::model::TrainingState;
+use afterimage::picture::{Picture, Pixels};
+use afterimage::run::checkpoint::Fingerprint;
+use afterimage::run::{Display, Recorder, RunFolder};
+use afterimage::trainer::{Checkpoint, EpochSummary, Observer, Position, Progress};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use program::{program, resume, train};
@@ -206,6 +212,45 @@ fn set_mode(out: &Path, mode: u32) {
     for folder in [out.to_owned(), out.join("epochs")] {
         std::fs::set_permissions(folder, PermissionsExt::from_mode(mode)).expect("changed");
     }
+}
+
+struct NoDisplay;
+
+impl Display for NoDisplay {
+    fn progress(&mut self, _: &Progress) {}
+    fn epoch(&mut self, _: &EpochSummary, _: u64) {}
+    fn stop_requested(&self) -> bool {
+        false
+    }
+}
+
+/// A resumed run makes no picture of an epoch before its checkpoint again.
+#[test]
+fn an_epoch_whose_picture_cannot_be_written_is_in_no_checkpoint() {
+    let dir = temporary_folder();
+    let folder = RunFolder::create(&dir.path().join("run"), false).expect("created");
+    let picture = Picture { width: 2, height: 1, channels: 1, pixels: Pixels::U8(vec![3, 200]) };
+    let run = Config::default().resolve(&picture).expect("defaults");
+    let fingerprint = Fingerprint { picture: 1, n_params: 1, n_moments: 0 };
+    let position = Position { epochs_done: 7, ..Position::default() };
+    let mut display = NoDisplay;
+    let mut recorder =
+        Recorder::new(&folder, &run, fingerprint, &Position::default(), &mut display).expect("new");
+    std::fs::create_dir(folder.snapshot(7)).expect("something in the way");
+    let summary = EpochSummary {
+        epoch: 7,
+        step: 7,
+        seconds: 1.0,
+        lr: 1e-3,
+        loss: None,
+        psnr_train: 9.0,
+        psnr_test: None,
+    };
+    recorder.epoch(&summary, Some(picture)).expect("written later");
+    let state = TrainingState { step: 7, params: vec![1.0], moments: vec![] };
+    let refusal = recorder.checkpoint(&Checkpoint { position, state }).expect_err("no picture").to_string();
+    assert!(refusal.contains("00007.png"), "{refusal}");
+    assert!(!folder.file("checkpoint.safetensors").exists());
 }
 
 #[test]
