@@ -243,12 +243,13 @@ fn an_epoch_whose_picture_cannot_be_written_is_in_no_checkpoint() {
         seconds: 1.0,
         lr: 1e-3,
         loss: None,
-        psnr_train: 9.0,
+        psnr_train: Some(9.0),
         psnr_test: None,
     };
     recorder.epoch(&summary, Some(picture)).expect("written later");
     let state = TrainingState { step: 7, params: vec![1.0], moments: vec![] };
-    let refusal = recorder.checkpoint(&Checkpoint { position, state }).expect_err("no picture").to_string();
+    let refusal =
+        recorder.checkpoint(&Checkpoint { position, state, best: None }).expect_err("no picture").to_string();
     assert!(refusal.contains("00007.png"), "{refusal}");
     assert!(!folder.file("checkpoint.safetensors").exists());
 }
