@@ -10,7 +10,7 @@ pub enum Format {
     Png,
     /// JPEG, lossy.
     Jpeg,
-    /// TIFF, deflated strips.
+    /// TIFF, not compressed.
     Tiff,
     /// WebP, lossless.
     WebP,
@@ -56,7 +56,7 @@ const FORMATS: [Traits; 9] = [
     Traits { format: Format::Hdr, name: "HDR", extensions: &["hdr"], bits: &[32], grey: false, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
     Traits { format: Format::Bmp, name: "BMP", extensions: &["bmp"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 32_767, memory_factor: Some(2) },
     Traits { format: Format::Qoi, name: "QOI", extensions: &["qoi"], bits: &[8], grey: false, alpha: true, grey_alpha: false, max_side: 20_000, memory_factor: Some(3) },
-    Traits { format: Format::Pnm, name: "PNM", extensions: &["ppm", "pgm", "pnm"], bits: &[8, 16], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
+    Traits { format: Format::Pnm, name: "PNM", extensions: &["ppm", "pgm", "pnm"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
 ];
 
 impl Format {

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use tiff::encoder::colortype::{self, ColorType};
-use tiff::encoder::{Compression, DeflateLevel, Predictor, TiffEncoder, TiffKind, TiffValue};
+use tiff::encoder::{TiffEncoder, TiffKind, TiffValue};
 use tiff::tags::ExtraSamples;
 
 /// The picture a file is made of.
@@ -106,7 +106,7 @@ fn stream_png(
     Ok(writer.finish()?)
 }
 
-/// From this many bytes on, a file needs BigTIFF's 64-bit offsets. Deflate may add a little.
+/// From this many bytes on, a file needs BigTIFF's 64-bit offsets; the rest is for the directory.
 const MAX_TIFF_BYTES: u64 = u32::MAX as u64 - (u32::MAX as u64 >> 6);
 
 fn stream_tiff(
@@ -116,24 +116,11 @@ fn stream_tiff(
     parts: &mut dyn Iterator<Item = Vec<u8>>,
 ) -> io::Result<()> {
     let size_bytes = u64::from(width) * u64::from(height) * target.pixel_bytes() as u64;
-    let predictor = if target.depth == Depth::F32 { Predictor::None } else { Predictor::Horizontal };
-    let compression = Compression::Deflate(DeflateLevel::Balanced);
+    // Not compressed: `tiff` 0.11 writes strips as they are whatever compression it declares.
     let written = if size_bytes > MAX_TIFF_BYTES {
-        let tiff = TiffEncoder::new_big(out).map_err(tiff_error)?;
-        tiff_strips(
-            tiff.with_compression(compression).with_predictor(predictor),
-            target,
-            (width, height),
-            parts,
-        )
+        TiffEncoder::new_big(out).and_then(|tiff| tiff_strips(tiff, target, (width, height), parts))
     } else {
-        let tiff = TiffEncoder::new(out).map_err(tiff_error)?;
-        tiff_strips(
-            tiff.with_compression(compression).with_predictor(predictor),
-            target,
-            (width, height),
-            parts,
-        )
+        TiffEncoder::new(out).and_then(|tiff| tiff_strips(tiff, target, (width, height), parts))
     };
     written.map_err(tiff_error)
 }
@@ -214,10 +201,9 @@ fn encode(
         (Depth::U8, 2) => ExtendedColorType::La8,
         (Depth::U8, 3) => ExtendedColorType::Rgb8,
         (Depth::U8, _) => ExtendedColorType::Rgba8,
-        (Depth::U16, 1) => ExtendedColorType::L16,
-        (Depth::U16, _) => ExtendedColorType::Rgb16,
         (Depth::F32, 4) => ExtendedColorType::Rgba32F,
         (Depth::F32, _) => ExtendedColorType::Rgb32F,
+        (Depth::U16, _) => unreachable!("only PNG and TIFF have 16 bits a value"),
     };
     let written = match target.format {
         Format::Jpeg => {
@@ -228,7 +214,12 @@ fn encode(
         Format::Hdr => hdr::HdrEncoder::new(out).write_image(bytes, width, height, color),
         Format::Bmp => bmp::BmpEncoder::new(out).write_image(bytes, width, height, color),
         Format::Qoi => qoi::QoiEncoder::new(out).write_image(bytes, width, height, color),
-        Format::Pnm => pnm::PnmEncoder::new(out).write_image(bytes, width, height, color),
+        Format::Pnm => {
+            let binary = pnm::SampleEncoding::Binary;
+            let grey = target.channels == 1;
+            let kind = if grey { pnm::PnmSubtype::Graymap(binary) } else { pnm::PnmSubtype::Pixmap(binary) };
+            pnm::PnmEncoder::new(out).with_subtype(kind).write_image(bytes, width, height, color)
+        }
         Format::Png | Format::Tiff => unreachable!("written as the rows come"),
     };
     written.map_err(into_io_error)
