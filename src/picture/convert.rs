@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(floats[1..], [0.0, 1.0, 0.5]);
         let hdr = converter(Format::Png, 3, Depth::F32, None);
         assert!(hdr.clips());
-        assert_eq!(hdr.bytes(&[7.0, 0.214_04, -1.0]), [255, 128, 0]);
+        assert_eq!(hdr.bytes(&[7.0, 0.3, -1.0]), [255, 149, 0]);
         let kept = converter(Format::Exr, 1, Depth::F32, None);
         assert_eq!(kept.floats(&[7.0]), [7.0, 7.0, 7.0]);
     }

@@ -19,8 +19,7 @@ pub fn pixel_errors(reconstruction: &Picture, truth: &Picture) -> Vec<f32> {
     assert_eq!(shape(reconstruction), shape(truth), "(width, height, channels) of pictures to compare");
     let error = |pixel: usize| {
         let values = pixel * truth.channels..(pixel + 1) * truth.channels;
-        let sum: f32 =
-            values.map(|i| (reconstruction.display_value(i) - truth.display_value(i)).abs()).sum();
+        let sum: f32 = values.map(|i| (reconstruction.display_value(i) - truth.display_value(i)).abs()).sum();
         sum / truth.channels as f32
     };
     (0..truth.n_pixels() as usize).map(error).collect()
