@@ -6,6 +6,7 @@ struct RasterParams {
     width: u32,   // of the raster
     first_x: u32, // of the first pixel
     first_y: u32,
+    left: u32,    // column of the whole raster that column 0 is
     origin_x: f32,
     origin_y: f32,
     step_x: f32,
@@ -22,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let pixel = params.first_x + row;
-    let x = pixel % params.width;
+    let x = params.left + pixel % params.width;
     let y = params.first_y + pixel / params.width;
     coords[2u * row] = f32(x) * params.step_x + params.origin_x;
     coords[2u * row + 1u] = f32(y) * params.step_y + params.origin_y;

@@ -10,6 +10,7 @@
 //! | [`trainer`] | the loop over epochs |
 //! | [`run`] | the run folder and the model file |
 //! | [`compare`] | grids of runs and their results side by side |
+//! | [`render`] | a trained model as a picture of any size |
 //! | [`report`] | curves, strips, films |
 //!
 //! A training step happens in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is
@@ -42,6 +43,7 @@ pub mod config;
 pub mod model;
 pub mod picture;
 mod read_file;
+pub mod render;
 pub mod report;
 pub mod run;
 pub mod trainer;

@@ -171,7 +171,7 @@ fn films_have_the_frames_delays_and_colours_asked_for() {
     let decoder = GifDecoder::new(BufReader::new(std::fs::File::open(&path).unwrap())).unwrap();
     let frames = decoder.into_frames().collect_frames().unwrap();
     let delays: Vec<u32> = frames.iter().map(|f| f.delay().numer_denom_ms().0).collect();
-    assert_eq!(delays, [80, 80, 80, 80, 2000]);
+    assert_eq!(delays, [600, 600, 600, 600, 2500], "epochs 0, 1, 2, 4 and 8");
     for (frame, red) in [(&frames[0], 0), (&frames[4], 160)] {
         assert_eq!(frame.buffer().dimensions(), (300, 240));
         let found = frame.buffer().get_pixel(100, 100).0;

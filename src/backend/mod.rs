@@ -2,8 +2,10 @@
 
 pub mod cpu;
 pub mod gpu;
+mod open_predictor;
 mod select;
 
+pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{BackendChoice, DeviceRequest, Opened, open};
 
 use crate::model::{Loss, Model, Optimizer, Raster, SampleSet, Step, TrainingState};

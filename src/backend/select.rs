@@ -34,7 +34,7 @@ pub struct DeviceRequest {
 
 impl DeviceRequest {
     /// Whether any backend will do.
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.backend == BackendChoice::Auto && self.adapter.is_none()
     }
 }

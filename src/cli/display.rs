@@ -134,3 +134,68 @@ impl Display for TrainingDisplay {
 pub(super) fn count(n: u64, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
+
+/// Makes the first Ctrl-C end the work in hand, which then writes nothing, and the second the
+/// program.
+pub(super) fn stop_on_ctrl_c() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    })?;
+    Ok(())
+}
+
+/// The display of work on a known number of pixels.
+pub(super) struct WorkDisplay {
+    output: Output,
+    start: Instant,
+    last_line: Instant,
+    n_pixels: u64,
+}
+
+impl WorkDisplay {
+    pub(super) fn new(quiet: bool, n_pixels: u64) -> Self {
+        let output = if quiet {
+            Output::Quiet
+        } else if std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{bar:28.cyan/blue} {percent:>3}%  {msg}  ETA {eta}")
+                .expect("the template is valid");
+            Output::Bar(ProgressBar::new(n_pixels).with_style(style))
+        } else {
+            Output::Lines
+        };
+        let now = Instant::now();
+        Self { output, start: now, last_line: now, n_pixels }
+    }
+
+    /// Shows that `done` pixels are done; false when someone asked to stop.
+    pub(super) fn advance(&mut self, done: u64) -> bool {
+        let per_second = done as f64 / self.seconds().max(1e-9);
+        match &self.output {
+            Output::Bar(bar) => {
+                bar.set_position(done);
+                bar.set_message(format!("{:.1} M points/s", per_second / 1e6));
+            }
+            Output::Lines if self.last_line.elapsed() >= LINE_INTERVAL => {
+                self.last_line = Instant::now();
+                let left = (self.n_pixels - done) as f64 / per_second;
+                let percent = 100.0 * done as f64 / self.n_pixels as f64;
+                tell!("{percent:.0} %  {:.1} M points/s  {left:.0} s left", per_second / 1e6);
+            }
+            _ => {}
+        }
+        !STOP.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    /// Takes the bar away.
+    pub(super) fn close(&mut self) {
+        if let Output::Bar(bar) = &self.output {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -4,6 +4,11 @@ mod adapters;
 mod compare;
 mod completions;
 mod display;
+mod eval;
+mod film;
+mod inspect;
+mod model;
+mod render;
 mod train;
 mod verify;
 
@@ -23,6 +28,10 @@ enum Command {
     Train(Box<train::TrainArgs>),
     /// Compare encodings, sizes and optimisers on pictures, side by side
     Compare(Box<compare::CompareArgs>),
+    Render(render::RenderArgs),
+    Eval(eval::EvalArgs),
+    Inspect(inspect::InspectArgs),
+    Film(film::FilmArgs),
     /// List the GPU adapters this machine offers
     Adapters(adapters::AdaptersArgs),
     /// Prove on this machine that every kernel computes what it should
@@ -47,6 +56,10 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Train(args) => train::run(*args),
         Command::Compare(args) => compare::run(*args),
+        Command::Render(args) => render::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Film(args) => film::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Adapters(args) => adapters::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Completions(args) => completions::run(&args),

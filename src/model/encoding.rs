@@ -4,6 +4,7 @@
 //! [sin(2 pi B c), cos(2 pi B c)], Tancik et al. 2020, equation 5 with all a_j = 1. The m sines
 //! come first, then the m cosines.
 
+use super::attenuation::{Footprint, PixelFilter};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -83,6 +84,20 @@ impl Encoding {
         match self {
             Self::Identity => 2,
             Self::Fourier { frequencies } => 2 * frequencies.len(),
+        }
+    }
+
+    /// What averaging over a pixel leaves of each feature: one gain for each of
+    /// [`Encoding::output_width`]. See [`super::attenuation`].
+    pub fn gains(&self, filter: PixelFilter, footprint: &Footprint) -> Vec<f64> {
+        match self {
+            // The mean of a straight line over a pixel is its value at the centre.
+            Self::Identity => vec![1.0; 2],
+            Self::Fourier { frequencies } => {
+                let gains: Vec<f64> = frequencies.iter().map(|b| filter.gain(*b, footprint)).collect();
+                // Sine and cosine of one frequency fade together.
+                [gains.as_slice(), gains.as_slice()].concat()
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! rates) are computed here, once.
 
 pub mod activation;
+pub mod attenuation;
 pub mod encoding;
 pub mod init;
 pub mod loss;
@@ -15,6 +16,7 @@ pub mod sampling;
 pub mod schedule;
 
 pub use activation::Activation;
+pub use attenuation::{Footprint, PixelFilter};
 pub use encoding::{Encoding, EncodingSpec};
 pub use init::Init;
 pub use loss::Loss;

@@ -15,14 +15,17 @@ pub enum Coords {
 
 /// A grid of points in the plane: the pixels of a picture to train on or to render.
 ///
-/// Pixel (x, y) has the coordinates `origin + (x, y) * step`, evaluated in f32.
+/// Pixel (x, y) has the coordinates `origin + (first + (x, y)) * step`, evaluated in f32, so that a
+/// part of a larger raster has the very positions that the whole one gives it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Raster {
     /// Pixels per row.
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Position of pixel (0, 0).
+    /// Column and row of the whole raster that pixel (0, 0) of this part is.
+    pub first: [u32; 2],
+    /// Position of the whole raster's pixel (0, 0).
     pub origin: [f32; 2],
     /// Distance between neighbours in x and in y.
     pub step: [f32; 2],
@@ -31,12 +34,17 @@ pub struct Raster {
 impl Raster {
     /// All pixels of a picture.
     pub fn new(width: u32, height: u32, coords: Coords) -> Self {
+        let (origin, step) = Self::geometry(width, height, coords);
+        Self { width, height, first: [0; 2], origin: origin.map(|v| v as f32), step: step.map(|v| v as f32) }
+    }
+
+    /// Origin and step of a picture's pixels before they are rounded.
+    pub fn geometry(width: u32, height: u32, coords: Coords) -> ([f64; 2], [f64; 2]) {
         let (w, h) = (f64::from(width), f64::from(height));
-        let (origin, step) = match coords {
+        match coords {
             Coords::Center => ([0.5 / w.max(h); 2], [1.0 / w.max(h); 2]),
             Coords::Corner => ([0.0; 2], [1.0 / w, 1.0 / h]),
-        };
-        Self { width, height, origin: origin.map(|v| v as f32), step: step.map(|v| v as f32) }
+        }
     }
 
     /// Number of points.
@@ -47,7 +55,8 @@ impl Raster {
     /// Position of pixel (x, y).
     #[inline(always)]
     pub fn position(&self, x: u32, y: u32) -> [f32; 2] {
-        [x as f32 * self.step[0] + self.origin[0], y as f32 * self.step[1] + self.origin[1]]
+        let at = |axis: usize, i: u32| (self.first[axis] + i) as f32 * self.step[axis] + self.origin[axis];
+        [at(0, x), at(1, y)]
     }
 }
 

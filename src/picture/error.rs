@@ -76,6 +76,38 @@ pub enum PictureError {
         /// The picture's height.
         height: u32,
     },
+    /// An output file whose name does not say which format it is to have.
+    #[error("{} has no extension of a picture format; use one of {known}", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// The extensions there are.
+        known: String,
+    },
+    /// Bits a value that a format does not have.
+    #[error("{format} has no {bits} bits a value; it has {possible}")]
+    NoSuchDepth {
+        /// The format.
+        format: &'static str,
+        /// Bits asked for.
+        bits: u8,
+        /// Bits it has.
+        possible: String,
+    },
+    /// A picture that a format, or this machine, cannot write in one piece.
+    #[error(
+        "{width}x{height} is too large for {format} ({detail}); PNG and TIFF are written row by row at any size"
+    )]
+    TooLargeToWrite {
+        /// The format.
+        format: &'static str,
+        /// Width asked for.
+        width: u32,
+        /// Height asked for.
+        height: u32,
+        /// Which limit.
+        detail: String,
+    },
     /// The file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {

@@ -2,19 +2,25 @@
 
 pub mod builder;
 pub mod color;
+mod convert;
 pub mod error;
+mod format;
 mod jpeg;
 pub mod load;
 pub mod quality;
 pub mod resize;
 pub mod save;
+mod write_rows;
 
 pub use builder::{Depth, PictureBuilder};
+pub use convert::Converter;
 pub use error::PictureError;
+pub use format::{Format, Target};
 pub use load::load;
 pub use quality::{SquaredError, ssim};
 pub use resize::{center_crop, resize};
 pub use save::{save_exr, save_png};
+pub use write_rows::{RowsOf, write_rows};
 
 use crate::model::Coords;
 use crate::model::Raster;

@@ -81,7 +81,7 @@ fn exr_values(picture: &Picture) -> (ExtendedColorType, Vec<f32>) {
     (color, values)
 }
 
-fn into_io_error(error: ImageError) -> io::Error {
+pub(super) fn into_io_error(error: ImageError) -> io::Error {
     match error {
         ImageError::IoError(e) => e,
         e => io::Error::other(e),

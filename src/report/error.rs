@@ -18,6 +18,26 @@ pub enum ReportError {
         /// What the operating system or the encoder said.
         source: io::Error,
     },
+    /// An output file whose name does not say which kind of film it is to be.
+    #[error("{} has no extension of a film; use .gif, .apng or .png, or with ffmpeg .mp4, .mov or .webp", path.display())]
+    FilmFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A format that ffmpeg writes, without ffmpeg.
+    #[error("{} needs the program ffmpeg, which was not found; install it, or make a .gif or .apng", path.display())]
+    NoFfmpeg {
+        /// The file.
+        path: PathBuf,
+    },
+    /// ffmpeg gave up.
+    #[error("ffmpeg could not make {} ({reason}); make a .gif or .apng, or install a fuller ffmpeg", path.display())]
+    Ffmpeg {
+        /// The file.
+        path: PathBuf,
+        /// The last thing it said.
+        reason: String,
+    },
     /// A film without frames.
     #[error("a film needs at least one snapshot, and there is none")]
     NoFrames,

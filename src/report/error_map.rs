@@ -9,25 +9,38 @@ pub const ERROR_SCALE: f32 = 0.25;
 const RAMP: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [64.0, 22.0, 110.0], [178.0, 52.0, 92.0], [244.0, 142.0, 54.0], [255.0, 255.0, 255.0]];
 
-/// The absolute error of each pixel, averaged over channels (alpha included), HDR as a screen shows
-/// it: black 0, white [`ERROR_SCALE`] and above.
+/// The absolute error of each pixel, in row order: the mean over its channels (alpha included) of
+/// values as a screen shows them, 1 being the full range.
+///
+/// # Panics
+/// When the pictures differ in size or channels.
+pub fn pixel_errors(reconstruction: &Picture, truth: &Picture) -> Vec<f32> {
+    let shape = |p: &Picture| (p.width, p.height, p.channels);
+    assert_eq!(shape(reconstruction), shape(truth), "(width, height, channels) of pictures to compare");
+    let error = |pixel: usize| {
+        let values = pixel * truth.channels..(pixel + 1) * truth.channels;
+        let sum: f32 = values.map(|i| (reconstruction.display_value(i) - truth.display_value(i)).abs()).sum();
+        sum / truth.channels as f32
+    };
+    (0..truth.n_pixels() as usize).map(error).collect()
+}
+
+/// The errors of [`pixel_errors`] as colours: black 0, white [`ERROR_SCALE`] and above.
 ///
 /// # Panics
 /// When the pictures differ in size or channels.
 pub fn error_map(reconstruction: &Picture, truth: &Picture) -> Picture {
-    let shape = |p: &Picture| (p.width, p.height, p.channels);
-    assert_eq!(shape(reconstruction), shape(truth), "(width, height, channels) of pictures to compare");
-    let pixels = (0..truth.n_pixels() as usize).flat_map(|pixel| {
-        let values = pixel * truth.channels..(pixel + 1) * truth.channels;
-        let error: f32 =
-            values.map(|i| (reconstruction.display_value(i) - truth.display_value(i)).abs()).sum();
-        color(error / truth.channels as f32)
-    });
-    Picture { width: truth.width, height: truth.height, channels: 3, pixels: Pixels::U8(pixels.collect()) }
+    let pixels = pixel_errors(reconstruction, truth).into_iter().flat_map(color).collect();
+    Picture { width: truth.width, height: truth.height, channels: 3, pixels: Pixels::U8(pixels) }
 }
 
 fn color(error: f32) -> [u8; 3] {
-    let place = (error / ERROR_SCALE).clamp(0.0, 1.0) * (RAMP.len() - 1) as f32;
+    ramp(error / ERROR_SCALE)
+}
+
+/// The colour of `share` of a scale, clamped to [0, 1].
+pub(super) fn ramp(share: f32) -> [u8; 3] {
+    let place = share.clamp(0.0, 1.0) * (RAMP.len() - 1) as f32;
     let below = (place as usize).min(RAMP.len() - 2);
     let share = place - below as f32;
     [0, 1, 2].map(|c| (RAMP[below][c] * (1.0 - share) + RAMP[below + 1][c] * share + 0.5) as u8)

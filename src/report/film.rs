@@ -1,103 +1,144 @@
-//! `progress.gif`: the picture emerging, from snapshots on the disk.
+//! Films: the picture emerging, from snapshots on the disk.
+
+mod apng;
+mod ffmpeg;
+mod gif;
 
 use super::ReportError;
-use super::palette::Palette;
 use super::panel::panel;
-use crate::atomic_write::{Durability, atomic_write};
 use crate::picture;
-use gif::{Encoder, EncodingError, Frame, Repeat};
 use image::RgbImage;
-use std::borrow::Cow;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// How a film is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Film {
-    /// Longest side in pixels; larger snapshots are scaled down.
-    pub max_side: u32,
+    /// Largest width and height in pixels; larger snapshots are scaled down, tiny ones enlarged.
+    pub max_size: [u32; 2],
     /// Most frames; of more snapshots, those nearest to a geometric progression are taken.
     pub max_frames: usize,
-    /// How long each frame but the last stays, in hundredths of a second.
-    pub delay: u16,
-    /// How long the last one stays.
-    pub last_delay: u16,
+    /// How long each frame but the last stays.
+    pub pacing: Pacing,
+    /// How long the last one stays, in seconds.
+    pub hold: f64,
+}
+
+/// How long the frames of a film stay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pacing {
+    /// As long as the logarithm of the epochs takes to the next frame, this many seconds in all:
+    /// most happens in the first epochs.
+    Progress(f64),
+    /// Frames a second.
+    Constant(f64),
 }
 
 impl Default for Film {
     fn default() -> Self {
-        Self { max_side: 512, max_frames: 60, delay: 8, last_delay: 200 }
+        Self { max_size: [400, 400], max_frames: 60, pacing: Pacing::Progress(5.0), hold: 2.5 }
     }
 }
 
-/// Frames that a palette is fitted to, beside the last.
-const PALETTE_FRAMES: usize = 7;
+/// Frames of [`Pacing::Progress`] stay at least and at most this long, in seconds: what players
+/// show in time, and what does not seem to stand still.
+const SHORTEST: f64 = 0.04;
+const LONGEST: f64 = 0.6;
 
-/// Writes an endless GIF from `snapshots`, (epoch, picture file) in order of epochs.
-///
-/// Snapshots are read one at a time and kept only at the film's size, in at most `max_frames`
-/// times `max_side`^2 times 3 bytes. All frames share one palette of 256 colours, fitted to the
-/// whole film, so that colours do not flicker. The file appears whole or not at all.
+impl Film {
+    /// Seconds that each of the frames of `epochs`, in increasing order, stays.
+    fn durations(&self, epochs: &[u64]) -> Vec<f64> {
+        let first = epochs.first().copied().unwrap_or(0);
+        let log = |epoch: u64| (epoch.saturating_sub(first) as f64 + 1.0).ln();
+        let total = epochs.last().map_or(0.0, |&last| log(last));
+        let stay = |pair: &[u64]| match self.pacing {
+            Pacing::Constant(fps) => 1.0 / fps,
+            Pacing::Progress(seconds) => {
+                (seconds * (log(pair[1]) - log(pair[0])) / total).clamp(SHORTEST, LONGEST)
+            }
+        };
+        epochs.windows(2).map(stay).chain([self.hold]).collect()
+    }
+}
+
+/// The frames of a film, read one at a time.
+struct Frames {
+    sources: Vec<PathBuf>,
+    max_size: [u32; 2],
+    size: (u32, u32),
+    /// Seconds each frame stays.
+    durations: Vec<f64>,
+}
+
+impl Frames {
+    fn new(snapshots: &[(u64, PathBuf)], film: &Film) -> Result<Self, ReportError> {
+        let all: Vec<u64> = snapshots.iter().map(|(epoch, _)| *epoch).collect();
+        let picked = pick_frames(&all, film.max_frames);
+        let epochs: Vec<u64> = picked.iter().map(|&i| all[i]).collect();
+        let sources: Vec<PathBuf> = picked.iter().map(|&i| snapshots[i].1.clone()).collect();
+        let first = sources.first().ok_or(ReportError::NoFrames)?;
+        let [width, height] = film.max_size;
+        let size = panel(&picture::load(first)?, width, height).dimensions();
+        Ok(Self { sources, max_size: film.max_size, size, durations: film.durations(&epochs) })
+    }
+
+    fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    fn load(&self, index: usize) -> Result<RgbImage, ReportError> {
+        let source = &self.sources[index];
+        let frame = panel(&picture::load(source)?, self.max_size[0], self.max_size[1]);
+        if frame.dimensions() == self.size {
+            return Ok(frame);
+        }
+        let text = |(width, height): (u32, u32)| format!("{width}x{height}");
+        Err(ReportError::FrameSize {
+            path: source.clone(),
+            found: text(frame.dimensions()),
+            expected: text(self.size),
+        })
+    }
+}
+
+/// Makes a film of a format.
+type Save = fn(&Path, &Frames) -> Result<(), ReportError>;
+
+/// File extensions and what makes them.
+const FORMATS: [(&str, Save); 6] = [
+    ("gif", gif::save),
+    ("png", apng::save),
+    ("apng", apng::save),
+    ("mp4", ffmpeg::save),
+    ("mov", ffmpeg::save),
+    ("webp", ffmpeg::save),
+];
+
+fn format_of(path: &Path) -> Result<Save, ReportError> {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    let found = FORMATS.iter().find(|(e, _)| Some(*e) == extension.as_deref());
+    found.map(|(_, save)| *save).ok_or_else(|| ReportError::FilmFormat { path: path.to_owned() })
+}
+
+/// Checks that `path` has the name of a film: .gif, .png or .apng, and with the help of ffmpeg .mp4,
+/// .mov or .webp.
 ///
 /// # Errors
-/// When there are no snapshots, they differ in size, one cannot be read, or the film cannot be
-/// written.
+/// Names the formats there are.
+pub fn check_film_name(path: &Path) -> Result<(), ReportError> {
+    format_of(path).map(|_| ())
+}
+
+/// Writes a film of `snapshots`, (epoch, picture file) in order of epochs, in the format that the
+/// extension of `path` says ([`check_film_name`]). GIF, PNG and WebP repeat without end.
+///
+/// Snapshots are read one at a time. The file appears whole or not at all.
+///
+/// # Errors
+/// When there are no snapshots, they differ in size, one cannot be read, the film cannot be
+/// written, or ffmpeg is needed and not there.
 pub fn save_film(path: &Path, snapshots: &[(u64, PathBuf)], film: &Film) -> Result<(), ReportError> {
-    let epochs: Vec<u64> = snapshots.iter().map(|(epoch, _)| *epoch).collect();
-    let mut frames: Vec<RgbImage> = Vec::new();
-    for i in pick_frames(&epochs, film.max_frames) {
-        let source = &snapshots[i].1;
-        let frame = panel(&picture::load(source)?, film.max_side, film.max_side);
-        if let Some(first) = frames.first()
-            && first.dimensions() != frame.dimensions()
-        {
-            let size = |image: &RgbImage| format!("{}x{}", image.width(), image.height());
-            return Err(ReportError::FrameSize {
-                path: source.clone(),
-                found: size(&frame),
-                expected: size(first),
-            });
-        }
-        frames.push(frame);
-    }
-    let last = frames.len().checked_sub(1).ok_or(ReportError::NoFrames)?;
-    let stride = last.div_ceil(PALETTE_FRAMES).max(1);
-    // The last frame, which stays longest, counts double.
-    let fitted: Vec<&RgbImage> = frames.iter().rev().step_by(stride).chain([&frames[last]]).collect();
-    let palette = Palette::fit(&fitted);
-    atomic_write(path, Durability::Cached, |out| encode(out, &frames, &palette, film).map_err(into_io_error))
-        .map_err(|source| ReportError::Write { path: path.to_owned(), source })
-}
-
-fn encode(
-    out: &mut impl Write,
-    frames: &[RgbImage],
-    palette: &Palette,
-    film: &Film,
-) -> Result<(), EncodingError> {
-    // A panel's sides fit, since they are at most `max_side` or were small to begin with.
-    let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
-    let (width, height) = (side(frames[0].width()), side(frames[0].height()));
-    let mut encoder = Encoder::new(out, width, height, &palette.bytes())?;
-    encoder.set_repeat(Repeat::Infinite)?;
-    for (i, image) in frames.iter().enumerate() {
-        let last = i + 1 == frames.len();
-        encoder.write_frame(&Frame {
-            delay: if last { film.last_delay } else { film.delay },
-            width,
-            height,
-            buffer: Cow::Owned(palette.dither(image)),
-            ..Frame::default()
-        })?;
-    }
-    Ok(())
-}
-
-fn into_io_error(error: EncodingError) -> io::Error {
-    match error {
-        EncodingError::Io(e) => e,
-        e => io::Error::other(e),
-    }
+    let save = format_of(path)?;
+    save(path, &Frames::new(snapshots, film)?)
 }
 
 /// Which of `epochs`, in increasing order, become frames: the first, the last, and those nearest
@@ -135,6 +176,21 @@ pub fn pick_frames(epochs: &[u64], max_frames: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn early_frames_stay_longer_and_the_last_is_held() {
+        let film = Film::default();
+        let epochs: Vec<u64> = (0..40).collect();
+        let durations = film.durations(&epochs);
+        assert_eq!((durations.len(), durations[39]), (40, film.hold));
+        assert!(durations[..39].windows(2).all(|w| w[0] >= w[1]), "{durations:?}");
+        assert!(durations[1] > 5.0 * durations[38], "{durations:?}");
+        let seconds: f64 = durations[..39].iter().sum();
+        assert!((4.0..6.5).contains(&seconds), "{seconds} s of 5");
+        let even = Film { pacing: Pacing::Constant(20.0), ..film };
+        assert_eq!(even.durations(&[0, 5, 10]), [0.05, 0.05, film.hold]);
+        assert_eq!(film.durations(&[7]), [film.hold]);
+    }
 
     #[test]
     fn frames_are_dense_early_and_keep_both_ends() {

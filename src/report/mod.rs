@@ -6,6 +6,7 @@ pub mod error;
 pub mod error_map;
 pub mod film;
 pub mod font;
+mod labelled_error_map;
 pub mod page;
 pub mod palette;
 pub mod panel;
@@ -14,7 +15,8 @@ pub mod strip;
 
 pub use curves::{CurvePoint, LineStyle, Series, save_psnr_curves, save_styled_curves, styled_svg};
 pub use error::ReportError;
-pub use error_map::{ERROR_SCALE, error_map};
-pub use film::{Film, pick_frames, save_film};
+pub use error_map::{ERROR_SCALE, error_map, pixel_errors};
+pub use film::{Film, Pacing, check_film_name, pick_frames, save_film};
+pub use labelled_error_map::{labelled_error_map, scale_for};
 pub use sheet::Sheet;
 pub use strip::{Strip, epoch_label, quality_label};

@@ -1,4 +1,4 @@
-//! 256 colours for a film, and dithering to them.
+//! 255 colours for a film, and dithering to them.
 
 use color_quant::NeuQuant;
 use image::RgbImage;
@@ -8,6 +8,16 @@ pub struct Palette {
     colors: Vec<[u8; 3]>,
     /// Nearest entry for each cell of the colour cube, red slowest.
     nearest: Vec<u8>,
+}
+
+/// The index of a pixel that stays as it is.
+pub const TRANSPARENT: u8 = 255;
+
+/// What the frames so far left on the screen.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// Of each pixel, the picture's colour when it was last drawn; empty before the first frame.
+    sources: Vec<[u8; 3]>,
 }
 
 /// Bits of each channel that tell the cells of the colour cube apart: fine enough that dithering
@@ -21,14 +31,14 @@ const SAMPLES: usize = 200_000;
 const ROUNDS: usize = 4;
 
 impl Palette {
-    /// Fits 256 colours to `images`: Dekker's NeuQuant for a start, then k-means.
+    /// Fits 255 colours to `images`: Dekker's NeuQuant for a start, then k-means.
     pub fn fit(images: &[&RgbImage]) -> Self {
         let total: usize = images.iter().map(|i| (i.width() * i.height()) as usize).sum();
         let stride = (total / SAMPLES).max(1);
         let samples: Vec<[u8; 3]> =
             images.iter().flat_map(|image| image.pixels()).step_by(stride).map(|p| p.0).collect();
         let rgba: Vec<u8> = samples.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect();
-        let start = NeuQuant::new(3, 256, &rgba);
+        let start = NeuQuant::new(3, usize::from(TRANSPARENT), &rgba);
         let mut colors: Vec<[u8; 3]> =
             start.color_map_rgb().chunks_exact(3).map(|c| [c[0], c[1], c[2]]).collect();
         for _ in 0..ROUNDS {
@@ -37,22 +47,27 @@ impl Palette {
         Self { nearest: nearest_table(&colors, CELL_BITS), colors }
     }
 
-    /// The colours, as a GIF stores them: 256 times red, green, blue.
+    /// The colours, as a GIF stores them: 256 times red, green, blue, the last for [`TRANSPARENT`].
     pub fn bytes(&self) -> Vec<u8> {
-        self.colors.iter().flatten().copied().collect()
+        let mut bytes: Vec<u8> = self.colors.iter().flatten().copied().collect();
+        bytes.resize(3 * 256, 0);
+        bytes
     }
 
     fn index(&self, rgb: [f32; 3]) -> u8 {
         self.nearest[cell(rgb.map(|v| v as u8), CELL_BITS)]
     }
 
-    /// Palette indices of `image`, the error of each pixel passed on to its neighbours (Floyd and
+    /// What to draw for `image` over what is `shown`: pixels that differ there by at most `unseen`
+    /// in each channel become [`TRANSPARENT`]. The others are palette indices, the error of each pixel passed on to its neighbours (Floyd and
     /// Steinberg 1976), rows in alternating directions so that no worms grow to one side.
-    pub fn dither(&self, image: &RgbImage) -> Vec<u8> {
+    pub fn dither(&self, image: &RgbImage, shown: &mut Shown, unseen: u8) -> Vec<u8> {
         /// A little less than all, which keeps flat areas calm from frame to frame.
         const PASSED_ON: f32 = 0.85;
         let (width, height) = (image.width() as usize, image.height() as usize);
-        let mut out = vec![0; width * height];
+        let is_first = shown.sources.is_empty();
+        shown.sources.resize(width * height, [0; 3]);
+        let mut out = vec![TRANSPARENT; width * height];
         // Errors of this row and the next, with a column of slack at both ends.
         let (mut here, mut below) = (vec![[0.0f32; 3]; width + 2], vec![[0.0f32; 3]; width + 2]);
         for y in 0..height {
@@ -60,6 +75,12 @@ impl Palette {
                 let leftwards = y % 2 == 1;
                 let x = if leftwards { width - 1 - i } else { i };
                 let pixel = image.get_pixel(x as u32, y as u32).0;
+                let source = &mut shown.sources[y * width + x];
+                if !is_first && (0..3).all(|c| pixel[c].abs_diff(source[c]) <= unseen) {
+                    // Its own error went to its neighbours when it was drawn.
+                    continue;
+                }
+                *source = pixel;
                 let wanted: [f32; 3] =
                     std::array::from_fn(|c| (f32::from(pixel[c]) + here[x + 1][c]).clamp(0.0, 255.0));
                 let index = self.index(wanted);

@@ -93,6 +93,19 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// The folder of a run, to be looked at and left as it is.
+    ///
+    /// # Errors
+    /// When there is no run.
+    pub fn look(path: &Path) -> Result<Self, RunError> {
+        let folder = Self { path: path.to_owned() };
+        if path.join("config.toml").is_file() || !folder.snapshots().is_empty() {
+            return Ok(folder);
+        }
+        let reason = "there is no run in it (no config.toml); give the folder of a run".to_owned();
+        Err(RunError::Folder { path: folder.path, reason })
+    }
+
     /// The folder and the one for its pictures, which must lie in it: files are removed there, and
     /// a link in a folder that someone passed on may point anywhere.
     fn create_folders(&self) -> Result<(), RunError> {

@@ -14,6 +14,7 @@
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
 
 mod read;
+mod summary;
 
 use crate::atomic_write::{Durability, atomic_write};
 use crate::model::{Activation, Coords, Encoding, Model};
@@ -22,6 +23,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+pub use summary::TensorSummary;
 
 /// A network, its weights, and what it was trained on.
 #[derive(Clone, Debug, PartialEq)]

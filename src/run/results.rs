@@ -70,9 +70,20 @@ impl Results<'_> {
             width,
             height,
             depth: self.picture.depth(),
-            metadata: BTreeMap::from([("config".to_owned(), self.shareable_config().to_toml())]),
+            metadata: self.metadata(),
         };
         Ok(model.save(&self.folder.file("model.safetensors"))?)
+    }
+
+    fn metadata(&self) -> BTreeMap<String, String> {
+        let entries = [
+            ("config", Some(self.shareable_config().to_toml())),
+            ("epochs", Some(self.outcome.position.epochs_done.to_string())),
+            ("steps", Some(self.outcome.step.to_string())),
+            ("psnr_train", Some(self.evaluation.train.psnr().to_string())),
+            ("psnr_test", self.evaluation.psnr_test().map(|psnr| psnr.to_string())),
+        ];
+        entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 
     /// The configuration without what belongs to this machine: a model is passed on.

@@ -9,9 +9,11 @@ pub mod loss;
 pub mod memory;
 pub mod network;
 pub mod optimizer;
+mod predictor;
 pub mod sample;
 mod simd;
 mod single;
 mod trainer;
 
+pub use predictor::CpuPredictor;
 pub use trainer::{CHUNK_SIZE, CpuTrainer};

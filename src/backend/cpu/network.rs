@@ -107,9 +107,13 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// Writes the colours of `out.len() / channels` pixels of `raster` from `first_pixel` on.
+    ///
+    /// A whole chunk is computed, however many pixels are wanted: a matrix product of fewer rows
+    /// may add in another order, and a pixel must not depend on which others are asked for with it.
     pub fn predict(&self, raster: &Raster, first_pixel: u64, scratch: &mut Scratch<T>, out: &mut [f32]) {
         let channels = self.model.network.output_width;
-        let n = out.len() / channels;
+        let n = scratch.coords.len() / 2;
+        assert!(out.len() <= n * channels, "{} values of a chunk of {n} pixels", out.len());
         let coords = &mut scratch.coords[..n * 2];
         for (i, coord) in coords.chunks_exact_mut(2).enumerate() {
             let pixel = first_pixel + i as u64;

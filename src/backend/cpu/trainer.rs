@@ -2,6 +2,7 @@
 
 use super::network::{Pass, Scratch};
 use super::optimizer;
+use super::predictor::{self, lock, predict_with, thread_pool};
 use super::simd::vectorised;
 use super::single::{self, Weights};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
@@ -56,11 +57,7 @@ impl<T: Real> CpuTrainer<T> {
     pub fn new(job: Job, params: &[T], threads: usize) -> Result<Self, BackendError> {
         let layout = job.model.layout();
         assert_eq!(params.len(), layout.n_params(), "parameters for the model");
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("cpu-{i}"))
-            .build()
-            .map_err(|e| BackendError::Device(e.to_string()))?;
+        let pool = thread_pool(threads)?;
         let n_threads = pool.current_num_threads();
         let scratch = || Mutex::new(Scratch::new(&job.model, CHUNK_SIZE));
         let lane = || Mutex::new(Lane { grads: vec![T::zero(); layout.n_params()], loss: 0.0 });
@@ -69,14 +66,7 @@ impl<T: Real> CpuTrainer<T> {
             lanes: (0..n_lanes(job.batch_size as usize)).map(|_| lane()).collect(),
             moments: vec![vec![T::zero(); layout.n_params()]; job.optimizer.n_moments()],
             params: params.to_vec(),
-            info: BackendInfo {
-                backend: "cpu".into(),
-                device: std::env::consts::ARCH.into(),
-                threads: n_threads,
-                kernels: vec![instruction_set()],
-                chunk_size: CHUNK_SIZE as u32,
-                ..BackendInfo::default()
-            },
+            info: predictor::info(&pool),
             step: 0,
             losses: Vec::new(),
             layout,
@@ -186,7 +176,7 @@ impl<T: Real> CpuTrainer<T> {
 }
 
 /// The vector instructions that [`vectorised`] loops use here, in the compilers' names.
-fn instruction_set() -> String {
+pub(super) fn instruction_set() -> String {
     let chosen = format!("{:?}", pulp::Arch::new());
     match chosen.split('(').next().unwrap_or_default() {
         "V4" => "x86-64-v4 (AVX-512)".into(),
@@ -226,35 +216,8 @@ fn update_block<T: Real>(optimizer: Optimizer, step: &Step, lanes: &[&[T]], star
     );
 }
 
-/// A lock that no panicking thread can have poisoned: a panic in a worker ends the run.
-fn lock<L>(mutex: &Mutex<L>) -> std::sync::MutexGuard<'_, L> {
-    mutex.lock().expect("a worker thread panicked")
-}
-
 fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
     mutex.get_mut().expect("a worker thread panicked")
-}
-
-/// Colours of consecutive pixels on all threads of `pool`.
-fn predict_with<T: Real>(
-    pool: &rayon::ThreadPool,
-    pass: &Pass<'_, T>,
-    scratch: &[Mutex<Scratch<T>>],
-    (raster, first_pixel): (&Raster, u64),
-    out: &mut [f32],
-) {
-    let channels = pass.model.network.output_width;
-    let chunks: Vec<_> = out.chunks_mut(CHUNK_SIZE * channels).map(Mutex::new).collect();
-    let next_chunk = AtomicUsize::new(0);
-    pool.broadcast(|thread| {
-        let scratch = &mut *lock(&scratch[thread.index()]);
-        loop {
-            let index = next_chunk.fetch_add(1, Ordering::Relaxed);
-            let Some(chunk) = chunks.get(index) else { break };
-            let pixel = first_pixel + (index * CHUNK_SIZE) as u64;
-            pass.predict(raster, pixel, scratch, &mut lock(chunk));
-        }
-    });
 }
 
 impl<T: Real> Predict for CpuTrainer<T> {

@@ -6,7 +6,8 @@ use super::ops::sample::RasterParams;
 use super::plan;
 use super::readback::{Staging, write_words};
 use super::session::{Prepared, Session};
-use crate::backend::{BackendError, Predict};
+use super::verify;
+use crate::backend::{BackendError, BackendInfo, Predict};
 use crate::model::{Encoding, Model, Raster};
 use std::sync::Arc;
 
@@ -126,6 +127,29 @@ impl GpuPredictor {
         write_frequencies(&session, &model, &layout)?;
         write_words(&session.gpu, session.buffer(layout.forward.params), 0, bytemuck::cast_slice(params))?;
         Ok(Self { session, model, layout, tiles: Tiles::default() })
+    }
+
+    /// What it runs on.
+    pub fn info(&self) -> BackendInfo {
+        let gpu = &self.session.gpu;
+        BackendInfo {
+            backend: "gpu".to_owned(),
+            device: gpu.info.name.clone(),
+            api: gpu.info.backend.to_string(),
+            driver: gpu.driver(),
+            chunk_size: self.layout.tile as u32,
+            ..BackendInfo::default()
+        }
+    }
+
+    /// Compares one quick case of every kernel that rendering uses with the CPU's f64.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongResults`] names a kernel that fails.
+    pub fn self_test(&self) -> Result<(), BackendError> {
+        let plan = plan::prediction(&self.model, &self.layout, 1);
+        let used: Vec<_> = plan.dispatches.iter().map(|dispatch| &dispatch.kernel).collect();
+        verify::self_test(&self.session.gpu, &used)
     }
 }
 

@@ -53,6 +53,8 @@ params_block! {
         first_x: u32,
         /// Row of the first pixel.
         first_y: u32,
+        /// Column of the whole raster that column 0 is.
+        left: u32,
         /// x of pixel (0, 0).
         origin_x: f32,
         /// y of pixel (0, 0).
@@ -192,7 +194,8 @@ impl RasterParams {
         Self {
             width: raster.width,
             first_x: (first_pixel % u64::from(raster.width)) as u32,
-            first_y: (first_pixel / u64::from(raster.width)) as u32,
+            first_y: raster.first[1] + (first_pixel / u64::from(raster.width)) as u32,
+            left: raster.first[0],
             origin_x: raster.origin[0],
             origin_y: raster.origin[1],
             step_x: raster.step[0],

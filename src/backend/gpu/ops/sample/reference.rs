@@ -46,7 +46,13 @@ fn job_of(call: &Call) -> Job {
     Job {
         model: unused_model(channels),
         picture: Arc::new(Picture { width, height, channels, pixels }),
-        raster: Raster { width, height, origin: [p.origin_x, p.origin_y], step: [p.step_x, p.step_y] },
+        raster: Raster {
+            width,
+            height,
+            first: [0; 2],
+            origin: [p.origin_x, p.origin_y],
+            step: [p.step_x, p.step_y],
+        },
         samples: SampleSet { width, height, holdout },
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },
@@ -92,6 +98,7 @@ pub(super) fn raster(call: &Call) -> Vec<Expected> {
     let raster = Raster {
         width: p.width,
         height: u32::MAX,
+        first: [p.left, 0],
         origin: [p.origin_x, p.origin_y],
         step: [p.step_x, p.step_y],
     };
@@ -99,7 +106,7 @@ pub(super) fn raster(call: &Call) -> Vec<Expected> {
     for i in 0..p.n_rows {
         let (x, y) = ((p.first_x + i) % p.width, p.first_y + (p.first_x + i) / p.width);
         coords.extend(raster.position(x, y).map(f64::from));
-        tolerances.push(position_tolerance(x, p.step_x, p.origin_x));
+        tolerances.push(position_tolerance(p.left + x, p.step_x, p.origin_x));
         tolerances.push(position_tolerance(y, p.step_y, p.origin_y));
     }
     vec![close(0, 0, coords, tolerances)]
@@ -162,11 +169,20 @@ fn sample_case(
 }
 
 pub(super) fn raster_cases(_: &Kernel) -> Vec<Case> {
-    let one = |w: u32, n: usize, first: u64, max_groups: u32| {
+    let one = |w: u32, n: usize, first: u64, left: u32, max_groups: u32| {
         let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
         let params = RasterParams { grid_width: grid.width, n_rows: n as u32, ..Default::default() }
-            .at(&Raster::new(w, 50_000, Coords::Center), first);
-        case(format!("{n} pixels of width {w} from {first}"), params, vec![poison(2 * n)], grid.size())
+            .at(&Raster { first: [left, 5], ..Raster::new(w, 50_000, Coords::Center) }, first);
+        case(
+            format!("{n} pixels of width {w} from {first}, {left} columns in"),
+            params,
+            vec![poison(2 * n)],
+            grid.size(),
+        )
     };
-    vec![one(1, 1, 0, 65_535), one(7, 257, 3, 65_535), one(99_991, 1021, 99_991 * 40_000 + 99_000, 2)]
+    vec![
+        one(1, 1, 0, 0, 65_535),
+        one(7, 257, 3, 11, 65_535),
+        one(99_991, 1021, 99_991 * 40_000 + 99_000, 0, 2),
+    ]
 }

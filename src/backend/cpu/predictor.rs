@@ -1,0 +1,104 @@
+//! Colours of any raster on all cores, the same to the bit for any number of threads.
+
+use super::network::{Pass, Scratch};
+use super::trainer::{CHUNK_SIZE, instruction_set};
+use crate::backend::{BackendError, BackendInfo, Predict};
+use crate::model::{Model, ParamLayout, Raster, Real};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Starts `threads` worker threads, all cores for 0.
+pub(super) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("cpu-{i}"))
+        .build()
+        .map_err(|e| BackendError::Device(e.to_string()))
+}
+
+/// A lock that no panicking thread can have poisoned: a panic in a worker ends the run.
+pub(super) fn lock<L>(mutex: &Mutex<L>) -> std::sync::MutexGuard<'_, L> {
+    mutex.lock().expect("a worker thread panicked")
+}
+
+/// Colours of consecutive pixels on all threads of `pool`; one `scratch` a thread.
+pub(super) fn predict_with<T: Real>(
+    pool: &rayon::ThreadPool,
+    pass: &Pass<'_, T>,
+    scratch: &[Mutex<Scratch<T>>],
+    (raster, first_pixel): (&Raster, u64),
+    out: &mut [f32],
+) {
+    let channels = pass.model.network.output_width;
+    let chunks: Vec<_> = out.chunks_mut(CHUNK_SIZE * channels).map(Mutex::new).collect();
+    let next_chunk = AtomicUsize::new(0);
+    pool.broadcast(|thread| {
+        let scratch = &mut *lock(&scratch[thread.index()]);
+        loop {
+            let index = next_chunk.fetch_add(1, Ordering::Relaxed);
+            let Some(chunk) = chunks.get(index) else { break };
+            let pixel = first_pixel + (index * CHUNK_SIZE) as u64;
+            pass.predict(raster, pixel, scratch, &mut lock(chunk));
+        }
+    });
+}
+
+/// Renders a trained model: no picture, no training state.
+pub struct CpuPredictor<T> {
+    model: Model,
+    layout: ParamLayout,
+    params: Vec<T>,
+    pool: rayon::ThreadPool,
+    scratch: Vec<Mutex<Scratch<T>>>,
+}
+
+impl<T: Real> CpuPredictor<T> {
+    /// From `params`, the flat buffer of `model.layout()`, on `threads` threads, all cores for 0.
+    ///
+    /// # Errors
+    /// When `params` has another length or the worker threads cannot be started.
+    pub fn new(model: Model, params: &[f32], threads: usize) -> Result<Self, BackendError> {
+        let layout = model.layout();
+        if params.len() != layout.n_params() {
+            return Err(BackendError::StateMismatch(format!(
+                "{} parameters of {}",
+                params.len(),
+                layout.n_params()
+            )));
+        }
+        let pool = thread_pool(threads)?;
+        let scratch = || Mutex::new(Scratch::new(&model, CHUNK_SIZE));
+        Ok(Self {
+            scratch: (0..pool.current_num_threads()).map(|_| scratch()).collect(),
+            params: params.iter().map(|&p| T::from_f32(p)).collect(),
+            model,
+            layout,
+            pool,
+        })
+    }
+
+    /// What it runs on.
+    pub fn info(&self) -> BackendInfo {
+        info(&self.pool)
+    }
+}
+
+/// The CPU as a device.
+pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
+    BackendInfo {
+        backend: "cpu".into(),
+        device: std::env::consts::ARCH.into(),
+        threads: pool.current_num_threads(),
+        kernels: vec![instruction_set()],
+        chunk_size: CHUNK_SIZE as u32,
+        ..BackendInfo::default()
+    }
+}
+
+impl<T: Real> Predict for CpuPredictor<T> {
+    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params };
+        predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
+        Ok(())
+    }
+}

@@ -1,0 +1,205 @@
+//! `afterimage eval`: how close a model is to a picture.
+
+use super::display::{self, WorkDisplay};
+use super::model::{self, DeviceArgs, OpenedModel};
+use afterimage::backend::open_predictor;
+use afterimage::model::{Holdout, PixelFilter, SampleSet};
+use afterimage::picture::{self, Format, Picture, PictureError, SquaredError, save_png, ssim};
+use afterimage::render::{Measurement, RenderError, Samples, Size, View, measure};
+use afterimage::report::labelled_error_map;
+use anyhow::bail;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage eval runs/astronaut assets/astronaut.png
+  afterimage eval runs/photo photo.jpg --error-map errors.png
+  afterimage eval runs/small photo.jpg --fit model --json   # the model enlarged to the picture";
+
+/// Measure how close a model is to a picture
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct EvalArgs {
+    /// model.safetensors, or the folder of a run
+    model: PathBuf,
+    /// The picture to compare with
+    image: PathBuf,
+    /// What to do where the sizes differ and the model was not trained on a resized picture
+    #[arg(long, value_enum, value_name = "WHICH")]
+    fit: Option<Fit>,
+    /// Also write a picture of where the errors are
+    #[arg(long, value_name = "FILE.png")]
+    error_map: Option<PathBuf>,
+    /// Replace the error map if it exists
+    #[arg(long)]
+    force: bool,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// Which of the two is resized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Fit {
+    /// Resize the picture to the model's size (Lanczos)
+    Picture,
+    /// Render the model at the picture's size
+    Model,
+}
+
+/// What was measured. PSNR is null where the pictures are equal.
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    model: PathBuf,
+    image: PathBuf,
+    width: u32,
+    height: u32,
+    /// Whether the picture was resized to the model's size.
+    resized: bool,
+    psnr: Option<f64>,
+    psnr_train: Option<f64>,
+    psnr_test: Option<f64>,
+    psnr_8bit: Option<f64>,
+    ssim: f64,
+    max_error: f64,
+    max_error_at: [u32; 2],
+    n_params: usize,
+    file_bytes: u64,
+    bits_per_pixel: f64,
+}
+
+pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
+    let opened = model::open(&args.model)?;
+    if let Some(out) = &args.error_map {
+        if Format::of(out).ok() != Some(Format::Png) {
+            bail!("an error map is written as PNG; give {} a name that ends in .png", out.display());
+        }
+        model::check_output(out, args.force, &[&opened.file, &args.image])?;
+    }
+    let (picture, resized) = fitted(&picture::load(&args.image)?, &opened, args)?;
+    let view = View::new(Size { width: picture.width, height: picture.height }, None, Samples::Auto)?;
+    let params = opened.model.params_for(&view, PixelFilter::Box);
+    let mut device = open_predictor(&args.device.request(), &opened.model.model, &params)?;
+    if let Some(note) = &device.note {
+        tell!("{note}");
+    }
+    display::stop_on_ctrl_c()?;
+    let grid = opened.model.grid(&view);
+    let holdout = match opened.model.setting("picture", "holdout").as_deref() {
+        Some("every-other") if view.size() == opened.model.size() => Holdout::EveryOther,
+        _ => Holdout::None,
+    };
+    let samples = SampleSet { width: picture.width, height: picture.height, holdout };
+    let mut display = WorkDisplay::new(args.json, grid.points.n_pixels());
+    let measured =
+        measure(device.predictor.as_mut(), &grid, &picture, samples, &mut |done| display.advance(done));
+    display.close();
+    let measured = match measured {
+        Err(RenderError::Stopped) => return Ok(ExitCode::from(display::INTERRUPTED)),
+        measured => measured?,
+    };
+    if let Some(out) = &args.error_map {
+        save_png(&labelled_error_map(&measured.prediction, &picture, None), out)?;
+    }
+    let report = Report::new(args, &opened, &picture, resized, &measured)?;
+    if args.json {
+        show!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        report.print();
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The picture to compare with, and whether it was resized.
+fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::Result<(Picture, bool)> {
+    let model = &opened.model;
+    let (size, found) = (model.size(), Size { width: picture.width, height: picture.height });
+    let channels = ["grey", "grey with alpha", "RGB", "RGBA"];
+    if picture.channels != model.channels() {
+        bail!(
+            "{} is {} and the model {}; give the picture it was trained on",
+            args.image.display(),
+            channels[picture.channels - 1],
+            channels[model.channels() - 1]
+        );
+    }
+    if picture.is_hdr() != (model.depth == picture::Depth::F32) {
+        let kind = |hdr: bool| if hdr { "linear light (HDR)" } else { "sRGB" };
+        bail!(
+            "{} is in {} and the model in {}; give the picture it was trained on",
+            args.image.display(),
+            kind(picture.is_hdr()),
+            kind(!picture.is_hdr())
+        );
+    }
+    // A run with `--size` names the size it resized to.
+    let trained_resized = model.setting("picture", "size").is_some_and(|text| text == size.to_string());
+    match args.fit {
+        _ if size == found => Ok((picture.clone(), false)),
+        Some(Fit::Model) => Ok((picture.clone(), false)),
+        fit if fit == Some(Fit::Picture) || trained_resized => {
+            Ok((picture::resize(picture, size.width, size.height), true))
+        }
+        _ => bail!(
+            "{} has {found} pixels and the model was trained on {size}; give --fit picture to resize the picture, or --fit model to render the model at its size",
+            args.image.display()
+        ),
+    }
+}
+
+impl Report {
+    fn new(
+        args: &EvalArgs,
+        opened: &OpenedModel,
+        picture: &Picture,
+        resized: bool,
+        measured: &Measurement,
+    ) -> Result<Self, PictureError> {
+        let read = |source| PictureError::Read { path: opened.file.clone(), source };
+        let file_bytes = std::fs::metadata(&opened.file).map_err(read)?.len();
+        let db = |error: SquaredError| Some(error.psnr()).filter(|psnr| psnr.is_finite());
+        let split = |error: SquaredError| db(error).filter(|_| measured.test.count > 0);
+        let rounded = SquaredError::between(&measured.prediction.to_display(), &picture.to_display());
+        Ok(Self {
+            model: opened.file.clone(),
+            image: args.image.clone(),
+            width: picture.width,
+            height: picture.height,
+            resized,
+            psnr: db(measured.all),
+            psnr_train: split(measured.train),
+            psnr_test: split(measured.test),
+            psnr_8bit: db(rounded),
+            ssim: ssim(&measured.prediction, picture),
+            max_error: measured.max.value,
+            max_error_at: [measured.max.x, measured.max.y],
+            n_params: opened.model.model.layout().n_params(),
+            file_bytes,
+            bits_per_pixel: 8.0 * file_bytes as f64 / picture.n_pixels() as f64,
+        })
+    }
+
+    fn print(&self) {
+        let db = |psnr: Option<f64>| psnr.map_or("exact".to_owned(), |p| format!("{p:.3} dB"));
+        let [x, y] = self.max_error_at;
+        let resized = if self.resized { ", the picture resized as it was for training" } else { "" };
+        show!("PSNR           {}  at {}x{}{resized}", db(self.psnr), self.width, self.height);
+        if let (Some(train), Some(test)) = (self.psnr_train, self.psnr_test) {
+            show!("  trained on   {train:.3} dB");
+            show!("  held out     {test:.3} dB");
+        }
+        show!("PSNR at 8 bits {}", db(self.psnr_8bit));
+        show!("SSIM           {:.5}  (mean of the channels)", self.ssim);
+        show!(
+            "largest error  {:.4}  ({:.1} of 255) at pixel ({x}, {y})",
+            self.max_error,
+            self.max_error * 255.0
+        );
+        show!("weights        {}", self.n_params);
+        show!("file           {} bytes, {:.3} bits per pixel", self.file_bytes, self.bits_per_pixel);
+    }
+}

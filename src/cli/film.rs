@@ -1,0 +1,85 @@
+//! `afterimage film`: how a run's picture came, as a film.
+
+use super::model::check_output;
+use afterimage::report::{Film, Pacing, check_film_name, save_film};
+use afterimage::run::RunFolder;
+use anyhow::bail;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage film runs/photo                          # photo.gif, slow at first, the end held
+  afterimage film runs/photo --out photo.mp4          # needs ffmpeg
+  afterimage film runs/photo --out photo.apng --width 800
+  afterimage film runs/photo --fps 20 --out all.gif   # every snapshot, 20 a second";
+
+/// Make a film of how a run's picture came
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct FilmArgs {
+    /// The folder of a run
+    run: PathBuf,
+    /// The film: .gif, .apng or .png; with the program ffmpeg also .mp4, .mov or .webp
+    /// [default: NAME.gif here]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+    /// Every snapshot, this many a second [default: up to 60 in 5 seconds, the early ones longer]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    fps: Option<f64>,
+    /// Most pixels across; larger pictures are scaled down, tiny ones enlarged by a whole factor
+    /// [default: 400, of .mp4 and .mov 1080]
+    #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(16..=8192))]
+    width: Option<u32>,
+    /// Seconds that the last frame stays
+    #[arg(long, value_name = "S", default_value_t = Film::default().hold, allow_negative_numbers = true)]
+    hold: f64,
+    /// Print only errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
+    let folder = RunFolder::look(&args.run)?;
+    if args.fps.is_some_and(|fps| !(0.1..=50.0).contains(&fps)) {
+        bail!("--fps {} is outside 0.1 to 50", args.fps.unwrap_or_default());
+    }
+    if !(0.0..=60.0).contains(&args.hold) {
+        bail!("--hold {} is outside 0 to 60 seconds", args.hold);
+    }
+    let run = std::path::absolute(&args.run)?;
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    let out = args.out.clone().unwrap_or_else(|| format!("{name}.gif").into());
+    check_film_name(&out)?;
+    check_output(&out, args.force, &[])?;
+    let snapshots: Vec<(u64, PathBuf)> =
+        folder.snapshots().into_iter().map(|epoch| (epoch, folder.snapshot(epoch))).collect();
+    if snapshots.is_empty() {
+        bail!("{} has no pictures in epochs/, so there is nothing to film", args.run.display());
+    }
+    let default = Film::default();
+    let is_video =
+        out.extension().is_some_and(|e| e.eq_ignore_ascii_case("mp4") || e.eq_ignore_ascii_case("mov"));
+    let max_size = match args.width {
+        // A height that never decides.
+        Some(width) => [width, 8 * width],
+        None if is_video => [1080, 1080],
+        None => default.max_size,
+    };
+    let film = match args.fps {
+        Some(fps) => {
+            Film { pacing: Pacing::Constant(fps), max_frames: usize::MAX, max_size, hold: args.hold }
+        }
+        None => Film { max_size, hold: args.hold, ..default },
+    };
+    save_film(&out, &snapshots, &film)?;
+    if !args.quiet {
+        let n_frames = snapshots.len().min(film.max_frames);
+        let size_bytes = std::fs::metadata(&out)?.len();
+        show!("{}  {n_frames} frames, {:.1} MB", out.display(), size_bytes as f64 / 1e6);
+    }
+    Ok(ExitCode::SUCCESS)
+}

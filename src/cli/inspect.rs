@@ -1,0 +1,164 @@
+//! `afterimage inspect`: what a model file holds.
+
+use super::model;
+use afterimage::model::{Activation, Encoding};
+use afterimage::picture::Depth;
+use afterimage::run::model_file::{FORMAT, ModelFile, TensorSummary};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Say what a model is, how it was trained, and what its tensors hold
+#[derive(clap::Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  afterimage inspect runs/astronaut\n  afterimage inspect model.safetensors --json"
+)]
+pub(super) struct InspectArgs {
+    /// model.safetensors, or the folder of a run
+    model: PathBuf,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    file: PathBuf,
+    format: &'static str,
+    file_bytes: u64,
+    bits_per_pixel: f64,
+    n_params: usize,
+    width: u32,
+    height: u32,
+    channels: usize,
+    depth: &'static str,
+    coords: String,
+    encoding: String,
+    network: String,
+    /// The file's other metadata: the configuration and what was measured at the end.
+    metadata: BTreeMap<String, String>,
+    tensors: Vec<TensorSummary>,
+}
+
+pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
+    let opened = model::open(&args.model)?;
+    let model = &opened.model;
+    let file_bytes = std::fs::metadata(&opened.file)?.len();
+    let report = Report {
+        format: FORMAT,
+        file_bytes,
+        bits_per_pixel: 8.0 * file_bytes as f64 / (f64::from(model.width) * f64::from(model.height)),
+        n_params: model.model.layout().n_params(),
+        width: model.width,
+        height: model.height,
+        channels: model.channels(),
+        depth: match model.depth {
+            Depth::U8 => "8 bits, sRGB",
+            Depth::U16 => "16 bits, sRGB",
+            Depth::F32 => "floats, linear light (HDR)",
+        },
+        coords: format!("{:?}", model.coords).to_lowercase(),
+        encoding: encoding(model),
+        network: network(model),
+        metadata: model.metadata.clone(),
+        tensors: model.tensor_summaries(),
+        file: opened.file,
+    };
+    if args.json {
+        show!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        report.print(model);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn encoding(model: &ModelFile) -> String {
+    match &model.model.encoding {
+        Encoding::Identity => "the position itself".to_owned(),
+        Encoding::Fourier { frequencies } => {
+            let length = |b: &[f32; 2]| f64::from(b[0]).hypot(f64::from(b[1]));
+            let highest = frequencies.iter().map(length).fold(0.0, f64::max);
+            format!(
+                "Fourier features, {} frequencies up to {highest:.1} cycles per unit of length",
+                frequencies.len()
+            )
+        }
+    }
+}
+
+fn network(model: &ModelFile) -> String {
+    let network = &model.model.network;
+    let name = |activation: Activation| match activation {
+        Activation::Sine { w0 } => format!("sine (w0 {w0})"),
+        other => other.name().to_owned(),
+    };
+    format!(
+        "{} -> {} x {} {} -> {} {}",
+        network.input_width,
+        network.n_layers - 1,
+        network.hidden_width,
+        name(network.activation),
+        network.output_width,
+        name(network.output_activation)
+    )
+}
+
+/// Text from a file of unknown origin, made safe for a terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+impl Report {
+    fn print(&self, model: &ModelFile) {
+        let channels = ["grey", "grey with alpha", "RGB", "RGBA"][self.channels - 1];
+        let setting = |section: &str, key: &str| model.setting(section, key).map(|text| plain(&text));
+        let name = setting("picture", "file").unwrap_or_else(|| "an unnamed picture".to_owned());
+        show!("{}", self.file.display());
+        show!("  picture   {name}, {}x{}, {channels}, {}", self.width, self.height, self.depth);
+        show!("  encoding  {} (pixels lie at their {}s)", self.encoding, self.coords);
+        show!("  network   {}", self.network);
+        show!(
+            "  size      {} weights, {} bytes, {:.3} bits per pixel",
+            self.n_params,
+            self.file_bytes,
+            self.bits_per_pixel
+        );
+        for (key, label) in [("psnr_train", "PSNR    "), ("psnr_test", "held out")] {
+            if let Some(db) = self.metadata.get(key).and_then(|v| v.parse::<f64>().ok()) {
+                show!("  {label}  {db:.3} dB");
+            }
+        }
+        let trained: Vec<String> = model
+            .settings("training")
+            .into_iter()
+            .map(|(key, value)| format!("{} {}", plain(&key), plain(&value)))
+            .collect();
+        if !trained.is_empty() {
+            show!("  training  {}", trained.join(", "));
+        }
+        show!("");
+        show!(
+            "  {:<22} {:<12} {:<5} {:>10} {:>11} {:>11} {:>11}",
+            "tensor",
+            "shape",
+            "dtype",
+            "bytes",
+            "lowest",
+            "highest",
+            "mean"
+        );
+        for t in &self.tensors {
+            let shape = t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
+            show!(
+                "  {:<22} {shape:<12} {:<5} {:>10} {:>11.4} {:>11.4} {:>11.4}",
+                t.name,
+                t.dtype,
+                t.bytes,
+                t.lowest,
+                t.highest,
+                t.mean
+            );
+        }
+    }
+}

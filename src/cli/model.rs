@@ -1,0 +1,96 @@
+//! What every command that uses a trained model shares: which file, which device, which output.
+
+use afterimage::backend::{BackendChoice, DeviceRequest};
+use afterimage::run::model_file::ModelFile;
+use anyhow::bail;
+use std::path::{Path, PathBuf};
+
+/// Where to compute.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct DeviceArgs {
+    /// Where to compute [default: auto]
+    #[arg(long, help_heading = "Device")]
+    backend: Option<BackendChoice>,
+    /// GPU adapter by part of its name or by its number in `afterimage adapters`
+    #[arg(long, value_name = "NAME|INDEX", help_heading = "Device")]
+    adapter: Option<String>,
+    /// Threads of the CPU backend [default: all cores]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Device",
+        value_parser = clap::value_parser!(u16).range(0..=256))]
+    threads: u16,
+}
+
+impl DeviceArgs {
+    pub(super) fn request(&self) -> DeviceRequest {
+        DeviceRequest {
+            backend: self.backend.unwrap_or_default(),
+            adapter: self.adapter.clone(),
+            threads: self.threads.into(),
+        }
+    }
+}
+
+/// A model and where it came from.
+pub(super) struct OpenedModel {
+    pub(super) file: PathBuf,
+    /// For the names of files made from it: the run's name, or the file's.
+    pub(super) name: String,
+    pub(super) model: ModelFile,
+}
+
+/// The model in `path`, a model file or the folder of a run.
+pub(super) fn open(path: &Path) -> anyhow::Result<OpenedModel> {
+    const IN_RUN: &str = "model.safetensors";
+    let file = if path.is_dir() { path.join(IN_RUN) } else { path.to_owned() };
+    if path.is_dir() && !file.is_file() {
+        bail!(
+            "there is no model in {} (no {IN_RUN}); give a model file or the folder of a finished run",
+            path.display()
+        );
+    }
+    let model = ModelFile::load(&file)?;
+    Ok(OpenedModel { name: name_of(&file, IN_RUN), file, model })
+}
+
+fn name_of(file: &Path, in_run: &str) -> String {
+    let folder = std::path::absolute(file).ok().and_then(|f| Some(f.parent()?.file_name()?.to_owned()));
+    let stem = match folder {
+        Some(folder) if file.file_name().is_some_and(|name| name == in_run) => folder,
+        _ => file.file_stem().unwrap_or_default().to_owned(),
+    };
+    stem.to_string_lossy().into_owned()
+}
+
+/// Refuses an output that would replace one of the `inputs`, or any file unless `force` is given.
+pub(super) fn check_output(out: &Path, force: bool, inputs: &[&Path]) -> anyhow::Result<()> {
+    let same = |a: &Path, b: &Path| match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    };
+    if inputs.iter().any(|input| same(input, out)) {
+        bail!("{} is what is read from; give another --out", out.display());
+    }
+    if out.is_dir() {
+        bail!("{} is a folder; give the name of a file in it", out.display());
+    }
+    if out.exists() && !force {
+        bail!("{} exists; give --force to replace it, or another --out", out.display());
+    }
+    match out.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            bail!("cannot write {}: there is no folder {}", out.display(), folder.display())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Memory that may be taken without driving other programs to the disk: what the machine, or the
+/// container, has free. None where it does not say.
+pub(super) fn free_memory() -> Option<u64> {
+    let system = sysinfo::System::new_with_specifics(
+        sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
+    );
+    let free = system.available_memory();
+    let container = system.cgroup_limits().map(|limits| limits.free_memory);
+    (free > 0).then(|| container.map_or(free, |limit| free.min(limit)))
+}

@@ -1,0 +1,126 @@
+//! `afterimage render`: a trained model as a picture of any size.
+
+use super::display::{self, WorkDisplay};
+use super::model::{self, DeviceArgs};
+use afterimage::backend::open_predictor;
+use afterimage::model::PixelFilter;
+use afterimage::picture::{Converter, Depth, Format, Target};
+use afterimage::render::{Crop, RenderError, Samples, Size, View, render_to_file};
+use anyhow::Context;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage render runs/astronaut                               # as large as the original
+  afterimage render runs/astronaut --scale 4 --out large.png
+  afterimage render model.safetensors --size 16384x16384 --bits 16
+  afterimage render runs/photo --scale 8 --crop 2048,1024,800,600 --out detail.tif
+  afterimage render runs/photo --size 128x128 --out icon.webp    # smaller, without aliasing
+
+PNG and TIFF are written row by row in little memory at any size; the other formats take the whole
+picture into memory.";
+
+/// Render a trained model at any size
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RenderArgs {
+    /// model.safetensors, or the folder of a run
+    model: PathBuf,
+    /// Size of the whole picture in pixels [default: the size it was trained at]
+    #[arg(long, value_name = "WxH", conflicts_with = "scale")]
+    size: Option<Size>,
+    /// Size of the whole picture as a multiple of the size it was trained at
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    scale: Option<f64>,
+    /// Only this part, in pixels of the whole picture at the size asked for
+    #[arg(long, value_name = "X,Y,W,H")]
+    crop: Option<Crop>,
+    /// The picture: .png, .jpg, .tif, .webp, .exr, .hdr, .bmp, .qoi, .ppm or .pgm
+    /// [default: NAME-WxH.png here; NAME-WxH.exr for an HDR model]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+    /// Bits a value: 8, 16, or 32 for floats in linear light [default: as the picture had, where
+    /// the format can]
+    #[arg(long, value_name = "N", value_parser = ["8", "16", "32"])]
+    bits: Option<String>,
+    /// Of a JPEG file
+    #[arg(long, value_name = "1..100", default_value_t = 92, value_parser = clap::value_parser!(u8).range(1..=100))]
+    quality: u8,
+    /// When scaling down: points computed in each pixel along each side, and averaged; auto takes
+    /// one for each trained pixel it covers, at most 16
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    samples: Samples,
+    /// When scaling down: how a point that stands for more than a trained pixel attenuates the
+    /// features that it cannot show
+    #[arg(long, value_enum, default_value_t = PixelFilter::Box)]
+    filter: PixelFilter,
+    /// Print only errors
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
+    let opened = model::open(&args.model)?;
+    let model = &opened.model;
+    let whole = match (args.size, args.scale) {
+        (Some(size), _) => size,
+        (None, Some(scale)) => model.size().scaled(scale)?,
+        (None, None) => model.size(),
+    };
+    let view = View::new(whole, args.crop, args.samples)?;
+    let size = view.size();
+    let extension = if model.depth == Depth::F32 && args.bits.is_none() { "exr" } else { "png" };
+    let out = args.out.clone().unwrap_or_else(|| format!("{}-{size}.{extension}", opened.name).into());
+    let bits = args.bits.as_ref().map(|bits| bits.parse().expect("clap knows the values"));
+    let target = Target::new(Format::of(&out)?, (model.channels(), model.depth), bits)?;
+    let target = Target { quality: args.quality, ..target };
+    target.check(size.width, size.height, model::free_memory())?;
+    model::check_output(&out, args.force, &[&opened.file])?;
+
+    let params = model.params_for(&view, args.filter);
+    let mut device = open_predictor(&args.device.request(), &model.model, &params)?;
+    let mut notes: Vec<String> = device.note.take().into_iter().collect();
+    let converter = Converter::new(model.channels(), model.depth, target);
+    if converter.clips() {
+        notes.push(format!(
+            "{} keeps what a screen shows of this HDR model; .exr, .hdr and --bits 32 .tif keep all of it",
+            target.format.name()
+        ));
+    }
+    if converter.flattens() {
+        notes.push(format!("{} has no transparency: the picture is laid over white", target.format.name()));
+    }
+    if !args.quiet {
+        notes.iter().for_each(|note| tell!("{note}"));
+    }
+    display::stop_on_ctrl_c()?;
+    let grid = model.grid(&view);
+    let mut display = WorkDisplay::new(args.quiet, grid.points.n_pixels());
+    let rendered = render_to_file(
+        device.predictor.as_mut(),
+        &grid,
+        (model.channels(), model.depth),
+        (&out, target),
+        &mut |done| display.advance(done),
+    );
+    display.close();
+    match rendered {
+        Err(RenderError::Stopped) => {
+            tell!("{}", RenderError::Stopped);
+            return Ok(ExitCode::from(display::INTERRUPTED));
+        }
+        rendered => {
+            rendered.with_context(|| format!("no picture of {} was rendered", args.model.display()))?
+        }
+    }
+    if !args.quiet {
+        show!("{}  {size}  {:.1} s", out.display(), display.seconds());
+    }
+    Ok(ExitCode::SUCCESS)
+}

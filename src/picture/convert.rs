@@ -1,0 +1,110 @@
+//! From values as a network gives them to values as a file holds them.
+
+use super::builder::{to_u8, to_u16};
+use super::color::{linear_from_srgb, srgb_from_linear};
+use super::{Depth, Target};
+
+/// Turns pixels of a picture into pixels of a file: colour curve, channels, depth.
+#[derive(Clone, Copy, Debug)]
+pub struct Converter {
+    channels: usize,
+    /// Whether the values are linear and unbounded rather than sRGB in [0, 1].
+    linear: bool,
+    target: Target,
+}
+
+impl Converter {
+    /// For pixels of `channels` channels that belong to a picture of `depth`.
+    pub fn new(channels: usize, depth: Depth, target: Target) -> Self {
+        Self { channels, linear: depth == Depth::F32, target }
+    }
+
+    /// Whether colours are laid over white, since the file has no alpha.
+    pub fn flattens(&self) -> bool {
+        self.channels.is_multiple_of(2) && !self.target.channels.is_multiple_of(2)
+    }
+
+    /// Whether values beyond what a screen shows are lost.
+    pub fn clips(&self) -> bool {
+        self.linear && self.target.depth != Depth::F32
+    }
+
+    /// Pixels with the file's channels, in the file's curve, as floats: (n, channels) ->
+    /// (n, target channels).
+    ///
+    /// Alpha that the file cannot hold is resolved by laying the picture over white, in the
+    /// file's own values, as browsers and editors do.
+    pub fn floats(&self, values: &[f32]) -> Vec<f32> {
+        let to_linear = self.target.depth == Depth::F32;
+        let curve = |v: f32| match (self.linear, to_linear) {
+            (true, false) => srgb_from_linear(v),
+            (false, true) => linear_from_srgb(v),
+            _ => v,
+        };
+        let has_alpha = self.channels.is_multiple_of(2);
+        let keeps_alpha = self.target.channels.is_multiple_of(2);
+        let colors_out = self.target.channels - usize::from(keeps_alpha);
+        let grey = self.channels < 3;
+        let mut out = Vec::with_capacity(values.len() / self.channels * self.target.channels);
+        for pixel in values.chunks_exact(self.channels) {
+            let alpha = if has_alpha { pixel[self.channels - 1].clamp(0.0, 1.0) } else { 1.0 };
+            for c in 0..colors_out {
+                let color = curve(pixel[if grey { 0 } else { c }]);
+                out.push(if self.flattens() { color * alpha + (1.0 - alpha) } else { color });
+            }
+            if keeps_alpha {
+                out.push(alpha);
+            }
+        }
+        out
+    }
+
+    /// The same at the file's depth, in the machine's byte order.
+    pub fn bytes(&self, values: &[f32]) -> Vec<u8> {
+        let floats = self.floats(values);
+        match self.target.depth {
+            Depth::U8 => floats.into_iter().map(to_u8).collect(),
+            Depth::U16 => floats.into_iter().flat_map(|v| to_u16(v).to_ne_bytes()).collect(),
+            Depth::F32 => floats.into_iter().flat_map(f32::to_ne_bytes).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Format;
+
+    fn converter(format: Format, channels: usize, depth: Depth, bits: Option<u8>) -> Converter {
+        Converter::new(channels, depth, Target::new(format, (channels, depth), bits).expect("a target"))
+    }
+
+    #[test]
+    fn alpha_is_laid_over_white_where_the_file_has_none() {
+        let jpeg = converter(Format::Jpeg, 4, Depth::U8, None);
+        assert!(jpeg.flattens());
+        assert_eq!(jpeg.bytes(&[1.0, 0.0, 0.5, 0.0, 0.2, 0.4, 0.6, 1.0]), [255, 255, 255, 51, 102, 153]);
+        let grey = converter(Format::Jpeg, 2, Depth::U8, None);
+        assert_eq!(grey.bytes(&[0.0, 0.2]), [204]);
+    }
+
+    #[test]
+    fn grey_becomes_colour_where_the_file_has_no_grey() {
+        assert_eq!(converter(Format::Qoi, 1, Depth::U8, None).bytes(&[0.2]), [51, 51, 51]);
+        assert_eq!(converter(Format::Qoi, 2, Depth::U8, None).bytes(&[0.2, 0.4]), [51, 51, 51, 102]);
+        assert_eq!(converter(Format::Png, 2, Depth::U8, None).bytes(&[0.2, 0.4]), [51, 102]);
+    }
+
+    #[test]
+    fn floats_are_linear_and_integers_curved() {
+        let floats = converter(Format::Tiff, 4, Depth::U8, Some(32)).floats(&[0.5, 0.0, 1.0, 0.5]);
+        // 0.5 in sRGB is 0.21404 of linear light (IEC 61966-2-1); alpha has no curve.
+        assert!((floats[0] - 0.214_04).abs() < 1e-5, "{floats:?}");
+        assert_eq!(floats[1..], [0.0, 1.0, 0.5]);
+        let hdr = converter(Format::Png, 3, Depth::F32, None);
+        assert!(hdr.clips());
+        assert_eq!(hdr.bytes(&[7.0, 0.3, -1.0]), [255, 149, 0]);
+        let kept = converter(Format::Exr, 1, Depth::F32, None);
+        assert_eq!(kept.floats(&[7.0]), [7.0, 7.0, 7.0]);
+    }
+}

@@ -1,0 +1,183 @@
+//! Picture files by their extension: what each format can hold.
+
+use super::{Depth, PictureError};
+use std::path::Path;
+
+/// A format that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Portable Network Graphics.
+    Png,
+    /// JPEG, lossy.
+    Jpeg,
+    /// TIFF, not compressed.
+    Tiff,
+    /// WebP, lossless.
+    WebP,
+    /// OpenEXR, linear.
+    Exr,
+    /// Radiance, linear, 8 bits and a shared exponent.
+    Hdr,
+    /// Windows bitmap.
+    Bmp,
+    /// Quite OK Image.
+    Qoi,
+    /// PGM or PPM.
+    Pnm,
+}
+
+/// What a format can hold.
+struct Traits {
+    format: Format,
+    name: &'static str,
+    extensions: &'static [&'static str],
+    /// Bits a value, the usual one first.
+    bits: &'static [u8],
+    grey: bool,
+    alpha: bool,
+    grey_alpha: bool,
+    /// Longest side in pixels.
+    max_side: u32,
+    /// Bytes taken for each byte of the finished pixels by an encoder that wants the whole picture,
+    /// the pixels themselves counted in (measured as peak resident memory over pixel bytes and
+    /// rounded up); none for one that takes rows.
+    memory_factor: Option<u64>,
+}
+
+const NO_LIMIT: u32 = i32::MAX as u32;
+
+#[rustfmt::skip]
+const FORMATS: [Traits; 9] = [
+    Traits { format: Format::Png, name: "PNG", extensions: &["png"], bits: &[8, 16], grey: true, alpha: true, grey_alpha: true, max_side: NO_LIMIT, memory_factor: None },
+    Traits { format: Format::Jpeg, name: "JPEG", extensions: &["jpg", "jpeg"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
+    Traits { format: Format::Tiff, name: "TIFF", extensions: &["tif", "tiff"], bits: &[8, 16, 32], grey: true, alpha: true, grey_alpha: false, max_side: NO_LIMIT, memory_factor: None },
+    Traits { format: Format::WebP, name: "WebP", extensions: &["webp"], bits: &[8], grey: true, alpha: true, grey_alpha: true, max_side: 16_383, memory_factor: Some(5) },
+    Traits { format: Format::Exr, name: "EXR", extensions: &["exr"], bits: &[32], grey: false, alpha: true, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
+    Traits { format: Format::Hdr, name: "HDR", extensions: &["hdr"], bits: &[32], grey: false, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
+    Traits { format: Format::Bmp, name: "BMP", extensions: &["bmp"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 32_767, memory_factor: Some(2) },
+    Traits { format: Format::Qoi, name: "QOI", extensions: &["qoi"], bits: &[8], grey: false, alpha: true, grey_alpha: false, max_side: 20_000, memory_factor: Some(3) },
+    Traits { format: Format::Pnm, name: "PNM", extensions: &["ppm", "pgm", "pnm"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
+];
+
+impl Format {
+    fn traits(self) -> &'static Traits {
+        FORMATS.iter().find(|t| t.format == self).expect("the table lists every format")
+    }
+
+    /// The format that the extension of `path` stands for.
+    ///
+    /// # Errors
+    /// When there is none; the message lists those there are.
+    pub fn of(path: &Path) -> Result<Self, PictureError> {
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        let found = FORMATS.iter().find(|t| t.extensions.iter().any(|e| Some(*e) == extension.as_deref()));
+        let names = || FORMATS.iter().map(|t| format!(".{}", t.extensions[0])).collect::<Vec<_>>().join(", ");
+        found
+            .map(|t| t.format)
+            .ok_or_else(|| PictureError::UnknownFormat { path: path.to_owned(), known: names() })
+    }
+
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        self.traits().name
+    }
+
+    /// Whether it is written row by row, in little memory.
+    pub fn streams(self) -> bool {
+        self.traits().memory_factor.is_none()
+    }
+}
+
+/// How a picture is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The file format.
+    pub format: Format,
+    /// Values in the file: 8 and 16 bits are sRGB-encoded, 32-bit floats linear.
+    pub depth: Depth,
+    /// Channels in the file.
+    pub channels: usize,
+    /// Of JPEG, 1 to 100.
+    pub quality: u8,
+}
+
+impl Target {
+    /// A file of `format` for values of `channels` channels that were `depth` deep: with the same
+    /// depth and channels where the format has them, else with the nearest it has. `bits` asks for
+    /// a depth.
+    ///
+    /// # Errors
+    /// When the format has no such depth.
+    pub fn new(
+        format: Format,
+        (channels, depth): (usize, Depth),
+        bits: Option<u8>,
+    ) -> Result<Self, PictureError> {
+        let traits = format.traits();
+        let natural = match depth {
+            Depth::U8 => 8,
+            Depth::U16 => 16,
+            Depth::F32 => 32,
+        };
+        let bits = match bits {
+            Some(bits) if !traits.bits.contains(&bits) => {
+                let list = traits.bits.iter().map(u8::to_string).collect::<Vec<_>>().join(" or ");
+                return Err(PictureError::NoSuchDepth { format: traits.name, bits, possible: list });
+            }
+            Some(bits) => bits,
+            None if traits.bits.contains(&natural) => natural,
+            None => traits.bits[0],
+        };
+        let depth = match bits {
+            8 => Depth::U8,
+            16 => Depth::U16,
+            _ => Depth::F32,
+        };
+        let (grey, alpha) = (channels < 3, channels.is_multiple_of(2) && traits.alpha);
+        let channels = match (grey, alpha) {
+            (true, false) if traits.grey => 1,
+            (true, true) if traits.grey_alpha => 2,
+            (_, false) => 3,
+            (_, true) => 4,
+        };
+        Ok(Self { format, depth, channels, quality: 92 })
+    }
+
+    /// Refuses a picture of `width` by `height` that the format cannot hold, or that needs more
+    /// memory than is free.
+    ///
+    /// # Errors
+    /// Says which formats can.
+    pub fn check(&self, width: u32, height: u32, free_bytes: Option<u64>) -> Result<(), PictureError> {
+        let traits = self.format.traits();
+        let too_large = |detail: String| {
+            Err(PictureError::TooLargeToWrite { format: traits.name, width, height, detail })
+        };
+        if width.max(height) > traits.max_side {
+            return too_large(format!("the format ends at {} pixels a side", traits.max_side));
+        }
+        let Some(factor) = traits.memory_factor else { return Ok(()) };
+        let needed = u64::from(width) * u64::from(height) * self.pixel_bytes() as u64 * factor;
+        match free_bytes {
+            Some(free) if needed > free => {
+                let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+                too_large(format!(
+                    "it takes {:.1} GiB of memory and {:.1} GiB are free",
+                    gib(needed),
+                    gib(free)
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Bytes of a pixel before it is encoded.
+    pub fn pixel_bytes(&self) -> usize {
+        let value_bytes = match self.depth {
+            Depth::U8 => 1,
+            Depth::U16 => 2,
+            Depth::F32 => 4,
+        };
+        value_bytes * self.channels
+    }
+}

@@ -1,0 +1,226 @@
+//! Writing a picture as its rows come.
+
+use super::save::into_io_error;
+use super::{Converter, Depth, Format, PictureError, Target};
+use crate::atomic_write::{Durability, atomic_write};
+use image::codecs::{bmp, hdr, jpeg, openexr, pnm, qoi, webp};
+use image::{ExtendedColorType, ImageEncoder};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use tiff::encoder::colortype::{self, ColorType};
+use tiff::encoder::{TiffEncoder, TiffKind, TiffValue};
+use tiff::tags::ExtraSamples;
+
+/// The picture a file is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct RowsOf {
+    /// Pixels per row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Channels of the values that come.
+    pub channels: usize,
+    /// What the values mean: linear for `F32`, else sRGB-encoded.
+    pub depth: Depth,
+}
+
+/// Writes the picture whose pixels `parts` brings, in row order and in parts of any number of whole
+/// pixels, values as a network gives them.
+///
+/// PNG and TIFF are written as the pixels come; all other formats collect them first.
+/// The file appears whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written, or `parts` ends before the picture.
+pub fn write_rows(
+    path: &Path,
+    target: Target,
+    picture: RowsOf,
+    parts: impl Iterator<Item = Vec<f32>>,
+) -> Result<(), PictureError> {
+    let converter = Converter::new(picture.channels, picture.depth, target);
+    let mut left = u64::from(picture.width) * u64::from(picture.height);
+    let mut parts = parts.map(|part| {
+        left = left.saturating_sub((part.len() / picture.channels) as u64);
+        converter.bytes(&part)
+    });
+    let written = atomic_write(path, Durability::Cached, |out| {
+        let size = (picture.width, picture.height);
+        match target.format {
+            Format::Png => stream_png(out, &target, size, &mut parts),
+            Format::Tiff => stream_tiff(out, &target, size, &mut parts),
+            _ => {
+                let total = picture.width as usize * picture.height as usize * target.pixel_bytes();
+                let mut bytes = Vec::with_capacity(total);
+                parts.by_ref().for_each(|part| bytes.extend_from_slice(&part));
+                if bytes.len() == total { encode(out, &target, size, &bytes) } else { Err(ended_early()) }
+            }
+        }
+    });
+    written.map_err(|source| PictureError::Write { path: path.to_owned(), source })
+}
+
+fn ended_early() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the picture was not finished")
+}
+
+/// Pictures above this many pixels are packed fast rather than small.
+const SMALL_PIXELS: u64 = 4_000_000;
+
+fn stream_png(
+    out: &mut BufWriter<&File>,
+    target: &Target,
+    (width, height): (u32, u32),
+    parts: &mut dyn Iterator<Item = Vec<u8>>,
+) -> io::Result<()> {
+    let mut encoder = png::Encoder::new(out, width, height);
+    encoder.set_color(match target.channels {
+        1 => png::ColorType::Grayscale,
+        2 => png::ColorType::GrayscaleAlpha,
+        3 => png::ColorType::Rgb,
+        _ => png::ColorType::Rgba,
+    });
+    let deep = target.depth == Depth::U16;
+    encoder.set_depth(if deep { png::BitDepth::Sixteen } else { png::BitDepth::Eight });
+    if u64::from(width) * u64::from(height) > SMALL_PIXELS {
+        encoder.set_compression(png::Compression::Fast);
+        encoder.set_filter(png::Filter::Up);
+    } else {
+        encoder.set_compression(png::Compression::Balanced);
+        encoder.set_filter(png::Filter::Adaptive);
+    }
+    let mut writer = encoder.write_header()?;
+    let mut stream = writer.stream_writer_with_size(1 << 16)?;
+    for mut part in parts {
+        if deep {
+            // PNG stores the high byte first.
+            for value in part.chunks_exact_mut(2) {
+                let number = u16::from_ne_bytes([value[0], value[1]]);
+                value.copy_from_slice(&number.to_be_bytes());
+            }
+        }
+        stream.write_all(&part)?;
+    }
+    stream.finish()?;
+    Ok(writer.finish()?)
+}
+
+/// From this many bytes on, a file needs BigTIFF's 64-bit offsets; the rest is for the directory.
+const MAX_TIFF_BYTES: u64 = u32::MAX as u64 - (u32::MAX as u64 >> 6);
+
+fn stream_tiff(
+    out: &mut BufWriter<&File>,
+    target: &Target,
+    (width, height): (u32, u32),
+    parts: &mut dyn Iterator<Item = Vec<u8>>,
+) -> io::Result<()> {
+    let size_bytes = u64::from(width) * u64::from(height) * target.pixel_bytes() as u64;
+    // Not compressed: `tiff` 0.11 writes strips as they are whatever compression it declares.
+    let written = if size_bytes > MAX_TIFF_BYTES {
+        TiffEncoder::new_big(out).and_then(|tiff| tiff_strips(tiff, target, (width, height), parts))
+    } else {
+        TiffEncoder::new(out).and_then(|tiff| tiff_strips(tiff, target, (width, height), parts))
+    };
+    written.map_err(tiff_error)
+}
+
+type Tiff<'a, 'b, K> = TiffEncoder<&'a mut BufWriter<&'b File>, K>;
+
+fn tiff_strips<K: TiffKind>(
+    mut tiff: Tiff<'_, '_, K>,
+    target: &Target,
+    size: (u32, u32),
+    parts: &mut dyn Iterator<Item = Vec<u8>>,
+) -> tiff::TiffResult<()> {
+    let tiff = &mut tiff;
+    match (target.depth, target.channels) {
+        (Depth::U8, 1) => strips_of::<K, colortype::Gray8>(tiff, size, parts),
+        (Depth::U8, 3) => strips_of::<K, colortype::RGB8>(tiff, size, parts),
+        (Depth::U8, _) => strips_of::<K, colortype::RGBA8>(tiff, size, parts),
+        (Depth::U16, 1) => strips_of::<K, colortype::Gray16>(tiff, size, parts),
+        (Depth::U16, 3) => strips_of::<K, colortype::RGB16>(tiff, size, parts),
+        (Depth::U16, _) => strips_of::<K, colortype::RGBA16>(tiff, size, parts),
+        (Depth::F32, 1) => strips_of::<K, colortype::Gray32Float>(tiff, size, parts),
+        (Depth::F32, 3) => strips_of::<K, colortype::RGB32Float>(tiff, size, parts),
+        (Depth::F32, _) => strips_of::<K, colortype::RGBA32Float>(tiff, size, parts),
+    }
+}
+
+fn strips_of<K: TiffKind, C: ColorType>(
+    tiff: &mut Tiff<'_, '_, K>,
+    (width, height): (u32, u32),
+    parts: &mut dyn Iterator<Item = Vec<u8>>,
+) -> tiff::TiffResult<()>
+where
+    [C::Inner]: TiffValue,
+    C::Inner: bytemuck::AnyBitPattern + bytemuck::NoUninit,
+{
+    let mut image = tiff.new_image::<C>(width, height)?;
+    if C::BITS_PER_SAMPLE.len() == 4 {
+        image
+            .encoder()
+            .write_tag(tiff::tags::Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;
+    }
+    let mut waiting: Vec<C::Inner> = Vec::new();
+    for part in parts {
+        waiting.extend(bytemuck::pod_collect_to_vec::<u8, C::Inner>(&part));
+        let mut done = 0;
+        loop {
+            let strip = image.next_strip_sample_count() as usize;
+            if strip == 0 || waiting.len() - done < strip {
+                break;
+            }
+            image.write_strip(&waiting[done..done + strip])?;
+            done += strip;
+        }
+        waiting.drain(..done);
+    }
+    if image.next_strip_sample_count() > 0 {
+        return Err(ended_early().into());
+    }
+    image.finish()
+}
+
+fn tiff_error(error: tiff::TiffError) -> io::Error {
+    match error {
+        tiff::TiffError::IoError(e) => e,
+        e => io::Error::other(e),
+    }
+}
+
+/// Encodes the whole picture. `bytes` are its values in the machine's byte order.
+fn encode(
+    out: &mut BufWriter<&File>,
+    target: &Target,
+    (width, height): (u32, u32),
+    bytes: &[u8],
+) -> io::Result<()> {
+    let color = match (target.depth, target.channels) {
+        (Depth::U8, 1) => ExtendedColorType::L8,
+        (Depth::U8, 2) => ExtendedColorType::La8,
+        (Depth::U8, 3) => ExtendedColorType::Rgb8,
+        (Depth::U8, _) => ExtendedColorType::Rgba8,
+        (Depth::F32, 4) => ExtendedColorType::Rgba32F,
+        (Depth::F32, _) => ExtendedColorType::Rgb32F,
+        (Depth::U16, _) => unreachable!("only PNG and TIFF have 16 bits a value"),
+    };
+    let written = match target.format {
+        Format::Jpeg => {
+            jpeg::JpegEncoder::new_with_quality(out, target.quality).write_image(bytes, width, height, color)
+        }
+        Format::WebP => webp::WebPEncoder::new_lossless(out).write_image(bytes, width, height, color),
+        Format::Exr => openexr::OpenExrEncoder::new(out).write_image(bytes, width, height, color),
+        Format::Hdr => hdr::HdrEncoder::new(out).write_image(bytes, width, height, color),
+        Format::Bmp => bmp::BmpEncoder::new(out).write_image(bytes, width, height, color),
+        Format::Qoi => qoi::QoiEncoder::new(out).write_image(bytes, width, height, color),
+        Format::Pnm => {
+            let binary = pnm::SampleEncoding::Binary;
+            let grey = target.channels == 1;
+            let kind = if grey { pnm::PnmSubtype::Graymap(binary) } else { pnm::PnmSubtype::Pixmap(binary) };
+            pnm::PnmEncoder::new(out).with_subtype(kind).write_image(bytes, width, height, color)
+        }
+        Format::Png | Format::Tiff => unreachable!("written as the rows come"),
+    };
+    written.map_err(into_io_error)
+}

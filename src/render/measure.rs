@@ -1,0 +1,85 @@
+//! How close a model is to a picture, measured on what it predicts before any rounding.
+
+use super::{Grid, RenderError, Size, Watch, for_each_band};
+use crate::backend::Predict;
+use crate::model::SampleSet;
+use crate::picture::{Picture, PictureBuilder, SquaredError};
+
+/// The largest error of a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MaxError {
+    /// |p - t|, peak 1.
+    pub value: f64,
+    /// Column of the pixel it is in.
+    pub x: u32,
+    /// Its row.
+    pub y: u32,
+}
+
+/// A model compared with a picture.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    /// Over all pixels, of the values as predicted.
+    pub all: SquaredError,
+    /// Over the pixels trained on.
+    pub train: SquaredError,
+    /// Over the test split, if there is one.
+    pub test: SquaredError,
+    /// The worst value.
+    pub max: MaxError,
+    /// The prediction, rounded to the depth of the picture.
+    pub prediction: Picture,
+}
+
+/// Predicts `grid` and compares it with `target`, which has as many pixels. Values are compared
+/// as they are: sRGB-encoded, or linear for HDR. `samples` says which pixels were trained on.
+///
+/// # Errors
+/// When the device fails or `watch` returned false.
+///
+/// # Panics
+/// When the sizes differ.
+pub fn measure(
+    predictor: &mut dyn Predict,
+    grid: &Grid,
+    target: &Picture,
+    samples: SampleSet,
+    watch: Watch<'_>,
+) -> Result<Measurement, RenderError> {
+    assert_eq!(grid.size(), Size { width: target.width, height: target.height }, "sizes to compare");
+    let (channels, width) = (target.channels, u64::from(target.width));
+    let mut builder = PictureBuilder::new(target.width, target.height, channels, target.depth());
+    let (mut train, mut test, mut all) = Default::default();
+    let (mut max, mut first, mut stopped) = (MaxError::default(), 0, false);
+    for_each_band(predictor, grid, channels, |band, done| {
+        for (pixel, values) in (first..).zip(band.chunks_exact(channels)) {
+            let (x, y) = ((pixel % width) as u32, (pixel / width) as u32);
+            let mut error = SquaredError::default();
+            for (c, &p) in values.iter().enumerate() {
+                let t = target.pixels.value(pixel as usize * channels + c);
+                error.add_value(p, t);
+                let value = (f64::from(p) - f64::from(t)).abs();
+                if value > max.value {
+                    max = MaxError { value, x, y };
+                }
+            }
+            merge_if(&mut train, error, samples.in_training_split(x, y));
+            merge_if(&mut test, error, samples.in_test_split(x, y));
+            merge_if(&mut all, error, true);
+        }
+        builder.push(&band);
+        first += (band.len() / channels) as u64;
+        stopped = !watch(done);
+        !stopped
+    })?;
+    if stopped {
+        return Err(RenderError::Stopped);
+    }
+    Ok(Measurement { all, train, test, max, prediction: builder.finish() })
+}
+
+fn merge_if(sum: &mut SquaredError, error: SquaredError, belongs: bool) {
+    if belongs {
+        sum.merge(error);
+    }
+}

@@ -1,0 +1,224 @@
+//! A trained model as a picture of any size: band by band, so that memory does not grow with it.
+
+mod measure;
+mod view;
+
+pub use measure::{MaxError, Measurement, measure};
+pub use view::{Crop, Grid, MAX_RENDERED_SIDE, MAX_SIDE, Samples, Size, View};
+
+use crate::backend::{BackendError, Predict};
+use crate::model::PixelFilter;
+use crate::picture::{Depth, PictureError, RowsOf, Target, write_rows};
+use crate::run::model_file::ModelFile;
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+
+/// Why a picture could not be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A crop that is not part of the picture.
+    #[error(
+        "the crop {},{},{},{} reaches beyond the picture of {whole}; its pixels are counted in the rendered size, so give X + WIDTH up to {} and Y + HEIGHT up to {}",
+        crop.x, crop.y, crop.size.width, crop.size.height, whole.width, whole.height
+    )]
+    CropOutside {
+        /// What was asked for.
+        crop: Crop,
+        /// The picture it should lie in.
+        whole: Size,
+    },
+    /// Beyond what can be rendered.
+    #[error("{size} is too large; at most {max_side} pixels a side are rendered")]
+    TooLarge {
+        /// What was asked for.
+        size: Size,
+        /// The limit.
+        max_side: u32,
+    },
+    /// A scale that gives no picture.
+    #[error(
+        "{size} cannot be scaled by {scale}; give a number above 0 that leaves at most {MAX_SIDE} pixels a side"
+    )]
+    Scale {
+        /// What was asked for.
+        scale: f64,
+        /// What was to be scaled.
+        size: Size,
+    },
+    /// The device failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The picture could not be written.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// Someone asked to stop.
+    #[error("stopped; nothing was written")]
+    Stopped,
+}
+
+impl ModelFile {
+    /// Size of the picture it was trained on.
+    pub fn size(&self) -> Size {
+        Size { width: self.width, height: self.height }
+    }
+
+    /// The parameters with which `view` is rendered: what its pixels are too large to show fades.
+    pub fn params_for(&self, view: &View, filter: PixelFilter) -> Vec<f32> {
+        self.model.attenuate(&self.params, filter, &view.footprint(self.size(), self.coords))
+    }
+
+    /// Where the pixels of `view` lie.
+    pub fn grid(&self, view: &View) -> Grid {
+        view.grid(self.size(), self.coords)
+    }
+}
+
+/// Points computed at a time: a few MiB, and enough for every core and for the GPU's tiles.
+const BAND_POINTS: u64 = 1 << 18;
+
+/// Told after each band how many points are done; false ends the work.
+pub type Watch<'a> = &'a mut dyn FnMut(u64) -> bool;
+
+/// Calls `take` with the colours of one band of pixels after the other, (pixels, `channels`), and
+/// the number of points done, until it returns false.
+fn for_each_band(
+    predictor: &mut dyn Predict,
+    grid: &Grid,
+    channels: usize,
+    mut take: impl FnMut(Vec<f32>, u64) -> bool,
+) -> Result<(), BackendError> {
+    let (n_points, width) = (grid.points.n_pixels(), u64::from(grid.points.width));
+    let one_a_pixel = grid.samples == [1, 1];
+    // Whole rows, where points are yet to be averaged.
+    let per_band = if one_a_pixel { BAND_POINTS } else { (BAND_POINTS / width).max(1) * width };
+    let mut averages = Averages::new(grid, channels);
+    let mut first = 0;
+    while first < n_points {
+        let n = per_band.min(n_points - first);
+        let mut band = vec![0.0; n as usize * channels];
+        predictor.predict(&grid.points, first, &mut band)?;
+        first += n;
+        let colors = if one_a_pixel { band } else { averages.add_rows(&band) };
+        if !take(colors, first) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The means of the points of each pixel, summed up row by row. Colours are weighted by alpha.
+struct Averages {
+    channels: usize,
+    samples: [u32; 2],
+    /// Values of a row of points.
+    row_len: usize,
+    /// Sums of the row of pixels in hand, and how many rows of points are in them.
+    sums: Vec<f64>,
+    rows: u32,
+}
+
+impl Averages {
+    fn new(grid: &Grid, channels: usize) -> Self {
+        let row_len = grid.points.width as usize * channels;
+        let sums = vec![0.0; row_len / grid.samples[0] as usize];
+        Self { channels, samples: grid.samples, row_len, sums, rows: 0 }
+    }
+
+    /// Adds whole rows of points; returns the rows of pixels that they complete.
+    fn add_rows(&mut self, points: &[f32]) -> Vec<f32> {
+        let mut done = Vec::new();
+        for row in points.chunks_exact(self.row_len) {
+            self.add_row(row);
+            self.rows += 1;
+            if self.rows == self.samples[1] {
+                self.finish_row(&mut done);
+            }
+        }
+        done
+    }
+
+    fn add_row(&mut self, row: &[f32]) {
+        let (channels, per_pixel) = (self.channels, self.samples[0] as usize * self.channels);
+        for (points, sum) in row.chunks_exact(per_pixel).zip(self.sums.chunks_exact_mut(channels)) {
+            for point in points.chunks_exact(channels) {
+                let weight = if channels.is_multiple_of(2) { f64::from(point[channels - 1]) } else { 1.0 };
+                for (c, (sum, &value)) in sum.iter_mut().zip(point).enumerate() {
+                    let is_alpha = channels.is_multiple_of(2) && c + 1 == channels;
+                    *sum += f64::from(value) * if is_alpha { 1.0 } else { weight };
+                }
+            }
+        }
+    }
+
+    fn finish_row(&mut self, done: &mut Vec<f32>) {
+        let n = f64::from(self.samples[0]) * f64::from(self.samples[1]);
+        let channels = self.channels;
+        for sum in self.sums.chunks_exact_mut(channels) {
+            let weight = if channels.is_multiple_of(2) { sum[channels - 1] } else { n };
+            for (c, sum) in sum.iter_mut().enumerate() {
+                let is_alpha = channels.is_multiple_of(2) && c + 1 == channels;
+                // Where nothing is opaque the colour does not matter.
+                let divisor = if is_alpha { n } else { weight };
+                done.push(if divisor > 0.0 { (*sum / divisor) as f32 } else { 0.0 });
+                *sum = 0.0;
+            }
+        }
+        self.rows = 0;
+    }
+}
+
+/// Renders `grid` into the file at `path`. While one band is computed, the one before is
+/// encoded. The file appears whole or not at all.
+///
+/// # Errors
+/// When the device fails, the file cannot be written, or `watch` returned false.
+pub fn render_to_file(
+    predictor: &mut dyn Predict,
+    grid: &Grid,
+    (channels, depth): (usize, Depth),
+    (path, target): (&Path, Target),
+    watch: Watch<'_>,
+) -> Result<(), RenderError> {
+    let Size { width, height } = grid.size();
+    let picture = RowsOf { width, height, channels, depth };
+    std::thread::scope(|scope| {
+        let (bands, incoming) = sync_channel(1);
+        let writer = scope.spawn(move || write_rows(path, target, picture, incoming.into_iter()));
+        let mut stopped = false;
+        let computed = for_each_band(predictor, grid, channels, |band, done| {
+            stopped = !watch(done);
+            // The writer only stops listening when it has failed.
+            !stopped && bands.send(band).is_ok()
+        });
+        // A writer that misses bands gives up and leaves no file.
+        drop(bands);
+        let written = writer.join().expect("the writer does not panic");
+        computed?;
+        if stopped { Err(RenderError::Stopped) } else { Ok(written?) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Coords, Raster};
+
+    fn averages(channels: usize, samples: [u32; 2], width: u32) -> Averages {
+        let points = Raster { width: width * samples[0], ..Raster::new(1, 1, Coords::Center) };
+        Averages::new(&Grid { points, samples }, channels)
+    }
+
+    #[test]
+    fn points_are_averaged_pixel_by_pixel() {
+        let mut averages = averages(1, [2, 2], 2);
+        assert!(averages.add_rows(&[0.0, 1.0, 4.0, 4.0]).is_empty());
+        assert_eq!(averages.add_rows(&[1.0, 2.0, 8.0, 0.0, 1.0, 1.0, 0.0, 0.0]), [1.0, 4.0]);
+        assert_eq!(averages.add_rows(&[3.0, 3.0, 2.0, 2.0]), [2.0, 1.0]);
+    }
+
+    #[test]
+    fn transparent_points_do_not_colour_a_pixel() {
+        let mut averages = averages(2, [2, 1], 2);
+        assert_eq!(averages.add_rows(&[0.2, 0.0, 0.8, 1.0, 0.5, 0.0, 0.5, 0.0]), [0.8, 0.5, 0.0, 0.0]);
+    }
+}
