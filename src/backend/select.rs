@@ -47,7 +47,8 @@ pub struct Opened {
     pub note: Option<String>,
 }
 
-/// Opens the backend that is asked for and puts `job` on it. `initial_params` is only called once the job is known to fit.
+/// Opens the backend that is asked for and puts `job` on it. `initial_params` is only called once
+/// the job is known to fit.
 ///
 /// # Errors
 /// When no device fits the request or the job does not fit the device.
@@ -56,36 +57,52 @@ pub fn open(
     job: Job,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<Opened, BackendError> {
-    let named = request.adapter.clone().map(AdapterChoice::Named);
-    let gpu = match (request.backend, named) {
-        (BackendChoice::Cpu, Some(_)) => {
-            let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";
-            return Err(BackendError::NoAdapter(reason.into()));
-        }
-        (BackendChoice::Cpu, None) => None,
-        (_, Some(named)) => Some(Gpu::open(&named, DeviceOptions::default())?),
-        (BackendChoice::Gpu, None) => Some(Gpu::open(&AdapterChoice::Any, DeviceOptions::default())?),
-        (BackendChoice::Auto, None) => match Gpu::open(&AdapterChoice::Hardware, DeviceOptions::default()) {
-            Ok(gpu) => Some(gpu),
-            Err(BackendError::NoAdapter(reason)) => {
-                log::info!("{reason}");
-                let backend = open_cpu(job, request.threads, initial_params)?;
-                let note = Some("no hardware GPU found: training on the CPU".into());
-                return Ok(Opened { backend, note });
-            }
-            Err(error) => return Err(error),
-        },
+    let cpu = |note| {
+        let backend = open_cpu(job.clone(), request.threads, &initial_params)?;
+        Ok(Opened { backend, note })
     };
-    let Some(gpu) = gpu else {
-        return Ok(Opened { backend: open_cpu(job, request.threads, initial_params)?, note: None });
+    let gpu = match choose_gpu(request)? {
+        Chosen::Gpu(gpu) => gpu,
+        Chosen::Cpu => return cpu(None),
+        Chosen::CpuInstead => return cpu(Some("no hardware GPU found: training on the CPU".into())),
     };
     let note = Some(format!("training on {} ({})", gpu.info.name, gpu.info.backend));
     match open_gpu(gpu, job.clone(), &initial_params) {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
-            let backend = open_cpu(job, request.threads, initial_params)?;
-            Ok(Opened { backend, note: Some(format!("{error}; training on the CPU")) })
+            cpu(Some(format!("{error}; training on the CPU")))
         }
         opened => Ok(Opened { backend: Box::new(opened?), note }),
+    }
+}
+
+/// What a request comes to on this machine.
+pub(super) enum Chosen {
+    /// This GPU.
+    Gpu(Arc<Gpu>),
+    /// The CPU, as asked for.
+    Cpu,
+    /// The CPU, since there is no hardware GPU.
+    CpuInstead,
+}
+
+/// Opens the GPU that `request` asks for, where it asks for one.
+pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError> {
+    let choice = match (request.backend, request.adapter.clone()) {
+        (BackendChoice::Cpu, Some(_)) => {
+            let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";
+            return Err(BackendError::NoAdapter(reason.into()));
+        }
+        (BackendChoice::Cpu, None) => return Ok(Chosen::Cpu),
+        (_, Some(name)) => AdapterChoice::Named(name),
+        (BackendChoice::Gpu, None) => AdapterChoice::Any,
+        (BackendChoice::Auto, None) => AdapterChoice::Hardware,
+    };
+    match Gpu::open(&choice, DeviceOptions::default()) {
+        Err(BackendError::NoAdapter(reason)) if request.is_open() => {
+            log::info!("{reason}");
+            Ok(Chosen::CpuInstead)
+        }
+        opened => opened.map(Chosen::Gpu),
     }
 }
 
