@@ -9,10 +9,7 @@ struct StepParams {
     n_samples: u32,      // in the epoch
     first_sample: u32,   // of the step, within the epoch
     slot: u32,           // of the loss ring
-    lr: f32,
-    step_size: f32,      // Adam: lr / (1 - beta1^t)
-    second_scale: f32,   // Adam: 1 / sqrt(1 - beta2^t)
-    keep: f32,           // Adam: 1 - lr weight_decay
+    factors: vec4<f32>,  // of the update rule: `model::Optimizer::factors`
     index: u32,          // low half of the step's number, for people reading a capture
 }
 
@@ -38,4 +35,12 @@ fn sin_turns(t: f32) -> f32 {
 // cos(2 pi t)
 fn cos_turns(t: f32) -> f32 {
     return sin_quarter(0.25 - abs(t - round(t)));
+}
+
+// ln(1 + x) for x in [-1/4, 1]: `model::real::ln_1p_series`. WGSL promises log only to 2^-21 near 1.
+fn ln_1p(x: f32) -> f32 {
+    let s = x / (2.0 + x);
+    let q = s * s;
+    return 2.0 * s * ((((((0.07692308 * q + 1.0 / 11.0) * q + 1.0 / 9.0) * q + 1.0 / 7.0) * q + 0.2) * q
+        + 1.0 / 3.0) * q + 1.0);
 }

@@ -2,7 +2,7 @@
 //! gradient of each tensor, and ten steps of each optimiser.
 
 use afterimage::backend::cpu::CpuTrainer;
-use afterimage::backend::{Job, Predict};
+use afterimage::backend::{Job, JobOptions, Predict};
 use afterimage::model::{
     Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, SampleSet, Shuffle, Step,
 };
@@ -77,6 +77,7 @@ impl Golden {
             loss: Loss::Mse,
             optimizer,
             batch_size: width * height,
+            options: JobOptions::default(),
         }
     }
 }
@@ -114,6 +115,7 @@ fn check(name: &str) {
     for (optimizer_name, lr, optimizer) in [
         ("sgd", 0.3, plain),
         ("momentum", 0.1, Optimizer::Sgd { momentum: 0.9, weight_decay: 0.01 }),
+        ("nesterov", 0.05, Optimizer::Nesterov { momentum: 0.8, weight_decay: 0.02 }),
         ("adam", 1e-2, Optimizer::Adam { beta1, beta2, epsilon, weight_decay: 0.0 }),
         ("adamw", 1e-2, Optimizer::Adam { beta1: 0.85, beta2: 0.99, epsilon, weight_decay: 0.1 }),
     ] {
@@ -129,6 +131,28 @@ fn check(name: &str) {
         );
         let expected = golden.params(&format!("{optimizer_name}.final"));
         assert_close(&format!("{what} weights"), trainer.params(), &expected, TOLERANCE);
+    }
+}
+
+#[test]
+fn activations_and_losses() {
+    let golden = Golden::read("formulas");
+    let (z, p, t) = (golden.f64s("z"), golden.f64s("p"), golden.f64s("t"));
+    for activation in Activation::ALL {
+        let name = activation.name();
+        let (values, derivatives): (Vec<f64>, Vec<f64>) =
+            z.iter().map(|&z| activation.value_and_derivative(z)).unzip();
+        assert_close(name, &values, &golden.f64s(&format!("{name}.value")), TOLERANCE);
+        let what = format!("{name}'s derivative");
+        assert_close(&what, &derivatives, &golden.f64s(&format!("{name}.derivative")), TOLERANCE);
+    }
+    for loss in Loss::ALL {
+        let name = loss.name();
+        let (values, derivatives): (Vec<f64>, Vec<f64>) =
+            p.iter().zip(&t).map(|(&p, &t)| loss.value_and_derivative(p, t)).unzip();
+        assert_close(name, &values, &golden.f64s(&format!("loss.{name}.value")), TOLERANCE);
+        let what = format!("{name}'s derivative");
+        assert_close(&what, &derivatives, &golden.f64s(&format!("loss.{name}.derivative")), TOLERANCE);
     }
 }
 

@@ -6,8 +6,10 @@ mod device;
 mod job;
 
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
-use afterimage::backend::{Backend, BackendError, Job, Predict, cpu};
-use afterimage::model::{Activation, EncodingSpec, Holdout, Init, Optimizer, Real, Step, TrainingState};
+use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
+use afterimage::model::{
+    Activation, EncodingSpec, Holdout, Init, Loss, Optimizer, Real, Step, TrainingState,
+};
 use device::open;
 use job::{ADAM, Setup, steps};
 use std::sync::Arc;
@@ -42,6 +44,15 @@ fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
 fn lockstep_relu_adam() {
     let Some(gpu) = open(false) else { return };
     lockstep(&gpu, &Setup::small(), Budget::of(&gpu.limits), 50);
+}
+
+#[test]
+fn lockstep_of_every_loss() {
+    let Some(gpu) = open(false) else { return };
+    for &loss in Loss::ALL {
+        let options = JobOptions { channel_weights: [1.0, 0.5, 2.0, 1.0] };
+        lockstep(&gpu, &Setup { loss, options, ..Setup::small() }, Budget::of(&gpu.limits), 3);
+    }
 }
 
 #[test]
@@ -110,9 +121,14 @@ fn train_f64(job: &Job, state: &TrainingState, steps: &[Step]) -> (Vec<f64>, Vec
             inputs.push(z.iter().map(|&z| network.activation_after(l).value(z)).collect());
             zs.push(z);
         }
-        let (z, output) = (zs.last().expect("layers"), network.output_activation);
+        let z = zs.last().expect("layers");
         let mut dl_dz = vec![0.0; z.len()];
-        losses.push(cpu::loss::loss_and_gradient(job.loss, output, z.len(), z, &targets, &mut dl_dz));
+        losses.push(cpu::loss::loss_and_gradient(
+            &cpu::loss::Objective::new(job, n),
+            z,
+            &targets,
+            &mut dl_dz,
+        ));
         let mut grads = vec![0.0; params.len()];
         for (l, layer) in layout.layers.iter().enumerate().rev() {
             let (dw, db) = grads[layer.whole()].split_at_mut(layer.weight.len());

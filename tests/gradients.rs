@@ -8,8 +8,8 @@
 //! that one of them, of order one, crosses zero is about 1e-3 a weight. With the fixed seeds here
 //! none does; one that did would show as an error thousands of times above the bound.
 
-use afterimage::backend::Job;
 use afterimage::backend::cpu::CpuTrainer;
+use afterimage::backend::{Job, JobOptions};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
     Shuffle, Step,
@@ -41,6 +41,7 @@ fn job(spec: EncodingSpec, n_layers: usize, activation: Activation, output_activ
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },
         batch_size: width * height,
+        options: JobOptions::default(),
     }
 }
 
@@ -105,11 +106,43 @@ fn whole_networks() {
 }
 
 #[test]
+fn losses() {
+    for &loss in Loss::ALL {
+        // No difference from the target is at a kink: 0, or huber's delta of 0.1.
+        for (p, t) in [(0.3, 0.71), (0.9, 0.42), (-0.5, 0.2), (0.61, 0.63), (0.2, 0.15), (3.0, 0.4)] {
+            let h = 1e-5;
+            let value = |p: f64| loss.value_and_derivative(p, t).0;
+            // These two are defined with their denominator held constant.
+            let scale: fn(f64, f64) -> f64 = match loss {
+                Loss::RelativeL2 => |p, _| p * p + 0.01,
+                Loss::Smape => |p, t| 0.5 * (p.abs() + t.abs()) + 0.01,
+                _ => |_, _| 1.0,
+            };
+            let numerator = |p: f64| value(p) * scale(p, t);
+            let numeric = (numerator(p + h) - numerator(p - h)) / (2.0 * h) / scale(p, t);
+            let exact = loss.value_and_derivative(p, t).1;
+            let error = (numeric - exact).abs() / exact.abs().max(1e-2);
+            assert!(error < BOUND, "{loss:?} at {p}, {t}: {exact}, numerically {numeric}");
+        }
+        assert_eq!(loss.value_and_derivative(0.37, 0.37), (0.0, 0.0), "{loss:?}");
+    }
+}
+
+#[test]
+fn whole_networks_with_smooth_losses_and_weighted_channels() {
+    for loss in [Loss::HalfMse, Loss::LogCosh] {
+        let mut job = job(EncodingSpec::Basic, 3, Activation::Sine { w0: 3.0 }, Activation::Sigmoid);
+        job.loss = loss;
+        job.options.channel_weights = [0.3, 1.0, 2.5, 0.0];
+        let worst = worst_relative_error(&job);
+        assert!(worst < BOUND, "{loss:?}: relative error {worst:e}");
+    }
+}
+
+#[test]
 fn activations() {
     // Away from ReLU's kink at 0 by far more than h.
-    for activation in
-        [Activation::Identity, Activation::Relu, Activation::Sine { w0: 30.0 }, Activation::Sigmoid]
-    {
+    for &activation in Activation::ALL {
         for z in [-2.3, -0.7, -0.01, 0.013, 0.4, 1.9] {
             // Balances h^2 f'''/6 (w0^3 for sine) against rounding, eps / h.
             let h = 1e-6;

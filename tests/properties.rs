@@ -2,11 +2,11 @@
 
 use afterimage::backend::gpu::memory::{Budget, Layout};
 use afterimage::backend::gpu::plan::training_step;
-use afterimage::backend::{BackendError, Job};
+use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::config::{ActivationKind, Config, Sigma};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
-    Schedule, Shuffle, TrainingState,
+    ScheduleKind, Shuffle, TrainingState,
 };
 use afterimage::picture::{Depth, Picture, Pixels, load, save_png};
 use afterimage::run::checkpoint::{self, Fingerprint};
@@ -101,6 +101,7 @@ prop_compose! {
             loss: Loss::Mse,
             optimizer,
             batch_size: batch.min(samples.len()),
+            options: JobOptions::default(),
         }
     }
 }
@@ -165,12 +166,8 @@ fn weights(n: usize) -> impl Strategy<Value = Vec<f32>> {
 }
 
 fn activation() -> impl Strategy<Value = Activation> {
-    prop_oneof![
-        Just(Activation::Identity),
-        Just(Activation::Relu),
-        Just(Activation::Sigmoid),
-        (-1e30f32..1e30).prop_map(|w0| Activation::Sine { w0 }),
-    ]
+    (0..Activation::ALL.len(), -1e30f32..1e30)
+        .prop_map(|(n, parameter)| Activation::ALL[n].kind().with(|_| Some(parameter)))
 }
 
 prop_compose! {
@@ -276,7 +273,7 @@ prop_compose! {
         batch in of(prop_oneof![Just("full".to_owned()), (1..=u32::MAX).prop_map(|n| n.to_string())]),
         size in of(prop_oneof![Just("native".to_owned()), (1u32.., 1u32..).prop_map(|(w, h)| format!("{w}x{h}"))]),
         checkpoint_every in of(prop_oneof![Just("never".to_owned()), (1u64..).prop_map(|n| n.to_string()), (1u64..).prop_map(|n| format!("{n}s"))]),
-        schedule in of(prop_oneof![Just(Schedule::Cosine), Just(Schedule::Constant)]),
+        schedule in of(prop_oneof![Just(ScheduleKind::Cosine), Just(ScheduleKind::Step)]),
         init in of(prop_oneof![Just(Init::Siren), Just(Init::Torch)]),
     ) -> Config {
         let mut config = Config::default();

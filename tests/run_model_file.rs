@@ -126,7 +126,7 @@ fn what_does_not_fit_together_is_named() {
         ("[7,7]", "[49,1]", "layers.1.weight has shape [49, 1]"),
         ("encoding.frequencies", "encoding.frequentist", "tensors"),
         ("model 1", "model 2", "this version reads"),
-        ("\"relu\"", "\"gelu\"", "one of identity, relu, sine, sigmoid"),
+        ("\"relu\"", "\"selu\"", "one of relu, leaky-relu, gelu, silu"),
         ("\"relu\"", "\"sine\"", "no \"w0\""),
         ("\"corner\"", "\"centre\"", "one of center, corner"),
         ("\"17\"", "\"-1\"", "height = \"-1\""),

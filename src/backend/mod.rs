@@ -29,6 +29,21 @@ pub struct Job {
     pub optimizer: Optimizer,
     /// Samples of a full step; at most `samples.len()`.
     pub batch_size: u32,
+    /// What most jobs leave as it is.
+    pub options: JobOptions,
+}
+
+/// Refinements of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobOptions {
+    /// Factor on the loss of each channel.
+    pub channel_weights: [f32; 4],
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self { channel_weights: [1.0; 4] }
+    }
 }
 
 /// Computes colours from the current weights.

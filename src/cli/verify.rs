@@ -3,7 +3,7 @@
 use afterimage::backend::gpu::kernel::{Kernel, kernels};
 use afterimage::backend::gpu::verify::run_case;
 use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend};
-use afterimage::backend::{BackendError, Job};
+use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
     Shuffle, Step, TrainingState,
@@ -202,6 +202,7 @@ fn small_job() -> (Job, TrainingState) {
         loss: Loss::Mse,
         optimizer,
         batch_size: 300,
+        options: JobOptions::default(),
     };
     (job, TrainingState { step: 0, params, moments })
 }

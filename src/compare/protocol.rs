@@ -9,7 +9,7 @@ use crate::config::{
     ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,
     PictureConfig, TrainingConfig,
 };
-use crate::model::{Coords, Holdout, Init, Loss, Schedule};
+use crate::model::{Coords, Holdout, Init, LossKind, ScheduleKind};
 use std::num::NonZeroU32;
 
 /// A way of training that others have published figures for.
@@ -139,7 +139,7 @@ fn network(init: Init) -> NetworkConfig {
         activation: Some(ActivationKind::Relu),
         output: Some(OutputKind::Sigmoid),
         init: Some(init),
-        w0: None,
+        ..NetworkConfig::default()
     }
 }
 
@@ -166,7 +166,7 @@ fn course(side: u32, encoding: EncodingChoice, optimizer: OptimizerKind) -> Conf
             // The assignment of 2026.
             epochs: Some(500),
             batch: NonZeroU32::new(1).map(BatchSize::Samples),
-            loss: Some(Loss::Mse),
+            loss: Some(LossKind::Mse),
             optimizer: Some(optimizer),
             lr: Some(match optimizer {
                 // 0.1 on 0.5 mean (y - p)^2, whose gradient is half of ours.
@@ -174,7 +174,7 @@ fn course(side: u32, encoding: EncodingChoice, optimizer: OptimizerKind) -> Conf
                 // 1e-3; Adam does not see the loss's scale.
                 _ => 1e-3,
             }),
-            schedule: Some(Schedule::Constant),
+            schedule: Some(ScheduleKind::Constant),
             ..TrainingConfig::default()
         },
         // The film has every 25th epoch.
@@ -202,11 +202,11 @@ fn paper(text: bool, encoding: EncodingChoice) -> Config {
         training: TrainingConfig {
             epochs: Some(2000),
             batch: Some(BatchSize::Full),
-            loss: Some(Loss::Mse),
+            loss: Some(LossKind::Mse),
             optimizer: Some(OptimizerKind::Adam),
             // Natural pictures: 1e-2 for none and basic. All else 1e-3.
             lr: Some(if slow && !text { 1e-2 } else { 1e-3 }),
-            schedule: Some(Schedule::Constant),
+            schedule: Some(ScheduleKind::Constant),
             ..TrainingConfig::default()
         },
         output: every(100, 10),
@@ -226,7 +226,7 @@ fn seed(encoding: EncodingChoice) -> Config {
             optimizer: Some(OptimizerKind::Adam),
             lr: Some(1e-4),
             weight_decay: Some(0.1),
-            schedule: Some(Schedule::Constant),
+            schedule: Some(ScheduleKind::Constant),
             ..TrainingConfig::default()
         },
         output: every(100, 10),

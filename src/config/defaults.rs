@@ -1,7 +1,7 @@
 //! Default settings, chosen by measurement (docs/DEFAULTS.md says how).
 
-use super::{BatchSize, CheckpointEvery, EncodingKind, OptimizerKind};
-use crate::model::{Activation, Init};
+use super::{BatchSize, CheckpointEvery, EncodingKind};
+use crate::model::{Activation, Init, OptimizerKind};
 use std::num::{NonZeroU32, NonZeroU64};
 
 pub(super) const ENCODING: EncodingKind = EncodingKind::Gaussian;
@@ -9,10 +9,6 @@ pub(super) const FEATURES: usize = 256;
 pub(super) const POSITIONAL_LOG2_MAX: f32 = 6.0;
 pub(super) const HIDDEN: usize = 128;
 pub(super) const LAYERS: usize = 4;
-pub(super) const W0: f32 = 30.0;
-pub(super) const ADAM_BETA1: f64 = 0.9;
-pub(super) const ADAM_BETA2: f64 = 0.999;
-pub(super) const ADAM_EPSILON: f64 = 1e-8;
 
 pub(super) const CHECKPOINT_EVERY: CheckpointEvery =
     CheckpointEvery::Seconds(NonZeroU64::new(30).expect("30 > 0"));
@@ -36,17 +32,29 @@ pub(super) fn sigma(longer_side: u32) -> f32 {
 }
 
 pub(super) fn lr(optimizer: OptimizerKind, activation: Activation) -> f64 {
-    match (optimizer, activation) {
-        (OptimizerKind::Sgd, _) => 0.1,
-        (OptimizerKind::Adam, Activation::Sine { .. }) => 5e-4,
-        (OptimizerKind::Adam, _) => 5e-3,
+    let adam = match activation {
+        Activation::Sine { .. } | Activation::Finer { .. } => 5e-4,
+        Activation::Sigmoid => 2e-2,
+        _ => 5e-3,
+    };
+    match optimizer {
+        OptimizerKind::Sgd => 0.1,
+        OptimizerKind::Nesterov => 1.0,
+        OptimizerKind::Adam | OptimizerKind::AdamW | OptimizerKind::AdaBelief => adam,
+        OptimizerKind::Lion => 0.4 * adam,
     }
 }
 
 pub(super) fn init(activation: Activation) -> Init {
     match activation {
-        Activation::Sine { .. } => Init::Siren,
-        _ => Init::HeNormal,
+        Activation::Sine { .. } | Activation::Finer { .. } => Init::Siren,
+        Activation::Gabor { .. } | Activation::Gaussian { .. } => Init::Torch,
+        Activation::Tanh | Activation::Sigmoid | Activation::Identity => Init::GlorotNormal,
+        Activation::Relu
+        | Activation::LeakyRelu { .. }
+        | Activation::Gelu
+        | Activation::Silu
+        | Activation::Softplus => Init::HeNormal,
     }
 }
 

@@ -20,16 +20,6 @@ pub enum EncodingKind {
     Gaussian,
 }
 
-/// Activations of hidden layers by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum ActivationKind {
-    /// max(z, 0)
-    Relu,
-    /// sin(w0 z), as in SIREN
-    Sine,
-}
-
 /// Activations of the last layer by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -40,14 +30,34 @@ pub enum OutputKind {
     Identity,
 }
 
-/// Update rules by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerKind {
-    /// Stochastic gradient descent
-    Sgd,
-    /// Adam with decoupled weight decay
-    Adam,
+/// A factor on the loss of each channel, written `1,1,1,0.5`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<f32>")]
+pub struct ChannelWeights(pub Vec<f32>);
+
+impl TryFrom<Vec<f32>> for ChannelWeights {
+    type Error = String;
+
+    fn try_from(weights: Vec<f32>) -> Result<Self, String> {
+        let is_fine = |w: &f32| (0.0..=1e6).contains(w);
+        if weights.iter().all(is_fine) && weights.iter().any(|w| *w > 0.0) {
+            Ok(Self(weights))
+        } else {
+            Err("channel weights are numbers from 0 to 1e6, not all 0".to_owned())
+        }
+    }
+}
+
+impl FromStr for ChannelWeights {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let weights: Option<Vec<f32>> = text.split(',').map(|w| w.trim().parse().ok()).collect();
+        let weights = weights.ok_or_else(|| {
+            format!("channel weights are numbers with commas between, such as 1,1,1,0.5, not `{text}`")
+        })?;
+        weights.try_into()
+    }
 }
 
 /// Samples a step.

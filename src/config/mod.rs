@@ -3,14 +3,16 @@
 
 mod defaults;
 mod fields;
+mod network;
 mod resolve;
 mod resolved;
 mod sections;
+mod training;
 
 pub use crate::backend::BackendChoice;
+pub use crate::model::{ActivationKind, LossKind, OptimizerKind};
 pub use fields::{
-    ActivationKind, BatchSize, CheckpointEvery, EncodingKind, Keep, OptimizerKind, OutputKind, PictureSize,
-    Sigma,
+    BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, Keep, OutputKind, PictureSize, Sigma,
 };
 pub use resolve::ConfigError;
 pub use resolved::Resolved;

@@ -1,11 +1,11 @@
 //! From what was asked to what is run: defaults filled in, every value checked.
 
 use super::{
-    ActivationKind, BatchSize, Config, EncodingKind, Keep, OptimizerKind, OutputKind, PictureSize, Resolved,
-    Sigma, defaults,
+    BatchSize, ChannelWeights, Config, EncodingKind, Keep, OutputKind, PictureSize, Resolved, Sigma, defaults,
 };
+use crate::backend::JobOptions;
 use crate::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Loss, Mlp, Model, Optimizer, SampleSet, Schedule,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Mlp, Model, SampleSet, Schedule, ScheduleKind,
 };
 use crate::picture::Picture;
 use std::fmt::Display;
@@ -34,7 +34,7 @@ pub enum ConfigError {
     },
 }
 
-fn bad(field: &'static str, value: impl Display, allowed: impl Into<String>) -> ConfigError {
+pub(super) fn bad(field: &'static str, value: impl Display, allowed: impl Into<String>) -> ConfigError {
     ConfigError::Value { field, value: value.to_string(), allowed: allowed.into() }
 }
 
@@ -42,8 +42,6 @@ fn bad(field: &'static str, value: impl Display, allowed: impl Into<String>) -> 
 const MAX_WIDTH: usize = 1 << 20;
 /// Pixels of a training picture.
 const MAX_PIXELS: u64 = 1 << 28;
-/// Learning rates and decays beyond this cannot be meant.
-const MAX_RATE: f64 = 1e4;
 const MAX_LAYERS: usize = 1 << 10;
 
 impl Config {
@@ -52,7 +50,9 @@ impl Config {
     /// # Errors
     /// Names the first setting that is out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.optimizer(Activation::Relu)?;
+        let (_, lr) = self.training.optimizer(Activation::Relu)?;
+        self.training.loss()?;
+        self.training.schedule(lr, u64::MAX)?;
         self.network_shape()?;
         self.encoding_spec(1)?;
         self.activations(false)?;
@@ -61,6 +61,9 @@ impl Config {
         self.keep()?;
         for (setting, why) in self.without_effect() {
             log::warn!("{setting} has no effect {why}");
+        }
+        if let Some(warning) = self.network.questionable() {
+            log::warn!("{warning}");
         }
         match self.picture.size {
             Some(size @ PictureSize::Pixels(w, h))
@@ -95,7 +98,7 @@ impl Config {
             activation,
             output_activation,
         };
-        let (optimizer, lr) = self.optimizer(activation)?;
+        let (optimizer, lr) = self.training.optimizer(activation)?;
         let batch = self.training.batch.unwrap_or_else(|| defaults::batch(samples.len()));
         let resolved = Resolved {
             config: Self::default(),
@@ -110,35 +113,45 @@ impl Config {
                 BatchSize::Samples(n) => n.get().min(samples.len()),
             },
             epochs: self.training.epochs.unwrap_or_else(|| defaults::epochs(samples.len())),
-            loss: self.training.loss.unwrap_or(Loss::Mse),
+            loss: self.training.loss()?,
+            options: self.options(picture)?,
             optimizer,
             lr,
-            schedule: self.training.schedule.unwrap_or(Schedule::Cosine),
+            schedule: Schedule::new(ScheduleKind::Constant),
             snapshot_every: positive("snapshot-every", self.output.snapshot_every)?.unwrap_or(1),
             measure_every: positive("measure-every", self.output.measure_every)?.unwrap_or(1),
             keep: self.keep()?,
             checkpoint_every: self.output.checkpoint_every.unwrap_or(defaults::CHECKPOINT_EVERY),
         };
+        let n_steps = resolved.epochs.saturating_mul(resolved.steps_per_epoch().into());
+        let resolved = Resolved { schedule: self.training.schedule(lr, n_steps)?, ..resolved };
         Ok(Resolved { config: self.filled(&resolved, spec, batch), ..resolved })
     }
 
     /// Settings that are given and mean nothing beside the others, and why.
-    fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
+    fn without_effect(&self) -> Vec<(&'static str, String)> {
         let encoding = self.encoding.kind.unwrap_or(defaults::ENCODING);
         let fixed = matches!(encoding, EncodingKind::None | EncodingKind::Basic);
-        let sgd = self.training.optimizer == Some(OptimizerKind::Sgd);
-        let sine = matches!(self.activations(false), Ok((Activation::Sine { .. }, _)));
         let with_encoding = "with this encoding: only positional and gaussian have it";
-        let with_sgd = "with sgd: only adam has it";
         let given = [
             (self.encoding.features.is_some() && fixed, "features", with_encoding),
             (self.encoding.sigma.is_some() && fixed, "sigma", with_encoding),
-            (self.network.w0.is_some() && !sine, "w0", "without --activation sine"),
-            (self.training.beta1.is_some() && sgd, "beta1", with_sgd),
-            (self.training.beta2.is_some() && sgd, "beta2", with_sgd),
-            (self.training.epsilon.is_some() && sgd, "epsilon", with_sgd),
         ];
-        given.into_iter().filter(|(given, ..)| *given).map(|(_, setting, why)| (setting, why)).collect()
+        let given = given.into_iter().filter(|(given, ..)| *given);
+        let given = given.map(|(_, setting, why)| (setting, why.to_owned()));
+        given.chain(self.network.without_effect()).chain(self.training.without_effect()).collect()
+    }
+
+    fn options(&self, picture: &Picture) -> Result<JobOptions, ConfigError> {
+        let mut options = JobOptions::default();
+        if let Some(ChannelWeights(weights)) = &self.training.channel_weights {
+            if weights.len() != picture.channels {
+                let allowed = format!("give one for each of the picture's {} channels", picture.channels);
+                return Err(bad("channel-weights", format_args!("{} numbers", weights.len()), allowed));
+            }
+            options.channel_weights[..weights.len()].copy_from_slice(weights);
+        }
+        Ok(options)
     }
 
     /// Whether sigma is still to be chosen before this can be resolved.
@@ -228,57 +241,22 @@ impl Config {
     }
 
     fn activations(&self, hdr: bool) -> Result<(Activation, Activation), ConfigError> {
-        let w0 = self.network.w0.unwrap_or(defaults::W0);
-        if !(w0.is_finite() && w0 > 0.0) {
-            return Err(bad("w0", w0, "give a number above 0"));
+        let kind = self.network.activation.unwrap_or_else(|| defaults::activation().kind());
+        for (setting, value) in [("w0", self.network.w0), ("scale", self.network.scale)] {
+            if let Some(value) = value.filter(|v| !(v.is_finite() && *v > 0.0)) {
+                return Err(bad(setting, value, "give a number above 0"));
+            }
         }
-        let hidden = match self.network.activation {
-            None => defaults::activation(),
-            Some(ActivationKind::Relu) => Activation::Relu,
-            Some(ActivationKind::Sine) => Activation::Sine { w0 },
-        };
+        if let Some(slope) = self.network.slope.filter(|v| !(0.0..1.0).contains(v)) {
+            return Err(bad("slope", slope, "give a number from 0 to below 1"));
+        }
+        let hidden = kind.with(|name| self.network.parameter(name));
         let output = match self.network.output {
             None if hdr => Activation::Identity,
             None | Some(OutputKind::Sigmoid) => Activation::Sigmoid,
             Some(OutputKind::Identity) => Activation::Identity,
         };
         Ok((hidden, output))
-    }
-
-    fn optimizer(&self, activation: Activation) -> Result<(Optimizer, f64), ConfigError> {
-        let training = &self.training;
-        let kind = training.optimizer.unwrap_or(OptimizerKind::Adam);
-        let lr = training.lr.unwrap_or_else(|| defaults::lr(kind, activation));
-        if !(lr > 0.0 && lr <= MAX_RATE) {
-            return Err(bad(
-                "lr",
-                format_args!("{lr:?}"),
-                format!("give a learning rate above 0 and up to {MAX_RATE}, such as 1e-3"),
-            ));
-        }
-        let weight_decay = training.weight_decay.unwrap_or(0.0);
-        if !(0.0..=MAX_RATE).contains(&weight_decay) {
-            return Err(bad(
-                "weight-decay",
-                format_args!("{weight_decay:?}"),
-                format!("give a number from 0 to {MAX_RATE}"),
-            ));
-        }
-        let momentum = below_one("momentum", training.momentum.unwrap_or(0.0))?;
-        if kind == OptimizerKind::Adam && momentum != 0.0 {
-            return Err(bad("momentum", momentum, "only --optimizer sgd has it; Adam has beta1"));
-        }
-        let beta1 = below_one("beta1", training.beta1.unwrap_or(defaults::ADAM_BETA1))?;
-        let beta2 = below_one("beta2", training.beta2.unwrap_or(defaults::ADAM_BETA2))?;
-        let epsilon = training.epsilon.unwrap_or(defaults::ADAM_EPSILON);
-        if !(epsilon.is_finite() && epsilon > 0.0) {
-            return Err(bad("epsilon", epsilon, "give a number above 0, such as 1e-8"));
-        }
-        let optimizer = match kind {
-            OptimizerKind::Sgd => Optimizer::Sgd { momentum, weight_decay },
-            OptimizerKind::Adam => Optimizer::Adam { beta1, beta2, epsilon, weight_decay },
-        };
-        Ok((optimizer, lr))
     }
 
     /// This configuration with every setting that has a meaning for `resolved` written out.
@@ -300,10 +278,10 @@ impl Config {
         let network = &resolved.model.network;
         config.network.hidden = Some(network.hidden_width);
         config.network.layers = Some(network.n_layers);
-        (config.network.activation, config.network.w0) = match network.activation {
-            Activation::Sine { w0 } => (Some(ActivationKind::Sine), Some(w0)),
-            _ => (Some(ActivationKind::Relu), None),
-        };
+        config.network.activation = Some(network.activation.kind());
+        config.network.w0 = network.activation.param("w0");
+        config.network.scale = network.activation.param("scale");
+        config.network.slope = network.activation.param("slope");
         config.network.output = Some(match network.output_activation {
             Activation::Identity => OutputKind::Identity,
             _ => OutputKind::Sigmoid,
@@ -312,25 +290,11 @@ impl Config {
         let training = &mut config.training;
         training.epochs = Some(resolved.epochs);
         training.batch = Some(batch);
-        training.loss = Some(resolved.loss);
         training.lr = Some(resolved.lr);
-        training.schedule = Some(resolved.schedule);
+        training.fill_schedule(resolved.schedule);
         training.seed = Some(resolved.seed);
-        match resolved.optimizer {
-            Optimizer::Sgd { momentum, weight_decay } => {
-                training.optimizer = Some(OptimizerKind::Sgd);
-                training.momentum = Some(momentum);
-                training.weight_decay = Some(weight_decay);
-                (training.beta1, training.beta2, training.epsilon) = (None, None, None);
-            }
-            Optimizer::Adam { beta1, beta2, epsilon, weight_decay } => {
-                training.optimizer = Some(OptimizerKind::Adam);
-                training.momentum = None;
-                training.weight_decay = Some(weight_decay);
-                (training.beta1, training.beta2, training.epsilon) =
-                    (Some(beta1), Some(beta2), Some(epsilon));
-            }
-        }
+        training.fill_loss(resolved.loss);
+        training.fill_optimizer(resolved.optimizer);
         config.output.snapshot_every = Some(resolved.snapshot_every);
         config.output.measure_every = Some(resolved.measure_every);
         config.output.keep = Some(resolved.keep);
@@ -344,13 +308,5 @@ fn positive(field: &'static str, value: Option<u64>) -> Result<Option<u64>, Conf
     match value {
         Some(0) => Err(bad(field, 0, "give a number from 1 on")),
         other => Ok(other),
-    }
-}
-
-fn below_one(field: &'static str, value: f64) -> Result<f64, ConfigError> {
-    if (0.0..1.0).contains(&value) {
-        Ok(value)
-    } else {
-        Err(bad(field, value, "give a number from 0 to below 1"))
     }
 }

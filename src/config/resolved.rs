@@ -1,7 +1,7 @@
 //! A run with every default filled in and every value checked.
 
 use super::{CheckpointEvery, Config, DeviceConfig, Keep};
-use crate::backend::{DeviceRequest, Job};
+use crate::backend::{DeviceRequest, Job, JobOptions};
 use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Schedule};
 use crate::picture::Picture;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Resolved {
     pub epochs: u64,
     /// What is minimised.
     pub loss: Loss,
+    /// Refinements of the training.
+    pub options: JobOptions,
     /// The update rule.
     pub optimizer: Optimizer,
     /// Learning rate of the first step.
@@ -56,6 +58,7 @@ impl Resolved {
             loss: self.loss,
             optimizer: self.optimizer,
             batch_size: self.batch_size,
+            options: self.options.clone(),
         }
     }
 

@@ -2,10 +2,10 @@
 //! `--help`. A new setting needs a field here and a use in `resolve.rs`.
 
 use super::{
-    ActivationKind, BackendChoice, BatchSize, CheckpointEvery, EncodingKind, Keep, OptimizerKind, OutputKind,
-    PictureSize, Sigma,
+    ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, Keep, LossKind,
+    OptimizerKind, OutputKind, PictureSize, Sigma,
 };
-use crate::model::{Coords, Holdout, Init, Loss, Schedule};
+use crate::model::{Coords, Holdout, Init, ScheduleKind};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -88,13 +88,19 @@ section! {
         /// Between the layers [default: relu]
         #[arg(long)]
         pub activation: ActivationKind,
-        /// Angular frequency of sine [default: 30]
+        /// Angular frequency of sine, finer and gabor [default: 30; gabor 2]
         #[arg(long, value_name = "F")]
         pub w0: f32,
+        /// Width of gaussian; one over the width of gabor's envelope [default: 0.5; gabor 1]
+        #[arg(long, value_name = "F")]
+        pub scale: f32,
+        /// Of leaky-relu below 0 [default: 0.01]
+        #[arg(long, value_name = "F")]
+        pub slope: f32,
         /// After the last layer [default: sigmoid; identity for HDR]
         #[arg(id = "output_activation", long = "output-activation", value_name = "ACTIVATION")]
         pub output: OutputKind,
-        /// How initial weights are drawn [default: he-normal, or siren with sine]
+        /// How initial weights are drawn [default: by activation, he-normal for relu]
         #[arg(long)]
         pub init: Init,
     }
@@ -113,29 +119,49 @@ section! {
         pub batch: BatchSize,
         /// What is minimised [default: mse]
         #[arg(long)]
-        pub loss: Loss,
+        pub loss: LossKind,
+        /// Where huber turns from a square into a line [default: 0.1]
+        #[arg(long, value_name = "F")]
+        pub delta: f32,
+        /// Factor on the loss of each channel, such as 1,1,1,0.5 [default: 1 for each]
+        #[arg(long, value_name = "W,W,..")]
+        pub channel_weights: ChannelWeights,
         /// The update rule [default: adam]
         #[arg(long)]
         pub optimizer: OptimizerKind,
-        /// Learning rate of the first step [default: Adam 5e-3, with sine 5e-4; SGD 0.1]
+        /// Learning rate of the first step [default: by optimizer and activation, Adam 5e-3 with
+        /// relu, 5e-4 with sine; SGD 0.1]
         #[arg(long, value_name = "F")]
         pub lr: f64,
         /// How the learning rate moves over the run [default: cosine]
         #[arg(long)]
-        pub schedule: Schedule,
-        /// Momentum of SGD [default: 0]
+        pub schedule: ScheduleKind,
+        /// Steps in which the learning rate rises to --lr [default: 0; one-cycle: 30% of the run]
+        #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
+        pub warmup: u64,
+        /// Where the cosine schedules end [default: 0]
+        #[arg(long, value_name = "F")]
+        pub min_lr: f64,
+        /// Steps between restarts of cosine-restarts and drops of step [default: a quarter of the run]
+        #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=TOML_MAX))]
+        pub cycle: u64,
+        /// What exponential leaves of the learning rate at its end, step after each drop [default: 0.01;
+        /// step 0.1]
+        #[arg(long, value_name = "F")]
+        pub decay: f64,
+        /// Momentum of SGD [default: 0; nesterov 0.9]
         #[arg(long, value_name = "F")]
         pub momentum: f64,
-        /// Decoupled weight decay for Adam, L2 penalty for SGD [default: 0]
+        /// Decoupled weight decay, or L2 penalty for sgd and nesterov [default: 0; adamw 0.01]
         #[arg(long, value_name = "F")]
         pub weight_decay: f64,
-        /// Adam's decay of the first moment [default: 0.9]
+        /// Decay of the first moment of Adam and its kin [default: 0.9]
         #[arg(long, value_name = "F")]
         pub beta1: f64,
-        /// Adam's decay of the second moment [default: 0.999]
+        /// Decay of the second moment [default: 0.999; lion 0.99]
         #[arg(long, value_name = "F")]
         pub beta2: f64,
-        /// Adam's epsilon [default: 1e-8]
+        /// Epsilon of Adam and its kin [default: 1e-8]
         #[arg(long, value_name = "F")]
         pub epsilon: f64,
         /// Frequencies, initial weights and sample order follow from it [default: 0]

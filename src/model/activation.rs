@@ -1,88 +1,87 @@
 //! Activation functions and their exact derivatives, from the pre-activation z.
 
-use super::Real;
-use std::f64::consts::TAU;
+mod finer;
+mod gabor;
+mod gaussian;
+mod gelu;
+mod identity;
+mod leaky_relu;
+mod relu;
+mod sigmoid;
+mod silu;
+mod sine;
+mod softplus;
+mod tanh;
 
-/// The non-linearity after a dense layer.
+pub use sine::turns_per_unit;
+
+use super::Arithmetic;
+use super::family::family;
+
+/// An activation's formula.
 ///
-/// Each has a twin in `shaders/activation/` with the functions `activation` and
-/// `activation_derivative`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Activation {
-    /// z
-    Identity,
-    /// max(z, 0); the derivative at 0 is 0, as in PyTorch.
-    Relu,
-    /// sin(w0 z), Sitzmann et al. 2020 (SIREN), equation 5.
-    Sine {
-        /// Angular frequency w0 in radians per unit of z.
-        w0: f32,
-    },
+/// Its twin in `shaders/activation/` has the functions `activation` and `activation_derivative`.
+pub trait Formula: Copy {
+    /// f(z) and df/dz, sharing what they have in common.
+    fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T);
+}
+
+family! {
+    ($) activations, visitor Visitor of Formula;
+    /// The non-linearity after a dense layer.
+    pub enum Activation: f32;
+    /// Activations by name.
+    pub enum ActivationKind;
+    /// max(z, 0); the derivative at 0 is 0, as in PyTorch
+    Relu "relu" in relu,
+    /// max(z, slope z)
+    LeakyRelu { slope = 0.01 } "leaky-relu" in leaky_relu,
+    /// GELU, in the form with tanh
+    Gelu "gelu" in gelu,
+    /// z sigmoid(z)
+    Silu "silu" in silu,
+    /// ln(1 + e^z)
+    Softplus "softplus" in softplus,
+    /// sin(w0 z), as in SIREN
+    Sine { w0 = 30.0 } "sine" in sine,
+    /// sin(w0 (|z| + 1) z), as in FINER
+    Finer { w0 = 30.0 } "finer" in finer,
+    /// exp(-z^2 / (2 scale^2))
+    Gaussian { scale = 0.5 } "gaussian" in gaussian,
+    /// cos(w0 z) exp(-(scale z)^2), as in WIRE
+    Gabor { w0 = 2.0, scale = 1.0 } "gabor" in gabor,
+    /// tanh z
+    Tanh "tanh" in tanh,
     /// 1 / (1 + e^-z)
-    Sigmoid,
+    Sigmoid "sigmoid" in sigmoid,
+    /// z, no activation
+    Identity "identity" in identity,
 }
 
 impl Activation {
-    /// The name used in configurations and file names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Relu => "relu",
-            Self::Sine { .. } => "sine",
-            Self::Sigmoid => "sigmoid",
-        }
-    }
-
     /// f(z)
     #[inline(always)]
-    pub fn value<T: Real>(self, z: T) -> T {
-        match self {
-            Self::Identity => z,
-            Self::Relu => z.max(T::zero()),
-            Self::Sine { w0 } => (z * turns_per_unit(w0)).sin_cos_turns().0,
-            Self::Sigmoid => T::one() / (T::one() + (-z).exp_fast()),
-        }
-    }
-
-    /// f(z) and df/dz, sharing what they have in common.
-    #[inline(always)]
-    pub fn value_and_derivative<T: Real>(self, z: T) -> (T, T) {
-        match self {
-            Self::Sine { w0 } => {
-                let (sine, cosine) = (z * turns_per_unit(w0)).sin_cos_turns();
-                (sine, T::from_f32(w0) * cosine)
-            }
-            Self::Sigmoid => {
-                let p = self.value(z);
-                (p, p * (T::one() - p))
-            }
-            Self::Identity | Self::Relu => (self.value(z), self.derivative(z)),
-        }
+    pub fn value<T: Arithmetic>(self, z: T) -> T {
+        self.value_and_derivative(z).0
     }
 
     /// df/dz at z
     #[inline(always)]
-    pub fn derivative<T: Real>(self, z: T) -> T {
-        match self {
-            Self::Identity => T::one(),
-            Self::Relu => {
-                if z > T::zero() {
-                    T::one()
-                } else {
-                    T::zero()
-                }
-            }
-            Self::Sine { w0 } => T::from_f32(w0) * (z * turns_per_unit(w0)).sin_cos_turns().1,
-            Self::Sigmoid => {
-                let p = self.value(z);
-                p * (T::one() - p)
+    pub fn derivative<T: Arithmetic>(self, z: T) -> T {
+        self.value_and_derivative(z).1
+    }
+
+    /// f(z) and df/dz
+    #[inline(always)]
+    pub fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T) {
+        struct At<T>(T);
+        impl<T: Arithmetic> Visitor for At<T> {
+            type Output = (T, T);
+            #[inline(always)]
+            fn visit<F: Formula>(self, formula: F) -> (T, T) {
+                formula.value_and_derivative(self.0)
             }
         }
+        self.visit(At(z))
     }
-}
-
-/// w0 / 2 pi: what turns a pre-activation into a phase in turns.
-#[inline(always)]
-pub fn turns_per_unit<T: Real>(w0: f32) -> T {
-    T::of(f64::from(w0) / TAU)
 }

@@ -1,6 +1,6 @@
 //! Initial weights, drawn on the host so that every backend starts from the same ones.
 
-use super::{Activation, Model};
+use super::Model;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -53,10 +53,7 @@ impl Init {
                 (bound, bound)
             }
             Self::Siren => {
-                let w0 = match model.network.activation {
-                    Activation::Sine { w0 } => f64::from(w0),
-                    _ => 1.0,
-                };
+                let w0 = model.network.activation.param("w0").map_or(1.0, f64::from);
                 let bound = if layer == 0 { fan_in.recip() } else { (6.0 / fan_in).sqrt() / w0 };
                 (Spread::Uniform(bound), Spread::Uniform(fan_in.recip().sqrt()))
             }

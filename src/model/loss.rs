@@ -1,20 +1,60 @@
 //! Losses: what training minimises.
 
-/// A loss over predictions p and targets t, both (batch, channels), reported as the mean over
-/// samples and channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Loss {
-    /// mean (p - t)^2
-    Mse,
+mod half_mse;
+mod huber;
+mod l1;
+mod log_cosh;
+mod mse;
+mod relative_l2;
+mod smape;
+
+use super::Arithmetic;
+use super::family::family;
+
+/// A loss's formula, for one prediction p and its target t.
+///
+/// Its twin in `shaders/loss/` has the functions `loss` and `loss_derivative`.
+pub trait Formula: Copy {
+    /// l(p, t) and dl/dp.
+    fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T);
+}
+
+family! {
+    ($) losses, visitor Visitor of Formula;
+    /// A loss over predictions p and targets t, both (batch, channels), reported as the mean over
+    /// samples and channels.
+    pub enum Loss: f32;
+    /// Losses by name.
+    pub enum LossKind;
+    /// (p - t)^2
+    Mse "mse" in mse,
+    /// 0.5 (p - t)^2
+    HalfMse "half-mse" in half_mse,
+    /// |p - t|
+    L1 "l1" in l1,
+    /// Quadratic within delta of the target, linear beyond
+    Huber { delta = 0.1 } "huber" in huber,
+    /// ln cosh(p - t): quadratic near the target, linear far away
+    LogCosh "log-cosh" in log_cosh,
+    /// (p - t)^2 / (p^2 + 0.01), for HDR
+    RelativeL2 "relative-l2" in relative_l2,
+    /// |p - t| over the mean of |p| and |t|, for HDR
+    Smape "smape" in smape,
 }
 
 impl Loss {
-    /// The name used in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mse => "mse",
+    /// l(p, t) and dl/dp
+    #[inline(always)]
+    pub fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T) {
+        struct At<T>(T, T);
+        impl<T: Arithmetic> Visitor for At<T> {
+            type Output = (T, T);
+            #[inline(always)]
+            fn visit<F: Formula>(self, formula: F) -> (T, T) {
+                formula.value_and_derivative(self.0, self.1)
+            }
         }
+        self.visit(At(p, t))
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod activation;
 pub mod attenuation;
 pub mod encoding;
+mod family;
 pub mod init;
 pub mod loss;
 pub mod network;
@@ -15,16 +16,16 @@ pub mod real;
 pub mod sampling;
 pub mod schedule;
 
-pub use activation::Activation;
+pub use activation::{Activation, ActivationKind};
 pub use attenuation::{Footprint, PixelFilter};
 pub use encoding::{Encoding, EncodingSpec};
 pub use init::Init;
-pub use loss::Loss;
+pub use loss::{Loss, LossKind};
 pub use network::{LayerShape, Mlp, ParamLayout};
-pub use optimizer::Optimizer;
-pub use real::Real;
+pub use optimizer::{Optimizer, OptimizerKind};
+pub use real::{Arithmetic, Real};
 pub use sampling::{Coords, Holdout, Raster, SampleSet, Shuffle};
-pub use schedule::Schedule;
+pub use schedule::{Schedule, ScheduleKind};
 
 /// A coordinate network without its weights: how a position becomes a colour.
 #[derive(Clone, Debug, PartialEq)]

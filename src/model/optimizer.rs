@@ -1,42 +1,91 @@
-//! Optimisers as data: the update rule and its constants.
+//! Optimisers: how gradients become a change of the parameters.
 
-/// How gradients g become a change of the parameters w, at learning rate `lr`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Optimizer {
-    /// g' = g + weight_decay w; v = momentum v + g' (v = g' at the first step); w -= lr v.
-    /// As `torch.optim.SGD`. With momentum 0 there is no velocity.
-    Sgd {
-        /// 0 for plain SGD.
-        momentum: f64,
-        /// L2 penalty, added to the gradient.
-        weight_decay: f64,
-    },
-    /// Kingma and Ba 2015, algorithm 1, with the decoupled decay of Loshchilov and Hutter 2019,
-    /// algorithm 2: w -= lr weight_decay w, then w -= lr m^ / (sqrt(v^) + epsilon).
-    Adam {
-        /// Decay of the first moment.
-        beta1: f64,
-        /// Decay of the second moment.
-        beta2: f64,
-        /// Added to the square root of the second moment.
-        epsilon: f64,
-        /// Decoupled decay.
-        weight_decay: f64,
-    },
+mod adabelief;
+mod adam;
+mod lion;
+mod nesterov;
+mod sgd;
+
+use super::Arithmetic;
+use super::family::family;
+
+/// What a rule needs of a step, worked out on the host in f64 and rounded once.
+pub type Factors = [f64; 4];
+
+/// An update rule for one parameter w with gradient g and the moments m it keeps.
+///
+/// Its twin in `shaders/optimizer/` has the function `update`.
+pub trait Formula: Copy {
+    /// Moments it keeps, at most 2.
+    fn n_moments(self) -> usize;
+    /// Constants its shader declares with `override`.
+    fn constants(self) -> Vec<(&'static str, f64)>;
+    /// What changes from step to step; `index` counts from 0.
+    fn factors(self, index: u64, lr: f64) -> Factors;
+    /// The new w and m. Moments it does not keep are 0.
+    fn update<T: Arithmetic>(self, factors: [T; 4], w: T, g: T, m: [T; 2]) -> (T, [T; 2]);
+}
+
+family! {
+    ($) optimizers, visitor Visitor of Formula;
+    /// An update rule and its constants.
+    pub enum Optimizer: f64;
+    /// Update rules by name.
+    pub enum OptimizerKind;
+    /// Stochastic gradient descent, with --momentum if you like
+    Sgd { momentum = 0.0, weight_decay = 0.0 } "sgd" in sgd,
+    /// Gradient descent with Nesterov's momentum
+    Nesterov { momentum = 0.9, weight_decay = 0.0 } "nesterov" in nesterov,
+    /// Adam
+    Adam { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0 } "adam" in adam,
+    /// Adam with a decoupled weight decay of 0.01
+    AdamW { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01 } "adamw" in adam,
+    /// Adam that trusts gradients that are as expected
+    AdaBelief { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-16, weight_decay = 0.0 } "adabelief" in adabelief,
+    /// Steps of one size in the direction of the sign
+    Lion { beta1 = 0.9, beta2 = 0.99, weight_decay = 0.0 } "lion" in lion,
 }
 
 impl Optimizer {
     /// Moment buffers it keeps: 0 for plain SGD, 1 with momentum, 2 for Adam.
-    pub fn n_moments(&self) -> usize {
-        match self {
-            Self::Sgd { momentum, .. } => usize::from(*momentum != 0.0),
-            Self::Adam { .. } => 2,
-        }
+    pub fn n_moments(self) -> usize {
+        self.visit(CountMoments)
+    }
+
+    /// Constants its shader declares with `override`.
+    pub fn constants(self) -> Vec<(&'static str, f64)> {
+        self.visit(Constants)
+    }
+
+    /// What its kernel needs of step `index`, from 0.
+    pub fn factors(self, index: u64, lr: f64) -> Factors {
+        self.visit(FactorsAt(index, lr))
     }
 }
 
-/// Adam's bias corrections at step `index` (from 0): 1 - beta1^t and sqrt(1 - beta2^t), t = index + 1.
-pub fn adam_corrections(beta1: f64, beta2: f64, index: u64) -> (f64, f64) {
-    let t = (index + 1) as f64;
-    (1.0 - beta1.powf(t), (1.0 - beta2.powf(t)).sqrt())
+struct CountMoments;
+
+impl Visitor for CountMoments {
+    type Output = usize;
+    fn visit<F: Formula>(self, formula: F) -> usize {
+        formula.n_moments()
+    }
+}
+
+struct Constants;
+
+impl Visitor for Constants {
+    type Output = Vec<(&'static str, f64)>;
+    fn visit<F: Formula>(self, formula: F) -> Self::Output {
+        formula.constants()
+    }
+}
+
+struct FactorsAt(u64, f64);
+
+impl Visitor for FactorsAt {
+    type Output = Factors;
+    fn visit<F: Formula>(self, formula: F) -> Factors {
+        formula.factors(self.0, self.1)
+    }
 }

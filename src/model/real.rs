@@ -2,34 +2,98 @@
 
 use std::f64::consts::TAU;
 use std::fmt::Debug;
-use std::ops::{AddAssign, MulAssign, SubAssign};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-/// A floating-point type the CPU path can compute in.
+/// What formulas are written in: activations, losses and update rules.
 ///
-/// Elementary functions are here so that f32 can use short polynomials that vectorise while
-/// f64, the reference, uses the standard library.
-pub trait Real:
-    num_traits::Float + AddAssign + SubAssign + MulAssign + Debug + Default + Send + Sync + 'static
+/// Elementary functions are here so that f32 can use short polynomials that vectorise while f64,
+/// the reference, uses the standard library. The GPU's tolerances come from a third type, which
+/// carries an error bound through the same formula (`backend/gpu/tolerance.rs`).
+pub trait Arithmetic:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// The nearest value to `x`.
     fn of(x: f64) -> Self;
+    /// |x|
+    fn abs(self) -> Self;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// (sin 2 pi t, cos 2 pi t) for `t = self` in turns.
+    fn sin_cos_turns(self) -> (Self, Self);
+    /// e to the power of `self`, which formulas keep at 0 or below.
+    fn exp_fast(self) -> Self;
+    /// ln(1 + x) for x from -0.25 to 1.
+    fn ln_1p_fast(self) -> Self;
+    /// `yes` where `self` is above 0, else `no`. Both are computed, so that loops vectorise.
+    fn if_positive(self, yes: Self, no: Self) -> Self;
+
+    /// 0
+    #[inline(always)]
+    fn zero() -> Self {
+        Self::of(0.0)
+    }
+    /// 1
+    #[inline(always)]
+    fn one() -> Self {
+        Self::of(1.0)
+    }
+    /// max(x, 0)
+    #[inline(always)]
+    fn relu(self) -> Self {
+        self.if_positive(self, Self::zero())
+    }
+    /// The sign: 1 above 0, -1 below, 0 at 0.
+    #[inline(always)]
+    fn sign(self) -> Self {
+        self.if_positive(Self::one(), (-self).if_positive(-Self::one(), Self::zero()))
+    }
+}
+
+/// A floating-point type the CPU path can compute in.
+pub trait Real:
+    Arithmetic + PartialOrd + AddAssign + SubAssign + MulAssign + Debug + Default + Send + Sync + 'static
+{
     /// `x` widened.
     fn from_f32(x: f32) -> Self;
     /// Widened to f64.
     fn as_f64(self) -> f64;
     /// Rounded to f32.
     fn as_f32(self) -> f32;
-    /// (sin 2 pi t, cos 2 pi t) for `t = self` in turns.
-    fn sin_cos_turns(self) -> (Self, Self);
-    /// e to the power of `self`.
-    fn exp_fast(self) -> Self;
 }
 
-impl Real for f64 {
+impl Arithmetic for f64 {
     #[inline(always)]
     fn of(x: f64) -> Self {
         x
     }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.abs()
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.sqrt()
+    }
+    #[inline(always)]
+    fn sin_cos_turns(self) -> (Self, Self) {
+        // Reducing in turns first is exact and keeps sin and cos accurate for large phases.
+        (TAU * (self - self.round())).sin_cos()
+    }
+    #[inline(always)]
+    fn exp_fast(self) -> Self {
+        self.exp()
+    }
+    #[inline(always)]
+    fn ln_1p_fast(self) -> Self {
+        self.ln_1p()
+    }
+    #[inline(always)]
+    fn if_positive(self, yes: Self, no: Self) -> Self {
+        if self > 0.0 { yes } else { no }
+    }
+}
+
+impl Real for f64 {
     #[inline(always)]
     fn from_f32(x: f32) -> Self {
         f64::from(x)
@@ -41,15 +105,6 @@ impl Real for f64 {
     #[inline(always)]
     fn as_f32(self) -> f32 {
         self as f32
-    }
-    #[inline(always)]
-    fn sin_cos_turns(self) -> (Self, Self) {
-        // Reducing in turns first is exact and keeps sin and cos accurate for large phases.
-        (TAU * (self - self.round())).sin_cos()
-    }
-    #[inline(always)]
-    fn exp_fast(self) -> Self {
-        self.exp()
     }
 }
 
@@ -71,11 +126,20 @@ fn sin_quarter(r: f32) -> f32 {
     r * (c0 + s * (c1 + s * (c2 + s * (c3 + s * (c4 + s * c5)))))
 }
 
-impl Real for f32 {
-    #[inline(always)]
-    fn of(x: f64) -> Self {
-        x as f32
+/// ln(1 + x) = 2 atanh(s) with s = x / (2 + x), the series to the thirteenth power: the rest is
+/// below 2e-8 of it for |s| <= 1/3. The same in `shaders/header.wgsl`.
+#[inline(always)]
+pub fn ln_1p_series<T: Arithmetic>(x: T) -> T {
+    let s = x / (T::of(2.0) + x);
+    let q = s * s;
+    let mut sum = T::of(1.0 / 13.0);
+    for n in [11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
+        sum = sum * q + T::of(1.0 / n);
     }
+    T::of(2.0) * s * sum
+}
+
+impl Real for f32 {
     #[inline(always)]
     fn from_f32(x: f32) -> Self {
         x
@@ -87,6 +151,29 @@ impl Real for f32 {
     #[inline(always)]
     fn as_f32(self) -> f32 {
         self
+    }
+}
+
+impl Arithmetic for f32 {
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.abs()
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.sqrt()
+    }
+    #[inline(always)]
+    fn ln_1p_fast(self) -> Self {
+        ln_1p_series(self)
+    }
+    #[inline(always)]
+    fn if_positive(self, yes: Self, no: Self) -> Self {
+        if self > 0.0 { yes } else { no }
     }
     #[inline(always)]
     fn sin_cos_turns(self) -> (Self, Self) {
@@ -130,6 +217,11 @@ mod tests {
             let x = i as f32 * 4e-4;
             let e = f64::from(x).exp();
             assert!((f64::from(x.exp_fast()) / e - 1.0).abs() < 4e-7, "e^{x}: {} not {e}", x.exp_fast());
+            let x = (i + 100_000) as f32 / 240_000.0; // -0.42 to 1.25
+            if (-0.25..=1.0).contains(&x) && x != 0.0 {
+                let (found, exact) = (f64::from(x.ln_1p_fast()), f64::from(x).ln_1p());
+                assert!((found / exact - 1.0).abs() < 5e-7, "ln(1 + {x}): {found} not {exact}");
+            }
         }
     }
 }

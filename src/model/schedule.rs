@@ -2,27 +2,151 @@
 
 use std::f64::consts::PI;
 
-/// How the learning rate moves from its first value over `n_steps` steps.
+/// Schedules by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Schedule {
-    /// lr
+pub enum ScheduleKind {
+    /// The same throughout
     Constant,
-    /// lr (1 + cos(pi t / n_steps)) / 2: from lr to 0. Loshchilov and Hutter 2017, equation 5,
-    /// one cycle.
+    /// Half a cosine down to --min-lr
     Cosine,
-    /// lr 0.01^(t / n_steps): down to a hundredth.
+    /// Cosines of --cycle steps, each after a warm-up of --warmup steps
+    CosineRestarts,
+    /// By the same factor each step, down to --decay of the first
     Exponential,
+    /// Times --decay every --cycle steps
+    Step,
+    /// Up for --warmup steps and down to almost nothing
+    OneCycle,
 }
 
+/// How the learning rate moves. Steps t count from 0; n is the run's number of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// Its form.
+    pub kind: ScheduleKind,
+    /// w: the rate rises for this many steps; what the form says follows over the other n - w.
+    pub warmup: u64,
+    /// Where cosines end.
+    pub min_lr: f64,
+    /// Steps of a cycle of restarts, warm-up included, or between drops.
+    pub cycle: u64,
+    /// What is left of the rate: at the end for `Exponential`, after each drop for `Step`.
+    pub decay: f64,
+}
+
+/// Share of a one-cycle run that rises, where nothing else is said, as `torch`'s `OneCycleLR`.
+pub const ONE_CYCLE_RISE: f64 = 0.3;
+
 impl Schedule {
+    /// One of `kind` without warm-up, with cosines that end at 0.
+    pub fn new(kind: ScheduleKind) -> Self {
+        let decay = if kind == ScheduleKind::Step { 0.1 } else { 0.01 };
+        Self { kind, warmup: 0, min_lr: 0.0, cycle: u64::MAX, decay }
+    }
+
     /// Learning rate of step `index` (from 0) out of `n_steps`.
-    pub fn lr(self, initial: f64, index: u64, n_steps: u64) -> f64 {
-        let progress = index as f64 / n_steps.max(1) as f64;
-        match self {
-            Self::Constant => initial,
-            Self::Cosine => initial * 0.5 * (1.0 + (PI * progress.min(1.0)).cos()),
-            Self::Exponential => initial * 0.01_f64.powf(progress),
+    ///
+    /// Constant: lr. Cosine: min + (lr - min) (1 + cos(pi t / n)) / 2, Loshchilov and Hutter 2017,
+    /// equation 5. CosineRestarts: the same over each cycle, which begins with a line from min to
+    /// lr. Exponential: lr decay^(t / n). Step: lr decay^floor(t / cycle). OneCycle: half a cosine
+    /// from lr / 25 to lr, then one to lr / 250,000 (Smith and Topin 2018, as `torch` has it).
+    pub fn lr(&self, lr: f64, index: u64, n_steps: u64) -> f64 {
+        match self.kind {
+            ScheduleKind::CosineRestarts => return self.restarts(lr, index),
+            ScheduleKind::OneCycle => return self.one_cycle(lr, index, n_steps),
+            _ if index < self.warmup => return lr * (index + 1) as f64 / self.warmup as f64,
+            _ => {}
+        }
+        let t = index - self.warmup;
+        let progress = t as f64 / n_steps.saturating_sub(self.warmup).max(1) as f64;
+        match self.kind {
+            ScheduleKind::Cosine => half_cosine(lr, self.min_lr, progress),
+            ScheduleKind::Exponential => lr * self.decay.powf(progress),
+            ScheduleKind::Step => lr * self.decay.powf((t / self.cycle.max(1)) as f64),
+            _ => lr,
+        }
+    }
+
+    fn restarts(&self, lr: f64, index: u64) -> f64 {
+        let t = index % self.cycle.max(1);
+        if t < self.warmup {
+            return self.min_lr + (lr - self.min_lr) * t as f64 / self.warmup as f64;
+        }
+        let falling = self.cycle.saturating_sub(self.warmup).max(1);
+        half_cosine(lr, self.min_lr, (t - self.warmup) as f64 / falling as f64)
+    }
+
+    fn one_cycle(&self, lr: f64, index: u64, n_steps: u64) -> f64 {
+        let last = n_steps.saturating_sub(1) as f64;
+        let peak = if self.warmup > 0 { self.warmup as f64 } else { ONE_CYCLE_RISE * n_steps as f64 - 1.0 };
+        let (t, first) = (index as f64, lr / 25.0);
+        if t < peak {
+            half_cosine(first, lr, t / peak)
+        } else {
+            half_cosine(lr, first / 1e4, (t - peak) / (last - peak).max(1.0))
+        }
+    }
+}
+
+/// From `first` at 0 to `last` at 1 and after.
+fn half_cosine(first: f64, last: f64, progress: f64) -> f64 {
+    last + (first - last) * 0.5 * (1.0 + (PI * progress.min(1.0)).cos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(schedule: Schedule, steps: &[u64]) -> Vec<f64> {
+        steps.iter().map(|&t| schedule.lr(2.0, t, 100)).collect()
+    }
+
+    fn assert_rates(schedule: Schedule, steps: &[u64], expected: &[f64]) {
+        for (t, (found, want)) in steps.iter().zip(rates(schedule, steps).iter().zip(expected)) {
+            assert!((found - want).abs() < 1e-12, "{schedule:?}: step {t} has {found}, not {want}");
+        }
+    }
+
+    #[test]
+    fn each_form_at_its_turning_points() {
+        let of = Schedule::new;
+        assert_rates(of(ScheduleKind::Constant), &[0, 99], &[2.0, 2.0]);
+        let cosine = Schedule { min_lr: 0.5, ..of(ScheduleKind::Cosine) };
+        assert_rates(cosine, &[0, 50, 100, 120], &[2.0, 1.25, 0.5, 0.5]);
+        assert_rates(of(ScheduleKind::Exponential), &[0, 50, 100], &[2.0, 0.2, 0.02]);
+        let step = Schedule { cycle: 30, ..of(ScheduleKind::Step) };
+        assert_rates(step, &[0, 29, 30, 60, 99], &[2.0, 2.0, 0.2, 0.02, 0.002]);
+    }
+
+    #[test]
+    fn warm_up_rises_in_a_line_and_the_form_follows() {
+        let cosine = Schedule { warmup: 20, ..Schedule::new(ScheduleKind::Cosine) };
+        assert_rates(cosine, &[0, 9, 19, 20, 60, 100], &[0.1, 1.0, 2.0, 2.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn restarts_begin_each_cycle_anew() {
+        let schedule =
+            Schedule { warmup: 5, min_lr: 1e-7, cycle: 50, ..Schedule::new(ScheduleKind::CosineRestarts) };
+        assert_rates(schedule, &[0, 5, 50, 55], &[1e-7, 2.0, 1e-7, 2.0]);
+        assert!(schedule.lr(2.0, 49, 100) < 0.01);
+    }
+
+    /// torch.optim.lr_scheduler.OneCycleLR(max_lr=2, total_steps=100).
+    #[test]
+    fn one_cycle_is_pytorchs() {
+        let torch = [
+            (0, 0.080_000_000_000_000_07),
+            (10, 0.590_327_896_928_201_5),
+            (29, 2.0),
+            (30, 1.998_993_070_569_048_6),
+            (64, 1.000_004),
+            (99, 8e-6),
+        ];
+        for (t, want) in torch {
+            let found = Schedule::new(ScheduleKind::OneCycle).lr(2.0, t, 100);
+            assert!((found / want - 1.0).abs() < 1e-12, "step {t} has {found}, not {want}");
         }
     }
 }

@@ -7,8 +7,8 @@
 //! | key | value |
 //! |---|---|
 //! | `format` | `afterimage model 1` |
-//! | `activation`, `output_activation` | `identity`, `relu`, `sine` or `sigmoid` |
-//! | `w0`, `output_w0` | the angular frequency, where the one above is `sine` |
+//! | `activation`, `output_activation` | a name of `model::Activation`, such as `relu` |
+//! | `w0`, `scale`, `slope`; `output_w0` and so on | the parameters of the one above, where it has them |
 //! | `coords` | `center` or `corner`: where pixels lie in the plane |
 //! | `width`, `height` | size of the picture it was trained on, in pixels |
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
@@ -78,8 +78,14 @@ pub enum ModelFileError {
 pub const FORMAT: &str = "afterimage model 1";
 
 /// Metadata keys that belong to fields of [`ModelFile`].
-const OWN_KEYS: [&str; 9] =
-    ["format", "activation", "w0", "output_activation", "output_w0", "coords", "width", "height", "depth"];
+const OWN_KEYS: [&str; 7] =
+    ["format", "activation", "output_activation", "coords", "width", "height", "depth"];
+
+/// Whether metadata `key` belongs to a field of [`ModelFile`].
+fn is_own(key: &str) -> bool {
+    let parameter = key.strip_prefix("output_").unwrap_or(key);
+    OWN_KEYS.contains(&key) || Activation::ALL.iter().any(|a| a.param(parameter).is_some())
+}
 
 const COORDS: [(Coords, &str); 2] = [(Coords::Center, "center"), (Coords::Corner, "corner")];
 const DEPTHS: [(Depth, &str); 3] = [(Depth::U8, "u8"), (Depth::U16, "u16"), (Depth::F32, "f32")];
@@ -158,17 +164,14 @@ impl ModelFile {
 
     fn all_metadata(&self) -> BTreeMap<String, String> {
         let mut all = self.metadata.clone();
-        all.retain(|key, _| !OWN_KEYS.contains(&key.as_str()));
+        all.retain(|key, _| !is_own(key));
         let mut set = |key: &str, value: String| all.insert(key.to_owned(), value);
         set("format", FORMAT.to_owned());
         let network = &self.model.network;
-        for (key, w0_key, activation) in [
-            ("activation", "w0", network.activation),
-            ("output_activation", "output_w0", network.output_activation),
-        ] {
-            set(key, activation.name().to_owned());
-            if let Activation::Sine { w0 } = activation {
-                set(w0_key, w0.to_string());
+        for (prefix, activation) in [("", network.activation), ("output_", network.output_activation)] {
+            set(&format!("{prefix}activation"), activation.name().to_owned());
+            for (name, value) in activation.params() {
+                set(&format!("{prefix}{name}"), value.to_string());
             }
         }
         set("coords", name_of(&COORDS, &self.coords).to_owned());

@@ -4,6 +4,9 @@
     pip install torch==2.13.0 numpy==2.4.6 safetensors==0.8.0
     python tests/golden/generate.py
 
+`formulas.safetensors` holds activations and losses with their derivatives at a row of points. Their
+parameters are float32 values.
+
 One file an encoding. Each holds the inputs (pixels, frequencies, initial weights, float32 values
 widened), the network's output, loss and gradients at the initial weights, and for each optimiser
 the losses of ten full-batch steps and the weights after them.
@@ -19,6 +22,7 @@ WIDTH, HEIGHT, HIDDEN, STEPS = 7, 5, 11, 10
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.3),
     "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
+    "nesterov": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.8, weight_decay=0.02, nesterov=True),
     "adam": lambda p: torch.optim.Adam(p, lr=1e-2),
     "adamw": lambda p: torch.optim.AdamW(p, lr=1e-2, betas=(0.85, 0.99), weight_decay=0.1),
 }
@@ -95,3 +99,49 @@ for name, frequencies in ENCODINGS.items():
     path = pathlib.Path(__file__).with_name(f"{name}.safetensors")
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path)
     print(path.name, path.stat().st_size, "bytes")
+
+F = torch.nn.functional
+ACTIVATIONS = {
+    "identity": lambda z: z,
+    "relu": torch.relu,
+    "leaky-relu": lambda z: F.leaky_relu(z, float(np.float32(0.01))),
+    "gelu": lambda z: F.gelu(z, approximate="tanh"),
+    "silu": F.silu,
+    "softplus": F.softplus,
+    "sine": lambda z: torch.sin(30 * z),
+    "finer": lambda z: torch.sin(30 * (z.abs() + 1) * z),
+    "gaussian": lambda z: torch.exp(-(z**2) / (2 * 0.5**2)),
+    "gabor": lambda z: torch.cos(2 * z) * torch.exp(-(z**2)),
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+LOSSES = {
+    "mse": lambda p, t: F.mse_loss(p, t, reduction="none"),
+    "half-mse": lambda p, t: 0.5 * F.mse_loss(p, t, reduction="none"),
+    "l1": lambda p, t: F.l1_loss(p, t, reduction="none"),
+    "huber": lambda p, t: F.huber_loss(p, t, reduction="none", delta=float(np.float32(0.1))),
+    "log-cosh": lambda p, t: torch.log(torch.cosh(p - t)),
+    "relative-l2": lambda p, t: (p - t) ** 2 / (p.detach() ** 2 + 0.01),
+    "smape": lambda p, t: (p - t).abs() / (0.5 * (p.detach().abs() + t.abs()) + 0.01),
+}
+
+
+def with_derivative(function, x):
+    x = x.clone().requires_grad_()
+    value = function(x)
+    value.sum().backward()
+    return value.detach().numpy(), x.grad.numpy()
+
+
+z = torch.linspace(-12, 12, 97, dtype=torch.float64)
+p = torch.linspace(-0.5, 2, 61, dtype=torch.float64)
+t = torch.tensor(generator.uniform(0, 1, 61))
+tensors = {"z": z.numpy(), "p": p.numpy(), "t": t.numpy()}
+for name, function in ACTIVATIONS.items():
+    tensors[f"{name}.value"], tensors[f"{name}.derivative"] = with_derivative(function, z)
+for name, function in LOSSES.items():
+    value, derivative = with_derivative(lambda p: function(p, t), p)
+    tensors[f"loss.{name}.value"], tensors[f"loss.{name}.derivative"] = value, derivative
+path = pathlib.Path(__file__).with_name("formulas.safetensors")
+save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path)
+print(path.name, path.stat().st_size, "bytes")

@@ -1,6 +1,6 @@
 //! Small jobs for the GPU tests.
 
-use afterimage::backend::Job;
+use afterimage::backend::{Job, JobOptions};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
     Shuffle, Step, TrainingState,
@@ -9,7 +9,7 @@ use afterimage::picture::{Picture, Pixels};
 use std::sync::Arc;
 
 /// A job's choices that tests vary.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     pub(crate) output_activation: Activation,
     pub(crate) optimizer: Optimizer,
     pub(crate) batch_size: u32,
+    pub(crate) loss: Loss,
+    pub(crate) options: JobOptions,
     pub(crate) init: Init,
 }
 
@@ -45,6 +47,8 @@ impl Setup {
             output_activation: Activation::Sigmoid,
             optimizer: ADAM,
             batch_size: 130,
+            loss: Loss::Mse,
+            options: JobOptions::default(),
             init: Init::HeNormal,
         }
     }
@@ -66,9 +70,10 @@ impl Setup {
             raster: picture.raster(Coords::Center),
             picture: Arc::new(picture),
             samples,
-            loss: Loss::Mse,
+            loss: self.loss,
             optimizer: self.optimizer,
             batch_size: self.batch_size.min(samples.len()),
+            options: self.options.clone(),
         }
     }
 

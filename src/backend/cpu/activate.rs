@@ -1,41 +1,56 @@
 //! Activations over whole matrices.
 
 use super::simd::vectorised;
+use crate::model::activation::{Formula, Visitor};
 use crate::model::{Activation, Real};
 
 /// Turns pre-activations into activations and derivatives: `a` receives f(z) and `z` is
 /// overwritten with f'(z), which is all the backward pass needs.
 pub fn activate_keeping_derivative<T: Real>(activation: Activation, z: &mut [T], a: &mut [T]) {
     assert_eq!(z.len(), a.len(), "one activation for each pre-activation");
+    vectorised(
+        #[inline(always)]
+        || activation.visit(KeepingDerivative { z, a }),
+    );
+}
+
+struct KeepingDerivative<'a, T> {
+    z: &'a mut [T],
+    a: &'a mut [T],
+}
+
+impl<T: Real> Visitor for KeepingDerivative<'_, T> {
+    type Output = ();
+
     #[inline(always)]
-    fn run<T: Real>(activation: Activation, z: &mut [T], a: &mut [T]) {
-        for (z, a) in z.iter_mut().zip(a) {
-            (*a, *z) = activation.value_and_derivative(*z);
+    fn visit<F: Formula>(self, f: F) {
+        for (z, a) in self.z.iter_mut().zip(self.a) {
+            (*a, *z) = f.value_and_derivative(*z);
         }
     }
-    // One loop each, so that the choice of activation is not made inside it.
-    vectorised(|| match activation {
-        Activation::Identity => run(Activation::Identity, z, a),
-        Activation::Relu => run(Activation::Relu, z, a),
-        Activation::Sine { w0 } => run(Activation::Sine { w0 }, z, a),
-        Activation::Sigmoid => run(Activation::Sigmoid, z, a),
-    });
 }
 
 /// Replaces pre-activations by activations.
 pub fn activate<T: Real>(activation: Activation, z: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || activation.visit(Values { z }),
+    );
+}
+
+struct Values<'a, T> {
+    z: &'a mut [T],
+}
+
+impl<T: Real> Visitor for Values<'_, T> {
+    type Output = ();
+
     #[inline(always)]
-    fn run<T: Real>(activation: Activation, z: &mut [T]) {
-        for z in z {
-            *z = activation.value(*z);
+    fn visit<F: Formula>(self, f: F) {
+        for z in self.z {
+            (*z, _) = f.value_and_derivative(*z);
         }
     }
-    vectorised(|| match activation {
-        Activation::Identity => {}
-        Activation::Relu => run(Activation::Relu, z),
-        Activation::Sine { w0 } => run(Activation::Sine { w0 }, z),
-        Activation::Sigmoid => run(Activation::Sigmoid, z),
-    });
 }
 
 /// dl_dz = dl_da f'(z), in place.

@@ -97,9 +97,7 @@ impl<T: Real> Pass<'_, T> {
         );
         self.forward(scratch, n);
         loss::loss_and_gradient(
-            job.loss,
-            self.model.network.output_activation,
-            step.n_samples as usize * channels,
+            &loss::Objective::new(job, step.n_samples as usize),
             &scratch.z[self.layout.layers.len() - 1][..n * channels],
             &scratch.targets[..n * channels],
             &mut scratch.dl_dz[..n * channels],

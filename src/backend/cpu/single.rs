@@ -128,8 +128,8 @@ fn outer_product<T: Real>(dl_dz: &[T], x: &[T], first: usize, out: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Job;
     use crate::backend::cpu::CpuTrainer;
+    use crate::backend::{Job, JobOptions};
     use crate::model::{
         Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, SampleSet, Shuffle,
     };
@@ -158,6 +158,7 @@ mod tests {
             loss: Loss::Mse,
             optimizer,
             batch_size: 1,
+            options: JobOptions::default(),
         }
     }
 

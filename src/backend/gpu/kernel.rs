@@ -7,8 +7,10 @@
 use super::ops;
 pub(super) use super::params::params_block;
 pub use super::params::{ParamsBlock, StepParams};
-use crate::model::Activation;
-use crate::model::activation::turns_per_unit;
+use crate::model::activation::{activations, turns_per_unit};
+use crate::model::loss::losses;
+use crate::model::optimizer::optimizers;
+use crate::model::{Activation, Loss, Optimizer};
 use bytemuck::Pod;
 
 /// A WGSL file: its path below `shaders/` and its text.
@@ -59,58 +61,86 @@ pub(super) const fn write(name: &'static str) -> Binding {
     Binding { name, access: Access::ReadWrite }
 }
 
-/// A kernel before its activation and constants are chosen.
+/// Which formulas of `model` a kernel is joined with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Composes {
+    /// None.
+    Nothing,
+    /// Any activation.
+    Activation,
+    /// A loss and an output activation.
+    Loss,
+    /// An update rule that keeps this many moments.
+    Optimizer(usize),
+}
+
+/// A kernel before its formulas are chosen.
 #[derive(Debug)]
 pub struct KernelDef {
     /// Stem of its shader.
     pub name: &'static str,
-    /// Files joined after `header.wgsl` and the activation.
+    /// Files joined after `header.wgsl` and the formulas.
     pub parts: &'static [Source],
-    /// Whether an activation is composed in.
-    pub uses_activation: bool,
+    /// Which formulas are joined in.
+    pub composes: Composes,
     /// Whether `@group(1) @binding(0)` holds [`StepParams`].
     pub uses_step: bool,
     /// Storage bindings in order.
     pub bindings: &'static [Binding],
     /// `@group(0) @binding(0)`.
     pub params: ParamsBlock,
-    /// Values for the shader's own override constants, used when it is verified.
-    pub example_constants: &'static [(&'static str, f64)],
     /// What it must compute.
     pub reference: fn(&Call) -> Vec<Expected>,
     /// Inputs to try.
     pub cases: fn(&Kernel) -> Vec<Case>,
 }
 
-/// A kernel that can be compiled: a definition with its activation and constants.
+/// A kernel that can be compiled: a definition with its formulas.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// What is common to all variants.
     pub def: &'static KernelDef,
-    /// The activation composed in; identity for kernels without one.
+    /// The activation joined in; identity for kernels without one.
     pub activation: Activation,
-    /// The shader's own override constants; the activation's are added.
-    pub constants: Vec<(&'static str, f64)>,
+    /// The loss joined in.
+    pub loss: Option<Loss>,
+    /// The update rule joined in.
+    pub optimizer: Option<Optimizer>,
 }
 
 impl PartialEq for Kernel {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.def, other.def)
             && self.activation == other.activation
-            && self.constants == other.constants
+            && self.loss == other.loss
+            && self.optimizer == other.optimizer
     }
 }
 
 const HEADER: Source = wgsl!("header.wgsl");
 
-/// Activations with their snippets and override constants.
-const ACTIVATIONS: [(Activation, Source); 4] = [
-    (Activation::Identity, wgsl!("activation/identity.wgsl")),
-    (Activation::Relu, wgsl!("activation/relu.wgsl")),
-    (Activation::Sine { w0: 30.0 }, wgsl!("activation/sine.wgsl")),
-    (Activation::Sigmoid, wgsl!("activation/sigmoid.wgsl")),
-];
+/// Makes a function from the name of a formula to its shader.
+macro_rules! snippets {
+    ($function:ident of $folder:literal: $($module:ident $name:literal)+) => {
+        fn $function(name: &str) -> Source {
+            match name {
+                $($name => Source {
+                    path: concat!($folder, "/", stringify!($module), ".wgsl"),
+                    text: include_str!(concat!(
+                        env!("CARGO_MANIFEST_DIR"), "/shaders/", $folder, "/", stringify!($module), ".wgsl"
+                    )),
+                },)+
+                _ => unreachable!("every formula has a row in its table"),
+            }
+        }
+    };
+}
+activations!(snippets, activation_source of "activation":);
+losses!(snippets, loss_source of "loss":);
+optimizers!(snippets, optimizer_source of "optimizer":);
 
+/// What may follow the last layer; losses are compiled for these.
+const OUTPUTS: [Activation; 2] = [Activation::Identity, Activation::Sigmoid];
 /// Every kernel there is.
 pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::SAMPLE,
@@ -121,55 +151,90 @@ pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::dense::BACKWARD_INPUT,
     &ops::dense::BACKWARD_WEIGHTS,
     &ops::dense::REDUCE_PARTIALS,
-    &ops::loss::MSE,
+    &ops::loss::LOSS,
     &ops::loss::REDUCE,
-    &ops::optimizer::SGD,
-    &ops::optimizer::MOMENTUM,
-    &ops::optimizer::ADAM,
+    &ops::optimizer::WITHOUT_MOMENTS,
+    &ops::optimizer::WITH_ONE_MOMENT,
+    &ops::optimizer::WITH_TWO_MOMENTS,
     &ops::predict::OUTPUT,
 ];
 
-/// Every kernel with every activation composed in.
+/// Update rules with constants that leave no term out.
+fn example_rules() -> Vec<Optimizer> {
+    let example = |name: &str| match name {
+        "momentum" => Some(0.9),
+        "weight_decay" => Some(0.01),
+        _ => None,
+    };
+    let plain = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.01 };
+    Optimizer::ALL.iter().map(|rule| rule.kind().with(example)).chain([plain]).collect()
+}
+
+/// Every kernel with every formula that can be joined in.
 pub fn kernels() -> Vec<Kernel> {
-    let variants = |def: &'static KernelDef| {
-        let n = if def.uses_activation { ACTIVATIONS.len() } else { 1 };
-        ACTIVATIONS[..n].iter().map(move |&(activation, _)| Kernel {
-            def,
-            activation,
-            constants: def.example_constants.to_vec(),
-        })
+    let variants = |def: &'static KernelDef| -> Vec<Kernel> {
+        match def.composes {
+            Composes::Nothing => vec![Kernel::plain(def)],
+            Composes::Activation => {
+                Activation::ALL.iter().map(|&a| Kernel::with_activation(def, a)).collect()
+            }
+            Composes::Loss => {
+                let one = |&loss| OUTPUTS.map(|output| Kernel::with_loss(def, loss, output));
+                Loss::ALL.iter().flat_map(one).collect()
+            }
+            Composes::Optimizer(n_moments) => {
+                let rules = example_rules().into_iter().filter(|rule| rule.n_moments() == n_moments);
+                rules.map(|rule| Kernel::with_optimizer(def, rule)).collect()
+            }
+        }
     };
     DEFINITIONS.iter().flat_map(|def| variants(def)).collect()
 }
 
 impl Kernel {
-    /// A kernel without activation and constants.
+    /// A kernel without formulas.
     pub fn plain(def: &'static KernelDef) -> Self {
-        Self { def, activation: Activation::Identity, constants: Vec::new() }
+        Self { def, activation: Activation::Identity, loss: None, optimizer: None }
     }
 
-    /// A kernel with an activation composed in.
+    /// A kernel with an activation joined in.
     pub fn with_activation(def: &'static KernelDef, activation: Activation) -> Self {
-        Self { def, activation, constants: Vec::new() }
+        Self { activation, ..Self::plain(def) }
     }
 
-    /// `stem` or `stem.activation`.
+    /// A kernel with a loss and the output activation joined in.
+    pub fn with_loss(def: &'static KernelDef, loss: Loss, output: Activation) -> Self {
+        Self { activation: output, loss: Some(loss), ..Self::plain(def) }
+    }
+
+    /// A kernel with an update rule joined in.
+    pub fn with_optimizer(def: &'static KernelDef, optimizer: Optimizer) -> Self {
+        Self { optimizer: Some(optimizer), ..Self::plain(def) }
+    }
+
+    fn uses_activation(&self) -> bool {
+        matches!(self.def.composes, Composes::Activation | Composes::Loss)
+    }
+
+    /// The stem, then the names of its formulas, with dots between.
     pub fn name(&self) -> String {
-        if self.def.uses_activation {
-            format!("{}.{}", self.def.name, self.activation.name())
-        } else {
-            self.def.name.to_owned()
+        let mut names = vec![self.def.name];
+        names.extend(self.loss.map(Loss::name));
+        names.extend(self.optimizer.map(Optimizer::name));
+        if self.uses_activation() {
+            names.push(self.activation.name());
         }
+        names.join(".")
     }
 
     /// The files joined into its shader, in order.
     pub fn sources(&self) -> Vec<Source> {
         let mut sources = vec![HEADER];
-        if self.def.uses_activation {
-            let name = self.activation.name();
-            let snippet = ACTIVATIONS.iter().find(|(a, _)| a.name() == name);
-            sources.push(snippet.expect("every activation has a row in ACTIVATIONS").1);
+        if self.uses_activation() {
+            sources.push(activation_source(self.activation.name()));
         }
+        sources.extend(self.loss.map(|loss| loss_source(loss.name())));
+        sources.extend(self.optimizer.map(|rule| optimizer_source(rule.name())));
         sources.extend(self.def.parts);
         sources
     }
@@ -182,10 +247,12 @@ impl Kernel {
 
     /// Values of all override constants.
     pub fn override_constants(&self) -> Vec<(&'static str, f64)> {
-        let mut constants = self.constants.clone();
-        if let (true, Activation::Sine { w0 }) = (self.def.uses_activation, self.activation) {
-            constants.push(("w0", f64::from(w0)));
-            constants.push(("turns_per_unit", turns_per_unit::<f64>(w0)));
+        let mut constants = self.optimizer.map(Optimizer::constants).unwrap_or_default();
+        let widen = |(name, value): (&'static str, f32)| (name, f64::from(value));
+        constants.extend(self.loss.iter().flat_map(|loss| loss.params()).map(widen));
+        if self.uses_activation() {
+            constants.extend(self.activation.params().into_iter().map(widen));
+            constants.extend(self.activation.param("w0").map(|w0| ("turns_per_unit", turns_per_unit(w0))));
         }
         constants
     }
@@ -194,7 +261,7 @@ impl Kernel {
 /// One dispatch as its reference sees it: everything the kernel could read.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// The kernel with its constants.
+    /// The kernel with its formulas.
     pub kernel: &'a Kernel,
     /// The parameter block's bytes.
     pub params: &'a [u8],
@@ -218,12 +285,6 @@ impl Call<'_> {
     /// The first `len` floats of binding `n` from `start`, widened.
     pub fn f64s(&self, n: usize, start: usize, len: usize) -> Vec<f64> {
         self.f32s(n)[start..start + len].iter().map(|&v| f64::from(v)).collect()
-    }
-
-    /// The override constant `name`.
-    pub fn constant(&self, name: &str) -> f64 {
-        let found = self.kernel.constants.iter().find(|(n, _)| *n == name);
-        found.unwrap_or_else(|| panic!("{} has no constant {name}", self.kernel.name())).1
     }
 }
 

@@ -154,9 +154,7 @@ impl GpuBackend {
 }
 
 fn step_params(job: &Job, step: &Step) -> StepParams {
-    let mut params = StepParams::new(step, 0);
-    ops::optimizer::fill_factors(job.optimizer, step, &mut params);
-    params
+    StepParams::new(step, job.optimizer, 0)
 }
 
 impl Predict for GpuBackend {

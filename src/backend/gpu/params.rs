@@ -1,7 +1,6 @@
 //! Uniform blocks: `Pod` structs with the names and offsets of their fields.
 
-use crate::model::Step;
-use bytemuck::Zeroable;
+use crate::model::{Optimizer, Step};
 
 /// Declares a parameter block: a `Pod` struct and the names and offsets of its fields, which a test
 /// compares with the shader's struct.
@@ -49,32 +48,24 @@ params_block! {
         first_sample: u32,
         /// Slot of the loss ring.
         slot: u32,
-        /// Learning rate.
-        lr: f32,
-        /// Adam: lr / (1 - beta1^t).
-        step_size: f32,
-        /// Adam: 1 / sqrt(1 - beta2^t).
-        second_scale: f32,
-        /// Adam: 1 - lr weight_decay.
-        keep: f32,
+        /// Of the update rule, see [`Optimizer::factors`].
+        factors: [f32; 4],
         /// Low half of the step's number.
         index: u32,
     }
 }
 
 impl StepParams {
-    /// The sample order of `step`, which writes its loss to `slot`; the optimiser's factors are
-    /// filled in by [`fill_factors`](super::ops::optimizer::fill_factors).
-    pub fn new(step: &Step, slot: u32) -> Self {
+    /// Parameters of `step`, which writes its loss to `slot`.
+    pub fn new(step: &Step, optimizer: Optimizer, slot: u32) -> Self {
         Self {
             keys: step.shuffle.keys,
             half_bits: step.shuffle.half_bits,
             n_samples: step.shuffle.n,
             first_sample: step.first_sample,
             slot,
-            lr: step.lr as f32,
+            factors: optimizer.factors(step.index, step.lr).map(|factor| factor as f32),
             index: step.index as u32,
-            ..Self::zeroed()
         }
     }
 }

@@ -177,7 +177,7 @@ fn record_part(
         progress: b.progress,
         ring: b.ring,
     };
-    plan.dispatches.extend(loss::loss(job.loss, network.output_activation, part, loss_buffers, max_groups));
+    plan.dispatches.extend(loss::loss(job, part, loss_buffers, max_groups));
     for (index, range) in ranges.iter().enumerate().rev() {
         let layer = dense::Layer {
             range,

@@ -1,10 +1,16 @@
 //! How far a correct f32 result may lie from the f64 reference, term by term.
 
-use crate::model::Activation;
+use crate::model::real::ln_1p_series;
+use crate::model::{Activation, Arithmetic};
 use std::f64::consts::TAU;
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Unit roundoff of f32: the relative error of one rounding.
 pub const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+
+/// Relative error of a sum or a product: WGSL leaves the direction of rounding open, so the result
+/// may be either neighbour of the exact one.
+pub const NEIGHBOUR: f64 = 2.0 * ROUNDING;
 
 /// Division may be off by 2.5 units in the last place (WGSL, accuracy of built-in operations), each
 /// at most two roundings wide.
@@ -34,31 +40,134 @@ pub fn sin_turns(magnitude: f64, roundings: f64) -> f64 {
 
 /// Largest absolute error of `activation(z)` in WGSL.
 pub fn activation(activation: Activation, z: f64) -> f64 {
-    match activation {
-        Activation::Identity | Activation::Relu => 0.0,
-        Activation::Sine { w0 } => sin_turns((z * f64::from(w0) / TAU).abs(), 2.0),
-        Activation::Sigmoid => {
-            let p: f64 = activation.value(z);
-            // exp: 3 + 2 |z| units in the last place; then an addition and a division.
-            let exp = 2.0 * (3.0 + 2.0 * z.abs()) * ROUNDING;
-            // The argument is clamped at 87, and 1 / (1 + e^87) is about the smallest normal f32.
-            p * (1.0 - p) * exp + p * (ROUNDING + DIVISION) + 2.0 * FLUSH
-        }
-    }
+    activation.value(Bounded::exact(z)).error
 }
 
 /// Largest absolute error of `activation_derivative(z)` in WGSL.
-pub fn derivative(function: Activation, z: f64) -> f64 {
-    match function {
-        Activation::Identity | Activation::Relu => 0.0,
-        Activation::Sine { w0 } => {
-            let w0 = f64::from(w0).abs();
-            w0 * (sin_turns((z * w0 / TAU).abs(), 2.0) + ROUNDING)
+pub fn derivative(activation: Activation, z: f64) -> f64 {
+    activation.derivative(Bounded::exact(z)).error
+}
+
+/// An f64 value and how far the same formula in WGSL's f32 may lie from it.
+///
+/// Running error analysis (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition,
+/// section 3.3): each operation passes the errors of its operands on, to first order and beyond,
+/// and adds what WGSL allows for the operation itself. A formula of `model` evaluated in this type
+/// so gives its own tolerance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounded {
+    /// The value.
+    pub value: f64,
+    /// Bound of the absolute error.
+    pub error: f64,
+}
+
+impl Bounded {
+    /// What both sides have the same.
+    pub fn exact(value: f64) -> Self {
+        Self { value, error: 0.0 }
+    }
+
+    /// After an operation with relative error `relative`, whose operands brought in `inherited`.
+    fn rounded(value: f64, inherited: f64, relative: f64) -> Self {
+        Self { value, error: inherited + relative * (value.abs() + inherited) + FLUSH }
+    }
+}
+
+impl Add for Bounded {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        // Adding 0 is exact, and an exact sum of normal numbers is not flushed.
+        if other == Self::exact(0.0) {
+            return self;
         }
-        Activation::Sigmoid => {
-            let p: f64 = function.value(z);
-            // d(p (1 - p)) = (1 - 2p) dp, then the rounding of 1 - p and of the product.
-            activation(function, z) * (1.0 - 2.0 * p).abs().max(ROUNDING) + p * ROUNDING * 2.0
+        Self::rounded(self.value + other.value, self.error + other.error, NEIGHBOUR)
+    }
+}
+
+impl Neg for Bounded {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self { value: -self.value, ..self }
+    }
+}
+
+impl Sub for Bounded {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        self + -other
+    }
+}
+
+impl Mul for Bounded {
+    type Output = Self;
+    fn mul(self, other: Self) -> Self {
+        let inherited =
+            self.value.abs() * other.error + other.value.abs() * self.error + self.error * other.error;
+        Self::rounded(self.value * other.value, inherited, NEIGHBOUR)
+    }
+}
+
+impl Div for Bounded {
+    type Output = Self;
+    fn div(self, other: Self) -> Self {
+        let value = self.value / other.value;
+        let least = other.value.abs() - other.error;
+        let inherited =
+            if least > 0.0 { (self.error + value.abs() * other.error) / least } else { f64::INFINITY };
+        Self::rounded(value, inherited, DIVISION)
+    }
+}
+
+impl Arithmetic for Bounded {
+    /// Constants are rounded to f32 once.
+    fn of(x: f64) -> Self {
+        let is_f32 = f64::from(x as f32) == x;
+        Self { value: x, error: if is_f32 { 0.0 } else { x.abs() * ROUNDING } }
+    }
+
+    fn abs(self) -> Self {
+        Self { value: self.value.abs(), ..self }
+    }
+
+    fn sqrt(self) -> Self {
+        let value = self.value.sqrt();
+        // A root moves most below its argument, and a little more above one that may be 0.
+        let below = value - (self.value - self.error).max(0.0).sqrt();
+        let above = (self.value + self.error).sqrt() - value;
+        Self::rounded(value, below.max(above), SQUARE_ROOT)
+    }
+
+    fn sin_cos_turns(self) -> (Self, Self) {
+        let (sine, cosine) = self.value.sin_cos_turns();
+        let error = SIN_POLYNOMIAL + TAU * self.error;
+        (Self { value: sine, error }, Self { value: cosine, error })
+    }
+
+    fn exp_fast(self) -> Self {
+        let value = self.value.exp();
+        // WGSL allows 3 + 2 |x| units in the last place, each at most two roundings wide.
+        let relative = 2.0 * (3.0 + 2.0 * self.value.abs()) * ROUNDING;
+        let inherited = if self.error > 0.0 { value * self.error.exp_m1() } else { 0.0 };
+        // Far below the smallest f32 nothing but the flush remains.
+        if value < FLUSH {
+            Self { value, error: 2.0 * FLUSH }
+        } else {
+            Self::rounded(value, inherited, relative)
         }
+    }
+
+    fn ln_1p_fast(self) -> Self {
+        let series = ln_1p_series(self);
+        let value = self.value.ln_1p();
+        Self { value, error: series.error + (series.value - value).abs() }
+    }
+
+    fn if_positive(self, yes: Self, no: Self) -> Self {
+        let (taken, other) = if self.value > 0.0 { (yes, no) } else { (no, yes) };
+        // Where the sign is not certain, the device may take the other branch.
+        let is_certain = self.error == 0.0 || self.value.abs() > self.error;
+        let apart = if is_certain { 0.0 } else { (taken.value - other.value).abs() + other.error };
+        Self { value: taken.value, error: taken.error.max(apart) }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading a model file that may be damaged or hostile.
 
-use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, OWN_KEYS};
+use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, is_own};
 use crate::model::{Activation, Encoding, Mlp, Model};
 use crate::read_file::{open_regular, read_at_most};
 use safetensors::tensor::TensorInfo;
@@ -65,9 +65,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
     if format != FORMAT {
         return Err(format!("its format is {format:?}; this version reads {FORMAT:?}"));
     }
-    let model = tensors.model(field.activation("activation", "w0")?, {
-        field.activation("output_activation", "output_w0")?
-    })?;
+    let model = tensors.model(field.activation("")?, field.activation("output_")?)?;
     let (width, height) = (field.side("width")?, field.side("height")?);
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(format!(
@@ -81,7 +79,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
         width,
         height,
         depth: field.one_of("depth", &DEPTHS)?,
-        metadata: metadata.iter().filter(|(k, _)| !OWN_KEYS.contains(&k.as_str())).map(own).collect(),
+        metadata: metadata.iter().filter(|(k, _)| !is_own(k)).map(own).collect(),
     })
 }
 
@@ -117,20 +115,20 @@ impl Metadata<'_> {
         })
     }
 
-    fn activation(&self, key: &str, w0_key: &str) -> Result<Activation, String> {
-        const SINE: Activation = Activation::Sine { w0: 1.0 };
-        let known = [Activation::Identity, Activation::Relu, SINE, Activation::Sigmoid];
-        let table = known.map(|activation| (activation, activation.name()));
-        match self.one_of(key, &table)? {
-            Activation::Sine { .. } => {
-                let w0: f32 = self.number(w0_key, "a number")?;
-                if !w0.is_finite() {
-                    return Err(format!("its metadata has {w0_key} = {w0}; a finite number is needed"));
-                }
-                Ok(Activation::Sine { w0 })
+    /// The activation of `activation` or `output_activation`, with its parameters.
+    fn activation(&self, prefix: &str) -> Result<Activation, String> {
+        let table: Vec<_> = Activation::ALL.iter().map(|&a| (a, a.name())).collect();
+        let example = self.one_of(&format!("{prefix}activation"), &table)?;
+        let mut values = Vec::new();
+        for (name, _) in example.params() {
+            let key = format!("{prefix}{name}");
+            let value: f32 = self.number(&key, "a number")?;
+            if !value.is_finite() {
+                return Err(format!("its metadata has {key} = {value}; a finite number is needed"));
             }
-            other => Ok(other),
+            values.push((name, value));
         }
+        Ok(example.kind().with(|name| values.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Linear layers as tiled matrix products.
 
-use crate::backend::gpu::kernel::{Kernel, KernelDef, Source, params_block, read, wgsl, write};
+use crate::backend::gpu::kernel::{Composes, Kernel, KernelDef, Source, params_block, read, wgsl, write};
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
@@ -64,11 +64,10 @@ const CORE: Source = wgsl!("matmul.wgsl");
 pub static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
     parts: &[CORE, wgsl!("dense_forward.wgsl")],
-    uses_activation: true,
+    composes: Composes::Activation,
     uses_step: false,
     bindings: &[read("weights"), read("x"), write("z")],
     params: DenseParams::BLOCK,
-    example_constants: &[],
     reference: reference::forward,
     cases: reference::forward_cases,
 };
@@ -77,11 +76,10 @@ pub static FORWARD: KernelDef = KernelDef {
 pub static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
     parts: &[CORE, wgsl!("dense_backward_input.wgsl")],
-    uses_activation: true,
+    composes: Composes::Activation,
     uses_step: false,
     bindings: &[read("weights"), read("dl_dz"), write("x_dl_dx")],
     params: DenseParams::BLOCK,
-    example_constants: &[],
     reference: reference::backward_input,
     cases: reference::backward_input_cases,
 };
@@ -90,11 +88,10 @@ pub static BACKWARD_INPUT: KernelDef = KernelDef {
 pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     name: "dense_backward_weights",
     parts: &[CORE, wgsl!("dense_backward_weights.wgsl")],
-    uses_activation: true,
+    composes: Composes::Activation,
     uses_step: false,
     bindings: &[read("dl_dz"), read("x"), write("partials")],
     params: DenseParams::BLOCK,
-    example_constants: &[],
     reference: reference::backward_weights,
     cases: reference::backward_weights_cases,
 };
@@ -103,11 +100,10 @@ pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
 pub static REDUCE_PARTIALS: KernelDef = KernelDef {
     name: "reduce_partials",
     parts: &[wgsl!("reduce_partials.wgsl")],
-    uses_activation: false,
+    composes: Composes::Nothing,
     uses_step: false,
     bindings: &[read("partials"), write("grads")],
     params: ReduceParams::BLOCK,
-    example_constants: &[],
     reference: reference::reduce,
     cases: reference::reduce_cases,
 };

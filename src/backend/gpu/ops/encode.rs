@@ -3,7 +3,7 @@
 use super::testing::{case, poison, uniform};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
+    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::backend::gpu::tolerance;
@@ -25,11 +25,10 @@ params_block! {
 pub static IDENTITY: KernelDef = KernelDef {
     name: "encode_identity",
     parts: &[wgsl!("encode_identity.wgsl")],
-    uses_activation: false,
+    composes: Composes::Nothing,
     uses_step: false,
     bindings: &[read("coords"), write("features")],
     params: EncodeParams::BLOCK,
-    example_constants: &[],
     reference: identity_reference,
     cases: identity_cases,
 };
@@ -38,11 +37,10 @@ pub static IDENTITY: KernelDef = KernelDef {
 pub static FOURIER: KernelDef = KernelDef {
     name: "encode_fourier",
     parts: &[wgsl!("encode_fourier.wgsl")],
-    uses_activation: false,
+    composes: Composes::Nothing,
     uses_step: false,
     bindings: &[read("frequencies"), read("coords"), write("features")],
     params: EncodeParams::BLOCK,
-    example_constants: &[],
     reference: fourier_reference,
     cases: fourier_cases,
 };

@@ -1,13 +1,13 @@
 //! Losses and the gradient they send into the last layer.
 
 use super::testing::{case, poison, uniform};
-use crate::backend::cpu;
+use crate::backend::Job;
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, ExpectedValues, Kernel, KernelDef, close, params_block, read, wgsl, write,
+    Call, Case, Composes, Expected, ExpectedValues, Kernel, KernelDef, close, params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::{self, FLUSH, ROUNDING};
-use crate::model::{Activation, Loss};
+use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
+use crate::model::Arithmetic;
 use bytemuck::Zeroable;
 
 params_block! {
@@ -17,8 +17,12 @@ params_block! {
         grid_width: u32,
         /// Samples of this part times channels.
         n_values: u32,
+        /// Colour channels.
+        channels: u32,
         /// One over the values of the whole step.
         scale: f32,
+        /// Of the channels.
+        weights: [f32; 4],
     }
 }
 
@@ -34,28 +38,26 @@ params_block! {
     }
 }
 
-/// Mean squared error.
-pub static MSE: KernelDef = KernelDef {
-    name: "loss_mse",
-    parts: &[wgsl!("loss_mse.wgsl")],
-    uses_activation: true,
+/// Any loss.
+pub static LOSS: KernelDef = KernelDef {
+    name: "loss",
+    parts: &[wgsl!("loss.wgsl")],
+    composes: Composes::Loss,
     uses_step: false,
     bindings: &[read("targets"), write("z_dl_dz"), write("loss_partials")],
     params: LossParams::BLOCK,
-    example_constants: &[],
-    reference: mse_reference,
-    cases: mse_cases,
+    reference: loss_reference,
+    cases: loss_cases,
 };
 
 /// The step's loss and the step counter.
 pub static REDUCE: KernelDef = KernelDef {
     name: "reduce_loss",
     parts: &[wgsl!("reduce_loss.wgsl")],
-    uses_activation: false,
+    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[read("loss_partials"), write("progress"), write("ring")],
     params: ReduceLossParams::BLOCK,
-    example_constants: &[],
     reference: reduce_reference,
     cases: reduce_cases,
 };
@@ -94,15 +96,15 @@ pub fn n_partials(n_values: usize) -> usize {
 }
 
 /// Replaces the last layer's z by dl_dz and adds up the loss.
-pub fn loss(loss: Loss, output: Activation, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
-    let def = match loss {
-        Loss::Mse => &MSE,
-    };
+pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
+    let network = &job.model.network;
     let grid = Grid::fold(n_partials(part.n_values), max_groups);
     let params = LossParams {
         grid_width: grid.width,
         n_values: part.n_values as u32,
+        channels: network.output_width as u32,
         scale: (1.0 / part.n_step_values as f64) as f32,
+        weights: job.options.channel_weights,
     };
     let reduce = ReduceLossParams {
         n_partials: n_partials(part.n_values) as u32,
@@ -113,7 +115,7 @@ pub fn loss(loss: Loss, output: Activation, part: Part, b: LossBuffers, max_grou
     let n = part.n_values as f64;
     [
         Dispatch::new(
-            Kernel::with_activation(def, output),
+            Kernel::with_loss(&LOSS, job.loss, network.output_activation),
             &params,
             vec![b.targets, b.z, b.partials],
             grid,
@@ -123,34 +125,35 @@ pub fn loss(loss: Loss, output: Activation, part: Part, b: LossBuffers, max_grou
     ]
 }
 
-fn mse_reference(call: &Call) -> Vec<Expected> {
+fn loss_reference(call: &Call) -> Vec<Expected> {
     let p: LossParams = call.params();
     let n = p.n_values as usize;
     // Back to the whole number; what is lost is the rounding of 1 / N.
-    let n_step_values = (1.0 / f64::from(p.scale)).round() as usize;
-    let scale = 1.0 / n_step_values as f64;
-    let output = call.kernel.activation;
+    let scale = Bounded::of(1.0 / (1.0 / f64::from(p.scale)).round());
+    let (loss, output) = (call.kernel.loss.expect("a loss is joined in"), call.kernel.activation);
     let (targets, z) = (call.f64s(0, 0, n), call.f64s(1, 0, n));
-    let (mut dl_dz, mut errors) = (vec![0.0; n], Vec::new());
-    let (mut partials, mut partial_errors) = (Vec::new(), Vec::new());
-    for ((z, t), gradient) in z.chunks(THREADS).zip(targets.chunks(THREADS)).zip(dl_dz.chunks_mut(THREADS)) {
-        let part = cpu::loss::loss_and_gradient(Loss::Mse, output, n_step_values, z, t, gradient);
-        partials.push(part);
-        // Three roundings of each square and eight levels of the sum.
-        let mut partial_error = 12.0 * ROUNDING * part + FLUSH;
-        for ((&z, &t), g) in z.iter().zip(t).zip(&*gradient) {
-            let difference = output.value(z) - t;
-            let difference_error = tolerance::activation(output, z) + ROUNDING * difference.abs();
-            let derivative: f64 = output.derivative(z);
-            let derivative_error = tolerance::derivative(output, z);
-            let product_error = difference_error * (derivative.abs() + derivative_error)
-                + difference.abs() * derivative_error;
-            errors.push(2.0 * scale * product_error + 4.0 * ROUNDING * g.abs() + FLUSH);
-            partial_error += scale * difference_error * (2.0 * difference.abs() + difference_error);
-        }
-        partial_errors.push(partial_error);
+    let (mut dl_dz, mut values) = (Vec::new(), Vec::new());
+    for (i, (&z, &t)) in z.iter().zip(&targets).enumerate() {
+        let weight = Bounded::exact(p.weights[i % p.channels as usize].into());
+        let (prediction, derivative) = output.value_and_derivative(Bounded::exact(z));
+        let (value, dl_dp) = loss.value_and_derivative(prediction, Bounded::exact(t));
+        let scale = weight * scale;
+        values.push(scale * value);
+        dl_dz.push(scale * dl_dp * derivative);
     }
-    vec![close(1, 0, dl_dz, errors), close(2, 0, partials, partial_errors)]
+    // Losses are not negative, so eight levels of the sum add eight roundings.
+    let sum = |part: &[Bounded]| {
+        let (value, error): (f64, f64) =
+            (part.iter().map(|v| v.value).sum(), part.iter().map(|v| v.error).sum());
+        Bounded { value, error: error + 8.0 * ROUNDING * (value + error) + FLUSH }
+    };
+    let partials: Vec<Bounded> = values.chunks(THREADS).map(sum).collect();
+    [(1, dl_dz), (2, partials)].map(|(binding, found)| close_bounded(binding, &found)).into()
+}
+
+fn close_bounded(binding: usize, found: &[Bounded]) -> Expected {
+    let values = found.iter().map(|v| v.value).collect();
+    close(binding, 0, values, found.iter().map(|v| v.error).collect())
 }
 
 fn reduce_reference(call: &Call) -> Vec<Expected> {
@@ -172,15 +175,21 @@ fn reduce_reference(call: &Call) -> Vec<Expected> {
     expected
 }
 
-fn mse_cases(_: &Kernel) -> Vec<Case> {
-    let one = |n: usize, n_step: usize, max_groups: u32| {
+fn loss_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, n_step: usize, channels: u32, weights: [f32; 4], max_groups: u32| {
         let grid = Grid::fold(n_partials(n), max_groups);
         let scale = (1.0 / n_step as f64) as f32;
-        let params = LossParams { grid_width: grid.width, n_values: n as u32, scale };
+        let params = LossParams { grid_width: grid.width, n_values: n as u32, channels, scale, weights };
         let buffers = vec![uniform(1, n, 1.0), uniform(2, n, 3.0), poison(n_partials(n))];
-        case(format!("{n} of {n_step} values"), params, buffers, grid.size())
+        case(format!("{n} of {n_step} values, {channels} channels"), params, buffers, grid.size())
     };
-    vec![one(1, 1, 65_535), one(255, 255, 65_535), one(257, 771, 65_535), one(3001, 9001, 5)]
+    let same = [1.0; 4];
+    vec![
+        one(1, 1, 1, same, 65_535),
+        one(255, 255, 3, same, 65_535),
+        one(257, 771, 3, [0.5, 1.0, 2.0, 0.0], 65_535),
+        one(3000, 9000, 4, [1.0, 1.0, 1.0, 0.1], 5),
+    ]
 }
 
 fn reduce_cases(_: &Kernel) -> Vec<Case> {

@@ -2,7 +2,7 @@
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
+    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::backend::gpu::tolerance;
@@ -22,11 +22,10 @@ params_block! {
 pub static OUTPUT: KernelDef = KernelDef {
     name: "output",
     parts: &[wgsl!("output.wgsl")],
-    uses_activation: true,
+    composes: Composes::Activation,
     uses_step: false,
     bindings: &[read("z"), write("colours")],
     params: OutputParams::BLOCK,
-    example_constants: &[],
     reference,
     cases,
 };

@@ -1,7 +1,7 @@
 //! Samples of a step and positions of a raster, computed on the device.
 
 use crate::backend::Job;
-use crate::backend::gpu::kernel::{Kernel, KernelDef, params_block, read, wgsl, write};
+use crate::backend::gpu::kernel::{Composes, Kernel, KernelDef, params_block, read, wgsl, write};
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::model::Raster;
 use crate::picture::{Picture, Pixels};
@@ -73,7 +73,7 @@ pub const PICTURE_PARTS: usize = 4;
 pub static SAMPLE: KernelDef = KernelDef {
     name: "sample",
     parts: &[wgsl!("sample.wgsl")],
-    uses_activation: false,
+    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[
         read("picture_0"),
@@ -84,7 +84,6 @@ pub static SAMPLE: KernelDef = KernelDef {
         write("targets"),
     ],
     params: SampleParams::BLOCK,
-    example_constants: &[],
     reference: reference::sample,
     cases: reference::sample_cases,
 };
@@ -93,11 +92,10 @@ pub static SAMPLE: KernelDef = KernelDef {
 pub static RASTER: KernelDef = KernelDef {
     name: "raster",
     parts: &[wgsl!("raster.wgsl")],
-    uses_activation: false,
+    composes: Composes::Nothing,
     uses_step: false,
     bindings: &[write("coords")],
     params: RasterParams::BLOCK,
-    example_constants: &[],
     reference: reference::raster,
     cases: reference::raster_cases,
 };

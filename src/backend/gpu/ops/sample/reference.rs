@@ -1,12 +1,12 @@
 //! What the samplers must compute, and the pictures they are tried on.
 
 use super::{PICTURE_PARTS, RasterParams, SampleParams};
-use crate::backend::Job;
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, StepParams, close};
 use crate::backend::gpu::ops::testing::{case, poison, words};
 use crate::backend::gpu::plan::{Grid, THREADS};
 use crate::backend::gpu::tolerance::{DIVISION, ROUNDING};
+use crate::backend::{Job, JobOptions};
 use crate::model::{
     Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, Raster, SampleSet, Shuffle, Step,
 };
@@ -55,10 +55,13 @@ fn job_of(call: &Call) -> Job {
         },
         samples: SampleSet { width, height, holdout },
         loss: Loss::Mse,
-        optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },
+        optimizer: UNUSED_RULE,
         batch_size: 1,
+        options: JobOptions::default(),
     }
 }
+
+const UNUSED_RULE: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
 
 fn unused_model(channels: usize) -> Model {
     let network = Mlp {
@@ -165,7 +168,7 @@ fn sample_case(
     let shuffle = Shuffle::new(samples.len(), 5, 2);
     let step = Step { index: 3, shuffle, first_sample: skipped / 2, n_samples: n as u32, lr: 0.1 };
     let label = format!("{w} x {h} x {channels}, {bits} bits, every {stride}, {parts} parts");
-    Case { step: StepParams::new(&step, 0), ..case(label, params, buffers, grid.size()) }
+    Case { step: StepParams::new(&step, UNUSED_RULE, 0), ..case(label, params, buffers, grid.size()) }
 }
 
 pub(super) fn raster_cases(_: &Kernel) -> Vec<Case> {

@@ -1,10 +1,12 @@
-// Mean squared error and its gradient, in place of z: dl_dz = 2 (p - t) f'(z) / N with p = f(z),
-// N the values of the whole step; and each workgroup's sum of (p - t)^2 / N.
+// The loss and its gradient, in place of z: dl_dz = w l'(p, t) f'(z) / N with p = f(z), w the weight
+// of the channel and N the values of the whole step; and each workgroup's sum of w l(p, t) / N.
 
 struct LossParams {
     grid_width: u32,
     n_values: u32, // of this part of the step: samples times channels
+    channels: u32,
     scale: f32,    // 1 / N
+    weights: vec4<f32>, // of the channels
 }
 
 @group(0) @binding(0) var<uniform> params: LossParams;
@@ -22,14 +24,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let i = first + thread;
-    var squared = 0.0;
+    var value = 0.0;
     if i < params.n_values {
         let z = z_dl_dz[i];
-        let difference = activation(z) - targets[i];
-        squared = difference * difference * params.scale;
-        z_dl_dz[i] = 2.0 * params.scale * difference * activation_derivative(z);
+        let p = activation(z);
+        let t = targets[i];
+        let scale = params.weights[i % params.channels] * params.scale;
+        value = scale * loss(p, t);
+        z_dl_dz[i] = scale * loss_derivative(p, t) * activation_derivative(z);
     }
-    sums[thread] = squared;
+    sums[thread] = value;
     workgroupBarrier();
     for (var half = THREADS / 2u; half > 0u; half /= 2u) {
         if thread < half {

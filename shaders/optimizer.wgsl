@@ -1,11 +1,15 @@
-// w -= lr (g + weight_decay w), as torch.optim.SGD without momentum.
+// One update of every parameter. A rule of `optimizer/` supplies `update`, and
+// `optimizer_moments_N.wgsl` the moments it keeps.
 
 struct OptimizerParams {
     grid_width: u32,
     n_params: u32,
 }
 
-override weight_decay: f32;
+struct Updated {
+    weight: f32,
+    moments: vec2<f32>, // those that the rule keeps, first to last
+}
 
 @group(0) @binding(0) var<uniform> params: OptimizerParams;
 @group(0) @binding(1) var<storage, read> grads: array<f32>;         // (n)
@@ -18,6 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if i >= params.n_params {
         return;
     }
-    let w = weights[i];
-    weights[i] = w - step.lr * (grads[i] + weight_decay * w);
+    let updated = update(weights[i], grads[i], moments(i));
+    weights[i] = updated.weight;
+    keep_moments(i, updated.moments);
 }

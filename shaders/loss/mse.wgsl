@@ -1,0 +1,7 @@
+fn loss(p: f32, t: f32) -> f32 {
+    return (p - t) * (p - t);
+}
+
+fn loss_derivative(p: f32, t: f32) -> f32 {
+    return 2.0 * (p - t);
+}

@@ -1,0 +1,182 @@
+//! The `[training]` section: loss, update rule and their parameters.
+
+use super::resolve::bad;
+use super::{ConfigError, TrainingConfig, defaults};
+use crate::model::{Activation, Loss, LossKind, Optimizer, OptimizerKind, Schedule, ScheduleKind};
+
+/// Learning rates and decays beyond this cannot be meant.
+const MAX_RATE: f64 = 1e4;
+
+/// A parameter of update rules: its name in [`Optimizer`], its setting, and what it may be.
+struct Parameter {
+    name: &'static str,
+    setting: &'static str,
+    is_allowed: fn(f64) -> bool,
+    allowed: &'static str,
+}
+
+const PARAMETERS: [Parameter; 5] = [
+    below_one("momentum", "momentum"),
+    below_one("beta1", "beta1"),
+    below_one("beta2", "beta2"),
+    Parameter {
+        name: "epsilon",
+        setting: "epsilon",
+        is_allowed: |v| v.is_finite() && v > 0.0,
+        allowed: "give a number above 0, such as 1e-8",
+    },
+    Parameter {
+        name: "weight_decay",
+        setting: "weight-decay",
+        is_allowed: |v| (0.0..=MAX_RATE).contains(&v),
+        allowed: "give a number from 0 to 10000",
+    },
+];
+
+const fn below_one(name: &'static str, setting: &'static str) -> Parameter {
+    Parameter {
+        name,
+        setting,
+        is_allowed: |v| (0.0..1.0).contains(&v),
+        allowed: "give a number from 0 to below 1",
+    }
+}
+
+fn has_min_lr(kind: ScheduleKind) -> bool {
+    matches!(kind, ScheduleKind::Cosine | ScheduleKind::CosineRestarts)
+}
+
+fn has_cycle(kind: ScheduleKind) -> bool {
+    matches!(kind, ScheduleKind::CosineRestarts | ScheduleKind::Step)
+}
+
+fn has_decay(kind: ScheduleKind) -> bool {
+    matches!(kind, ScheduleKind::Exponential | ScheduleKind::Step)
+}
+
+impl TrainingConfig {
+    fn kind(&self) -> OptimizerKind {
+        self.optimizer.unwrap_or(OptimizerKind::Adam)
+    }
+
+    fn parameter(&mut self, name: &str) -> &mut Option<f64> {
+        match name {
+            "momentum" => &mut self.momentum,
+            "beta1" => &mut self.beta1,
+            "beta2" => &mut self.beta2,
+            "epsilon" => &mut self.epsilon,
+            "weight_decay" => &mut self.weight_decay,
+            _ => unreachable!("{name} is in PARAMETERS"),
+        }
+    }
+
+    fn given(&self, name: &str) -> Option<f64> {
+        *self.clone().parameter(name)
+    }
+
+    /// The update rule and its learning rate.
+    pub(super) fn optimizer(&self, activation: Activation) -> Result<(Optimizer, f64), ConfigError> {
+        let kind = self.kind();
+        let lr = self.lr.unwrap_or_else(|| defaults::lr(kind, activation));
+        if !(lr > 0.0 && lr <= MAX_RATE) {
+            return Err(bad(
+                "lr",
+                format_args!("{lr:?}"),
+                format!("give a learning rate above 0 and up to {MAX_RATE}, such as 1e-3"),
+            ));
+        }
+        for Parameter { name, setting, is_allowed, allowed } in PARAMETERS {
+            if let Some(value) = self.given(name).filter(|v| !is_allowed(*v)) {
+                return Err(bad(setting, format_args!("{value:?}"), allowed));
+            }
+        }
+        let optimizer = kind.with(|name| self.given(name));
+        match self.momentum {
+            Some(momentum) if momentum != 0.0 && optimizer.param("momentum").is_none() => {
+                Err(bad("momentum", momentum, "only --optimizer sgd and nesterov have it; Adam has beta1"))
+            }
+            _ => Ok((optimizer, lr)),
+        }
+    }
+
+    pub(super) fn loss(&self) -> Result<Loss, ConfigError> {
+        match self.delta {
+            Some(delta) if !(delta.is_finite() && delta > 0.0) => {
+                Err(bad("delta", delta, "give a number above 0, such as 0.1"))
+            }
+            delta => Ok(self.loss.unwrap_or(LossKind::Mse).with(|_| delta)),
+        }
+    }
+
+    /// Parameters that are given and that neither the loss nor the update rule has.
+    pub(super) fn without_effect(&self) -> Vec<(&'static str, String)> {
+        let optimizer = self.kind().with(|_| None);
+        let unused = |p: &Parameter| self.given(p.name).is_some() && optimizer.param(p.name).is_none();
+        let with_rule = |p: &Parameter| {
+            let has = |rule: &&Optimizer| rule.param(p.name).is_some();
+            let names: Vec<_> = Optimizer::ALL.iter().filter(has).map(|rule| rule.name()).collect();
+            (p.setting, format!("with {}: only {} have it", optimizer.name(), names.join(", ")))
+        };
+        let mut without: Vec<_> = PARAMETERS.iter().filter(|p| unused(p)).map(with_rule).collect();
+        let kind = self.schedule.unwrap_or(ScheduleKind::Cosine);
+        for (given, has, setting, with) in [
+            (self.min_lr.is_some(), has_min_lr(kind), "min-lr", "cosine and cosine-restarts"),
+            (self.cycle.is_some(), has_cycle(kind), "cycle", "cosine-restarts and step"),
+            (self.decay.is_some(), has_decay(kind), "decay", "exponential and step"),
+        ] {
+            if given && !has {
+                without.push((setting, format!("with this schedule: only {with} have it")));
+            }
+        }
+        if self.delta.is_some() && self.loss != Some(LossKind::Huber) {
+            without.push(("delta", "without --loss huber".to_owned()));
+        }
+        without
+    }
+
+    /// The schedule of a run of `n_steps` steps at learning rate `lr`.
+    pub(super) fn schedule(&self, lr: f64, n_steps: u64) -> Result<Schedule, ConfigError> {
+        let kind = self.schedule.unwrap_or(ScheduleKind::Cosine);
+        let usual = Schedule::new(kind);
+        let schedule = Schedule {
+            kind,
+            warmup: self.warmup.unwrap_or(0),
+            min_lr: self.min_lr.unwrap_or(0.0),
+            cycle: self.cycle.unwrap_or((n_steps / 4).max(1)),
+            decay: self.decay.unwrap_or(usual.decay),
+        };
+        if !(0.0..=lr).contains(&schedule.min_lr) {
+            let allowed = format!("give a number from 0 to the learning rate, {lr}");
+            return Err(bad("min-lr", format_args!("{:?}", schedule.min_lr), allowed));
+        }
+        if !(schedule.decay > 0.0 && schedule.decay <= 1.0) {
+            let allowed = "give what is left, above 0 and up to 1";
+            return Err(bad("decay", format_args!("{:?}", schedule.decay), allowed));
+        }
+        if schedule.warmup >= schedule.cycle && kind == ScheduleKind::CosineRestarts {
+            let allowed = format!("a cycle of {} steps begins with it; give fewer", schedule.cycle);
+            return Err(bad("warmup", format_args!("{} steps", schedule.warmup), allowed));
+        }
+        Ok(schedule)
+    }
+
+    pub(super) fn fill_schedule(&mut self, schedule: Schedule) {
+        let Schedule { kind, warmup, min_lr, cycle, decay } = schedule;
+        (self.schedule, self.warmup) = (Some(kind), Some(warmup));
+        self.min_lr = has_min_lr(kind).then_some(min_lr);
+        self.cycle = has_cycle(kind).then_some(cycle);
+        self.decay = has_decay(kind).then_some(decay);
+    }
+
+    pub(super) fn fill_loss(&mut self, loss: Loss) {
+        self.loss = Some(loss.kind());
+        self.delta = loss.param("delta");
+    }
+
+    pub(super) fn fill_optimizer(&mut self, optimizer: Optimizer) {
+        self.optimizer = Some(optimizer.kind());
+        for Parameter { name, .. } in PARAMETERS {
+            *self.parameter(name) = optimizer.param(name);
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Ramasinghe and Lucey 2022, Beyond Periodicity: Towards a Unifying Framework for Activations in Coordinate-MLPs.
+
+use super::Formula;
+use crate::model::Arithmetic;
+
+/// exp(-z^2 / (2 scale^2)), table 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gaussian {
+    /// Standard deviation.
+    pub(super) scale: f32,
+}
+
+impl Formula for Gaussian {
+    #[inline(always)]
+    fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T) {
+        let scale = T::of(self.scale.into());
+        let u = z / scale;
+        let value = (T::of(-0.5) * u * u).exp_fast();
+        (value, -(u / scale) * value)
+    }
+}

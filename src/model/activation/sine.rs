@@ -1,0 +1,26 @@
+//! Sitzmann et al. 2020, Implicit Neural Representations with Periodic Activation Functions (SIREN).
+
+use super::Formula;
+use crate::model::Arithmetic;
+use std::f64::consts::TAU;
+
+/// sin(w0 z), equation 5.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sine {
+    /// Angular frequency in radians per unit of z.
+    pub(super) w0: f32,
+}
+
+impl Formula for Sine {
+    #[inline(always)]
+    fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T) {
+        let (sine, cosine) = (z * turns_per_unit(self.w0)).sin_cos_turns();
+        (sine, T::of(self.w0.into()) * cosine)
+    }
+}
+
+/// w0 / 2 pi: what turns a pre-activation into a phase in turns.
+#[inline(always)]
+pub fn turns_per_unit<T: Arithmetic>(w0: f32) -> T {
+    T::of(f64::from(w0) / TAU)
+}

@@ -1,0 +1,16 @@
+//! Half the mean squared error, whose derivative has no factor.
+
+use super::Formula;
+use crate::model::Arithmetic;
+
+/// 0.5 (p - t)^2
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HalfMse;
+
+impl Formula for HalfMse {
+    #[inline(always)]
+    fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T) {
+        let difference = p - t;
+        (T::of(0.5) * difference * difference, difference)
+    }
+}

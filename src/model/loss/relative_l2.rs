@@ -1,0 +1,17 @@
+//! Lehtinen et al. 2018, Noise2Noise, as tiny-cuda-nn has it.
+
+use super::Formula;
+use crate::model::Arithmetic;
+
+/// (p - t)^2 / (p^2 + 0.01), with a derivative that takes the denominator as constant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RelativeL2;
+
+impl Formula for RelativeL2 {
+    #[inline(always)]
+    fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T) {
+        let difference = p - t;
+        let denominator = p * p + T::of(0.01);
+        (difference * difference / denominator, T::of(2.0) * difference / denominator)
+    }
+}

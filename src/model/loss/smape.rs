@@ -1,0 +1,17 @@
+//! Symmetric mean absolute percentage error, as tiny-cuda-nn has it.
+
+use super::Formula;
+use crate::model::Arithmetic;
+
+/// |p - t| / (0.5 (|p| + |t|) + 0.01), with a derivative that takes the denominator as constant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Smape;
+
+impl Formula for Smape {
+    #[inline(always)]
+    fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T) {
+        let difference = p - t;
+        let denominator = T::of(0.5) * (p.abs() + t.abs()) + T::of(0.01);
+        (difference.abs() / denominator, difference.sign() / denominator)
+    }
+}

@@ -1,0 +1,51 @@
+//! AdaBelief.
+
+use super::adam::corrections;
+use super::{Factors, Formula};
+use crate::model::Arithmetic;
+
+/// Zhuang et al. 2020, AdaBelief Optimizer, algorithm 2, with decoupled decay: Adam whose second
+/// moment is of g - m, so that steps are long where the gradient is as expected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AdaBelief {
+    /// Decay of the first moment.
+    pub(super) beta1: f64,
+    /// Decay of the second moment.
+    pub(super) beta2: f64,
+    /// Added to the second moment, and to its square root.
+    pub(super) epsilon: f64,
+    /// Decoupled decay.
+    pub(super) weight_decay: f64,
+}
+
+impl Formula for AdaBelief {
+    fn n_moments(self) -> usize {
+        2
+    }
+
+    fn constants(self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("beta1", self.beta1),
+            ("beta2", self.beta2),
+            ("one_minus_beta1", 1.0 - self.beta1),
+            ("one_minus_beta2", 1.0 - self.beta2),
+            ("epsilon", self.epsilon),
+        ]
+    }
+
+    #[inline(always)]
+    fn factors(self, index: u64, lr: f64) -> Factors {
+        let (correction1, correction2) = corrections(self.beta1, self.beta2, index);
+        [lr / correction1, 1.0 / correction2, 1.0 - lr * self.weight_decay, 0.0]
+    }
+
+    #[inline(always)]
+    fn update<T: Arithmetic>(self, factors: [T; 4], w: T, g: T, [m, s]: [T; 2]) -> (T, [T; 2]) {
+        let [step_size, second_scale, keep, _] = factors;
+        let epsilon = T::of(self.epsilon);
+        let m = T::of(self.beta1) * m + T::of(1.0 - self.beta1) * g;
+        let surprise = g - m;
+        let s = T::of(self.beta2) * s + T::of(1.0 - self.beta2) * surprise * surprise + epsilon;
+        (w * keep - step_size * m / (s.sqrt() * second_scale + epsilon), [m, s])
+    }
+}

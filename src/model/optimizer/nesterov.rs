@@ -1,0 +1,37 @@
+//! Gradient descent with Nesterov's momentum, as `torch.optim.SGD(nesterov=True)`.
+
+use super::{Factors, Formula};
+use crate::model::Arithmetic;
+
+/// g' = g + weight_decay w; v = momentum v + g'; w -= lr (g' + momentum v).
+/// Sutskever et al. 2013, On the importance of initialization and momentum in deep learning.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nesterov {
+    /// Decay of v.
+    pub(super) momentum: f64,
+    /// L2 penalty, added to the gradient.
+    pub(super) weight_decay: f64,
+}
+
+impl Formula for Nesterov {
+    fn n_moments(self) -> usize {
+        1
+    }
+
+    fn constants(self) -> Vec<(&'static str, f64)> {
+        vec![("momentum", self.momentum), ("weight_decay", self.weight_decay)]
+    }
+
+    #[inline(always)]
+    fn factors(self, _: u64, lr: f64) -> Factors {
+        [lr, 0.0, 0.0, 0.0]
+    }
+
+    #[inline(always)]
+    fn update<T: Arithmetic>(self, [lr, ..]: [T; 4], w: T, g: T, [v, _]: [T; 2]) -> (T, [T; 2]) {
+        let momentum = T::of(self.momentum);
+        let g = g + T::of(self.weight_decay) * w;
+        let v = momentum * v + g;
+        (w - lr * (g + momentum * v), [v, T::zero()])
+    }
+}

@@ -1,0 +1,35 @@
+//! Stochastic gradient descent as `torch.optim.SGD`.
+
+use super::{Factors, Formula};
+use crate::model::Arithmetic;
+
+/// g' = g + weight_decay w; v = momentum v + g' (v = g' at the first step); w -= lr v.
+/// With momentum 0 no v is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sgd {
+    /// 0 for plain SGD.
+    pub(super) momentum: f64,
+    /// L2 penalty, added to the gradient.
+    pub(super) weight_decay: f64,
+}
+
+impl Formula for Sgd {
+    fn n_moments(self) -> usize {
+        usize::from(self.momentum != 0.0)
+    }
+
+    fn constants(self) -> Vec<(&'static str, f64)> {
+        vec![("momentum", self.momentum), ("weight_decay", self.weight_decay)]
+    }
+
+    #[inline(always)]
+    fn factors(self, _: u64, lr: f64) -> Factors {
+        [lr, 0.0, 0.0, 0.0]
+    }
+
+    #[inline(always)]
+    fn update<T: Arithmetic>(self, [lr, ..]: [T; 4], w: T, g: T, [v, _]: [T; 2]) -> (T, [T; 2]) {
+        let v = T::of(self.momentum) * v + (g + T::of(self.weight_decay) * w);
+        (w - lr * v, [v, T::zero()])
+    }
+}
