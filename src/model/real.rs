@@ -23,6 +23,10 @@ pub trait Real:
     fn sin_cos_turns(self) -> (Self, Self);
     /// e to the power of `self`.
     fn exp_fast(self) -> Self;
+    /// Rounded down, for values from 0 to 2^31.
+    fn floor_u32(self) -> u32;
+    /// The nearest value to `x`, which is below 2^31.
+    fn of_u32(x: u32) -> Self;
 }
 
 impl Real for f64 {
@@ -50,6 +54,15 @@ impl Real for f64 {
     #[inline(always)]
     fn exp_fast(self) -> Self {
         self.exp()
+    }
+    #[inline(always)]
+    fn floor_u32(self) -> u32 {
+        // Through i32, which every instruction set converts to in one instruction.
+        self as i32 as u32
+    }
+    #[inline(always)]
+    fn of_u32(x: u32) -> Self {
+        f64::from(x)
     }
 }
 
@@ -112,6 +125,15 @@ impl Real for f32 {
                 + f * (0.5 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
         // `n` is an integer within [-126, 127], so the cast and the shift are exact.
         p * f32::from_bits(((n as i32 + 127) as u32) << 23)
+    }
+    #[inline(always)]
+    fn floor_u32(self) -> u32 {
+        // Through i32, which every instruction set converts to in one instruction.
+        self as i32 as u32
+    }
+    #[inline(always)]
+    fn of_u32(x: u32) -> Self {
+        x as i32 as f32
     }
 }
 

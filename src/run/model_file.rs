@@ -1,7 +1,8 @@
 //! `model.safetensors`: a trained network that describes itself.
 //!
-//! Tensors, all f32: `encoding.frequencies` (m, 2), absent when the network sees the position
-//! itself; `layers.N.weight` (out, in) and `layers.N.bias` (out) for N from 0, as in
+//! Tensors, all f32: `encoding.frequencies` (m, 2), or for a hash grid `encoding.grid.N` (entries,
+//! features) for each level from 0, or neither when the network sees the position itself;
+//! `layers.N.weight` (out, in) and `layers.N.bias` (out) for N from 0, as in
 //! `torch.nn.Linear`. Everything else needed to compute a colour is in the metadata:
 //!
 //! | key | value |
@@ -9,10 +10,13 @@
 //! | `format` | `afterimage model 1` |
 //! | `activation`, `output_activation` | `identity`, `relu`, `sine` or `sigmoid` |
 //! | `w0`, `output_w0` | the angular frequency, where the one above is `sine` |
+//! | `grid_resolutions` | for a hash grid, cells across the unit of length at each level: `16 20 25` |
+//! | `grid_interpolation` | likewise, `linear` or `smoothstep` |
 //! | `coords` | `center` or `corner`: where pixels lie in the plane |
 //! | `width`, `height` | size of the picture it was trained on, in pixels |
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
 
+mod grid;
 mod read;
 mod summary;
 
@@ -81,6 +85,10 @@ pub const FORMAT: &str = "afterimage model 1";
 const OWN_KEYS: [&str; 9] =
     ["format", "activation", "w0", "output_activation", "output_w0", "coords", "width", "height", "depth"];
 
+fn is_own(key: &str) -> bool {
+    OWN_KEYS.contains(&key) || grid::KEYS.contains(&key)
+}
+
 const COORDS: [(Coords, &str); 2] = [(Coords::Center, "center"), (Coords::Corner, "corner")];
 const DEPTHS: [(Depth, &str); 3] = [(Depth::U8, "u8"), (Depth::U16, "u16"), (Depth::F32, "f32")];
 
@@ -141,6 +149,9 @@ impl ModelFile {
                 values: frequencies.as_flattened(),
             });
         }
+        if let Encoding::Grid(hash_grid) = &self.model.encoding {
+            tensors.extend(grid::tensors(hash_grid, &self.params[layout.encoding.clone()]));
+        }
         for (n, layer) in layout.layers.iter().enumerate() {
             tensors.push(Tensor {
                 name: format!("layers.{n}.weight"),
@@ -158,7 +169,7 @@ impl ModelFile {
 
     fn all_metadata(&self) -> BTreeMap<String, String> {
         let mut all = self.metadata.clone();
-        all.retain(|key, _| !OWN_KEYS.contains(&key.as_str()));
+        all.retain(|key, _| !is_own(key));
         let mut set = |key: &str, value: String| all.insert(key.to_owned(), value);
         set("format", FORMAT.to_owned());
         let network = &self.model.network;
@@ -170,6 +181,9 @@ impl ModelFile {
             if let Activation::Sine { w0 } = activation {
                 set(w0_key, w0.to_string());
             }
+        }
+        if let Encoding::Grid(hash_grid) = &self.model.encoding {
+            grid::metadata(hash_grid).into_iter().for_each(|(key, value)| drop(set(key, value)));
         }
         set("coords", name_of(&COORDS, &self.coords).to_owned());
         set("width", self.width.to_string());
