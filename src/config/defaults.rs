@@ -57,8 +57,8 @@ pub(super) fn growth(longer_side: u32, base: u32, n_levels: usize) -> f64 {
     (f64::from(longer_side) / f64::from(base)).powf(1.0 / steps).max(1.0)
 }
 
-/// An eighth of the picture's pixels, about, so that 16 levels of 2 features are a third more weights
-/// than an RGB picture has values.
+/// An eighth of the picture's pixels, about: 16 levels of 2 features then have 0.6 times as many weights
+/// as an RGB picture of 512x512 has values.
 pub(super) fn log2_table(n_pixels: u64) -> u32 {
     (n_pixels.max(1).ilog2().saturating_sub(3)).clamp(8, 19)
 }

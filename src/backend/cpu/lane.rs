@@ -121,12 +121,10 @@ pub(super) fn encoding_gradients<T: Real>(
         })
         .collect();
     let next = AtomicUsize::new(0);
+    // The finest first: they take longest.
+    let take = || levels.len().checked_sub(1 + next.fetch_add(1, Ordering::Relaxed));
     let work = || {
-        loop {
-            // The finest first: they take longest.
-            let Some(level) = levels.len().checked_sub(1 + next.fetch_add(1, Ordering::Relaxed)) else {
-                break;
-            };
+        while let Some(level) = take() {
             let grads = &mut *levels[level].lock().expect("a worker thread panicked");
             for (coords, dl_dfeatures) in &rows {
                 grid::backward_level(grid, level, coords, dl_dfeatures, grads);

@@ -222,6 +222,6 @@ mod tests {
         assert_eq!(params, draw(1));
         assert_ne!(params, draw(2));
         let (low, high) = params.iter().fold((0.0_f32, 0.0_f32), |(l, h), &v| (l.min(v), h.max(v)));
-        assert!(-1e-4 <= low && low < -0.98e-4 && 0.98e-4 < high && high <= 1e-4, "{low} to {high}");
+        assert!((-1e-4..-0.98e-4).contains(&low) && (0.98e-4..=1e-4).contains(&high), "{low} to {high}");
     }
 }
