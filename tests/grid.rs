@@ -5,12 +5,18 @@
 #[expect(dead_code, reason = "shared with tests that train other models")]
 mod program;
 
+use afterimage::backend::Job;
 use afterimage::backend::cpu;
 use afterimage::model::encoding::grid::HASH_PRIME;
-use afterimage::model::{Coords, GridSpec, HashGrid, Interpolation, Raster};
+use afterimage::model::{
+    Activation, Coords, Encoding, GridSpec, HashGrid, Holdout, Init, Interpolation, Loss, Mlp, Model,
+    Optimizer, Raster, SampleSet, Shuffle, Step,
+};
+use afterimage::picture::{Picture, Pixels};
 use predicates::str::contains;
 use program::{program, resume};
 use std::path::Path;
+use std::sync::Arc;
 
 fn grid(features_per_level: usize, interpolation: Interpolation) -> HashGrid {
     HashGrid::new(GridSpec {
@@ -129,6 +135,67 @@ fn any_number_of_threads_gives_the_same_bits() {
     let one = run("1");
     assert!(run("2") == one, "two threads differ from one");
     assert!(run("5") == one, "five threads differ from one");
+}
+
+/// A small network on a grid and a grey picture.
+fn job(width: u32, height: u32) -> Job {
+    let pixels = (0..width * height).map(|i| (i * 97 % 251) as u8).collect();
+    let picture = Arc::new(Picture { width, height, channels: 1, pixels: Pixels::U8(pixels) });
+    let grid = grid(2, Interpolation::Linear);
+    let network = Mlp {
+        input_width: grid.output_width(),
+        hidden_width: 5,
+        output_width: 1,
+        n_layers: 2,
+        activation: Activation::Sigmoid,
+        output_activation: Activation::Sigmoid,
+    };
+    let model = Model { encoding: Encoding::Grid(grid), network };
+    Job {
+        raster: picture.raster(Coords::Center),
+        samples: SampleSet { width, height, holdout: Holdout::None },
+        picture,
+        loss: Loss::Mse,
+        optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },
+        batch_size: width * height,
+        model,
+    }
+}
+
+#[test]
+fn a_step_of_several_rounds_has_the_gradients_of_its_parts() {
+    let job = job(200, 180);
+    let params: Vec<f64> = Init::HeNormal.draw(&job.model, 1).iter().map(|&w| f64::from(w)).collect();
+    let mut trainer = cpu::CpuTrainer::<f64>::new(job.clone(), &params, 2).expect("threads start");
+    let mut gradients = |first_sample, n_samples| {
+        let step = Step { index: 0, shuffle: Shuffle::new(36_000, 0, 0), first_sample, n_samples, lr: 1.0 };
+        trainer.loss_and_gradients(&step).1
+    };
+    // 36,000 samples are 141 chunks, more than the two of each of 64 lanes.
+    let whole = gradients(0, 36_000);
+    let parts: Vec<_> = (0..12).map(|part| gradients(part * 3000, 3000)).collect();
+    let largest = whole.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+    for (i, &g) in whole.iter().enumerate() {
+        let mean = parts.iter().map(|part| part[i]).sum::<f64>() / 12.0;
+        assert!((g - mean).abs() <= 1e-12 * largest, "gradient {i} is {g}, of parts {mean}");
+    }
+}
+
+#[test]
+fn steps_of_a_single_sample_train_the_grid() {
+    let job = job(3, 3);
+    let params = Init::HeNormal.draw(&job.model, 1);
+    let step = Step { index: 0, shuffle: Shuffle::new(9, 0, 0), first_sample: 4, n_samples: 1, lr: 1.0 };
+    let mut trainer = cpu::CpuTrainer::<f32>::new(job.clone(), &params, 1).expect("threads start");
+    let (_, gradients) = trainer.loss_and_gradients(&step);
+    trainer.step(&step);
+    let encoding = job.model.layout().encoding;
+    let moved = encoding.clone().filter(|&i| trainer.params()[i] != params[i]).count();
+    // Four vertices of two features on each of four levels, but for those that share an entry.
+    assert!((17..=32).contains(&moved), "{moved} entries moved");
+    for i in encoding {
+        assert_eq!(trainer.params()[i], params[i] - gradients[i]);
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl<T: Real> CpuTrainer<T> {
     /// One optimiser step; returns its loss, before the update.
     pub fn step(&mut self, step: &Step) -> f64 {
         self.step = step.index + 1;
-        if step.n_samples == 1 {
+        if step.n_samples == 1 && self.layout.encoding.is_empty() {
             return self.single_sample_step(step);
         }
         let n_lanes = self.accumulate_gradients(step);
