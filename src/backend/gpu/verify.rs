@@ -2,13 +2,13 @@
 
 use super::device::Gpu;
 use super::kernel::{Call, Case, Expected, ExpectedValues, Kernel, StepParams, kernels};
+use super::ops::grid::fixed_point;
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use super::readback::{read_buffers, write_words};
 use super::session::{Prepared, Session};
 use super::{GpuBackend, step_params};
 use crate::backend::{Backend, BackendError};
 use crate::model::Step;
-use ops::grid::fixed_point;
 use std::sync::Arc;
 
 /// The worst value of a comparison.
