@@ -4,7 +4,8 @@
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::{Job, JobOptions, Predict};
 use afterimage::model::{
-    Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, SampleSet, Shuffle, Step,
+    Activation, Coords, Encoding, HashGrid, Holdout, Interpolation, Loss, Mlp, Model, Optimizer, SampleSet,
+    Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use safetensors::{Dtype, SafeTensors};
@@ -34,15 +35,24 @@ impl Golden {
         tensor.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes"))).collect()
     }
 
-    /// W and b of all layers under `prefix`, one after the other: the flat buffer.
+    /// A grid's entries, W and b of all layers under `prefix`, one after the other: the flat buffer.
     fn params(&self, prefix: &str) -> Vec<f64> {
-        (0..3)
-            .flat_map(|layer| ["weight", "bias"].map(|kind| format!("{prefix}.{layer}.{kind}")))
-            .flat_map(|name| self.f64s(&name))
-            .collect()
+        let layers =
+            (0..3).flat_map(|layer| ["weight", "bias"].map(|kind| format!("{prefix}.{layer}.{kind}")));
+        let grid = self.has_grid().then(|| format!("{prefix}.grid"));
+        grid.into_iter().chain(layers).flat_map(|name| self.f64s(&name)).collect()
+    }
+
+    fn has_grid(&self) -> bool {
+        self.tensors().tensor("initial.grid").is_ok()
     }
 
     fn encoding(&self) -> Encoding {
+        if self.has_grid() {
+            // LEVELS of generate.py.
+            let levels = [(3, 25), (5, 32), (8, 32)];
+            return Encoding::Grid(HashGrid::from_levels(2, Interpolation::Linear, levels));
+        }
         match self.tensors().tensor("encoding.frequencies") {
             Err(_) => Encoding::Identity,
             Ok(tensor) => {
@@ -174,4 +184,9 @@ fn positional() {
 #[test]
 fn gaussian() {
     check("gaussian");
+}
+
+#[test]
+fn grid() {
+    check("grid");
 }

@@ -51,8 +51,26 @@ fn psnr_after_training(run: &Resolved, picture: &Picture, backend: &mut dyn Back
 
 #[test]
 fn cpu_and_gpu_reach_the_same_psnr() {
+    reach_the_same_psnr(CONFIG);
+}
+
+#[test]
+fn cpu_and_gpu_reach_the_same_psnr_with_a_hash_grid() {
+    reach_the_same_psnr(
+        "
+        encoding.kind = 'hash-grid'
+        encoding.levels = 6
+        network.hidden = 32
+        training.epochs = 40
+        training.batch = 500
+        training.seed = 11
+        ",
+    );
+}
+
+fn reach_the_same_psnr(config: &str) {
     let Some(gpu) = device::open(false) else { return };
-    let (run, picture) = run(CONFIG);
+    let (run, picture) = run(config);
     let state = initial_state(&run);
     let on_cpu = &mut CpuTrainer::new(run.job(picture.clone()), &state.params, 2).expect("threads start");
     let cpu = psnr_after_training(&run, &picture, on_cpu);

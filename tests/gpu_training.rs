@@ -8,7 +8,8 @@ mod job;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
-    Activation, EncodingSpec, Holdout, Init, Loss, Optimizer, Real, Step, TrainingState,
+    Activation, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Optimizer, Real, Step,
+    TrainingState,
 };
 use device::open;
 use job::{ADAM, Setup, steps};
@@ -93,6 +94,64 @@ fn lockstep_plain_sgd_of_single_samples() {
     lockstep(&gpu, &setup, Budget::of(&gpu.limits), 5);
 }
 
+/// Levels of 8, 14 and 26 cells, the first with a vertex each, the others hashed.
+fn grid(interpolation: Interpolation) -> Setup {
+    let spec = GridSpec {
+        n_levels: 3,
+        features_per_level: 2,
+        log2_table: Some(7),
+        base_resolution: 8,
+        growth: 1.8,
+        interpolation,
+    };
+    Setup { encoding: EncodingSpec::Grid(spec), hidden_width: 32, n_layers: 3, ..Setup::small() }
+}
+
+#[test]
+fn lockstep_hash_grid() {
+    let Some(gpu) = open(false) else { return };
+    lockstep(&gpu, &grid(Interpolation::Linear), Budget::of(&gpu.limits), 20);
+}
+
+#[test]
+fn lockstep_hash_grid_in_parts_with_folded_grids() {
+    let Some(gpu) = open(true) else { return };
+    lockstep(&gpu, &grid(Interpolation::Smoothstep), tight(), 4);
+}
+
+#[test]
+fn hash_grids_follow_the_cpu_and_repeat_to_the_bit() {
+    let Some(gpu) = open(false) else { return };
+    // Smooth, so that the paths do not part at a kink.
+    let setup = Setup {
+        activation: Activation::Sigmoid,
+        optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
+        ..grid(Interpolation::Linear)
+    };
+    let job = setup.job();
+    let mut state = setup.state(&job);
+    let encoding = job.model.layout().encoding;
+    // Far enough from zero to matter from the first step.
+    state.params[encoding.clone()].iter_mut().for_each(|w| *w *= 1e4);
+    let steps = steps(&job, 0..40, 0.5);
+    let run = |budget| {
+        let gpu = Arc::clone(&gpu);
+        let mut backend = GpuBackend::with_budget(gpu, job.clone(), &state, budget).expect("fits");
+        train(&mut backend, &steps)
+    };
+    let first = run(Budget::of(&gpu.limits));
+    assert_eq!(first, run(Budget::of(&gpu.limits)), "a second run");
+    let mut on_cpu = cpu::CpuTrainer::new(job.clone(), &state.params, 2).expect("threads start");
+    let losses: Vec<f64> = steps.iter().map(|step| on_cpu.step(step)).collect();
+    let error = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let learned = error(&first.1.params[encoding.clone()], &state.params[encoding]);
+    let apart = error(&first.1.params, on_cpu.params());
+    println!("40 steps: the grid's weights moved by up to {learned:.2e} and all are {apart:.2e} apart");
+    assert!(losses[39] < 0.9 * losses[0]);
+    // 40 steps of errors of about 1e-6 each, not amplified by a smooth network.
+    assert!(learned > 1e-3 && apart < 1e-5);
+}
+
 /// Trains on the device and returns losses and state.
 fn train(backend: &mut GpuBackend, steps: &[Step]) -> (Vec<f64>, TrainingState) {
     backend.enqueue(steps).expect("device works");
@@ -112,7 +171,12 @@ fn train_f64(job: &Job, state: &TrainingState, steps: &[Step]) -> (Vec<f64>, Vec
         let (mut coords, mut targets) = (vec![0.0; 2 * n], vec![0.0; n * channels]);
         cpu::sample::sample(job, step, 0, &mut coords, &mut targets);
         let mut inputs = vec![vec![0.0; n * job.model.encoding.output_width()]];
-        cpu::encode::encode(&job.model.encoding, &coords, &mut inputs[0]);
+        cpu::encode::encode(
+            &job.model.encoding,
+            &params[job.model.layout().encoding],
+            &coords,
+            &mut inputs[0],
+        );
         let mut zs: Vec<Vec<f64>> = Vec::new();
         for (l, layer) in layout.layers.iter().enumerate() {
             let mut z = vec![0.0; n * layer.shape.output_width];
@@ -249,7 +313,7 @@ fn predict_f64(job: &Job, state: &TrainingState, first: u64, n: usize) -> Vec<f6
     let coords: Vec<f64> = (first..first + n as u64).flat_map(position).map(f64::from).collect();
     let params: Vec<f64> = state.params.iter().map(|&v| v.into()).collect();
     let mut x = vec![0.0; n * network.input_width];
-    cpu::encode::encode(&job.model.encoding, &coords, &mut x);
+    cpu::encode::encode(&job.model.encoding, &params[job.model.layout().encoding], &coords, &mut x);
     for (l, layer) in job.model.layout().layers.iter().enumerate() {
         let mut z = vec![0.0; n * layer.shape.output_width];
         cpu::dense::forward(

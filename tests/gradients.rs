@@ -1,6 +1,6 @@
 //! The reference's gradients against central differences, in f64.
 //!
-//! Smooth networks use the five-point rule with h = 1e-3, whose truncation error is O(h^4).
+//! Smooth networks use the five-point rule with h = 5e-4, whose truncation error is O(h^4).
 //!
 //! A ReLU network is smooth except where a pre-activation is zero, and a step across such a kink
 //! spoils the difference. So it uses the three-point rule with h = 1e-6: in the 35 samples of
@@ -11,13 +11,25 @@
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::{Job, JobOptions};
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
-    Shuffle, Step,
+    Activation, Coords, Encoding, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Mlp, Model,
+    Optimizer, SampleSet, Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use std::sync::Arc;
 
 const BOUND: f64 = 1e-7;
+
+/// Three levels; with a table of 32 entries the first is dense (5 x 5 vertices), the others hashed.
+fn grid(features_per_level: usize, log2_table: Option<u32>, interpolation: Interpolation) -> EncodingSpec {
+    EncodingSpec::Grid(GridSpec {
+        n_levels: 3,
+        features_per_level,
+        log2_table,
+        base_resolution: 3,
+        growth: 1.6,
+        interpolation,
+    })
+}
 
 fn job(spec: EncodingSpec, n_layers: usize, activation: Activation, output_activation: Activation) -> Job {
     let (width, height, channels) = (7, 5, 3);
@@ -50,7 +62,9 @@ fn job(spec: EncodingSpec, n_layers: usize, activation: Activation, output_activ
 /// Not over each gradient itself: differences resolve no more than eps L / h = 1e-11 in absolute
 /// terms, which is all that is left of a gradient near zero.
 fn worst_relative_error(job: &Job) -> f64 {
-    let params: Vec<f64> = Init::GlorotNormal.draw(&job.model, 5).iter().map(|&w| f64::from(w)).collect();
+    let mut params: Vec<f64> = Init::GlorotNormal.draw(&job.model, 5).iter().map(|&w| f64::from(w)).collect();
+    // A grid's features begin near zero, where the network hardly depends on them.
+    params[job.model.layout().encoding].iter_mut().for_each(|w| *w *= 5e3);
     let n = job.batch_size;
     let step = Step { index: 0, shuffle: Shuffle::new(n, 1, 0), first_sample: 0, n_samples: n, lr: 1.0 };
     let mut trainer = CpuTrainer::new(job.clone(), &params, 1).expect("threads start");
@@ -72,7 +86,7 @@ fn worst_relative_error(job: &Job) -> f64 {
             let h = 1e-6;
             (moved(h) - moved(-h)) / (2.0 * h)
         } else {
-            let h = 1e-3;
+            let h = 5e-4;
             (8.0 * (moved(h) - moved(-h)) - (moved(2.0 * h) - moved(-2.0 * h))) / (12.0 * h)
         };
         let error = (numeric - g).abs() / largest;
@@ -89,6 +103,9 @@ fn whole_networks() {
         EncodingSpec::Basic,
         EncodingSpec::Positional { n_frequencies: 6, log2_max: 3.0 },
         EncodingSpec::Gaussian { n_frequencies: 5, sigma: 2.0 },
+        grid(2, Some(5), Interpolation::Linear),
+        grid(1, Some(4), Interpolation::Smoothstep),
+        grid(4, None, Interpolation::Linear),
     ];
     for encoding in encodings {
         for n_layers in [2, 3, 4] {

@@ -1,6 +1,8 @@
 //! Model files: round trips, and files that are damaged or hostile.
 
-use afterimage::model::{Activation, Coords, Encoding, EncodingSpec, Init, Mlp, Model};
+use afterimage::model::{
+    Activation, Coords, Encoding, EncodingSpec, GridSpec, Init, Interpolation, Mlp, Model,
+};
 use afterimage::picture::Depth;
 use afterimage::run::model_file::{ModelFile, ModelFileError};
 use std::collections::BTreeMap;
@@ -24,6 +26,19 @@ fn model_file(spec: EncodingSpec, activation: Activation, output: Activation) ->
 fn gaussian() -> ModelFile {
     let spec = EncodingSpec::Gaussian { n_frequencies: 5, sigma: 3.0 };
     model_file(spec, Activation::Relu, Activation::Sigmoid)
+}
+
+/// Three levels: 5 x 5 vertices stored each, then 32 entries shared.
+fn grid(interpolation: Interpolation) -> ModelFile {
+    let spec = GridSpec {
+        n_levels: 3,
+        features_per_level: 2,
+        log2_table: Some(5),
+        base_resolution: 3,
+        growth: 1.6,
+        interpolation,
+    };
+    model_file(EncodingSpec::Grid(spec), Activation::Relu, Activation::Sigmoid)
 }
 
 fn bytes_of(file: &ModelFile) -> Vec<u8> {
@@ -54,6 +69,8 @@ fn every_kind_of_model_comes_back() {
     let sine = Activation::Sine { w0: 30.1 };
     for file in [
         gaussian(),
+        grid(Interpolation::Linear),
+        grid(Interpolation::Smoothstep),
         model_file(EncodingSpec::None, sine, Activation::Identity),
         model_file(EncodingSpec::Basic, sine, Activation::Sine { w0: 2.5 }),
     ] {
@@ -81,6 +98,32 @@ fn tensors_have_the_documented_names_and_shapes() {
         ("layers.2.weight", vec![3, 7]),
     ];
     assert_eq!(found, expected.map(|(name, shape)| (name.to_owned(), shape)));
+}
+
+#[test]
+fn a_grid_has_a_tensor_a_level() {
+    let bytes = bytes_of(&grid(Interpolation::Linear));
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let shape = |name: &str| tensors.tensor(name).unwrap().shape().to_vec();
+    let levels = [0, 1, 2].map(|n| shape(&format!("encoding.grid.{n}")));
+    assert_eq!(levels, [[25, 2], [32, 2], [32, 2]]);
+    assert_eq!(shape("layers.0.weight"), [7, 6]);
+    for (from, to, says) in [
+        ("[25,2]", "[5,10]", "1, 2, 4 or 8 are possible"),
+        ("[25,2]", "[50,1]", "at resolution 3 it needs 25 entries"),
+        ("\"3 5 8\"", "\"3 5\"", "tensors"),
+        ("\"3 5 8\"", "\"3 5 8 9\"", "no tensor \"encoding.grid.3\""),
+        ("\"3 5 8\"", "\"4 5 8\"", "at resolution 4 it needs 36 entries"),
+        ("\"3 5 8\"", "\"3 5 0\"", "numbers from 1 to 1048576"),
+        ("\"linear\"", "\"cubic\"", "one of linear, smoothstep"),
+    ] {
+        let changed = with_header(&bytes, |header| {
+            assert!(header.contains(from), "{header}");
+            header.replace(from, to)
+        });
+        let text = load_bytes(&changed).expect_err(&format!("{from} as {to}")).to_string();
+        assert!(text.contains(says), "{from} as {to}: {text}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `afterimage inspect`: what a model file holds.
 
 use super::model;
-use afterimage::model::{Activation, Encoding};
+use afterimage::model::{Activation, Encoding, GridLevel};
 use afterimage::picture::Depth;
 use afterimage::run::model_file::{FORMAT, ModelFile, TensorSummary};
 use serde::Serialize;
@@ -82,6 +82,17 @@ fn encoding(model: &ModelFile) -> String {
             format!(
                 "Fourier features, {} frequencies up to {highest:.1} cycles per unit of length",
                 frequencies.len()
+            )
+        }
+        Encoding::Grid(grid) => {
+            let hashed = grid.levels.iter().filter(|level| level.is_hashed()).count();
+            let resolution = |level: Option<&GridLevel>| level.map_or(0, |level| level.resolution);
+            format!(
+                "a grid of {} levels, {hashed} of them hashed, {} to {} cells across, {} features a level",
+                grid.levels.len(),
+                resolution(grid.levels.first()),
+                resolution(grid.levels.last()),
+                grid.features_per_level
             )
         }
     }

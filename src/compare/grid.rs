@@ -30,9 +30,10 @@ impl EncodingChoice {
 
     /// As a section of a configuration with `features` frequencies.
     pub fn config(self, features: Option<usize>) -> EncodingConfig {
-        let fixed = matches!(self.kind, EncodingKind::None | EncodingKind::Basic);
-        let features = features.filter(|_| !fixed);
-        EncodingConfig { kind: Some(self.kind), sigma: self.sigma.map(Sigma::Fixed), features }
+        let has_frequencies = matches!(self.kind, EncodingKind::Positional | EncodingKind::Gaussian);
+        let features = features.filter(|_| has_frequencies);
+        let sigma = self.sigma.map(Sigma::Fixed);
+        EncodingConfig { kind: Some(self.kind), sigma, features, ..EncodingConfig::default() }
     }
 }
 
@@ -45,7 +46,10 @@ impl FromStr for EncodingChoice {
             None => (text, None),
         };
         let kind = EncodingKind::from_str(name, false).map_err(|_| {
-            format!("`{text}` is no encoding; give none, basic, positional or gaussian, such as gaussian:10")
+            format!(
+                "`{text}` is no encoding; give none, basic, positional, gaussian, hash-grid or dense-grid, such as \
+                 gaussian:10"
+            )
         })?;
         let Some(sigma) = sigma else { return Ok(Self::plain(kind)) };
         let (most, what) = match kind {

@@ -1,7 +1,7 @@
 //! Default settings, chosen by measurement (docs/DEFAULTS.md says how).
 
 use super::{BatchSize, CheckpointEvery, EncodingKind};
-use crate::model::{Activation, Init, OptimizerKind};
+use crate::model::{Activation, Init, Interpolation, OptimizerKind};
 use std::num::{NonZeroU32, NonZeroU64};
 
 pub(super) const ENCODING: EncodingKind = EncodingKind::Gaussian;
@@ -9,6 +9,13 @@ pub(super) const FEATURES: usize = 256;
 pub(super) const POSITIONAL_LOG2_MAX: f32 = 6.0;
 pub(super) const HIDDEN: usize = 128;
 pub(super) const LAYERS: usize = 4;
+/// With grids: the trained features leave the network less to do.
+pub(super) const GRID_HIDDEN: usize = 64;
+pub(super) const GRID_LAYERS: usize = 3;
+/// Levels and features as in Mueller et al. 2022.
+pub(super) const GRID_LEVELS: usize = 16;
+pub(super) const GRID_FEATURES: usize = 2;
+pub(super) const GRID_INTERPOLATION: Interpolation = Interpolation::Linear;
 
 pub(super) const CHECKPOINT_EVERY: CheckpointEvery =
     CheckpointEvery::Seconds(NonZeroU64::new(30).expect("30 > 0"));
@@ -16,8 +23,12 @@ pub(super) const CHECKPOINT_EVERY: CheckpointEvery =
 /// Samples a step where the picture has more.
 pub(super) const BATCH: u32 = 1 << 11;
 
-pub(super) fn batch(n_samples: u32) -> BatchSize {
-    NonZeroU32::new(BATCH.min(n_samples)).map_or(BatchSize::Full, |n| {
+/// The same with grids: each step updates every entry of the tables, whatever its samples.
+const GRID_BATCH: u32 = 1 << 14;
+
+pub(super) fn batch(encoding: EncodingKind, n_samples: u32) -> BatchSize {
+    let batch = if encoding.is_grid() { GRID_BATCH } else { BATCH };
+    NonZeroU32::new(batch.min(n_samples)).map_or(BatchSize::Full, |n| {
         if n.get() == n_samples { BatchSize::Full } else { BatchSize::Samples(n) }
     })
 }
@@ -31,8 +42,26 @@ pub(super) fn sigma(longer_side: u32) -> f32 {
     if side <= 512.0 { 15.0_f32.min(side / 4.0) } else { 15.0 * (side / 512.0).sqrt() }
 }
 
-pub(super) fn lr(optimizer: OptimizerKind, activation: Activation) -> f64 {
+/// Cells across the longer side at a grid's coarsest level.
+pub(super) fn base_resolution(longer_side: u32) -> u32 {
+    longer_side.clamp(1, 16)
+}
+
+/// From `base` cells to one for each pixel in `n_levels` levels: Mueller et al. 2022, equation 3.
+pub(super) fn growth(longer_side: u32, base: u32, n_levels: usize) -> f64 {
+    let steps = n_levels.saturating_sub(1).max(1) as f64;
+    (f64::from(longer_side) / f64::from(base)).powf(1.0 / steps).max(1.0)
+}
+
+/// An eighth of the picture's pixels, about: 16 levels of 2 features then have 0.6 times as many weights
+/// as an RGB picture of 512x512 has values.
+pub(super) fn log2_table(n_pixels: u64) -> u32 {
+    (n_pixels.max(1).ilog2().saturating_sub(3)).clamp(8, 19)
+}
+
+pub(super) fn lr(optimizer: OptimizerKind, activation: Activation, encoding: EncodingKind) -> f64 {
     let adam = match activation {
+        Activation::Relu if encoding.is_grid() => 1e-2,
         Activation::Sine { .. } | Activation::Finer { .. } => 5e-4,
         Activation::Sigmoid => 2e-2,
         _ => 5e-3,

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 /// Input encodings by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum EncodingKind {
     /// The position itself
     None,
@@ -18,6 +18,17 @@ pub enum EncodingKind {
     Positional,
     /// Random Fourier features
     Gaussian,
+    /// Trained features on grids of several resolutions, the fine ones hashed: the fastest
+    HashGrid,
+    /// The same without hashing: every vertex has its own features
+    DenseGrid,
+}
+
+impl EncodingKind {
+    /// Whether it has the settings of grids.
+    pub fn is_grid(self) -> bool {
+        matches!(self, Self::HashGrid | Self::DenseGrid)
+    }
 }
 
 /// Activations of the last layer by name.

@@ -1,5 +1,7 @@
 //! From what was asked to what is run: defaults filled in, every value checked.
 
+mod encoding;
+
 use super::{
     BatchSize, ChannelWeights, Config, EncodingKind, Keep, OutputKind, PictureSize, Resolved, Sigma, defaults,
 };
@@ -50,11 +52,11 @@ impl Config {
     /// # Errors
     /// Names the first setting that is out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let (_, lr) = self.training.optimizer(Activation::Relu)?;
+        let (_, lr) = self.training.optimizer(Activation::Relu, self.encoding_kind())?;
         self.training.loss()?;
         self.training.schedule(lr, u64::MAX)?;
         self.network_shape()?;
-        self.encoding_spec(1)?;
+        self.encoding_spec((1, 1))?;
         self.activations(false)?;
         positive("snapshot-every", self.output.snapshot_every)?;
         positive("measure-every", self.output.measure_every)?;
@@ -86,7 +88,7 @@ impl Config {
         if self.sigma_is_open() {
             return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
         }
-        let spec = self.encoding_spec(picture.width.max(picture.height))?;
+        let spec = self.encoding_spec((picture.width, picture.height))?;
         let (activation, output_activation) = self.activations(picture.is_hdr())?;
         let (hidden_width, n_layers) = self.network_shape()?;
         let encoding = Encoding::new(spec, seed);
@@ -98,8 +100,9 @@ impl Config {
             activation,
             output_activation,
         };
-        let (optimizer, lr) = self.training.optimizer(activation)?;
-        let batch = self.training.batch.unwrap_or_else(|| defaults::batch(samples.len()));
+        let (optimizer, lr) = self.training.optimizer(activation, self.encoding_kind())?;
+        let batch =
+            self.training.batch.unwrap_or_else(|| defaults::batch(self.encoding_kind(), samples.len()));
         let resolved = Resolved {
             config: Self::default(),
             model: Model { encoding, network },
@@ -130,16 +133,9 @@ impl Config {
 
     /// Settings that are given and mean nothing beside the others, and why.
     fn without_effect(&self) -> Vec<(&'static str, String)> {
-        let encoding = self.encoding.kind.unwrap_or(defaults::ENCODING);
-        let fixed = matches!(encoding, EncodingKind::None | EncodingKind::Basic);
-        let with_encoding = "with this encoding: only positional and gaussian have it";
-        let given = [
-            (self.encoding.features.is_some() && fixed, "features", with_encoding),
-            (self.encoding.sigma.is_some() && fixed, "sigma", with_encoding),
-        ];
-        let given = given.into_iter().filter(|(given, ..)| *given);
-        let given = given.map(|(_, setting, why)| (setting, why.to_owned()));
-        given.chain(self.network.without_effect()).chain(self.training.without_effect()).collect()
+        let encoding = self.encoding_without_effect().into_iter().filter(|(given, ..)| *given);
+        let encoding = encoding.map(|(_, setting, why)| (setting, why.to_owned()));
+        encoding.chain(self.network.without_effect()).chain(self.training.without_effect()).collect()
     }
 
     fn options(&self, picture: &Picture) -> Result<JobOptions, ConfigError> {
@@ -156,8 +152,7 @@ impl Config {
 
     /// Whether sigma is still to be chosen before this can be resolved.
     pub fn sigma_is_open(&self) -> bool {
-        self.encoding.sigma == Some(Sigma::Auto)
-            && self.encoding.kind.unwrap_or(defaults::ENCODING) == EncodingKind::Gaussian
+        self.encoding.sigma == Some(Sigma::Auto) && self.encoding_kind() == EncodingKind::Gaussian
     }
 
     fn keep(&self) -> Result<Keep, ConfigError> {
@@ -189,50 +184,18 @@ impl Config {
         Ok(SampleSet { width, height, holdout })
     }
 
-    fn encoding_spec(&self, longer_side: u32) -> Result<EncodingSpec, ConfigError> {
-        let kind = self.encoding.kind.unwrap_or(defaults::ENCODING);
-        let n_frequencies = self.encoding.features.unwrap_or(defaults::FEATURES);
-        if !(1..=MAX_WIDTH / 2).contains(&n_frequencies) {
-            let allowed = format!("give 1 to {} frequencies", MAX_WIDTH / 2);
-            return Err(bad("features", n_frequencies, allowed));
-        }
-        let sigma = match (self.encoding.sigma, kind) {
-            (Some(Sigma::Fixed(sigma)), _) => sigma,
-            (Some(Sigma::Auto), EncodingKind::Positional) => {
-                return Err(bad(
-                    "sigma",
-                    "auto",
-                    "only the Gaussian encoding's can be chosen; give a number",
-                ));
-            }
-            (None, EncodingKind::Positional) => defaults::POSITIONAL_LOG2_MAX,
-            (None | Some(Sigma::Auto), _) => defaults::sigma(longer_side),
-        };
-        if !(0.0..=1e6).contains(&sigma) {
-            return Err(bad("sigma", sigma, "give a number from 0 to 1e6"));
-        }
-        Ok(match kind {
-            EncodingKind::None => EncodingSpec::None,
-            EncodingKind::Basic => EncodingSpec::Basic,
-            EncodingKind::Positional if sigma > 20.0 => {
-                return Err(bad(
-                    "sigma",
-                    sigma,
-                    "with positional encoding it is a power of two; give 0 to 20",
-                ));
-            }
-            EncodingKind::Positional => EncodingSpec::Positional { n_frequencies, log2_max: sigma },
-            EncodingKind::Gaussian => EncodingSpec::Gaussian { n_frequencies, sigma },
-        })
-    }
-
     /// Hidden width and number of linear layers.
     fn network_shape(&self) -> Result<(usize, usize), ConfigError> {
-        let hidden = self.network.hidden.unwrap_or(defaults::HIDDEN);
+        let grid = self.encoding_kind().is_grid();
+        let (hidden, layers) = match grid {
+            true => (defaults::GRID_HIDDEN, defaults::GRID_LAYERS),
+            false => (defaults::HIDDEN, defaults::LAYERS),
+        };
+        let hidden = self.network.hidden.unwrap_or(hidden);
         if !(1..=MAX_WIDTH).contains(&hidden) {
             return Err(bad("hidden", hidden, format!("give a width from 1 to {MAX_WIDTH}")));
         }
-        let layers = self.network.layers.unwrap_or(defaults::LAYERS);
+        let layers = self.network.layers.unwrap_or(layers);
         if !(2..=MAX_LAYERS).contains(&layers) {
             let allowed = format!("give 2 to {MAX_LAYERS} linear layers (one hidden layer or more)");
             return Err(bad("layers", layers, allowed));
@@ -265,16 +228,7 @@ impl Config {
         config.picture.size.get_or_insert(PictureSize::Native);
         config.picture.holdout = Some(resolved.samples.holdout);
         config.picture.coords = Some(resolved.coords);
-        (config.encoding.kind, config.encoding.features, config.encoding.sigma) = match spec {
-            EncodingSpec::None => (Some(EncodingKind::None), None, None),
-            EncodingSpec::Basic => (Some(EncodingKind::Basic), None, None),
-            EncodingSpec::Positional { n_frequencies, log2_max } => {
-                (Some(EncodingKind::Positional), Some(n_frequencies), Some(Sigma::Fixed(log2_max)))
-            }
-            EncodingSpec::Gaussian { n_frequencies, sigma } => {
-                (Some(EncodingKind::Gaussian), Some(n_frequencies), Some(Sigma::Fixed(sigma)))
-            }
-        };
+        config.encoding = encoding::filled(spec);
         let network = &resolved.model.network;
         config.network.hidden = Some(network.hidden_width);
         config.network.layers = Some(network.n_layers);

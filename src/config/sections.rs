@@ -5,7 +5,7 @@ use super::{
     ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, Keep, LossKind,
     OptimizerKind, OutputKind, PictureSize, Sigma,
 };
-use crate::model::{Coords, Holdout, Init, ScheduleKind};
+use crate::model::{Coords, Holdout, Init, Interpolation, ScheduleKind};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -72,6 +72,25 @@ section! {
         /// Number of frequencies M; the first layer sees 2M inputs [default: 256]
         #[arg(long, value_name = "M")]
         pub features: usize,
+        /// Grids: levels of resolution [default: 16]
+        #[arg(long, value_name = "L")]
+        pub levels: usize,
+        /// Grids: trained features of a vertex, 1, 2, 4 or 8 [default: 2]
+        #[arg(long, value_name = "F")]
+        pub features_per_level: usize,
+        /// Hash grid: log2 of the most vertices a level stores [default: by size, 15 at 512x512]
+        #[arg(long, value_name = "N")]
+        pub log2_table: u32,
+        /// Grids: cells across the longer side at the coarsest level [default: 16]
+        #[arg(long, value_name = "N")]
+        pub base_resolution: u32,
+        /// Grids: factor from each level's resolution to the next [default: so that the finest has a
+        /// cell for each pixel]
+        #[arg(long, value_name = "F")]
+        pub growth: f64,
+        /// Grids: between vertices [default: linear]
+        #[arg(long)]
+        pub interpolation: Interpolation,
     }
 }
 
@@ -79,10 +98,10 @@ section! {
     /// The `[network]` section.
     #[command(about = None, long_about = None, next_help_heading = "Network")]
     pub struct NetworkConfig {
-        /// Units of each hidden layer [default: 128]
+        /// Units of each hidden layer [default: 128; grids 64]
         #[arg(long, value_name = "H")]
         pub hidden: usize,
-        /// Linear layers, at least 2 [default: 4]
+        /// Linear layers, at least 2 [default: 4; grids 3]
         #[arg(long, value_name = "L")]
         pub layers: usize,
         /// Between the layers [default: relu]
@@ -114,7 +133,7 @@ section! {
         /// minute's work on two cores: 30 at 512x512]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
         pub epochs: u64,
-        /// Samples a step, or `full` for all training pixels [default: 2048]
+        /// Samples a step, or `full` for all training pixels [default: 2048; grids 16384]
         #[arg(long, value_name = "N")]
         pub batch: BatchSize,
         /// What is minimised [default: mse]
@@ -130,7 +149,7 @@ section! {
         #[arg(long)]
         pub optimizer: OptimizerKind,
         /// Learning rate of the first step [default: by optimizer and activation, Adam 5e-3 with
-        /// relu, 5e-4 with sine; SGD 0.1]
+        /// relu, 5e-4 with sine, 1e-2 with grids; SGD 0.1]
         #[arg(long, value_name = "F")]
         pub lr: f64,
         /// How the learning rate moves over the run [default: cosine]

@@ -1,7 +1,7 @@
 //! The `[training]` section: loss, update rule and their parameters.
 
 use super::resolve::bad;
-use super::{ConfigError, TrainingConfig, defaults};
+use super::{ConfigError, EncodingKind, TrainingConfig, defaults};
 use crate::model::{Activation, Loss, LossKind, Optimizer, OptimizerKind, Schedule, ScheduleKind};
 
 /// Learning rates and decays beyond this cannot be meant.
@@ -75,9 +75,13 @@ impl TrainingConfig {
     }
 
     /// The update rule and its learning rate.
-    pub(super) fn optimizer(&self, activation: Activation) -> Result<(Optimizer, f64), ConfigError> {
+    pub(super) fn optimizer(
+        &self,
+        activation: Activation,
+        encoding: EncodingKind,
+    ) -> Result<(Optimizer, f64), ConfigError> {
         let kind = self.kind();
-        let lr = self.lr.unwrap_or_else(|| defaults::lr(kind, activation));
+        let lr = self.lr.unwrap_or_else(|| defaults::lr(kind, activation, encoding));
         if !(lr > 0.0 && lr <= MAX_RATE) {
             return Err(bad(
                 "lr",

@@ -106,7 +106,7 @@ mod tests {
     /// Features at (x, y) in f64.
     fn features(encoding: &Encoding, x: f64, y: f64) -> Vec<f64> {
         let mut features = vec![0.0; encoding.output_width()];
-        encode(encoding, &[x, y], &mut features);
+        encode(encoding, &[], &[x, y], &mut features);
         features
     }
 

@@ -3,6 +3,12 @@
 //! All Fourier-type encodings are one operation with different frequencies B, of shape (m, 2):
 //! [sin(2 pi B c), cos(2 pi B c)], Tancik et al. 2020, equation 5 with all a_j = 1. The m sines
 //! come first, then the m cosines.
+//!
+//! The hash grid looks features up instead; see [`HashGrid`].
+
+pub mod grid;
+
+pub use grid::{GridLevel, GridSpec, HashGrid, Interpolation};
 
 use super::attenuation::{Footprint, PixelFilter};
 use rand::SeedableRng;
@@ -31,6 +37,8 @@ pub enum EncodingSpec {
         /// Standard deviation in cycles per unit of length.
         sigma: f32,
     },
+    /// Trained features on grids of several resolutions.
+    Grid(GridSpec),
 }
 
 /// An encoding ready to compute with.
@@ -43,6 +51,8 @@ pub enum Encoding {
         /// B, shape (m, 2), row-major, in cycles per unit of length.
         frequencies: Vec<[f32; 2]>,
     },
+    /// features = those of each level, shape (batch, L F), interpolated between trained vertices.
+    Grid(HashGrid),
 }
 
 impl Encoding {
@@ -76,6 +86,7 @@ impl Encoding {
                 };
                 Self::Fourier { frequencies: (0..n_frequencies).map(|_| [draw(), draw()]).collect() }
             }
+            EncodingSpec::Grid(spec) => Self::Grid(HashGrid::new(spec)),
         }
     }
 
@@ -84,6 +95,7 @@ impl Encoding {
         match self {
             Self::Identity => 2,
             Self::Fourier { frequencies } => 2 * frequencies.len(),
+            Self::Grid(grid) => grid.output_width(),
         }
     }
 
@@ -98,6 +110,8 @@ impl Encoding {
                 // Sine and cosine of one frequency fade together.
                 [gains.as_slice(), gains.as_slice()].concat()
             }
+            // Its features have no frequency: none fades.
+            Self::Grid(grid) => vec![1.0; grid.output_width()],
         }
     }
 
@@ -105,6 +119,16 @@ impl Encoding {
     pub fn n_params(&self) -> usize {
         match self {
             Self::Identity | Self::Fourier { .. } => 0,
+            Self::Grid(grid) => grid.n_params(),
+        }
+    }
+
+    /// Draws the initial weights: `params` are the encoding's part of the flat buffer.
+    pub fn draw_params(&self, seed: u64, params: &mut [f32]) {
+        assert_eq!(params.len(), self.n_params(), "weights of the encoding");
+        match self {
+            Self::Identity | Self::Fourier { .. } => {}
+            Self::Grid(grid) => grid.draw(seed, params),
         }
     }
 }

@@ -27,10 +27,12 @@ impl Init {
     /// Draws all parameters of `model`: the flat buffer of [`Model::layout`].
     ///
     /// Layer n draws from stream n of a ChaCha generator, W row by row and then b, so a layer's
-    /// weights do not depend on the widths of the layers before it.
+    /// weights do not depend on the widths of the layers before it. An encoding's weights are drawn
+    /// as its paper says, whatever `self` is, from a stream of their own.
     pub fn draw(self, model: &Model, seed: u64) -> Vec<f32> {
         let layout = model.layout();
         let mut params = vec![0.0; layout.n_params()];
+        model.encoding.draw_params(seed, &mut params[layout.encoding.clone()]);
         for (n, layer) in layout.layers.iter().enumerate() {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(n as u64);

@@ -69,7 +69,7 @@ impl Mlp {
 
     /// Floating-point operations of one training step on `batch_size` samples, counting a
     /// multiply-add as two: forward, weight gradients, and input gradients of all but the first
-    /// layer (which the encoding does not need).
+    /// layer (which only an encoding with weights needs).
     pub fn training_flop(&self, batch_size: usize) -> f64 {
         let weights = |l: LayerShape| (l.input_width * l.output_width) as f64;
         let all: f64 = self.layers().map(weights).sum();

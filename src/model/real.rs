@@ -59,6 +59,10 @@ pub trait Real:
     fn as_f64(self) -> f64;
     /// Rounded to f32.
     fn as_f32(self) -> f32;
+    /// Rounded down, for values from 0 to 2^31.
+    fn floor_u32(self) -> u32;
+    /// The nearest value to `x`, which is below 2^31.
+    fn of_u32(x: u32) -> Self;
 }
 
 impl Arithmetic for f64 {
@@ -106,6 +110,15 @@ impl Real for f64 {
     fn as_f32(self) -> f32 {
         self as f32
     }
+    #[inline(always)]
+    fn floor_u32(self) -> u32 {
+        // Through i32, which every instruction set converts to in one instruction.
+        self as i32 as u32
+    }
+    #[inline(always)]
+    fn of_u32(x: u32) -> Self {
+        f64::from(x)
+    }
 }
 
 /// Coefficients of the odd polynomial P with P(r) = sin(2 pi r) on [-1/4, 1/4], lowest power
@@ -151,6 +164,15 @@ impl Real for f32 {
     #[inline(always)]
     fn as_f32(self) -> f32 {
         self
+    }
+    #[inline(always)]
+    fn floor_u32(self) -> u32 {
+        // Through i32, which every instruction set converts to in one instruction.
+        self as i32 as u32
+    }
+    #[inline(always)]
+    fn of_u32(x: u32) -> Self {
+        x as i32 as f32
     }
 }
 

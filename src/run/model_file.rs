@@ -1,7 +1,8 @@
 //! `model.safetensors`: a trained network that describes itself.
 //!
-//! Tensors, all f32: `encoding.frequencies` (m, 2), absent when the network sees the position
-//! itself; `layers.N.weight` (out, in) and `layers.N.bias` (out) for N from 0, as in
+//! Tensors, all f32: `encoding.frequencies` (m, 2), or for a hash grid `encoding.grid.N` (entries,
+//! features) for each level from 0, or neither when the network sees the position itself;
+//! `layers.N.weight` (out, in) and `layers.N.bias` (out) for N from 0, as in
 //! `torch.nn.Linear`. Everything else needed to compute a colour is in the metadata:
 //!
 //! | key | value |
@@ -9,10 +10,13 @@
 //! | `format` | `afterimage model 1` |
 //! | `activation`, `output_activation` | a name of `model::Activation`, such as `relu` |
 //! | `w0`, `scale`, `slope`; `output_w0` and so on | the parameters of the one above, where it has them |
+//! | `grid_resolutions` | for a hash grid, cells across the unit of length at each level: `16 20 25` |
+//! | `grid_interpolation` | likewise, `linear` or `smoothstep` |
 //! | `coords` | `center` or `corner`: where pixels lie in the plane |
 //! | `width`, `height` | size of the picture it was trained on, in pixels |
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
 
+mod grid;
 mod read;
 mod summary;
 
@@ -84,7 +88,9 @@ const OWN_KEYS: [&str; 7] =
 /// Whether metadata `key` belongs to a field of [`ModelFile`].
 fn is_own(key: &str) -> bool {
     let parameter = key.strip_prefix("output_").unwrap_or(key);
-    OWN_KEYS.contains(&key) || Activation::ALL.iter().any(|a| a.param(parameter).is_some())
+    OWN_KEYS.contains(&key)
+        || grid::KEYS.contains(&key)
+        || Activation::ALL.iter().any(|a| a.param(parameter).is_some())
 }
 
 const COORDS: [(Coords, &str); 2] = [(Coords::Center, "center"), (Coords::Corner, "corner")];
@@ -147,6 +153,9 @@ impl ModelFile {
                 values: frequencies.as_flattened(),
             });
         }
+        if let Encoding::Grid(hash_grid) = &self.model.encoding {
+            tensors.extend(grid::tensors(hash_grid, &self.params[layout.encoding.clone()]));
+        }
         for (n, layer) in layout.layers.iter().enumerate() {
             tensors.push(Tensor {
                 name: format!("layers.{n}.weight"),
@@ -173,6 +182,9 @@ impl ModelFile {
             for (name, value) in activation.params() {
                 set(&format!("{prefix}{name}"), value.to_string());
             }
+        }
+        if let Encoding::Grid(hash_grid) = &self.model.encoding {
+            grid::metadata(hash_grid).into_iter().for_each(|(key, value)| drop(set(key, value)));
         }
         set("coords", name_of(&COORDS, &self.coords).to_owned());
         set("width", self.width.to_string());

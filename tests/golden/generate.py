@@ -43,10 +43,37 @@ ENCODINGS = {
     "basic": np.eye(2, dtype=np.float32),
     "positional": positional,
     "gaussian": (2 * generator.standard_normal((5, 2))).astype(np.float32),
+    "grid": None,
 }
+
+# Levels of the hash grid: cells across the longer side, entries. The first is dense.
+LEVELS = [(3, 25), (5, 32), (8, 32)]
+GRID_FEATURES = 2
+
+
+def grid(table):
+    """Mueller et al. 2022, section 3, with positions half a cell further on."""
+    features, first = [], 0
+    for n, entries in LEVELS:
+        p = coords * n + 0.5
+        cell = p.floor().long()
+        t = p - cell
+        level = 0
+        for dx in (0, 1):
+            for dy in (0, 1):
+                x, y = cell[:, 0] + dx, cell[:, 1] + dy
+                dense = y * (n + 2) + x
+                entry = dense if entries == (n + 2) ** 2 else (x ^ (y * 2654435761)) % entries
+                weight = (t[:, 0] if dx else 1 - t[:, 0]) * (t[:, 1] if dy else 1 - t[:, 1])
+                level = level + weight[:, None] * table[first + entry]
+        features.append(level)
+        first += entries
+    return torch.cat(features, -1)
 
 
 def network(features, weights):
+    if len(weights) % 2:
+        features, weights = grid(weights[0]), weights[1:]
     x = features
     for i in range(0, len(weights), 2):
         x = torch.nn.functional.linear(x, weights[i], weights[i + 1])
@@ -55,13 +82,19 @@ def network(features, weights):
 
 
 for name, frequencies in ENCODINGS.items():
+    has_table = name == "grid"
     if frequencies is None:
         features = coords
     else:
         phase = 2 * math.pi * coords @ torch.tensor(frequencies, dtype=torch.float64).T
         features = torch.cat([phase.sin(), phase.cos()], -1)
-    widths = [features.shape[1], HIDDEN, HIDDEN, 3]
     initial = []
+    n_features = features.shape[1]
+    if has_table:
+        n_features = len(LEVELS) * GRID_FEATURES
+        shape = (sum(entries for _, entries in LEVELS), GRID_FEATURES)
+        initial.append((0.5 * generator.standard_normal(shape)).astype(np.float32).astype(np.float64))
+    widths = [n_features, HIDDEN, HIDDEN, 3]
     for i, o in zip(widths, widths[1:]):
         initial.append((generator.standard_normal((o, i)) / math.sqrt(i)).astype(np.float32).astype(np.float64))
         initial.append((0.1 * generator.standard_normal(o)).astype(np.float32).astype(np.float64))
@@ -73,6 +106,8 @@ for name, frequencies in ENCODINGS.items():
         return [torch.tensor(w, requires_grad=True) for w in initial]
 
     def store(prefix, values):
+        if has_table:
+            tensors[f"{prefix}.grid"], values = values[0], values[1:]
         for i, value in enumerate(values):
             tensors[f"{prefix}.{i // 2}.{'bias' if i % 2 else 'weight'}"] = value
 

@@ -1,11 +1,14 @@
 //! Input encodings: positions to features.
 
+use super::grid;
 use super::simd::vectorised;
 use crate::model::{Encoding, Real};
 
-/// coords: (n, 2) -> features: (n, encoding.output_width()), both row-major.
-pub fn encode<T: Real>(encoding: &Encoding, coords: &[T], features: &mut [T]) {
+/// coords: (n, 2) -> features: (n, encoding.output_width()), both row-major. `params` are the
+/// encoding's own weights.
+pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features: &mut [T]) {
     match encoding {
+        Encoding::Grid(grid) => grid::encode(grid, params, coords, features),
         Encoding::Identity => features.copy_from_slice(coords),
         Encoding::Fourier { frequencies } => {
             let m = frequencies.len();

@@ -1,5 +1,6 @@
 //! How much memory a job takes on the CPU, worked out before anything is allocated.
 
+use super::lane::Lane;
 use super::network::Scratch;
 use super::trainer::{CHUNK_SIZE, n_lanes};
 use crate::backend::BackendError;
@@ -12,9 +13,11 @@ pub fn size_bytes<T: crate::model::Real>(
     batch_size: u32,
     threads: usize,
 ) -> u64 {
-    let copies = 1 + optimizer.n_moments() + n_lanes(batch_size as usize);
-    let params = (model.network.n_params() * copies * size_of::<T>()) as u64;
-    params + (threads * Scratch::<T>::size_bytes(model, CHUNK_SIZE)) as u64
+    let n_encoding = model.encoding.n_params();
+    let flat = (n_encoding + model.network.n_params()) * (1 + optimizer.n_moments()) + n_encoding;
+    let lanes = n_lanes(batch_size as usize) * Lane::<T>::size(model);
+    let values = ((flat + lanes) * size_of::<T>()) as u64;
+    values + (threads * Scratch::<T>::size_bytes(model, CHUNK_SIZE)) as u64
 }
 
 /// Refuses a job that needs more memory than is free. `threads` is 0 for all cores.
@@ -38,10 +41,11 @@ pub fn check<T: crate::model::Real>(
     if free > 0 && needed > free {
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
         return Err(BackendError::DoesNotFit(format!(
-            "a network of {:.1} million weights needs {:.1} GiB of memory to train and {:.1} GiB are free; give a smaller --hidden, --features or --layers",
-            model.network.n_params() as f64 / 1e6,
+            "a network of {:.1} million weights needs {:.1} GiB of memory to train and {:.1} GiB are free; give a smaller {}--hidden, --features or --layers",
+            model.layout().n_params() as f64 / 1e6,
             gib(needed),
             gib(free),
+            if model.encoding.n_params() > 0 { "--log2-table, --levels, " } else { "" },
         )));
     }
     Ok(())

@@ -5,6 +5,8 @@
 pub mod activate;
 pub mod dense;
 pub mod encode;
+pub mod grid;
+mod lane;
 pub mod loss;
 pub mod memory;
 pub mod network;

@@ -51,6 +51,22 @@ impl<T: Real> Scratch<T> {
     }
 }
 
+/// What the backward pass of a chunk leaves.
+pub struct ChunkGradients<'a, T> {
+    /// Of the linear layers, as laid out but without the encoding's range; added to.
+    pub layers: &'a mut [T],
+    /// For encodings with weights, what their gradients follow from; written.
+    pub encoding: Option<EncodingRows<'a, T>>,
+}
+
+/// Rows of a chunk that the gradients of an encoding's weights follow from.
+pub struct EncodingRows<'a, T> {
+    /// (n, 2)
+    pub coords: &'a mut [T],
+    /// (n, encoding width)
+    pub dl_dfeatures: &'a mut [T],
+}
+
 /// A network's weights and what is computed with them.
 pub struct Pass<'a, T> {
     /// Encoding and network.
@@ -62,15 +78,15 @@ pub struct Pass<'a, T> {
 }
 
 impl<T: Real> Pass<'_, T> {
-    /// Adds the gradients of samples `first..first + n` of `step` to `grads` and returns their
-    /// share of the step's loss.
+    /// Leaves the gradients of samples `first..first + n` of `step` in `grads` and returns their share
+    /// of the step's loss.
     pub fn train(
         &self,
         job: &Job,
         step: &Step,
         (first, n): (u32, usize),
         scratch: &mut Scratch<T>,
-        grads: &mut [T],
+        grads: ChunkGradients<'_, T>,
     ) -> f64 {
         let loss = self.loss(job, step, (first, n), scratch);
         self.backward(scratch, n, grads);
@@ -90,11 +106,7 @@ impl<T: Real> Pass<'_, T> {
         let coords = &mut scratch.coords[..n * 2];
         let targets = &mut scratch.targets[..n * channels];
         sample::sample(job, step, first, coords, targets);
-        encode::encode(
-            &self.model.encoding,
-            coords,
-            &mut scratch.features[..n * self.model.network.input_width],
-        );
+        self.encode(scratch, n);
         self.forward(scratch, n);
         loss::loss_and_gradient(
             &loss::Objective::new(job, step.n_samples as usize),
@@ -119,17 +131,20 @@ impl<T: Real> Pass<'_, T> {
             let [x, y] = raster.position((pixel % width) as u32, (pixel / width) as u32);
             (coord[0], coord[1]) = (T::from_f32(x), T::from_f32(y));
         }
-        encode::encode(
-            &self.model.encoding,
-            coords,
-            &mut scratch.features[..n * self.model.network.input_width],
-        );
+        self.encode(scratch, n);
         self.forward(scratch, n);
         let z = &mut scratch.z[self.layout.layers.len() - 1][..n * channels];
         activate::activate(self.model.network.output_activation, z);
         for (out, &p) in out.iter_mut().zip(z.iter()) {
             *out = p.as_f32();
         }
+    }
+
+    /// coords -> features
+    fn encode(&self, scratch: &mut Scratch<T>, n: usize) {
+        let features = &mut scratch.features[..n * self.model.network.input_width];
+        let params = &self.params[self.layout.encoding.clone()];
+        encode::encode(&self.model.encoding, params, &scratch.coords[..n * 2], features);
     }
 
     /// features -> z and a of every layer; the last layer's z stays a pre-activation.
@@ -148,13 +163,16 @@ impl<T: Real> Pass<'_, T> {
         }
     }
 
-    /// dl_dz of the last layer -> gradients of every layer, added to `grads`.
-    fn backward(&self, scratch: &mut Scratch<T>, n: usize, grads: &mut [T]) {
+    /// dl_dz of the last layer -> gradients of every layer, and of the features where they are asked
+    /// for.
+    fn backward(&self, scratch: &mut Scratch<T>, n: usize, grads: ChunkGradients<'_, T>) {
+        let n_encoding = self.layout.encoding.end;
         for (l, layer) in self.layout.layers.iter().enumerate().rev() {
             let (input, output) = (layer.shape.input_width, layer.shape.output_width);
             let x = if l == 0 { &scratch.features } else { &scratch.a[l - 1] };
             let dl_dz = &scratch.dl_dz[..n * output];
-            let (dl_dw, dl_db) = grads[layer.whole()].split_at_mut(layer.weight.len());
+            let whole = layer.whole().start - n_encoding..layer.whole().end - n_encoding;
+            let (dl_dw, dl_db) = grads.layers[whole].split_at_mut(layer.weight.len());
             dense::backward_weights(layer.shape, dl_dz, &x[..n * input], dl_dw, dl_db);
             if l > 0 {
                 let dl_dx = &mut scratch.dl_dz_previous[..n * input];
@@ -162,6 +180,12 @@ impl<T: Real> Pass<'_, T> {
                 activate::chain(dl_dx, &scratch.z[l - 1][..n * input]);
                 std::mem::swap(&mut scratch.dl_dz, &mut scratch.dl_dz_previous);
             }
+        }
+        if let Some(rows) = grads.encoding {
+            let first = &self.layout.layers[0];
+            let dl_dz = &scratch.dl_dz[..n * first.shape.output_width];
+            dense::backward_input(first.shape, dl_dz, &self.params[first.weight.clone()], rows.dl_dfeatures);
+            rows.coords.copy_from_slice(&scratch.coords[..n * 2]);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Steps over chunks of samples on all cores, bit-identical for any number of threads.
 
+use super::lane::{Lane, encoding_gradients, rounds};
 use super::network::{Pass, Scratch};
 use super::optimizer;
 use super::predictor::{self, lock, predict_with, thread_pool};
@@ -35,17 +36,14 @@ pub struct CpuTrainer<T> {
     info: BackendInfo,
     /// One a thread.
     scratch: Vec<Mutex<Scratch<T>>>,
-    /// One a lane: gradients as laid out, and the lane's share of the loss.
+    /// Gradients of the linear layers and the loss, added up apart.
     lanes: Vec<Mutex<Lane<T>>>,
+    /// Gradients of the encoding's weights.
+    encoding_grads: Vec<T>,
     params: Vec<T>,
     moments: Vec<Vec<T>>,
     step: u64,
     losses: Vec<f64>,
-}
-
-struct Lane<T> {
-    grads: Vec<T>,
-    loss: f64,
 }
 
 impl<T: Real> CpuTrainer<T> {
@@ -60,10 +58,10 @@ impl<T: Real> CpuTrainer<T> {
         let pool = thread_pool(threads)?;
         let n_threads = pool.current_num_threads();
         let scratch = || Mutex::new(Scratch::new(&job.model, CHUNK_SIZE));
-        let lane = || Mutex::new(Lane { grads: vec![T::zero(); layout.n_params()], loss: 0.0 });
         Ok(Self {
             scratch: (0..n_threads).map(|_| scratch()).collect(),
-            lanes: (0..n_lanes(job.batch_size as usize)).map(|_| lane()).collect(),
+            lanes: (0..n_lanes(job.batch_size as usize)).map(|_| Mutex::new(Lane::new(&job.model))).collect(),
+            encoding_grads: vec![T::zero(); layout.encoding.len()],
             moments: vec![vec![T::zero(); layout.n_params()]; job.optimizer.n_moments()],
             params: params.to_vec(),
             info: predictor::info(&pool),
@@ -88,7 +86,7 @@ impl<T: Real> CpuTrainer<T> {
     /// One optimiser step; returns its loss, before the update.
     pub fn step(&mut self, step: &Step) -> f64 {
         self.step = step.index + 1;
-        if step.n_samples == 1 {
+        if step.n_samples == 1 && self.layout.encoding.is_empty() {
             return self.single_sample_step(step);
         }
         let n_lanes = self.accumulate_gradients(step);
@@ -109,12 +107,13 @@ impl<T: Real> CpuTrainer<T> {
     /// Loss and gradients of `step` without an update.
     pub fn loss_and_gradients(&mut self, step: &Step) -> (f64, Vec<T>) {
         let n_lanes = self.accumulate_gradients(step);
-        let mut grads = vec![T::zero(); self.layout.n_params()];
+        let mut grads = self.encoding_grads.clone();
+        grads.resize(self.layout.n_params(), T::zero());
         let mut loss = 0.0;
         for lane in &mut self.lanes[..n_lanes] {
             let lane = exclusive(lane);
             loss += lane.loss;
-            for (sum, &g) in grads.iter_mut().zip(&lane.grads) {
+            for (sum, &g) in grads[self.layout.encoding.end..].iter_mut().zip(&lane.layers) {
                 *sum += g;
             }
         }
@@ -128,49 +127,66 @@ impl<T: Real> CpuTrainer<T> {
         assert!(n_lanes <= self.lanes.len(), "a step of {n_samples} samples exceeds the batch");
         let n_chunks = n_samples.div_ceil(CHUNK_SIZE);
         let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params };
-        let (job, lanes, scratch) = (&self.job, &self.lanes, &self.scratch);
-        let run_lane = |l: usize, scratch: &mut Scratch<T>| {
-            let lane = &mut *lock(&lanes[l]);
-            lane.grads.fill(T::zero());
-            lane.loss = 0.0;
-            for chunk in n_chunks * l / n_lanes..n_chunks * (l + 1) / n_lanes {
-                let first = chunk * CHUNK_SIZE;
-                let n = CHUNK_SIZE.min(n_samples - first);
-                lane.loss += pass.train(job, step, (first as u32, n), scratch, &mut lane.grads);
-            }
-        };
-        if n_lanes == 1 {
-            // Waking the other threads would take longer than a small step.
-            run_lane(0, &mut lock(&scratch[0]));
-            return n_lanes;
-        }
-        // Threads take whole lanes, each from its first chunk to its last, whoever takes it.
-        let next_lane = AtomicUsize::new(0);
-        self.pool.broadcast(|thread| {
-            let scratch = &mut *lock(&scratch[thread.index()]);
-            loop {
-                let l = next_lane.fetch_add(1, Ordering::Relaxed);
-                if l >= n_lanes {
-                    break;
+        let (job, lanes, scratch) = (&self.job, &self.lanes[..n_lanes], &self.scratch);
+        lanes.iter().for_each(|lane| lock(lane).clear());
+        self.encoding_grads.fill(T::zero());
+        // Waking the other threads would take longer than a small step.
+        let pool = (n_lanes > 1).then_some(&self.pool);
+        for chunks in rounds(&job.model, n_chunks, n_lanes) {
+            let run_lane = |l: usize, scratch: &mut Scratch<T>| {
+                let lane = &mut *lock(&lanes[l]);
+                lane.forget_rows();
+                for chunk in chunks(l) {
+                    let first = chunk * CHUNK_SIZE;
+                    let n = CHUNK_SIZE.min(n_samples - first);
+                    lane.loss += pass.train(job, step, (first as u32, n), scratch, lane.chunk(n));
                 }
-                run_lane(l, scratch);
+            };
+            // Threads take whole lanes, each from its first chunk to its last, whoever takes it.
+            let next_lane = AtomicUsize::new(0);
+            let work = |thread: usize| {
+                let scratch = &mut *lock(&scratch[thread]);
+                loop {
+                    let l = next_lane.fetch_add(1, Ordering::Relaxed);
+                    if l >= n_lanes {
+                        break;
+                    }
+                    run_lane(l, scratch);
+                }
+            };
+            match pool {
+                None => work(0),
+                Some(pool) => {
+                    pool.broadcast(|thread| work(thread.index()));
+                }
             }
-        });
+            encoding_gradients(&job.model.encoding, lanes, pool, &mut self.encoding_grads);
+        }
         n_lanes
     }
 
     /// Sums the lanes' gradients in order and applies the optimiser, block by block.
     fn update(&mut self, step: &Step, n_lanes: usize) {
-        let Self { pool, lanes, params, moments, job, .. } = self;
+        let Self { pool, lanes, params, moments, job, encoding_grads, layout, .. } = self;
         let lanes: Vec<_> = lanes[..n_lanes].iter().map(lock).collect();
-        let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.grads.as_slice()).collect();
-        let blocks = split_blocks(params, moments);
-        let optimizer = job.optimizer;
-        let update = |(b, block)| update_block(optimizer, step, &lanes, b * PARAM_BLOCK, block);
-        if blocks.len() * lanes.len() < PARALLEL_BLOCKS {
-            blocks.into_iter().enumerate().for_each(update);
+        let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.layers.as_slice()).collect();
+        let n_encoding = layout.encoding.end;
+        let (encoding, layers) = split_blocks(params, moments, n_encoding);
+        let update = |lanes: &[&[T]], (b, block): (usize, Block<T>)| {
+            update_block(job.optimizer, step, lanes, b * PARAM_BLOCK, block);
+        };
+        let of_encoding = |block| update(&[encoding_grads.as_slice()], block);
+        let of_layers = |block| update(&lanes, block);
+        let (encoding, layers) = (encoding.into_iter().enumerate(), layers.into_iter().enumerate());
+        if encoding.len() + layers.len() * lanes.len() < PARALLEL_BLOCKS {
+            encoding.for_each(of_encoding);
+            layers.for_each(of_layers);
         } else {
-            pool.install(|| blocks.into_par_iter().enumerate().for_each(update));
+            let (encoding, layers): (Vec<_>, Vec<_>) = (encoding.collect(), layers.collect());
+            pool.install(|| {
+                encoding.into_par_iter().for_each(of_encoding);
+                layers.into_par_iter().for_each(of_layers);
+            });
         }
     }
 }
@@ -191,12 +207,22 @@ struct Block<'a, T> {
     moments: Vec<&'a mut [T]>,
 }
 
-fn split_blocks<'a, T>(params: &'a mut [T], moments: &'a mut [Vec<T>]) -> Vec<Block<'a, T>> {
-    let mut moments: Vec<_> = moments.iter_mut().map(|m| m.chunks_mut(PARAM_BLOCK)).collect();
-    params
-        .chunks_mut(PARAM_BLOCK)
-        .map(|params| Block { params, moments: moments.iter_mut().filter_map(Iterator::next).collect() })
-        .collect()
+/// The blocks of the encoding's weights, the first `n_encoding`, and those of the linear layers.
+fn split_blocks<'a, T>(
+    params: &'a mut [T],
+    moments: &'a mut [Vec<T>],
+    n_encoding: usize,
+) -> (Vec<Block<'a, T>>, Vec<Block<'a, T>>) {
+    let blocks = |params: &'a mut [T], moments: Vec<&'a mut [T]>| {
+        let mut moments: Vec<_> = moments.into_iter().map(|m| m.chunks_mut(PARAM_BLOCK)).collect();
+        params
+            .chunks_mut(PARAM_BLOCK)
+            .map(|params| Block { params, moments: moments.iter_mut().filter_map(Iterator::next).collect() })
+            .collect()
+    };
+    let (encoding, layers) = params.split_at_mut(n_encoding);
+    let (of_encoding, of_layers) = moments.iter_mut().map(|m| m.split_at_mut(n_encoding)).unzip();
+    (blocks(encoding, of_encoding), blocks(layers, of_layers))
 }
 
 fn update_block<T: Real>(optimizer: Optimizer, step: &Step, lanes: &[&[T]], start: usize, block: Block<T>) {

@@ -147,6 +147,9 @@ pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::RASTER,
     &ops::encode::IDENTITY,
     &ops::encode::FOURIER,
+    &ops::grid::ENCODE,
+    &ops::grid::BACKWARD,
+    &ops::grid::GRADIENTS,
     &ops::dense::FORWARD,
     &ops::dense::BACKWARD_INPUT,
     &ops::dense::BACKWARD_WEIGHTS,
@@ -305,6 +308,13 @@ pub enum ExpectedValues {
     /// Floats, each within its tolerance.
     Close {
         /// In f64.
+        values: Vec<f64>,
+        /// The largest error allowed for each.
+        tolerances: Vec<f64>,
+    },
+    /// Signed 64-bit integers in units of 2^-52, low word first, each within its tolerance.
+    FixedPoint {
+        /// As numbers, in f64.
         values: Vec<f64>,
         /// The largest error allowed for each.
         tolerances: Vec<f64>,

@@ -1,10 +1,10 @@
 //! Works out every buffer's size, and how many samples are computed at a time, before anything is
 //! allocated.
 
-use super::ops::{dense, loss, sample};
+use super::ops::{dense, encode, loss, sample};
 use super::plan::{BufferDecl, BufferId, Role};
 use crate::backend::{BackendError, Job};
-use crate::model::{Encoding, Model};
+use crate::model::Model;
 
 /// What a plan may use of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ impl Budget {
 /// Buffers of the forward pass.
 #[derive(Clone, Debug)]
 pub struct ForwardBuffers {
-    /// B: (m, 2), for encodings with frequencies.
-    pub frequencies: Option<BufferId>,
+    /// What the encoding needs beside its weights: B (m, 2), or the levels of a grid.
+    pub constants: Option<BufferId>,
     /// (rows, 2)
     pub coords: BufferId,
     /// (rows, input width)
@@ -79,6 +79,8 @@ pub struct TrainingBuffers {
     pub targets: BufferId,
     /// Flat gradients.
     pub grads: BufferId,
+    /// Fixed-point gradients of the encoding's weights, if it has any: (n, 2).
+    pub grid_sums: Option<BufferId>,
     /// Flat moments of the optimiser.
     pub moments: Vec<BufferId>,
     /// (slices, parameters of a layer)
@@ -121,6 +123,8 @@ impl Layout {
     /// When the job exceeds the budget.
     pub fn training(job: &Job, budget: Budget) -> Result<(Self, TrainingBuffers), BackendError> {
         let words_per_part = check_picture(job, budget)?;
+        let n_encoding = job.model.encoding.n_params();
+        check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
         let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize)?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
@@ -142,6 +146,7 @@ impl Layout {
             words_per_part,
             targets: add("targets", &[rows, channels], Role::Scratch),
             grads: add("grads", &[n_params], Role::Scratch),
+            grid_sums: (n_encoding > 0).then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),
             moments: (0..job.optimizer.n_moments())
                 .map(|m| add(&format!("moment_{m}"), &[n_params], Role::State))
                 .collect(),
@@ -169,7 +174,7 @@ impl Layout {
         let mut layout = Self {
             buffers: Vec::new(),
             forward: ForwardBuffers {
-                frequencies: None,
+                constants: None,
                 coords: id,
                 features: id,
                 z: Vec::new(),
@@ -180,14 +185,10 @@ impl Layout {
             tile,
             budget,
         };
-        let frequencies = match &model.encoding {
-            Encoding::Identity => None,
-            Encoding::Fourier { frequencies: b } => {
-                Some(layout.add("frequencies", &[b.len(), 2], Role::Constant))
-            }
-        };
+        let constants = encode::constants(&model.encoding)
+            .map(|constants| layout.add(constants.name, &constants.shape, Role::Constant));
         layout.forward = ForwardBuffers {
-            frequencies,
+            constants,
             coords: layout.add("coords", &[rows, 2], Role::Scratch),
             features: layout.add("features", &[rows, model.network.input_width], Role::Scratch),
             z: (0..model.network.n_layers)
@@ -203,18 +204,23 @@ impl Layout {
     }
 }
 
-/// Most samples that can be computed at a time.
-fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
-    let n_params_bytes = 4 * model.layout().n_params() as u64;
-    if n_params_bytes > budget.max_binding_bytes {
+/// Refuses `n_params` parameters of `size_bytes` each, of `whose`, where one binding cannot hold them.
+fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) -> Result<(), BackendError> {
+    let total_bytes = size_bytes.saturating_mul(n_params as u64);
+    if total_bytes > budget.max_binding_bytes {
         return Err(BackendError::DoesNotFit(format!(
-            "the network's {} parameters take {} MiB and this GPU binds at most {} MiB at once; choose fewer \
-             layers or a smaller width, or --backend cpu",
-            model.layout().n_params(),
-            n_params_bytes.div_ceil(MIB),
+            "{whose} {n_params} parameters take {} MiB and this GPU binds at most {} MiB at once; choose fewer \
+             layers, a smaller width or smaller tables, or --backend cpu",
+            total_bytes.div_ceil(MIB),
             budget.max_binding_bytes / MIB,
         )));
     }
+    Ok(())
+}
+
+/// Most samples that can be computed at a time.
+fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
+    check_binding("the network's", model.layout().n_params(), 4, budget)?;
     let network = &model.network;
     let widths = || [2, network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
     let widest = widths().max().unwrap_or(1) as u64;

@@ -73,7 +73,7 @@ impl GpuBackend {
         let (layout, buffers) = Layout::training(&job, budget)?;
         let session = Session::new(Arc::clone(&gpu), layout.buffers.clone())?;
         let executor = Executor::new(&session, buffers.ring)?;
-        predictor::write_frequencies(&session, &job.model, &layout)?;
+        predictor::write_constants(&session, &job.model, &layout)?;
         let mut backend = Self {
             info: BackendInfo {
                 backend: "gpu".to_owned(),

@@ -8,9 +8,9 @@ use super::memory::{ForwardBuffers, Layout, TrainingBuffers};
 use super::ops::encode::EncodeBuffers;
 use super::ops::loss::{LossBuffers, Part};
 use super::ops::sample::SampleBuffers;
-use super::ops::{dense, encode, loss, optimizer, predict, sample};
+use super::ops::{dense, encode, grid, loss, optimizer, predict, sample};
 use crate::backend::Job;
-use crate::model::Model;
+use crate::model::{Encoding, Model};
 use bytemuck::Pod;
 
 /// Threads of an element-wise workgroup. `THREADS` in `header.wgsl`.
@@ -139,6 +139,9 @@ pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples:
         first = end;
     }
     let n_params = job.model.layout().n_params();
+    if let (Encoding::Grid(hash_grid), Some(sums)) = (&job.model.encoding, b.grid_sums) {
+        plan.dispatches.push(grid::gradients(hash_grid, [sums, b.grads], layout.budget.max_groups));
+    }
     let buffers = [b.grads, layout.forward.params].into_iter().chain(b.moments.iter().copied()).collect();
     plan.dispatches.push(optimizer::update(job.optimizer, n_params, buffers, layout.budget.max_groups));
     plan
@@ -191,12 +194,32 @@ fn record_part(
         plan.dispatches.push(layer.reduce(slices, !is_first, [b.partials, b.grads]));
         if index > 0 {
             plan.dispatches.push(layer.backward_input(f.params, f.z[index], x));
+        } else {
+            record_encoding_backward(job, f, b, &layer, plan);
         }
     }
 }
 
+/// Takes the gradient of layer 0 back to the features, in their place, and to the encoding's weights.
+fn record_encoding_backward(
+    job: &Job,
+    f: &ForwardBuffers,
+    b: &TrainingBuffers,
+    first: &dense::Layer,
+    plan: &mut Plan,
+) {
+    if let (Encoding::Grid(hash_grid), Some(levels), Some(sums)) =
+        (&job.model.encoding, f.constants, b.grid_sums)
+    {
+        plan.dispatches.push(first.backward_input(f.params, f.z[0], f.features));
+        let buffers = [levels, f.coords, f.features, sums];
+        plan.dispatches.push(grid::backward(hash_grid, first.n_samples, buffers, first.max_groups));
+    }
+}
+
 fn record_forward(model: &Model, f: &ForwardBuffers, n: usize, max_groups: u32, plan: &mut Plan) {
-    let encoding = EncodeBuffers { frequencies: f.frequencies, coords: f.coords, features: f.features };
+    let encoding =
+        EncodeBuffers { constants: f.constants, params: f.params, coords: f.coords, features: f.features };
     plan.dispatches.push(encode::encode(&model.encoding, n, encoding, max_groups));
     let mut x = f.features;
     for (index, range) in model.layout().layers.iter().enumerate() {

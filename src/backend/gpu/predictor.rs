@@ -2,13 +2,14 @@
 
 use super::device::Gpu;
 use super::memory::{Budget, Layout};
+use super::ops::encode::constants;
 use super::ops::sample::RasterParams;
 use super::plan;
 use super::readback::{Staging, write_words};
 use super::session::{Prepared, Session};
 use super::verify;
 use crate::backend::{BackendError, BackendInfo, Predict};
-use crate::model::{Encoding, Model, Raster};
+use crate::model::{Model, Raster};
 use std::sync::Arc;
 
 /// Plans kept for tiles of different sizes: the whole tile and the remainders of a few rasters.
@@ -89,16 +90,10 @@ impl Tiles {
     }
 }
 
-/// Copies the frequencies of the encoding to the device.
-pub(super) fn write_frequencies(
-    session: &Session,
-    model: &Model,
-    layout: &Layout,
-) -> Result<(), BackendError> {
-    match (&model.encoding, layout.forward.frequencies) {
-        (Encoding::Fourier { frequencies }, Some(id)) => {
-            write_words(&session.gpu, session.buffer(id), 0, bytemuck::cast_slice(frequencies))
-        }
+/// Copies what the encoding needs beside its weights to the device.
+pub(super) fn write_constants(session: &Session, model: &Model, layout: &Layout) -> Result<(), BackendError> {
+    match (constants(&model.encoding), layout.forward.constants) {
+        (Some(constants), Some(id)) => write_words(&session.gpu, session.buffer(id), 0, &constants.words),
         _ => Ok(()),
     }
 }
@@ -124,7 +119,7 @@ impl GpuPredictor {
         }
         let layout = Layout::prediction(&model, Budget::of(&gpu.limits))?;
         let session = Session::new(gpu, layout.buffers.clone())?;
-        write_frequencies(&session, &model, &layout)?;
+        write_constants(&session, &model, &layout)?;
         write_words(&session.gpu, session.buffer(layout.forward.params), 0, bytemuck::cast_slice(params))?;
         Ok(Self { session, model, layout, tiles: Tiles::default() })
     }

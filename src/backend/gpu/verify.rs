@@ -2,6 +2,7 @@
 
 use super::device::Gpu;
 use super::kernel::{Call, Case, Expected, ExpectedValues, Kernel, StepParams, kernels};
+use super::ops::grid::fixed_point;
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use super::readback::{read_buffers, write_words};
 use super::session::{Prepared, Session};
@@ -73,21 +74,35 @@ fn compare_range(range: &Expected, got: &[u32], name: &str, worst: &mut Worst) -
             bits.len()
         }
         ExpectedValues::Close { values, tolerances } => {
-            assert_eq!(values.len(), tolerances.len(), "a tolerance for each value of {name}");
-            assert!(got.len() >= values.len(), "{name} is too short for its reference");
-            for (index, ((&want, &tolerance), &got)) in values.iter().zip(tolerances).zip(got).enumerate() {
-                let got = f64::from(f32::from_bits(got));
-                let error = (got - want).abs();
-                // A NaN anywhere, in the reference too, never passes.
-                let share = match error / tolerance {
-                    _ if error == 0.0 => 0.0,
-                    share if share.is_nan() => f64::INFINITY,
-                    share => share,
-                };
-                note(index, share, &|| format!("is {got:e}, not {want:e} within {tolerance:.1e}"));
-            }
+            let got = got.iter().map(|&word| f64::from(f32::from_bits(word)));
+            compare_numbers(values, tolerances, got, name, &mut note);
             values.len()
         }
+        ExpectedValues::FixedPoint { values, tolerances } => {
+            compare_numbers(values, tolerances, fixed_point(got).into_iter(), name, &mut note);
+            2 * values.len()
+        }
+    }
+}
+
+fn compare_numbers(
+    values: &[f64],
+    tolerances: &[f64],
+    got: impl ExactSizeIterator<Item = f64>,
+    name: &str,
+    note: &mut impl FnMut(usize, f64, &dyn Fn() -> String),
+) {
+    assert_eq!(values.len(), tolerances.len(), "a tolerance for each value of {name}");
+    assert!(got.len() >= values.len(), "{name} is too short for its reference");
+    for (index, ((&want, &tolerance), got)) in values.iter().zip(tolerances).zip(got).enumerate() {
+        let error = (got - want).abs();
+        // A NaN anywhere, in the reference too, never passes.
+        let share = match error / tolerance {
+            _ if error == 0.0 => 0.0,
+            share if share.is_nan() => f64::INFINITY,
+            share => share,
+        };
+        note(index, share, &|| format!("is {got:e}, not {want:e} within {tolerance:.1e}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading a model file that may be damaged or hostile.
 
-use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, is_own};
+use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, grid, is_own};
 use crate::model::{Activation, Encoding, Mlp, Model};
 use crate::read_file::{open_regular, read_at_most};
 use safetensors::tensor::TensorInfo;
@@ -65,7 +65,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
     if format != FORMAT {
         return Err(format!("its format is {format:?}; this version reads {FORMAT:?}"));
     }
-    let model = tensors.model(field.activation("")?, field.activation("output_")?)?;
+    let encoding = tensors.encoding(&field)?;
+    let model = tensors.model(encoding, field.activation("")?, field.activation("output_")?)?;
     let (width, height) = (field.side("width")?, field.side("height")?);
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(format!(
@@ -88,10 +89,10 @@ fn own((key, value): (&String, &String)) -> (String, String) {
 }
 
 /// The header's strings.
-struct Metadata<'a>(&'a BTreeMap<String, String>);
+pub(super) struct Metadata<'a>(&'a BTreeMap<String, String>);
 
 impl Metadata<'_> {
-    fn get(&self, key: &str) -> Result<&str, String> {
+    pub(super) fn get(&self, key: &str) -> Result<&str, String> {
         let value = self.0.get(key).map(String::as_str);
         value.ok_or_else(|| format!("its metadata has no {key:?}, which every afterimage model has"))
     }
@@ -106,7 +107,7 @@ impl Metadata<'_> {
         if side == 0 { Err(format!("its metadata has {key} = 0; at least 1 is needed")) } else { Ok(side) }
     }
 
-    fn one_of<T: Copy>(&self, key: &str, table: &[(T, &str)]) -> Result<T, String> {
+    pub(super) fn one_of<T: Copy>(&self, key: &str, table: &[(T, &str)]) -> Result<T, String> {
         let value = self.get(key)?;
         let found = table.iter().find(|(_, name)| *name == value).map(|(v, _)| *v);
         found.ok_or_else(|| {
@@ -134,20 +135,28 @@ impl Metadata<'_> {
 
 /// The header's tensors and the bytes they lie in. Offsets were checked against the file's
 /// length by [`SafeTensors::read_metadata`].
-struct Tensors<'a> {
+pub(super) struct Tensors<'a> {
     infos: BTreeMap<String, &'a TensorInfo>,
     values: &'a [u8],
 }
 
 impl Tensors<'_> {
     /// Width and form of all layers from the tensors' shapes, which must form a chain.
-    fn model(&self, activation: Activation, output_activation: Activation) -> Result<Model, String> {
-        let encoding = self.encoding()?;
-        let with_encoding = usize::from(encoding != Encoding::Identity);
-        let n_layers = (self.infos.len() - with_encoding) / 2;
+    fn model(
+        &self,
+        encoding: Encoding,
+        activation: Activation,
+        output_activation: Activation,
+    ) -> Result<Model, String> {
+        let with_encoding = match &encoding {
+            Encoding::Identity => 0,
+            Encoding::Fourier { .. } => 1,
+            Encoding::Grid(grid) => grid.levels.len(),
+        };
+        let n_layers = self.infos.len().saturating_sub(with_encoding) / 2;
         if n_layers < 2 || self.infos.len() != with_encoding + 2 * n_layers {
             return Err(format!(
-                "it has {} tensors; encoding.frequencies and a weight and a bias for each of at least \
+                "it has {} tensors; those of the encoding and a weight and a bias for each of at least \
                  two layers are needed",
                 self.infos.len()
             ));
@@ -175,8 +184,11 @@ impl Tensors<'_> {
         Ok(Model { encoding, network })
     }
 
-    fn encoding(&self) -> Result<Encoding, String> {
+    fn encoding(&self, metadata: &Metadata<'_>) -> Result<Encoding, String> {
         const NAME: &str = "encoding.frequencies";
+        if self.infos.contains_key(&grid::tensor_name(0)) {
+            return grid::read(self, metadata).map(Encoding::Grid);
+        }
         if !self.infos.contains_key(NAME) {
             return Ok(Encoding::Identity);
         }
@@ -193,7 +205,7 @@ impl Tensors<'_> {
         self.infos.get(name).copied().ok_or_else(|| format!("it has no tensor {name:?}"))
     }
 
-    fn shape<const N: usize>(&self, name: &str) -> Result<[usize; N], String> {
+    pub(super) fn shape<const N: usize>(&self, name: &str) -> Result<[usize; N], String> {
         let shape = &self.info(name)?.shape;
         let found = shape.as_slice().try_into();
         found.map_err(|_| format!("{name} has shape {shape:?}; {N} dimensions are needed"))
@@ -202,6 +214,11 @@ impl Tensors<'_> {
     /// The flat parameter buffer.
     fn params(&self, model: &Model) -> Result<Vec<f32>, String> {
         let mut params = Vec::with_capacity(model.layout().n_params());
+        if let Encoding::Grid(grid) = &model.encoding {
+            for level in 0..grid.levels.len() {
+                params.extend(self.floats(&grid::tensor_name(level))?);
+            }
+        }
         for n in 0..model.network.n_layers {
             for part in ["weight", "bias"] {
                 params.extend(self.floats(&format!("layers.{n}.{part}"))?);

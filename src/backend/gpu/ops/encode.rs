@@ -1,5 +1,6 @@
 //! Encodings: positions to features.
 
+use super::grid;
 use super::testing::{case, poison, uniform};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
@@ -45,11 +46,39 @@ pub static FOURIER: KernelDef = KernelDef {
     cases: fourier_cases,
 };
 
+/// A buffer that is written once: frequencies or levels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constants {
+    /// For labels.
+    pub name: &'static str,
+    /// Row-major.
+    pub shape: [usize; 2],
+    /// Its contents.
+    pub words: Vec<u32>,
+}
+
+/// What an encoding needs beside its weights, if anything: B (m, 2), or the levels of a grid.
+pub fn constants(encoding: &Encoding) -> Option<Constants> {
+    match encoding {
+        Encoding::Identity => None,
+        Encoding::Fourier { frequencies } => {
+            let words = bytemuck::cast_slice(frequencies).to_vec();
+            Some(Constants { name: "frequencies", shape: [frequencies.len(), 2], words })
+        }
+        Encoding::Grid(hash_grid) => {
+            let words = grid::level_words(hash_grid);
+            Some(Constants { name: "levels", shape: [hash_grid.levels.len(), grid::LEVEL_WORDS], words })
+        }
+    }
+}
+
 /// Buffers an encoding works on.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodeBuffers {
-    /// B: (m, 2), if the encoding has frequencies.
-    pub frequencies: Option<BufferId>,
+    /// Those of [`constants`], if the encoding has them.
+    pub constants: Option<BufferId>,
+    /// Flat parameters, for encodings with weights.
+    pub params: BufferId,
     /// (n, 2)
     pub coords: BufferId,
     /// (n, output_width)
@@ -58,13 +87,16 @@ pub struct EncodeBuffers {
 
 /// features = encoding(coords) for `n_rows` positions.
 pub fn encode(encoding: &Encoding, n_rows: usize, buffers: EncodeBuffers, max_groups: u32) -> Dispatch {
-    let EncodeBuffers { frequencies, coords, features } = buffers;
-    let (def, n_frequencies, threads, bound) = match (encoding, frequencies) {
+    let EncodeBuffers { constants, params, coords, features } = buffers;
+    let (def, n_frequencies, threads, bound) = match (encoding, constants) {
+        (Encoding::Grid(hash_grid), Some(levels)) => {
+            return grid::encode(hash_grid, n_rows, [levels, params, coords, features], max_groups);
+        }
         (Encoding::Fourier { frequencies: b }, Some(id)) => {
             (&FOURIER, b.len(), n_rows * b.len(), vec![id, coords, features])
         }
         (Encoding::Identity, _) => (&IDENTITY, 0, 2 * n_rows, vec![coords, features]),
-        (Encoding::Fourier { .. }, None) => unreachable!("the layout has a buffer for the frequencies"),
+        (_, None) => unreachable!("the layout has a buffer for the constants of {encoding:?}"),
     };
     let grid = Grid::fold(threads.div_ceil(THREADS), max_groups);
     let params =
@@ -78,7 +110,7 @@ fn identity_reference(call: &Call) -> Vec<Expected> {
     let n = 2 * p.n_rows as usize;
     let coords = call.f64s(0, 0, n);
     let mut features = vec![0.0; n];
-    cpu::encode::encode(&Encoding::Identity, &coords, &mut features);
+    cpu::encode::encode(&Encoding::Identity, &[], &coords, &mut features);
     vec![close(1, 0, features, vec![0.0; n])]
 }
 
@@ -96,7 +128,7 @@ fn fourier_reference(call: &Call) -> Vec<Expected> {
         }
     }
     let mut features = vec![0.0; n * 2 * m];
-    cpu::encode::encode(&Encoding::Fourier { frequencies }, &coords, &mut features);
+    cpu::encode::encode(&Encoding::Fourier { frequencies }, &[], &coords, &mut features);
     vec![close(2, 0, features, tolerances)]
 }
 

@@ -1,0 +1,140 @@
+//! What a step's samples add up to: the gradients of the linear layers lane by lane, those of the
+//! encoding's weights level by level.
+//!
+//! A table of features may have millions of entries, so lanes have no copy of it. They keep the
+//! gradient of each sample's features for a round of chunks; then each level of the encoding adds
+//! up its own, lane after lane and sample after sample, whichever thread takes the level.
+
+use super::network::{ChunkGradients, EncodingRows};
+use super::{CHUNK_SIZE, grid};
+use crate::model::{Encoding, Model, Real};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Chunks a lane goes through before the encoding's gradients are added up, where it has weights.
+const ROUND_CHUNKS: usize = 2;
+
+/// Gradients and loss of some of a step's chunks.
+pub(super) struct Lane<T> {
+    /// Of the linear layers.
+    pub(super) layers: Vec<T>,
+    /// This lane's share.
+    pub(super) loss: f64,
+    /// Positions of this round's samples, (n, 2); empty for encodings without weights.
+    coords: Vec<T>,
+    /// (n, encoding width), likewise.
+    dl_dfeatures: Vec<T>,
+    /// n
+    n_rows: usize,
+}
+
+/// Samples a lane keeps at a time.
+fn kept_rows(model: &Model) -> usize {
+    if model.encoding.n_params() == 0 { 0 } else { ROUND_CHUNKS * CHUNK_SIZE }
+}
+
+impl<T: Real> Lane<T> {
+    pub(super) fn new(model: &Model) -> Self {
+        let zeros = |n: usize| vec![T::zero(); n];
+        let rows = kept_rows(model);
+        Self {
+            layers: zeros(model.network.n_params()),
+            loss: 0.0,
+            coords: zeros(2 * rows),
+            dl_dfeatures: zeros(rows * model.network.input_width),
+            n_rows: 0,
+        }
+    }
+
+    /// Values that [`Lane::new`] allocates.
+    pub(super) fn size(model: &Model) -> usize {
+        model.network.n_params() + kept_rows(model) * (2 + model.network.input_width)
+    }
+
+    /// Begins a step.
+    pub(super) fn clear(&mut self) {
+        self.layers.fill(T::zero());
+        self.loss = 0.0;
+    }
+
+    /// Begins a round.
+    pub(super) fn forget_rows(&mut self) {
+        self.n_rows = 0;
+    }
+
+    /// Where the gradients of the next `n` samples go.
+    pub(super) fn chunk(&mut self, n: usize) -> ChunkGradients<'_, T> {
+        if self.coords.is_empty() {
+            return ChunkGradients { layers: &mut self.layers, encoding: None };
+        }
+        let width = self.dl_dfeatures.len() / (self.coords.len() / 2);
+        let rows = self.n_rows..self.n_rows + n;
+        self.n_rows = rows.end;
+        let encoding = EncodingRows {
+            coords: &mut self.coords[2 * rows.start..2 * rows.end],
+            dl_dfeatures: &mut self.dl_dfeatures[width * rows.start..width * rows.end],
+        };
+        ChunkGradients { layers: &mut self.layers, encoding: Some(encoding) }
+    }
+
+    /// coords (n, 2) and dl_dfeatures (n, encoding width) of this round's samples.
+    fn rows(&self) -> (&[T], &[T]) {
+        let width = self.dl_dfeatures.len() / (self.coords.len() / 2).max(1);
+        (&self.coords[..2 * self.n_rows], &self.dl_dfeatures[..width * self.n_rows])
+    }
+}
+
+/// The chunks of lane `lane` of `n_lanes`, in rounds: all of them where the encoding has no
+/// weights.
+pub(super) fn rounds(
+    model: &Model,
+    n_chunks: usize,
+    n_lanes: usize,
+) -> impl Iterator<Item = impl Fn(usize) -> std::ops::Range<usize>> {
+    let longest = n_chunks.div_ceil(n_lanes);
+    let length = if model.encoding.n_params() == 0 { longest } else { ROUND_CHUNKS };
+    (0..longest.div_ceil(length)).map(move |round| {
+        move |lane: usize| {
+            let (start, end) = (n_chunks * lane / n_lanes, n_chunks * (lane + 1) / n_lanes);
+            (start + round * length).min(end)..(start + (round + 1) * length).min(end)
+        }
+    })
+}
+
+/// Adds the gradients of this round's samples in `lanes` to `grads`, those of the encoding's weights.
+/// `pool` is none to do it on this thread.
+pub(super) fn encoding_gradients<T: Real>(
+    encoding: &Encoding,
+    lanes: &[Mutex<Lane<T>>],
+    pool: Option<&rayon::ThreadPool>,
+    grads: &mut [T],
+) {
+    let Encoding::Grid(grid) = encoding else { return };
+    let lanes: Vec<_> = lanes.iter().map(|lane| lane.lock().expect("a worker thread panicked")).collect();
+    let rows: Vec<_> = lanes.iter().map(|lane| lane.rows()).collect();
+    let mut rest = grads;
+    let levels: Vec<_> = (0..grid.levels.len())
+        .map(|level| {
+            let (grads, after) = std::mem::take(&mut rest).split_at_mut(grid.params_of(level).len());
+            rest = after;
+            Mutex::new(grads)
+        })
+        .collect();
+    let next = AtomicUsize::new(0);
+    // The finest first: they take longest.
+    let take = || levels.len().checked_sub(1 + next.fetch_add(1, Ordering::Relaxed));
+    let work = || {
+        while let Some(level) = take() {
+            let grads = &mut *levels[level].lock().expect("a worker thread panicked");
+            for (coords, dl_dfeatures) in &rows {
+                grid::backward_level(grid, level, coords, dl_dfeatures, grads);
+            }
+        }
+    };
+    match pool {
+        None => work(),
+        Some(pool) => {
+            pool.broadcast(|_| work());
+        }
+    }
+}

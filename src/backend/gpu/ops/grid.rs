@@ -1,0 +1,129 @@
+//! The hash grid: features, and the gradients of its entries.
+
+use crate::backend::gpu::kernel::{Composes, Kernel, KernelDef, Source, params_block, read, wgsl, write};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::model::encoding::{HashGrid, Interpolation};
+
+mod reference;
+
+params_block! {
+    /// Parameters of the hash grid.
+    GridParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Positions.
+        n_rows: u32,
+        /// L
+        n_levels: u32,
+        /// F
+        n_features: u32,
+        /// Whether to interpolate smoothly.
+        smoothstep: u32,
+    }
+}
+
+params_block! {
+    /// Parameters of the conversion of sums to gradients.
+    GridGradientsParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Entries times F.
+        n_values: u32,
+    }
+}
+
+const CELLS: Source = wgsl!("grid.wgsl");
+
+/// Words of a level in the buffer of levels.
+pub const LEVEL_WORDS: usize = 4;
+
+/// The unit of the fixed-point sums.
+pub const SUM_UNIT: f64 = 1.0 / (1_u64 << 52) as f64;
+
+/// The numbers behind sums of two words, low and high.
+pub fn fixed_point(words: &[u32]) -> Vec<f64> {
+    let value = |w: &[u32; 2]| ((u64::from(w[1]) << 32 | u64::from(w[0])) as i64) as f64 * SUM_UNIT;
+    words.as_chunks().0.iter().map(value).collect()
+}
+
+/// features = interpolated between vertices
+pub static ENCODE: KernelDef = KernelDef {
+    name: "encode_grid",
+    parts: &[CELLS, wgsl!("encode_grid.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: false,
+    bindings: &[read("levels"), read("table"), read("coords"), write("features")],
+    params: GridParams::BLOCK,
+    reference: reference::encode,
+    cases: reference::encode_cases,
+};
+
+/// sums += gradients of the entries
+pub static BACKWARD: KernelDef = KernelDef {
+    name: "encode_grid_backward",
+    parts: &[CELLS, wgsl!("encode_grid_backward.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: false,
+    bindings: &[read("levels"), read("coords"), read("dl_dfeatures"), write("sums")],
+    params: GridParams::BLOCK,
+    reference: reference::backward,
+    cases: reference::backward_cases,
+};
+
+/// grads = sums, sums = 0
+pub static GRADIENTS: KernelDef = KernelDef {
+    name: "grid_gradients",
+    parts: &[wgsl!("grid_gradients.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: false,
+    bindings: &[write("sums"), write("grads")],
+    params: GridGradientsParams::BLOCK,
+    reference: reference::gradients,
+    cases: reference::gradients_cases,
+};
+
+/// The levels as the kernels read them: resolution, first entry, entries, whether hashed.
+pub fn level_words(grid: &HashGrid) -> Vec<u32> {
+    let words = |l: &crate::model::encoding::GridLevel| {
+        [l.resolution, l.first_entry as u32, l.n_entries as u32, l.is_hashed().into()]
+    };
+    grid.levels.iter().flat_map(words).collect()
+}
+
+fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Grid) {
+    let groups = Grid::fold((n_rows * grid.levels.len()).div_ceil(THREADS), max_groups);
+    let params = GridParams {
+        grid_width: groups.width,
+        n_rows: n_rows as u32,
+        n_levels: grid.levels.len() as u32,
+        n_features: grid.features_per_level as u32,
+        smoothstep: (grid.interpolation == Interpolation::Smoothstep).into(),
+    };
+    (params, groups)
+}
+
+/// Roughly the operations of a position: a cell and four vertices for each level.
+fn cost(grid: &HashGrid, n_rows: usize) -> f64 {
+    n_rows as f64 * grid.levels.len() as f64 * (40.0 + 16.0 * grid.features_per_level as f64)
+}
+
+/// features = interpolated for `n_rows` positions. Buffers: levels, flat parameters, coords, features.
+pub fn encode(grid: &HashGrid, n_rows: usize, buffers: [BufferId; 4], max_groups: u32) -> Dispatch {
+    let (params, groups) = params(grid, n_rows, max_groups);
+    Dispatch::new(Kernel::plain(&ENCODE), &params, buffers.into(), groups, cost(grid, n_rows))
+}
+
+/// sums += gradients of the entries. Buffers: levels, coords, dl_dfeatures, sums.
+pub fn backward(grid: &HashGrid, n_rows: usize, buffers: [BufferId; 4], max_groups: u32) -> Dispatch {
+    let (params, groups) = params(grid, n_rows, max_groups);
+    // Atomic additions take several times as long as loads.
+    Dispatch::new(Kernel::plain(&BACKWARD), &params, buffers.into(), groups, 4.0 * cost(grid, n_rows))
+}
+
+/// The encoding's part of grads = sums, and sums = 0. Buffers: sums, flat gradients.
+pub fn gradients(grid: &HashGrid, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+    let n_values = grid.n_params();
+    let groups = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let params = GridGradientsParams { grid_width: groups.width, n_values: n_values as u32 };
+    Dispatch::new(Kernel::plain(&GRADIENTS), &params, buffers.into(), groups, 10.0 * n_values as f64)
+}

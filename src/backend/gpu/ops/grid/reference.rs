@@ -1,0 +1,201 @@
+//! What the kernels of the hash grid must compute, and the inputs they are tried on.
+
+use super::{GridGradientsParams, GridParams, LEVEL_WORDS, SUM_UNIT, fixed_point, level_words};
+use crate::backend::cpu;
+use crate::backend::gpu::kernel::{Call, Case, Expected, ExpectedValues, Kernel, close};
+use crate::backend::gpu::ops::testing::{case, poison, uniform, words};
+use crate::backend::gpu::plan::{Grid, THREADS};
+use crate::backend::gpu::tolerance::{FLUSH, ROUNDING};
+use crate::model::encoding::{GridLevel, GridSpec, HashGrid, Interpolation};
+use std::ops::RangeInclusive;
+
+/// Rebuilds the grid from what the kernel sees.
+fn grid_of(call: &Call) -> HashGrid {
+    let p: GridParams = call.params();
+    let words = call.buffers[0].chunks_exact(LEVEL_WORDS).take(p.n_levels as usize);
+    let interpolation = if p.smoothstep == 0 { Interpolation::Linear } else { Interpolation::Smoothstep };
+    HashGrid::from_levels(p.n_features as usize, interpolation, words.map(|w| (w[0], w[2] as usize)))
+}
+
+/// Roundings of a weight: at most three of the smooth curve, one of 1 - t and one of their product.
+const WEIGHT_ROUNDINGS: f64 = 5.0;
+/// Roundings of a weighted sum of four: a product and three additions.
+const SUM_ROUNDINGS: f64 = 4.0;
+
+/// How far f32 may put a position from where f64 has it, along one axis of one level.
+struct Place {
+    /// Cells it may fall into: two where it lies at the border between them. Interpolation is
+    /// continuous there, so either is right.
+    cells: RangeInclusive<u32>,
+    /// Largest error of its weights by that: the distance in cells times the curve's slope.
+    error: f64,
+}
+
+impl Place {
+    fn new(grid: &HashGrid, level: GridLevel, c: f64) -> Self {
+        let n = f64::from(level.resolution);
+        let p = (c * n + 0.5).clamp(0.0, n + 1.0);
+        // A product and a sum.
+        let error = 2.0 * ROUNDING * ((c * n).abs() + 0.5);
+        let cell = |p: f64| (p.max(0.0) as u32).min(level.resolution);
+        let slope = if grid.interpolation == Interpolation::Linear { 1.0 } else { 1.5 };
+        Self { cells: cell(p - error)..=cell(p + error), error: slope * error }
+    }
+}
+
+pub(super) fn encode(call: &Call) -> Vec<Expected> {
+    let p: GridParams = call.params();
+    let (grid, n) = (grid_of(call), p.n_rows as usize);
+    let table = call.f64s(1, 0, grid.n_params());
+    let coords = call.f64s(2, 0, 2 * n);
+    let width = grid.output_width();
+    let mut features = vec![0.0; n * width];
+    cpu::grid::encode(&grid, &table, &coords, &mut features);
+    let mut tolerances = Vec::with_capacity(features.len());
+    for c in coords.chunks_exact(2) {
+        for &level in &grid.levels {
+            let places = [Place::new(&grid, level, c[0]), Place::new(&grid, level, c[1])];
+            let f = 0..grid.features_per_level;
+            tolerances.extend(f.map(|f| feature_tolerance(&grid, level, &places, &table, f)));
+        }
+    }
+    vec![close(3, 0, features, tolerances)]
+}
+
+fn feature_tolerance(grid: &HashGrid, level: GridLevel, places: &[Place; 2], table: &[f64], f: usize) -> f64 {
+    let value = |x: u32, y: u32| {
+        table[(level.first_entry + level.entry(x, y) as usize) * grid.features_per_level + f]
+    };
+    let [x_place, y_place] = places;
+    let mut worst = 0.0_f64;
+    for y in y_place.cells.clone() {
+        for x in x_place.cells.clone() {
+            let t = [value(x, y), value(x + 1, y), value(x, y + 1), value(x + 1, y + 1)];
+            let magnitude: f64 = t.iter().map(|t| t.abs()).sum();
+            let slope_x = (t[1] - t[0]).abs().max((t[3] - t[2]).abs());
+            let slope_y = (t[2] - t[0]).abs().max((t[3] - t[1]).abs());
+            let by_place = x_place.error * slope_x + y_place.error * slope_y;
+            worst = worst.max(by_place + (WEIGHT_ROUNDINGS + SUM_ROUNDINGS) * ROUNDING * magnitude);
+        }
+    }
+    worst + 4.0 * FLUSH
+}
+
+pub(super) fn backward(call: &Call) -> Vec<Expected> {
+    let p: GridParams = call.params();
+    let (grid, n) = (grid_of(call), p.n_rows as usize);
+    let (width, n_features) = (grid.output_width(), grid.features_per_level);
+    let coords = call.f64s(1, 0, 2 * n);
+    let dl_dfeatures = call.f64s(2, 0, n * width);
+    let mut values = fixed_point(&call.buffers[3][..2 * grid.n_params()]);
+    for level in 0..grid.levels.len() {
+        let grads = &mut values[grid.params_of(level)];
+        cpu::grid::backward_level(&grid, level, &coords, &dl_dfeatures, grads);
+    }
+    // f64 has fewer bits than the sums.
+    let mut tolerances: Vec<f64> = values.iter().map(|v| SUM_UNIT + v.abs() * f64::EPSILON).collect();
+    for (c, row) in coords.chunks_exact(2).zip(dl_dfeatures.chunks_exact(width)) {
+        for (&level, dl) in grid.levels.iter().zip(row.chunks_exact(n_features)) {
+            let (x, y) = (Place::new(&grid, level, c[0]), Place::new(&grid, level, c[1]));
+            let error = x.error + y.error + (WEIGHT_ROUNDINGS + 1.0) * ROUNDING;
+            for y in *y.cells.start()..=y.cells.end() + 1 {
+                for x in *x.cells.start()..=x.cells.end() + 1 {
+                    let entry = level.first_entry + level.entry(x, y) as usize;
+                    let at = &mut tolerances[entry * n_features..][..n_features];
+                    at.iter_mut().zip(dl).for_each(|(t, dl)| *t += dl.abs() * error + SUM_UNIT);
+                }
+            }
+        }
+    }
+    vec![Expected { binding: 3, start: 0, values: ExpectedValues::FixedPoint { values, tolerances } }]
+}
+
+pub(super) fn gradients(call: &Call) -> Vec<Expected> {
+    let p: GridGradientsParams = call.params();
+    let n = p.n_values as usize;
+    let values = fixed_point(&call.buffers[0][..2 * n]);
+    // Both words are rounded, and their sum.
+    let tolerances = values.iter().map(|v| 2.0 * ROUNDING * v.abs() + FLUSH).collect();
+    let cleared = Expected { binding: 0, start: 0, values: ExpectedValues::Bits(vec![0; 2 * n]) };
+    vec![cleared, close(1, 0, values, tolerances)]
+}
+
+/// A grid with a dense level or two and hashed ones.
+fn grid(n_levels: usize, features_per_level: usize, interpolation: Interpolation) -> HashGrid {
+    HashGrid::new(GridSpec {
+        n_levels,
+        features_per_level,
+        log2_table: Some(7),
+        base_resolution: 5,
+        growth: 1.9,
+        interpolation,
+    })
+}
+
+/// `n` positions, some beyond the unit square, the first few at its corners and on borders of cells.
+fn positions(n: usize) -> Vec<u32> {
+    let mut coords = uniform(2, 2 * n, 1.1);
+    let special = [0.0, 0.0, 1.0, 1.0, 0.1, 0.3, 0.5, 0.5, 0.0, 1.0_f32];
+    for word in coords[..2 * n].iter_mut() {
+        *word = f32::from_bits(*word).abs().to_bits();
+    }
+    coords[..2 * n].iter_mut().zip(special).for_each(|(word, c)| *word = c.to_bits());
+    coords
+}
+
+/// Shapes that both directions are tried on.
+fn shapes() -> [(usize, HashGrid, u32); 5] {
+    use Interpolation::{Linear, Smoothstep};
+    [
+        (1, grid(1, 1, Linear), 65_535),
+        (257, grid(3, 2, Linear), 65_535),
+        (101, grid(5, 2, Smoothstep), 65_535),
+        (63, grid(2, 4, Linear), 65_535),
+        (1009, grid(4, 8, Smoothstep), 3),
+    ]
+}
+
+fn label(n: usize, grid: &HashGrid) -> String {
+    let (levels, features) = (grid.levels.len(), grid.features_per_level);
+    format!("{n} x {levels} levels of {features}, {:?}", grid.interpolation).to_lowercase()
+}
+
+pub(super) fn encode_cases(_: &Kernel) -> Vec<Case> {
+    let one = |(n, grid, max_groups): (usize, HashGrid, u32)| {
+        let (params, groups) = super::params(&grid, n, max_groups);
+        let table = uniform(1, grid.n_params(), 1.0);
+        let buffers = vec![level_words(&grid), table, positions(n), poison(n * grid.output_width())];
+        case(label(n, &grid), params, buffers, groups.size())
+    };
+    shapes().into_iter().map(one).collect()
+}
+
+pub(super) fn backward_cases(_: &Kernel) -> Vec<Case> {
+    let one = |(n, grid, max_groups): (usize, HashGrid, u32)| {
+        let (params, groups) = super::params(&grid, n, max_groups);
+        let dl_dfeatures = uniform(3, n * grid.output_width(), 1e-3);
+        // Sums of earlier parts, either sign: low words that soon overflow into small high ones.
+        let mut sums = words(4, 2 * grid.n_params());
+        sums.chunks_exact_mut(2).for_each(|w| w[1] = ((w[1] as i32) >> 24) as u32);
+        sums.extend(poison(0));
+        let buffers = vec![level_words(&grid), positions(n), dl_dfeatures, sums];
+        case(label(n, &grid), params, buffers, groups.size())
+    };
+    shapes().into_iter().map(one).collect()
+}
+
+pub(super) fn gradients_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, shift: u32, max_groups: u32| {
+        let groups = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let params = GridGradientsParams { grid_width: groups.width, n_values: n as u32 };
+        // Of all sizes down to one unit, either sign.
+        let mut sums = words(1, 2 * n);
+        for (i, pair) in sums.chunks_exact_mut(2).enumerate() {
+            let value = (u64::from(pair[1]) << 32 | u64::from(pair[0])) as i64 >> (shift + i as u32 % 40);
+            (pair[0], pair[1]) = (value as u32, (value as u64 >> 32) as u32);
+        }
+        sums.extend(poison(0));
+        case(format!("{n} sums"), params, vec![sums, poison(n)], groups.size())
+    };
+    vec![one(1, 0, 65_535), one(257, 10, 65_535), one(1021, 23, 2)]
+}

@@ -1,0 +1,170 @@
+//! The encoding's settings: defaults and checks.
+
+use super::{ConfigError, MAX_WIDTH, bad};
+use crate::config::{Config, EncodingConfig, EncodingKind, Sigma, defaults};
+use crate::model::encoding::grid::{FEATURES_PER_LEVEL, MAX_RESOLUTION};
+use crate::model::{EncodingSpec, GridSpec, HashGrid};
+
+/// Levels beyond this have no use: 32 doublings leave any picture behind.
+const MAX_LEVELS: usize = 32;
+/// 2^24 entries of 8 features take half a GiB.
+const MAX_LOG2_TABLE: u32 = 24;
+/// Entries are counted in 32 bits.
+const MAX_WEIGHTS: usize = 1 << 31;
+/// Mueller et al. 2022 use 1.26 to 2.
+const MAX_GROWTH: f64 = 16.0;
+
+impl Config {
+    pub(super) fn encoding_kind(&self) -> EncodingKind {
+        self.encoding.kind.unwrap_or(defaults::ENCODING)
+    }
+
+    /// The encoding for a picture of (width, height).
+    pub(super) fn encoding_spec(&self, size: (u32, u32)) -> Result<EncodingSpec, ConfigError> {
+        match self.encoding_kind() {
+            EncodingKind::None => Ok(EncodingSpec::None),
+            EncodingKind::Basic => Ok(EncodingSpec::Basic),
+            EncodingKind::Positional | EncodingKind::Gaussian => self.fourier_spec(size.0.max(size.1)),
+            EncodingKind::HashGrid | EncodingKind::DenseGrid => self.grid_spec(size).map(EncodingSpec::Grid),
+        }
+    }
+
+    fn fourier_spec(&self, longer_side: u32) -> Result<EncodingSpec, ConfigError> {
+        let positional = self.encoding_kind() == EncodingKind::Positional;
+        let n_frequencies = self.encoding.features.unwrap_or(defaults::FEATURES);
+        if !(1..=MAX_WIDTH / 2).contains(&n_frequencies) {
+            let allowed = format!("give 1 to {} frequencies", MAX_WIDTH / 2);
+            return Err(bad("features", n_frequencies, allowed));
+        }
+        let sigma = match self.encoding.sigma {
+            Some(Sigma::Fixed(sigma)) => sigma,
+            Some(Sigma::Auto) if positional => {
+                let allowed = "only the Gaussian encoding's can be chosen; give a number";
+                return Err(bad("sigma", "auto", allowed));
+            }
+            None if positional => defaults::POSITIONAL_LOG2_MAX,
+            None | Some(Sigma::Auto) => defaults::sigma(longer_side),
+        };
+        if !(0.0..=1e6).contains(&sigma) {
+            return Err(bad("sigma", sigma, "give a number from 0 to 1e6"));
+        }
+        match positional {
+            true if sigma > 20.0 => {
+                Err(bad("sigma", sigma, "with positional encoding it is a power of two; give 0 to 20"))
+            }
+            true => Ok(EncodingSpec::Positional { n_frequencies, log2_max: sigma }),
+            false => Ok(EncodingSpec::Gaussian { n_frequencies, sigma }),
+        }
+    }
+
+    fn grid_spec(&self, (width, height): (u32, u32)) -> Result<GridSpec, ConfigError> {
+        let given = &self.encoding;
+        let longer_side = width.max(height);
+        let n_levels = given.levels.unwrap_or(defaults::GRID_LEVELS);
+        if !(1..=MAX_LEVELS).contains(&n_levels) {
+            return Err(bad("levels", n_levels, format!("give 1 to {MAX_LEVELS} levels")));
+        }
+        let features_per_level = given.features_per_level.unwrap_or(defaults::GRID_FEATURES);
+        if !FEATURES_PER_LEVEL.contains(&features_per_level) {
+            return Err(bad("features-per-level", features_per_level, "give 1, 2, 4 or 8"));
+        }
+        let log2_table =
+            given.log2_table.unwrap_or_else(|| defaults::log2_table(u64::from(width) * u64::from(height)));
+        if !(1..=MAX_LOG2_TABLE).contains(&log2_table) {
+            let allowed = format!(
+                "it is the power of two of a table's entries; give 1 to {MAX_LOG2_TABLE}, such as 15"
+            );
+            return Err(bad("log2-table", log2_table, allowed));
+        }
+        let base_resolution = given.base_resolution.unwrap_or_else(|| defaults::base_resolution(longer_side));
+        if !(1..=MAX_RESOLUTION).contains(&base_resolution) {
+            let allowed = format!("give 1 to {MAX_RESOLUTION} cells, such as 16");
+            return Err(bad("base-resolution", base_resolution, allowed));
+        }
+        let growth = given.growth.unwrap_or_else(|| defaults::growth(longer_side, base_resolution, n_levels));
+        if !(1.0..=MAX_GROWTH).contains(&growth) {
+            let allowed = format!("give a factor from 1 to {MAX_GROWTH}, such as 1.5");
+            return Err(bad("growth", format_args!("{growth:?}"), allowed));
+        }
+        let finest = f64::from(base_resolution) * growth.powf((n_levels - 1) as f64);
+        if finest > f64::from(MAX_RESOLUTION) {
+            let allowed = format!(
+                "the finest level would have {finest:.0} cells and {MAX_RESOLUTION} are possible; give a lower \
+                 growth, fewer levels or a lower base-resolution"
+            );
+            return Err(bad("growth", format_args!("{growth:?}"), allowed));
+        }
+        let spec = GridSpec {
+            n_levels,
+            features_per_level,
+            log2_table: (self.encoding_kind() == EncodingKind::HashGrid).then_some(log2_table),
+            base_resolution,
+            growth,
+            interpolation: given.interpolation.unwrap_or(defaults::GRID_INTERPOLATION),
+        };
+        let n_weights = HashGrid::new(spec).n_params();
+        if n_weights > MAX_WEIGHTS {
+            let allowed = format!(
+                "these levels would have {n_weights} weights and {MAX_WEIGHTS} are possible; give fewer levels or \
+                 features, a lower growth or a smaller log2-table"
+            );
+            return Err(bad("levels", n_levels, allowed));
+        }
+        Ok(spec)
+    }
+
+    /// Settings of the encoding: whether one is given and means nothing, its name, and why.
+    pub(super) fn encoding_without_effect(&self) -> [(bool, &'static str, &'static str); 8] {
+        let (given, kind) = (&self.encoding, self.encoding_kind());
+        let fourier = matches!(kind, EncodingKind::Positional | EncodingKind::Gaussian);
+        let grid = kind.is_grid();
+        let hashed = kind == EncodingKind::HashGrid;
+        let only_fourier = "with this encoding: only positional and gaussian have it";
+        let only_grids = "with this encoding: only hash-grid and dense-grid have it";
+        [
+            (given.features.is_some() && !fourier, "features", only_fourier),
+            (given.sigma.is_some() && !fourier, "sigma", only_fourier),
+            (given.levels.is_some() && !grid, "levels", only_grids),
+            (given.features_per_level.is_some() && !grid, "features-per-level", only_grids),
+            (
+                given.log2_table.is_some() && !hashed,
+                "log2-table",
+                "with this encoding: only hash-grid has it",
+            ),
+            (given.base_resolution.is_some() && !grid, "base-resolution", only_grids),
+            (given.growth.is_some() && !grid, "growth", only_grids),
+            (given.interpolation.is_some() && !grid, "interpolation", only_grids),
+        ]
+    }
+}
+
+/// The section with everything that `spec` says written out.
+pub(super) fn filled(spec: EncodingSpec) -> EncodingConfig {
+    let of_kind = |kind| EncodingConfig { kind: Some(kind), ..EncodingConfig::default() };
+    match spec {
+        EncodingSpec::None => of_kind(EncodingKind::None),
+        EncodingSpec::Basic => of_kind(EncodingKind::Basic),
+        EncodingSpec::Positional { n_frequencies, log2_max } => EncodingConfig {
+            features: Some(n_frequencies),
+            sigma: Some(Sigma::Fixed(log2_max)),
+            ..of_kind(EncodingKind::Positional)
+        },
+        EncodingSpec::Gaussian { n_frequencies, sigma } => EncodingConfig {
+            features: Some(n_frequencies),
+            sigma: Some(Sigma::Fixed(sigma)),
+            ..of_kind(EncodingKind::Gaussian)
+        },
+        EncodingSpec::Grid(grid) => EncodingConfig {
+            levels: Some(grid.n_levels),
+            features_per_level: Some(grid.features_per_level),
+            log2_table: grid.log2_table,
+            base_resolution: Some(grid.base_resolution),
+            growth: Some(grid.growth),
+            interpolation: Some(grid.interpolation),
+            ..of_kind(match grid.log2_table {
+                Some(_) => EncodingKind::HashGrid,
+                None => EncodingKind::DenseGrid,
+            })
+        },
+    }
+}
