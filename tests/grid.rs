@@ -12,6 +12,7 @@ use afterimage::model::{
     Optimizer, Raster, SampleSet, Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use program::{program, resume};
 use std::path::Path;
@@ -208,6 +209,30 @@ fn a_run_goes_on_to_the_same_bits() {
     assert!(model(&whole) != model(&parts));
     resume(&parts).args(["--epochs", "6"]).assert().success();
     assert!(model(&whole) == model(&parts), "six epochs differ from two and four");
+}
+
+#[test]
+fn a_model_renders_and_says_what_it_is() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    train(&out, &["--size", "61x47", "--epochs", "2"]).assert().success();
+    let render = |size: &str| {
+        let file = dir.path().join(format!("{size}.png"));
+        let mut command = assert_cmd::Command::new(program());
+        command.arg("render").arg(out.join("model.safetensors")).args(["--size", size, "--backend", "cpu"]);
+        command.arg("--out").arg(&file).assert().success();
+        image::open(file).expect("a picture").to_rgb8()
+    };
+    let (small, large) = (render("61x47"), render("183x141"));
+    assert_eq!(small, image::open(out.join("final.png")).expect("a picture").to_rgb8());
+    // At three times the size, the middle one of nine pixels is where the one was.
+    for (x, y, pixel) in small.enumerate_pixels() {
+        let middle = large.get_pixel(3 * x + 1, 3 * y + 1);
+        assert!(pixel.0.iter().zip(middle.0).all(|(&a, b)| a.abs_diff(b) <= 1), "pixel {x}, {y}");
+    }
+    let mut inspect = assert_cmd::Command::new(program());
+    inspect.arg("inspect").arg(out.join("model.safetensors"));
+    inspect.assert().success().stdout(contains("a grid of 16 levels").and(contains("16 to 61 cells across")));
 }
 
 #[test]
