@@ -28,6 +28,8 @@ done <<'END'
 --layers 2
 --layers 2 --encoding none --activation sine
 --layers 2 --optimizer sgd --holdout every-other
+--layers 2 --optimizer sgd --momentum 0.5 --holdout every-other --keep best
+--layers 2 --encoding hash-grid --levels 2
 --layers 3 --optimizer sgd --momentum 0.5 --coords corner
 --layers 2 --encoding basic --init siren
 --layers 2 --encoding positional --sigma 3 --batch 3 --checkpoint-every 5

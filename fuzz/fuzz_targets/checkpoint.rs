@@ -5,7 +5,7 @@
 use afterimage::run::checkpoint::{Fingerprint, parse};
 use libfuzzer_sys::fuzz_target;
 use safetensors::SafeTensors;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 fuzz_target!(|bytes: &[u8]| {
     let fixed = Fingerprint { picture: 7, n_params: 15, n_moments: 2 };
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     let fingerprint = Fingerprint {
         picture: metadata.get("picture").and_then(|text| text.parse().ok()).unwrap_or(0),
         n_params: params.shape[0],
-        n_moments: tensors.len() - 1,
+        n_moments: (tensors.len() / n_states(metadata)).saturating_sub(1),
     };
     check(bytes, fingerprint);
     if let Some(repaired) = with_checksum(&tensors, metadata, fingerprint) {
@@ -25,12 +25,19 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
+/// The current state, and the best where there is one.
+fn n_states(metadata: &HashMap<String, String>) -> usize {
+    1 + usize::from(metadata.contains_key("best.epoch"))
+}
+
 fn check(bytes: &[u8], fingerprint: Fingerprint) {
     if let Ok(checkpoint) = parse(bytes, fingerprint) {
-        assert_eq!(checkpoint.state.params.len(), fingerprint.n_params);
-        assert_eq!(checkpoint.state.moments.len(), fingerprint.n_moments);
-        assert!(checkpoint.state.moments.iter().all(|m| m.len() == fingerprint.n_params));
-        assert!(checkpoint.state.params.iter().all(|w| w.is_finite()));
+        for state in std::iter::once(&checkpoint.state).chain(checkpoint.best.as_ref().map(|best| &best.state)) {
+            assert_eq!(state.params.len(), fingerprint.n_params);
+            assert_eq!(state.moments.len(), fingerprint.n_moments);
+            assert!(state.moments.iter().all(|m| m.len() == fingerprint.n_params));
+            assert!(state.params.iter().all(|w| w.is_finite()));
+        }
         let position = checkpoint.position;
         assert!(position.lr_scale > 0.0 && position.lr_scale <= 1.0);
         assert!(position.seconds >= 0.0 && position.loss_sum.is_finite());
@@ -43,11 +50,16 @@ fn with_checksum(
     fingerprint: Fingerprint,
 ) -> Option<Vec<u8>> {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(metadata.get("position")?.as_bytes());
-    hasher.update(&metadata.get("step")?.parse::<u64>().ok()?.to_le_bytes());
-    hasher.update(tensors.tensor("params").ok()?.data());
-    for n in 0..fingerprint.n_moments {
-        hasher.update(tensors.tensor(&format!("moments.{n}")).ok()?.data());
+    let fields: BTreeMap<_, _> = metadata.iter().filter(|(name, _)| *name != "crc32").collect();
+    for (name, value) in fields {
+        hasher.update(name.as_bytes());
+        hasher.update(value.as_bytes());
+    }
+    for prefix in ["", "best."].iter().take(n_states(metadata)) {
+        hasher.update(tensors.tensor(&format!("{prefix}params")).ok()?.data());
+        for n in 0..fingerprint.n_moments {
+            hasher.update(tensors.tensor(&format!("{prefix}moments.{n}")).ok()?.data());
+        }
     }
     let mut metadata = metadata.clone();
     metadata.insert("crc32".to_owned(), hasher.finalize().to_string());
