@@ -89,10 +89,10 @@ fn the_choice_is_within_0_3_db_of_the_best_of_a_fine_grid() {
     }
 }
 
-fn train(out: &Path) -> Command {
+fn train(out: &Path, sigma: &str) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
     command.arg("train").arg(astronaut()).arg("--out").arg(out).args(["--backend", "cpu", "--size", "32x32"]);
-    command.args(["--hidden", "16", "--features", "16", "--epochs", "30", "--sigma", "auto"]);
+    command.args(["--hidden", "16", "--features", "16", "--epochs", "30", "--sigma", sigma]);
     command
 }
 
@@ -102,7 +102,7 @@ fn the_choice_is_told_and_written_down() {
     let read =
         |run: &str, file: &str| std::fs::read_to_string(dir.path().join(run).join(file)).expect("a file");
     for run in ["one", "two"] {
-        train(&dir.path().join(run)).assert().success().stderr(contains("chosen on held-out pixels"));
+        train(&dir.path().join(run), "auto").assert().success().stderr(contains("chosen on held-out pixels"));
     }
     let config = Config::parse(&read("one", "config.toml")).expect("a configuration");
     assert!(matches!(config.encoding.sigma, Some(Sigma::Fixed(sigma)) if sigma > 0.1 && sigma < 20.0));
@@ -110,13 +110,16 @@ fn the_choice_is_told_and_written_down() {
     for file in ["sigma.csv", "config.toml"] {
         assert_eq!(read("one", file), read("two", file), "{file} differs between two runs");
     }
+    let mut again = train(&dir.path().join("one"), "3");
+    again.arg("--force").assert().success();
+    assert!(!dir.path().join("one/sigma.csv").exists(), "trials of an earlier run are left");
 }
 
 #[test]
 fn only_gaussian_features_have_it() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("run");
-    let mut command = train(&out);
+    let mut command = train(&out, "auto");
     command.args(["--encoding", "positional"]).assert().code(1).stderr(contains("give a number"));
     assert!(!out.exists(), "a refused run created its folder");
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// Everything a run writes. Only these are removed when a run is replaced, in this order:
 /// `config.toml`, by which a run's folder is told, goes last, so that whoever is interrupted can
 /// start again.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "metrics.csv",
+    "sigma.csv",
     "final.png",
     "final.exr",
     "psnr.svg",
