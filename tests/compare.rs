@@ -107,6 +107,25 @@ fn a_cell_is_an_ordinary_run() {
 }
 
 #[test]
+fn settings_of_grids_reach_the_grids_and_no_other_encoding() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
+    let base = dir.path().join("base.toml");
+    std::fs::write(&base, "encoding = { kind = \"hash-grid\", levels = 3, log2_table = 9 }").expect("a file");
+    let config = base.to_str().expect("UTF-8");
+    compare(&image, &out, &["--config", config, "--encodings", "hash-grid,dense-grid,none"])
+        .assert()
+        .success();
+    let cell = |name: &str| text(out.join("p/16").join(name).join("config.toml"));
+    assert!(
+        cell("hash-grid-adam").contains("levels = 3\n")
+            && cell("hash-grid-adam").contains("log2_table = 9\n")
+    );
+    assert!(cell("dense-grid-adam").contains("levels = 3\n"));
+    assert!(!cell("none-adam").contains("levels"));
+}
+
+#[test]
 fn a_killed_comparison_goes_on_to_the_same_bits() {
     let dir = folder();
     let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));

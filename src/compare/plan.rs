@@ -210,7 +210,11 @@ impl Request {
         let base = self.base.clone();
         let same_kind = base.encoding.kind == Some(encoding.kind);
         let sigma = encoding.sigma.map(Sigma::Fixed).or(base.encoding.sigma.filter(|_| same_kind));
-        let features = base.encoding.features;
+        let own = encoding.config(base.encoding.features);
+        let grid = match encoding.kind.is_grid() {
+            true => EncodingConfig { kind: None, sigma: None, features: None, ..base.encoding },
+            false => EncodingConfig::default(),
+        };
         let same_rule = base.training.optimizer.unwrap_or(OptimizerKind::Adam) == optimizer;
         let training = match same_rule {
             true => base.training,
@@ -231,7 +235,7 @@ impl Request {
                 holdout: base.picture.holdout.or(Some(Holdout::EveryOther)),
                 ..base.picture
             },
-            encoding: EncodingConfig { sigma, ..encoding.config(features) },
+            encoding: EncodingConfig { kind: own.kind, features: own.features, sigma, ..grid },
             training: TrainingConfig { optimizer: Some(optimizer), ..training },
             ..base
         }

@@ -286,7 +286,7 @@ fn markdown_table(headline: &Headline, rows: &[Row]) -> String {
     text
 }
 
-/// "Comparison of 5 encodings on astronaut".
+/// "5 encodings on astronaut".
 pub(super) fn title(plan: &Plan) -> String {
     let n = plan.request.axes.encodings.len();
     let what = if n == 1 { "1 encoding".to_owned() } else { format!("{n} encodings") };

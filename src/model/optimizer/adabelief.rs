@@ -1,6 +1,6 @@
 //! AdaBelief.
 
-use super::adam::corrections;
+use super::adam::Adam;
 use super::{Factors, Formula};
 use crate::model::Arithmetic;
 
@@ -18,25 +18,27 @@ pub(super) struct AdaBelief {
     pub(super) weight_decay: f64,
 }
 
+impl AdaBelief {
+    /// The rule with the same constants and corrections.
+    #[inline(always)]
+    fn as_adam(self) -> Adam {
+        let Self { beta1, beta2, epsilon, weight_decay } = self;
+        Adam { beta1, beta2, epsilon, weight_decay }
+    }
+}
+
 impl Formula for AdaBelief {
     fn n_moments(self) -> usize {
         2
     }
 
     fn constants(self) -> Vec<(&'static str, f64)> {
-        vec![
-            ("beta1", self.beta1),
-            ("beta2", self.beta2),
-            ("one_minus_beta1", 1.0 - self.beta1),
-            ("one_minus_beta2", 1.0 - self.beta2),
-            ("epsilon", self.epsilon),
-        ]
+        self.as_adam().constants()
     }
 
     #[inline(always)]
     fn factors(self, index: u64, lr: f64) -> Factors {
-        let (correction1, correction2) = corrections(self.beta1, self.beta2, index);
-        [lr / correction1, 1.0 / correction2, 1.0 - lr * self.weight_decay, 0.0]
+        self.as_adam().factors(index, lr)
     }
 
     #[inline(always)]

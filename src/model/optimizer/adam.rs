@@ -22,7 +22,7 @@ pub(super) type AdamW = Adam;
 
 /// Bias corrections at step `index` (from 0): 1 - beta1^t and sqrt(1 - beta2^t), t = index + 1.
 #[inline(always)]
-pub(super) fn corrections(beta1: f64, beta2: f64, index: u64) -> (f64, f64) {
+fn corrections(beta1: f64, beta2: f64, index: u64) -> (f64, f64) {
     let t = (index + 1) as f64;
     (1.0 - beta1.powf(t), (1.0 - beta2.powf(t)).sqrt())
 }
