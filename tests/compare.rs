@@ -57,7 +57,7 @@ fn a_grid_is_trained_reported_and_skipped_when_done() {
     compare(&image, &out, &COURSE).assert().success().stdout(contains("gaussian:1")).stdout(contains("adam"));
     let csv = text(out.join("results.csv"));
     assert_eq!(csv.lines().count(), 5, "a header, two encodings times two optimisers: {csv}");
-    assert!(csv.contains("\"a,b\",16,16,16,none,sgd,0,"), "square, and the name in quotes: {csv}");
+    assert!(csv.contains("\"a,b\",16,16,16,none,,sgd,0,"), "square, and the name in quotes: {csv}");
     for file in ["row.png", "error.png", "strips.png", "psnr.svg", "psnr.png", "picture.png"] {
         assert!(!read(out.join("a,b/16").join(file)).is_empty(), "{file} is empty");
     }
@@ -104,6 +104,24 @@ fn a_cell_is_an_ordinary_run() {
         .success();
     assert!(read(cell.join("model.safetensors")) == read(again.join("model.safetensors")));
     assert!(text(cell.join("config.toml")).contains("holdout = \"every-other-all\""));
+}
+
+#[test]
+fn sigma_is_chosen_once_for_each_picture() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
+    let options = ["--encodings", "gaussian:auto,gaussian:9", "--epochs", "20"];
+    compare(&image, &out, &options).assert().success().stdout(contains("gaussian:auto"));
+    let cell = out.join("p/16/gaussian-auto-adam");
+    let tried = text(cell.join("sigma.csv"));
+    assert!(tried.lines().count() > 3, "{tried}");
+    let rows = results(&out);
+    let chosen: f32 = rows[0]["sigma"].parse().expect("a number");
+    assert!(chosen > 0.0 && chosen != 9.0 && rows[1]["sigma"] == "9");
+    assert!(text(cell.join("config.toml")).contains(&format!("sigma = {chosen}")), "in {rows:?}");
+    // Neither searched for nor trained again.
+    compare(&image, &out, &options).assert().success().stderr(contains("2 done before"));
+    assert_eq!(results(&out), rows);
 }
 
 #[test]

@@ -15,11 +15,10 @@ use afterimage::picture::{Depth, Picture, Pixels, SquaredError, load, resize};
 use afterimage::run::model_file::ModelFile;
 use assert_cmd::Command;
 use models::model;
-use predicates::prelude::*;
 use predicates::str::contains;
 use rendering::{folder, render, saved};
 use small::{program, train};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the model gives at its own size, as floats.
 fn predicted(file: &ModelFile) -> Vec<f32> {

@@ -69,18 +69,6 @@ impl TrainingDisplay {
         }
     }
 
-    /// Samples trained on so far.
-    pub(super) fn samples(&self) -> u64 {
-        self.samples
-    }
-
-    /// Takes the bar away.
-    pub(super) fn close(&mut self) {
-        if let Output::Bar(bar) = &self.output {
-            bar.finish_and_clear();
-        }
-    }
-
     fn speed(&self) -> String {
         let per_second = self.samples as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
         match per_second {
@@ -122,6 +110,12 @@ impl Display for TrainingDisplay {
                 }
             };
             tell!("{}{left}", self.latest);
+        }
+    }
+
+    fn finished(&mut self) {
+        if let Output::Bar(bar) = &self.output {
+            bar.finish_and_clear();
         }
     }
 

@@ -2,15 +2,11 @@
 
 use super::CompareError;
 use super::grid::{EncodingChoice, Size};
-use crate::atomic_write::{Durability, atomic_write};
-use crate::backend;
-use crate::config::{Config, DeviceConfig, OptimizerKind, Resolved};
+use crate::config::{Config, DeviceConfig, OptimizerKind, Resolved, Sigma};
 use crate::picture::{self, Picture};
 use crate::read_file::{open_regular, read_at_most};
-use crate::run::checkpoint::{self, Fingerprint, picture_checksum};
-use crate::run::{Display, Recorder, Results, RunFolder, Timings};
-use crate::trainer::{Position, Trainer};
-use std::io::Write;
+use crate::run::{Display, RunFolder, Session};
+use crate::tune::{self, SigmaTrial, TuneError, choose_sigma};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,8 +32,10 @@ pub struct Cell {
     pub label: String,
     /// The picture at its training size.
     pub prepared: PathBuf,
-    /// What is run.
+    /// What is run; with the default sigma while that is to be chosen.
     pub run: Resolved,
+    /// Its settings with `sigma = "auto"`, where sigma is chosen for the picture.
+    pub open: Option<Config>,
     /// How far it is.
     pub state: State,
 }
@@ -91,6 +89,14 @@ impl Cell {
         self.manifest()?["kept_epoch"].as_u64()
     }
 
+    /// The sigma it was trained with, where its encoding has one.
+    pub(super) fn sigma(&self) -> Option<Sigma> {
+        match self.open {
+            Some(_) => chosen_sigma(&self.folder),
+            None => self.run.config.encoding.sigma,
+        }
+    }
+
     /// Whether the run came to its end and everything that reports need is there.
     fn is_complete(&self) -> bool {
         let complete =
@@ -104,76 +110,57 @@ impl Cell {
     /// When training diverges, the device fails or a file cannot be written.
     pub fn train(&self, threads: usize, display: &mut dyn Display) -> Result<bool, CompareError> {
         let start = Instant::now();
-        let run = &self.run;
         let picture = Arc::new(picture::load(&self.prepared)?);
-        let opened =
-            backend::open(&run.device(threads), run.job(Arc::clone(&picture)), || run.initial_params())?;
-        let mut backend = opened.backend;
-        let fingerprint = fingerprint(run, &picture);
-        let (folder, checkpoint) = self.open_folder(fingerprint)?;
-        if let Some(checkpoint) = &checkpoint {
-            backend.set_state(&checkpoint.state)?;
-        }
-        let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
-        let best = checkpoint.and_then(|c| c.best);
-        let startup_seconds = start.elapsed().as_secs_f64();
-        let mut counted = Counted { display, samples: 0 };
-        let mut recorder = Recorder::new(&folder, run, fingerprint, &position, &mut counted)?;
-        let mut trainer = Trainer::new(run, &picture, backend.as_mut(), position).with_best(best);
-        let outcome = trainer.run(&mut recorder);
-        let metrics = recorder.finish();
-        let mut outcome = outcome?;
-        let metrics = metrics?;
-        if !outcome.complete {
-            return Ok(false);
-        }
-        let evaluation = match outcome.evaluation.take() {
-            Some(evaluation) => evaluation,
-            None => {
-                let mut trainer = Trainer::new(run, &picture, backend.as_mut(), outcome.position);
-                trainer.evaluate(true).map_err(crate::run::RunError::from)?
+        let session = match self.state {
+            State::New => self.start(picture, threads, display),
+            _ => {
+                let folder = RunFolder::open(&self.folder)?;
+                Ok(Session::resume(self.run.clone(), picture, threads, folder)?)
             }
         };
-        let trained = outcome.position.seconds - position.seconds;
-        let timings = Timings {
-            startup_seconds,
-            training_seconds: outcome.position.seconds,
-            samples_per_second: counted.samples as f64 / trained.max(1e-9),
-        };
-        let results = Results {
-            folder: &folder,
-            run,
-            picture: &picture,
-            evaluation,
-            metrics: &metrics,
-            outcome: &outcome,
-            timings,
-        };
-        results.write(backend.as_mut())?;
-        Ok(true)
+        match session {
+            Ok(mut session) => Ok(session.train(start, display)?.outcome.complete),
+            Err(CompareError::Tune(TuneError::Stopped)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
-    /// The folder, made or opened, and the checkpoint to go on from.
-    fn open_folder(
+    /// A new run, after its sigma was chosen where that is open.
+    fn start(
         &self,
-        fingerprint: Fingerprint,
-    ) -> Result<(RunFolder, Option<crate::trainer::Checkpoint>), CompareError> {
-        if self.state == State::New {
-            let folder = RunFolder::create(&self.folder, true)?;
-            write_config(&folder.file("config.toml"), &self.run)?;
-            return Ok((folder, None));
-        }
-        let folder = RunFolder::open(&self.folder)?;
-        let checkpoint = checkpoint::load(&folder, fingerprint)?;
-        let belongs = |c: &crate::trainer::Checkpoint| c.position.belongs_to(&self.run, c.state.step);
-        if checkpoint.as_ref().is_some_and(|c| !belongs(c)) {
-            return Err(CompareError::OtherRun {
-                path: self.folder.clone(),
-                what: "a checkpoint that does not belong to it",
-            });
-        }
-        Ok((folder, checkpoint))
+        picture: Arc<Picture>,
+        threads: usize,
+        display: &dyn Display,
+    ) -> Result<Session, CompareError> {
+        let folder = (self.folder.as_path(), true);
+        let Some(mut config) = self.open.clone() else {
+            return Ok(Session::start(self.run.clone(), picture, threads, folder)?);
+        };
+        let choice = choose_sigma(&config, &picture, &self.run.device(threads), &mut StopOf(display))?;
+        config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
+        let run = config.resolve(&picture)?;
+        let session = Session::start(run, picture, threads, folder)?;
+        let path = session.folder.file("sigma.csv");
+        choice.save(&path).map_err(|e| CompareError::file(&path, e))?;
+        Ok(session)
     }
+}
+
+/// Lets a search be stopped as the run would be.
+struct StopOf<'a>(&'a dyn Display);
+
+impl tune::Watch for StopOf<'_> {
+    fn trial(&mut self, _: &SigmaTrial) {}
+
+    fn stop_requested(&self) -> bool {
+        self.0.stop_requested()
+    }
+}
+
+/// The sigma that was chosen for the run in `folder`.
+pub(super) fn chosen_sigma(folder: &Path) -> Option<Sigma> {
+    let config = Config::read(&folder.join("config.toml")).ok()?;
+    config.encoding.sigma.filter(|_| !config.sigma_is_open())
 }
 
 /// A configuration without what does not change a run's result beyond rounding: where the
@@ -183,38 +170,4 @@ fn comparable(mut config: Config) -> Config {
     config.output.checkpoint_every = None;
     config.device = DeviceConfig::default();
     config
-}
-
-fn fingerprint(run: &Resolved, picture: &Picture) -> Fingerprint {
-    Fingerprint {
-        picture: picture_checksum(picture),
-        n_params: run.model.layout().n_params(),
-        n_moments: run.optimizer.n_moments(),
-    }
-}
-
-fn write_config(path: &Path, run: &Resolved) -> Result<(), CompareError> {
-    atomic_write(path, Durability::Flushed, |out| out.write_all(run.config.to_toml().as_bytes()))
-        .map_err(|e| CompareError::file(path, e))
-}
-
-/// Passes everything on, and counts samples.
-struct Counted<'a> {
-    display: &'a mut dyn Display,
-    samples: u64,
-}
-
-impl Display for Counted<'_> {
-    fn progress(&mut self, progress: &crate::trainer::Progress) {
-        self.samples += progress.n_samples;
-        self.display.progress(progress);
-    }
-
-    fn epoch(&mut self, summary: &crate::trainer::EpochSummary, n_epochs: u64) {
-        self.display.epoch(summary, n_epochs);
-    }
-
-    fn stop_requested(&self) -> bool {
-        self.display.stop_requested()
-    }
 }

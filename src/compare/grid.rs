@@ -7,14 +7,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// An encoding with its parameter, written `gaussian:10`. Without one, the protocol's or the
-/// default is taken.
+/// An encoding with its parameter, written `gaussian:10`, or `gaussian:auto` for one chosen per
+/// picture. Without one, the protocol's or the default is taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncodingChoice {
     /// Which encoding.
     pub kind: EncodingKind,
     /// Gaussian: standard deviation of the frequencies. Positional: log2 of the highest one plus 1.
-    pub sigma: Option<f32>,
+    pub sigma: Option<Sigma>,
 }
 
 impl EncodingChoice {
@@ -25,15 +25,14 @@ impl EncodingChoice {
 
     /// Gaussian with standard deviation `sigma`.
     pub const fn gaussian(sigma: f32) -> Self {
-        Self { kind: EncodingKind::Gaussian, sigma: Some(sigma) }
+        Self { kind: EncodingKind::Gaussian, sigma: Some(Sigma::Fixed(sigma)) }
     }
 
     /// As a section of a configuration with `features` frequencies.
     pub fn config(self, features: Option<usize>) -> EncodingConfig {
         let has_frequencies = matches!(self.kind, EncodingKind::Positional | EncodingKind::Gaussian);
         let features = features.filter(|_| has_frequencies);
-        let sigma = self.sigma.map(Sigma::Fixed);
-        EncodingConfig { kind: Some(self.kind), sigma, features, ..EncodingConfig::default() }
+        EncodingConfig { kind: Some(self.kind), sigma: self.sigma, features, ..EncodingConfig::default() }
     }
 }
 
@@ -52,6 +51,9 @@ impl FromStr for EncodingChoice {
             )
         })?;
         let Some(sigma) = sigma else { return Ok(Self::plain(kind)) };
+        if (kind, sigma) == (EncodingKind::Gaussian, "auto") {
+            return Ok(Self { kind, sigma: Some(Sigma::Auto) });
+        }
         let (most, what) = match kind {
             EncodingKind::Gaussian => (1e6, "the standard deviation of gaussian frequencies"),
             EncodingKind::Positional => (20.0, "the exponent of positional frequencies"),
@@ -60,7 +62,7 @@ impl FromStr for EncodingChoice {
         let number = sigma.parse().ok().filter(|s: &f32| (0.0..=most).contains(s));
         let sigma = number
             .ok_or_else(|| format!("`{text}`: {what} is a number from 0 to {most}, such as {name}:6"))?;
-        Ok(Self { kind, sigma: Some(sigma) })
+        Ok(Self { kind, sigma: Some(Sigma::Fixed(sigma)) })
     }
 }
 
@@ -228,7 +230,7 @@ mod tests {
     #[test]
     fn encodings_are_read_as_they_are_written() {
         for text in
-            ["none", "basic", "positional", "positional:5", "gaussian", "gaussian:0.5", "gaussian:100"]
+            ["none", "basic", "positional", "positional:5", "gaussian", "gaussian:0.5", "gaussian:auto"]
         {
             assert_eq!(text.parse::<EncodingChoice>().unwrap().to_string(), text);
         }
@@ -238,6 +240,7 @@ mod tests {
             ("gaussian:nan", "from 0 to 1000000"),
             ("gaussian:", "from 0 to 1000000"),
             ("positional:21", "from 0 to 20"),
+            ("positional:auto", "from 0 to 20"),
             ("basic:3", "no parameter"),
             ("fourier", "no encoding"),
             ("", "no encoding"),

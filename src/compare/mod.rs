@@ -31,11 +31,11 @@ pub use protocol::Protocol;
 pub use table::{Headline, Record, Row, Spread};
 pub use workers::{Ending, Share, Watch, run, work};
 
-use crate::backend::BackendError;
 use crate::config::ConfigError;
 use crate::picture::PictureError;
 use crate::report::ReportError;
 use crate::run::RunError;
+use crate::tune::TuneError;
 use std::path::{Path, PathBuf};
 
 /// Why a comparison, or one cell of it, cannot be made.
@@ -63,9 +63,9 @@ pub enum CompareError {
     /// Training or writing it down failed.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The device failed.
+    /// Sigma could not be chosen.
     #[error(transparent)]
-    Backend(#[from] BackendError),
+    Tune(#[from] TuneError),
     /// A report cannot be drawn.
     #[error(transparent)]
     Report(#[from] ReportError),

@@ -1,12 +1,10 @@
 //! Everything that is known before the first step: pictures made ready, cells resolved, what an
 //! earlier comparison left.
 
-use super::cell::{Cell, State};
+use super::cell::{Cell, State, chosen_sigma};
 use super::grid::{Axes, EncodingChoice, Size, Source, name_of};
 use super::{CompareError, Protocol};
-use crate::config::{
-    Config, EncodingConfig, OptimizerKind, PictureConfig, PictureSize, Sigma, TrainingConfig,
-};
+use crate::config::{Config, EncodingConfig, OptimizerKind, PictureConfig, PictureSize, TrainingConfig};
 use crate::model::Holdout;
 use crate::picture::{self, Depth, Picture, PictureBuilder};
 use std::path::{Path, PathBuf};
@@ -129,8 +127,13 @@ impl Plan {
                 for seed in (0..request.axes.seeds).filter(|_| of_size == size) {
                     let mut config = request.config(size, encoding, optimizer, seed)?;
                     config.picture.file = Some(path.clone());
-                    let run = config.resolve(&picture)?;
                     let name = cell_name(encoding, optimizer, seed);
+                    let folder = folder.join(&name);
+                    let open = config.sigma_is_open().then(|| config.clone());
+                    if open.is_some() {
+                        config.encoding.sigma = chosen_sigma(&folder);
+                    }
+                    let run = config.resolve(&picture)?;
                     let cell = Cell {
                         index: self.cells.len()
                             + out.iter().map(|p: &Prepared| p.cells.len()).sum::<usize>()
@@ -140,10 +143,11 @@ impl Plan {
                         encoding,
                         optimizer,
                         seed,
-                        folder: folder.join(&name),
+                        folder,
                         label: format!("{} {size} {name}", source.name),
                         prepared: path.clone(),
                         run,
+                        open,
                         state: State::New,
                     };
                     cells.push(cell.with_state(changed, request.force)?);
@@ -194,11 +198,6 @@ impl Request {
             None => self.free(encoding, optimizer),
         };
         let mut config = self.typed.clone().or(below);
-        if config.sigma_is_open() {
-            let message =
-                "compare does not choose sigma; name some, such as --encodings gaussian:5,gaussian:10";
-            return Err(CompareError::Grid(message.to_owned()));
-        }
         config.picture.size = Some(PictureSize::Native);
         let first_seed = config.training.seed.unwrap_or(0);
         config.training.seed = Some(first_seed.saturating_add(seed));
@@ -209,7 +208,7 @@ impl Request {
     fn free(&self, encoding: EncodingChoice, optimizer: OptimizerKind) -> Config {
         let base = self.base.clone();
         let same_kind = base.encoding.kind == Some(encoding.kind);
-        let sigma = encoding.sigma.map(Sigma::Fixed).or(base.encoding.sigma.filter(|_| same_kind));
+        let sigma = encoding.sigma.or(base.encoding.sigma.filter(|_| same_kind));
         let own = encoding.config(base.encoding.features);
         let grid = match encoding.kind.is_grid() {
             true => EncodingConfig { kind: None, sigma: None, features: None, ..base.encoding },

@@ -7,7 +7,7 @@ use super::CompareError;
 use super::grid::{EncodingChoice, Size, name_of};
 use crate::config::{
     ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,
-    PictureConfig, TrainingConfig,
+    PictureConfig, Sigma, TrainingConfig,
 };
 use crate::model::{Coords, Holdout, Init, LossKind, ScheduleKind};
 use std::num::NonZeroU32;
@@ -237,7 +237,7 @@ fn with_sigma(encoding: EncodingChoice, gaussian: f32, positional: f32) -> Encod
         EncodingKind::Positional => Some(positional),
         _ => None,
     };
-    EncodingChoice { sigma: encoding.sigma.or(default), ..encoding }
+    EncodingChoice { sigma: encoding.sigma.or(default.map(Sigma::Fixed)), ..encoding }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::cell::{Cell, State};
 use super::grid::{EncodingChoice, Size, name_of};
 use super::{CompareError, Plan};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::config::OptimizerKind;
+use crate::config::{OptimizerKind, Sigma};
 use crate::picture::{self, ssim};
 use crate::run::read_metrics;
 use crate::trainer::EpochSummary;
@@ -26,6 +26,8 @@ pub struct Record {
     pub ssim: f64,
     /// Weights and biases.
     pub n_params: usize,
+    /// The sigma it was trained with, where its encoding has one.
+    pub sigma: Option<Sigma>,
 }
 
 impl Record {
@@ -63,6 +65,7 @@ fn record(plan: &Plan, cell: &Cell) -> Result<Record, CompareError> {
         result,
         ssim: ssim(&reconstruction, &truth),
         n_params: cell.run.model.layout().n_params(),
+        sigma: cell.sigma(),
     })
 }
 
@@ -203,7 +206,7 @@ pub(super) fn save(plan: &Plan, name: &str, text: &str) -> Result<(), CompareErr
         .map_err(|e| CompareError::file(&path, e))
 }
 
-const CSV_HEADER: &str = "picture,width,height,size,encoding,optimizer,seed,psnr_train,psnr_test,ssim,epochs,steps,\
+const CSV_HEADER: &str = "picture,width,height,size,encoding,sigma,optimizer,seed,psnr_train,psnr_test,ssim,epochs,steps,\
                           seconds,weights,lr,run\n";
 
 fn csv(plan: &Plan, records: &[Record]) -> String {
@@ -219,6 +222,7 @@ fn csv(plan: &Plan, records: &[Record]) -> String {
             cell.run.samples.height.to_string(),
             cell.size.to_string(),
             cell.encoding.to_string(),
+            record.sigma.map(|sigma| sigma.to_string()).unwrap_or_default(),
             name_of(&cell.optimizer),
             cell.run.seed.to_string(),
             optional(result.psnr_train),

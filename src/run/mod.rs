@@ -7,6 +7,7 @@ mod metrics;
 pub mod model_file;
 mod recorder;
 mod results;
+mod session;
 mod snapshots;
 
 pub use folder::RunFolder;
@@ -14,6 +15,7 @@ pub use manifest::{Manifest, Timings};
 pub use metrics::{MetricsWriter, read_metrics};
 pub use recorder::{Display, Recorder};
 pub use results::Results;
+pub use session::{Finished, Session, write_config};
 pub use snapshots::SnapshotWriter;
 
 use crate::picture::PictureError;
@@ -49,6 +51,17 @@ pub enum RunError {
     /// The model file cannot be written.
     #[error(transparent)]
     Model(#[from] model_file::ModelFileError),
+    /// The device was lost for good; the folder has the state to go on from.
+    #[error(
+        "the GPU could not be opened again: {reason}; `afterimage train --resume {folder}` goes on, also with \
+         --backend cpu"
+    )]
+    DeviceGone {
+        /// What it said.
+        reason: String,
+        /// The run's folder.
+        folder: String,
+    },
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),

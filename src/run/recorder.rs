@@ -13,6 +13,8 @@ pub trait Display {
     fn progress(&mut self, progress: &Progress);
     /// After each epoch, and before the first.
     fn epoch(&mut self, summary: &EpochSummary, n_epochs: u64);
+    /// After the last epoch, before the results are written.
+    fn finished(&mut self) {}
     /// Whether the person asked to stop.
     fn stop_requested(&self) -> bool;
 }

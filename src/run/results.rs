@@ -22,7 +22,7 @@ pub struct Results<'a> {
     /// The training picture.
     pub picture: &'a Picture,
     /// The picture as the network sees it now.
-    pub evaluation: Evaluation,
+    pub evaluation: &'a Evaluation,
     /// One row an epoch.
     pub metrics: &'a [EpochSummary],
     /// How the run ended.

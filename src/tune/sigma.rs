@@ -6,12 +6,15 @@
 //! some of its training pixels, and judged on those.
 
 use super::TuneError;
+use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::{self, Backend, DeviceRequest};
 use crate::config::{Config, Resolved, Sigma};
 use crate::model::{Shuffle, Step};
 use crate::picture::Picture;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::Arc;
 
 /// One training pixel in this many is held out from the trials.
@@ -68,6 +71,19 @@ pub struct SigmaChoice {
     pub trials: Vec<SigmaTrial>,
     /// Optimiser steps of all trials over those of the run.
     pub cost: f64,
+}
+
+impl SigmaChoice {
+    /// Writes `sigma.csv`, one line a trial.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        let line = |t: &SigmaTrial| format!("{},{},{}\n", t.sigma, t.steps, t.held_out_loss);
+        let lines: String = self.trials.iter().map(line).collect();
+        let text = format!("sigma,steps,held_out_loss\n{lines}");
+        atomic_write(path, Durability::Cached, |out| out.write_all(text.as_bytes()))
+    }
 }
 
 /// Hears how a search goes.

@@ -2,13 +2,10 @@
 
 use super::TrainArgs;
 use crate::cli::display;
-use afterimage::atomic_write::{Durability, atomic_write};
 use afterimage::backend::DeviceRequest;
 use afterimage::config::{Config, Sigma};
 use afterimage::picture::Picture;
-use afterimage::run::RunFolder;
 use afterimage::tune::{SigmaChoice, SigmaTrial, Watch, choose_sigma};
-use anyhow::Context;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,16 +38,6 @@ pub(super) fn choose(
         );
     }
     Ok(choice)
-}
-
-/// Writes `sigma.csv`, one line a trial.
-pub(super) fn save(folder: &RunFolder, choice: &SigmaChoice) -> anyhow::Result<()> {
-    let path = folder.file("sigma.csv");
-    let line = |t: &SigmaTrial| format!("{},{},{}\n", t.sigma, t.steps, t.held_out_loss);
-    let lines: String = choice.trials.iter().map(line).collect();
-    let write = |out: &mut dyn Write| out.write_all(format!("sigma,steps,held_out_loss\n{lines}").as_bytes());
-    atomic_write(&path, Durability::Cached, |out| write(out))
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 struct Progress {

@@ -1,0 +1,82 @@
+//! From what was typed to a run about to train: new, or found in the folder of an earlier one.
+
+use super::{TrainArgs, sigma};
+use afterimage::config::{Config, DeviceConfig, OutputConfig, PictureSize};
+use afterimage::picture::{self, Picture};
+use afterimage::run::{RunFolder, Session, write_config};
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) fn session(args: &TrainArgs) -> anyhow::Result<Session> {
+    match &args.resume {
+        Some(dir) => resume(args, dir),
+        None => start(args),
+    }
+}
+
+fn start(args: &TrainArgs) -> anyhow::Result<Session> {
+    let base = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let mut config = args.to_config().or(base);
+    config.check()?;
+    let file =
+        config.picture.file.clone().context("which picture? give one, or --config with a picture in it")?;
+    let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
+    RunFolder::check(&out, args.force)?;
+    let picture = load(&file, config.picture.size)?;
+    // Absolute, so that the configuration repeats the run from any folder.
+    let absolute = std::path::absolute(&file)?;
+    if absolute.to_str().is_none() {
+        bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", absolute.display());
+    }
+    config.picture.file = Some(absolute);
+    let chosen = match config.sigma_is_open() {
+        true => Some(sigma::choose(&mut config, &picture, args)?),
+        false => None,
+    };
+    let run = config.resolve(&picture)?;
+    let session = Session::start(run, picture, args.threads.into(), (&out, args.force))?;
+    if let Some(chosen) = chosen {
+        let path = session.folder.file("sigma.csv");
+        chosen.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(session)
+}
+
+/// The run in `dir`, from its last checkpoint or, where it has none yet, from its beginning.
+fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
+    let folder = RunFolder::open(dir)?;
+    let earlier = Config::read(&folder.file("config.toml"))?;
+    let mut typed = args.to_config();
+    let config = typed.clone().or(earlier.clone());
+    (typed.training.epochs, typed.output, typed.device) =
+        (None, OutputConfig::default(), DeviceConfig::default());
+    if typed != Config::default() {
+        bail!(
+            "with --resume the run stays what it was: only --epochs, --snapshot-every, --checkpoint-every, --backend, --adapter and --threads can be given"
+        );
+    }
+    config.check()?;
+    let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
+    let picture = load(&file, config.picture.size)?;
+    let run = config.resolve(&picture)?;
+    let session = Session::resume(run, picture, args.threads.into(), folder)?;
+    if session.run.config != earlier {
+        write_config(&session.folder, &session.run)?;
+    }
+    Ok(session)
+}
+
+/// `runs/<stem of the picture>`.
+fn default_folder(file: &Path) -> PathBuf {
+    Path::new("runs").join(file.file_stem().unwrap_or(file.as_os_str()))
+}
+
+/// The picture at its training size.
+fn load(file: &Path, size: Option<PictureSize>) -> anyhow::Result<Arc<Picture>> {
+    let picture = picture::load(file)?;
+    Ok(Arc::new(match size {
+        Some(PictureSize::Pixels(width, height)) => picture::resize(&picture, width.get(), height.get()),
+        Some(PictureSize::Native) | None => picture,
+    }))
+}

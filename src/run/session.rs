@@ -1,0 +1,274 @@
+//! One run from its first step, or its last checkpoint, to its results; a lost device is opened anew.
+
+use super::checkpoint::{self, Fingerprint, picture_checksum};
+use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
+use crate::atomic_write::{Durability, atomic_write};
+use crate::backend::{self, Backend, BackendError, Opened};
+use crate::config::Resolved;
+use crate::picture::Picture;
+use crate::trainer::{
+    Checkpoint, EpochSummary, Evaluation, Outcome, Position, Progress, TrainError, Trainer,
+};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a run goes on with a fresh device after losing one.
+const MAX_DEVICE_LOSSES: usize = 3;
+
+/// A run that is about to train.
+pub struct Session {
+    /// Where it is written.
+    pub folder: RunFolder,
+    /// What is run.
+    pub run: Resolved,
+    picture: Arc<Picture>,
+    threads: usize,
+    backend: Box<dyn Backend>,
+    /// The last state known to be sound; none for a run that has not begun.
+    checkpoint: Option<Checkpoint>,
+    /// One line for the person, where the choice of the device needs explaining.
+    pub note: Option<String>,
+}
+
+/// A run that came to its end, or was stopped, with its results written.
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The picture as the network sees it now.
+    pub evaluation: Evaluation,
+}
+
+/// Why training did not come to its end.
+enum Interrupted {
+    DeviceLost(String),
+    Run(RunError),
+}
+
+impl From<RunError> for Interrupted {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Train(TrainError::Backend(BackendError::DeviceLost(reason))) => {
+                Self::DeviceLost(reason)
+            }
+            error => Self::Run(error),
+        }
+    }
+}
+
+impl From<TrainError> for Interrupted {
+    fn from(error: TrainError) -> Self {
+        RunError::from(error).into()
+    }
+}
+
+impl Session {
+    /// A new run of `run` on `picture`, at its training size, on `threads` threads where the CPU
+    /// trains, all for 0. The folder at `path` is made last, so that whatever is wrong leaves none
+    /// behind; a run that is in it is replaced where `force` says so.
+    ///
+    /// # Errors
+    /// When no device fits, or the folder cannot be used.
+    pub fn start(
+        run: Resolved,
+        picture: Arc<Picture>,
+        threads: usize,
+        (path, force): (&Path, bool),
+    ) -> Result<Self, RunError> {
+        let opened = open(&run, &picture, threads).map_err(TrainError::from)?;
+        let folder = RunFolder::create(path, force)?;
+        write_config(&folder, &run)?;
+        Ok(Self::new(folder, run, picture, threads, opened))
+    }
+
+    /// The run in `folder`, from its last checkpoint or, where it has none yet, from its beginning.
+    ///
+    /// # Errors
+    /// When no device fits, or the checkpoint is damaged or not of this run.
+    pub fn resume(
+        run: Resolved,
+        picture: Arc<Picture>,
+        threads: usize,
+        folder: RunFolder,
+    ) -> Result<Self, RunError> {
+        // The device first: it refuses a network that does not fit, before as much is read.
+        let opened = open(&run, &picture, threads).map_err(TrainError::from)?;
+        let checkpoint = checkpoint::load(&folder, fingerprint(&run, &picture))?;
+        let done = checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
+        let unfit = |reason: String| RunError::Folder { path: folder.path().to_owned(), reason };
+        if done > run.epochs {
+            return Err(unfit(format!(
+                "the run has {done} epochs behind it, more than --epochs {}; give {done} or more",
+                run.epochs
+            )));
+        }
+        if checkpoint.as_ref().is_some_and(|c| !c.position.belongs_to(&run, c.state.step)) {
+            let reason = "the checkpoint does not belong to the run in config.toml; begin anew with --force";
+            return Err(unfit(reason.to_owned()));
+        }
+        let mut session = Self { checkpoint, ..Self::new(folder, run, picture, threads, opened) };
+        session.restore().map_err(TrainError::from)?;
+        Ok(session)
+    }
+
+    fn new(folder: RunFolder, run: Resolved, picture: Arc<Picture>, threads: usize, opened: Opened) -> Self {
+        let Opened { backend, note } = opened;
+        Self { folder, run, picture, threads, backend, checkpoint: None, note }
+    }
+
+    /// Trains to the end, or until `display` asks to stop, and writes the results. Takes up to three
+    /// losses of the device. `start` is when the program began to prepare the run.
+    ///
+    /// # Errors
+    /// When training diverges (with what was learned before that written down), the device fails, or a
+    /// file cannot be written.
+    pub fn train(&mut self, start: Instant, display: &mut dyn Display) -> Result<Finished, RunError> {
+        let startup = start.elapsed();
+        let mut losses = 0;
+        loop {
+            match self.attempt(startup, display) {
+                Ok(finished) => return Ok(finished),
+                Err(Interrupted::Run(error)) => return Err(error),
+                Err(Interrupted::DeviceLost(reason)) => self.recover(reason, &mut losses)?,
+            }
+        }
+    }
+
+    /// From the last good state to the end; on an error the session holds the last good state.
+    fn attempt(&mut self, startup: Duration, display: &mut dyn Display) -> Result<Finished, Interrupted> {
+        let Self { folder, run, picture, backend, checkpoint, .. } = self;
+        let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
+        let mut counted = Counted { display, samples: 0 };
+        let fingerprint = fingerprint(run, picture);
+        let mut recorder = Recorder::new(folder, run, fingerprint, &position, &mut counted)?;
+        let best = checkpoint.as_ref().and_then(|c| c.best.clone());
+        let mut trainer = Trainer::new(run, picture, backend.as_mut(), position).with_best(best);
+        let outcome = trainer.run(&mut recorder);
+        let metrics = recorder.finish();
+        counted.display.finished();
+        let good = trainer.into_last_good();
+        // None where the device failed before the run began: what was known before still holds.
+        if good.is_some() {
+            checkpoint.clone_from(&good);
+        }
+        let (mut outcome, diverged) = match (outcome, good) {
+            (Ok(outcome), _) => (outcome, None),
+            // What was learned before it went wrong is still worth having.
+            (Err(RunError::Train(error @ TrainError::Diverged { .. })), Some(good)) => {
+                backend.set_state(&good.state).map_err(TrainError::from)?;
+                let (position, step) = (good.position, good.state.step);
+                let outcome = Outcome { position, complete: false, step, evaluation: None, kept_epoch: None };
+                (outcome, Some(error))
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
+        let evaluation = match outcome.evaluation.take() {
+            Some(evaluation) => evaluation,
+            None => Trainer::new(run, picture, backend.as_mut(), outcome.position).evaluate(true)?,
+        };
+        let trained = outcome.position.seconds - position.seconds;
+        let timings = Timings {
+            startup_seconds: startup.as_secs_f64(),
+            training_seconds: outcome.position.seconds,
+            samples_per_second: counted.samples as f64 / trained.max(1e-9),
+        };
+        let metrics = metrics?;
+        let results = Results {
+            folder,
+            run,
+            picture,
+            evaluation: &evaluation,
+            metrics: &metrics,
+            outcome: &outcome,
+            timings,
+        };
+        results.write(backend.as_mut())?;
+        match diverged {
+            Some(error) => Err(error.into()),
+            None => Ok(Finished { outcome, evaluation }),
+        }
+    }
+
+    /// Opens a lost device anew, with the last good state on it, unless it was lost too often.
+    fn recover(&mut self, mut reason: String, losses: &mut usize) -> Result<(), RunError> {
+        let folder = self.folder.path().display().to_string();
+        while *losses < MAX_DEVICE_LOSSES {
+            *losses += 1;
+            let epoch = self.checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
+            log::warn!(
+                "the GPU stopped answering ({reason}): opening it anew and going on from epoch {epoch}"
+            );
+            match self.reopen() {
+                Ok(()) => return Ok(()),
+                Err(BackendError::DeviceLost(again)) => reason = again,
+                Err(error) => return Err(RunError::DeviceGone { reason: error.to_string(), folder }),
+            }
+            // A driver that restarts needs a moment.
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        let reason = format!("it stopped answering {} times, {reason}", MAX_DEVICE_LOSSES + 1);
+        Err(RunError::DeviceGone { reason, folder })
+    }
+
+    fn reopen(&mut self) -> Result<(), BackendError> {
+        let Opened { backend, note } = open(&self.run, &self.picture, self.threads)?;
+        if let Some(note) = note.filter(|_| backend.info().device != self.backend.info().device) {
+            log::warn!("{note}");
+        }
+        self.backend = backend;
+        self.restore()
+    }
+
+    /// Puts the last good state on the device.
+    fn restore(&mut self) -> Result<(), BackendError> {
+        match &self.checkpoint {
+            Some(checkpoint) => self.backend.set_state(&checkpoint.state),
+            None => Ok(()),
+        }
+    }
+}
+
+fn open(run: &Resolved, picture: &Arc<Picture>, threads: usize) -> Result<Opened, BackendError> {
+    backend::open(&run.device(threads), run.job(Arc::clone(picture)), || run.initial_params())
+}
+
+/// What a checkpoint of this run must fit.
+fn fingerprint(run: &Resolved, picture: &Picture) -> Fingerprint {
+    Fingerprint {
+        picture: picture_checksum(picture),
+        n_params: run.model.layout().n_params(),
+        n_moments: run.optimizer.n_moments(),
+    }
+}
+
+/// Writes `run` to the folder's `config.toml`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_config(folder: &RunFolder, run: &Resolved) -> Result<(), RunError> {
+    let path = folder.file("config.toml");
+    atomic_write(&path, Durability::Flushed, |out| out.write_all(run.config.to_toml().as_bytes()))
+        .map_err(|e| RunError::write(&path, &e))
+}
+
+/// Passes everything on, and counts samples.
+struct Counted<'a> {
+    display: &'a mut dyn Display,
+    samples: u64,
+}
+
+impl Display for Counted<'_> {
+    fn progress(&mut self, progress: &Progress) {
+        self.samples += progress.n_samples;
+        self.display.progress(progress);
+    }
+
+    fn epoch(&mut self, summary: &EpochSummary, n_epochs: u64) {
+        self.display.epoch(summary, n_epochs);
+    }
+
+    fn stop_requested(&self) -> bool {
+        self.display.stop_requested()
+    }
+}
