@@ -3,6 +3,7 @@
 use super::lane::Lane;
 use super::network::Scratch;
 use super::trainer::{CHUNK_SIZE, n_lanes};
+use super::transposed::Transposed;
 use crate::backend::BackendError;
 use crate::model::{Model, Optimizer};
 
@@ -15,6 +16,7 @@ pub fn size_bytes<T: crate::model::Real>(
 ) -> u64 {
     let n_encoding = model.encoding.n_params();
     let flat = (n_encoding + model.network.n_params()) * (1 + optimizer.n_moments()) + n_encoding;
+    let flat = flat + Transposed::<T>::size(&model.layout());
     let lanes = n_lanes(batch_size as usize) * Lane::<T>::size(model);
     let values = ((flat + lanes) * size_of::<T>()) as u64;
     values + (threads * Scratch::<T>::size_bytes(model, CHUNK_SIZE)) as u64

@@ -16,6 +16,7 @@ pub mod sample;
 mod simd;
 mod single;
 mod trainer;
+mod transposed;
 
 pub use predictor::CpuPredictor;
 pub use trainer::{CHUNK_SIZE, CpuTrainer};

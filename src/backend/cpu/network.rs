@@ -75,6 +75,8 @@ pub struct Pass<'a, T> {
     pub layout: &'a ParamLayout,
     /// All weights and biases, as laid out.
     pub params: &'a [T],
+    /// W^T of each layer, (in, out); empty for passes of one sample, which have no use for it.
+    pub transposed: Vec<&'a [T]>,
 }
 
 impl<T: Real> Pass<'_, T> {
@@ -155,7 +157,10 @@ impl<T: Real> Pass<'_, T> {
             let x = if l == 0 { &scratch.features } else { &scratch.a[l - 1] };
             let z = &mut scratch.z[l][..n * output];
             let (w, b) = (&self.params[layer.weight.clone()], &self.params[layer.bias.clone()]);
-            dense::forward(layer.shape, &x[..n * input], w, b, z);
+            match self.transposed.get(l) {
+                Some(wt) if n > 1 => dense::forward_transposed(layer.shape, &x[..n * input], wt, b, z),
+                _ => dense::forward(layer.shape, &x[..n * input], w, b, z),
+            }
             if l < last {
                 let activation = self.model.network.activation;
                 activate::activate_keeping_derivative(activation, z, &mut scratch.a[l][..n * output]);

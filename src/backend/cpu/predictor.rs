@@ -2,6 +2,7 @@
 
 use super::network::{Pass, Scratch};
 use super::trainer::{CHUNK_SIZE, instruction_set};
+use super::transposed::Transposed;
 use crate::backend::{BackendError, BackendInfo, Predict};
 use crate::model::{Model, ParamLayout, Raster, Real};
 use std::sync::Mutex;
@@ -48,6 +49,7 @@ pub struct CpuPredictor<T> {
     model: Model,
     layout: ParamLayout,
     params: Vec<T>,
+    transposed: Transposed<T>,
     pool: rayon::ThreadPool,
     scratch: Vec<Mutex<Scratch<T>>>,
 }
@@ -70,6 +72,7 @@ impl<T: Real> CpuPredictor<T> {
         let scratch = || Mutex::new(Scratch::new(&model, CHUNK_SIZE));
         Ok(Self {
             scratch: (0..pool.current_num_threads()).map(|_| scratch()).collect(),
+            transposed: Transposed::new(&layout),
             params: params.iter().map(|&p| T::from_f32(p)).collect(),
             model,
             layout,
@@ -97,7 +100,8 @@ pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
 
 impl<T: Real> Predict for CpuPredictor<T> {
     fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
-        let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params };
+        let transposed = self.transposed.of(&self.layout, &self.params, &self.pool);
+        let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params, transposed };
         predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::optimizer;
 use super::predictor::{self, lock, predict_with, thread_pool};
 use super::simd::vectorised;
 use super::single::{self, Weights};
+use super::transposed::Transposed;
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::{Optimizer, ParamLayout, Raster, Real, Step, TrainingState};
 use rayon::prelude::*;
@@ -41,6 +42,7 @@ pub struct CpuTrainer<T> {
     /// Gradients of the encoding's weights.
     encoding_grads: Vec<T>,
     params: Vec<T>,
+    transposed: Transposed<T>,
     moments: Vec<Vec<T>>,
     step: u64,
     losses: Vec<f64>,
@@ -64,6 +66,7 @@ impl<T: Real> CpuTrainer<T> {
             encoding_grads: vec![T::zero(); layout.encoding.len()],
             moments: vec![vec![T::zero(); layout.n_params()]; job.optimizer.n_moments()],
             params: params.to_vec(),
+            transposed: Transposed::new(&layout),
             info: predictor::info(&pool),
             step: 0,
             losses: Vec::new(),
@@ -81,6 +84,7 @@ impl<T: Real> CpuTrainer<T> {
     /// Replaces them.
     pub fn set_params(&mut self, params: &[T]) {
         self.params.copy_from_slice(params);
+        self.transposed.forget();
     }
 
     /// One optimiser step; returns its loss, before the update.
@@ -97,10 +101,12 @@ impl<T: Real> CpuTrainer<T> {
     /// A step of one sample takes one thread and stores no gradient.
     fn single_sample_step(&mut self, step: &Step) -> f64 {
         let scratch = exclusive(&mut self.scratch[0]);
-        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params };
+        let transposed = Vec::new();
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, transposed };
         let loss = pass.loss(&self.job, step, (0, 1), scratch);
         let mut weights = Weights { params: &mut self.params, moments: &mut self.moments };
         single::descend(&self.layout, (self.job.optimizer, step), scratch, &mut weights);
+        self.transposed.forget();
         loss
     }
 
@@ -126,7 +132,8 @@ impl<T: Real> CpuTrainer<T> {
         let n_lanes = n_lanes(n_samples);
         assert!(n_lanes <= self.lanes.len(), "a step of {n_samples} samples exceeds the batch");
         let n_chunks = n_samples.div_ceil(CHUNK_SIZE);
-        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params };
+        let transposed = self.transposed.of(&self.layout, &self.params, &self.pool);
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, transposed };
         let (job, lanes, scratch) = (&self.job, &self.lanes[..n_lanes], &self.scratch);
         lanes.iter().for_each(|lane| lock(lane).clear());
         self.encoding_grads.fill(T::zero());
@@ -167,6 +174,7 @@ impl<T: Real> CpuTrainer<T> {
 
     /// Sums the lanes' gradients in order and applies the optimiser, block by block.
     fn update(&mut self, step: &Step, n_lanes: usize) {
+        self.transposed.forget();
         let Self { pool, lanes, params, moments, job, encoding_grads, layout, .. } = self;
         let lanes: Vec<_> = lanes[..n_lanes].iter().map(lock).collect();
         let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.layers.as_slice()).collect();
@@ -248,7 +256,8 @@ fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
 
 impl<T: Real> Predict for CpuTrainer<T> {
     fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
-        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params };
+        let transposed = self.transposed.of(&self.layout, &self.params, &self.pool);
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, transposed };
         predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
         Ok(())
     }
@@ -296,6 +305,7 @@ impl<T: Real> Backend for CpuTrainer<T> {
         }
         let widen = |values: &[f32]| values.iter().map(|&v| T::from_f32(v)).collect::<Vec<T>>();
         self.params = widen(&state.params);
+        self.transposed.forget();
         self.moments = state.moments.iter().map(|m| widen(m)).collect();
         self.step = state.step;
         Ok(())
