@@ -4,8 +4,8 @@
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::{Job, JobOptions, Predict};
 use afterimage::model::{
-    Activation, Coords, Encoding, HashGrid, Holdout, Interpolation, Loss, Mlp, Model, Optimizer, SampleSet,
-    Shuffle, Step,
+    Activation, Coords, Encoding, HashGrid, Holdout, Interpolation, Loss, Mlp, Model, Optimizer, PerAxis,
+    SampleSet, Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use safetensors::{Dtype, SafeTensors};
@@ -163,6 +163,23 @@ fn activations_and_losses() {
         assert_close(name, &values, &golden.f64s(&format!("loss.{name}.value")), TOLERANCE);
         let what = format!("{name}'s derivative");
         assert_close(&what, &derivatives, &golden.f64s(&format!("loss.{name}.derivative")), TOLERANCE);
+    }
+}
+
+#[test]
+fn encodings_of_each_axis() {
+    let golden = Golden::read("formulas");
+    let coords = golden.f64s("c");
+    for (name, encoding) in [
+        ("one-blob.16", PerAxis::OneBlob { n_bins: 16 }),
+        ("one-blob.2", PerAxis::OneBlob { n_bins: 2 }),
+        ("triangle-wave.12", PerAxis::TriangleWave { n_octaves: 12 }),
+    ] {
+        let mut features = vec![0.0; coords.len() * encoding.n_features()];
+        for (&c, features) in coords.iter().zip(features.chunks_exact_mut(encoding.n_features())) {
+            encoding.encode(c, features);
+        }
+        assert_close(name, &features, &golden.f64s(name), TOLERANCE);
     }
 }
 

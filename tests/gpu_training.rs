@@ -8,7 +8,7 @@ mod job;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
-    Activation, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Optimizer, Real, Step,
+    Activation, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real, Step,
     TrainingState,
 };
 use device::open;
@@ -92,6 +92,15 @@ fn lockstep_plain_sgd_of_single_samples() {
         ..Setup::small()
     };
     lockstep(&gpu, &setup, Budget::of(&gpu.limits), 5);
+}
+
+#[test]
+fn lockstep_encodings_of_each_axis() {
+    let Some(gpu) = open(false) else { return };
+    for per_axis in [PerAxis::OneBlob { n_bins: 17 }, PerAxis::TriangleWave { n_octaves: 6 }] {
+        let setup = Setup { encoding: EncodingSpec::PerAxis(per_axis), ..Setup::small() };
+        lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+    }
 }
 
 /// Levels of 8, 14 and 26 cells, the first with a vertex each, the others hashed.

@@ -12,7 +12,7 @@ use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::{Job, JobOptions};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Mlp, Model,
-    Optimizer, SampleSet, Shuffle, Step,
+    Optimizer, PerAxis, SampleSet, Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use std::sync::Arc;
@@ -109,6 +109,9 @@ fn whole_networks() {
         EncodingSpec::Basic,
         EncodingSpec::Positional { n_frequencies: 6, log2_max: 3.0 },
         EncodingSpec::Gaussian { n_frequencies: 5, sigma: 2.0 },
+        EncodingSpec::Octaves { n_octaves: 3 },
+        EncodingSpec::PerAxis(PerAxis::TriangleWave { n_octaves: 4 }),
+        EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 4 }),
         grid(2, Some(5), Interpolation::Linear),
         grid(1, Some(4), Interpolation::Smoothstep),
         grid(4, None, Interpolation::Linear),

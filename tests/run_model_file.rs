@@ -1,7 +1,7 @@
 //! Model files: round trips, and files that are damaged or hostile.
 
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, GridSpec, Init, Interpolation, Mlp, Model,
+    Activation, Coords, Encoding, EncodingSpec, GridSpec, Init, Interpolation, Mlp, Model, PerAxis,
 };
 use afterimage::picture::Depth;
 use afterimage::run::model_file::{ModelFile, ModelFileError};
@@ -71,6 +71,9 @@ fn every_kind_of_model_comes_back() {
         gaussian(),
         grid(Interpolation::Linear),
         grid(Interpolation::Smoothstep),
+        model_file(EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 9 }), sine, Activation::Sigmoid),
+        model_file(EncodingSpec::PerAxis(PerAxis::TriangleWave { n_octaves: 4 }), sine, Activation::Sigmoid),
+        model_file(EncodingSpec::Octaves { n_octaves: 3 }, sine, Activation::Sigmoid),
         model_file(EncodingSpec::None, sine, Activation::Identity),
         model_file(EncodingSpec::Basic, sine, Activation::Sine { w0: 2.5 }),
     ] {

@@ -1,7 +1,7 @@
 //! `afterimage inspect`: what a model file holds.
 
 use super::model;
-use afterimage::model::{Activation, Encoding, GridLevel};
+use afterimage::model::{Activation, Encoding, GridLevel, PerAxis};
 use afterimage::picture::Depth;
 use afterimage::run::model_file::{FORMAT, ModelFile, TensorSummary};
 use serde::Serialize;
@@ -83,6 +83,10 @@ fn encoding(model: &ModelFile) -> String {
                 "Fourier features, {} frequencies up to {highest:.1} cycles per unit of length",
                 frequencies.len()
             )
+        }
+        Encoding::PerAxis(PerAxis::OneBlob { n_bins }) => format!("one-blob, {n_bins} bins along each axis"),
+        Encoding::PerAxis(PerAxis::TriangleWave { n_octaves }) => {
+            format!("triangle waves of {n_octaves} octaves along each axis")
         }
         Encoding::Grid(grid) => {
             let hashed = grid.levels.iter().filter(|level| level.is_hashed()).count();

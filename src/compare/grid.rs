@@ -46,8 +46,8 @@ impl FromStr for EncodingChoice {
         };
         let kind = EncodingKind::from_str(name, false).map_err(|_| {
             format!(
-                "`{text}` is no encoding; give none, basic, positional, gaussian, hash-grid or dense-grid, such as \
-                 gaussian:10"
+                "`{text}` is no encoding; give one of {}, such as gaussian:10",
+                EncodingKind::value_variants().iter().map(name_of).collect::<Vec<_>>().join(", ")
             )
         })?;
         let Some(sigma) = sigma else { return Ok(Self::plain(kind)) };

@@ -42,6 +42,14 @@ pub(super) fn sigma(longer_side: u32) -> f32 {
     if side <= 512.0 { 15.0_f32.min(side / 4.0) } else { 15.0 * (side / 512.0).sqrt() }
 }
 
+/// Octaves from half a cycle on, up to half a cycle a pixel.
+pub(super) fn octaves(longer_side: u32) -> usize {
+    longer_side.max(1).ilog2() as usize + 1
+}
+
+/// Bins of one-blob along each axis.
+pub(super) const BINS: usize = 64;
+
 /// Cells across the longer side at a grid's coarsest level.
 pub(super) fn base_resolution(longer_side: u32) -> u32 {
     longer_side.clamp(1, 16)

@@ -11,6 +11,8 @@ use std::str::FromStr;
 #[serde(rename_all = "kebab-case")]
 pub enum EncodingKind {
     /// The position itself
+    #[serde(alias = "identity")]
+    #[value(alias = "identity")]
     None,
     /// One turn across the picture
     Basic,
@@ -18,6 +20,12 @@ pub enum EncodingKind {
     Positional,
     /// Random Fourier features
     Gaussian,
+    /// Sines and cosines of half a cycle along each axis and its octaves
+    Octaves,
+    /// Triangle waves of the same frequencies: cheaper
+    TriangleWave,
+    /// Bins along each axis, each with its share of a blob around the position
+    OneBlob,
     /// Trained features on grids of several resolutions, the fine ones hashed: the fastest
     HashGrid,
     /// The same without hashing: every vertex has its own features

@@ -72,6 +72,13 @@ section! {
         /// Number of frequencies M; the first layer sees 2M inputs [default: 256]
         #[arg(long, value_name = "M")]
         pub features: usize,
+        /// Octaves and triangle-wave: frequencies along each axis [default: by size, up to half a cycle
+        /// a pixel: 10 at 512x512]
+        #[arg(long, value_name = "N")]
+        pub octaves: usize,
+        /// One-blob: bins along each axis [default: 64]
+        #[arg(long, value_name = "N")]
+        pub bins: usize,
         /// Grids: levels of resolution [default: 16]
         #[arg(long, value_name = "L")]
         pub levels: usize,

@@ -4,11 +4,14 @@
 //! [sin(2 pi B c), cos(2 pi B c)], Tancik et al. 2020, equation 5 with all a_j = 1. The m sines
 //! come first, then the m cosines.
 //!
-//! The hash grid looks features up instead; see [`HashGrid`].
+//! [`PerAxis`] turns each coordinate into features by itself; the hash grid looks features up instead,
+//! see [`HashGrid`].
 
 pub mod grid;
+pub mod per_axis;
 
 pub use grid::{GridLevel, GridSpec, HashGrid, Interpolation};
+pub use per_axis::PerAxis;
 
 use super::attenuation::{Footprint, PixelFilter};
 use rand::SeedableRng;
@@ -37,6 +40,15 @@ pub enum EncodingSpec {
         /// Standard deviation in cycles per unit of length.
         sigma: f32,
     },
+    /// Axis-aligned frequencies 2^(k-1) for k = 0 .. n-1, along x and along y: half a cycle across the
+    /// unit of length and its octaves. Mildenhall et al. 2020 (NeRF), equation 4, which counts from
+    /// -1 to 1; tiny-cuda-nn's `Frequency`.
+    Octaves {
+        /// n
+        n_octaves: usize,
+    },
+    /// Each axis by itself.
+    PerAxis(PerAxis),
     /// Trained features on grids of several resolutions.
     Grid(GridSpec),
 }
@@ -51,6 +63,8 @@ pub enum Encoding {
         /// B, shape (m, 2), row-major, in cycles per unit of length.
         frequencies: Vec<[f32; 2]>,
     },
+    /// features = those of x and then those of y, shape (batch, 2n).
+    PerAxis(PerAxis),
     /// features = those of each level, shape (batch, L F), interpolated between trained vertices.
     Grid(HashGrid),
 }
@@ -86,6 +100,12 @@ impl Encoding {
                 };
                 Self::Fourier { frequencies: (0..n_frequencies).map(|_| [draw(), draw()]).collect() }
             }
+            EncodingSpec::Octaves { n_octaves } => {
+                let frequency = |k: usize| (k as f32 - 1.0).exp2();
+                let rows = |k: usize| [[frequency(k), 0.0], [0.0, frequency(k)]];
+                Self::Fourier { frequencies: (0..n_octaves).flat_map(rows).collect() }
+            }
+            EncodingSpec::PerAxis(per_axis) => Self::PerAxis(per_axis),
             EncodingSpec::Grid(spec) => Self::Grid(HashGrid::new(spec)),
         }
     }
@@ -95,6 +115,7 @@ impl Encoding {
         match self {
             Self::Identity => 2,
             Self::Fourier { frequencies } => 2 * frequencies.len(),
+            Self::PerAxis(per_axis) => per_axis.output_width(),
             Self::Grid(grid) => grid.output_width(),
         }
     }
@@ -110,15 +131,15 @@ impl Encoding {
                 // Sine and cosine of one frequency fade together.
                 [gains.as_slice(), gains.as_slice()].concat()
             }
-            // Its features have no frequency: none fades.
-            Self::Grid(grid) => vec![1.0; grid.output_width()],
+            // Their features have no frequency: none fades.
+            Self::PerAxis(_) | Self::Grid(_) => vec![1.0; self.output_width()],
         }
     }
 
     /// Trained weights of the encoding. They come first in the flat parameter buffer.
     pub fn n_params(&self) -> usize {
         match self {
-            Self::Identity | Self::Fourier { .. } => 0,
+            Self::Identity | Self::Fourier { .. } | Self::PerAxis(_) => 0,
             Self::Grid(grid) => grid.n_params(),
         }
     }
@@ -127,7 +148,7 @@ impl Encoding {
     pub fn draw_params(&self, seed: u64, params: &mut [f32]) {
         assert_eq!(params.len(), self.n_params(), "weights of the encoding");
         match self {
-            Self::Identity | Self::Fourier { .. } => {}
+            Self::Identity | Self::Fourier { .. } | Self::PerAxis(_) => {}
             Self::Grid(grid) => grid.draw(seed, params),
         }
     }

@@ -18,7 +18,7 @@ pub mod schedule;
 
 pub use activation::{Activation, ActivationKind};
 pub use attenuation::{Footprint, PixelFilter};
-pub use encoding::{Encoding, EncodingSpec, GridLevel, GridSpec, HashGrid, Interpolation};
+pub use encoding::{Encoding, EncodingSpec, GridLevel, GridSpec, HashGrid, Interpolation, PerAxis};
 pub use init::Init;
 pub use loss::{Loss, LossKind};
 pub use network::{LayerShape, Mlp, ParamLayout};

@@ -16,6 +16,8 @@ pub trait Arithmetic:
     fn of(x: f64) -> Self;
     /// |x|
     fn abs(self) -> Self;
+    /// |x - n| for the nearest whole number n.
+    fn distance_to_integer(self) -> Self;
     /// The square root.
     fn sqrt(self) -> Self;
     /// (sin 2 pi t, cos 2 pi t) for `t = self` in turns.
@@ -73,6 +75,10 @@ impl Arithmetic for f64 {
     #[inline(always)]
     fn abs(self) -> Self {
         self.abs()
+    }
+    #[inline(always)]
+    fn distance_to_integer(self) -> Self {
+        (self - self.round_ties_even()).abs()
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
@@ -184,6 +190,10 @@ impl Arithmetic for f32 {
     #[inline(always)]
     fn abs(self) -> Self {
         self.abs()
+    }
+    #[inline(always)]
+    fn distance_to_integer(self) -> Self {
+        (self - self.round_ties_even()).abs()
     }
     #[inline(always)]
     fn sqrt(self) -> Self {

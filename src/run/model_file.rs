@@ -1,7 +1,7 @@
 //! `model.safetensors`: a trained network that describes itself.
 //!
 //! Tensors, all f32: `encoding.frequencies` (m, 2), or for a hash grid `encoding.grid.N` (entries,
-//! features) for each level from 0, or neither when the network sees the position itself;
+//! features) for each level from 0, or neither where the encoding needs no numbers;
 //! `layers.N.weight` (out, in) and `layers.N.bias` (out) for N from 0, as in
 //! `torch.nn.Linear`. Everything else needed to compute a colour is in the metadata:
 //!
@@ -12,11 +12,13 @@
 //! | `w0`, `scale`, `slope`; `output_w0` and so on | the parameters of the one above, where it has them |
 //! | `grid_resolutions` | for a hash grid, cells across the unit of length at each level: `16 20 25` |
 //! | `grid_interpolation` | likewise, `linear` or `smoothstep` |
+//! | `axis_encoding`, `axis_features` | for an encoding of each axis, `one-blob` or `triangle-wave`, and its features of one axis |
 //! | `coords` | `center` or `corner`: where pixels lie in the plane |
 //! | `width`, `height` | size of the picture it was trained on, in pixels |
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
 
 mod grid;
+mod per_axis;
 mod read;
 mod summary;
 
@@ -90,6 +92,7 @@ fn is_own(key: &str) -> bool {
     let parameter = key.strip_prefix("output_").unwrap_or(key);
     OWN_KEYS.contains(&key)
         || grid::KEYS.contains(&key)
+        || per_axis::KEYS.contains(&key)
         || Activation::ALL.iter().any(|a| a.param(parameter).is_some())
 }
 
@@ -185,6 +188,9 @@ impl ModelFile {
         }
         if let Encoding::Grid(hash_grid) = &self.model.encoding {
             grid::metadata(hash_grid).into_iter().for_each(|(key, value)| drop(set(key, value)));
+        }
+        if let Encoding::PerAxis(encoding) = &self.model.encoding {
+            per_axis::metadata(*encoding).into_iter().for_each(|(key, value)| drop(set(key, value)));
         }
         set("coords", name_of(&COORDS, &self.coords).to_owned());
         set("width", self.width.to_string());

@@ -4,8 +4,8 @@
     pip install torch==2.13.0 numpy==2.4.6 safetensors==0.8.0
     python tests/golden/generate.py
 
-`formulas.safetensors` holds activations and losses with their derivatives at a row of points. Their
-parameters are float32 values.
+`formulas.safetensors` holds activations and losses with their derivatives at a row of points, and
+encodings of each axis at coordinates. Parameters are float32 values.
 
 One file an encoding. Each holds the inputs (pixels, frequencies, initial weights, float32 values
 widened), the network's output, loss and gradients at the initial weights, and for each optimiser
@@ -177,6 +177,30 @@ for name, function in ACTIVATIONS.items():
 for name, function in LOSSES.items():
     value, derivative = with_derivative(lambda p: function(p, t), p)
     tensors[f"loss.{name}.value"], tensors[f"loss.{name}.derivative"] = value, derivative
+
+def quartic_cdf(u):
+    u = u.clamp(-1, 1)
+    return 15 / 16 * (u - 2 / 3 * u**3 + 1 / 5 * u**5) + 1 / 2
+
+
+def one_blob(c, n):
+    """tiny-cuda-nn's OneBlob: a kernel of radius 1 / n, integrated over n bins, with its images."""
+    edges = torch.arange(n + 1, dtype=torch.float64) / n
+    cdf = sum(quartic_cdf((edges - c[:, None] + image) * n) for image in (-1, 0, 1))
+    return cdf[:, 1:] - cdf[:, :-1]
+
+
+def triangle_wave(c, n):
+    """tiny-cuda-nn's TriangleWave."""
+    x = c[:, None] * 2.0 ** (torch.arange(n, dtype=torch.float64) - 1)
+    return (x - x.floor() - 0.5).abs() * 4 - 1
+
+
+c = torch.linspace(0, 1, 53, dtype=torch.float64)
+tensors["c"] = c.numpy()
+tensors["one-blob.16"] = one_blob(c, 16).numpy()
+tensors["one-blob.2"] = one_blob(c, 2).numpy()
+tensors["triangle-wave.12"] = triangle_wave(c, 12).numpy()
 path = pathlib.Path(__file__).with_name("formulas.safetensors")
 save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path)
 print(path.name, path.stat().st_size, "bytes")

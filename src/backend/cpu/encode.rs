@@ -10,6 +10,14 @@ pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features
     match encoding {
         Encoding::Grid(grid) => grid::encode(grid, params, coords, features),
         Encoding::Identity => features.copy_from_slice(coords),
+        Encoding::PerAxis(per_axis) => vectorised(
+            #[inline(always)]
+            || {
+                for (&c, features) in coords.iter().zip(features.chunks_exact_mut(per_axis.n_features())) {
+                    per_axis.encode(c, features);
+                }
+            },
+        ),
         Encoding::Fourier { frequencies } => {
             let m = frequencies.len();
             vectorised(

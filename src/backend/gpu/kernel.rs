@@ -147,6 +147,8 @@ pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::RASTER,
     &ops::encode::IDENTITY,
     &ops::encode::FOURIER,
+    &ops::per_axis::ONE_BLOB,
+    &ops::per_axis::TRIANGLE_WAVE,
     &ops::grid::ENCODE,
     &ops::grid::BACKWARD,
     &ops::grid::GRADIENTS,

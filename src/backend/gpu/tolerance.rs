@@ -130,6 +130,11 @@ impl Arithmetic for Bounded {
         Self { value: self.value.abs(), ..self }
     }
 
+    fn distance_to_integer(self) -> Self {
+        // Continuous, and the difference of neighbours is exact (Sterbenz).
+        Self { value: self.value.distance_to_integer(), ..self }
+    }
+
     fn sqrt(self) -> Self {
         let value = self.value.sqrt();
         // A root moves most below its argument, and a little more above one that may be 0.

@@ -3,7 +3,8 @@
 use super::{ConfigError, MAX_WIDTH, bad};
 use crate::config::{Config, EncodingConfig, EncodingKind, Sigma, defaults};
 use crate::model::encoding::grid::{FEATURES_PER_LEVEL, MAX_RESOLUTION};
-use crate::model::{EncodingSpec, GridSpec, HashGrid};
+use crate::model::encoding::per_axis::{MAX_BINS, MAX_OCTAVES};
+use crate::model::{EncodingSpec, GridSpec, HashGrid, PerAxis};
 
 /// Levels beyond this have no use: 32 doublings leave any picture behind.
 const MAX_LEVELS: usize = 32;
@@ -25,7 +26,30 @@ impl Config {
             EncodingKind::None => Ok(EncodingSpec::None),
             EncodingKind::Basic => Ok(EncodingSpec::Basic),
             EncodingKind::Positional | EncodingKind::Gaussian => self.fourier_spec(size.0.max(size.1)),
+            EncodingKind::Octaves => {
+                let n_octaves = self.n_octaves(size)?;
+                Ok(EncodingSpec::Octaves { n_octaves })
+            }
+            EncodingKind::TriangleWave => {
+                let n_octaves = self.n_octaves(size)?;
+                Ok(EncodingSpec::PerAxis(PerAxis::TriangleWave { n_octaves }))
+            }
+            EncodingKind::OneBlob => {
+                let n_bins = self.encoding.bins.unwrap_or(defaults::BINS);
+                match (1..=MAX_BINS).contains(&n_bins) {
+                    true => Ok(EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins })),
+                    false => Err(bad("bins", n_bins, format!("give 1 to {MAX_BINS} bins"))),
+                }
+            }
             EncodingKind::HashGrid | EncodingKind::DenseGrid => self.grid_spec(size).map(EncodingSpec::Grid),
+        }
+    }
+
+    fn n_octaves(&self, (width, height): (u32, u32)) -> Result<usize, ConfigError> {
+        let n_octaves = self.encoding.octaves.unwrap_or_else(|| defaults::octaves(width.max(height)));
+        match (1..=MAX_OCTAVES).contains(&n_octaves) {
+            true => Ok(n_octaves),
+            false => Err(bad("octaves", n_octaves, format!("give 1 to {MAX_OCTAVES} octaves"))),
         }
     }
 
@@ -114,16 +138,27 @@ impl Config {
     }
 
     /// Settings of the encoding: whether one is given and means nothing, its name, and why.
-    pub(super) fn encoding_without_effect(&self) -> [(bool, &'static str, &'static str); 8] {
+    pub(super) fn encoding_without_effect(&self) -> [(bool, &'static str, &'static str); 10] {
         let (given, kind) = (&self.encoding, self.encoding_kind());
         let fourier = matches!(kind, EncodingKind::Positional | EncodingKind::Gaussian);
         let grid = kind.is_grid();
         let hashed = kind == EncodingKind::HashGrid;
+        let octaves = matches!(kind, EncodingKind::Octaves | EncodingKind::TriangleWave);
         let only_fourier = "with this encoding: only positional and gaussian have it";
         let only_grids = "with this encoding: only hash-grid and dense-grid have it";
         [
             (given.features.is_some() && !fourier, "features", only_fourier),
             (given.sigma.is_some() && !fourier, "sigma", only_fourier),
+            (
+                given.octaves.is_some() && !octaves,
+                "octaves",
+                "with this encoding: only octaves and triangle-wave have it",
+            ),
+            (
+                given.bins.is_some() && kind != EncodingKind::OneBlob,
+                "bins",
+                "with this encoding: only one-blob has it",
+            ),
             (given.levels.is_some() && !grid, "levels", only_grids),
             (given.features_per_level.is_some() && !grid, "features-per-level", only_grids),
             (
@@ -154,6 +189,15 @@ pub(super) fn filled(spec: EncodingSpec) -> EncodingConfig {
             sigma: Some(Sigma::Fixed(sigma)),
             ..of_kind(EncodingKind::Gaussian)
         },
+        EncodingSpec::Octaves { n_octaves } => {
+            EncodingConfig { octaves: Some(n_octaves), ..of_kind(EncodingKind::Octaves) }
+        }
+        EncodingSpec::PerAxis(PerAxis::TriangleWave { n_octaves }) => {
+            EncodingConfig { octaves: Some(n_octaves), ..of_kind(EncodingKind::TriangleWave) }
+        }
+        EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins }) => {
+            EncodingConfig { bins: Some(n_bins), ..of_kind(EncodingKind::OneBlob) }
+        }
         EncodingSpec::Grid(grid) => EncodingConfig {
             levels: Some(grid.n_levels),
             features_per_level: Some(grid.features_per_level),

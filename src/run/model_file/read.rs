@@ -1,6 +1,6 @@
 //! Reading a model file that may be damaged or hostile.
 
-use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, grid, is_own};
+use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, grid, is_own, per_axis};
 use crate::model::{Activation, Encoding, Mlp, Model};
 use crate::read_file::{open_regular, read_at_most};
 use safetensors::tensor::TensorInfo;
@@ -97,7 +97,7 @@ impl Metadata<'_> {
         value.ok_or_else(|| format!("its metadata has no {key:?}, which every afterimage model has"))
     }
 
-    fn number<T: FromStr>(&self, key: &str, wanted: &str) -> Result<T, String> {
+    pub(super) fn number<T: FromStr>(&self, key: &str, wanted: &str) -> Result<T, String> {
         let value = self.get(key)?;
         value.parse().map_err(|_| format!("its metadata has {key} = {value:?}; {wanted} is needed"))
     }
@@ -149,7 +149,7 @@ impl Tensors<'_> {
         output_activation: Activation,
     ) -> Result<Model, String> {
         let with_encoding = match &encoding {
-            Encoding::Identity => 0,
+            Encoding::Identity | Encoding::PerAxis(_) => 0,
             Encoding::Fourier { .. } => 1,
             Encoding::Grid(grid) => grid.levels.len(),
         };
@@ -190,7 +190,7 @@ impl Tensors<'_> {
             return grid::read(self, metadata).map(Encoding::Grid);
         }
         if !self.infos.contains_key(NAME) {
-            return Ok(Encoding::Identity);
+            return Ok(per_axis::read(metadata)?.map_or(Encoding::Identity, Encoding::PerAxis));
         }
         match self.shape(NAME)? {
             [m, 2] if m > 0 => {

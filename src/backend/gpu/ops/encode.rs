@@ -1,7 +1,7 @@
 //! Encodings: positions to features.
 
-use super::grid;
 use super::testing::{case, poison, uniform};
+use super::{grid, per_axis};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
     Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
@@ -60,7 +60,7 @@ pub struct Constants {
 /// What an encoding needs beside its weights, if anything: B (m, 2), or the levels of a grid.
 pub fn constants(encoding: &Encoding) -> Option<Constants> {
     match encoding {
-        Encoding::Identity => None,
+        Encoding::Identity | Encoding::PerAxis(_) => None,
         Encoding::Fourier { frequencies } => {
             let words = bytemuck::cast_slice(frequencies).to_vec();
             Some(Constants { name: "frequencies", shape: [frequencies.len(), 2], words })
@@ -91,6 +91,9 @@ pub fn encode(encoding: &Encoding, n_rows: usize, buffers: EncodeBuffers, max_gr
     let (def, n_frequencies, threads, bound) = match (encoding, constants) {
         (Encoding::Grid(hash_grid), Some(levels)) => {
             return grid::encode(hash_grid, n_rows, [levels, params, coords, features], max_groups);
+        }
+        (Encoding::PerAxis(encoding), _) => {
+            return per_axis::encode(*encoding, n_rows, [coords, features], max_groups);
         }
         (Encoding::Fourier { frequencies: b }, Some(id)) => {
             (&FOURIER, b.len(), n_rows * b.len(), vec![id, coords, features])

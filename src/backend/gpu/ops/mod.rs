@@ -5,6 +5,7 @@ pub mod encode;
 pub mod grid;
 pub mod loss;
 pub mod optimizer;
+pub mod per_axis;
 pub mod predict;
 pub mod sample;
 pub mod testing;
