@@ -6,9 +6,12 @@ use super::display as shared;
 use afterimage::backend::BackendChoice;
 use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu};
 use afterimage::compare::{
-    self, Axes, EncodingChoice, Ending, Headline, MAX_SEEDS, Plan, Protocol, Request, Share, Size,
+    self, Axes, EncodingChoice, Ending, Headline, MAX_SEEDS, Method, Plan, Protocol, Request, Share, Size,
 };
-use afterimage::config::{Config, DeviceConfig, EncodingKind, OptimizerKind, OutputConfig, TrainingConfig};
+use afterimage::config::{
+    Config, DeviceConfig, EncodingKind, OptimizerKind, OutputConfig, PictureConfig, Preset, TrainingConfig,
+};
+use afterimage::model::Holdout;
 use anyhow::bail;
 use display::GridDisplay;
 use std::path::PathBuf;
@@ -19,6 +22,7 @@ Examples:
   afterimage compare photo.jpg                                     # six encodings side by side
   afterimage compare photo.jpg --protocol course --sizes 32,128    # a course's assignment, both optimisers
   afterimage compare photos/ --protocol paper --out runs/paper     # mean and deviation over a folder
+  afterimage compare photo.jpg --presets fast,siren --encodings none+sine,gaussian:auto --holdout none
   afterimage compare photo.jpg --encodings gaussian:5,gaussian:10,gaussian:20 --seeds 3
 
 Run again, it skips what is done and goes on with what was stopped.";
@@ -45,10 +49,21 @@ pub(crate) struct CompareArgs {
     /// Longer sides in pixels, or `native` [default: 128, or the protocol's]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', help_heading = "Grid")]
     sizes: Option<Vec<Size>>,
-    /// none, basic, positional[:EXPONENT], gaussian[:SIGMA] [default: none,basic,positional,
-    /// gaussian:1,gaussian:10,gaussian:100, or the protocol's]
+    /// Encodings, with a parameter after a colon and an activation after a plus: none, basic,
+    /// positional:EXPONENT, gaussian:SIGMA, gaussian:auto, octaves:N, triangle-wave:N, one-blob:BINS,
+    /// hash-grid, dense-grid, none+sine [default: none,basic,positional,gaussian:1,gaussian:10,gaussian:100,
+    /// or the protocol's; none beside --presets]
     #[arg(long, value_name = "E,E,...", value_delimiter = ',', help_heading = "Grid")]
     encodings: Option<Vec<EncodingChoice>>,
+    /// Presets, each with its own settings, beside the encodings
+    #[arg(
+        long,
+        value_name = "P,P,...",
+        value_delimiter = ',',
+        conflicts_with = "protocol",
+        help_heading = "Grid"
+    )]
+    presets: Option<Vec<Preset>>,
     /// Update rules [default: adam, or the protocol's]
     #[arg(long, value_name = "O,O,...", value_delimiter = ',', help_heading = "Grid")]
     optimizers: Option<Vec<OptimizerKind>>,
@@ -62,7 +77,10 @@ pub(crate) struct CompareArgs {
     /// Settings from a TOML file for every cell; the grid's win
     #[arg(long, value_name = "FILE.toml", conflicts_with = "protocol", help_heading = "Settings")]
     config: Option<PathBuf>,
-    /// Passes over the training pixels [default: the protocol's, or by size]
+    /// Pixels kept from training and measured as the test split [default: the protocol's, or every-other]
+    #[arg(long, help_heading = "Settings")]
+    holdout: Option<Holdout>,
+    /// Passes over the training pixels [default: the protocol's or the preset's, or by size]
     #[arg(long, value_name = "N", help_heading = "Settings",
         value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     epochs: Option<u64>,
@@ -107,11 +125,17 @@ impl CompareArgs {
             Some(outline) => outline.sizes.iter().map(|&side| Size::Pixels(side)).collect(),
             None => SIZES.to_vec(),
         };
-        let encodings = || outline.map_or(ENCODINGS.to_vec(), |o| o.encodings.to_vec());
+        let encodings = match (&self.encodings, &self.presets, outline) {
+            (Some(typed), ..) => typed.clone(),
+            (None, Some(_), _) => Vec::new(),
+            (None, None, Some(outline)) => outline.encodings.to_vec(),
+            (None, None, None) => ENCODINGS.to_vec(),
+        };
+        let presets = self.presets.iter().flatten().copied().map(Method::Preset);
         let optimizers = || outline.map_or(vec![OptimizerKind::Adam], |o| o.optimizers.to_vec());
         Axes {
             sizes: self.sizes.clone().unwrap_or_else(sizes),
-            encodings: self.encodings.clone().unwrap_or_else(encodings),
+            methods: encodings.into_iter().map(Method::Encoding).chain(presets).collect(),
             optimizers: self.optimizers.clone().unwrap_or_else(optimizers),
             seeds: self.seeds,
         }
@@ -120,6 +144,7 @@ impl CompareArgs {
     fn request(&self) -> anyhow::Result<Request> {
         let base = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         let typed = Config {
+            picture: PictureConfig { holdout: self.holdout, ..PictureConfig::default() },
             training: TrainingConfig { epochs: self.epochs, seed: self.seed, ..TrainingConfig::default() },
             output: self.output.clone(),
             device: self.device.clone(),
@@ -203,7 +228,7 @@ fn summarise(plan: &Plan, headline: &Headline) {
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
     show!("{}{over}", headline.measure);
     let header: Vec<String> =
-        std::iter::once(String::new()).chain(headline.encodings.iter().map(ToString::to_string)).collect();
+        std::iter::once(String::new()).chain(headline.methods.iter().map(ToString::to_string)).collect();
     let row = |row: &compare::Row| -> Vec<String> {
         let cells = row.cells.iter().map(|c| c.map_or_else(|| "-".to_owned(), |spread| spread.to_string()));
         std::iter::once(row.name()).chain(cells).collect()

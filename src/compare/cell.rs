@@ -1,7 +1,8 @@
 //! One run of the grid: what an earlier comparison left of it, and training it to its end.
 
 use super::CompareError;
-use super::grid::{EncodingChoice, Size};
+use super::grid::Size;
+use super::method::Method;
 use crate::config::{Config, DeviceConfig, OptimizerKind, Resolved, Sigma};
 use crate::picture::{self, Picture};
 use crate::read_file::{open_regular, read_at_most};
@@ -20,8 +21,8 @@ pub struct Cell {
     pub picture: usize,
     /// At which size.
     pub size: Size,
-    /// With which encoding.
-    pub encoding: EncodingChoice,
+    /// With which encoding or preset.
+    pub method: Method,
     /// With which optimiser.
     pub optimizer: OptimizerKind,
     /// Which seed, counted from 0.

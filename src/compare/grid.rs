@@ -1,77 +1,11 @@
-//! What is compared: encodings, sizes and optimisers as they are typed, and the pictures of folders.
+//! What is compared: sizes and optimisers as they are typed, and the pictures of folders.
 
-use super::CompareError;
-use crate::config::{EncodingConfig, EncodingKind, OptimizerKind, Sigma};
+use super::{CompareError, Method};
+use crate::config::OptimizerKind;
 use clap::ValueEnum;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-/// An encoding with its parameter, written `gaussian:10`, or `gaussian:auto` for one chosen per
-/// picture. Without one, the protocol's or the default is taken.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EncodingChoice {
-    /// Which encoding.
-    pub kind: EncodingKind,
-    /// Gaussian: standard deviation of the frequencies. Positional: log2 of the highest one plus 1.
-    pub sigma: Option<Sigma>,
-}
-
-impl EncodingChoice {
-    /// `kind` with its default parameter.
-    pub const fn plain(kind: EncodingKind) -> Self {
-        Self { kind, sigma: None }
-    }
-
-    /// Gaussian with standard deviation `sigma`.
-    pub const fn gaussian(sigma: f32) -> Self {
-        Self { kind: EncodingKind::Gaussian, sigma: Some(Sigma::Fixed(sigma)) }
-    }
-
-    /// As a section of a configuration with `features` frequencies.
-    pub fn config(self, features: Option<usize>) -> EncodingConfig {
-        let has_frequencies = matches!(self.kind, EncodingKind::Positional | EncodingKind::Gaussian);
-        let features = features.filter(|_| has_frequencies);
-        EncodingConfig { kind: Some(self.kind), sigma: self.sigma, features, ..EncodingConfig::default() }
-    }
-}
-
-impl FromStr for EncodingChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, sigma) = match text.split_once(':') {
-            Some((name, sigma)) => (name, Some(sigma)),
-            None => (text, None),
-        };
-        let kind = EncodingKind::from_str(name, false).map_err(|_| {
-            format!(
-                "`{text}` is no encoding; give one of {}, such as gaussian:10",
-                EncodingKind::value_variants().iter().map(name_of).collect::<Vec<_>>().join(", ")
-            )
-        })?;
-        let Some(sigma) = sigma else { return Ok(Self::plain(kind)) };
-        if (kind, sigma) == (EncodingKind::Gaussian, "auto") {
-            return Ok(Self { kind, sigma: Some(Sigma::Auto) });
-        }
-        let (most, what) = match kind {
-            EncodingKind::Gaussian => (1e6, "the standard deviation of gaussian frequencies"),
-            EncodingKind::Positional => (20.0, "the exponent of positional frequencies"),
-            _ => return Err(format!("`{text}`: {name} has no parameter; give `{name}`")),
-        };
-        let number = sigma.parse().ok().filter(|s: &f32| (0.0..=most).contains(s));
-        let sigma = number
-            .ok_or_else(|| format!("`{text}`: {what} is a number from 0 to {most}, such as {name}:6"))?;
-        Ok(Self { kind, sigma: Some(Sigma::Fixed(sigma)) })
-    }
-}
-
-impl fmt::Display for EncodingChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&name_of(&self.kind))?;
-        self.sigma.map_or(Ok(()), |sigma| write!(f, ":{sigma}"))
-    }
-}
 
 /// The name an option has on the command line.
 pub fn name_of(value: &impl ValueEnum) -> String {
@@ -118,9 +52,9 @@ impl fmt::Display for Size {
 pub struct Axes {
     /// Sizes.
     pub sizes: Vec<Size>,
-    /// Encodings, the columns of the tables.
-    pub encodings: Vec<EncodingChoice>,
-    /// Optimisers.
+    /// Encodings and presets, the columns of the tables.
+    pub methods: Vec<Method>,
+    /// Optimisers; presets have their own.
     pub optimizers: Vec<OptimizerKind>,
     /// Seeds 0..seeds.
     pub seeds: u64,
@@ -147,8 +81,14 @@ impl Axes {
             }
         }
         once("sizes", &self.sizes)?;
-        once("encodings", &self.encodings)?;
+        once("encodings and presets", &self.methods)?;
         once("optimizers", &self.optimizers.iter().map(name_of).collect::<Vec<_>>())?;
+        let has_preset = self.methods.iter().any(|m| matches!(m, Method::Preset(_)));
+        if has_preset && self.optimizers.len() > 1 {
+            return Err(CompareError::Grid(
+                "presets have update rules of their own; leave --optimizers out, or --presets".to_owned(),
+            ));
+        }
         match self.seeds {
             1..=MAX_SEEDS => Ok(()),
             n => Err(CompareError::Grid(format!("seeds is {n}: give 1 to {MAX_SEEDS}"))),
@@ -225,30 +165,8 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CompareError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::EncodingChoice;
     use super::*;
-
-    #[test]
-    fn encodings_are_read_as_they_are_written() {
-        for text in
-            ["none", "basic", "positional", "positional:5", "gaussian", "gaussian:0.5", "gaussian:auto"]
-        {
-            assert_eq!(text.parse::<EncodingChoice>().unwrap().to_string(), text);
-        }
-        assert_eq!("gaussian:10.0".parse(), Ok(EncodingChoice::gaussian(10.0)));
-        for (text, part) in [
-            ("gaussian:-1", "from 0 to 1000000"),
-            ("gaussian:nan", "from 0 to 1000000"),
-            ("gaussian:", "from 0 to 1000000"),
-            ("positional:21", "from 0 to 20"),
-            ("positional:auto", "from 0 to 20"),
-            ("basic:3", "no parameter"),
-            ("fourier", "no encoding"),
-            ("", "no encoding"),
-        ] {
-            let error = text.parse::<EncodingChoice>().unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
-        }
-    }
 
     #[test]
     fn sizes_have_limits() {
@@ -263,14 +181,15 @@ mod tests {
     fn nothing_is_compared_with_itself() {
         let axes = Axes {
             sizes: vec![Size::Pixels(32)],
-            encodings: vec![EncodingChoice::gaussian(1.0)],
+            methods: vec![Method::Encoding(EncodingChoice::gaussian(1.0))],
             optimizers: vec![OptimizerKind::Adam],
             seeds: 1,
         };
         assert!(axes.check().is_ok());
         let text = |axes: Axes| axes.check().unwrap_err().to_string();
-        let twice = vec!["gaussian:1".parse().unwrap(), "gaussian:1.0".parse().unwrap()];
-        assert!(text(Axes { encodings: twice, ..axes.clone() }).contains("gaussian:1 is named twice"));
+        let twice =
+            ["gaussian:1", "gaussian:1.0"].map(|text| Method::Encoding(text.parse().unwrap())).to_vec();
+        assert!(text(Axes { methods: twice, ..axes.clone() }).contains("gaussian:1 is named twice"));
         assert!(text(Axes { sizes: vec![], ..axes.clone() }).contains("no sizes"));
         assert!(text(Axes { seeds: 0, ..axes }).contains("seeds is 0"));
     }

@@ -8,27 +8,34 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `grid` | what may be asked for, and which pictures a folder has |
+//! | `method` | the columns: encodings and presets |
 //! | [`protocol`] | the published ways of training, as settings with their sources |
 //! | `plan` | pictures cropped and resized, cells resolved, what is done already |
 //! | `cell` | one run |
 //! | `workers` | all runs, side by side |
-//! | `table` | results, means and deviations, as CSV and Markdown |
+//! | `records` | what came of each run |
+//! | `table`, `write` | means and deviations, as CSV and Markdown |
 //! | `pictures`, `page` | rows, strips, error maps, curves, and `report.html` |
 
 mod cell;
 mod grid;
+mod method;
 mod page;
 mod pictures;
 mod plan;
 pub mod protocol;
+mod records;
 mod table;
 mod workers;
+mod write;
 
 pub use cell::{Cell, State};
-pub use grid::{Axes, EncodingChoice, MAX_SEEDS, MAX_SIZE, Size, Source, name_of, sources};
+pub use grid::{Axes, MAX_SEEDS, MAX_SIZE, Size, Source, name_of, sources};
+pub use method::{EncodingChoice, Method, Parameter};
 pub use plan::{Failure, Plan, Request};
 pub use protocol::Protocol;
-pub use table::{Headline, Record, Row, Spread};
+pub use records::Record;
+pub use table::{Cost, Headline, Row, Spread};
 pub use workers::{Ending, Share, Watch, run, work};
 
 use crate::config::ConfigError;
@@ -91,9 +98,9 @@ impl CompareError {
 /// # Errors
 /// When a run's files cannot be read or a report cannot be written.
 pub fn report(plan: &Plan) -> Result<Vec<Record>, CompareError> {
-    let records = table::records(plan)?;
+    let records = records::records(plan)?;
     let headline = Headline::of(plan, &records);
-    table::write(plan, &records, &headline)?;
+    write::write(plan, &records, &headline)?;
     let scenes = pictures::write(plan, &records, |panel| page::scene(plan, &headline, &records, panel))?;
     page::write(plan, &headline, &scenes)?;
     Ok(records)

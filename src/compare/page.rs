@@ -2,7 +2,8 @@
 
 use super::grid::{Size, name_of};
 use super::pictures::{Panel, decibels};
-use super::table::{self, Row};
+use super::table::Row;
+use super::write::{capitalised, save, title};
 use super::{CompareError, Headline, Plan, Record};
 use crate::report::page::{Page, escape, inline_image};
 use std::fmt::Write;
@@ -13,14 +14,19 @@ const SHEET_SIDE: u32 = 2200;
 
 /// Writes `report.html`.
 pub(super) fn write(plan: &Plan, headline: &Headline, scenes: &[String]) -> Result<(), CompareError> {
-    let mut page = Page::new(&table::title(plan));
+    let mut page = Page::new(&title(plan));
     page.paragraph("lead", &summary(headline));
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
-    let caption = format!("{}{over}", table::capitalised(headline.measure));
+    let caption = format!("{}{over}", capitalised(headline.measure));
     page.push(&table_html(headline, &headline.rows, &caption));
     if !headline.by_picture.is_empty() {
         let each = table_html(headline, &headline.by_picture, "Each picture");
         page.push(&format!("<details><summary>Each picture</summary>{each}</details>"));
+    }
+    let costs: String = headline.rows.iter().map(|row| costs_html(headline, row)).collect();
+    match headline.rows.as_slice() {
+        [_] => page.push(&costs),
+        _ => page.push(&format!("<details><summary>What each costs</summary>{costs}</details>")),
     }
     for failure in &plan.failures {
         page.paragraph("soft", &format!("Left out: {}.", failure.error));
@@ -33,19 +39,19 @@ pub(super) fn write(plan: &Plan, headline: &Headline, scenes: &[String]) -> Resu
         page.paragraph("soft", &format!("Protocol {}. {}", name_of(&protocol), protocol.outline().about));
     }
     page.paragraph("soft", "results.csv beside this page has all numbers; every run is a folder below it.");
-    table::save(plan, "report.html", &page.finish())
+    save(plan, "report.html", &page.finish())
 }
 
 /// One sentence: what is best.
 fn summary(headline: &Headline) -> String {
     let best = |row: &Row| {
         let i = row.best().or_else(|| row.cells.iter().position(Option::is_some))?;
-        Some((row.cells[i]?, headline.encodings[i]))
+        Some((row.cells[i]?, headline.methods[i]))
     };
     let all = headline.rows.iter().filter_map(|row| Some((row, best(row)?)));
     match all.max_by(|a, b| a.1.0.mean.total_cmp(&b.1.0.mean)) {
-        Some((row, (spread, encoding))) => {
-            format!("Best: {encoding} at {}, {spread} dB.", row.name())
+        Some((row, (spread, method))) => {
+            format!("Best: {method} at {}, {spread} dB.", row.name())
         }
         None => "No run is done yet.".to_owned(),
     }
@@ -54,8 +60,8 @@ fn summary(headline: &Headline) -> String {
 fn table_html(headline: &Headline, rows: &[Row], caption: &str) -> String {
     let mut html =
         format!("<div class=\"wide\"><table><caption>{}</caption><thead><tr><th>run</th>", escape(caption));
-    for encoding in &headline.encodings {
-        let _ = write!(html, "<th scope=\"col\">{encoding}</th>");
+    for method in &headline.methods {
+        let _ = write!(html, "<th scope=\"col\">{method}</th>");
     }
     html.push_str("</tr></thead><tbody>\n");
     for row in rows {
@@ -66,6 +72,29 @@ fn table_html(headline: &Headline, rows: &[Row], caption: &str) -> String {
             let _ = write!(html, "<td{class}>{value}</td>");
         }
         html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></div>");
+    html
+}
+
+fn costs_html(headline: &Headline, row: &Row) -> String {
+    let mut html = format!(
+        "<div class=\"wide\"><table><caption>What each costs: {}</caption><thead><tr><th>method</th>",
+        escape(&row.name())
+    );
+    for name in [headline.measure, "SSIM", "weights", "seconds"] {
+        let _ = write!(html, "<th scope=\"col\">{name}</th>");
+    }
+    html.push_str("</tr></thead><tbody>\n");
+    for ((method, psnr), cost) in headline.methods.iter().zip(&row.cells).zip(&row.costs) {
+        if let (Some(psnr), Some(cost)) = (psnr, cost) {
+            let [ssim, weights, seconds] = cost.texts();
+            let _ = writeln!(
+                html,
+                "<tr><th scope=\"row\">{method}</th><td>{psnr}</td><td>{ssim}</td><td>{weights}</td>\
+                 <td>{seconds}</td></tr>"
+            );
+        }
     }
     html.push_str("</tbody></table></div>");
     html
@@ -90,7 +119,7 @@ pub(super) fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel:
                 continue;
             }
             let quality = decibels(psnr(*cell));
-            let name = format!("{} {}, {quality}", of.encoding, name_of(&optimizer));
+            let name = format!("{} {}, {quality}", of.method, name_of(&optimizer));
             let is_best = if best == Some(*cell) { "yes" } else { "no" };
             let _ = writeln!(
                 html,
@@ -98,7 +127,7 @@ pub(super) fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel:
                  data-name=\"{}\">{}<span>{} <b>{quality}</b></span></button>",
                 escape(&name),
                 inline_image(picture, PICTURE_SIDE, &format!("reconstruction with {name}")),
-                of.encoding,
+                of.method,
             );
         }
     }

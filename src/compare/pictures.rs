@@ -81,7 +81,7 @@ fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Re
         errors.start_row(&name);
         for i in row {
             let (record, reconstruction) = (records[i], &reconstructions[i].1);
-            let label = format!("{} · {}", cell(record).encoding, decibels(record.psnr()));
+            let label = format!("{} · {}", cell(record).method, decibels(record.psnr()));
             rows.push(reconstruction, label.clone());
             errors.push(&error_map(reconstruction, &truth), label);
             strips.start_row(&run_name(plan, cell(record)));
@@ -114,8 +114,8 @@ fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Re
 /// A run's name among those of one picture and size: the optimiser only where there are several.
 pub(super) fn run_name(plan: &Plan, cell: &Cell) -> String {
     match plan.request.axes.optimizers.len() {
-        1 => cell.encoding.to_string(),
-        _ => format!("{} {}", cell.encoding, name_of(&cell.optimizer)),
+        1 => cell.method.to_string(),
+        _ => format!("{} {}", cell.method, name_of(&cell.optimizer)),
     }
 }
 
@@ -123,14 +123,14 @@ pub(super) fn decibels(psnr: f64) -> String {
     quality_label(psnr, None).unwrap_or_else(|| "no number".to_owned())
 }
 
-/// Encodings have colours; optimisers after the first are dashed.
+/// Methods have colours; optimisers after the first are dashed.
 fn curves(plan: &Plan, records: &[&Record]) -> (Vec<Series>, Vec<LineStyle>) {
     let axes = &plan.request.axes;
     let one = |record: &&Record| {
         let cell = &plan.cells[record.cell];
         let place = |found: Option<usize>| found.expect("a cell's settings are of the grid");
         let style = LineStyle {
-            color: place(axes.encodings.iter().position(|e| *e == cell.encoding)),
+            color: place(axes.methods.iter().position(|m| *m == cell.method)),
             dash: place(axes.optimizers.iter().position(|o| *o == cell.optimizer)),
         };
         let points = record.metrics.iter().filter_map(CurvePoint::measured).collect();

@@ -2,9 +2,12 @@
 //! earlier comparison left.
 
 use super::cell::{Cell, State, chosen_sigma};
-use super::grid::{Axes, EncodingChoice, Size, Source, name_of};
+use super::grid::{Axes, Size, Source, name_of};
+use super::method::{EncodingChoice, Method};
 use super::{CompareError, Protocol};
-use crate::config::{Config, EncodingConfig, OptimizerKind, PictureConfig, PictureSize, TrainingConfig};
+use crate::config::{
+    Config, EncodingConfig, NetworkConfig, OptimizerKind, PictureConfig, PictureSize, TrainingConfig,
+};
 use crate::model::Holdout;
 use crate::picture::{self, Depth, Picture, PictureBuilder};
 use std::path::{Path, PathBuf};
@@ -67,8 +70,8 @@ impl Plan {
         request.axes.check()?;
         request.typed.check()?;
         request.base.check()?;
-        for (size, encoding, optimizer) in request.settings() {
-            request.config(size, encoding, optimizer, 0)?;
+        for (size, method, optimizer) in request.settings() {
+            request.config(size, method, optimizer, 0)?;
         }
         request.out = std::path::absolute(&request.out).map_err(|e| CompareError::file(&request.out, e))?;
         let mut plan = Self { cells: Vec::new(), failures: Vec::new(), request };
@@ -123,11 +126,11 @@ impl Plan {
             }
             let changed = path.exists() && picture::load(&path).ok().as_ref() != Some(&picture);
             let mut cells = Vec::new();
-            for (of_size, encoding, optimizer) in request.settings() {
+            for (of_size, method, optimizer) in request.settings() {
                 for seed in (0..request.axes.seeds).filter(|_| of_size == size) {
-                    let mut config = request.config(size, encoding, optimizer, seed)?;
+                    let mut config = request.config(size, method, optimizer, seed)?;
                     config.picture.file = Some(path.clone());
-                    let name = cell_name(encoding, optimizer, seed);
+                    let name = cell_name(method, optimizer, seed);
                     let folder = folder.join(&name);
                     let open = config.sigma_is_open().then(|| config.clone());
                     if open.is_some() {
@@ -140,7 +143,7 @@ impl Plan {
                             + cells.len(),
                         picture: index,
                         size,
-                        encoding,
+                        method,
                         optimizer,
                         seed,
                         folder,
@@ -160,11 +163,11 @@ impl Plan {
 }
 
 impl Request {
-    /// Each size with each optimiser with each encoding, in the order of the tables.
-    fn settings(&self) -> Vec<(Size, EncodingChoice, OptimizerKind)> {
-        let Axes { sizes, encodings, optimizers, .. } = &self.axes;
+    /// Each size with each optimiser with each method, in the order of the tables.
+    fn settings(&self) -> Vec<(Size, Method, OptimizerKind)> {
+        let Axes { sizes, methods, optimizers, .. } = &self.axes;
         let rows = sizes.iter().flat_map(|&s| optimizers.iter().map(move |&o| (s, o)));
-        rows.flat_map(|(s, o)| encodings.iter().map(move |&e| (s, e, o))).collect()
+        rows.flat_map(|(s, o)| methods.iter().map(move |&m| (s, m, o))).collect()
     }
 
     fn folder(&self, source: &Source, size: Size) -> PathBuf {
@@ -189,13 +192,16 @@ impl Request {
     fn config(
         &self,
         size: Size,
-        encoding: EncodingChoice,
+        method: Method,
         optimizer: OptimizerKind,
         seed: u64,
     ) -> Result<Config, CompareError> {
-        let below = match self.protocol {
-            Some(protocol) => protocol.config(size, encoding, optimizer)?,
-            None => self.free(encoding, optimizer),
+        let below = match (self.protocol, method) {
+            (Some(protocol), _) => protocol.config(size, method, optimizer)?,
+            (None, Method::Encoding(encoding)) => self.free(encoding, optimizer),
+            (None, Method::Preset(preset)) => {
+                Config { picture: self.free_picture(), device: self.base.device.clone(), ..preset.config() }
+            }
         };
         let mut config = self.typed.clone().or(below);
         config.picture.size = Some(PictureSize::Native);
@@ -207,12 +213,24 @@ impl Request {
     /// Without a protocol: the base settings with this encoding and optimiser, and a test split.
     fn free(&self, encoding: EncodingChoice, optimizer: OptimizerKind) -> Config {
         let base = self.base.clone();
-        let same_kind = base.encoding.kind == Some(encoding.kind);
-        let sigma = encoding.sigma.or(base.encoding.sigma.filter(|_| same_kind));
-        let own = encoding.config(base.encoding.features);
-        let grid = match encoding.kind.is_grid() {
-            true => EncodingConfig { kind: None, sigma: None, features: None, ..base.encoding },
-            false => EncodingConfig::default(),
+        let kept = match base.encoding.kind {
+            Some(kind) if kind == encoding.kind => base.encoding,
+            // Settings of grids mean the same to both kinds, others only to their own.
+            _ if encoding.kind.is_grid() => EncodingConfig { sigma: None, features: None, ..base.encoding },
+            _ => EncodingConfig::default(),
+        };
+        let same_activation = encoding.activation.is_none_or(|kind| base.network.activation == Some(kind));
+        let network = match same_activation {
+            true => base.network,
+            // Nor do the constants, initial weights and rates of one activation.
+            false => NetworkConfig {
+                activation: encoding.activation,
+                w0: None,
+                scale: None,
+                slope: None,
+                init: None,
+                ..base.network
+            },
         };
         let same_rule = base.training.optimizer.unwrap_or(OptimizerKind::Adam) == optimizer;
         let training = match same_rule {
@@ -228,23 +246,31 @@ impl Request {
                 ..base.training
             },
         };
+        let lr = training.lr.filter(|_| same_activation);
         Config {
-            picture: PictureConfig {
-                file: None,
-                holdout: base.picture.holdout.or(Some(Holdout::EveryOther)),
-                ..base.picture
-            },
-            encoding: EncodingConfig { kind: own.kind, features: own.features, sigma, ..grid },
-            training: TrainingConfig { optimizer: Some(optimizer), ..training },
+            picture: self.free_picture(),
+            encoding: encoding.config(self.base.encoding.features).or(kept),
+            network,
+            training: TrainingConfig { optimizer: Some(optimizer), lr, ..training },
             ..base
         }
+    }
+
+    /// Without a protocol: the base's, with a test split unless it says otherwise.
+    fn free_picture(&self) -> PictureConfig {
+        let base = &self.base.picture;
+        PictureConfig { file: None, holdout: base.holdout.or(Some(Holdout::EveryOther)), ..base.clone() }
     }
 }
 
 /// A cell's folder: `gaussian-10-adam`, and `-seed1` for all seeds but the first.
-fn cell_name(encoding: EncodingChoice, optimizer: OptimizerKind, seed: u64) -> String {
+fn cell_name(method: Method, optimizer: OptimizerKind, seed: u64) -> String {
     let seed = if seed == 0 { String::new() } else { format!("-seed{seed}") };
-    format!("{}-{}{seed}", encoding.to_string().replace(':', "-"), name_of(&optimizer))
+    let name = method.to_string().replace([':', '+'], "-");
+    match method {
+        Method::Encoding(_) => format!("{name}-{}{seed}", name_of(&optimizer)),
+        Method::Preset(_) => format!("preset-{name}{seed}"),
+    }
 }
 
 /// EXR files have colour: a grey HDR picture gets three equal channels.

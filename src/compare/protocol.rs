@@ -4,7 +4,8 @@
 //! its authors' notebooks. "Seed": the PyTorch part of a student's project on both.
 
 use super::CompareError;
-use super::grid::{EncodingChoice, Size, name_of};
+use super::grid::{Size, name_of};
+use super::method::{EncodingChoice, Method, Parameter};
 use crate::config::{
     ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,
     PictureConfig, Sigma, TrainingConfig,
@@ -107,10 +108,19 @@ impl Protocol {
     pub fn config(
         self,
         size: Size,
-        encoding: EncodingChoice,
+        method: Method,
         optimizer: OptimizerKind,
     ) -> Result<Config, CompareError> {
         let name = name_of(&self);
+        let encoding = match method {
+            Method::Encoding(encoding) if encoding.activation.is_none() => encoding,
+            other => {
+                return Err(CompareError::Grid(format!(
+                    "the protocol `{name}` has settings for encodings alone, not for {other}; leave it or \
+                     --protocol out"
+                )));
+            }
+        };
         if !self.outline().optimizers.contains(&optimizer) {
             return Err(CompareError::Grid(format!(
                 "the protocol `{name}` has no settings for {}; leave --optimizers out, or --protocol",
@@ -237,30 +247,31 @@ fn with_sigma(encoding: EncodingChoice, gaussian: f32, positional: f32) -> Encod
         EncodingKind::Positional => Some(positional),
         _ => None,
     };
-    EncodingChoice { sigma: encoding.sigma.or(default.map(Sigma::Fixed)), ..encoding }
+    let default = default.map(|sigma| Parameter::Sigma(Sigma::Fixed(sigma)));
+    EncodingChoice { parameter: encoding.parameter.or(default), ..encoding }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Preset;
 
     fn cell(protocol: Protocol, side: u32, encoding: &str, optimizer: OptimizerKind) -> Config {
-        protocol.config(Size::Pixels(side), encoding.parse().unwrap(), optimizer).unwrap()
+        protocol.config(Size::Pixels(side), Method::Encoding(encoding.parse().unwrap()), optimizer).unwrap()
     }
 
     #[test]
     fn presets_agree() {
-        let preset = |text: &str| Config::parse(text).unwrap();
         let sized = |config: Config, size: &str| {
             let picture = PictureConfig { size: Some(size.parse().unwrap()), ..config.picture };
             Config { picture, ..config }
         };
         let course = cell(Protocol::Course, 32, "gaussian:1", OptimizerKind::Sgd);
-        assert_eq!(preset(include_str!("../../assets/presets/course.toml")), sized(course, "32x32"));
+        assert_eq!(Preset::Course.config(), sized(course, "32x32"));
         let paper = cell(Protocol::Paper, 512, "gaussian", OptimizerKind::Adam);
-        assert_eq!(preset(include_str!("../../assets/presets/paper.toml")), sized(paper, "512x512"));
+        assert_eq!(Preset::Paper.config(), sized(paper, "512x512"));
         let seed = cell(Protocol::Seed, 512, "gaussian:10", OptimizerKind::AdamW);
-        assert_eq!(preset(include_str!("../../assets/presets/seed.toml")), sized(seed, "512x512"));
+        assert_eq!(Preset::Seed.config(), sized(seed, "512x512"));
     }
 
     #[test]
@@ -292,7 +303,9 @@ mod tests {
             (Some("6".into()), Some("5".into()))
         );
         assert_eq!(sigma(natural, "gaussian:3"), Some("3".into()));
-        assert!(natural.config(Size::Pixels(512), NONE, Sgd).is_err());
-        assert!(natural.config(Size::Native, NONE, Adam).is_err());
+        let none = Method::Encoding(NONE);
+        assert!(natural.config(Size::Pixels(512), none, Sgd).is_err());
+        assert!(natural.config(Size::Native, none, Adam).is_err());
+        assert!(natural.config(Size::Pixels(512), Method::Preset(Preset::Fast), Adam).is_err());
     }
 }

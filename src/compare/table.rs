@@ -1,73 +1,10 @@
-//! What came out, as numbers: one record a cell, means and deviations, `results.csv`, `results.md`.
+//! What came out, as tables: means and deviations over pictures and seeds.
 
-use super::cell::{Cell, State};
-use super::grid::{EncodingChoice, Size, name_of};
-use super::{CompareError, Plan};
-use crate::atomic_write::{Durability, atomic_write};
-use crate::config::{OptimizerKind, Sigma};
-use crate::picture::{self, ssim};
-use crate::run::read_metrics;
-use crate::trainer::EpochSummary;
-use rayon::prelude::*;
-use std::io::Write;
-
-/// The result of one cell.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// Its place among all cells.
-    pub cell: usize,
-    /// The picture's name.
-    pub picture: String,
-    /// One row an epoch measured.
-    pub metrics: Vec<EpochSummary>,
-    /// The row of the weights the run ended with.
-    pub result: EpochSummary,
-    /// Structural similarity of the whole reconstruction, as written to `final.png`.
-    pub ssim: f64,
-    /// Weights and biases.
-    pub n_params: usize,
-    /// The sigma it was trained with, where its encoding has one.
-    pub sigma: Option<Sigma>,
-}
-
-impl Record {
-    /// What it is judged by: PSNR in dB of the test pixels, or of the training pixels where there
-    /// is no test split.
-    pub fn psnr(&self) -> f64 {
-        self.result.psnr_test.or(self.result.psnr_train).unwrap_or(f64::NAN)
-    }
-}
-
-/// The results of all cells that are done.
-pub(super) fn records(plan: &Plan) -> Result<Vec<Record>, CompareError> {
-    let done: Vec<&Cell> = plan.cells.iter().filter(|cell| cell.state == State::Done).collect();
-    done.into_par_iter().map(|cell| record(plan, cell)).collect()
-}
-
-fn record(plan: &Plan, cell: &Cell) -> Result<Record, CompareError> {
-    let truth = picture::load(&cell.prepared)?.to_display();
-    let path = cell.folder.join("final.png");
-    let reconstruction = picture::load(&path)?.to_display();
-    let shape = |p: &picture::Picture| (p.width, p.height, p.channels);
-    if shape(&truth) != shape(&reconstruction) {
-        return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "a picture of another shape" });
-    }
-    let metrics = read_metrics(&cell.folder.join("metrics.csv"), cell.run.epochs);
-    let kept = cell.kept_epoch();
-    let result = metrics.iter().rev().find(|row| row.epoch == kept.unwrap_or(cell.run.epochs));
-    let Some(result) = result.cloned() else {
-        return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "metrics that end early" });
-    };
-    Ok(Record {
-        cell: cell.index,
-        picture: plan.request.sources[cell.picture].name.clone(),
-        metrics,
-        result,
-        ssim: ssim(&reconstruction, &truth),
-        n_params: cell.run.model.layout().n_params(),
-        sigma: cell.sigma(),
-    })
-}
+use super::cell::Cell;
+use super::grid::{Size, name_of};
+use super::method::Method;
+use super::{Plan, Record};
+use crate::config::OptimizerKind;
 
 /// Mean and sample standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,7 +38,7 @@ impl std::fmt::Display for Spread {
     }
 }
 
-/// One row of the headline: results of each encoding at one size with one optimiser.
+/// One row of the headline: results of each method at one size with one optimiser.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The picture, where the row is of one.
@@ -110,8 +47,32 @@ pub struct Row {
     pub size: Size,
     /// The optimiser.
     pub optimizer: OptimizerKind,
-    /// PSNR of each encoding, over pictures and seeds.
+    /// PSNR of each method, over pictures and seeds.
     pub cells: Vec<Option<Spread>>,
+    /// What else there is to say of each.
+    pub costs: Vec<Option<Cost>>,
+}
+
+/// A method's other figures, over the same runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Structural similarity of the whole picture, on average.
+    pub ssim: f64,
+    /// Weights and biases, on average: some encodings have more for larger pictures.
+    pub weights: f64,
+    /// Seconds from the first step to the last with the pictures between, on average.
+    pub seconds: f64,
+}
+
+impl Cost {
+    fn of(records: &[&Record]) -> Option<Self> {
+        let mean = |of: fn(&Record) -> f64| records.iter().map(|r| of(r)).sum::<f64>() / records.len() as f64;
+        (!records.is_empty()).then(|| Self {
+            ssim: mean(|r| r.ssim),
+            weights: mean(|r| r.n_params as f64),
+            seconds: mean(|r| r.result.seconds),
+        })
+    }
 }
 
 impl Row {
@@ -136,7 +97,7 @@ pub struct Headline {
     /// What the numbers are: "test PSNR in dB".
     pub measure: &'static str,
     /// Names of the columns.
-    pub encodings: Vec<EncodingChoice>,
+    pub methods: Vec<Method>,
     /// Over all pictures and seeds: one row a size and optimiser.
     pub rows: Vec<Row>,
     /// The same for each picture, where there are several.
@@ -154,18 +115,22 @@ impl Headline {
             let belongs = |cell: &Cell| {
                 cell.size == size && cell.optimizer == optimizer && picture.is_none_or(|p| cell.picture == p)
             };
-            let of = |encoding: &EncodingChoice| {
+            let of = |method: &Method| {
                 let of_cell = |r: &&Record| {
                     let cell = &plan.cells[r.cell];
-                    belongs(cell) && cell.encoding == *encoding
+                    belongs(cell) && cell.method == *method
                 };
-                Spread::of(&records.iter().filter(of_cell).map(Record::psnr).collect::<Vec<_>>())
+                records.iter().filter(of_cell).collect::<Vec<_>>()
             };
+            let psnr =
+                |records: &Vec<&Record>| Spread::of(&records.iter().map(|r| r.psnr()).collect::<Vec<_>>());
+            let of_methods: Vec<_> = axes.methods.iter().map(of).collect();
             Row {
                 picture: picture.map(|p| plan.request.sources[p].name.clone()),
                 size,
                 optimizer,
-                cells: axes.encodings.iter().map(of).collect(),
+                cells: of_methods.iter().map(psnr).collect(),
+                costs: of_methods.iter().map(|records| Cost::of(records)).collect(),
             }
         };
         let rows = |picture: Option<usize>| -> Vec<Row> {
@@ -182,7 +147,7 @@ impl Headline {
         };
         Self {
             measure: if has_test { "test PSNR in dB" } else { "PSNR in dB of the training pixels" },
-            encodings: axes.encodings.clone(),
+            methods: axes.methods.clone(),
             rows: rows(None),
             by_picture: match n_pictures {
                 1 => Vec::new(),
@@ -191,118 +156,6 @@ impl Headline {
             over: over.map(|over| format!("mean ± standard deviation over {over}")),
         }
     }
-}
-
-/// Writes `results.csv` and `results.md`.
-pub(super) fn write(plan: &Plan, records: &[Record], headline: &Headline) -> Result<(), CompareError> {
-    save(plan, "results.csv", &csv(plan, records))?;
-    save(plan, "results.md", &markdown(plan, headline))
-}
-
-/// Writes a text into the comparison's folder.
-pub(super) fn save(plan: &Plan, name: &str, text: &str) -> Result<(), CompareError> {
-    let path = plan.request.out.join(name);
-    atomic_write(&path, Durability::Cached, |out| out.write_all(text.as_bytes()))
-        .map_err(|e| CompareError::file(&path, e))
-}
-
-const CSV_HEADER: &str = "picture,width,height,size,encoding,sigma,optimizer,seed,psnr_train,psnr_test,ssim,epochs,steps,\
-                          seconds,weights,lr,run\n";
-
-fn csv(plan: &Plan, records: &[Record]) -> String {
-    let mut text = CSV_HEADER.to_owned();
-    for record in records {
-        let cell = &plan.cells[record.cell];
-        let result = &record.result;
-        let optional = |psnr: Option<f64>| psnr.map(|p| p.to_string()).unwrap_or_default();
-        let folder = cell.folder.strip_prefix(&plan.request.out).unwrap_or(&cell.folder);
-        let fields = [
-            record.picture.clone(),
-            cell.run.samples.width.to_string(),
-            cell.run.samples.height.to_string(),
-            cell.size.to_string(),
-            cell.encoding.to_string(),
-            record.sigma.map(|sigma| sigma.to_string()).unwrap_or_default(),
-            name_of(&cell.optimizer),
-            cell.run.seed.to_string(),
-            optional(result.psnr_train),
-            optional(result.psnr_test),
-            record.ssim.to_string(),
-            result.epoch.to_string(),
-            result.step.to_string(),
-            format!("{:.3}", result.seconds),
-            record.n_params.to_string(),
-            format!("{:e}", cell.run.lr),
-            folder.to_string_lossy().replace('\\', "/"),
-        ];
-        text.push_str(&fields.map(|f| quoted(&f)).join(","));
-        text.push('\n');
-    }
-    text
-}
-
-/// A CSV field, in quotes where it needs them (RFC 4180).
-fn quoted(field: &str) -> String {
-    match field.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.to_owned(),
-    }
-}
-
-fn markdown(plan: &Plan, headline: &Headline) -> String {
-    let mut text = format!("# {}\n\n", title(plan));
-    let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
-    text.push_str(&format!("{}{over}.\n\n", capitalised(headline.measure)));
-    text.push_str(&markdown_table(headline, &headline.rows));
-    if !headline.by_picture.is_empty() {
-        text.push_str("\n## Each picture\n\n");
-        text.push_str(&markdown_table(headline, &headline.by_picture));
-    }
-    if let Some(protocol) = plan.request.protocol {
-        text.push_str(&format!("\nProtocol `{}`. {}\n", name_of(&protocol), protocol.outline().about));
-    }
-    for failure in &plan.failures {
-        text.push_str(&format!("\nLeft out: {}.\n", plain(&failure.error.to_string())));
-    }
-    text.push_str("\nEach run is below this folder; `results.csv` names them.\n");
-    text
-}
-
-/// A text that Markdown leaves alone.
-fn plain(text: &str) -> String {
-    let special = |c: char| "\\`*_{}[]<>#|".contains(c);
-    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
-}
-
-fn markdown_table(headline: &Headline, rows: &[Row]) -> String {
-    let names = headline.encodings.iter().map(|e| format!(" {e} |")).collect::<String>();
-    let rule = "---:|".repeat(headline.encodings.len());
-    let mut text = format!("| run |{names}\n|---|{rule}\n");
-    for row in rows {
-        let best = row.best();
-        let cells = row.cells.iter().enumerate().map(|(i, cell)| match cell {
-            None => " - |".to_owned(),
-            Some(spread) if best == Some(i) => format!(" **{spread}** |"),
-            Some(spread) => format!(" {spread} |"),
-        });
-        text.push_str(&format!("| {} |{}\n", plain(&row.name()), cells.collect::<String>()));
-    }
-    text
-}
-
-/// "5 encodings on astronaut".
-pub(super) fn title(plan: &Plan) -> String {
-    let n = plan.request.axes.encodings.len();
-    let what = if n == 1 { "1 encoding".to_owned() } else { format!("{n} encodings") };
-    match plan.request.sources.as_slice() {
-        [only] => format!("{what} on {}", only.name),
-        several => format!("{what} on {} pictures", several.len()),
-    }
-}
-
-pub(super) fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 #[cfg(test)]
@@ -322,17 +175,15 @@ mod tests {
     }
 
     #[test]
-    fn names_do_not_break_tables() {
-        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(quoted("plain"), "plain");
-        assert_eq!(plain("a|b"), "a\\|b");
-    }
-
-    #[test]
     fn the_best_is_the_highest_of_several() {
         let spread = |mean| Spread::of(&[mean]);
-        let row =
-            |cells| Row { picture: None, size: Size::Pixels(32), optimizer: OptimizerKind::Adam, cells };
+        let row = |cells| Row {
+            picture: None,
+            size: Size::Pixels(32),
+            optimizer: OptimizerKind::Adam,
+            costs: vec![None; 4],
+            cells,
+        };
         assert_eq!(row(vec![spread(1.0), None, spread(3.0), spread(2.0)]).best(), Some(2));
         assert_eq!(row(vec![spread(1.0), None]).best(), None);
     }

@@ -4,6 +4,7 @@
 mod defaults;
 mod fields;
 mod network;
+mod preset;
 mod resolve;
 mod resolved;
 mod sections;
@@ -14,6 +15,7 @@ pub use crate::model::{ActivationKind, LossKind, OptimizerKind};
 pub use fields::{
     BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, Keep, OutputKind, PictureSize, Sigma,
 };
+pub use preset::Preset;
 pub use resolve::ConfigError;
 pub use resolved::Resolved;
 pub use sections::{

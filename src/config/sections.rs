@@ -31,7 +31,7 @@ macro_rules! section {
         }
 
         impl $name {
-            pub(super) fn or(self, base: Self) -> Self {
+            pub(crate) fn or(self, base: Self) -> Self {
                 Self { $($field: self.$field.or(base.$field),)* }
             }
         }

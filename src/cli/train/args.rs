@@ -1,7 +1,7 @@
 //! What may be typed after `afterimage train`.
 
 use afterimage::config::{
-    Config, DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, TrainingConfig,
+    Config, DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, Preset, TrainingConfig,
 };
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage train assets/astronaut.png
   afterimage train photo.jpg --size 512x512 --epochs 100 --out runs/photo
+  afterimage train photo.jpg --preset sharp                     # minutes, and hard to tell apart
   afterimage train photo.jpg --holdout every-other --sigma 10   # PSNR on pixels it never saw
   afterimage train --config runs/photo/config.toml --out runs/again
   afterimage train --resume runs/photo --epochs 200             # go on, and further than planned";
@@ -27,8 +28,11 @@ pub(crate) struct TrainArgs {
     /// Settings from a TOML file; options given beside it win
     #[arg(long, value_name = "FILE.toml")]
     pub(super) config: Option<PathBuf>,
+    /// Settings that come with the program; options given beside it win
+    #[arg(long, conflicts_with = "config")]
+    pub(super) preset: Option<Preset>,
     /// Go on with the run in this folder, from its last checkpoint; --epochs may ask for more
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["image", "out", "force", "config"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["image", "out", "force", "config", "preset"])]
     pub(super) resume: Option<PathBuf>,
     /// Print only errors
     #[arg(short, long, conflicts_with = "verbose")]

@@ -16,7 +16,11 @@ pub(super) fn session(args: &TrainArgs) -> anyhow::Result<Session> {
 }
 
 fn start(args: &TrainArgs) -> anyhow::Result<Session> {
-    let base = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let base = match (&args.config, args.preset) {
+        (Some(path), _) => Config::read(path)?,
+        (None, Some(preset)) => preset.config(),
+        (None, None) => Config::default(),
+    };
     let mut config = args.to_config().or(base);
     config.check()?;
     let file =

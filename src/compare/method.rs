@@ -1,0 +1,201 @@
+//! The columns of a comparison: encodings as they are typed, and presets.
+
+use super::grid::name_of;
+use crate::config::{ActivationKind, EncodingConfig, EncodingKind, Preset, Sigma};
+use clap::ValueEnum;
+use std::fmt;
+use std::str::FromStr;
+
+/// How a picture is memorised: a column of the tables.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Method {
+    /// With this encoding, and everything else the same.
+    Encoding(EncodingChoice),
+    /// With a preset's settings of its own.
+    Preset(Preset),
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encoding(encoding) => encoding.fmt(f),
+            Self::Preset(preset) => f.write_str(&name_of(preset)),
+        }
+    }
+}
+
+/// An encoding, written `gaussian:10` with its parameter, `none+sine` with an activation, and
+/// `gaussian:auto` for a sigma chosen per picture. What is left open is the protocol's or the default.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EncodingChoice {
+    /// Which encoding.
+    pub kind: EncodingKind,
+    /// What follows the colon.
+    pub parameter: Option<Parameter>,
+    /// What follows the plus.
+    pub activation: Option<ActivationKind>,
+}
+
+/// The one setting of an encoding that is compared most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Parameter {
+    /// Gaussian: standard deviation of the frequencies. Positional: log2 of the highest one plus 1.
+    Sigma(Sigma),
+    /// Octaves and triangle-wave: how many.
+    Octaves(usize),
+    /// One-blob: how many.
+    Bins(usize),
+}
+
+impl EncodingChoice {
+    /// `kind` with its default parameter.
+    pub const fn plain(kind: EncodingKind) -> Self {
+        Self { kind, parameter: None, activation: None }
+    }
+
+    /// Gaussian with standard deviation `sigma`.
+    pub const fn gaussian(sigma: f32) -> Self {
+        Self { parameter: Some(Parameter::Sigma(Sigma::Fixed(sigma))), ..Self::plain(EncodingKind::Gaussian) }
+    }
+
+    /// As a section of a configuration with `features` frequencies.
+    pub fn config(self, features: Option<usize>) -> EncodingConfig {
+        let has_frequencies = matches!(self.kind, EncodingKind::Positional | EncodingKind::Gaussian);
+        let features = features.filter(|_| has_frequencies);
+        let mut config = EncodingConfig { kind: Some(self.kind), features, ..EncodingConfig::default() };
+        match self.parameter {
+            None => {}
+            Some(Parameter::Sigma(sigma)) => config.sigma = Some(sigma),
+            Some(Parameter::Octaves(n)) => config.octaves = Some(n),
+            Some(Parameter::Bins(n)) => config.bins = Some(n),
+        }
+        config
+    }
+}
+
+/// The parameter of `kind` in `text`, which is `whole`'s part after the colon.
+fn parameter(kind: EncodingKind, text: &str, whole: &str) -> Result<Parameter, String> {
+    let name = name_of(&kind);
+    let sigma = |most: f32, what: &str| {
+        let number = text.parse().ok().filter(|s: &f32| (0.0..=most).contains(s));
+        let sigma =
+            number.ok_or_else(|| format!("`{whole}`: {what} is a number from 0 to {most}, such as {name}:6"));
+        Ok(Parameter::Sigma(Sigma::Fixed(sigma?)))
+    };
+    let count = |what: &str| {
+        let number = text.parse().ok().filter(|&n: &usize| n > 0);
+        number.ok_or_else(|| format!("`{whole}`: {what} is a whole number from 1 on, such as {name}:8"))
+    };
+    match kind {
+        EncodingKind::Gaussian if text == "auto" => Ok(Parameter::Sigma(Sigma::Auto)),
+        EncodingKind::Gaussian => sigma(1e6, "the standard deviation of gaussian frequencies"),
+        EncodingKind::Positional => sigma(20.0, "the exponent of positional frequencies"),
+        EncodingKind::Octaves | EncodingKind::TriangleWave => {
+            count("the number of octaves").map(Parameter::Octaves)
+        }
+        EncodingKind::OneBlob => count("the number of bins").map(Parameter::Bins),
+        _ => Err(format!("`{whole}`: {name} has no parameter; give `{name}`")),
+    }
+}
+
+fn names<T: ValueEnum>() -> String {
+    T::value_variants().iter().map(name_of).collect::<Vec<_>>().join(", ")
+}
+
+impl FromStr for EncodingChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (encoding, activation) = match text.split_once('+') {
+            Some((encoding, activation)) => (encoding, Some(activation)),
+            None => (text, None),
+        };
+        let (name, of) = match encoding.split_once(':') {
+            Some((name, of)) => (name, Some(of)),
+            None => (encoding, None),
+        };
+        let kind = EncodingKind::from_str(name, false).map_err(|_| {
+            let preset = match Preset::from_str(text, false) {
+                Ok(_) => format!(" (`{text}` is a preset: --presets {text})"),
+                Err(_) => String::new(),
+            };
+            format!(
+                "`{text}` is no encoding; give one of {}, such as gaussian:10{preset}",
+                names::<EncodingKind>()
+            )
+        })?;
+        let activation = activation.map(|name| {
+            ActivationKind::from_str(name, false).map_err(|_| {
+                format!("`{text}`: after the + comes an activation, one of {}", names::<ActivationKind>())
+            })
+        });
+        Ok(Self {
+            kind,
+            parameter: of.map(|of| parameter(kind, of, text)).transpose()?,
+            activation: activation.transpose()?,
+        })
+    }
+}
+
+impl fmt::Display for EncodingChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&name_of(&self.kind))?;
+        match self.parameter {
+            None => {}
+            Some(Parameter::Sigma(sigma)) => write!(f, ":{sigma}")?,
+            Some(Parameter::Octaves(n) | Parameter::Bins(n)) => write!(f, ":{n}")?,
+        }
+        self.activation.map_or(Ok(()), |activation| write!(f, "+{}", name_of(&activation)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_are_read_as_they_are_written() {
+        for text in [
+            "none",
+            "basic",
+            "positional",
+            "positional:5",
+            "gaussian",
+            "gaussian:0.5",
+            "gaussian:auto",
+            "octaves:6",
+            "triangle-wave",
+            "one-blob:32",
+            "none+sine",
+            "gaussian:10+gabor",
+        ] {
+            assert_eq!(text.parse::<EncodingChoice>().unwrap().to_string(), text);
+        }
+        assert_eq!("gaussian:10.0".parse(), Ok(EncodingChoice::gaussian(10.0)));
+        for (text, part) in [
+            ("gaussian:-1", "from 0 to 1000000"),
+            ("gaussian:nan", "from 0 to 1000000"),
+            ("gaussian:", "from 0 to 1000000"),
+            ("positional:21", "from 0 to 20"),
+            ("positional:auto", "from 0 to 20"),
+            ("one-blob:0", "the number of bins is a whole number from 1 on"),
+            ("octaves:2.5", "the number of octaves is a whole number from 1 on"),
+            ("basic:3", "no parameter"),
+            ("none+sinus", "after the + comes an activation, one of relu,"),
+            ("fourier", "no encoding"),
+            ("siren", "--presets siren"),
+            ("", "no encoding"),
+        ] {
+            let error = text.parse::<EncodingChoice>().unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn parameters_reach_their_settings() {
+        let config = |text: &str| text.parse::<EncodingChoice>().unwrap().config(Some(7));
+        assert_eq!((config("octaves:6").octaves, config("octaves:6").features), (Some(6), None));
+        assert_eq!(config("one-blob:32").bins, Some(32));
+        assert_eq!((config("gaussian").features, config("gaussian").sigma), (Some(7), None));
+    }
+}

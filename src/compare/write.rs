@@ -1,0 +1,180 @@
+//! The tables as files: `results.csv` and `results.md`.
+
+use super::grid::name_of;
+use super::method::Method;
+use super::table::{Cost, Headline, Row};
+use super::{CompareError, Plan, Record};
+use crate::atomic_write::{Durability, atomic_write};
+use std::io::Write;
+
+/// Writes `results.csv` and `results.md`.
+pub(super) fn write(plan: &Plan, records: &[Record], headline: &Headline) -> Result<(), CompareError> {
+    save(plan, "results.csv", &csv(plan, records))?;
+    save(plan, "results.md", &markdown(plan, headline))
+}
+
+/// Writes a text into the comparison's folder.
+pub(super) fn save(plan: &Plan, name: &str, text: &str) -> Result<(), CompareError> {
+    let path = plan.request.out.join(name);
+    atomic_write(&path, Durability::Cached, |out| out.write_all(text.as_bytes()))
+        .map_err(|e| CompareError::file(&path, e))
+}
+
+const CSV_HEADER: &str = "picture,width,height,size,method,sigma,optimizer,seed,psnr_train,psnr_test,ssim,epochs,steps,\
+                          seconds,weights,lr,run\n";
+
+fn csv(plan: &Plan, records: &[Record]) -> String {
+    let mut text = CSV_HEADER.to_owned();
+    for record in records {
+        let cell = &plan.cells[record.cell];
+        let result = &record.result;
+        let optional = |psnr: Option<f64>| psnr.map(|p| p.to_string()).unwrap_or_default();
+        let folder = cell.folder.strip_prefix(&plan.request.out).unwrap_or(&cell.folder);
+        let fields = [
+            record.picture.clone(),
+            cell.run.samples.width.to_string(),
+            cell.run.samples.height.to_string(),
+            cell.size.to_string(),
+            cell.method.to_string(),
+            record.sigma.map(|sigma| sigma.to_string()).unwrap_or_default(),
+            cell.run.config.training.optimizer.as_ref().map_or_else(String::new, name_of),
+            cell.run.seed.to_string(),
+            optional(result.psnr_train),
+            optional(result.psnr_test),
+            record.ssim.to_string(),
+            result.epoch.to_string(),
+            result.step.to_string(),
+            format!("{:.3}", result.seconds),
+            record.n_params.to_string(),
+            format!("{:e}", cell.run.lr),
+            folder.to_string_lossy().replace('\\', "/"),
+        ];
+        text.push_str(&fields.map(|f| quoted(&f)).join(","));
+        text.push('\n');
+    }
+    text
+}
+
+/// A CSV field, in quotes where it needs them (RFC 4180).
+fn quoted(field: &str) -> String {
+    match field.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.to_owned(),
+    }
+}
+
+fn markdown(plan: &Plan, headline: &Headline) -> String {
+    let mut text = format!("# {}\n\n", title(plan));
+    let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
+    text.push_str(&format!("{}{over}.\n\n", capitalised(headline.measure)));
+    text.push_str(&markdown_table(headline, &headline.rows));
+    if !headline.by_picture.is_empty() {
+        text.push_str("\n## Each picture\n\n");
+        text.push_str(&markdown_table(headline, &headline.by_picture));
+    }
+    text.push_str("\n## What each costs\n");
+    for row in &headline.rows {
+        text.push_str(&costs_table(headline, row));
+    }
+    if let Some(protocol) = plan.request.protocol {
+        text.push_str(&format!("\nProtocol `{}`. {}\n", name_of(&protocol), protocol.outline().about));
+    }
+    for failure in &plan.failures {
+        text.push_str(&format!("\nLeft out: {}.\n", plain(&failure.error.to_string())));
+    }
+    text.push_str("\nEach run is below this folder; `results.csv` names them.\n");
+    text
+}
+
+/// A text that Markdown leaves alone.
+fn plain(text: &str) -> String {
+    let special = |c: char| "\\`*_{}[]<>#|".contains(c);
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+fn markdown_table(headline: &Headline, rows: &[Row]) -> String {
+    let names = headline.methods.iter().map(|e| format!(" {e} |")).collect::<String>();
+    let rule = "---:|".repeat(headline.methods.len());
+    let mut text = format!("| run |{names}\n|---|{rule}\n");
+    for row in rows {
+        let best = row.best();
+        let cells = row.cells.iter().enumerate().map(|(i, cell)| match cell {
+            None => " - |".to_owned(),
+            Some(spread) if best == Some(i) => format!(" **{spread}** |"),
+            Some(spread) => format!(" {spread} |"),
+        });
+        text.push_str(&format!("| {} |{}\n", plain(&row.name()), cells.collect::<String>()));
+    }
+    text
+}
+
+fn costs_table(headline: &Headline, row: &Row) -> String {
+    let mut text = format!(
+        "\n| {} | {} | SSIM | weights | seconds |\n|---|---:|---:|---:|---:|\n",
+        plain(&row.name()),
+        headline.measure
+    );
+    for ((method, psnr), cost) in headline.methods.iter().zip(&row.cells).zip(&row.costs) {
+        if let (Some(psnr), Some(cost)) = (psnr, cost) {
+            let [ssim, weights, seconds] = cost.texts();
+            text.push_str(&format!("| {method} | {psnr} | {ssim} | {weights} | {seconds} |\n"));
+        }
+    }
+    text
+}
+
+impl Cost {
+    /// SSIM, weights and seconds as people read them.
+    pub(super) fn texts(&self) -> [String; 3] {
+        [format!("{:.4}", self.ssim), thousands(self.weights.round() as u64), format!("{:.1}", self.seconds)]
+    }
+}
+
+/// 1234567 as "1,234,567".
+fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// "5 encodings on astronaut".
+pub(super) fn title(plan: &Plan) -> String {
+    let methods = &plan.request.axes.methods;
+    let n = methods.len();
+    let encodings = methods.iter().all(|m| matches!(m, Method::Encoding(_)));
+    let what = if encodings { "encoding" } else { "method" };
+    let what = if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
+    match plan.request.sources.as_slice() {
+        [only] => format!("{what} on {}", only.name),
+        several => format!("{what} on {} pictures", several.len()),
+    }
+}
+
+pub(super) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_have_commas() {
+        let texts = [7, 999, 1000, 1_234_567].map(thousands);
+        assert_eq!(texts, ["7", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn names_do_not_break_tables() {
+        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(quoted("plain"), "plain");
+        assert_eq!(plain("a|b"), "a\\|b");
+    }
+}
