@@ -10,6 +10,8 @@ struct StepParams {
     first_sample: u32,   // of the step, within the epoch
     slot: u32,           // of the loss ring
     factors: vec4<f32>,  // of the update rule: `model::Optimizer::factors`
+    encoding_factors: vec4<f32>, // the same for the encoding's weights
+    average_rate: f32,   // of the weights' moving average: `model::Refinements::average_rate`
     index: u32,          // low half of the step's number, for people reading a capture
 }
 

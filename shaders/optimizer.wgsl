@@ -4,6 +4,9 @@
 struct OptimizerParams {
     grid_width: u32,
     n_params: u32,
+    n_encoding: u32,  // of these, first: weights of the encoding
+    encoding_l2: f32, // penalty on those
+    l2: f32,          // and on the others
 }
 
 struct Updated {
@@ -22,7 +25,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if i >= params.n_params {
         return;
     }
-    let updated = update(weights[i], grads[i], moments(i));
+    let of_encoding = i < params.n_encoding;
+    let factors = select(step.factors, step.encoding_factors, of_encoding);
+    let w = weights[i];
+    let g = grads[i] + select(params.l2, params.encoding_l2, of_encoding) * w;
+    let updated = update(factors, w, g, moments(i));
     weights[i] = updated.weight;
     keep_moments(i, updated.moments);
 }

@@ -233,7 +233,7 @@ fn a_broken_picture_is_named_and_the_rest_are_done() {
     assert_eq!(rows.len(), 8, "two pictures, two encodings, two seeds");
     let psnr =
         |row: &std::collections::HashMap<String, String>| row["psnr_test"].parse::<f64>().expect("a number");
-    let basic: Vec<f64> = rows.iter().filter(|row| row["encoding"] == "basic").map(psnr).collect();
+    let basic: Vec<f64> = rows.iter().filter(|row| row["method"] == "basic").map(psnr).collect();
     let mean = basic.iter().sum::<f64>() / 4.0;
     let deviation = (basic.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 3.0).sqrt();
     let summary = text(out.join("results.md"));

@@ -2,10 +2,10 @@
 //! gradient of each tensor, and ten steps of each optimiser.
 
 use afterimage::backend::cpu::CpuTrainer;
-use afterimage::backend::{Job, JobOptions, Predict};
+use afterimage::backend::{Backend, Job, JobOptions, Predict};
 use afterimage::model::{
     Activation, Coords, Encoding, HashGrid, Holdout, Interpolation, Loss, Mlp, Model, Optimizer, PerAxis,
-    SampleSet, Shuffle, Step,
+    Refinements, SampleSet, Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use safetensors::{Dtype, SafeTensors};
@@ -14,6 +14,10 @@ use std::sync::Arc;
 /// Both sides add a few hundred terms of order one in f64, in different orders: about 1e-14
 /// apart. Ten steps amplify that a little; Adam's division by sqrt(v) more.
 const TOLERANCE: f64 = 1e-11;
+
+/// Those of `refined` in generate.py.
+const REFINEMENTS: Refinements =
+    Refinements { encoding_rate: 3.0, encoding_l2: 0.02, l2: 0.05, clip_norm: Some(0.05), ema: Some(0.8) };
 
 struct Golden {
     bytes: Vec<u8>,
@@ -128,9 +132,19 @@ fn check(name: &str) {
         ("nesterov", 0.05, Optimizer::Nesterov { momentum: 0.8, weight_decay: 0.02 }),
         ("adam", 1e-2, Optimizer::Adam { beta1, beta2, epsilon, weight_decay: 0.0 }),
         ("adamw", 1e-2, Optimizer::Adam { beta1: 0.85, beta2: 0.99, epsilon, weight_decay: 0.1 }),
+        ("lion", 3e-3, Optimizer::Lion { beta1: 0.9, beta2: 0.99, weight_decay: 0.1 }),
+        (
+            "adabelief",
+            1e-2,
+            Optimizer::AdaBelief { beta1: 0.9, beta2: 0.999, epsilon: 1e-16, weight_decay: 0.0 },
+        ),
+        ("refined", 1e-2, Optimizer::Adam { beta1, beta2, epsilon, weight_decay: 0.0 }),
     ] {
-        let mut trainer =
-            CpuTrainer::new(golden.job(optimizer), &golden.params("initial"), 2).expect("threads start");
+        let mut job = golden.job(optimizer);
+        if optimizer_name == "refined" {
+            job.options.refinements = REFINEMENTS;
+        }
+        let mut trainer = CpuTrainer::new(job, &golden.params("initial"), 2).expect("threads start");
         let losses: Vec<f64> = (0..10).map(|i| trainer.step(&step(i, lr))).collect();
         let what = format!("{name} {optimizer_name}");
         assert_close(
@@ -141,6 +155,13 @@ fn check(name: &str) {
         );
         let expected = golden.params(&format!("{optimizer_name}.final"));
         assert_close(&format!("{what} weights"), trainer.params(), &expected, TOLERANCE);
+        if optimizer_name == "refined" {
+            let state = trainer.state().expect("the CPU has its state");
+            let average: Vec<f64> = state.into_predicting(&REFINEMENTS).into_iter().map(f64::from).collect();
+            // States are f32.
+            let expected = golden.params("refined.average");
+            assert_close(&format!("{what} average"), &average, &expected, f64::from(f32::EPSILON));
+        }
     }
 }
 

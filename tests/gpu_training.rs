@@ -8,8 +8,8 @@ mod job;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
-    Activation, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real, Step,
-    TrainingState,
+    Activation, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real,
+    Refinements, Step, TrainingState,
 };
 use device::open;
 use job::{ADAM, Setup, steps};
@@ -51,7 +51,7 @@ fn lockstep_relu_adam() {
 fn lockstep_of_every_loss() {
     let Some(gpu) = open(false) else { return };
     for &loss in Loss::ALL {
-        let options = JobOptions { channel_weights: [1.0, 0.5, 2.0, 1.0] };
+        let options = JobOptions { channel_weights: [1.0, 0.5, 2.0, 1.0], ..JobOptions::default() };
         lockstep(&gpu, &Setup { loss, options, ..Setup::small() }, Budget::of(&gpu.limits), 3);
     }
 }
@@ -92,6 +92,50 @@ fn lockstep_plain_sgd_of_single_samples() {
         ..Setup::small()
     };
     lockstep(&gpu, &setup, Budget::of(&gpu.limits), 5);
+}
+
+fn refined() -> JobOptions {
+    let refinements = Refinements {
+        encoding_rate: 3.0,
+        encoding_l2: 1e-3,
+        l2: 1e-2,
+        clip_norm: Some(1e-2),
+        ema: Some(0.9),
+    };
+    JobOptions { refinements, ..JobOptions::default() }
+}
+
+#[test]
+fn lockstep_refined() {
+    let Some(gpu) = open(false) else { return };
+    let setup = Setup { options: refined(), ..grid(Interpolation::Linear) };
+    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+}
+
+#[test]
+fn averages_predict_as_on_the_cpu() {
+    let Some(gpu) = open(false) else { return };
+    let setup = Setup { options: refined(), ..grid(Interpolation::Linear) };
+    let (job, steps) = (setup.job(), steps(&setup.job(), 0..20, 1e-2));
+    let state = setup.state(&job);
+    let mut on_gpu = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
+    let mut on_cpu = cpu::CpuTrainer::<f32>::new(job.clone(), &state.params, 1).expect("threads start");
+    let n_values = job.picture.n_pixels() as usize * job.picture.channels;
+    let predict = |backend: &mut dyn Backend| {
+        backend.enqueue(&steps).expect("the device works");
+        let mut colours = vec![0.0; n_values];
+        backend.predict(&job.raster, 0, &mut colours).expect("the device works");
+        let state = backend.state().expect("the device works");
+        (colours, state)
+    };
+    let ((gpu_colours, gpu_state), (cpu_colours, _)) = (predict(&mut on_gpu), predict(&mut on_cpu));
+    let difference = gpu_colours.iter().zip(&cpu_colours).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(difference < 1e-3, "the pictures differ by {difference}");
+    let average = gpu_state.clone().into_predicting(&job.options.refinements);
+    assert_ne!(average, gpu_state.params, "the average lags behind the weights");
+    // The state with its average goes back to the bit.
+    on_gpu.set_state(&gpu_state).expect("its own state");
+    assert_eq!(on_gpu.state().expect("the device works"), gpu_state);
 }
 
 #[test]

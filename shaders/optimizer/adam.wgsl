@@ -6,9 +6,9 @@ override one_minus_beta1: f32;
 override one_minus_beta2: f32;
 override epsilon: f32;
 
-fn update(w: f32, g: f32, moments: vec2<f32>) -> Updated {
+fn update(factors: vec4<f32>, w: f32, g: f32, moments: vec2<f32>) -> Updated {
     let m = beta1 * moments.x + one_minus_beta1 * g;
     let v = beta2 * moments.y + one_minus_beta2 * g * g;
-    let change = step.factors.x * m / (sqrt(v) * step.factors.y + epsilon);
-    return Updated(w * step.factors.z - change, vec2<f32>(m, v));
+    let change = factors.x * m / (sqrt(v) * factors.y + epsilon);
+    return Updated(w * factors.z - change, vec2<f32>(m, v));
 }

@@ -4,8 +4,8 @@ override beta2: f32;
 override one_minus_beta1: f32;
 override one_minus_beta2: f32;
 
-fn update(w: f32, g: f32, moments: vec2<f32>) -> Updated {
+fn update(factors: vec4<f32>, w: f32, g: f32, moments: vec2<f32>) -> Updated {
     let c = beta1 * moments.x + one_minus_beta1 * g;
     let m = beta2 * moments.x + one_minus_beta2 * g;
-    return Updated(w * step.factors.z - step.factors.x * sign(c), vec2<f32>(m, 0.0));
+    return Updated(w * factors.z - factors.x * sign(c), vec2<f32>(m, 0.0));
 }

@@ -2,8 +2,8 @@
 override momentum: f32;
 override weight_decay: f32;
 
-fn update(w: f32, g: f32, m: vec2<f32>) -> Updated {
+fn update(factors: vec4<f32>, w: f32, g: f32, m: vec2<f32>) -> Updated {
     let decayed = g + weight_decay * w;
     let v = momentum * m.x + decayed;
-    return Updated(w - step.factors.x * (decayed + momentum * v), vec2<f32>(v, 0.0));
+    return Updated(w - factors.x * (decayed + momentum * v), vec2<f32>(v, 0.0));
 }

@@ -8,7 +8,7 @@ mod select;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{BackendChoice, DeviceRequest, Opened, open};
 
-use crate::model::{Loss, Model, Optimizer, Raster, SampleSet, Step, TrainingState};
+use crate::model::{Loss, Model, Optimizer, Raster, Refinements, SampleSet, Step, TrainingState};
 use crate::picture::Picture;
 use std::sync::Arc;
 
@@ -38,11 +38,13 @@ pub struct Job {
 pub struct JobOptions {
     /// Factor on the loss of each channel.
     pub channel_weights: [f32; 4],
+    /// What is done around the update rule.
+    pub refinements: Refinements,
 }
 
 impl Default for JobOptions {
     fn default() -> Self {
-        Self { channel_weights: [1.0; 4] }
+        Self { channel_weights: [1.0; 4], refinements: Refinements::default() }
     }
 }
 

@@ -113,8 +113,8 @@ fn open_gpu(
 ) -> Result<GpuBackend, BackendError> {
     Layout::training(&job, Budget::of(&gpu.limits))?;
     let params = initial_params();
-    let moments = vec![vec![0.0; params.len()]; job.optimizer.n_moments()];
-    let backend = GpuBackend::new(gpu, job, &TrainingState { step: 0, params, moments })?;
+    let state = TrainingState::new(params, job.optimizer, &job.options.refinements);
+    let backend = GpuBackend::new(gpu, job, &state)?;
     backend.self_test()?;
     Ok(backend)
 }
@@ -124,6 +124,6 @@ fn open_cpu(
     threads: usize,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<Box<dyn Backend>, BackendError> {
-    super::cpu::memory::check::<f32>(&job.model, &job.optimizer, job.batch_size, threads)?;
+    super::cpu::memory::check::<f32>(&job, threads)?;
     Ok(Box::new(CpuTrainer::new(job, &initial_params(), threads)?))
 }

@@ -5,8 +5,8 @@ use afterimage::backend::gpu::verify::run_case;
 use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend};
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
-    Shuffle, Step, TrainingState,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Refinements,
+    SampleSet, Shuffle, Step, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
 use serde::Serialize;
@@ -192,8 +192,10 @@ fn small_job() -> (Job, TrainingState) {
     };
     let model = Model { encoding, network };
     let optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
-    let params = Init::Siren.draw(&model, 1);
-    let moments = vec![vec![0.0; params.len()]; optimizer.n_moments()];
+    let refinements =
+        Refinements { l2: 1e-4, clip_norm: Some(1.0), ema: Some(0.9), ..Refinements::default() };
+    let options = JobOptions { refinements, ..JobOptions::default() };
+    let state = TrainingState::new(Init::Siren.draw(&model, 1), optimizer, &refinements);
     let job = Job {
         model,
         raster: picture.raster(Coords::Center),
@@ -202,9 +204,9 @@ fn small_job() -> (Job, TrainingState) {
         loss: Loss::Mse,
         optimizer,
         batch_size: 300,
-        options: JobOptions::default(),
+        options,
     };
-    (job, TrainingState { step: 0, params, moments })
+    (job, state)
 }
 
 fn steps(job: &Job, n_steps: u64) -> impl Iterator<Item = Step> + '_ {

@@ -4,7 +4,6 @@ use super::{BatchSize, CheckpointEvery, EncodingKind};
 use crate::model::{Activation, Init, Interpolation, OptimizerKind};
 use std::num::{NonZeroU32, NonZeroU64};
 
-pub(super) const ENCODING: EncodingKind = EncodingKind::Gaussian;
 pub(super) const FEATURES: usize = 256;
 pub(super) const POSITIONAL_LOG2_MAX: f32 = 6.0;
 pub(super) const HIDDEN: usize = 128;
@@ -23,11 +22,13 @@ pub(super) const CHECKPOINT_EVERY: CheckpointEvery =
 /// Samples a step where the picture has more.
 pub(super) const BATCH: u32 = 1 << 11;
 
-/// The same with grids: each step updates every entry of the tables, whatever its samples.
-const GRID_BATCH: u32 = 1 << 14;
-
 pub(super) fn batch(encoding: EncodingKind, n_samples: u32) -> BatchSize {
-    let batch = if encoding.is_grid() { GRID_BATCH } else { BATCH };
+    let batch = match encoding.is_grid() {
+        // Each step updates every entry of the tables, whatever its samples: 64 steps an epoch are
+        // what is worth its price.
+        true => (n_samples / 64).clamp(512, 1 << 14),
+        false => BATCH,
+    };
     NonZeroU32::new(batch.min(n_samples)).map_or(BatchSize::Full, |n| {
         if n.get() == n_samples { BatchSize::Full } else { BatchSize::Samples(n) }
     })
@@ -97,9 +98,9 @@ pub(super) fn init(activation: Activation) -> Init {
 
 /// Passes over the training pixels: about the same work for every picture above 512 x 512, and
 /// for small ones enough steps to converge.
-pub(super) fn epochs(n_samples: u32) -> u64 {
-    const SAMPLES: u64 = 30 * 512 * 512;
-    (SAMPLES / u64::from(n_samples).max(1)).clamp(1, 400)
+pub(super) fn epochs(encoding: EncodingKind, n_samples: u32) -> u64 {
+    let passes_at_512 = if encoding.is_grid() { 60 } else { 30 };
+    (passes_at_512 * 512 * 512 / u64::from(n_samples).max(1)).clamp(1, 400)
 }
 
 pub(super) fn activation() -> Activation {

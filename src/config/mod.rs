@@ -5,6 +5,7 @@ mod defaults;
 mod fields;
 mod network;
 mod preset;
+mod refinements;
 mod resolve;
 mod resolved;
 mod sections;

@@ -55,6 +55,7 @@ impl Config {
         let (_, lr) = self.training.optimizer(Activation::Relu, self.encoding_kind())?;
         self.training.loss()?;
         self.training.schedule(lr, u64::MAX)?;
+        self.training.refinements(lr)?;
         self.network_shape()?;
         self.encoding_spec((1, 1))?;
         self.activations(false)?;
@@ -115,9 +116,12 @@ impl Config {
                 BatchSize::Full => samples.len(),
                 BatchSize::Samples(n) => n.get().min(samples.len()),
             },
-            epochs: self.training.epochs.unwrap_or_else(|| defaults::epochs(samples.len())),
+            epochs: self
+                .training
+                .epochs
+                .unwrap_or_else(|| defaults::epochs(self.encoding_kind(), samples.len())),
             loss: self.training.loss()?,
-            options: self.options(picture)?,
+            options: self.options(picture, lr)?,
             optimizer,
             lr,
             schedule: Schedule::new(ScheduleKind::Constant),
@@ -135,11 +139,17 @@ impl Config {
     fn without_effect(&self) -> Vec<(&'static str, String)> {
         let encoding = self.encoding_without_effect().into_iter().filter(|(given, ..)| *given);
         let encoding = encoding.map(|(_, setting, why)| (setting, why.to_owned()));
-        encoding.chain(self.network.without_effect()).chain(self.training.without_effect()).collect()
+        let without_weights = match self.encoding_kind().is_grid() {
+            true => Vec::new(),
+            false => self.training.encoding_without_weights(),
+        };
+        let others = self.network.without_effect().into_iter().chain(self.training.without_effect());
+        encoding.chain(others).chain(without_weights).collect()
     }
 
-    fn options(&self, picture: &Picture) -> Result<JobOptions, ConfigError> {
-        let mut options = JobOptions::default();
+    fn options(&self, picture: &Picture, lr: f64) -> Result<JobOptions, ConfigError> {
+        let refinements = self.training.refinements(lr)?;
+        let mut options = JobOptions { refinements, ..JobOptions::default() };
         if let Some(ChannelWeights(weights)) = &self.training.channel_weights {
             if weights.len() != picture.channels {
                 let allowed = format!("give one for each of the picture's {} channels", picture.channels);

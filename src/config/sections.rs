@@ -61,7 +61,8 @@ section! {
     /// The `[encoding]` section.
     #[command(about = None, long_about = None, next_help_heading = "Network")]
     pub struct EncodingConfig {
-        /// How a position becomes features [default: gaussian]
+        /// How a position becomes features [default: hash-grid; gaussian with --holdout, --sigma, --features or
+        /// an activation other than relu]
         #[arg(id = "encoding", long, value_name = "ENCODING")]
         pub kind: EncodingKind,
         /// Standard deviation of the Gaussian frequencies, in cycles per longer side, or `auto` to choose
@@ -136,11 +137,12 @@ section! {
     /// The `[training]` section.
     #[command(about = None, long_about = None, next_help_heading = "Training")]
     pub struct TrainingConfig {
-        /// Passes over the training pixels; 0 writes the untrained network [default: by size, about a
-        /// minute's work on two cores: 30 at 512x512]
+        /// Passes over the training pixels; 0 writes the untrained network [default: by size, less than a
+        /// minute's work on two cores: 60 at 512x512, 30 without grids]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
         pub epochs: u64,
-        /// Samples a step, or `full` for all training pixels [default: 2048; grids 16384]
+        /// Samples a step, or `full` for all training pixels [default: 2048; grids a 64th of
+        /// the picture, 512 to 16384]
         #[arg(long, value_name = "N")]
         pub batch: BatchSize,
         /// What is minimised [default: mse]
@@ -190,6 +192,22 @@ section! {
         /// Epsilon of Adam and its kin [default: 1e-8]
         #[arg(long, value_name = "F")]
         pub epsilon: f64,
+        /// Learning rate of the encoding's trained weights [default: as --lr]
+        #[arg(long, value_name = "F")]
+        pub encoding_lr: f64,
+        /// L2 penalty on the encoding's trained weights [default: 0]
+        #[arg(long, value_name = "F")]
+        pub encoding_l2: f64,
+        /// L2 penalty on the network's weights [default: 0]
+        #[arg(long, value_name = "F")]
+        pub l2: f64,
+        /// Scale gradients down to this norm where they are longer [default: never]
+        #[arg(long, value_name = "F")]
+        pub clip_norm: f64,
+        /// Decay of a moving average of the weights, which pictures and the model then have, such as 0.99
+        /// [default: none]
+        #[arg(long, value_name = "F")]
+        pub ema: f64,
         /// Frequencies, initial weights and sample order follow from it [default: 0]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
         pub seed: u64,

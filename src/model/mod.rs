@@ -13,6 +13,7 @@ pub mod loss;
 pub mod network;
 pub mod optimizer;
 pub mod real;
+pub mod refinements;
 pub mod sampling;
 pub mod schedule;
 
@@ -24,6 +25,7 @@ pub use loss::{Loss, LossKind};
 pub use network::{LayerShape, Mlp, ParamLayout};
 pub use optimizer::{Optimizer, OptimizerKind};
 pub use real::{Arithmetic, Real};
+pub use refinements::Refinements;
 pub use sampling::{Coords, Holdout, Raster, SampleSet, Shuffle};
 pub use schedule::{Schedule, ScheduleKind};
 
@@ -67,6 +69,29 @@ pub struct TrainingState {
     pub step: u64,
     /// Weights and biases.
     pub params: Vec<f32>,
-    /// Optimiser moments: none for plain SGD, velocity with momentum, first and second for Adam.
+    /// Optimiser moments: none for plain SGD, velocity with momentum, first and second for Adam. Last
+    /// the weights' moving average, where there is one.
     pub moments: Vec<Vec<f32>>,
+}
+
+impl TrainingState {
+    /// Before the first step.
+    pub fn new(params: Vec<f32>, optimizer: Optimizer, refinements: &Refinements) -> Self {
+        let mut moments = vec![vec![0.0; params.len()]; optimizer.n_moments()];
+        moments.extend(refinements.ema.map(|_| params.clone()));
+        Self { step: 0, params, moments }
+    }
+
+    /// How many vectors `moments` has.
+    pub fn n_moments(optimizer: Optimizer, refinements: &Refinements) -> usize {
+        optimizer.n_moments() + usize::from(refinements.ema.is_some())
+    }
+
+    /// The weights that predict: the average, where there is one.
+    pub fn into_predicting(mut self, refinements: &Refinements) -> Vec<f32> {
+        match refinements.ema {
+            Some(_) => self.moments.pop().expect("the average is the last"),
+            None => self.params,
+        }
+    }
 }

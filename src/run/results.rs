@@ -65,7 +65,7 @@ impl Results<'_> {
         let Picture { width, height, .. } = *self.picture;
         let model = ModelFile {
             model: self.run.model.clone(),
-            params: state.params,
+            params: state.into_predicting(&self.run.options.refinements),
             coords: self.run.coords,
             width,
             height,

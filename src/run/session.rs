@@ -5,6 +5,7 @@ use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::{self, Backend, BackendError, Opened};
 use crate::config::Resolved;
+use crate::model::TrainingState;
 use crate::picture::Picture;
 use crate::trainer::{
     Checkpoint, EpochSummary, Evaluation, Outcome, Position, Progress, TrainError, Trainer,
@@ -238,7 +239,7 @@ fn fingerprint(run: &Resolved, picture: &Picture) -> Fingerprint {
     Fingerprint {
         picture: picture_checksum(picture),
         n_params: run.model.layout().n_params(),
-        n_moments: run.optimizer.n_moments(),
+        n_moments: TrainingState::n_moments(run.optimizer, &run.options.refinements),
     }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the float64 results that tests/golden.rs holds the CPU reference against.
 
-    pip install torch==2.13.0 numpy==2.4.6 safetensors==0.8.0
+    pip install torch==2.15.0 numpy==2.4.6 safetensors==0.8.0
     python tests/golden/generate.py
 
 `formulas.safetensors` holds activations and losses with their derivatives at a row of points, and
@@ -25,7 +25,50 @@ OPTIMIZERS = {
     "nesterov": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.8, weight_decay=0.02, nesterov=True),
     "adam": lambda p: torch.optim.Adam(p, lr=1e-2),
     "adamw": lambda p: torch.optim.AdamW(p, lr=1e-2, betas=(0.85, 0.99), weight_decay=0.1),
+    "lion": lambda p: Lion(p, {"lr": 3e-3, "beta1": 0.9, "beta2": 0.99, "decay": 0.1}),
+    "adabelief": lambda p: AdaBelief(p, {"lr": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-16}),
+    # Clipped, penalised, with a rate and a penalty of its own for the grid, and averaged.
+    "refined": lambda p: torch.optim.Adam(
+        [
+            {"params": p[: len(p) % 2], "lr": 3e-2, "weight_decay": 0.02},
+            {"params": p[len(p) % 2 :], "lr": 1e-2, "weight_decay": 0.05},
+        ]
+    ),
 }
+CLIP_NORM, EMA = 0.05, 0.8
+
+
+class Lion(torch.optim.Optimizer):
+    """Chen et al. 2023, algorithm 2."""
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            beta1, beta2 = group["beta1"], group["beta2"]
+            for w in group["params"]:
+                m = self.state[w].setdefault("m", torch.zeros_like(w))
+                update = (beta1 * m + (1 - beta1) * w.grad).sign()
+                w -= group["lr"] * (update + group["decay"] * w)
+                m.mul_(beta2).add_((1 - beta2) * w.grad)
+
+
+class AdaBelief(torch.optim.Optimizer):
+    """Zhuang et al. 2020, algorithm 2."""
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            beta1, beta2, epsilon = group["beta1"], group["beta2"], group["epsilon"]
+            for w in group["params"]:
+                state = self.state[w]
+                if not state:
+                    state.update(m=torch.zeros_like(w), s=torch.zeros_like(w), t=0)
+                state["t"] += 1
+                m, s, t = state["m"], state["s"], state["t"]
+                m.mul_(beta1).add_((1 - beta1) * w.grad)
+                s.mul_(beta2).add_((1 - beta2) * (w.grad - m) ** 2 + epsilon)
+                w -= group["lr"] * (m / (1 - beta1**t)) / ((s / (1 - beta2**t)).sqrt() + epsilon)
+
 
 generator = np.random.default_rng(2020)
 pixels = generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
@@ -122,15 +165,22 @@ for name, frequencies in ENCODINGS.items():
     for optimizer, make in OPTIMIZERS.items():
         weights = fresh()
         opt = make(weights)
-        losses = []
+        losses, later = [], []
         for _ in range(STEPS):
             opt.zero_grad()
             loss = torch.nn.functional.mse_loss(network(features, weights), target)
             loss.backward()
+            if optimizer == "refined":
+                torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)
             opt.step()
             losses.append(loss.item())
+            later.append([w.detach().clone() for w in weights])
         tensors[f"{optimizer}.losses"] = np.array(losses)
         store(f"{optimizer}.final", [w.detach().numpy() for w in weights])
+        if optimizer == "refined":
+            shares = [EMA ** (STEPS - 1 - i) for i in range(STEPS)]
+            mean = lambda values: sum(s * v for s, v in zip(shares, values)) / sum(shares)
+            store("refined.average", [mean(values).numpy() for values in zip(*later)])
     path = pathlib.Path(__file__).with_name(f"{name}.safetensors")
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path)
     print(path.name, path.stat().st_size, "bytes")

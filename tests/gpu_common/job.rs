@@ -91,8 +91,7 @@ impl Setup {
 
     pub(crate) fn state(&self, job: &Job) -> TrainingState {
         let params = self.init.draw(&job.model, 3);
-        let moments = vec![vec![0.0; params.len()]; self.optimizer.n_moments()];
-        TrainingState { step: 0, params, moments }
+        TrainingState::new(params, self.optimizer, &self.options.refinements)
     }
 }
 

@@ -17,6 +17,7 @@ mod simd;
 mod single;
 mod trainer;
 mod transposed;
+mod update;
 
 pub use predictor::CpuPredictor;
 pub use trainer::{CHUNK_SIZE, CpuTrainer};

@@ -2,13 +2,13 @@
 
 use super::lane::{Lane, encoding_gradients, rounds};
 use super::network::{Pass, Scratch};
-use super::optimizer;
 use super::predictor::{self, lock, predict_with, thread_pool};
-use super::simd::vectorised;
 use super::single::{self, Weights};
 use super::transposed::Transposed;
+use super::update::{PARAM_BLOCK, Update, split_blocks, sum_of_squares};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
-use crate::model::{Optimizer, ParamLayout, Raster, Real, Step, TrainingState};
+use crate::model::refinements::clip_factor;
+use crate::model::{ParamLayout, Raster, Real, Step, TrainingState};
 use rayon::prelude::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,9 +16,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Samples computed at a time. Large enough that reading the weights is a small part of the
 /// work, small enough that a chunk's activations (2 KiB a sample for a width of 256) stay in L2.
 pub const CHUNK_SIZE: usize = 256;
-
-/// Parameters reduced and updated at a time by one thread.
-const PARAM_BLOCK: usize = 4096;
 
 /// Blocks times lanes from which an update is worth waking the other threads for.
 const PARALLEL_BLOCKS: usize = 32;
@@ -64,7 +61,7 @@ impl<T: Real> CpuTrainer<T> {
             scratch: (0..n_threads).map(|_| scratch()).collect(),
             lanes: (0..n_lanes(job.batch_size as usize)).map(|_| Mutex::new(Lane::new(&job.model))).collect(),
             encoding_grads: vec![T::zero(); layout.encoding.len()],
-            moments: vec![vec![T::zero(); layout.n_params()]; job.optimizer.n_moments()],
+            moments: initial_moments(&job, params),
             params: params.to_vec(),
             transposed: Transposed::new(&layout),
             info: predictor::info(&pool),
@@ -90,7 +87,8 @@ impl<T: Real> CpuTrainer<T> {
     /// One optimiser step; returns its loss, before the update.
     pub fn step(&mut self, step: &Step) -> f64 {
         self.step = step.index + 1;
-        if step.n_samples == 1 && self.layout.encoding.is_empty() {
+        let is_plain = self.job.options.refinements.are_none() && self.layout.encoding.is_empty();
+        if step.n_samples == 1 && is_plain {
             return self.single_sample_step(step);
         }
         let n_lanes = self.accumulate_gradients(step);
@@ -178,22 +176,27 @@ impl<T: Real> CpuTrainer<T> {
         let Self { pool, lanes, params, moments, job, encoding_grads, layout, .. } = self;
         let lanes: Vec<_> = lanes[..n_lanes].iter().map(lock).collect();
         let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.layers.as_slice()).collect();
-        let n_encoding = layout.encoding.end;
-        let (encoding, layers) = split_blocks(params, moments, n_encoding);
-        let update = |lanes: &[&[T]], (b, block): (usize, Block<T>)| {
-            update_block(job.optimizer, step, lanes, b * PARAM_BLOCK, block);
+        let encoding_grads = [encoding_grads.as_slice()];
+        let factor = match job.options.refinements.clip_norm {
+            Some(clip_norm) => {
+                let squares = sum_of_squares(pool, &encoding_grads) + sum_of_squares(pool, &lanes);
+                clip_factor(clip_norm, squares.sqrt())
+            }
+            None => 1.0,
         };
-        let of_encoding = |block| update(&[encoding_grads.as_slice()], block);
-        let of_layers = |block| update(&lanes, block);
+        let [of_encoding, of_layers] = Update::of_parts(job, step, factor);
+        let (encoding, layers) = split_blocks(params, moments, layout.encoding.end);
+        let encoding_block = |(b, block)| of_encoding.block(&encoding_grads, b * PARAM_BLOCK, block);
+        let layers_block = |(b, block)| of_layers.block(&lanes, b * PARAM_BLOCK, block);
         let (encoding, layers) = (encoding.into_iter().enumerate(), layers.into_iter().enumerate());
         if encoding.len() + layers.len() * lanes.len() < PARALLEL_BLOCKS {
-            encoding.for_each(of_encoding);
-            layers.for_each(of_layers);
+            encoding.for_each(encoding_block);
+            layers.for_each(layers_block);
         } else {
             let (encoding, layers): (Vec<_>, Vec<_>) = (encoding.collect(), layers.collect());
             pool.install(|| {
-                encoding.into_par_iter().for_each(of_encoding);
-                layers.into_par_iter().for_each(of_layers);
+                encoding.into_par_iter().for_each(encoding_block);
+                layers.into_par_iter().for_each(layers_block);
             });
         }
     }
@@ -209,45 +212,11 @@ pub(super) fn instruction_set() -> String {
     }
 }
 
-/// A range of the parameters with the same range of each moment.
-struct Block<'a, T> {
-    params: &'a mut [T],
-    moments: Vec<&'a mut [T]>,
-}
-
-/// The blocks of the encoding's weights, the first `n_encoding`, and those of the linear layers.
-fn split_blocks<'a, T>(
-    params: &'a mut [T],
-    moments: &'a mut [Vec<T>],
-    n_encoding: usize,
-) -> (Vec<Block<'a, T>>, Vec<Block<'a, T>>) {
-    let blocks = |params: &'a mut [T], moments: Vec<&'a mut [T]>| {
-        let mut moments: Vec<_> = moments.into_iter().map(|m| m.chunks_mut(PARAM_BLOCK)).collect();
-        params
-            .chunks_mut(PARAM_BLOCK)
-            .map(|params| Block { params, moments: moments.iter_mut().filter_map(Iterator::next).collect() })
-            .collect()
-    };
-    let (encoding, layers) = params.split_at_mut(n_encoding);
-    let (of_encoding, of_layers) = moments.iter_mut().map(|m| m.split_at_mut(n_encoding)).unzip();
-    (blocks(encoding, of_encoding), blocks(layers, of_layers))
-}
-
-fn update_block<T: Real>(optimizer: Optimizer, step: &Step, lanes: &[&[T]], start: usize, block: Block<T>) {
-    let Block { params, mut moments } = block;
-    let mut sum = [T::zero(); PARAM_BLOCK];
-    let sum = &mut sum[..params.len()];
-    vectorised(
-        #[inline(always)]
-        || {
-            for lane in lanes {
-                for (sum, &g) in sum.iter_mut().zip(&lane[start..]) {
-                    *sum += g;
-                }
-            }
-            optimizer::update(optimizer, step.index, step.lr, sum, params, &mut moments);
-        },
-    );
+/// The moments, all 0, and the average, where there is one.
+fn initial_moments<T: Real>(job: &Job, params: &[T]) -> Vec<Vec<T>> {
+    let mut moments = vec![vec![T::zero(); params.len()]; job.optimizer.n_moments()];
+    moments.extend(job.options.refinements.ema.map(|_| params.to_vec()));
+    moments
 }
 
 fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
@@ -256,9 +225,18 @@ fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
 
 impl<T: Real> Predict for CpuTrainer<T> {
     fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
-        let transposed = self.transposed.of(&self.layout, &self.params, &self.pool);
-        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, transposed };
+        // The average, where there is one, for which the weights of training are put aside.
+        let averaged = self.job.options.refinements.ema.is_some();
+        let params = if averaged { self.moments.last().expect("the average") } else { &self.params };
+        if averaged {
+            self.transposed.forget();
+        }
+        let transposed = self.transposed.of(&self.layout, params, &self.pool);
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params, transposed };
         predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
+        if averaged {
+            self.transposed.forget();
+        }
         Ok(())
     }
 }

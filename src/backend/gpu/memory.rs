@@ -1,7 +1,7 @@
 //! Works out every buffer's size, and how many samples are computed at a time, before anything is
 //! allocated.
 
-use super::ops::{dense, encode, loss, sample};
+use super::ops::{dense, encode, loss, refine, sample};
 use super::plan::{BufferDecl, BufferId, Role};
 use crate::backend::{BackendError, Job};
 use crate::model::Model;
@@ -64,6 +64,8 @@ pub struct ForwardBuffers {
     pub z: Vec<BufferId>,
     /// Flat parameters.
     pub params: BufferId,
+    /// Those that predict: their moving average, where there is one.
+    pub predicting: BufferId,
     /// (tile, channels)
     pub colours: BufferId,
 }
@@ -83,6 +85,10 @@ pub struct TrainingBuffers {
     pub grid_sums: Option<BufferId>,
     /// Flat moments of the optimiser.
     pub moments: Vec<BufferId>,
+    /// The weights' moving average, if there is one.
+    pub average: Option<BufferId>,
+    /// Shares of the gradient's sum of squares, where it is clipped.
+    pub squares: Option<BufferId>,
     /// (slices, parameters of a layer)
     pub partials: BufferId,
     /// (workgroups of the loss)
@@ -128,6 +134,7 @@ impl Layout {
         let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize)?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
+        let refinements = &job.options.refinements;
         let n_words = job.picture.n_pixels() as usize * sample::words_per_pixel(&job.picture);
         let mut add = |name: &str, shape: &[usize], role| layout.add(name, shape, role);
         let parts: Vec<BufferId> = (0..n_words.div_ceil(words_per_part))
@@ -150,11 +157,16 @@ impl Layout {
             moments: (0..job.optimizer.n_moments())
                 .map(|m| add(&format!("moment_{m}"), &[n_params], Role::State))
                 .collect(),
+            average: refinements.ema.map(|_| add("average", &[n_params], Role::State)),
+            squares: refinements
+                .clip_norm
+                .map(|_| add("squares", &[refine::n_shares(n_params)], Role::Scratch)),
             partials: add("partials", &[partials.max().unwrap_or(1)], Role::Scratch),
             loss_partials: add("loss_partials", &[loss::n_partials(rows * channels)], Role::Scratch),
             progress: add("progress", &[2], Role::State),
             ring: add("ring", &[RING_SLOTS, 2], Role::Output),
         };
+        layout.forward.predicting = training.average.unwrap_or(layout.forward.params);
         Ok((layout, training))
     }
 
@@ -179,6 +191,7 @@ impl Layout {
                 features: id,
                 z: Vec::new(),
                 params: id,
+                predicting: id,
                 colours: id,
             },
             chunk,
@@ -187,6 +200,7 @@ impl Layout {
         };
         let constants = encode::constants(&model.encoding)
             .map(|constants| layout.add(constants.name, &constants.shape, Role::Constant));
+        let params = layout.add("params", &[model.layout().n_params()], Role::State);
         layout.forward = ForwardBuffers {
             constants,
             coords: layout.add("coords", &[rows, 2], Role::Scratch),
@@ -197,7 +211,8 @@ impl Layout {
                     layout.add(&format!("z_{l}"), &[rows, width], Role::Scratch)
                 })
                 .collect(),
-            params: layout.add("params", &[model.layout().n_params()], Role::State),
+            params,
+            predicting: params,
             colours: layout.add("colours", &[tile, model.network.output_width], Role::Output),
         };
         Ok(layout)

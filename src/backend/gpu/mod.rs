@@ -149,12 +149,14 @@ impl GpuBackend {
     }
 
     fn flat_buffers(&self) -> Vec<BufferId> {
-        [self.layout.forward.params].into_iter().chain(self.buffers.moments.iter().copied()).collect()
+        let b = &self.buffers;
+        let kept = b.moments.iter().chain(&b.average).copied();
+        [self.layout.forward.params].into_iter().chain(kept).collect()
     }
 }
 
 fn step_params(job: &Job, step: &Step) -> StepParams {
-    StepParams::new(step, job.optimizer, 0)
+    StepParams::new(step, job.optimizer, &job.options.refinements, 0)
 }
 
 impl Predict for GpuBackend {

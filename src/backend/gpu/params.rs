@@ -1,6 +1,6 @@
 //! Uniform blocks: `Pod` structs with the names and offsets of their fields.
 
-use crate::model::{Optimizer, Step};
+use crate::model::{Optimizer, Refinements, Step};
 
 /// Declares a parameter block: a `Pod` struct and the names and offsets of its fields, which a test
 /// compares with the shader's struct.
@@ -50,6 +50,10 @@ params_block! {
         slot: u32,
         /// Of the update rule, see [`Optimizer::factors`].
         factors: [f32; 4],
+        /// The same for the encoding's weights.
+        encoding_factors: [f32; 4],
+        /// Of the weights' moving average, see [`Refinements::average_rate`].
+        average_rate: f32,
         /// Low half of the step's number.
         index: u32,
     }
@@ -57,14 +61,17 @@ params_block! {
 
 impl StepParams {
     /// Parameters of `step`, which writes its loss to `slot`.
-    pub fn new(step: &Step, optimizer: Optimizer, slot: u32) -> Self {
+    pub fn new(step: &Step, optimizer: Optimizer, refinements: &Refinements, slot: u32) -> Self {
+        let factors = |lr: f64| optimizer.factors(step.index, lr).map(|factor| factor as f32);
         Self {
             keys: step.shuffle.keys,
             half_bits: step.shuffle.half_bits,
             n_samples: step.shuffle.n,
             first_sample: step.first_sample,
             slot,
-            factors: optimizer.factors(step.index, step.lr).map(|factor| factor as f32),
+            factors: factors(step.lr),
+            encoding_factors: factors(refinements.encoding_rate * step.lr),
+            average_rate: refinements.average_rate(step.index) as f32,
             index: step.index as u32,
         }
     }

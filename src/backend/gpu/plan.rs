@@ -8,7 +8,7 @@ use super::memory::{ForwardBuffers, Layout, TrainingBuffers};
 use super::ops::encode::EncodeBuffers;
 use super::ops::loss::{LossBuffers, Part};
 use super::ops::sample::SampleBuffers;
-use super::ops::{dense, encode, grid, loss, optimizer, predict, sample};
+use super::ops::{dense, encode, grid, loss, optimizer, predict, refine, sample};
 use crate::backend::Job;
 use crate::model::{Encoding, Model};
 use bytemuck::Pod;
@@ -139,11 +139,19 @@ pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples:
         first = end;
     }
     let n_params = job.model.layout().n_params();
+    let (params, max_groups, refinements) =
+        (layout.forward.params, layout.budget.max_groups, &job.options.refinements);
     if let (Encoding::Grid(hash_grid), Some(sums)) = (&job.model.encoding, b.grid_sums) {
-        plan.dispatches.push(grid::gradients(hash_grid, [sums, b.grads], layout.budget.max_groups));
+        plan.dispatches.push(grid::gradients(hash_grid, [sums, b.grads], max_groups));
     }
-    let buffers = [b.grads, layout.forward.params].into_iter().chain(b.moments.iter().copied()).collect();
-    plan.dispatches.push(optimizer::update(job.optimizer, n_params, buffers, layout.budget.max_groups));
+    if let (Some(clip_norm), Some(squares)) = (refinements.clip_norm, b.squares) {
+        plan.dispatches.extend(refine::clip(clip_norm, n_params, [b.grads, squares], max_groups));
+    }
+    let buffers = [b.grads, params].into_iter().chain(b.moments.iter().copied()).collect();
+    plan.dispatches.push(optimizer::update(job, buffers, max_groups));
+    if let Some(average) = b.average {
+        plan.dispatches.push(refine::average(n_params, [params, average], max_groups));
+    }
     plan
 }
 
@@ -233,7 +241,8 @@ fn record_forward(model: &Model, f: &ForwardBuffers, n: usize, max_groups: u32, 
 /// Records the prediction of `n_pixels` consecutive pixels. The first dispatch is the raster, whose
 /// parameters change from tile to tile.
 pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
-    let (f, max_groups) = (&layout.forward, layout.budget.max_groups);
+    let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
+    let max_groups = layout.budget.max_groups;
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
     record_forward(model, f, n_pixels, max_groups, &mut plan);
     let network = &model.network;

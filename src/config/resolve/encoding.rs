@@ -1,10 +1,10 @@
 //! The encoding's settings: defaults and checks.
 
 use super::{ConfigError, MAX_WIDTH, bad};
-use crate::config::{Config, EncodingConfig, EncodingKind, Sigma, defaults};
+use crate::config::{ActivationKind, Config, EncodingConfig, EncodingKind, Sigma, defaults};
 use crate::model::encoding::grid::{FEATURES_PER_LEVEL, MAX_RESOLUTION};
 use crate::model::encoding::per_axis::{MAX_BINS, MAX_OCTAVES};
-use crate::model::{EncodingSpec, GridSpec, HashGrid, PerAxis};
+use crate::model::{EncodingSpec, GridSpec, HashGrid, Holdout, PerAxis};
 
 /// Levels beyond this have no use: 32 doublings leave any picture behind.
 const MAX_LEVELS: usize = 32;
@@ -17,7 +17,19 @@ const MAX_GROWTH: f64 = 16.0;
 
 impl Config {
     pub(super) fn encoding_kind(&self) -> EncodingKind {
-        self.encoding.kind.unwrap_or(defaults::ENCODING)
+        self.encoding.kind.unwrap_or_else(|| match self.suits_fourier() {
+            true => EncodingKind::Gaussian,
+            false => EncodingKind::HashGrid,
+        })
+    }
+
+    /// Whether something was asked for that means nothing to a hash grid, or that Gaussian features do
+    /// better: a smooth surface between the pixels (docs/DEFAULTS.md).
+    fn suits_fourier(&self) -> bool {
+        let frequencies = self.encoding.sigma.is_some() || self.encoding.features.is_some();
+        let bends = self.network.activation.is_some_and(|a| a != ActivationKind::Relu);
+        let held_out = self.picture.holdout.is_some_and(|h| h != Holdout::None);
+        frequencies || bends || held_out
     }
 
     /// The encoding for a picture of (width, height).

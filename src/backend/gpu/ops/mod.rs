@@ -7,5 +7,6 @@ pub mod loss;
 pub mod optimizer;
 pub mod per_axis;
 pub mod predict;
+pub mod refine;
 pub mod sample;
 pub mod testing;

@@ -1,6 +1,7 @@
 //! Update rules over the flat parameters.
 
 use super::testing::{case, uniform};
+use crate::backend::Job;
 use crate::backend::gpu::kernel::{
     Binding, Call, Case, Composes, Expected, Kernel, KernelDef, Source, StepParams, close, params_block,
     read, wgsl, write,
@@ -8,7 +9,7 @@ use crate::backend::gpu::kernel::{
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::backend::gpu::tolerance::Bounded;
 use crate::model::optimizer::{Formula, Visitor};
-use crate::model::{Optimizer, Shuffle, Step};
+use crate::model::{Refinements, Shuffle, Step};
 
 params_block! {
     /// Parameters of an update.
@@ -17,6 +18,12 @@ params_block! {
         grid_width: u32,
         /// Length of the flat buffers.
         n_params: u32,
+        /// Of these, first: weights of the encoding.
+        n_encoding: u32,
+        /// Penalty on those.
+        encoding_l2: f32,
+        /// And on the others.
+        l2: f32,
     }
 }
 
@@ -63,14 +70,22 @@ pub static WITH_TWO_MOMENTS: KernelDef = definition(
 );
 
 /// One update of all parameters. Buffers: grads, params, then the moments.
-pub fn update(optimizer: Optimizer, n_params: usize, buffers: Vec<BufferId>, max_groups: u32) -> Dispatch {
+pub fn update(job: &Job, buffers: Vec<BufferId>, max_groups: u32) -> Dispatch {
+    let (optimizer, layout, refinements) = (job.optimizer, job.model.layout(), &job.options.refinements);
+    let n_params = layout.n_params();
     let def = match optimizer.n_moments() {
         0 => &WITHOUT_MOMENTS,
         1 => &WITH_ONE_MOMENT,
         _ => &WITH_TWO_MOMENTS,
     };
     let grid = Grid::fold(n_params.div_ceil(THREADS), max_groups);
-    let params = OptimizerParams { grid_width: grid.width, n_params: n_params as u32 };
+    let params = OptimizerParams {
+        grid_width: grid.width,
+        n_params: n_params as u32,
+        n_encoding: layout.encoding.len() as u32,
+        encoding_l2: refinements.encoding_l2 as f32,
+        l2: refinements.l2 as f32,
+    };
     let kernel = Kernel::with_optimizer(def, optimizer);
     Dispatch::new(kernel, &params, buffers, grid, 40.0 * n_params as f64)
 }
@@ -90,13 +105,18 @@ impl Visitor for Reference<'_> {
 
     fn visit<F: Formula>(self, rule: F) -> Vec<Expected> {
         let p: OptimizerParams = self.call.params();
-        let factors = self.call.step.factors.map(|factor| Bounded::exact(factor.into()));
+        let exact = |factors: [f32; 4]| factors.map(|factor| Bounded::exact(factor.into()));
+        let step = &self.call.step;
+        let encoding = (exact(step.encoding_factors), Bounded::exact(p.encoding_l2.into()));
+        let network = (exact(step.factors), Bounded::exact(p.l2.into()));
         let value = |binding: usize, i: usize| Bounded::exact(self.call.f32s(binding)[i].into());
         let mut columns = vec![(Vec::new(), Vec::new()); 1 + self.n_moments];
         for i in 0..p.n_params as usize {
             let mut moments = [Bounded::exact(0.0); 2];
             moments.iter_mut().take(self.n_moments).zip(2..).for_each(|(m, binding)| *m = value(binding, i));
-            let (weight, moments) = rule.update(factors, value(1, i), value(0, i), moments);
+            let (factors, l2) = if i < p.n_encoding as usize { encoding } else { network };
+            let (w, g) = (value(1, i), value(0, i));
+            let (weight, moments) = rule.update(factors, w, g + l2 * w, moments);
             for ((values, tolerances), after) in columns.iter_mut().zip([weight, moments[0], moments[1]]) {
                 values.push(after.value);
                 tolerances.push(after.error);
@@ -110,9 +130,16 @@ impl Visitor for Reference<'_> {
 fn cases(kernel: &Kernel) -> Vec<Case> {
     let optimizer = kernel.optimizer.expect("an update rule is joined in");
     let n_moments = optimizer.n_moments();
+    let refinements = Refinements { encoding_rate: 3.0, ..Refinements::default() };
     let one = |n: usize, index: u64, max_groups: u32| {
         let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
-        let params = OptimizerParams { grid_width: grid.width, n_params: n as u32 };
+        let params = OptimizerParams {
+            grid_width: grid.width,
+            n_params: n as u32,
+            n_encoding: n as u32 / 3,
+            encoding_l2: 0.1,
+            l2: 1e-3,
+        };
         let mut buffers = vec![uniform(1, n, 1e-2), uniform(2, n, 1.0)];
         buffers.extend((0..n_moments).map(|m| uniform(3 + m as u64, n, 1e-2)));
         // Second moments are not negative.
@@ -122,7 +149,7 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
         let step =
             Step { index, shuffle: Shuffle::new(n as u32, 0, 0), first_sample: 0, n_samples: 1, lr: 3e-3 };
         Case {
-            step: StepParams::new(&step, optimizer, 0),
+            step: StepParams::new(&step, optimizer, &refinements, 0),
             ..case(format!("{n} parameters, step {index}"), params, buffers, grid.size())
         }
     };

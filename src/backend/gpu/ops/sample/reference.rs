@@ -8,7 +8,8 @@ use crate::backend::gpu::plan::{Grid, THREADS};
 use crate::backend::gpu::tolerance::{DIVISION, ROUNDING};
 use crate::backend::{Job, JobOptions};
 use crate::model::{
-    Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, Raster, SampleSet, Shuffle, Step,
+    Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, Raster, Refinements, SampleSet,
+    Shuffle, Step,
 };
 use crate::picture::{Picture, Pixels};
 use std::sync::Arc;
@@ -168,7 +169,10 @@ fn sample_case(
     let shuffle = Shuffle::new(samples.len(), 5, 2);
     let step = Step { index: 3, shuffle, first_sample: skipped / 2, n_samples: n as u32, lr: 0.1 };
     let label = format!("{w} x {h} x {channels}, {bits} bits, every {stride}, {parts} parts");
-    Case { step: StepParams::new(&step, UNUSED_RULE, 0), ..case(label, params, buffers, grid.size()) }
+    Case {
+        step: StepParams::new(&step, UNUSED_RULE, &Refinements::default(), 0),
+        ..case(label, params, buffers, grid.size())
+    }
 }
 
 pub(super) fn raster_cases(_: &Kernel) -> Vec<Case> {

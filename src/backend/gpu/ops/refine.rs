@@ -1,0 +1,204 @@
+//! What is done around the update rule: clipping, and the moving average of the weights.
+
+use super::testing::{case, poison, uniform};
+use crate::backend::gpu::kernel::{
+    Call, Case, Composes, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
+};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
+use crate::model::Arithmetic;
+use crate::model::refinements::clip_factor;
+use bytemuck::Zeroable;
+
+params_block! {
+    /// Parameters of the gradient's norm.
+    GradientNormParams {
+        /// Length of the flat gradients.
+        n_params: u32,
+        /// Workgroups, and shares of the sum.
+        n_groups: u32,
+    }
+}
+
+params_block! {
+    /// Parameters of the clipping.
+    ClipParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Length of the flat gradients.
+        n_params: u32,
+        /// Shares of the sum of squares.
+        n_shares: u32,
+        /// The longest gradient that stays.
+        clip_norm: f32,
+    }
+}
+
+params_block! {
+    /// Parameters of the average.
+    AverageParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Length of the flat buffers.
+        n_params: u32,
+    }
+}
+
+/// Shares of the gradient's sum of squares.
+pub static NORM: KernelDef = KernelDef {
+    name: "gradient_norm",
+    parts: &[wgsl!("gradient_norm.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: false,
+    bindings: &[read("grads"), write("squares")],
+    params: GradientNormParams::BLOCK,
+    reference: norm_reference,
+    cases: norm_cases,
+};
+
+/// Scales the gradient.
+pub static CLIP: KernelDef = KernelDef {
+    name: "clip_gradients",
+    parts: &[wgsl!("clip_gradients.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: false,
+    bindings: &[read("squares"), write("grads")],
+    params: ClipParams::BLOCK,
+    reference: clip_reference,
+    cases: clip_cases,
+};
+
+/// Moves the average.
+pub static AVERAGE: KernelDef = KernelDef {
+    name: "average_weights",
+    parts: &[wgsl!("average_weights.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: true,
+    bindings: &[read("weights"), write("average")],
+    params: AverageParams::BLOCK,
+    reference: average_reference,
+    cases: average_cases,
+};
+
+/// Shares that every workgroup of the clipping adds up again, so no more than this.
+const MAX_SHARES: usize = 1024;
+
+/// Shares of the sum of squares of `n_params` gradients: 16 a thread, while there are few.
+pub fn n_shares(n_params: usize) -> usize {
+    n_params.div_ceil(16 * THREADS).clamp(1, MAX_SHARES)
+}
+
+/// Scales the gradients down to `clip_norm`. Buffers: grads, shares.
+pub fn clip(
+    clip_norm: f64,
+    n_params: usize,
+    [grads, squares]: [BufferId; 2],
+    max_groups: u32,
+) -> [Dispatch; 2] {
+    let n_shares = n_shares(n_params);
+    let norm = GradientNormParams { n_params: n_params as u32, n_groups: n_shares as u32 };
+    let grid = Grid::fold(n_params.div_ceil(THREADS), max_groups);
+    let clip = ClipParams {
+        grid_width: grid.width,
+        n_params: n_params as u32,
+        n_shares: n_shares as u32,
+        clip_norm: clip_norm as f32,
+    };
+    let shares = Grid { width: n_shares as u32, height: 1 };
+    let n = n_params as f64;
+    [
+        Dispatch::new(Kernel::plain(&NORM), &norm, vec![grads, squares], shares, 4.0 * n),
+        Dispatch::new(Kernel::plain(&CLIP), &clip, vec![squares, grads], grid, 8.0 * n),
+    ]
+}
+
+/// Moves the average after the weights. Buffers: params, average.
+pub fn average(n_params: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+    let grid = Grid::fold(n_params.div_ceil(THREADS), max_groups);
+    let params = AverageParams { grid_width: grid.width, n_params: n_params as u32 };
+    Dispatch::new(Kernel::plain(&AVERAGE), &params, buffers.to_vec(), grid, 8.0 * n_params as f64)
+}
+
+/// A sum of `n` terms that are not negative, the longest chain of additions being `depth`.
+fn sum(values: impl Iterator<Item = f64>, depth: usize) -> Bounded {
+    let value: f64 = values.sum();
+    Bounded { value, error: (depth + 2) as f64 * ROUNDING * value + FLUSH }
+}
+
+fn norm_reference(call: &Call) -> Vec<Expected> {
+    let p: GradientNormParams = call.params();
+    let (n, n_groups) = (p.n_params as usize, p.n_groups as usize);
+    let grads = call.f64s(0, 0, n);
+    // A thread's share, and eight levels of the tree.
+    let depth = n.div_ceil(n_groups * THREADS) + 8;
+    let share = |group: usize| {
+        let of_group = |i: &usize| i / THREADS % n_groups == group;
+        sum((0..n).filter(of_group).map(|i| grads[i] * grads[i]), depth)
+    };
+    let shares: Vec<Bounded> = (0..n_groups).map(share).collect();
+    vec![close_bounded(1, &shares)]
+}
+
+fn clip_reference(call: &Call) -> Vec<Expected> {
+    let p: ClipParams = call.params();
+    let (n, n_shares) = (p.n_params as usize, p.n_shares as usize);
+    let squares = sum(call.f64s(0, 0, n_shares).into_iter(), n_shares.div_ceil(THREADS) + 8);
+    let factor = clip_factor(p.clip_norm.into(), squares.value.sqrt());
+    // Roundings of the factor: half the sum's relative error, the root, 1e-6, the quotient.
+    let relative = 0.5 * squares.error / squares.value.max(f64::MIN_POSITIVE);
+    let norm = Bounded { value: squares.value, error: 0.0 }.sqrt();
+    let rounded = Bounded::exact(p.clip_norm.into()) / (norm + Bounded::of(1e-6));
+    let error = if factor < 1.0 { rounded.error + relative * factor } else { 0.0 };
+    let factor = Bounded { value: factor, error };
+    let grads: Vec<Bounded> = call.f64s(1, 0, n).into_iter().map(|g| factor * Bounded::exact(g)).collect();
+    vec![close_bounded(1, &grads)]
+}
+
+fn average_reference(call: &Call) -> Vec<Expected> {
+    let p: AverageParams = call.params();
+    let rate = Bounded::exact(call.step.average_rate.into());
+    let rows = call.f64s(0, 0, p.n_params as usize).into_iter().zip(call.f64s(1, 0, p.n_params as usize));
+    let moved = |(w, a): (f64, f64)| {
+        let (w, a) = (Bounded::exact(w), Bounded::exact(a));
+        a + rate * (w - a)
+    };
+    vec![close_bounded(1, &rows.map(moved).collect::<Vec<_>>())]
+}
+
+fn close_bounded(binding: usize, found: &[Bounded]) -> Expected {
+    let values = found.iter().map(|v| v.value).collect();
+    close(binding, 0, values, found.iter().map(|v| v.error).collect())
+}
+
+fn norm_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, n_groups: usize| {
+        let params = GradientNormParams { n_params: n as u32, n_groups: n_groups as u32 };
+        let buffers = vec![uniform(1, n, 1e-2), poison(n_groups)];
+        case(format!("{n} gradients, {n_groups} shares"), params, buffers, [n_groups as u32, 1])
+    };
+    vec![one(1, 1), one(257, 2), one(5000, 3)]
+}
+
+fn clip_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, n_shares: usize, clip_norm: f32, max_groups: u32| {
+        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let params =
+            ClipParams { grid_width: grid.width, n_params: n as u32, n_shares: n_shares as u32, clip_norm };
+        let mut squares = uniform(1, n_shares, 1.0);
+        squares.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
+        let label = format!("{n} gradients, {n_shares} shares, norm {clip_norm}");
+        case(label, params, vec![squares, uniform(2, n, 1.0)], grid.size())
+    };
+    vec![one(1, 1, 0.1, 65_535), one(257, 300, 1.0, 65_535), one(255, 2, 100.0, 65_535), one(2003, 3, 0.5, 3)]
+}
+
+fn average_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, average_rate: f32, max_groups: u32| {
+        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let params = AverageParams { grid_width: grid.width, n_params: n as u32 };
+        let buffers = vec![uniform(1, n, 1.0), uniform(2, n, 1.0)];
+        let step = StepParams { average_rate, ..StepParams::zeroed() };
+        Case { step, ..case(format!("{n} weights, rate {average_rate}"), params, buffers, grid.size()) }
+    };
+    vec![one(1, 1.0, 65_535), one(257, 0.01, 65_535), one(2003, 0.5, 3)]
+}

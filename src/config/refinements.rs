@@ -1,0 +1,51 @@
+//! What is done around the update rule: the settings of [`Refinements`].
+
+use super::resolve::bad;
+use super::{ConfigError, TrainingConfig};
+use crate::model::Refinements;
+
+/// Penalties and rates beyond this cannot be meant.
+const MAX: f64 = 1e4;
+
+impl TrainingConfig {
+    /// The refinements at learning rate `lr`.
+    pub(super) fn refinements(&self, lr: f64) -> Result<Refinements, ConfigError> {
+        let positive = |setting, value: Option<f64>, such_as: &str| match value {
+            Some(v) if !(v > 0.0 && v <= MAX) => {
+                Err(bad(setting, format_args!("{v:?}"), format!("give a number above 0, such as {such_as}")))
+            }
+            other => Ok(other),
+        };
+        let penalty = |setting, value: Option<f64>| match value.unwrap_or(0.0) {
+            v if (0.0..=MAX).contains(&v) => Ok(v),
+            v => Err(bad(setting, format_args!("{v:?}"), "give a number from 0 on, such as 1e-6")),
+        };
+        let encoding_lr = positive("encoding-lr", self.encoding_lr, "1e-2")?;
+        let ema = match self.ema {
+            Some(v) if !(0.0..1.0).contains(&v) => {
+                return Err(bad(
+                    "ema",
+                    format_args!("{v:?}"),
+                    "give a decay from 0 to below 1, such as 0.99",
+                ));
+            }
+            // An average that forgets at once is none.
+            other => other.filter(|&v| v > 0.0),
+        };
+        Ok(Refinements {
+            encoding_rate: encoding_lr.map_or(1.0, |encoding_lr| encoding_lr / lr),
+            encoding_l2: penalty("encoding-l2", self.encoding_l2)?,
+            l2: penalty("l2", self.l2)?,
+            clip_norm: positive("clip-norm", self.clip_norm, "1")?,
+            ema,
+        })
+    }
+
+    /// Settings for an encoding's weights, where it has none.
+    pub(super) fn encoding_without_weights(&self) -> Vec<(&'static str, String)> {
+        let why = "with this encoding: it has no weights to train";
+        let given =
+            [(self.encoding_lr.is_some(), "encoding-lr"), (self.encoding_l2.is_some(), "encoding-l2")];
+        given.into_iter().filter(|(given, _)| *given).map(|(_, setting)| (setting, why.to_owned())).collect()
+    }
+}

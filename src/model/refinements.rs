@@ -1,0 +1,76 @@
+//! What is done around an update rule, whichever it is.
+
+/// Refinements of a training step; the default leaves the update rule alone.
+///
+/// In the order of a step: the gradient is clipped, penalties are added to it, the rule updates the
+/// weights, and the average follows them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Refinements {
+    /// Factor on the learning rate of the encoding's weights.
+    pub encoding_rate: f64,
+    /// L2 penalty on the encoding's weights: this times w is added to their gradient.
+    pub encoding_l2: f64,
+    /// The same on the network's weights and biases.
+    pub l2: f64,
+    /// Largest Euclidean norm of the whole gradient; a longer one is scaled down to it.
+    /// Pascanu et al. 2013, *On the difficulty of training recurrent neural networks*, algorithm 1.
+    pub clip_norm: Option<f64>,
+    /// Decay of a moving average of the weights, which predictions and the model file then have.
+    /// Polyak and Juditsky 1992, with Kingma and Ba 2015's correction for its beginning.
+    pub ema: Option<f64>,
+}
+
+impl Default for Refinements {
+    fn default() -> Self {
+        Self { encoding_rate: 1.0, encoding_l2: 0.0, l2: 0.0, clip_norm: None, ema: None }
+    }
+}
+
+/// Keeps the factor finite for a gradient of 0, as `torch.nn.utils.clip_grad_norm_` does.
+const NORM_EPSILON: f64 = 1e-6;
+
+/// What a gradient of `norm` is multiplied with so that it is no longer than `clip_norm`.
+#[inline(always)]
+pub fn clip_factor(clip_norm: f64, norm: f64) -> f64 {
+    (clip_norm / (norm + NORM_EPSILON)).min(1.0)
+}
+
+impl Refinements {
+    /// What the average a moves by towards the weights w after step `index` (from 0): with t = index + 1,
+    /// a += (1 - ema) / (1 - ema^t) (w - a), so that the first step's weights are the first average.
+    pub fn average_rate(&self, index: u64) -> f64 {
+        let Some(decay) = self.ema else { return 1.0 };
+        let t = (index + 1) as f64;
+        // 1 - ema^t, exact for decays near 1.
+        (1.0 - decay) / -f64::exp_m1(t * decay.ln())
+    }
+
+    /// Whether a step only applies the rule.
+    pub fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn averages_begin_with_the_first_weights_and_weigh_as_one() {
+        let refinements = Refinements { ema: Some(0.9), ..Refinements::default() };
+        assert_eq!(refinements.average_rate(0), 1.0);
+        // a_3 = (w_3 + 0.9 w_2 + 0.81 w_1) / (1 + 0.9 + 0.81)
+        let mut average = 0.0;
+        for (index, w) in [5.0, 7.0, 11.0].into_iter().enumerate() {
+            average += refinements.average_rate(index as u64) * (w - average);
+        }
+        assert!((average - (11.0 + 0.9 * 7.0 + 0.81 * 5.0) / 2.71).abs() < 1e-12, "{average}");
+    }
+
+    #[test]
+    fn only_long_gradients_are_clipped() {
+        assert_eq!(clip_factor(1.0, 0.5), 1.0);
+        assert!((clip_factor(1.0, 4.0) - 0.25).abs() < 1e-6);
+        assert_eq!(clip_factor(1.0, 0.0), 1.0);
+    }
+}

@@ -1,0 +1,79 @@
+//! Clipping, penalties, a rate for the encoding and averaged weights, through the program.
+#![cfg(unix)]
+
+#[path = "common/program.rs"]
+mod program;
+#[expect(dead_code, reason = "other tests need the rest of it")]
+#[path = "common/runs.rs"]
+mod runs;
+
+use assert_cmd::Command;
+use predicates::str::contains;
+use program::{program, resume};
+use runs::{assert_same_run, metrics};
+use std::path::Path;
+
+fn train(out: &Path, epochs: &str, options: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
+    command.args(["--backend", "cpu", "--size", "24x24", "--hidden", "16", "--batch", "100"]);
+    command.args(["--encoding", "hash-grid", "--schedule", "constant", "--epochs", epochs]);
+    command.args(options).arg("--out").arg(out);
+    command
+}
+
+const REFINED: [&str; 10] =
+    ["--encoding-lr", "3e-2", "--encoding-l2", "1e-4", "--l2", "1e-4", "--clip-norm", "0.05", "--ema", "0.9"];
+
+#[test]
+fn a_stopped_run_goes_on_with_its_average() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    train(&whole, "10", &REFINED).assert().success();
+    train(&parts, "6", &REFINED).assert().success();
+    resume(&parts).args(["--epochs", "10"]).assert().success();
+    assert_same_run(&parts, &whole);
+}
+
+#[test]
+fn each_changes_the_run() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let plain = dir.path().join("plain");
+    train(&plain, "4", &[]).assert().success();
+    for pair in REFINED.chunks(2) {
+        let out = dir.path().join(pair[0]);
+        train(&out, "4", pair).assert().success();
+        assert_ne!(metrics(&out), metrics(&plain), "{pair:?} did nothing");
+    }
+}
+
+#[test]
+fn the_model_holds_the_average() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (run, rendered) = (dir.path().join("run"), dir.path().join("rendered.png"));
+    train(&run, "6", &["--ema", "0.95"]).assert().success();
+    let mut render = Command::new(program());
+    render.args(["render", "--backend", "cpu"]).arg(&run).arg("--out").arg(&rendered);
+    render.assert().success();
+    let pixels = |path: &Path| image::open(path).expect("a picture").to_rgb8();
+    assert!(pixels(&rendered) == pixels(&run.join("final.png")), "the run's picture is another model's");
+}
+
+#[test]
+fn what_means_nothing_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    for (options, sentence) in [
+        (["--ema", "1"], "ema is 1.0: give a decay from 0 to below 1"),
+        (["--clip-norm", "0"], "clip-norm is 0.0: give a number above 0"),
+        (["--encoding-lr", "-1"], "encoding-lr is -1.0: give a number above 0"),
+        (["--l2", "nan"], "l2 is NaN: give a number from 0 on"),
+    ] {
+        train(&out, "1", &options).assert().code(1).stderr(contains(sentence));
+        assert!(!out.exists(), "{options:?} left something behind");
+    }
+    let mut fourier = Command::new(program());
+    fourier.args(["train", "assets/astronaut.png", "--encoding", "basic", "--encoding-lr", "1e-2"]);
+    fourier.args(["--size", "8x8", "--epochs", "1", "--backend", "cpu"]).arg("--out").arg(&out);
+    fourier.assert().success().stderr(contains("encoding-lr has no effect with this encoding"));
+}
