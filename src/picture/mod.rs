@@ -19,7 +19,7 @@ pub use format::{Format, Target};
 pub use load::load;
 pub use quality::{SquaredError, ssim};
 pub use resize::{center_crop, resize};
-pub use save::{save_exr, save_png};
+pub use save::{Packing, save_exr, save_png, save_png_packed};
 pub use write_rows::{RowsOf, write_rows};
 
 use crate::model::Coords;

@@ -1,7 +1,7 @@
 //! Writes snapshots beside training, so that encoding PNGs does not hold it up.
 
 use super::RunError;
-use crate::picture::{Picture, save_png};
+use crate::picture::{Packing, Picture, save_png_packed};
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -32,7 +32,9 @@ impl SnapshotWriter {
         let write_all = move || {
             for message in incoming {
                 match message {
-                    Message::Write(path, picture) => save_png(&picture.to_display(), &path)?,
+                    Message::Write(path, picture) => {
+                        save_png_packed(&picture.to_display(), &path, Packing::Fast)?
+                    }
                     // Whoever asked may be gone: the run is then ending anyway.
                     Message::Flush(done) => _ = done.send(()),
                 }
