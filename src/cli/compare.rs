@@ -74,8 +74,8 @@ pub(crate) struct CompareArgs {
     /// Settings that others have published figures for
     #[arg(long, help_heading = "Settings")]
     protocol: Option<Protocol>,
-    /// Settings from a TOML file for every cell; the grid's win
-    #[arg(long, value_name = "FILE.toml", conflicts_with = "protocol", help_heading = "Settings")]
+    /// Settings from a TOML file, or from tiny-cuda-nn's JSON, for every cell; the grid's win
+    #[arg(long, value_name = "FILE", conflicts_with = "protocol", help_heading = "Settings")]
     config: Option<PathBuf>,
     /// Pixels kept from training and measured as the test split [default: the protocol's, or every-other]
     #[arg(long, help_heading = "Settings")]

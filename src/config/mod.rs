@@ -9,6 +9,7 @@ mod refinements;
 mod resolve;
 mod resolved;
 mod sections;
+mod tiny_cuda_nn;
 mod training;
 
 pub use crate::backend::BackendChoice;
@@ -51,10 +52,10 @@ pub struct Config {
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 impl Config {
-    /// Reads a TOML file.
+    /// Reads a TOML file or, where its name ends in `.json`, one of tiny-cuda-nn's.
     ///
     /// # Errors
-    /// When the file cannot be read, is not TOML, or has a field or value that does not exist;
+    /// When the file cannot be read, is neither, or has a field or value that does not exist;
     /// the message names it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let file = |reason: String| ConfigError::File { path: path.to_owned(), reason };
@@ -64,7 +65,8 @@ impl Config {
             file(format!("more than {MAX_CONFIG_BYTES} bytes is too long for a configuration"))
         })?;
         let text = String::from_utf8(bytes).map_err(|_| file("it is not UTF-8 text".to_owned()))?;
-        Self::parse(&text).map_err(file)
+        let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+        if is_json { Self::parse_tiny_cuda_nn(&text) } else { Self::parse(&text) }.map_err(file)
     }
 
     /// The configuration in a TOML text.

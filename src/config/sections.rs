@@ -167,6 +167,9 @@ section! {
         /// Steps in which the learning rate rises to --lr [default: 0; one-cycle: 30% of the run]
         #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
         pub warmup: u64,
+        /// Steps at --lr before cosine, exponential and step begin [default: 0]
+        #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
+        pub hold: u64,
         /// Where the cosine schedules end [default: 0]
         #[arg(long, value_name = "F")]
         pub min_lr: f64,

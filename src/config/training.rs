@@ -46,6 +46,10 @@ fn has_min_lr(kind: ScheduleKind) -> bool {
     matches!(kind, ScheduleKind::Cosine | ScheduleKind::CosineRestarts)
 }
 
+fn has_hold(kind: ScheduleKind) -> bool {
+    matches!(kind, ScheduleKind::Cosine | ScheduleKind::Exponential | ScheduleKind::Step)
+}
+
 fn has_cycle(kind: ScheduleKind) -> bool {
     matches!(kind, ScheduleKind::CosineRestarts | ScheduleKind::Step)
 }
@@ -125,6 +129,7 @@ impl TrainingConfig {
         let kind = self.schedule.unwrap_or(ScheduleKind::Cosine);
         for (given, has, setting, with) in [
             (self.min_lr.is_some(), has_min_lr(kind), "min-lr", "cosine and cosine-restarts"),
+            (self.hold.is_some(), has_hold(kind), "hold", "cosine, exponential and step"),
             (self.cycle.is_some(), has_cycle(kind), "cycle", "cosine-restarts and step"),
             (self.decay.is_some(), has_decay(kind), "decay", "exponential and step"),
         ] {
@@ -145,6 +150,7 @@ impl TrainingConfig {
         let schedule = Schedule {
             kind,
             warmup: self.warmup.unwrap_or(0),
+            hold: self.hold.unwrap_or(0),
             min_lr: self.min_lr.unwrap_or(0.0),
             cycle: self.cycle.unwrap_or((n_steps / 4).max(1)),
             decay: self.decay.unwrap_or(usual.decay),
@@ -165,7 +171,8 @@ impl TrainingConfig {
     }
 
     pub(super) fn fill_schedule(&mut self, schedule: Schedule) {
-        let Schedule { kind, warmup, min_lr, cycle, decay } = schedule;
+        let Schedule { kind, warmup, hold, min_lr, cycle, decay } = schedule;
+        self.hold = (has_hold(kind) && hold > 0).then_some(hold);
         (self.schedule, self.warmup) = (Some(kind), Some(warmup));
         self.min_lr = has_min_lr(kind).then_some(min_lr);
         self.cycle = has_cycle(kind).then_some(cycle);

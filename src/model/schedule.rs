@@ -25,8 +25,11 @@ pub enum ScheduleKind {
 pub struct Schedule {
     /// Its form.
     pub kind: ScheduleKind,
-    /// w: the rate rises for this many steps; what the form says follows over the other n - w.
+    /// w: the rate rises for this many steps.
     pub warmup: u64,
+    /// h: then it stays for this many, and what the form says follows over the other n - w - h. Not for
+    /// restarts and one-cycle.
+    pub hold: u64,
     /// Where cosines end.
     pub min_lr: f64,
     /// Steps of a cycle of restarts, warm-up included, or between drops.
@@ -42,7 +45,7 @@ impl Schedule {
     /// One of `kind` without warm-up, with cosines that end at 0.
     pub fn new(kind: ScheduleKind) -> Self {
         let decay = if kind == ScheduleKind::Step { 0.1 } else { 0.01 };
-        Self { kind, warmup: 0, min_lr: 0.0, cycle: u64::MAX, decay }
+        Self { kind, warmup: 0, hold: 0, min_lr: 0.0, cycle: u64::MAX, decay }
     }
 
     /// Learning rate of step `index` (from 0) out of `n_steps`.
@@ -58,8 +61,9 @@ impl Schedule {
             _ if index < self.warmup => return lr * (index + 1) as f64 / self.warmup as f64,
             _ => {}
         }
-        let t = index - self.warmup;
-        let progress = t as f64 / n_steps.saturating_sub(self.warmup).max(1) as f64;
+        let before = self.warmup.saturating_add(self.hold);
+        let t = index.saturating_sub(before);
+        let progress = t as f64 / n_steps.saturating_sub(before).max(1) as f64;
         match self.kind {
             ScheduleKind::Cosine => half_cosine(lr, self.min_lr, progress),
             ScheduleKind::Exponential => lr * self.decay.powf(progress),
@@ -123,6 +127,14 @@ mod tests {
     fn warm_up_rises_in_a_line_and_the_form_follows() {
         let cosine = Schedule { warmup: 20, ..Schedule::new(ScheduleKind::Cosine) };
         assert_rates(cosine, &[0, 9, 19, 20, 60, 100], &[0.1, 1.0, 2.0, 2.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn the_form_waits_while_the_rate_is_held() {
+        let step = Schedule { hold: 10, cycle: 30, ..Schedule::new(ScheduleKind::Step) };
+        assert_rates(step, &[0, 39, 40, 70], &[2.0, 2.0, 0.2, 0.02]);
+        let cosine = Schedule { warmup: 10, hold: 50, ..Schedule::new(ScheduleKind::Cosine) };
+        assert_rates(cosine, &[4, 10, 59, 60, 80, 100], &[1.0, 2.0, 2.0, 2.0, 1.0, 0.0]);
     }
 
     #[test]

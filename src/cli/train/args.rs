@@ -25,8 +25,8 @@ pub(crate) struct TrainArgs {
     /// Replace the run that is in the folder
     #[arg(long)]
     pub(super) force: bool,
-    /// Settings from a TOML file; options given beside it win
-    #[arg(long, value_name = "FILE.toml")]
+    /// Settings from a TOML file, or from tiny-cuda-nn's JSON; options given beside it win
+    #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Settings that come with the program; options given beside it win
     #[arg(long, conflicts_with = "config")]
