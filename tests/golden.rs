@@ -39,20 +39,26 @@ impl Golden {
         tensor.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes"))).collect()
     }
 
-    /// A grid's entries, W and b of all layers under `prefix`, one after the other: the flat buffer.
+    /// The encoding's weights, W and b of all layers under `prefix`, one after the other: the flat buffer.
     fn params(&self, prefix: &str) -> Vec<f64> {
         let layers =
             (0..3).flat_map(|layer| ["weight", "bias"].map(|kind| format!("{prefix}.{layer}.{kind}")));
-        let grid = self.has_grid().then(|| format!("{prefix}.grid"));
-        grid.into_iter().chain(layers).flat_map(|name| self.f64s(&name)).collect()
+        let encoding = self.has_weights().then(|| format!("{prefix}.encoding"));
+        encoding.into_iter().chain(layers).flat_map(|name| self.f64s(&name)).collect()
     }
 
-    fn has_grid(&self) -> bool {
-        self.tensors().tensor("initial.grid").is_ok()
+    /// Whether the encoding has weights: frequencies (m, 2), or the entries of a grid.
+    fn has_weights(&self) -> bool {
+        self.tensors().tensor("initial.encoding").is_ok()
     }
 
     fn encoding(&self) -> Encoding {
-        if self.has_grid() {
+        if self.has_weights() {
+            let initial: Vec<f32> = self.f64s("initial.encoding").iter().map(|&v| v as f32).collect();
+            // N_TRAINED of generate.py.
+            if initial.len() == 2 * 4 {
+                return Encoding::TrainedFourier { initial: initial.as_chunks().0.to_vec() };
+            }
             // LEVELS of generate.py.
             let levels = [(3, 25), (5, 32), (8, 32)];
             return Encoding::Grid(HashGrid::from_levels(2, Interpolation::Linear, levels));
@@ -222,6 +228,11 @@ fn positional() {
 #[test]
 fn gaussian() {
     check("gaussian");
+}
+
+#[test]
+fn trained_frequencies() {
+    check("trained");
 }
 
 #[test]

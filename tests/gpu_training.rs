@@ -94,6 +94,14 @@ fn lockstep_plain_sgd_of_single_samples() {
     lockstep(&gpu, &setup, Budget::of(&gpu.limits), 5);
 }
 
+#[test]
+fn lockstep_trained_frequencies() {
+    let Some(gpu) = open(true) else { return };
+    let setup = Setup { trained_frequencies: true, ..Setup::small() };
+    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 5);
+    lockstep(&gpu, &setup, tight(), 3);
+}
+
 fn refined() -> JobOptions {
     let refinements = Refinements {
         encoding_rate: 3.0,

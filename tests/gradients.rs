@@ -70,7 +70,9 @@ fn worst_relative_error_from(job: &Job, seed: u64) -> f64 {
     let drawn = Init::GlorotNormal.draw(&job.model, seed);
     let mut params: Vec<f64> = drawn.iter().map(|&w| f64::from(w)).collect();
     // A grid's features begin near zero, where the network hardly depends on them.
-    params[job.model.layout().encoding].iter_mut().for_each(|w| *w *= 5e3);
+    if matches!(job.model.encoding, Encoding::Grid(_)) {
+        params[job.model.layout().encoding].iter_mut().for_each(|w| *w *= 5e3);
+    }
     let n = job.batch_size;
     let step = Step { index: 0, shuffle: Shuffle::new(n, 1, 0), first_sample: 0, n_samples: n, lr: 1.0 };
     let mut trainer = CpuTrainer::new(job.clone(), &params, 1).expect("threads start");
@@ -100,6 +102,18 @@ fn worst_relative_error_from(job: &Job, seed: u64) -> f64 {
         worst = worst.max(error);
     }
     worst
+}
+
+#[test]
+fn trained_frequencies() {
+    let spec = EncodingSpec::Gaussian { n_frequencies: 5, sigma: 2.0 };
+    for activation in [Activation::Tanh, Activation::Sine { w0: 3.0 }] {
+        let mut job = job(spec, 3, activation, Activation::Sigmoid);
+        job.model.encoding = job.model.encoding.with_trained_frequencies();
+        assert_eq!(job.model.encoding.n_params(), 10);
+        let worst = worst_relative_error(&job);
+        assert!(worst < BOUND, "{activation:?}: relative error {worst:e}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Clipping, penalties, a rate for the encoding and averaged weights, through the program.
+//! Clipping, penalties, a rate for the encoding, averaged weights and trained frequencies, through the
+//! program.
 #![cfg(unix)]
 
 #[path = "common/program.rs"]
@@ -17,7 +18,10 @@ fn train(out: &Path, epochs: &str, options: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
     command.args(["--backend", "cpu", "--size", "24x24", "--hidden", "16", "--batch", "100"]);
-    command.args(["--encoding", "hash-grid", "--schedule", "constant", "--epochs", epochs]);
+    command.args(["--schedule", "constant", "--epochs", epochs]);
+    if !options.contains(&"--encoding") {
+        command.args(["--encoding", "hash-grid"]);
+    }
     command.args(options).arg("--out").arg(out);
     command
 }
@@ -35,6 +39,31 @@ fn a_stopped_run_goes_on_with_its_average() {
     assert_same_run(&parts, &whole);
 }
 
+const TRAINED: [&str; 8] =
+    ["--encoding", "gaussian", "--features", "12", "--sigma", "4", "--frequencies", "trained"];
+
+#[test]
+fn trained_frequencies_are_kept_and_written_as_frozen_ones() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    let options = [&TRAINED[..], &REFINED[..]].concat();
+    train(&whole, "10", &options).assert().success();
+    train(&parts, "6", &options).assert().success();
+    resume(&parts).args(["--epochs", "10"]).assert().success();
+    assert_same_run(&parts, &whole);
+    assert_renders_its_picture(&whole);
+    let frozen = dir.path().join("frozen");
+    train(&frozen, "10", &TRAINED[..6]).assert().success();
+    let size = |run: &Path| std::fs::metadata(run.join("model.safetensors")).expect("a model").len();
+    assert!(size(&whole).abs_diff(size(&frozen)) < 300, "both have the same tensors, and settings in words");
+    let frequencies = |run: &Path| {
+        let file = std::fs::read(run.join("model.safetensors")).expect("a model");
+        let tensors = safetensors::SafeTensors::deserialize(&file).expect("whole");
+        tensors.tensor("encoding.frequencies").expect("frequencies").data().to_vec()
+    };
+    assert_ne!(frequencies(&whole), frequencies(&frozen), "training moved no frequency");
+}
+
 #[test]
 fn each_changes_the_run() {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -50,10 +79,16 @@ fn each_changes_the_run() {
 #[test]
 fn the_model_holds_the_average() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let (run, rendered) = (dir.path().join("run"), dir.path().join("rendered.png"));
+    let run = dir.path().join("run");
     train(&run, "6", &["--ema", "0.95"]).assert().success();
+    assert_renders_its_picture(&run);
+}
+
+/// The model file holds the weights that made final.png.
+fn assert_renders_its_picture(run: &Path) {
+    let rendered = run.join("rendered.png");
     let mut render = Command::new(program());
-    render.args(["render", "--backend", "cpu"]).arg(&run).arg("--out").arg(&rendered);
+    render.args(["render", "--backend", "cpu"]).arg(run).arg("--out").arg(&rendered);
     render.assert().success();
     let pixels = |path: &Path| image::open(path).expect("a picture").to_rgb8();
     assert!(pixels(&rendered) == pixels(&run.join("final.png")), "the run's picture is another model's");

@@ -76,7 +76,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
 fn encoding(model: &ModelFile) -> String {
     match &model.model.encoding {
         Encoding::Identity => "the position itself".to_owned(),
-        Encoding::Fourier { frequencies } => {
+        Encoding::Fourier { frequencies } | Encoding::TrainedFourier { initial: frequencies } => {
             let length = |b: &[f32; 2]| f64::from(b[0]).hypot(f64::from(b[1]));
             let highest = frequencies.iter().map(length).fold(0.0, f64::max);
             format!(

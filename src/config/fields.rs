@@ -39,6 +39,17 @@ impl EncodingKind {
     }
 }
 
+/// What becomes of the frequencies of Fourier features.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Frequencies {
+    /// They stay as they are drawn
+    #[default]
+    Frozen,
+    /// They are trained like the network's weights
+    Trained,
+}
+
 /// Activations of the last layer by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]

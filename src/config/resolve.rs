@@ -3,7 +3,8 @@
 mod encoding;
 
 use super::{
-    BatchSize, ChannelWeights, Config, EncodingKind, Keep, OutputKind, PictureSize, Resolved, Sigma, defaults,
+    BatchSize, ChannelWeights, Config, EncodingConfig, EncodingKind, Frequencies, Keep, OutputKind,
+    PictureSize, Resolved, Sigma, defaults,
 };
 use crate::backend::JobOptions;
 use crate::model::{
@@ -92,7 +93,10 @@ impl Config {
         let spec = self.encoding_spec((picture.width, picture.height))?;
         let (activation, output_activation) = self.activations(picture.is_hdr())?;
         let (hidden_width, n_layers) = self.network_shape()?;
-        let encoding = Encoding::new(spec, seed);
+        let encoding = match self.encoding.frequencies.unwrap_or_default() {
+            Frequencies::Frozen => Encoding::new(spec, seed),
+            Frequencies::Trained => Encoding::new(spec, seed).with_trained_frequencies(),
+        };
         let network = Mlp {
             input_width: encoding.output_width(),
             hidden_width,
@@ -139,7 +143,8 @@ impl Config {
     fn without_effect(&self) -> Vec<(&'static str, String)> {
         let encoding = self.encoding_without_effect().into_iter().filter(|(given, ..)| *given);
         let encoding = encoding.map(|(_, setting, why)| (setting, why.to_owned()));
-        let without_weights = match self.encoding_kind().is_grid() {
+        let trained = self.encoding.frequencies == Some(Frequencies::Trained);
+        let without_weights = match self.encoding_kind().is_grid() || trained {
             true => Vec::new(),
             false => self.training.encoding_without_weights(),
         };
@@ -238,7 +243,9 @@ impl Config {
         config.picture.size.get_or_insert(PictureSize::Native);
         config.picture.holdout = Some(resolved.samples.holdout);
         config.picture.coords = Some(resolved.coords);
-        config.encoding = encoding::filled(spec);
+        let trained = matches!(resolved.model.encoding, Encoding::TrainedFourier { .. });
+        let frequencies = trained.then_some(Frequencies::Trained);
+        config.encoding = EncodingConfig { frequencies, ..encoding::filled(spec) };
         let network = &resolved.model.network;
         config.network.hidden = Some(network.hidden_width);
         config.network.layers = Some(network.n_layers);

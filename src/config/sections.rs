@@ -2,8 +2,8 @@
 //! `--help`. A new setting needs a field here and a use in `resolve.rs`.
 
 use super::{
-    ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, Keep, LossKind,
-    OptimizerKind, OutputKind, PictureSize, Sigma,
+    ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, Frequencies,
+    Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
 };
 use crate::model::{Coords, Holdout, Init, Interpolation, ScheduleKind};
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,9 @@ section! {
         /// Number of frequencies M; the first layer sees 2M inputs [default: 256]
         #[arg(long, value_name = "M")]
         pub features: usize,
+        /// Basic, positional, gaussian and octaves: whether training moves the frequencies [default: frozen]
+        #[arg(long)]
+        pub frequencies: Frequencies,
         /// Octaves and triangle-wave: frequencies along each axis [default: by size, up to half a cycle
         /// a pixel: 10 at 512x512]
         #[arg(long, value_name = "N")]

@@ -63,6 +63,11 @@ pub enum Encoding {
         /// B, shape (m, 2), row-major, in cycles per unit of length.
         frequencies: Vec<[f32; 2]>,
     },
+    /// The same with B among the trained weights: 2m of them, row by row.
+    TrainedFourier {
+        /// B before the first step.
+        initial: Vec<[f32; 2]>,
+    },
     /// features = those of x and then those of y, shape (batch, 2n).
     PerAxis(PerAxis),
     /// features = those of each level, shape (batch, L F), interpolated between trained vertices.
@@ -110,23 +115,32 @@ impl Encoding {
         }
     }
 
+    /// With frequencies that are trained, where it has any.
+    pub fn with_trained_frequencies(self) -> Self {
+        match self {
+            Self::Fourier { frequencies } => Self::TrainedFourier { initial: frequencies },
+            other => other,
+        }
+    }
+
     /// Number of features, the input width of the network.
     pub fn output_width(&self) -> usize {
         match self {
             Self::Identity => 2,
-            Self::Fourier { frequencies } => 2 * frequencies.len(),
+            Self::Fourier { frequencies: b } | Self::TrainedFourier { initial: b } => 2 * b.len(),
             Self::PerAxis(per_axis) => per_axis.output_width(),
             Self::Grid(grid) => grid.output_width(),
         }
     }
 
     /// What averaging over a pixel leaves of each feature: one gain for each of
-    /// [`Encoding::output_width`]. See [`super::attenuation`].
+    /// [`Encoding::output_width`]. See [`super::attenuation`]. Of trained frequencies, those before the
+    /// first step: a model that is done has them as frozen ones.
     pub fn gains(&self, filter: PixelFilter, footprint: &Footprint) -> Vec<f64> {
         match self {
             // The mean of a straight line over a pixel is its value at the centre.
             Self::Identity => vec![1.0; 2],
-            Self::Fourier { frequencies } => {
+            Self::Fourier { frequencies } | Self::TrainedFourier { initial: frequencies } => {
                 let gains: Vec<f64> = frequencies.iter().map(|b| filter.gain(*b, footprint)).collect();
                 // Sine and cosine of one frequency fade together.
                 [gains.as_slice(), gains.as_slice()].concat()
@@ -140,6 +154,7 @@ impl Encoding {
     pub fn n_params(&self) -> usize {
         match self {
             Self::Identity | Self::Fourier { .. } | Self::PerAxis(_) => 0,
+            Self::TrainedFourier { initial } => 2 * initial.len(),
             Self::Grid(grid) => grid.n_params(),
         }
     }
@@ -149,6 +164,7 @@ impl Encoding {
         assert_eq!(params.len(), self.n_params(), "weights of the encoding");
         match self {
             Self::Identity | Self::Fourier { .. } | Self::PerAxis(_) => {}
+            Self::TrainedFourier { initial } => params.copy_from_slice(initial.as_flattened()),
             Self::Grid(grid) => grid.draw(seed, params),
         }
     }

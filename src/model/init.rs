@@ -1,6 +1,6 @@
 //! Initial weights, drawn on the host so that every backend starts from the same ones.
 
-use super::Model;
+use super::{Encoding, Model};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -56,7 +56,9 @@ impl Init {
             }
             Self::Siren => {
                 let w0 = model.network.activation.param("w0").map_or(1.0, f64::from);
-                let bound = if layer == 0 { fan_in.recip() } else { (6.0 / fan_in).sqrt() / w0 };
+                // Features are spread as a sine layer's output is, so the layer they enter is no first one.
+                let sees_positions = layer == 0 && model.encoding == Encoding::Identity;
+                let bound = if sees_positions { fan_in.recip() } else { (6.0 / fan_in).sqrt() / w0 };
                 (Spread::Uniform(bound), Spread::Uniform(fan_in.recip().sqrt()))
             }
         }

@@ -145,6 +145,16 @@ impl ModelFile {
         read::parse(bytes)
     }
 
+    /// With trained frequencies as frozen ones: what has been trained is only a network now.
+    pub fn frozen(mut self) -> Self {
+        if let Encoding::TrainedFourier { .. } = self.model.encoding {
+            let network = self.params.split_off(self.model.encoding.n_params());
+            let frequencies = std::mem::replace(&mut self.params, network);
+            self.model.encoding = Encoding::Fourier { frequencies: frequencies.as_chunks().0.to_vec() };
+        }
+        self
+    }
+
     fn tensors(&self) -> Vec<Tensor<'_>> {
         let layout = self.model.layout();
         assert_eq!(self.params.len(), layout.n_params(), "parameters of the model");

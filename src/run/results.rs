@@ -72,7 +72,7 @@ impl Results<'_> {
             depth: self.picture.depth(),
             metadata: self.metadata(),
         };
-        Ok(model.save(&self.folder.file("model.safetensors"))?)
+        Ok(model.frozen().save(&self.folder.file("model.safetensors"))?)
     }
 
     fn metadata(&self) -> BTreeMap<String, String> {

@@ -87,11 +87,14 @@ ENCODINGS = {
     "positional": positional,
     "gaussian": (2 * generator.standard_normal((5, 2))).astype(np.float32),
     "grid": None,
+    "trained": None,
 }
 
 # Levels of the hash grid: cells across the longer side, entries. The first is dense.
 LEVELS = [(3, 25), (5, 32), (8, 32)]
 GRID_FEATURES = 2
+# Frequencies that are trained.
+N_TRAINED = 4
 
 
 def grid(table):
@@ -114,9 +117,16 @@ def grid(table):
     return torch.cat(features, -1)
 
 
+def fourier(frequencies):
+    phase = 2 * math.pi * coords @ frequencies.T
+    return torch.cat([phase.sin(), phase.cos()], -1)
+
+
 def network(features, weights):
+    """An odd number of weights begins with the encoding's own: frequencies (m, 2), or a grid's entries."""
     if len(weights) % 2:
-        features, weights = grid(weights[0]), weights[1:]
+        encode = fourier if weights[0].shape == (N_TRAINED, 2) else grid
+        features, weights = encode(weights[0]), weights[1:]
     x = features
     for i in range(0, len(weights), 2):
         x = torch.nn.functional.linear(x, weights[i], weights[i + 1])
@@ -125,18 +135,16 @@ def network(features, weights):
 
 
 for name, frequencies in ENCODINGS.items():
-    has_table = name == "grid"
-    if frequencies is None:
-        features = coords
-    else:
-        phase = 2 * math.pi * coords @ torch.tensor(frequencies, dtype=torch.float64).T
-        features = torch.cat([phase.sin(), phase.cos()], -1)
+    has_table = name in ("grid", "trained")
+    features = coords if frequencies is None else fourier(torch.tensor(frequencies, dtype=torch.float64))
     initial = []
     n_features = features.shape[1]
     if has_table:
-        n_features = len(LEVELS) * GRID_FEATURES
-        shape = (sum(entries for _, entries in LEVELS), GRID_FEATURES)
-        initial.append((0.5 * generator.standard_normal(shape)).astype(np.float32).astype(np.float64))
+        trained = name == "trained"
+        n_features = 2 * N_TRAINED if trained else len(LEVELS) * GRID_FEATURES
+        shape = (N_TRAINED, 2) if trained else (sum(entries for _, entries in LEVELS), GRID_FEATURES)
+        scale = 2 if trained else 0.5
+        initial.append((scale * generator.standard_normal(shape)).astype(np.float32).astype(np.float64))
     widths = [n_features, HIDDEN, HIDDEN, 3]
     for i, o in zip(widths, widths[1:]):
         initial.append((generator.standard_normal((o, i)) / math.sqrt(i)).astype(np.float32).astype(np.float64))
@@ -150,7 +158,7 @@ for name, frequencies in ENCODINGS.items():
 
     def store(prefix, values):
         if has_table:
-            tensors[f"{prefix}.grid"], values = values[0], values[1:]
+            tensors[f"{prefix}.encoding"], values = values[0], values[1:]
         for i, value in enumerate(values):
             tensors[f"{prefix}.{i // 2}.{'bias' if i % 2 else 'weight'}"] = value
 

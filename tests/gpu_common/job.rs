@@ -17,6 +17,7 @@ pub(crate) struct Setup {
     pub(crate) bits: u32,
     pub(crate) holdout: Holdout,
     pub(crate) encoding: EncodingSpec,
+    pub(crate) trained_frequencies: bool,
     pub(crate) hidden_width: usize,
     pub(crate) n_layers: usize,
     pub(crate) activation: Activation,
@@ -41,6 +42,7 @@ impl Setup {
             bits: 8,
             holdout: Holdout::None,
             encoding: EncodingSpec::Gaussian { n_frequencies: 33, sigma: 5.0 },
+            trained_frequencies: false,
             hidden_width: 67,
             n_layers: 4,
             activation: Activation::Relu,
@@ -55,6 +57,10 @@ impl Setup {
 
     pub(crate) fn job(&self) -> Job {
         let encoding = Encoding::new(self.encoding, 1);
+        let encoding = match self.trained_frequencies {
+            true => encoding.with_trained_frequencies(),
+            false => encoding,
+        };
         let network = Mlp {
             input_width: encoding.output_width(),
             hidden_width: self.hidden_width,

@@ -4,6 +4,53 @@ use super::grid;
 use super::simd::vectorised;
 use crate::model::{Encoding, Real};
 
+fn fourier<B: Copy, T: Real>(b: &[B], read: impl Fn(B) -> [T; 2], coords: &[T], features: &mut [T]) {
+    let m = b.len();
+    vectorised(
+        #[inline(always)]
+        || {
+            for (c, row) in coords.chunks_exact(2).zip(features.chunks_exact_mut(2 * m)) {
+                let (sines, cosines) = row.split_at_mut(m);
+                for ((&b, sine), cosine) in b.iter().zip(sines).zip(cosines) {
+                    let [bx, by] = read(b);
+                    let turns = c[0] * bx + c[1] * by;
+                    (*sine, *cosine) = turns.sin_cos_turns();
+                }
+            }
+        },
+    );
+}
+
+/// Adds to `grads` what samples give to the frequencies from `first` on: with t = B c, dl_dB is
+/// 2 pi (cos(2 pi t) dl_dsine - sin(2 pi t) dl_dcosine) c. params: B (m, 2), coords: (n, 2),
+/// dl_dfeatures: (n, 2m), grads: (frequencies, 2).
+pub fn fourier_backward<T: Real>(
+    params: &[T],
+    first: usize,
+    coords: &[T],
+    dl_dfeatures: &[T],
+    grads: &mut [[T; 2]],
+) {
+    let m = params.len() / 2;
+    let b = &params.as_chunks::<2>().0[first..first + grads.len()];
+    let two_pi = T::of(2.0 * std::f64::consts::PI);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (c, row) in coords.as_chunks::<2>().0.iter().zip(dl_dfeatures.chunks_exact(2 * m)) {
+                let (dl_dsines, dl_dcosines) = (&row[first..], &row[m + first..]);
+                let rows = b.iter().zip(dl_dsines).zip(dl_dcosines).zip(&mut *grads);
+                for (((b, &dl_dsine), &dl_dcosine), grad) in rows {
+                    let (sine, cosine) = (c[0] * b[0] + c[1] * b[1]).sin_cos_turns();
+                    let dl_dturns = two_pi * (cosine * dl_dsine - sine * dl_dcosine);
+                    grad[0] += dl_dturns * c[0];
+                    grad[1] += dl_dturns * c[1];
+                }
+            }
+        },
+    );
+}
+
 /// coords: (n, 2) -> features: (n, encoding.output_width()), both row-major. `params` are the
 /// encoding's own weights.
 pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features: &mut [T]) {
@@ -18,20 +65,7 @@ pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features
                 }
             },
         ),
-        Encoding::Fourier { frequencies } => {
-            let m = frequencies.len();
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (c, row) in coords.chunks_exact(2).zip(features.chunks_exact_mut(2 * m)) {
-                        let (sines, cosines) = row.split_at_mut(m);
-                        for ((b, sine), cosine) in frequencies.iter().zip(sines).zip(cosines) {
-                            let turns = c[0] * T::from_f32(b[0]) + c[1] * T::from_f32(b[1]);
-                            (*sine, *cosine) = turns.sin_cos_turns();
-                        }
-                    }
-                },
-            );
-        }
+        Encoding::Fourier { frequencies } => fourier(frequencies, |b| b.map(T::from_f32), coords, features),
+        Encoding::TrainedFourier { .. } => fourier(params.as_chunks().0, |b| b, coords, features),
     }
 }

@@ -1,10 +1,12 @@
 //! What a step's samples add up to: the gradients of the linear layers lane by lane, those of the
-//! encoding's weights level by level.
+//! encoding's weights part by part.
 //!
 //! A table of features may have millions of entries, so lanes have no copy of it. They keep the
-//! gradient of each sample's features for a round of chunks; then each level of the encoding adds
-//! up its own, lane after lane and sample after sample, whichever thread takes the level.
+//! gradient of each sample's features for a round of chunks; then each part of the encoding (a
+//! level of a grid, some frequencies) adds up its own, lane after lane and sample after sample, whichever
+//! thread takes it.
 
+use super::encode::fourier_backward;
 use super::network::{ChunkGradients, EncodingRows};
 use super::{CHUNK_SIZE, grid};
 use crate::model::{Encoding, Model, Real};
@@ -101,34 +103,69 @@ pub(super) fn rounds(
     })
 }
 
-/// Adds the gradients of this round's samples in `lanes` to `grads`, those of the encoding's weights.
-/// `pool` is none to do it on this thread.
+/// Frequencies that one thread takes at a time.
+const FREQUENCY_BLOCK: usize = 32;
+
+/// Adds the gradients of this round's samples in `lanes` to `grads`, those of the encoding's weights
+/// `params`. `pool` is none to do it on this thread.
 pub(super) fn encoding_gradients<T: Real>(
     encoding: &Encoding,
+    params: &[T],
     lanes: &[Mutex<Lane<T>>],
     pool: Option<&rayon::ThreadPool>,
     grads: &mut [T],
 ) {
-    let Encoding::Grid(grid) = encoding else { return };
+    if grads.is_empty() {
+        return;
+    }
     let lanes: Vec<_> = lanes.iter().map(|lane| lane.lock().expect("a worker thread panicked")).collect();
     let rows: Vec<_> = lanes.iter().map(|lane| lane.rows()).collect();
+    match encoding {
+        Encoding::Grid(grid) => {
+            let levels = (0..grid.levels.len()).map(|level| grid.params_of(level).len());
+            in_parts(grads, levels.collect(), pool, |level, grads| {
+                for (coords, dl_dfeatures) in &rows {
+                    grid::backward_level(grid, level, coords, dl_dfeatures, grads);
+                }
+            });
+        }
+        Encoding::TrainedFourier { initial } => {
+            let blocks = initial.chunks(FREQUENCY_BLOCK).map(|block| 2 * block.len());
+            in_parts(grads, blocks.collect(), pool, |block, grads| {
+                let grads = grads.as_chunks_mut().0;
+                for (coords, dl_dfeatures) in &rows {
+                    fourier_backward(params, block * FREQUENCY_BLOCK, coords, dl_dfeatures, grads);
+                }
+            });
+        }
+        Encoding::Identity | Encoding::Fourier { .. } | Encoding::PerAxis(_) => {
+            unreachable!("an encoding without weights has no gradients")
+        }
+    }
+}
+
+/// Cuts `grads` into parts of `lengths` and gives each to a thread, the last first: a grid's finest level
+/// takes longest.
+fn in_parts<T: Real>(
+    grads: &mut [T],
+    lengths: Vec<usize>,
+    pool: Option<&rayon::ThreadPool>,
+    add: impl Fn(usize, &mut [T]) + Sync,
+) {
     let mut rest = grads;
-    let levels: Vec<_> = (0..grid.levels.len())
-        .map(|level| {
-            let (grads, after) = std::mem::take(&mut rest).split_at_mut(grid.params_of(level).len());
+    let parts: Vec<_> = lengths
+        .into_iter()
+        .map(|length| {
+            let (part, after) = std::mem::take(&mut rest).split_at_mut(length);
             rest = after;
-            Mutex::new(grads)
+            Mutex::new(part)
         })
         .collect();
     let next = AtomicUsize::new(0);
-    // The finest first: they take longest.
-    let take = || levels.len().checked_sub(1 + next.fetch_add(1, Ordering::Relaxed));
+    let take = || parts.len().checked_sub(1 + next.fetch_add(1, Ordering::Relaxed));
     let work = || {
-        while let Some(level) = take() {
-            let grads = &mut *levels[level].lock().expect("a worker thread panicked");
-            for (coords, dl_dfeatures) in &rows {
-                grid::backward_level(grid, level, coords, dl_dfeatures, grads);
-            }
+        while let Some(part) = take() {
+            add(part, &mut parts[part].lock().expect("a worker thread panicked"));
         }
     };
     match pool {

@@ -165,7 +165,8 @@ impl<T: Real> CpuTrainer<T> {
                     pool.broadcast(|thread| work(thread.index()));
                 }
             }
-            encoding_gradients(&job.model.encoding, lanes, pool, &mut self.encoding_grads);
+            let of_encoding = &self.params[self.layout.encoding.clone()];
+            encoding_gradients(&job.model.encoding, of_encoding, lanes, pool, &mut self.encoding_grads);
         }
         n_lanes
     }

@@ -1,10 +1,10 @@
 //! Works out every buffer's size, and how many samples are computed at a time, before anything is
 //! allocated.
 
-use super::ops::{dense, encode, loss, refine, sample};
+use super::ops::{dense, encode, fourier, loss, refine, sample};
 use super::plan::{BufferDecl, BufferId, Role};
 use crate::backend::{BackendError, Job};
-use crate::model::Model;
+use crate::model::{Encoding, Model};
 
 /// What a plan may use of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,7 @@ impl Layout {
     pub fn training(job: &Job, budget: Budget) -> Result<(Self, TrainingBuffers), BackendError> {
         let words_per_part = check_picture(job, budget)?;
         let n_encoding = job.model.encoding.n_params();
+        let has_grid = matches!(job.model.encoding, Encoding::Grid(_));
         check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
         let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize)?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
@@ -148,12 +149,16 @@ impl Layout {
             .network
             .layers()
             .map(|shape| dense::max_slices(shape, rows, budget.partials_bytes()) * shape.n_params());
+        // Trained frequencies have partial gradients too.
+        let of_encoding =
+            if has_grid { 0 } else { fourier::slices(rows, budget.max_groups).count * n_encoding };
+        let partials = partials.chain([of_encoding]);
         let training = TrainingBuffers {
             picture: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
             words_per_part,
             targets: add("targets", &[rows, channels], Role::Scratch),
             grads: add("grads", &[n_params], Role::Scratch),
-            grid_sums: (n_encoding > 0).then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),
+            grid_sums: has_grid.then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),
             moments: (0..job.optimizer.n_moments())
                 .map(|m| add(&format!("moment_{m}"), &[n_params], Role::State))
                 .collect(),

@@ -8,7 +8,7 @@ use super::memory::{ForwardBuffers, Layout, TrainingBuffers};
 use super::ops::encode::EncodeBuffers;
 use super::ops::loss::{LossBuffers, Part};
 use super::ops::sample::SampleBuffers;
-use super::ops::{dense, encode, grid, loss, optimizer, predict, refine, sample};
+use super::ops::{dense, encode, fourier, grid, loss, optimizer, predict, refine, sample};
 use crate::backend::Job;
 use crate::model::{Encoding, Model};
 use bytemuck::Pod;
@@ -203,7 +203,7 @@ fn record_part(
         if index > 0 {
             plan.dispatches.push(layer.backward_input(f.params, f.z[index], x));
         } else {
-            record_encoding_backward(job, f, b, &layer, plan);
+            record_encoding_backward(job, f, b, &layer, !is_first, plan);
         }
     }
 }
@@ -214,14 +214,26 @@ fn record_encoding_backward(
     f: &ForwardBuffers,
     b: &TrainingBuffers,
     first: &dense::Layer,
+    accumulate: bool,
     plan: &mut Plan,
 ) {
-    if let (Encoding::Grid(hash_grid), Some(levels), Some(sums)) =
-        (&job.model.encoding, f.constants, b.grid_sums)
-    {
-        plan.dispatches.push(first.backward_input(f.params, f.z[0], f.features));
-        let buffers = [levels, f.coords, f.features, sums];
-        plan.dispatches.push(grid::backward(hash_grid, first.n_samples, buffers, first.max_groups));
+    if job.model.encoding.n_params() == 0 {
+        return;
+    }
+    let (n, max_groups) = (first.n_samples, first.max_groups);
+    plan.dispatches.push(first.backward_input(f.params, f.z[0], f.features));
+    match (&job.model.encoding, f.constants, b.grid_sums) {
+        (Encoding::Grid(hash_grid), Some(levels), Some(sums)) => {
+            let buffers = [levels, f.coords, f.features, sums];
+            plan.dispatches.push(grid::backward(hash_grid, n, buffers, max_groups));
+        }
+        (Encoding::TrainedFourier { initial }, ..) => {
+            let buffers = [f.params, f.coords, f.features, b.partials];
+            plan.dispatches.push(fourier::gradients(initial.len(), n, buffers, max_groups));
+            let (slices, range) = (fourier::slices(n, max_groups), job.model.layout().encoding);
+            plan.dispatches.push(dense::reduce(slices, range, accumulate, [b.partials, b.grads], max_groups));
+        }
+        (other, ..) => unreachable!("no gradients are known of {other:?}"),
     }
 }
 

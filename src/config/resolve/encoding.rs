@@ -26,7 +26,8 @@ impl Config {
     /// Whether something was asked for that means nothing to a hash grid, or that Gaussian features do
     /// better: a smooth surface between the pixels (docs/DEFAULTS.md).
     fn suits_fourier(&self) -> bool {
-        let frequencies = self.encoding.sigma.is_some() || self.encoding.features.is_some();
+        let given = &self.encoding;
+        let frequencies = given.sigma.is_some() || given.features.is_some() || given.frequencies.is_some();
         let bends = self.network.activation.is_some_and(|a| a != ActivationKind::Relu);
         let held_out = self.picture.holdout.is_some_and(|h| h != Holdout::None);
         frequencies || bends || held_out
@@ -150,7 +151,7 @@ impl Config {
     }
 
     /// Settings of the encoding: whether one is given and means nothing, its name, and why.
-    pub(super) fn encoding_without_effect(&self) -> [(bool, &'static str, &'static str); 10] {
+    pub(super) fn encoding_without_effect(&self) -> [(bool, &'static str, &'static str); 11] {
         let (given, kind) = (&self.encoding, self.encoding_kind());
         let fourier = matches!(kind, EncodingKind::Positional | EncodingKind::Gaussian);
         let grid = kind.is_grid();
@@ -161,6 +162,12 @@ impl Config {
         [
             (given.features.is_some() && !fourier, "features", only_fourier),
             (given.sigma.is_some() && !fourier, "sigma", only_fourier),
+            (
+                given.frequencies.is_some()
+                    && !(fourier || matches!(kind, EncodingKind::Basic | EncodingKind::Octaves)),
+                "frequencies",
+                "with this encoding: only basic, positional, gaussian and octaves have it",
+            ),
             (
                 given.octaves.is_some() && !octaves,
                 "octaves",

@@ -150,7 +150,7 @@ impl Tensors<'_> {
     ) -> Result<Model, String> {
         let with_encoding = match &encoding {
             Encoding::Identity | Encoding::PerAxis(_) => 0,
-            Encoding::Fourier { .. } => 1,
+            Encoding::Fourier { .. } | Encoding::TrainedFourier { .. } => 1,
             Encoding::Grid(grid) => grid.levels.len(),
         };
         let n_layers = self.infos.len().saturating_sub(with_encoding) / 2;

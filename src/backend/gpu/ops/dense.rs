@@ -126,7 +126,7 @@ pub struct Layer<'a> {
 pub struct Slices {
     /// How many.
     pub count: usize,
-    /// Samples of each, a multiple of the depth of a tile.
+    /// Samples of each.
     pub length: usize,
 }
 
@@ -198,16 +198,27 @@ impl Layer<'_> {
 
     /// grads (+)= sum of partials.
     pub fn reduce(&self, slices: Slices, accumulate: bool, buffers: [BufferId; 2]) -> Dispatch {
-        let n_values = self.range.shape.n_params();
-        let grid = Grid::fold(n_values.div_ceil(THREADS), self.max_groups);
-        let params = ReduceParams {
-            grid_width: grid.width,
-            n_values: n_values as u32,
-            n_slices: slices.count as u32,
-            grads_offset: self.range.weight.start as u32,
-            accumulate: accumulate.into(),
-        };
-        let cost = 4.0 * (n_values * slices.count) as f64;
-        Dispatch::new(Kernel::plain(&REDUCE_PARTIALS), &params, buffers.into(), grid, cost)
+        reduce(slices, self.range.whole(), accumulate, buffers, self.max_groups)
     }
+}
+
+/// grads (+)= sum of partials of the parameters in `range`. Buffers: partials, flat gradients.
+pub fn reduce(
+    slices: Slices,
+    range: std::ops::Range<usize>,
+    accumulate: bool,
+    buffers: [BufferId; 2],
+    max_groups: u32,
+) -> Dispatch {
+    let n_values = range.len();
+    let grid = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let params = ReduceParams {
+        grid_width: grid.width,
+        n_values: n_values as u32,
+        n_slices: slices.count as u32,
+        grads_offset: range.start as u32,
+        accumulate: accumulate.into(),
+    };
+    let cost = 4.0 * (n_values * slices.count) as f64;
+    Dispatch::new(Kernel::plain(&REDUCE_PARTIALS), &params, buffers.into(), grid, cost)
 }

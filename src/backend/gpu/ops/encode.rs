@@ -60,7 +60,7 @@ pub struct Constants {
 /// What an encoding needs beside its weights, if anything: B (m, 2), or the levels of a grid.
 pub fn constants(encoding: &Encoding) -> Option<Constants> {
     match encoding {
-        Encoding::Identity | Encoding::PerAxis(_) => None,
+        Encoding::Identity | Encoding::PerAxis(_) | Encoding::TrainedFourier { .. } => None,
         Encoding::Fourier { frequencies } => {
             let words = bytemuck::cast_slice(frequencies).to_vec();
             Some(Constants { name: "frequencies", shape: [frequencies.len(), 2], words })
@@ -97,6 +97,9 @@ pub fn encode(encoding: &Encoding, n_rows: usize, buffers: EncodeBuffers, max_gr
         }
         (Encoding::Fourier { frequencies: b }, Some(id)) => {
             (&FOURIER, b.len(), n_rows * b.len(), vec![id, coords, features])
+        }
+        (Encoding::TrainedFourier { initial: b }, _) => {
+            (&FOURIER, b.len(), n_rows * b.len(), vec![params, coords, features])
         }
         (Encoding::Identity, _) => (&IDENTITY, 0, 2 * n_rows, vec![coords, features]),
         (_, None) => unreachable!("the layout has a buffer for the constants of {encoding:?}"),

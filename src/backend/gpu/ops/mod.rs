@@ -2,6 +2,7 @@
 
 pub mod dense;
 pub mod encode;
+pub mod fourier;
 pub mod grid;
 pub mod loss;
 pub mod optimizer;
