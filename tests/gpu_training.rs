@@ -102,6 +102,25 @@ fn lockstep_trained_frequencies() {
     lockstep(&gpu, &setup, tight(), 3);
 }
 
+#[test]
+fn lockstep_encodings_side_by_side() {
+    let Some(gpu) = open(true) else { return };
+    let blob = EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 5 });
+    // The trained one in the middle, and last.
+    let grids = Setup { beside: vec![blob], ..grid(Interpolation::Linear) };
+    let grids = Setup { encoding: EncodingSpec::Basic, beside: vec![grids.encoding, blob], ..grids };
+    let trained = Setup {
+        encoding: EncodingSpec::None,
+        beside: vec![EncodingSpec::Gaussian { n_frequencies: 9, sigma: 4.0 }],
+        trained_frequencies: true,
+        ..Setup::small()
+    };
+    for setup in [grids, trained] {
+        lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+        lockstep(&gpu, &setup, tight(), 3);
+    }
+}
+
 fn refined() -> JobOptions {
     let refinements = Refinements {
         encoding_rate: 3.0,

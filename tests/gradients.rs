@@ -70,7 +70,7 @@ fn worst_relative_error_from(job: &Job, seed: u64) -> f64 {
     let drawn = Init::GlorotNormal.draw(&job.model, seed);
     let mut params: Vec<f64> = drawn.iter().map(|&w| f64::from(w)).collect();
     // A grid's features begin near zero, where the network hardly depends on them.
-    if matches!(job.model.encoding, Encoding::Grid(_)) {
+    if let Some((Encoding::Grid(_), _)) = job.model.encoding.trained_part() {
         params[job.model.layout().encoding].iter_mut().for_each(|w| *w *= 5e3);
     }
     let n = job.batch_size;
@@ -113,6 +113,20 @@ fn trained_frequencies() {
         assert_eq!(job.model.encoding.n_params(), 10);
         let worst = worst_relative_error(&job);
         assert!(worst < BOUND, "{activation:?}: relative error {worst:e}");
+    }
+}
+
+#[test]
+fn encodings_side_by_side() {
+    let specs = [EncodingSpec::None, EncodingSpec::Basic, grid(2, Some(5), Interpolation::Linear)];
+    let parts = || specs.map(|spec| Encoding::new(spec, 3)).to_vec();
+    let trained = || Encoding::side_by_side(parts()[..2].to_vec()).with_trained_frequencies();
+    for encoding in [Encoding::side_by_side(parts()), trained()] {
+        let mut job = job(EncodingSpec::None, 3, Activation::Tanh, Activation::Sigmoid);
+        job.model.network.input_width = encoding.output_width();
+        job.model.encoding = encoding;
+        let worst = worst_relative_error(&job);
+        assert!(worst < BOUND, "{:?}: relative error {worst:e}", job.model.encoding);
     }
 }
 

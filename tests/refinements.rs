@@ -1,5 +1,5 @@
-//! Clipping, penalties, a rate for the encoding, averaged weights and trained frequencies, through the
-//! program.
+//! Clipping, penalties, a rate for the encoding, averaged weights, trained frequencies and encodings side
+//! by side, through the program.
 #![cfg(unix)]
 
 #[path = "common/program.rs"]
@@ -9,6 +9,7 @@ mod program;
 mod runs;
 
 use assert_cmd::Command;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use program::{program, resume};
 use runs::{assert_same_run, metrics};
@@ -62,6 +63,37 @@ fn trained_frequencies_are_kept_and_written_as_frozen_ones() {
         tensors.tensor("encoding.frequencies").expect("frequencies").data().to_vec()
     };
     assert_ne!(frequencies(&whole), frequencies(&frozen), "training moved no frequency");
+}
+
+#[test]
+fn encodings_stand_side_by_side() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    let options = ["--encoding", "hash-grid", "--also", "none,octaves,one-blob", "--bins", "5"];
+    train(&whole, "10", &options).assert().success();
+    train(&parts, "6", &options).assert().success();
+    resume(&parts).args(["--epochs", "10"]).assert().success();
+    assert_same_run(&parts, &whole);
+    assert_renders_its_picture(&whole);
+    let again = dir.path().join("again");
+    let mut repeat = Command::new(program());
+    repeat.args(["train", "--config"]).arg(whole.join("config.toml")).arg("--out").arg(&again);
+    repeat.assert().success();
+    assert_same_run(&again, &whole);
+    let mut inspect = Command::new(program());
+    let words = contains("levels").and(contains("beside the position itself, beside Fourier features"));
+    inspect.arg("inspect").arg(&whole).assert().success().stdout(words.and(contains("one-blob, 5 bins")));
+    let out = dir.path().join("none");
+    for (options, sentence) in [
+        (["--also", "dense-grid"], "dense-grid: hash-grid is of the same family"),
+        (["--also", "gaussian,basic"], "basic: gaussian is of the same family"),
+        (["--also", "sines"], "`sines` is no encoding"),
+    ] {
+        train(&out, "1", &options).assert().failure().stderr(contains(sentence));
+        assert!(!out.exists(), "{options:?} left something behind");
+    }
+    let trained = ["--also", "gaussian", "--frequencies", "trained"];
+    train(&out, "1", &trained).assert().code(1).stderr(contains("beside a grid frequencies are frozen"));
 }
 
 #[test]

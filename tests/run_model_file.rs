@@ -8,7 +8,10 @@ use afterimage::run::model_file::{ModelFile, ModelFileError};
 use std::collections::BTreeMap;
 
 fn model_file(spec: EncodingSpec, activation: Activation, output: Activation) -> ModelFile {
-    let encoding = Encoding::new(spec, 5);
+    file_of(Encoding::new(spec, 5), activation, output)
+}
+
+fn file_of(encoding: Encoding, activation: Activation, output: Activation) -> ModelFile {
     let network = Mlp {
         input_width: encoding.output_width(),
         hidden_width: 7,
@@ -41,6 +44,16 @@ fn grid(interpolation: Interpolation) -> ModelFile {
     model_file(EncodingSpec::Grid(spec), Activation::Relu, Activation::Sigmoid)
 }
 
+/// The grid beside all others.
+fn composite() -> ModelFile {
+    let grid = grid(Interpolation::Linear).model.encoding;
+    let specs =
+        [EncodingSpec::None, EncodingSpec::Basic, EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 9 })];
+    let others = specs.map(|spec| Encoding::new(spec, 5));
+    let encoding = Encoding::side_by_side([grid].into_iter().chain(others).collect());
+    file_of(encoding, Activation::Relu, Activation::Sigmoid)
+}
+
 fn bytes_of(file: &ModelFile) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
@@ -71,6 +84,7 @@ fn every_kind_of_model_comes_back() {
         gaussian(),
         grid(Interpolation::Linear),
         grid(Interpolation::Smoothstep),
+        composite(),
         model_file(EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 9 }), sine, Activation::Sigmoid),
         model_file(EncodingSpec::PerAxis(PerAxis::TriangleWave { n_octaves: 4 }), sine, Activation::Sigmoid),
         model_file(EncodingSpec::Octaves { n_octaves: 3 }, sine, Activation::Sigmoid),
@@ -82,6 +96,35 @@ fn every_kind_of_model_comes_back() {
         assert_eq!(bytes_of(&file), bytes, "equal models give equal bytes");
         assert!(safetensors::SafeTensors::deserialize(&bytes).is_ok());
     }
+}
+
+#[test]
+fn encodings_that_cannot_stand_side_by_side_are_refused() {
+    let bytes = bytes_of(&composite());
+    let words = "grid position frequencies axes";
+    for (other, part) in [
+        ("grid position grid axes", "each may be there once"),
+        ("grid position sines axes", "words from position, frequencies, axes and grid are needed"),
+        ("", "words from position, frequencies, axes and grid are needed"),
+        ("grid position frequencies", "needed"),
+    ] {
+        let error = load_bytes(&with_header(&bytes, |h| h.replace(words, other))).unwrap_err().to_string();
+        assert!(error.contains(part), "{other}: {error}");
+    }
+}
+
+#[test]
+fn trained_frequencies_are_written_as_frozen_ones() {
+    let spec = EncodingSpec::Gaussian { n_frequencies: 4, sigma: 2.0 };
+    let trained = Encoding::new(spec, 5).with_trained_frequencies();
+    let parts = vec![Encoding::Identity, trained];
+    let file = file_of(Encoding::side_by_side(parts), Activation::Relu, Activation::Sigmoid);
+    let frozen = file.clone().frozen();
+    let Encoding::Composite(parts) = &frozen.model.encoding else { panic!("{:?}", frozen.model.encoding) };
+    let Encoding::Fourier { frequencies } = &parts[1] else { panic!("{parts:?}") };
+    assert_eq!(frequencies.as_flattened(), &file.params[..8]);
+    assert_eq!(frozen.params, file.params[8..]);
+    assert_eq!(load_bytes(&bytes_of(&frozen)).unwrap(), frozen);
 }
 
 #[test]

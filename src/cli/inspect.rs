@@ -59,7 +59,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
             Depth::F32 => "floats, linear light (HDR)",
         },
         coords: format!("{:?}", model.coords).to_lowercase(),
-        encoding: encoding(model),
+        encoding: encoding(&model.model.encoding),
         network: network(model),
         metadata: model.metadata.clone(),
         tensors: model.tensor_summaries(),
@@ -73,8 +73,10 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn encoding(model: &ModelFile) -> String {
-    match &model.model.encoding {
+/// In words.
+fn encoding(encoding: &Encoding) -> String {
+    match encoding {
+        Encoding::Composite(parts) => parts.iter().map(self::encoding).collect::<Vec<_>>().join(", beside "),
         Encoding::Identity => "the position itself".to_owned(),
         Encoding::Fourier { frequencies } | Encoding::TrainedFourier { initial: frequencies } => {
             let length = |b: &[f32; 2]| f64::from(b[0]).hypot(f64::from(b[1]));

@@ -216,7 +216,9 @@ impl Request {
         let kept = match base.encoding.kind {
             Some(kind) if kind == encoding.kind => base.encoding,
             // Settings of grids mean the same to both kinds, others only to their own.
-            _ if encoding.kind.is_grid() => EncodingConfig { sigma: None, features: None, ..base.encoding },
+            _ if encoding.kind.is_grid() => {
+                EncodingConfig { sigma: None, features: None, also: None, ..base.encoding }
+            }
             _ => EncodingConfig::default(),
         };
         let same_activation = encoding.activation.is_none_or(|kind| base.network.activation == Some(kind));

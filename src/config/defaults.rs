@@ -1,6 +1,6 @@
 //! Default settings, chosen by measurement (docs/DEFAULTS.md says how).
 
-use super::{BatchSize, CheckpointEvery, EncodingKind};
+use super::{BatchSize, CheckpointEvery};
 use crate::model::{Activation, Init, Interpolation, OptimizerKind};
 use std::num::{NonZeroU32, NonZeroU64};
 
@@ -22,8 +22,8 @@ pub(super) const CHECKPOINT_EVERY: CheckpointEvery =
 /// Samples a step where the picture has more.
 pub(super) const BATCH: u32 = 1 << 11;
 
-pub(super) fn batch(encoding: EncodingKind, n_samples: u32) -> BatchSize {
-    let batch = match encoding.is_grid() {
+pub(super) fn batch(has_grid: bool, n_samples: u32) -> BatchSize {
+    let batch = match has_grid {
         // Each step updates every entry of the tables, whatever its samples: 64 steps an epoch are
         // what is worth its price.
         true => (n_samples / 64).clamp(512, 1 << 14),
@@ -68,9 +68,9 @@ pub(super) fn log2_table(n_pixels: u64) -> u32 {
     (n_pixels.max(1).ilog2().saturating_sub(3)).clamp(8, 19)
 }
 
-pub(super) fn lr(optimizer: OptimizerKind, activation: Activation, encoding: EncodingKind) -> f64 {
+pub(super) fn lr(optimizer: OptimizerKind, activation: Activation, has_grid: bool) -> f64 {
     let adam = match activation {
-        Activation::Relu if encoding.is_grid() => 1e-2,
+        Activation::Relu if has_grid => 1e-2,
         Activation::Sine { .. } | Activation::Finer { .. } => 5e-4,
         Activation::Sigmoid => 2e-2,
         _ => 5e-3,
@@ -98,9 +98,10 @@ pub(super) fn init(activation: Activation) -> Init {
 
 /// Passes over the training pixels: about the same work for every picture above 512 x 512, and
 /// for small ones enough steps to converge.
-pub(super) fn epochs(encoding: EncodingKind, n_samples: u32) -> u64 {
-    let passes_at_512 = if encoding.is_grid() { 60 } else { 30 };
-    (passes_at_512 * 512 * 512 / u64::from(n_samples).max(1)).clamp(1, 400)
+pub(super) fn epochs(has_grid: bool, n_samples: u32) -> u64 {
+    let samples = if has_grid { 60 } else { 30 } * 512 * 512;
+    let n_samples = u64::from(n_samples).max(1);
+    ((samples + n_samples / 2) / n_samples).clamp(1, 400)
 }
 
 pub(super) fn activation() -> Activation {

@@ -39,6 +39,25 @@ impl EncodingKind {
     }
 }
 
+/// Encodings side by side, written `none,one-blob`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EncodingList(pub Vec<EncodingKind>);
+
+impl FromStr for EncodingList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let kind =
+            |name: &str| {
+                <EncodingKind as clap::ValueEnum>::from_str(name, false).map_err(|_| {
+            format!("`{name}` is no encoding; give some of those that --encoding has, such as none,one-blob")
+        })
+            };
+        text.split(',').map(kind).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// What becomes of the frequencies of Fourier features.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]

@@ -15,8 +15,8 @@ mod training;
 pub use crate::backend::BackendChoice;
 pub use crate::model::{ActivationKind, LossKind, OptimizerKind};
 pub use fields::{
-    BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, Frequencies, Keep, OutputKind, PictureSize,
-    Sigma,
+    BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList, Frequencies, Keep, OutputKind,
+    PictureSize, Sigma,
 };
 pub use preset::Preset;
 pub use resolve::ConfigError;

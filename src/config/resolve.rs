@@ -53,12 +53,12 @@ impl Config {
     /// # Errors
     /// Names the first setting that is out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let (_, lr) = self.training.optimizer(Activation::Relu, self.encoding_kind())?;
+        let (_, lr) = self.training.optimizer(Activation::Relu, self.has_grid())?;
         self.training.loss()?;
         self.training.schedule(lr, u64::MAX)?;
         self.training.refinements(lr)?;
         self.network_shape()?;
-        self.encoding_spec((1, 1))?;
+        self.encoding_specs((1, 1))?;
         self.activations(false)?;
         positive("snapshot-every", self.output.snapshot_every)?;
         positive("measure-every", self.output.measure_every)?;
@@ -90,12 +90,14 @@ impl Config {
         if self.sigma_is_open() {
             return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
         }
-        let spec = self.encoding_spec((picture.width, picture.height))?;
+        let specs = self.encoding_specs((picture.width, picture.height))?;
         let (activation, output_activation) = self.activations(picture.is_hdr())?;
         let (hidden_width, n_layers) = self.network_shape()?;
+        let parts = specs.iter().map(|spec| Encoding::new(*spec, seed));
+        let encoding = Encoding::side_by_side(parts.collect());
         let encoding = match self.encoding.frequencies.unwrap_or_default() {
-            Frequencies::Frozen => Encoding::new(spec, seed),
-            Frequencies::Trained => Encoding::new(spec, seed).with_trained_frequencies(),
+            Frequencies::Frozen => encoding,
+            Frequencies::Trained => encoding.with_trained_frequencies(),
         };
         let network = Mlp {
             input_width: encoding.output_width(),
@@ -105,9 +107,8 @@ impl Config {
             activation,
             output_activation,
         };
-        let (optimizer, lr) = self.training.optimizer(activation, self.encoding_kind())?;
-        let batch =
-            self.training.batch.unwrap_or_else(|| defaults::batch(self.encoding_kind(), samples.len()));
+        let (optimizer, lr) = self.training.optimizer(activation, self.has_grid())?;
+        let batch = self.training.batch.unwrap_or_else(|| defaults::batch(self.has_grid(), samples.len()));
         let resolved = Resolved {
             config: Self::default(),
             model: Model { encoding, network },
@@ -120,10 +121,7 @@ impl Config {
                 BatchSize::Full => samples.len(),
                 BatchSize::Samples(n) => n.get().min(samples.len()),
             },
-            epochs: self
-                .training
-                .epochs
-                .unwrap_or_else(|| defaults::epochs(self.encoding_kind(), samples.len())),
+            epochs: self.training.epochs.unwrap_or_else(|| defaults::epochs(self.has_grid(), samples.len())),
             loss: self.training.loss()?,
             options: self.options(picture, lr)?,
             optimizer,
@@ -136,7 +134,7 @@ impl Config {
         };
         let n_steps = resolved.epochs.saturating_mul(resolved.steps_per_epoch().into());
         let resolved = Resolved { schedule: self.training.schedule(lr, n_steps)?, ..resolved };
-        Ok(Resolved { config: self.filled(&resolved, spec, batch), ..resolved })
+        Ok(Resolved { config: self.filled(&resolved, &specs, batch), ..resolved })
     }
 
     /// Settings that are given and mean nothing beside the others, and why.
@@ -144,7 +142,7 @@ impl Config {
         let encoding = self.encoding_without_effect().into_iter().filter(|(given, ..)| *given);
         let encoding = encoding.map(|(_, setting, why)| (setting, why.to_owned()));
         let trained = self.encoding.frequencies == Some(Frequencies::Trained);
-        let without_weights = match self.encoding_kind().is_grid() || trained {
+        let without_weights = match self.has_grid() || trained {
             true => Vec::new(),
             false => self.training.encoding_without_weights(),
         };
@@ -167,7 +165,7 @@ impl Config {
 
     /// Whether sigma is still to be chosen before this can be resolved.
     pub fn sigma_is_open(&self) -> bool {
-        self.encoding.sigma == Some(Sigma::Auto) && self.encoding_kind() == EncodingKind::Gaussian
+        self.encoding.sigma == Some(Sigma::Auto) && self.encoding_kinds().contains(&EncodingKind::Gaussian)
     }
 
     fn keep(&self) -> Result<Keep, ConfigError> {
@@ -201,8 +199,7 @@ impl Config {
 
     /// Hidden width and number of linear layers.
     fn network_shape(&self) -> Result<(usize, usize), ConfigError> {
-        let grid = self.encoding_kind().is_grid();
-        let (hidden, layers) = match grid {
+        let (hidden, layers) = match self.has_grid() {
             true => (defaults::GRID_HIDDEN, defaults::GRID_LAYERS),
             false => (defaults::HIDDEN, defaults::LAYERS),
         };
@@ -238,14 +235,15 @@ impl Config {
     }
 
     /// This configuration with every setting that has a meaning for `resolved` written out.
-    fn filled(&self, resolved: &Resolved, spec: EncodingSpec, batch: BatchSize) -> Self {
+    fn filled(&self, resolved: &Resolved, specs: &[EncodingSpec], batch: BatchSize) -> Self {
         let mut config = self.clone();
         config.picture.size.get_or_insert(PictureSize::Native);
         config.picture.holdout = Some(resolved.samples.holdout);
         config.picture.coords = Some(resolved.coords);
-        let trained = matches!(resolved.model.encoding, Encoding::TrainedFourier { .. });
+        let part = resolved.model.encoding.trained_part();
+        let trained = matches!(part, Some((Encoding::TrainedFourier { .. }, _)));
         let frequencies = trained.then_some(Frequencies::Trained);
-        config.encoding = EncodingConfig { frequencies, ..encoding::filled(spec) };
+        config.encoding = EncodingConfig { frequencies, ..encoding::filled(specs) };
         let network = &resolved.model.network;
         config.network.hidden = Some(network.hidden_width);
         config.network.layers = Some(network.n_layers);

@@ -2,8 +2,8 @@
 //! `--help`. A new setting needs a field here and a use in `resolve.rs`.
 
 use super::{
-    ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, Frequencies,
-    Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
+    ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList,
+    Frequencies, Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
 };
 use crate::model::{Coords, Holdout, Init, Interpolation, ScheduleKind};
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,10 @@ section! {
         /// an activation other than relu]
         #[arg(id = "encoding", long, value_name = "ENCODING")]
         pub kind: EncodingKind,
+        /// Encodings whose features stand beside these: one each of none, the frequencies, the bins or waves of
+        /// each axis, and the grids
+        #[arg(long, value_name = "E,E,..")]
+        pub also: EncodingList,
         /// Standard deviation of the Gaussian frequencies, in cycles per longer side, or `auto` to choose
         /// it on held-out pixels; for positional, log2 of the highest frequency plus one [default: 15 at
         /// 64 to 512 pixels; positional 6]

@@ -2,8 +2,8 @@
 //! and sources have them (version 2.0).
 
 use super::{
-    ActivationKind, Config, EncodingConfig, EncodingKind, LossKind, NetworkConfig, OptimizerKind, OutputKind,
-    TrainingConfig,
+    ActivationKind, Config, EncodingConfig, EncodingKind, EncodingList, LossKind, NetworkConfig,
+    OptimizerKind, OutputKind, TrainingConfig,
 };
 use crate::model::{Init, Interpolation, ScheduleKind};
 use serde_json::{Map, Value};
@@ -274,6 +274,7 @@ fn encoding(section: &Section, config: &mut EncodingConfig) -> Result<(), String
     if section.count("n_dims_to_encode", 2)? != 2 {
         return Err("encoding.n_dims_to_encode: this program encodes x and y together".to_owned());
     }
+    section.get("dims_to_encode_begin");
     let frequencies = || Ok::<_, String>(Some(section.count("n_frequencies", 12)? as usize));
     match name.as_str() {
         "hashgrid" => grid(section, config, "Hash")?,
@@ -292,16 +293,9 @@ fn encoding(section: &Section, config: &mut EncodingConfig) -> Result<(), String
             section.must_be("offset", 0.0)?;
         }
         "composite" => {
-            let parts = section.value("nested", &[] as &[Value], as_slice, "a list of encodings")?;
-            let [part] = parts else {
-                return Err(format!(
-                    "encoding.nested has {} encodings: this program has one at a time",
-                    parts.len()
-                ));
-            };
-            let empty = Map::new();
+            section.get("nested");
             section.finish();
-            return encoding(&Section::new("encoding", Some(part), &empty)?, config);
+            return composite(section, config);
         }
         _ => {
             let supported = "Grid, HashGrid, DenseGrid, Frequency, TriangleWave, OneBlob and Identity";
@@ -309,6 +303,34 @@ fn encoding(section: &Section, config: &mut EncodingConfig) -> Result<(), String
         }
     }
     section.finish();
+    Ok(())
+}
+
+/// Encodings of the same two dimensions, side by side.
+fn composite(section: &Section, config: &mut EncodingConfig) -> Result<(), String> {
+    let parts = section.value("nested", &[] as &[Value], as_slice, "a list of encodings")?;
+    if parts.is_empty() {
+        return Err("encoding.nested has no encodings: give at least one".to_owned());
+    }
+    let empty = Map::new();
+    let mut also = Vec::new();
+    for (i, part) in parts.iter().enumerate() {
+        let inner = Section::new("encoding", Some(part), &empty)?;
+        // Without it, a part has the dimensions after those of the part before.
+        if i > 0 && inner.count("dims_to_encode_begin", u32::MAX)? != 0 {
+            return Err(
+                "encoding.nested: a position has two dimensions, so each encoding but the first needs \
+                        \"dims_to_encode_begin\": 0"
+                    .to_owned(),
+            );
+        }
+        let mut own = EncodingConfig::default();
+        encoding(&inner, &mut own)?;
+        also.extend(own.kind);
+        *config = std::mem::take(config).or(own);
+    }
+    also.remove(0);
+    config.also = (!also.is_empty()).then_some(EncodingList(also));
     Ok(())
 }
 
@@ -445,6 +467,18 @@ mod tests {
     }
 
     #[test]
+    fn composites_encode_the_position_several_times() {
+        let text = r#"{"encoding": {"otype": "Composite", "nested": [
+            {"otype": "HashGrid", "n_levels": 8, "n_dims_to_encode": 2},
+            {"otype": "Identity", "dims_to_encode_begin": 0}]}}"#;
+        let encoding = Config::parse_tiny_cuda_nn(text).unwrap().encoding;
+        assert_eq!((encoding.kind, encoding.levels), (Some(EncodingKind::HashGrid), Some(8)));
+        assert_eq!(encoding.also, Some(EncodingList(vec![EncodingKind::None])));
+        let error = Config::parse_tiny_cuda_nn(&text.replace("dims_to_encode_begin", "x")).unwrap_err();
+        assert!(error.contains("needs \"dims_to_encode_begin\": 0"), "{error}");
+    }
+
+    #[test]
     fn wrappers_are_settings_of_the_run() {
         let text = r#"{"optimizer": {"otype": "Ema", "decay": 0.95, "nested": {
             "otype": "ExponentialDecay", "decay_start": 20000, "decay_interval": 10000, "decay_base": 0.33,
@@ -475,7 +509,7 @@ mod tests {
             (r#"{"encoding": {"otype": "Grid", "interpolation": "Nearest"}}"#, "encoding `Nearest`"),
             (r#"{"encoding": {"otype": "Grid", "n_levels": -1}}"#, "encoding.n_levels is -1"),
             (r#"{"encoding": {"otype": "Identity", "scale": 2.0}}"#, "encoding.scale is 2"),
-            (r#"{"encoding": {"otype": "Composite", "nested": []}}"#, "encoding.nested has 0 encodings"),
+            (r#"{"encoding": {"otype": "Composite", "nested": []}}"#, "encoding.nested has no encodings"),
             (r#"{"network": {"otype": "CutlassResNet"}}"#, "network `CutlassResNet`"),
             (r#"{"network": {"activation": "Squareplus"}}"#, "network `Squareplus`"),
         ] {

@@ -1,7 +1,7 @@
 //! The `[training]` section: loss, update rule and their parameters.
 
 use super::resolve::bad;
-use super::{ConfigError, EncodingKind, TrainingConfig, defaults};
+use super::{ConfigError, TrainingConfig, defaults};
 use crate::model::{Activation, Loss, LossKind, Optimizer, OptimizerKind, Schedule, ScheduleKind};
 
 /// Learning rates and decays beyond this cannot be meant.
@@ -82,10 +82,10 @@ impl TrainingConfig {
     pub(super) fn optimizer(
         &self,
         activation: Activation,
-        encoding: EncodingKind,
+        has_grid: bool,
     ) -> Result<(Optimizer, f64), ConfigError> {
         let kind = self.kind();
-        let lr = self.lr.unwrap_or_else(|| defaults::lr(kind, activation, encoding));
+        let lr = self.lr.unwrap_or_else(|| defaults::lr(kind, activation, has_grid));
         if !(lr > 0.0 && lr <= MAX_RATE) {
             return Err(bad(
                 "lr",

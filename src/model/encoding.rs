@@ -8,6 +8,7 @@
 //! see [`HashGrid`].
 
 pub mod grid;
+pub mod parts;
 pub mod per_axis;
 
 pub use grid::{GridLevel, GridSpec, HashGrid, Interpolation};
@@ -72,6 +73,8 @@ pub enum Encoding {
     PerAxis(PerAxis),
     /// features = those of each level, shape (batch, L F), interpolated between trained vertices.
     Grid(HashGrid),
+    /// features = those of each, side by side: see [`Encoding::side_by_side`].
+    Composite(Vec<Self>),
 }
 
 impl Encoding {
@@ -119,6 +122,9 @@ impl Encoding {
     pub fn with_trained_frequencies(self) -> Self {
         match self {
             Self::Fourier { frequencies } => Self::TrainedFourier { initial: frequencies },
+            Self::Composite(parts) => {
+                Self::Composite(parts.into_iter().map(Self::with_trained_frequencies).collect())
+            }
             other => other,
         }
     }
@@ -130,6 +136,7 @@ impl Encoding {
             Self::Fourier { frequencies: b } | Self::TrainedFourier { initial: b } => 2 * b.len(),
             Self::PerAxis(per_axis) => per_axis.output_width(),
             Self::Grid(grid) => grid.output_width(),
+            Self::Composite(parts) => parts.iter().map(Self::output_width).sum(),
         }
     }
 
@@ -147,6 +154,7 @@ impl Encoding {
             }
             // Their features have no frequency: none fades.
             Self::PerAxis(_) | Self::Grid(_) => vec![1.0; self.output_width()],
+            Self::Composite(parts) => parts.iter().flat_map(|part| part.gains(filter, footprint)).collect(),
         }
     }
 
@@ -156,6 +164,7 @@ impl Encoding {
             Self::Identity | Self::Fourier { .. } | Self::PerAxis(_) => 0,
             Self::TrainedFourier { initial } => 2 * initial.len(),
             Self::Grid(grid) => grid.n_params(),
+            Self::Composite(parts) => parts.iter().map(Self::n_params).sum(),
         }
     }
 
@@ -166,6 +175,11 @@ impl Encoding {
             Self::Identity | Self::Fourier { .. } | Self::PerAxis(_) => {}
             Self::TrainedFourier { initial } => params.copy_from_slice(initial.as_flattened()),
             Self::Grid(grid) => grid.draw(seed, params),
+            Self::Composite(_) => {
+                if let Some((part, _)) = self.trained_part() {
+                    part.draw_params(seed, params);
+                }
+            }
         }
     }
 }

@@ -17,6 +17,7 @@
 //! | `width`, `height` | size of the picture it was trained on, in pixels |
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
 
+mod encoding;
 mod grid;
 mod per_axis;
 mod read;
@@ -91,6 +92,7 @@ const OWN_KEYS: [&str; 7] =
 fn is_own(key: &str) -> bool {
     let parameter = key.strip_prefix("output_").unwrap_or(key);
     OWN_KEYS.contains(&key)
+        || key == encoding::KEY
         || grid::KEYS.contains(&key)
         || per_axis::KEYS.contains(&key)
         || Activation::ALL.iter().any(|a| a.param(parameter).is_some())
@@ -147,28 +149,26 @@ impl ModelFile {
 
     /// With trained frequencies as frozen ones: what has been trained is only a network now.
     pub fn frozen(mut self) -> Self {
-        if let Encoding::TrainedFourier { .. } = self.model.encoding {
-            let network = self.params.split_off(self.model.encoding.n_params());
-            let frequencies = std::mem::replace(&mut self.params, network);
-            self.model.encoding = Encoding::Fourier { frequencies: frequencies.as_chunks().0.to_vec() };
-        }
+        let Some((Encoding::TrainedFourier { .. }, _)) = self.model.encoding.trained_part() else {
+            return self;
+        };
+        let network = self.params.split_off(self.model.encoding.n_params());
+        let trained = std::mem::replace(&mut self.params, network);
+        let frozen = |part: &Encoding| match part {
+            Encoding::TrainedFourier { .. } => {
+                Encoding::Fourier { frequencies: trained.as_chunks().0.to_vec() }
+            }
+            other => other.clone(),
+        };
+        self.model.encoding =
+            Encoding::side_by_side(self.model.encoding.parts().iter().map(frozen).collect());
         self
     }
 
     fn tensors(&self) -> Vec<Tensor<'_>> {
         let layout = self.model.layout();
         assert_eq!(self.params.len(), layout.n_params(), "parameters of the model");
-        let mut tensors = Vec::new();
-        if let Encoding::Fourier { frequencies } = &self.model.encoding {
-            tensors.push(Tensor {
-                name: "encoding.frequencies".to_owned(),
-                shape: vec![frequencies.len(), 2],
-                values: frequencies.as_flattened(),
-            });
-        }
-        if let Encoding::Grid(hash_grid) = &self.model.encoding {
-            tensors.extend(grid::tensors(hash_grid, &self.params[layout.encoding.clone()]));
-        }
+        let mut tensors = encoding::tensors(&self.model.encoding, &self.params[layout.encoding.clone()]);
         for (n, layer) in layout.layers.iter().enumerate() {
             tensors.push(Tensor {
                 name: format!("layers.{n}.weight"),
@@ -196,16 +196,11 @@ impl ModelFile {
                 set(&format!("{prefix}{name}"), value.to_string());
             }
         }
-        if let Encoding::Grid(hash_grid) = &self.model.encoding {
-            grid::metadata(hash_grid).into_iter().for_each(|(key, value)| drop(set(key, value)));
-        }
-        if let Encoding::PerAxis(encoding) = &self.model.encoding {
-            per_axis::metadata(*encoding).into_iter().for_each(|(key, value)| drop(set(key, value)));
-        }
         set("coords", name_of(&COORDS, &self.coords).to_owned());
         set("width", self.width.to_string());
         set("height", self.height.to_string());
         set("depth", name_of(&DEPTHS, &self.depth).to_owned());
+        encoding::metadata(&self.model.encoding, &mut all);
         all
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct Setup {
     pub(crate) bits: u32,
     pub(crate) holdout: Holdout,
     pub(crate) encoding: EncodingSpec,
+    pub(crate) beside: Vec<EncodingSpec>,
     pub(crate) trained_frequencies: bool,
     pub(crate) hidden_width: usize,
     pub(crate) n_layers: usize,
@@ -42,6 +43,7 @@ impl Setup {
             bits: 8,
             holdout: Holdout::None,
             encoding: EncodingSpec::Gaussian { n_frequencies: 33, sigma: 5.0 },
+            beside: Vec::new(),
             trained_frequencies: false,
             hidden_width: 67,
             n_layers: 4,
@@ -56,7 +58,8 @@ impl Setup {
     }
 
     pub(crate) fn job(&self) -> Job {
-        let encoding = Encoding::new(self.encoding, 1);
+        let specs = [&self.encoding].into_iter().chain(&self.beside);
+        let encoding = Encoding::side_by_side(specs.map(|spec| Encoding::new(*spec, 1)).collect());
         let encoding = match self.trained_frequencies {
             true => encoding.with_trained_frequencies(),
             false => encoding,

@@ -2,6 +2,7 @@
 
 use super::grid;
 use super::simd::vectorised;
+use crate::model::encoding::parts::copy_columns;
 use crate::model::{Encoding, Real};
 
 fn fourier<B: Copy, T: Real>(b: &[B], read: impl Fn(B) -> [T; 2], coords: &[T], features: &mut [T]) {
@@ -67,5 +68,15 @@ pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features
         ),
         Encoding::Fourier { frequencies } => fourier(frequencies, |b| b.map(T::from_f32), coords, features),
         Encoding::TrainedFourier { .. } => fourier(params.as_chunks().0, |b| b, coords, features),
+        Encoding::Composite(_) => {
+            let (n_rows, width) = (coords.len() / 2, encoding.output_width());
+            for (part, columns) in encoding.placed() {
+                let mut own = vec![T::zero(); n_rows * columns.len()];
+                // Only one part has weights.
+                encode(part, params, coords, &mut own);
+                let from = (own.as_slice(), columns.len(), 0..columns.len());
+                copy_columns(from, (features, width, columns.start));
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@
 use super::encode::fourier_backward;
 use super::network::{ChunkGradients, EncodingRows};
 use super::{CHUNK_SIZE, grid};
+use crate::model::encoding::parts::copy_columns;
 use crate::model::{Encoding, Model, Real};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -120,11 +121,34 @@ pub(super) fn encoding_gradients<T: Real>(
     }
     let lanes: Vec<_> = lanes.iter().map(|lane| lane.lock().expect("a worker thread panicked")).collect();
     let rows: Vec<_> = lanes.iter().map(|lane| lane.rows()).collect();
+    let Encoding::Composite(_) = encoding else {
+        return gradients_of_rows(encoding, params, &rows, pool, grads);
+    };
+    let Some((part, columns)) = encoding.trained_part() else { return };
+    let own = rows.iter().map(|(coords, dl_dfeatures)| {
+        let mut own = vec![T::zero(); coords.len() / 2 * columns.len()];
+        let from = (*dl_dfeatures, encoding.output_width(), columns.clone());
+        copy_columns(from, (&mut own, columns.len(), 0));
+        own
+    });
+    let own: Vec<Vec<T>> = own.collect();
+    let rows: Vec<_> = rows.iter().zip(&own).map(|((coords, _), own)| (*coords, own.as_slice())).collect();
+    gradients_of_rows(part, params, &rows, pool, grads);
+}
+
+/// The same of one encoding and its own columns: `rows` are coords (n, 2) and dl_dfeatures (n, width).
+fn gradients_of_rows<T: Real>(
+    encoding: &Encoding,
+    params: &[T],
+    rows: &[(&[T], &[T])],
+    pool: Option<&rayon::ThreadPool>,
+    grads: &mut [T],
+) {
     match encoding {
         Encoding::Grid(grid) => {
             let levels = (0..grid.levels.len()).map(|level| grid.params_of(level).len());
             in_parts(grads, levels.collect(), pool, |level, grads| {
-                for (coords, dl_dfeatures) in &rows {
+                for (coords, dl_dfeatures) in rows {
                     grid::backward_level(grid, level, coords, dl_dfeatures, grads);
                 }
             });
@@ -133,12 +157,12 @@ pub(super) fn encoding_gradients<T: Real>(
             let blocks = initial.chunks(FREQUENCY_BLOCK).map(|block| 2 * block.len());
             in_parts(grads, blocks.collect(), pool, |block, grads| {
                 let grads = grads.as_chunks_mut().0;
-                for (coords, dl_dfeatures) in &rows {
+                for (coords, dl_dfeatures) in rows {
                     fourier_backward(params, block * FREQUENCY_BLOCK, coords, dl_dfeatures, grads);
                 }
             });
         }
-        Encoding::Identity | Encoding::Fourier { .. } | Encoding::PerAxis(_) => {
+        Encoding::Identity | Encoding::Fourier { .. } | Encoding::PerAxis(_) | Encoding::Composite(_) => {
             unreachable!("an encoding without weights has no gradients")
         }
     }

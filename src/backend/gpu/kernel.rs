@@ -147,6 +147,7 @@ pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::RASTER,
     &ops::encode::IDENTITY,
     &ops::encode::FOURIER,
+    &ops::columns::COPY,
     &ops::fourier::GRADIENTS,
     &ops::per_axis::ONE_BLOB,
     &ops::per_axis::TRIANGLE_WAVE,

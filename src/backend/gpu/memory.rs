@@ -54,8 +54,10 @@ impl Budget {
 /// Buffers of the forward pass.
 #[derive(Clone, Debug)]
 pub struct ForwardBuffers {
-    /// What the encoding needs beside its weights: B (m, 2), or the levels of a grid.
-    pub constants: Option<BufferId>,
+    /// What each part of the encoding needs beside its weights: B (m, 2), or the levels of a grid.
+    pub constants: Vec<Option<BufferId>>,
+    /// (rows, widest part), where several encodings stand side by side.
+    pub part: Option<BufferId>,
     /// (rows, 2)
     pub coords: BufferId,
     /// (rows, input width)
@@ -130,7 +132,7 @@ impl Layout {
     pub fn training(job: &Job, budget: Budget) -> Result<(Self, TrainingBuffers), BackendError> {
         let words_per_part = check_picture(job, budget)?;
         let n_encoding = job.model.encoding.n_params();
-        let has_grid = matches!(job.model.encoding, Encoding::Grid(_));
+        let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
         check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
         let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize)?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
@@ -191,7 +193,8 @@ impl Layout {
         let mut layout = Self {
             buffers: Vec::new(),
             forward: ForwardBuffers {
-                constants: None,
+                constants: Vec::new(),
+                part: None,
                 coords: id,
                 features: id,
                 z: Vec::new(),
@@ -203,11 +206,17 @@ impl Layout {
             tile,
             budget,
         };
-        let constants = encode::constants(&model.encoding)
-            .map(|constants| layout.add(constants.name, &constants.shape, Role::Constant));
+        let parts = model.encoding.parts();
+        let constants = parts.iter().map(encode::constants).map(|constants| {
+            constants.map(|constants| layout.add(constants.name, &constants.shape, Role::Constant))
+        });
+        let constants = constants.collect();
+        let widest = parts.iter().map(Encoding::output_width).max().unwrap_or(0);
+        let part = (parts.len() > 1).then(|| layout.add("part", &[rows, widest], Role::Scratch));
         let params = layout.add("params", &[model.layout().n_params()], Role::State);
         layout.forward = ForwardBuffers {
             constants,
+            part,
             coords: layout.add("coords", &[rows, 2], Role::Scratch),
             features: layout.add("features", &[rows, model.network.input_width], Role::Scratch),
             z: (0..model.network.n_layers)
@@ -245,7 +254,10 @@ fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
     let widths = || [2, network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
     let widest = widths().max().unwrap_or(1) as u64;
     // Positions, features and every layer, targets and colours.
-    let row_bytes = 4 * (widths().sum::<usize>() + 2 * network.output_width) as u64;
+    // A part of a composite encoding has a copy of its features.
+    let parts = model.encoding.parts();
+    let part = if parts.len() > 1 { parts.iter().map(Encoding::output_width).max().unwrap_or(0) } else { 0 };
+    let row_bytes = 4 * (widths().sum::<usize>() + 2 * network.output_width + part) as u64;
     let largest_product = network.layers().map(|l| 2.0 * (l.input_width * l.output_width) as f64);
     let by_time = MAX_DISPATCH_FLOP / largest_product.fold(1.0, f64::max);
     let by_size = (budget.max_binding_bytes / (4 * widest)).min(budget.batch_bytes / row_bytes);

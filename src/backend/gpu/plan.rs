@@ -8,7 +8,7 @@ use super::memory::{ForwardBuffers, Layout, TrainingBuffers};
 use super::ops::encode::EncodeBuffers;
 use super::ops::loss::{LossBuffers, Part};
 use super::ops::sample::SampleBuffers;
-use super::ops::{dense, encode, fourier, grid, loss, optimizer, predict, refine, sample};
+use super::ops::{columns, dense, encode, fourier, grid, loss, optimizer, predict, refine, sample};
 use crate::backend::Job;
 use crate::model::{Encoding, Model};
 use bytemuck::Pod;
@@ -141,7 +141,9 @@ pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples:
     let n_params = job.model.layout().n_params();
     let (params, max_groups, refinements) =
         (layout.forward.params, layout.budget.max_groups, &job.options.refinements);
-    if let (Encoding::Grid(hash_grid), Some(sums)) = (&job.model.encoding, b.grid_sums) {
+    if let (Some((Encoding::Grid(hash_grid), _)), Some(sums)) =
+        (job.model.encoding.trained_part(), b.grid_sums)
+    {
         plan.dispatches.push(grid::gradients(hash_grid, [sums, b.grads], max_groups));
     }
     if let (Some(clip_norm), Some(squares)) = (refinements.clip_norm, b.squares) {
@@ -217,18 +219,23 @@ fn record_encoding_backward(
     accumulate: bool,
     plan: &mut Plan,
 ) {
-    if job.model.encoding.n_params() == 0 {
-        return;
-    }
+    let encoding = &job.model.encoding;
+    let Some((trained, columns)) = encoding.trained_part() else { return };
     let (n, max_groups) = (first.n_samples, first.max_groups);
     plan.dispatches.push(first.backward_input(f.params, f.z[0], f.features));
-    match (&job.model.encoding, f.constants, b.grid_sums) {
+    let dl_dfeatures = f.part.unwrap_or(f.features);
+    if let Some(part) = f.part {
+        let copy = columns::Copy::into_part(n, &columns, encoding.output_width());
+        plan.dispatches.push(columns::copy(copy, [f.features, part], max_groups));
+    }
+    let constants = encoding.parts().iter().zip(&f.constants).find(|(part, _)| *part == trained);
+    match (trained, constants.and_then(|(_, id)| *id), b.grid_sums) {
         (Encoding::Grid(hash_grid), Some(levels), Some(sums)) => {
-            let buffers = [levels, f.coords, f.features, sums];
+            let buffers = [levels, f.coords, dl_dfeatures, sums];
             plan.dispatches.push(grid::backward(hash_grid, n, buffers, max_groups));
         }
         (Encoding::TrainedFourier { initial }, ..) => {
-            let buffers = [f.params, f.coords, f.features, b.partials];
+            let buffers = [f.params, f.coords, dl_dfeatures, b.partials];
             plan.dispatches.push(fourier::gradients(initial.len(), n, buffers, max_groups));
             let (slices, range) = (fourier::slices(n, max_groups), job.model.layout().encoding);
             plan.dispatches.push(dense::reduce(slices, range, accumulate, [b.partials, b.grads], max_groups));
@@ -238,9 +245,14 @@ fn record_encoding_backward(
 }
 
 fn record_forward(model: &Model, f: &ForwardBuffers, n: usize, max_groups: u32, plan: &mut Plan) {
-    let encoding =
-        EncodeBuffers { constants: f.constants, params: f.params, coords: f.coords, features: f.features };
-    plan.dispatches.push(encode::encode(&model.encoding, n, encoding, max_groups));
+    let encoding = EncodeBuffers {
+        constants: f.constants.clone(),
+        params: f.params,
+        coords: f.coords,
+        part: f.part,
+        features: f.features,
+    };
+    plan.dispatches.extend(encode::encode(&model.encoding, n, &encoding, max_groups));
     let mut x = f.features;
     for (index, range) in model.layout().layers.iter().enumerate() {
         let activation_before = model.network.activation_before(index);

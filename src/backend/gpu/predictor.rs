@@ -92,10 +92,12 @@ impl Tiles {
 
 /// Copies what the encoding needs beside its weights to the device.
 pub(super) fn write_constants(session: &Session, model: &Model, layout: &Layout) -> Result<(), BackendError> {
-    match (constants(&model.encoding), layout.forward.constants) {
-        (Some(constants), Some(id)) => write_words(&session.gpu, session.buffer(id), 0, &constants.words),
-        _ => Ok(()),
+    for (part, id) in model.encoding.parts().iter().zip(&layout.forward.constants) {
+        if let (Some(constants), Some(id)) = (constants(part), id) {
+            write_words(&session.gpu, session.buffer(*id), 0, &constants.words)?;
+        }
     }
+    Ok(())
 }
 
 /// Renders a trained model: no picture, no training state.

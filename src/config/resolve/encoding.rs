@@ -1,10 +1,13 @@
 //! The encoding's settings: defaults and checks.
 
 use super::{ConfigError, MAX_WIDTH, bad};
-use crate::config::{ActivationKind, Config, EncodingConfig, EncodingKind, Sigma, defaults};
+use crate::config::{
+    ActivationKind, Config, EncodingConfig, EncodingKind, EncodingList, Frequencies, Sigma, defaults,
+};
 use crate::model::encoding::grid::{FEATURES_PER_LEVEL, MAX_RESOLUTION};
 use crate::model::encoding::per_axis::{MAX_BINS, MAX_OCTAVES};
 use crate::model::{EncodingSpec, GridSpec, HashGrid, Holdout, PerAxis};
+use clap::ValueEnum;
 
 /// Levels beyond this have no use: 32 doublings leave any picture behind.
 const MAX_LEVELS: usize = 32;
@@ -33,12 +36,38 @@ impl Config {
         frequencies || bends || held_out
     }
 
-    /// The encoding for a picture of (width, height).
-    pub(super) fn encoding_spec(&self, size: (u32, u32)) -> Result<EncodingSpec, ConfigError> {
-        match self.encoding_kind() {
+    /// The encoding, and those beside it.
+    pub(super) fn encoding_kinds(&self) -> Vec<EncodingKind> {
+        let also = self.encoding.also.iter().flat_map(|also| also.0.iter().copied());
+        std::iter::once(self.encoding_kind()).chain(also).collect()
+    }
+
+    /// The encodings for a picture of (width, height), which stand side by side.
+    pub(super) fn encoding_specs(&self, size: (u32, u32)) -> Result<Vec<EncodingSpec>, ConfigError> {
+        let kinds = self.encoding_kinds();
+        for (i, kind) in kinds.iter().enumerate() {
+            let Some(other) = kinds[..i].iter().find(|other| family(**other) == family(*kind)) else {
+                continue;
+            };
+            return Err(bad(
+                "also",
+                name_of(*kind),
+                format!("{} is of the same family, of which there is one at most", name_of(*other)),
+            ));
+        }
+        let trained = self.encoding.frequencies == Some(Frequencies::Trained);
+        if trained && kinds.iter().any(|k| k.is_grid()) && kinds.iter().any(|k| family(*k) == FREQUENCIES) {
+            let allowed = "beside a grid frequencies are frozen; leave --frequencies out";
+            return Err(bad("frequencies", "trained", allowed));
+        }
+        kinds.into_iter().map(|kind| self.encoding_spec(kind, size)).collect()
+    }
+
+    fn encoding_spec(&self, kind: EncodingKind, size: (u32, u32)) -> Result<EncodingSpec, ConfigError> {
+        match kind {
             EncodingKind::None => Ok(EncodingSpec::None),
             EncodingKind::Basic => Ok(EncodingSpec::Basic),
-            EncodingKind::Positional | EncodingKind::Gaussian => self.fourier_spec(size.0.max(size.1)),
+            EncodingKind::Positional | EncodingKind::Gaussian => self.fourier_spec(kind, size.0.max(size.1)),
             EncodingKind::Octaves => {
                 let n_octaves = self.n_octaves(size)?;
                 Ok(EncodingSpec::Octaves { n_octaves })
@@ -54,7 +83,9 @@ impl Config {
                     false => Err(bad("bins", n_bins, format!("give 1 to {MAX_BINS} bins"))),
                 }
             }
-            EncodingKind::HashGrid | EncodingKind::DenseGrid => self.grid_spec(size).map(EncodingSpec::Grid),
+            EncodingKind::HashGrid | EncodingKind::DenseGrid => {
+                self.grid_spec(kind, size).map(EncodingSpec::Grid)
+            }
         }
     }
 
@@ -66,8 +97,8 @@ impl Config {
         }
     }
 
-    fn fourier_spec(&self, longer_side: u32) -> Result<EncodingSpec, ConfigError> {
-        let positional = self.encoding_kind() == EncodingKind::Positional;
+    fn fourier_spec(&self, kind: EncodingKind, longer_side: u32) -> Result<EncodingSpec, ConfigError> {
+        let positional = kind == EncodingKind::Positional;
         let n_frequencies = self.encoding.features.unwrap_or(defaults::FEATURES);
         if !(1..=MAX_WIDTH / 2).contains(&n_frequencies) {
             let allowed = format!("give 1 to {} frequencies", MAX_WIDTH / 2);
@@ -94,7 +125,7 @@ impl Config {
         }
     }
 
-    fn grid_spec(&self, (width, height): (u32, u32)) -> Result<GridSpec, ConfigError> {
+    fn grid_spec(&self, kind: EncodingKind, (width, height): (u32, u32)) -> Result<GridSpec, ConfigError> {
         let given = &self.encoding;
         let longer_side = width.max(height);
         let n_levels = given.levels.unwrap_or(defaults::GRID_LEVELS);
@@ -134,7 +165,7 @@ impl Config {
         let spec = GridSpec {
             n_levels,
             features_per_level,
-            log2_table: (self.encoding_kind() == EncodingKind::HashGrid).then_some(log2_table),
+            log2_table: (kind == EncodingKind::HashGrid).then_some(log2_table),
             base_resolution,
             growth,
             interpolation: given.interpolation.unwrap_or(defaults::GRID_INTERPOLATION),
@@ -150,13 +181,19 @@ impl Config {
         Ok(spec)
     }
 
+    /// Whether one of the encodings is a grid.
+    pub(super) fn has_grid(&self) -> bool {
+        self.encoding_kinds().into_iter().any(EncodingKind::is_grid)
+    }
+
     /// Settings of the encoding: whether one is given and means nothing, its name, and why.
     pub(super) fn encoding_without_effect(&self) -> [(bool, &'static str, &'static str); 11] {
-        let (given, kind) = (&self.encoding, self.encoding_kind());
-        let fourier = matches!(kind, EncodingKind::Positional | EncodingKind::Gaussian);
-        let grid = kind.is_grid();
-        let hashed = kind == EncodingKind::HashGrid;
-        let octaves = matches!(kind, EncodingKind::Octaves | EncodingKind::TriangleWave);
+        let (given, kinds) = (&self.encoding, self.encoding_kinds());
+        let any = |of: &[EncodingKind]| kinds.iter().any(|kind| of.contains(kind));
+        let fourier = any(&[EncodingKind::Positional, EncodingKind::Gaussian]);
+        let grid = self.has_grid();
+        let hashed = any(&[EncodingKind::HashGrid]);
+        let octaves = any(&[EncodingKind::Octaves, EncodingKind::TriangleWave]);
         let only_fourier = "with this encoding: only positional and gaussian have it";
         let only_grids = "with this encoding: only hash-grid and dense-grid have it";
         [
@@ -164,7 +201,7 @@ impl Config {
             (given.sigma.is_some() && !fourier, "sigma", only_fourier),
             (
                 given.frequencies.is_some()
-                    && !(fourier || matches!(kind, EncodingKind::Basic | EncodingKind::Octaves)),
+                    && !(fourier || any(&[EncodingKind::Basic, EncodingKind::Octaves])),
                 "frequencies",
                 "with this encoding: only basic, positional, gaussian and octaves have it",
             ),
@@ -174,7 +211,7 @@ impl Config {
                 "with this encoding: only octaves and triangle-wave have it",
             ),
             (
-                given.bins.is_some() && kind != EncodingKind::OneBlob,
+                given.bins.is_some() && !any(&[EncodingKind::OneBlob]),
                 "bins",
                 "with this encoding: only one-blob has it",
             ),
@@ -192,8 +229,34 @@ impl Config {
     }
 }
 
-/// The section with everything that `spec` says written out.
-pub(super) fn filled(spec: EncodingSpec) -> EncodingConfig {
+/// Of the encodings of a family, one can be in a composite.
+fn family(kind: EncodingKind) -> u8 {
+    match kind {
+        EncodingKind::None => 0,
+        EncodingKind::Basic | EncodingKind::Positional | EncodingKind::Gaussian | EncodingKind::Octaves => {
+            FREQUENCIES
+        }
+        EncodingKind::TriangleWave | EncodingKind::OneBlob => 2,
+        EncodingKind::HashGrid | EncodingKind::DenseGrid => 3,
+    }
+}
+
+const FREQUENCIES: u8 = 1;
+
+fn name_of(kind: EncodingKind) -> String {
+    kind.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// The section with everything that `specs` say written out.
+pub(super) fn filled(specs: &[EncodingSpec]) -> EncodingConfig {
+    let mut also = specs.iter().map(|spec| filled_with(*spec));
+    let first = also.next().unwrap_or_default();
+    let kinds: Vec<EncodingKind> = also.clone().filter_map(|section| section.kind).collect();
+    let all = also.fold(first, EncodingConfig::or);
+    EncodingConfig { also: (!kinds.is_empty()).then_some(EncodingList(kinds)), ..all }
+}
+
+fn filled_with(spec: EncodingSpec) -> EncodingConfig {
     let of_kind = |kind| EncodingConfig { kind: Some(kind), ..EncodingConfig::default() };
     match spec {
         EncodingSpec::None => of_kind(EncodingKind::None),

@@ -1,6 +1,6 @@
 //! Reading a model file that may be damaged or hostile.
 
-use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, grid, is_own, per_axis};
+use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, encoding, grid, is_own};
 use crate::model::{Activation, Encoding, Mlp, Model};
 use crate::read_file::{open_regular, read_at_most};
 use safetensors::tensor::TensorInfo;
@@ -65,7 +65,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
     if format != FORMAT {
         return Err(format!("its format is {format:?}; this version reads {FORMAT:?}"));
     }
-    let encoding = tensors.encoding(&field)?;
+    let encoding = encoding::read(&tensors, &field)?;
     let model = tensors.model(encoding, field.activation("")?, field.activation("output_")?)?;
     let (width, height) = (field.side("width")?, field.side("height")?);
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
@@ -148,11 +148,7 @@ impl Tensors<'_> {
         activation: Activation,
         output_activation: Activation,
     ) -> Result<Model, String> {
-        let with_encoding = match &encoding {
-            Encoding::Identity | Encoding::PerAxis(_) => 0,
-            Encoding::Fourier { .. } | Encoding::TrainedFourier { .. } => 1,
-            Encoding::Grid(grid) => grid.levels.len(),
-        };
+        let with_encoding = encoding::n_tensors(&encoding);
         let n_layers = self.infos.len().saturating_sub(with_encoding) / 2;
         if n_layers < 2 || self.infos.len() != with_encoding + 2 * n_layers {
             return Err(format!(
@@ -184,21 +180,8 @@ impl Tensors<'_> {
         Ok(Model { encoding, network })
     }
 
-    fn encoding(&self, metadata: &Metadata<'_>) -> Result<Encoding, String> {
-        const NAME: &str = "encoding.frequencies";
-        if self.infos.contains_key(&grid::tensor_name(0)) {
-            return grid::read(self, metadata).map(Encoding::Grid);
-        }
-        if !self.infos.contains_key(NAME) {
-            return Ok(per_axis::read(metadata)?.map_or(Encoding::Identity, Encoding::PerAxis));
-        }
-        match self.shape(NAME)? {
-            [m, 2] if m > 0 => {
-                let values = self.floats(NAME)?;
-                Ok(Encoding::Fourier { frequencies: values.as_chunks().0.to_vec() })
-            }
-            shape => Err(format!("{NAME} has shape {shape:?}; (m, 2) with m of at least 1 is needed")),
-        }
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.infos.contains_key(name)
     }
 
     fn info(&self, name: &str) -> Result<&TensorInfo, String> {
@@ -214,7 +197,7 @@ impl Tensors<'_> {
     /// The flat parameter buffer.
     fn params(&self, model: &Model) -> Result<Vec<f32>, String> {
         let mut params = Vec::with_capacity(model.layout().n_params());
-        if let Encoding::Grid(grid) = &model.encoding {
+        if let Some((Encoding::Grid(grid), _)) = model.encoding.trained_part() {
             for level in 0..grid.levels.len() {
                 params.extend(self.floats(&grid::tensor_name(level))?);
             }
@@ -227,7 +210,7 @@ impl Tensors<'_> {
         Ok(params)
     }
 
-    fn floats(&self, name: &str) -> Result<Vec<f32>, String> {
+    pub(super) fn floats(&self, name: &str) -> Result<Vec<f32>, String> {
         let info = self.info(name)?;
         if info.dtype != Dtype::F32 {
             return Err(format!("{name} is stored as {:?}; F32 is needed", info.dtype));

@@ -1,7 +1,7 @@
 //! Encodings: positions to features.
 
 use super::testing::{case, poison, uniform};
-use super::{grid, per_axis};
+use super::{columns, grid, per_axis};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
     Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
@@ -9,6 +9,7 @@ use crate::backend::gpu::kernel::{
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::backend::gpu::tolerance;
 use crate::model::Encoding;
+use std::ops::Range;
 
 params_block! {
     /// Parameters of the encodings.
@@ -57,7 +58,8 @@ pub struct Constants {
     pub words: Vec<u32>,
 }
 
-/// What an encoding needs beside its weights, if anything: B (m, 2), or the levels of a grid.
+/// What an encoding that is no composite needs beside its weights, if anything: B (m, 2), or the levels
+/// of a grid.
 pub fn constants(encoding: &Encoding) -> Option<Constants> {
     match encoding {
         Encoding::Identity | Encoding::PerAxis(_) | Encoding::TrainedFourier { .. } => None,
@@ -69,25 +71,48 @@ pub fn constants(encoding: &Encoding) -> Option<Constants> {
             let words = grid::level_words(hash_grid);
             Some(Constants { name: "levels", shape: [hash_grid.levels.len(), grid::LEVEL_WORDS], words })
         }
+        Encoding::Composite(_) => unreachable!("each part has its own"),
     }
 }
 
 /// Buffers an encoding works on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EncodeBuffers {
-    /// Those of [`constants`], if the encoding has them.
-    pub constants: Option<BufferId>,
+    /// Those of [`constants`] for each part, if it has them.
+    pub constants: Vec<Option<BufferId>>,
     /// Flat parameters, for encodings with weights.
     pub params: BufferId,
     /// (n, 2)
     pub coords: BufferId,
+    /// (n, width of the part), for composites.
+    pub part: Option<BufferId>,
     /// (n, output_width)
     pub features: BufferId,
 }
 
 /// features = encoding(coords) for `n_rows` positions.
-pub fn encode(encoding: &Encoding, n_rows: usize, buffers: EncodeBuffers, max_groups: u32) -> Dispatch {
-    let EncodeBuffers { constants, params, coords, features } = buffers;
+pub fn encode(encoding: &Encoding, n_rows: usize, b: &EncodeBuffers, max_groups: u32) -> Vec<Dispatch> {
+    let width = encoding.output_width();
+    let of_part = |((part, columns), &constants): ((&Encoding, Range<usize>), &Option<BufferId>)| {
+        let to = b.part.unwrap_or(b.features);
+        let mut dispatches = vec![encode_part(part, n_rows, [b.params, b.coords, to], constants, max_groups)];
+        if let Some(own) = b.part {
+            let copy = columns::Copy::out_of_part(n_rows, &columns, width);
+            dispatches.push(columns::copy(copy, [own, b.features], max_groups));
+        }
+        dispatches
+    };
+    encoding.placed().zip(&b.constants).flat_map(of_part).collect()
+}
+
+/// Buffers: flat parameters, coords, features.
+fn encode_part(
+    encoding: &Encoding,
+    n_rows: usize,
+    [params, coords, features]: [BufferId; 3],
+    constants: Option<BufferId>,
+    max_groups: u32,
+) -> Dispatch {
     let (def, n_frequencies, threads, bound) = match (encoding, constants) {
         (Encoding::Grid(hash_grid), Some(levels)) => {
             return grid::encode(hash_grid, n_rows, [levels, params, coords, features], max_groups);
@@ -102,7 +127,9 @@ pub fn encode(encoding: &Encoding, n_rows: usize, buffers: EncodeBuffers, max_gr
             (&FOURIER, b.len(), n_rows * b.len(), vec![params, coords, features])
         }
         (Encoding::Identity, _) => (&IDENTITY, 0, 2 * n_rows, vec![coords, features]),
-        (_, None) => unreachable!("the layout has a buffer for the constants of {encoding:?}"),
+        (_, None) | (Encoding::Composite(_), _) => {
+            unreachable!("the layout has a buffer for the constants of each part, and of {encoding:?}")
+        }
     };
     let grid = Grid::fold(threads.div_ceil(THREADS), max_groups);
     let params =

@@ -1,5 +1,6 @@
 //! One file an operation: its kernels, how a plan dispatches them, and what they must compute.
 
+pub mod columns;
 pub mod dense;
 pub mod encode;
 pub mod fourier;

@@ -1,0 +1,107 @@
+//! Columns of one matrix copied into another: how encodings stand side by side.
+
+use super::testing::{case, poison, uniform};
+use crate::backend::gpu::kernel::{
+    Call, Case, Composes, Expected, ExpectedValues, Kernel, KernelDef, params_block, read, wgsl, write,
+};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use std::ops::Range;
+
+params_block! {
+    /// Parameters of a copy.
+    CopyColumnsParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Rows.
+        n_rows: u32,
+        /// Columns that are copied.
+        n_columns: u32,
+        /// Of a row of the source.
+        from_width: u32,
+        /// The first one copied.
+        from_column: u32,
+        /// Of a row of the target.
+        to_width: u32,
+        /// Where it goes.
+        to_column: u32,
+    }
+}
+
+/// target's columns = source's
+pub static COPY: KernelDef = KernelDef {
+    name: "copy_columns",
+    parts: &[wgsl!("copy_columns.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: false,
+    bindings: &[read("source"), write("target_rows")],
+    params: CopyColumnsParams::BLOCK,
+    reference,
+    cases,
+};
+
+/// What is copied where.
+#[derive(Clone, Copy, Debug)]
+pub struct Copy {
+    n_rows: usize,
+    n_columns: usize,
+    from: (usize, usize),
+    to: (usize, usize),
+}
+
+impl Copy {
+    /// All of a part to its `columns` of rows `width` wide.
+    pub fn out_of_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
+        Self { n_rows, n_columns: columns.len(), from: (columns.len(), 0), to: (width, columns.start) }
+    }
+
+    /// A part's `columns` of rows `width` wide to rows of its own.
+    pub fn into_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
+        Self { n_rows, n_columns: columns.len(), from: (width, columns.start), to: (columns.len(), 0) }
+    }
+}
+
+/// Copies from the first buffer to the second.
+pub fn copy(copy: Copy, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+    let (params, grid) = params(copy, max_groups);
+    let n_values = (copy.n_rows * copy.n_columns) as f64;
+    Dispatch::new(Kernel::plain(&COPY), &params, buffers.to_vec(), grid, 4.0 * n_values)
+}
+
+fn params(copy: Copy, max_groups: u32) -> (CopyColumnsParams, Grid) {
+    let grid = Grid::fold((copy.n_rows * copy.n_columns).div_ceil(THREADS), max_groups);
+    let params = CopyColumnsParams {
+        grid_width: grid.width,
+        n_rows: copy.n_rows as u32,
+        n_columns: copy.n_columns as u32,
+        from_width: copy.from.0 as u32,
+        from_column: copy.from.1 as u32,
+        to_width: copy.to.0 as u32,
+        to_column: copy.to.1 as u32,
+    };
+    (params, grid)
+}
+
+fn reference(call: &Call) -> Vec<Expected> {
+    let p: CopyColumnsParams = call.params();
+    let columns = |row: u32| {
+        let from = (row * p.from_width + p.from_column) as usize;
+        let words = call.buffers[0][from..from + p.n_columns as usize].to_vec();
+        let start = (row * p.to_width + p.to_column) as usize;
+        Expected { binding: 1, start, values: ExpectedValues::Bits(words) }
+    };
+    (0..p.n_rows).map(columns).collect()
+}
+
+fn cases(_: &Kernel) -> Vec<Case> {
+    let one = |copy: Copy, max_groups: u32| {
+        let (params, grid) = params(copy, max_groups);
+        let buffers = vec![uniform(1, copy.n_rows * copy.from.0, 1.0), poison(copy.n_rows * copy.to.0)];
+        let label = format!("{} x {} of {:?} to {:?}", copy.n_rows, copy.n_columns, copy.from, copy.to);
+        case(label, params, buffers, grid.size())
+    };
+    vec![
+        one(Copy::out_of_part(1, &(0..1), 1), 65_535),
+        one(Copy::out_of_part(61, &(3..20), 33), 65_535),
+        one(Copy::into_part(130, &(2..34), 37), 3),
+    ]
+}
