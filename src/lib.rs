@@ -11,6 +11,7 @@
 //! | [`run`] | the run folder and the model file |
 //! | [`compare`] | grids of runs and their results side by side |
 //! | [`render`] | a trained model as a picture of any size |
+//! | [`bench`] | how fast this machine trains |
 //! | [`report`] | curves, strips, films |
 //!
 //! A training step happens in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is
@@ -38,6 +39,7 @@
 
 pub mod atomic_write;
 pub mod backend;
+pub mod bench;
 pub mod compare;
 pub mod config;
 pub mod model;

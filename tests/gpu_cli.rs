@@ -79,3 +79,27 @@ fn no_driver_is_one_sentence() {
         without(afterimage()).arg("verify").assert().code(1).stderr(contains("no GPU was found"));
     }
 }
+
+#[test]
+fn the_bench_reports_kernels_and_ceilings() {
+    let Some(gpu) = device::open(false) else { return };
+    let options = ["bench", "--backend", "gpu", "--size", "64", "--seconds", "0.05", "--json"];
+    let output = afterimage().args(options).assert().success().get_output().stdout.clone();
+    let report: serde_json::Value = serde_json::from_slice(&output).expect("JSON");
+    for ceiling in ["gflop_per_second", "gigabytes_per_second"] {
+        assert!(report["ceilings"][ceiling].as_f64().is_some_and(|v| v > 0.0), "{report}");
+    }
+    let job = &report["jobs"][0];
+    assert!(job["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{job}");
+    let has_timestamps = gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+    let kernels = job["kernels"].as_array();
+    assert_eq!(kernels.is_some(), has_timestamps, "{job}");
+    for kernel in ["dense_forward.relu", "dense_backward_weights.relu", "optimizer_2.adam"] {
+        let of_kernel = |k: &&serde_json::Value| k["kernel"] == kernel;
+        let Some(time) = kernels.into_iter().flatten().find(of_kernel) else {
+            assert!(!has_timestamps, "no time of {kernel}: {job}");
+            continue;
+        };
+        assert!(time["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{time}");
+    }
+}

@@ -115,6 +115,9 @@ pub struct BackendInfo {
     pub kernels: Vec<String>,
     /// Samples computed at a time; a larger batch is split into parts of this size.
     pub chunk_size: u32,
+    /// What the job takes in memory: weights, moments, gradients, work space and the picture. 0 where
+    /// nothing is trained.
+    pub bytes: u64,
 }
 
 /// Why a backend could not do what it was asked.

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod adapters;
+mod bench;
 mod compare;
 mod completions;
 mod display;
@@ -36,6 +37,7 @@ enum Command {
     Adapters(adapters::AdaptersArgs),
     /// Prove on this machine that every kernel computes what it should
     Verify(verify::VerifyArgs),
+    Bench(bench::BenchArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -62,6 +64,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Adapters(args) => adapters::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

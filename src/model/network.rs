@@ -100,6 +100,12 @@ pub struct LayerRange {
 }
 
 impl LayerRange {
+    /// A layer by itself: its parameters begin the buffer.
+    pub fn alone(shape: LayerShape) -> Self {
+        let n_weights = shape.input_width * shape.output_width;
+        Self { shape, weight: 0..n_weights, bias: n_weights..shape.n_params() }
+    }
+
     /// W and b together.
     pub fn whole(&self) -> Range<usize> {
         self.weight.start..self.bias.end

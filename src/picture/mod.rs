@@ -86,6 +86,16 @@ impl Picture {
         u64::from(self.width) * u64::from(self.height)
     }
 
+    /// Bytes of its values in memory.
+    pub fn size_bytes(&self) -> u64 {
+        let bytes_per_value = match self.pixels {
+            Pixels::U8(_) => 1,
+            Pixels::U16(_) => 2,
+            Pixels::F32(_) => 4,
+        };
+        bytes_per_value * self.n_pixels() * self.channels as u64
+    }
+
     /// Whether the values are linear and unbounded rather than sRGB in [0, 1].
     pub fn is_hdr(&self) -> bool {
         matches!(self.pixels, Pixels::F32(_))

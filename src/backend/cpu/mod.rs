@@ -20,4 +20,5 @@ mod transposed;
 mod update;
 
 pub use predictor::CpuPredictor;
+pub(crate) use predictor::thread_pool;
 pub use trainer::{CHUNK_SIZE, CpuTrainer};

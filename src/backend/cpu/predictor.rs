@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Starts `threads` worker threads, all cores for 0.
-pub(super) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
+pub(crate) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("cpu-{i}"))

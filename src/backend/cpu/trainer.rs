@@ -1,6 +1,7 @@
 //! Steps over chunks of samples on all cores, bit-identical for any number of threads.
 
 use super::lane::{Lane, encoding_gradients, rounds};
+use super::memory;
 use super::network::{Pass, Scratch};
 use super::predictor::{self, lock, predict_with, thread_pool};
 use super::single::{self, Weights};
@@ -64,7 +65,10 @@ impl<T: Real> CpuTrainer<T> {
             moments: initial_moments(&job, params),
             params: params.to_vec(),
             transposed: Transposed::new(&layout),
-            info: predictor::info(&pool),
+            info: BackendInfo {
+                bytes: memory::size_bytes::<T>(&job, n_threads) + job.picture.size_bytes(),
+                ..predictor::info(&pool)
+            },
             step: 0,
             losses: Vec::new(),
             layout,

@@ -13,6 +13,7 @@ pub mod ops;
 pub mod params;
 pub mod plan;
 pub mod predictor;
+pub mod profile;
 pub mod readback;
 pub mod session;
 pub mod tolerance;
@@ -81,6 +82,7 @@ impl GpuBackend {
                 api: gpu.info.backend.to_string(),
                 driver: gpu.driver(),
                 chunk_size: layout.chunk as u32,
+                bytes: layout.buffers.iter().map(plan::BufferDecl::size_bytes).sum(),
                 ..BackendInfo::default()
             },
             job,

@@ -7,7 +7,10 @@ use crate::model::PerAxis;
 /// Metadata keys of such an encoding.
 pub(super) const KEYS: [&str; 2] = ["axis_encoding", "axis_features"];
 
-const NAMES: [(fn(usize) -> PerAxis, &str); 2] = [
+/// Makes an encoding with n features of each axis.
+type Make = fn(usize) -> PerAxis;
+
+const NAMES: [(Make, &str); 2] = [
     (|n_bins| PerAxis::OneBlob { n_bins }, "one-blob"),
     (|n_octaves| PerAxis::TriangleWave { n_octaves }, "triangle-wave"),
 ];

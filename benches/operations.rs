@@ -1,0 +1,114 @@
+//! The CPU's operations by themselves: `cargo bench`. One thread, a chunk of 256 samples, the shapes of the
+//! network that `afterimage bench` calls "seed".
+
+use afterimage::backend::cpu::{CHUNK_SIZE, activate, dense, encode, optimizer};
+use afterimage::model::{
+    Activation, Encoding, EncodingSpec, GridSpec, Interpolation, LayerShape, Optimizer, PerAxis,
+};
+use divan::{Bencher, black_box, counter::ItemsCount};
+
+fn main() {
+    divan::main();
+}
+
+fn values(n: usize) -> Vec<f32> {
+    (0..n).map(|i| (i as f32 * 0.37).sin()).collect()
+}
+
+/// Positions in the unit square.
+fn coords() -> Vec<f32> {
+    (0..2 * CHUNK_SIZE).map(|i| (i as f32 * 0.618).fract()).collect()
+}
+
+const ENCODINGS: [&str; 4] = ["gaussian", "hash-grid", "one-blob", "octaves"];
+
+fn encoding(name: &str) -> Encoding {
+    let spec = match name {
+        "gaussian" => EncodingSpec::Gaussian { n_frequencies: 256, sigma: 10.0 },
+        "one-blob" => EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 64 }),
+        "octaves" => EncodingSpec::Octaves { n_octaves: 10 },
+        _ => EncodingSpec::Grid(GridSpec {
+            n_levels: 16,
+            features_per_level: 2,
+            log2_table: Some(15),
+            base_resolution: 16,
+            growth: 1.26,
+            interpolation: Interpolation::Linear,
+        }),
+    };
+    Encoding::new(spec, 0)
+}
+
+#[divan::bench(args = ENCODINGS)]
+fn encoding_forward(bencher: Bencher, name: &str) {
+    let encoding = encoding(name);
+    let (params, coords) = (values(encoding.n_params()), coords());
+    let mut features = vec![0.0; CHUNK_SIZE * encoding.output_width()];
+    bencher
+        .counter(ItemsCount::new(CHUNK_SIZE))
+        .bench_local(|| encode::encode(&encoding, &params, black_box(&coords), &mut features));
+}
+
+const SHAPES: [LayerShape; 3] = [
+    LayerShape { input_width: 512, output_width: 256 },
+    LayerShape { input_width: 256, output_width: 256 },
+    LayerShape { input_width: 32, output_width: 64 },
+];
+
+#[divan::bench(args = SHAPES)]
+fn dense_forward(bencher: Bencher, shape: LayerShape) {
+    let (i, o) = (shape.input_width, shape.output_width);
+    let (x, wt, b) = (values(CHUNK_SIZE * i), values(i * o), values(o));
+    let mut z = vec![0.0; CHUNK_SIZE * o];
+    bencher
+        .counter(ItemsCount::new(CHUNK_SIZE))
+        .bench_local(|| dense::forward_transposed(shape, black_box(&x), &wt, &b, &mut z));
+}
+
+#[divan::bench(args = SHAPES)]
+fn dense_backward_weights(bencher: Bencher, shape: LayerShape) {
+    let (i, o) = (shape.input_width, shape.output_width);
+    let (x, dl_dz) = (values(CHUNK_SIZE * i), values(CHUNK_SIZE * o));
+    let (mut dl_dw, mut dl_db) = (vec![0.0; i * o], vec![0.0; o]);
+    bencher
+        .counter(ItemsCount::new(CHUNK_SIZE))
+        .bench_local(|| dense::backward_weights(shape, black_box(&dl_dz), &x, &mut dl_dw, &mut dl_db));
+}
+
+#[divan::bench(args = SHAPES)]
+fn dense_backward_input(bencher: Bencher, shape: LayerShape) {
+    let (i, o) = (shape.input_width, shape.output_width);
+    let (dl_dz, w) = (values(CHUNK_SIZE * o), values(i * o));
+    let mut dl_dx = vec![0.0; CHUNK_SIZE * i];
+    bencher
+        .counter(ItemsCount::new(CHUNK_SIZE))
+        .bench_local(|| dense::backward_input(shape, black_box(&dl_dz), &w, &mut dl_dx));
+}
+
+const ACTIVATIONS: [Activation; 4] = [
+    Activation::Relu,
+    Activation::Gelu,
+    Activation::Sine { w0: 30.0 },
+    Activation::Gabor { w0: 2.0, scale: 1.0 },
+];
+
+#[divan::bench(args = ACTIVATIONS)]
+fn activation(bencher: Bencher, activation: Activation) {
+    let n = CHUNK_SIZE * 256;
+    let (mut z, mut a) = (values(n), vec![0.0; n]);
+    bencher
+        .counter(ItemsCount::new(n))
+        .bench_local(|| activate::activate_keeping_derivative(activation, black_box(&mut z), &mut a));
+}
+
+#[divan::bench]
+fn adam(bencher: Bencher) {
+    let n = 1 << 16;
+    let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+    let (grads, mut params) = (values(n), values(n));
+    let (mut m, mut v) = (vec![0.0; n], vec![0.0; n]);
+    bencher.counter(ItemsCount::new(n)).bench_local(|| {
+        let moments = &mut [m.as_mut_slice(), v.as_mut_slice()];
+        optimizer::update(adam, 10, 1e-3, black_box(&grads), &mut params, moments);
+    });
+}

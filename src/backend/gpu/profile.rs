@@ -1,0 +1,185 @@
+//! Where a step's time goes on a device, and what the device can do at all. For measuring only.
+
+use super::device::Gpu;
+use super::memory::Budget;
+use super::ops::dense;
+use super::plan::{BufferDecl, BufferId, Plan, Role};
+use super::readback::read_buffers;
+use super::session::{Prepared, Session};
+use super::{GpuBackend, step_params};
+use crate::backend::BackendError;
+use crate::model::network::LayerRange;
+use crate::model::{Activation, LayerShape, Step};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Time of all dispatches of a kernel within a step.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct KernelTime {
+    /// The kernel with its formulas.
+    pub kernel: String,
+    /// Dispatches a step.
+    pub dispatches: usize,
+    /// Milliseconds a step, from the device's own clock.
+    pub ms: f64,
+}
+
+impl GpuBackend {
+    /// Runs `step`, which must be the next, with a timestamp around each dispatch; the longest kernels
+    /// first. None where the device has no timestamps.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>, BackendError> {
+        use crate::backend::Backend;
+        self.finish()?;
+        let gpu = Arc::clone(&self.session.gpu);
+        if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        let index = self.prepare(step.n_samples)?;
+        self.session.write_steps(&[step_params(&self.job, step)]);
+        let (_, plan, prepared) = &self.plans[index];
+        let ms = timestamps(&self.session, prepared)?;
+        self.steps_done = step.index + 1;
+        self.executor.skip(1);
+        let mut times: Vec<KernelTime> = Vec::new();
+        for (dispatch, ms) in plan.dispatches.iter().zip(ms) {
+            let kernel = dispatch.kernel.name();
+            match times.iter_mut().find(|time| time.kernel == kernel) {
+                Some(time) => (time.dispatches, time.ms) = (time.dispatches + 1, time.ms + ms),
+                None => times.push(KernelTime { kernel, dispatches: 1, ms }),
+            }
+        }
+        times.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+        Ok(Some(times))
+    }
+}
+
+/// Milliseconds of each dispatch of a plan.
+fn timestamps(session: &Session, plan: &Prepared) -> Result<Vec<f64>, BackendError> {
+    let gpu = &session.gpu;
+    let mut all = Vec::new();
+    // A query set holds 4096 timestamps.
+    for first in (0..plan.len()).step_by(2048) {
+        let n = (plan.len() - first).min(2048);
+        let (queries, resolved) = gpu.scoped(|device| {
+            let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("timestamps"),
+                ty: wgpu::QueryType::Timestamp,
+                count: 2 * n as u32,
+            });
+            let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("timestamps"),
+                size: 16 * n as u64,
+                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            });
+            (queries, buffer)
+        })?;
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for i in 0..n {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                    query_set: &queries,
+                    beginning_of_pass_write_index: Some(2 * i as u32),
+                    end_of_pass_write_index: Some(2 * i as u32 + 1),
+                }),
+            });
+            plan.encode(first + i, 0, &session.step_group(), &mut pass);
+        }
+        encoder.resolve_query_set(&queries, 0..2 * n as u32, &resolved, 0);
+        let submission = gpu.queue.submit([encoder.finish()]);
+        gpu.wait(Some(submission))?;
+        let words = read_buffers(gpu, &[(&resolved, 4 * n as u64)])?.remove(0);
+        let ticks: Vec<u64> =
+            words.as_chunks().0.iter().map(|[low, high]| u64::from(*high) << 32 | u64::from(*low)).collect();
+        let period = f64::from(gpu.queue.get_timestamp_period());
+        all.extend(
+            ticks.as_chunks().0.iter().map(|[begin, end]| 1e-6 * period * end.saturating_sub(*begin) as f64),
+        );
+    }
+    Ok(all)
+}
+
+/// Rows of the product that is the ceiling.
+const ROWS: usize = 16_384;
+const SHAPE: LayerShape = LayerShape { input_width: 512, output_width: 256 };
+/// Bytes copied at a time, if a buffer may have as many.
+const COPIED: u64 = 1 << 28;
+/// A submission repeats the work until it takes this long, so that submitting does not count.
+const LONG_ENOUGH: Duration = Duration::from_millis(30);
+const MAX_REPEATS: usize = 512;
+
+/// GFLOP/s of the forward kernel on (16384, 512) by (512, 256), and GB/s of a copy, read and written: the best
+/// of what is seen in `seconds` each.
+///
+/// # Errors
+/// When the device fails.
+pub fn ceilings(gpu: &Arc<Gpu>, seconds: f64) -> Result<(f64, f64), BackendError> {
+    let decl = |name: &str, shape: &[usize]| BufferDecl {
+        name: name.to_owned(),
+        shape: shape.to_vec(),
+        role: Role::Scratch,
+    };
+    let budget = Budget::of(&gpu.limits);
+    let rows = ROWS.min((budget.max_binding_bytes / 4) as usize / SHAPE.input_width);
+    let copied = (COPIED.min(budget.max_binding_bytes) / 4) as usize;
+    let decls = vec![
+        decl("params", &[SHAPE.n_params()]),
+        decl("x", &[rows, SHAPE.input_width]),
+        decl("z", &[rows, SHAPE.output_width]),
+        decl("from", &[copied]),
+        decl("to", &[copied]),
+    ];
+    let mut session = Session::new(Arc::clone(gpu), decls)?;
+    let [params, x, z, from, to] = [0, 1, 2, 3, 4].map(BufferId);
+    let range = LayerRange::alone(SHAPE);
+    let layer = dense::Layer {
+        range: &range,
+        activation_before: Activation::Identity,
+        n_samples: rows,
+        max_groups: budget.max_groups,
+    };
+    let plan = session.prepare(&Plan { dispatches: vec![layer.forward(params, x, z)] })?;
+    let flop = (2 * rows * SHAPE.input_width * SHAPE.output_width) as f64;
+    let product = fastest(gpu, seconds, |encoder, n| {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        (0..n).for_each(|_| plan.encode(0, 0, &session.step_group(), &mut pass));
+    })?;
+    let bytes = (8 * copied) as f64;
+    let copy = fastest(gpu, seconds, |encoder, n| {
+        for _ in 0..n {
+            encoder.copy_buffer_to_buffer(session.buffer(from), 0, session.buffer(to), 0, None);
+        }
+    })?;
+    Ok((1e-9 * flop / product, 1e-9 * bytes / copy))
+}
+
+/// Seconds of what `record` records once: of the fastest of the submissions that begin within `seconds`, at
+/// least three, each with as many repeats as take long enough.
+fn fastest(
+    gpu: &Gpu,
+    seconds: f64,
+    record: impl Fn(&mut wgpu::CommandEncoder, usize),
+) -> Result<f64, BackendError> {
+    let run = |n: usize| -> Result<Duration, BackendError> {
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        record(&mut encoder, n);
+        let call = Instant::now();
+        let submission = gpu.queue.submit([encoder.finish()]);
+        gpu.wait(Some(submission))?;
+        Ok(call.elapsed())
+    };
+    let mut repeats = 1;
+    while run(repeats)? < LONG_ENOUGH && repeats < MAX_REPEATS {
+        repeats *= 2;
+    }
+    let (start, mut best, mut n) = (Instant::now(), f64::INFINITY, 0);
+    while n < 3 || start.elapsed().as_secs_f64() < seconds {
+        best = best.min(run(repeats)?.as_secs_f64() / repeats as f64);
+        n += 1;
+    }
+    Ok(best)
+}

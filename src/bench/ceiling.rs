@@ -1,0 +1,71 @@
+//! What the machine can do at all.
+
+use crate::backend::BackendError;
+use crate::backend::cpu;
+use crate::model::LayerShape;
+use serde::Serialize;
+use std::time::Instant;
+
+/// Measured in the same run as the jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Ceilings {
+    /// A large product of f32 matrices: (65536, 512) by (512, 256) on the CPU, a quarter of the rows on a GPU.
+    pub gflop_per_second: f64,
+    /// A large copy, bytes read and bytes written.
+    pub gigabytes_per_second: f64,
+}
+
+/// Rows of the product, in all threads together.
+const ROWS: usize = 65_536;
+const SHAPE: LayerShape = LayerShape { input_width: 512, output_width: 256 };
+/// Floats copied, in all threads together: beyond any cache.
+const COPIED: usize = 1 << 26;
+
+/// Of the CPU with `threads` threads, 0 for all cores: the best of what is seen in `seconds`.
+///
+/// The product is the `gemm` crate's, as in training, each thread with rows of its own.
+///
+/// # Errors
+/// When the threads cannot be started.
+pub fn cpu_ceilings(threads: usize, seconds: f64) -> Result<Ceilings, BackendError> {
+    let pool = cpu::thread_pool(threads)?;
+    let n_threads = pool.current_num_threads();
+    let rows = ROWS / n_threads;
+    let flop = (2 * rows * n_threads * SHAPE.input_width * SHAPE.output_width) as f64;
+    let product = pool.broadcast(|_| {
+        let x = vec![0.5_f32; rows * SHAPE.input_width];
+        let wt = vec![0.25_f32; SHAPE.input_width * SHAPE.output_width];
+        (x, wt, vec![0.0_f32; SHAPE.output_width], vec![0.0_f32; rows * SHAPE.output_width])
+    });
+    let product: Vec<_> = product.into_iter().map(std::sync::Mutex::new).collect();
+    let multiply = || {
+        pool.broadcast(|thread| {
+            let (x, wt, b, z) = &mut *product[thread.index()].lock().expect("a worker thread panicked");
+            cpu::dense::forward_transposed(SHAPE, x, wt, b, z);
+        });
+    };
+    let gflop_per_second = 1e-9 * flop / fastest(seconds, multiply);
+    drop(product);
+    let len = COPIED / n_threads;
+    let memory = pool.broadcast(|_| std::sync::Mutex::new((vec![1.0_f32; len], vec![0.0_f32; len])));
+    let copy = || {
+        pool.broadcast(|thread| {
+            let (from, to) = &mut *memory[thread.index()].lock().expect("a worker thread panicked");
+            to.copy_from_slice(from);
+        });
+    };
+    let gigabytes_per_second = 1e-9 * (8 * len * n_threads) as f64 / fastest(0.5 * seconds, copy);
+    Ok(Ceilings { gflop_per_second, gigabytes_per_second })
+}
+
+/// Seconds of the fastest of the calls that begin within `seconds`, at least three.
+fn fastest(seconds: f64, work: impl Fn()) -> f64 {
+    let (start, mut best, mut n) = (Instant::now(), f64::INFINITY, 0);
+    while n < 3 || start.elapsed().as_secs_f64() < seconds {
+        let call = Instant::now();
+        work();
+        best = best.min(call.elapsed().as_secs_f64());
+        n += 1;
+    }
+    best
+}

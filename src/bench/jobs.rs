@@ -1,0 +1,121 @@
+//! What is measured.
+
+use crate::config::{Config, Resolved};
+use crate::model::Model;
+use crate::picture::{Picture, Pixels};
+use std::sync::Arc;
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Optimiser steps.
+    Train,
+    /// Colours of all pixels, as after an epoch or in `render`.
+    Render,
+}
+
+/// A job with a name.
+#[derive(Clone, Debug)]
+pub struct BenchJob {
+    /// Such as "seed 256x256 full batch".
+    pub name: String,
+    /// What is done.
+    pub work: Work,
+    /// Side of its square picture in pixels.
+    pub side: u32,
+    config: Config,
+}
+
+/// The network of the student's project that this program grew from: 512 features into three hidden layers of
+/// 256, Adam.
+const SEED: &str = "encoding = { kind = \"gaussian\", features = 256, sigma = 10.0 }\n\
+                    network = { hidden = 256, layers = 4, activation = \"relu\" }";
+/// instant-ngp's for pictures: a hash grid and two hidden layers of 64.
+const SMALL: &str = "encoding = { kind = \"hash-grid\", log2_table = 15 }\n\
+                     network = { hidden = 64, layers = 3, activation = \"relu\" }";
+const WIDTH_128: &str = "encoding = { kind = \"gaussian\", features = 256, sigma = 10.0 }\n\
+                         network = { hidden = 128, layers = 4, activation = \"relu\" }";
+const WIDTH_512: &str = "encoding = { kind = \"gaussian\", features = 256, sigma = 10.0 }\n\
+                         network = { hidden = 512, layers = 4, activation = \"relu\" }";
+
+/// All jobs with pictures of at most `largest` pixels a side.
+pub fn jobs(largest: u32) -> Vec<BenchJob> {
+    let job = |what: &str, net: &str, work: Work, side: u32, batch: u32| {
+        let full = side * side <= batch;
+        let size = if full { "full batch".to_owned() } else { format!("batch {batch}") };
+        let suffix = if work == Work::Render { "render".to_owned() } else { size };
+        let training = if full { "\"full\"".to_owned() } else { batch.to_string() };
+        let text = format!("{net}\ntraining = {{ batch = {training}, optimizer = \"adam\", lr = 1e-3 }}");
+        let config = Config::parse(&text).expect("a test parses every job");
+        BenchJob { name: format!("{what} {side}x{side} {suffix}"), work, side, config }
+    };
+    let full = |side: u32| job("seed", SEED, Work::Train, side, side * side);
+    let mut jobs: Vec<BenchJob> = [64, 128, 256, 512].into_iter().map(full).collect();
+    jobs.extend([1 << 14, 1 << 16].map(|batch| job("seed", SEED, Work::Train, 512, batch)));
+    jobs.push(job("width-128", WIDTH_128, Work::Train, 512, 1 << 14));
+    jobs.push(job("width-512", WIDTH_512, Work::Train, 512, 1 << 14));
+    jobs.push(job("hash-2x64", SMALL, Work::Train, 512, 1 << 14));
+    jobs.push(job("hash-2x64", SMALL, Work::Train, 512, 1 << 18));
+    jobs.push(job("seed", SEED, Work::Render, 512, 1 << 18));
+    jobs.push(job("hash-2x64", SMALL, Work::Render, 512, 1 << 18));
+    jobs.retain(|job| job.side <= largest);
+    jobs
+}
+
+impl BenchJob {
+    /// Its picture (waves and noise, RGB of 8 bits) and settings.
+    ///
+    /// # Panics
+    /// Never: the settings are this module's own.
+    pub fn resolve(&self) -> (Resolved, Arc<Picture>) {
+        let n = self.side as usize * self.side as usize * 3;
+        let value = |i: usize| {
+            let noise = (i as u32).wrapping_mul(0x9e37_79b9) >> 27;
+            (110.0 + 90.0 * (i as f32 * 0.013).sin()) as u8 + noise as u8
+        };
+        let pixels = Pixels::U8((0..n).map(value).collect());
+        let picture = Picture { width: self.side, height: self.side, channels: 3, pixels };
+        let run = self.config.resolve(&picture).expect("a test resolves every job");
+        (run, Arc::new(picture))
+    }
+
+    /// Floating-point operations of a sample. Training: 2 (3 W - W_0) of matrix products, where W_0 are the
+    /// first layer's weights: their gradient is taken, not their input's, unless the encoding is trained.
+    /// Rendering: 2 W. Encodings, activations and the update are left out, as is usual.
+    pub fn flop_per_sample(&self, model: &Model) -> f64 {
+        let weights = |l: crate::model::LayerShape| (l.input_width * l.output_width) as f64;
+        let all: f64 = model.network.layers().map(weights).sum();
+        let first = weights(model.network.layer(0));
+        match self.work {
+            Work::Render => 2.0 * all,
+            Work::Train if model.encoding.n_params() > 0 => 6.0 * all,
+            Work::Train => 2.0 * (3.0 * all - first),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_job_resolves_and_names_are_once() {
+        let all = jobs(u32::MAX);
+        for (i, job) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|other| other.name != job.name), "{} is there twice", job.name);
+            let (run, picture) = job.resolve();
+            assert_eq!(picture.width, job.side);
+            assert!(job.flop_per_sample(&run.model) > 0.0);
+        }
+        assert!(jobs(256).iter().all(|job| job.side <= 256));
+    }
+
+    #[test]
+    fn operations_of_the_seeds_net() {
+        let job = &jobs(64)[0];
+        let (run, _) = job.resolve();
+        // Weights: 512 x 256 + 2 x 256 x 256 + 256 x 3.
+        let (all, first) = (262_912.0, 131_072.0);
+        assert_eq!(job.flop_per_sample(&run.model), 2.0 * (3.0 * all - first));
+    }
+}

@@ -1,0 +1,129 @@
+//! Milliseconds a step.
+
+use super::ceiling::Ceilings;
+use super::jobs::{BenchJob, Work};
+use crate::backend::{self, Backend, BackendError, DeviceRequest};
+use crate::config::Resolved;
+use crate::model::{Raster, Shuffle, Step};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a job came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// The job.
+    pub job: String,
+    /// Samples of a step, or pixels of a picture.
+    pub samples: u64,
+    /// Weights and biases.
+    pub weights: usize,
+    /// The median over several groups of steps, in ms.
+    pub ms: f64,
+    /// The fastest group.
+    pub ms_fastest: f64,
+    /// The slowest: what lies between is the machine's noise.
+    pub ms_slowest: f64,
+    /// Samples a second, from the median.
+    pub samples_per_second: f64,
+    /// Of matrix products alone, see [`BenchJob::flop_per_sample`].
+    pub gflop_per_second: f64,
+    /// Of the matrix product that was measured in the same run.
+    pub share_of_ceiling: f64,
+    /// Bytes of weights, moments, gradients, work space and picture.
+    pub bytes: u64,
+    /// From nothing to the first step: buffers, pipelines, the self-test on a GPU.
+    pub seconds_to_start: f64,
+}
+
+/// Shorter groups would measure the clock.
+const SHORTEST_GROUP: Duration = Duration::from_millis(100);
+const FEWEST_GROUPS: usize = 3;
+
+/// Runs `job` on `device` for about `seconds`.
+///
+/// # Errors
+/// When the device cannot be opened or fails, or the job does not fit.
+pub fn measure(
+    job: &BenchJob,
+    device: &DeviceRequest,
+    seconds: f64,
+    ceilings: &Ceilings,
+) -> Result<Figures, BackendError> {
+    let start = Instant::now();
+    let (run, picture) = job.resolve();
+    let mut backend = backend::open(device, run.job(Arc::clone(&picture)), || run.initial_params())?.backend;
+    let seconds_to_start = start.elapsed().as_secs_f64();
+    let mut next = 0;
+    let mut out = Vec::new();
+    let mut work = |n: usize| -> Result<(), BackendError> {
+        match job.work {
+            Work::Train => train(&run, backend.as_mut(), &mut next, n),
+            Work::Render => (0..n).try_for_each(|_| render(&run.raster, backend.as_mut(), &mut out)),
+        }
+    };
+    // Warm-up, which also finds how many make a group.
+    let mut n = 1;
+    loop {
+        let start = Instant::now();
+        work(n)?;
+        let elapsed = start.elapsed();
+        if elapsed >= SHORTEST_GROUP {
+            break;
+        }
+        n = (n * 2)
+            .max((n as f64 * 1.2 * SHORTEST_GROUP.as_secs_f64() / elapsed.as_secs_f64().max(1e-6)) as usize);
+    }
+    let (start, mut ms) = (Instant::now(), Vec::new());
+    while ms.len() < FEWEST_GROUPS || start.elapsed().as_secs_f64() < seconds {
+        let group = Instant::now();
+        work(n)?;
+        ms.push(1e3 * group.elapsed().as_secs_f64() / n as f64);
+    }
+    ms.sort_by(f64::total_cmp);
+    let samples = match job.work {
+        Work::Train => u64::from(run.batch_size),
+        Work::Render => run.raster.n_pixels(),
+    };
+    let median = ms[ms.len() / 2];
+    let samples_per_second = 1e3 * samples as f64 / median;
+    let gflop_per_second = 1e-9 * samples_per_second * job.flop_per_sample(&run.model);
+    Ok(Figures {
+        job: job.name.clone(),
+        samples,
+        weights: run.model.layout().n_params(),
+        ms: median,
+        ms_fastest: ms[0],
+        ms_slowest: ms[ms.len() - 1],
+        samples_per_second,
+        gflop_per_second,
+        share_of_ceiling: gflop_per_second / ceilings.gflop_per_second,
+        bytes: backend.info().bytes + picture.size_bytes(),
+        seconds_to_start,
+    })
+}
+
+/// The next `n` steps, epoch after epoch.
+fn train(run: &Resolved, backend: &mut dyn Backend, next: &mut u64, n: usize) -> Result<(), BackendError> {
+    let (n_samples, per_epoch) = (run.samples.len(), u64::from(run.steps_per_epoch()));
+    let step = |index: u64| {
+        let first_sample = (index % per_epoch) as u32 * run.batch_size;
+        Step {
+            index,
+            shuffle: Shuffle::new(n_samples, run.seed, index / per_epoch),
+            first_sample,
+            n_samples: run.batch_size.min(n_samples - first_sample),
+            lr: run.lr,
+        }
+    };
+    let steps: Vec<Step> = (*next..*next + n as u64).map(step).collect();
+    *next += n as u64;
+    backend.enqueue(&steps)?;
+    backend.finish()?;
+    backend.take_losses().map(drop)
+}
+
+fn render(raster: &Raster, backend: &mut dyn Backend, out: &mut Vec<f32>) -> Result<(), BackendError> {
+    out.resize(3 * raster.n_pixels() as usize, 0.0);
+    backend.predict(raster, 0, out)
+}

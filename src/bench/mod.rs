@@ -1,0 +1,15 @@
+//! How fast this machine trains: stated jobs, against ceilings measured in the same run.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `jobs` | what is measured: networks, pictures, batches, and their floating-point operations |
+//! | `measure` | milliseconds a step, and what follows from them |
+//! | `ceiling` | what the machine can do at all: a matrix product, a copy |
+
+mod ceiling;
+mod jobs;
+mod measure;
+
+pub use ceiling::{Ceilings, cpu_ceilings};
+pub use jobs::{BenchJob, Work, jobs};
+pub use measure::{Figures, measure};

@@ -1,0 +1,213 @@
+//! `afterimage bench`: how fast this machine trains.
+
+use afterimage::backend::gpu::profile::{self, KernelTime};
+use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend};
+use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
+use afterimage::bench::{BenchJob, Ceilings, Figures, Work, cpu_ceilings, jobs, measure};
+use afterimage::model::{Shuffle, Step, TrainingState};
+use anyhow::bail;
+use serde::Serialize;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage bench                                # the best hardware GPU, or the CPU
+  afterimage bench --backend cpu --threads 1
+  afterimage bench --jobs seed --size 256         # jobs whose names have `seed`, pictures up to 256x256
+  afterimage bench --json > bench.json
+
+benches/torch_baseline.py measures PyTorch on the same jobs; docs/BENCHMARKS.md has figures.";
+
+/// Measure milliseconds a step on stated jobs, against the machine's own ceilings.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct BenchArgs {
+    /// Where to run
+    #[arg(long, default_value = "auto")]
+    backend: BackendChoice,
+    /// GPU adapter by part of its name or by its number in `afterimage adapters`
+    #[arg(long, value_name = "NAME|INDEX")]
+    adapter: Option<String>,
+    /// Threads of the CPU backend [default: all cores]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true,
+        value_parser = clap::value_parser!(u16).range(0..=256))]
+    threads: u16,
+    /// Only jobs whose names have this in them
+    #[arg(long, value_name = "TEXT")]
+    jobs: Option<String>,
+    /// Only jobs with pictures of at most this many pixels a side
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(64..))]
+    size: u32,
+    /// Seconds spent on each job, and on each ceiling
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    seconds: f64,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    device: String,
+    driver: String,
+    threads: usize,
+    ceilings: Ceilings,
+    jobs: Vec<JobReport>,
+}
+
+#[derive(Serialize)]
+struct JobReport {
+    #[serde(flatten)]
+    figures: Option<Figures>,
+    /// Why there are none.
+    error: Option<String>,
+    /// Time of each kernel, on a GPU with timestamps.
+    kernels: Option<Vec<KernelTime>>,
+}
+
+/// Measures everything. Exit code 1 when a job fails.
+pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    if !(args.seconds > 0.0 && args.seconds <= 600.0) {
+        bail!("seconds is {}: give a number above 0, up to 600", args.seconds);
+    }
+    let mut chosen = jobs(args.size);
+    let all: Vec<String> = chosen.iter().map(|job| job.name.clone()).collect();
+    chosen.retain(|job| args.jobs.as_ref().is_none_or(|text| job.name.contains(text.as_str())));
+    if chosen.is_empty() {
+        bail!("no job's name has `{}`; there are: {}", args.jobs.as_deref().unwrap_or(""), all.join(", "));
+    }
+    let gpu = open_gpu(args)?;
+    let request = DeviceRequest {
+        backend: if gpu.is_some() { BackendChoice::Gpu } else { BackendChoice::Cpu },
+        adapter: args.adapter.clone().filter(|_| gpu.is_some()),
+        threads: args.threads.into(),
+    };
+    let ceilings = match &gpu {
+        Some(gpu) => {
+            let (gflop_per_second, gigabytes_per_second) = profile::ceilings(gpu, args.seconds)?;
+            Ceilings { gflop_per_second, gigabytes_per_second }
+        }
+        None => cpu_ceilings(args.threads.into(), args.seconds)?,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        device: gpu.as_ref().map_or_else(|| "CPU".to_owned(), |gpu| gpu.info.name.clone()),
+        driver: gpu.as_ref().map_or_else(String::new, |gpu| gpu.driver()),
+        threads: if args.threads == 0 { cores } else { args.threads.into() },
+        ceilings,
+        jobs: Vec::new(),
+    };
+    Ok(finish(args, report, &chosen, &request, gpu.as_ref())?)
+}
+
+fn open_gpu(args: &BenchArgs) -> anyhow::Result<Option<Arc<Gpu>>> {
+    let choice = match (args.backend, &args.adapter) {
+        (BackendChoice::Cpu, Some(_)) => {
+            bail!("--adapter names a GPU and --backend cpu uses none; give one of the two")
+        }
+        (BackendChoice::Cpu, None) => return Ok(None),
+        (_, Some(name)) => AdapterChoice::Named(name.clone()),
+        (BackendChoice::Gpu, None) => AdapterChoice::Any,
+        (BackendChoice::Auto, None) => AdapterChoice::Hardware,
+    };
+    match Gpu::open(&choice, DeviceOptions::default()) {
+        Ok(gpu) => Ok(Some(gpu)),
+        Err(BackendError::NoAdapter(_)) if args.backend == BackendChoice::Auto && args.adapter.is_none() => {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn finish(
+    args: &BenchArgs,
+    mut report: Report,
+    jobs: &[BenchJob],
+    request: &DeviceRequest,
+    gpu: Option<&Arc<Gpu>>,
+) -> Result<ExitCode, BackendError> {
+    if !args.json {
+        let threads =
+            if gpu.is_none() { format!(", {} threads", report.threads) } else { report.driver.clone() };
+        let Ceilings { gflop_per_second, gigabytes_per_second } = report.ceilings;
+        show!("{}{threads}", report.device);
+        show!("a large product of f32 matrices: {gflop_per_second:.0} GFLOP/s");
+        show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
+        show!("");
+        show!(
+            "{:<30} {:>9} {:>16} {:>11} {:>8} {:>7} {:>9} {:>7}",
+            "job",
+            "ms",
+            "fastest..slowest",
+            "samples/s",
+            "GFLOP/s",
+            "ceiling",
+            "memory",
+            "start"
+        );
+    }
+    for job in jobs {
+        let measured = measure(job, request, args.seconds, &report.ceilings);
+        let kernels = match (gpu, &measured) {
+            (Some(gpu), Ok(_)) if job.work == Work::Train => kernel_times(gpu, job)?,
+            _ => None,
+        };
+        let (figures, error) = match measured {
+            Ok(figures) => (Some(figures), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        if !args.json {
+            match (&figures, &error) {
+                (Some(figures), _) => show!("{}", line(figures)),
+                (None, error) => show!("{:<30} {}", job.name, error.as_deref().unwrap_or_default()),
+            }
+            for time in kernels.iter().flatten().take(8) {
+                show!(
+                    "    {:<44} {:>4} x {:>9.3} ms",
+                    time.kernel,
+                    time.dispatches,
+                    time.ms / time.dispatches as f64
+                );
+            }
+        }
+        report.jobs.push(JobReport { figures, error, kernels });
+    }
+    if args.json {
+        show!("{}", serde_json::to_string_pretty(&report).expect("figures are plain data"));
+    }
+    Ok(ExitCode::from(u8::from(report.jobs.iter().any(|job| job.error.is_some()))))
+}
+
+fn line(f: &Figures) -> String {
+    let spread = format!("{:.2}..{:.2}", f.ms_fastest, f.ms_slowest);
+    let memory = format!("{:.1} MiB", f.bytes as f64 / f64::from(1 << 20));
+    format!(
+        "{:<30} {:>9.3} {spread:>16} {:>11.3e} {:>8.1} {:>6.0}% {memory:>9} {:>6.2}s",
+        f.job,
+        f.ms,
+        f.samples_per_second,
+        f.gflop_per_second,
+        100.0 * f.share_of_ceiling,
+        f.seconds_to_start
+    )
+}
+
+/// Of the second step of `job`, so that nothing is compiled in it.
+fn kernel_times(gpu: &Arc<Gpu>, job: &BenchJob) -> Result<Option<Vec<KernelTime>>, BackendError> {
+    let (run, picture) = job.resolve();
+    let state = TrainingState::new(run.initial_params(), run.optimizer, &run.options.refinements);
+    let mut backend = GpuBackend::new(Arc::clone(gpu), run.job(picture), &state)?;
+    let n = run.samples.len();
+    let step = |index| Step {
+        index,
+        shuffle: Shuffle::new(n, run.seed, 0),
+        first_sample: 0,
+        n_samples: run.batch_size.min(n),
+        lr: run.lr,
+    };
+    backend.profile(&step(0))?;
+    backend.profile(&step(1))
+}
