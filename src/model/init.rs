@@ -18,8 +18,8 @@ pub enum Init {
     HeNormal,
     /// W and b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), what `torch.nn.Linear` does.
     Torch,
-    /// W ~ U(-sqrt(6 / fan_in) / w0, sqrt(6 / fan_in) / w0), the first layer U(-1 / fan_in,
-    /// 1 / fan_in), b as `Torch`. Sitzmann et al. 2020, section 3.2.
+    /// W ~ U(-sqrt(6 / fan_in) / w0, sqrt(6 / fan_in) / w0), a first layer that sees positions
+    /// U(-1 / fan_in, 1 / fan_in), b as `Torch`. Sitzmann et al. 2020, section 3.2.
     Siren,
 }
 
