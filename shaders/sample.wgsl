@@ -1,5 +1,6 @@
 // Fetches rows of a step: which pixel each sample is, where it lies, what colour it has.
-// The order is `model::sampling::Shuffle`, the geometry `SampleSet` and `Raster`.
+// The order is `model::sampling::Shuffle`, the geometry `SampleSet` and `Raster`. `sample_all.wgsl` or
+// `sample_masked.wgsl` says which pixel a number means.
 
 struct SampleParams {
     grid_width: u32,
@@ -91,8 +92,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let index = shuffled(step.first_sample + params.first_row + row);
-    let x = (index % params.columns) * params.stride;
-    let y = (index / params.columns) * params.stride;
+    let pixel = training_pixel(index);
+    let x = pixel.x;
+    let y = pixel.y;
     coords[2u * row] = f32(x) * params.step_x + params.origin_x;
     coords[2u * row + 1u] = f32(y) * params.step_y + params.origin_y;
     for (var channel = 0u; channel < params.channels; channel++) {

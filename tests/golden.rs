@@ -92,7 +92,7 @@ impl Golden {
         Job {
             model: Model { encoding, network },
             raster: picture.raster(Coords::Center),
-            samples: SampleSet { width, height, holdout: Holdout::None },
+            samples: SampleSet { width, height, holdout: Holdout::None, masked: None },
             picture,
             loss: Loss::Mse,
             optimizer,

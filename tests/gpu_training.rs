@@ -121,6 +121,14 @@ fn lockstep_encodings_side_by_side() {
     }
 }
 
+#[test]
+fn lockstep_masked() {
+    let Some(gpu) = open(true) else { return };
+    let setup = Setup { masked: true, holdout: Holdout::EveryOther, batch_size: 20, ..Setup::small() };
+    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+    lockstep(&gpu, &Setup { masked: true, ..Setup::small() }, tight(), 3);
+}
+
 fn refined() -> JobOptions {
     let refinements = Refinements {
         encoding_rate: 3.0,

@@ -48,7 +48,7 @@ fn job(spec: EncodingSpec, n_layers: usize, activation: Activation, output_activ
     Job {
         model: Model { encoding, network },
         raster: picture.raster(Coords::Center),
-        samples: SampleSet { width, height, holdout: Holdout::None },
+        samples: SampleSet { width, height, holdout: Holdout::None, masked: None },
         picture,
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },

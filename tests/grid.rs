@@ -153,7 +153,7 @@ fn job(width: u32, height: u32) -> Job {
     let model = Model { encoding: Encoding::Grid(grid), network };
     Job {
         raster: picture.raster(Coords::Center),
-        samples: SampleSet { width, height, holdout: Holdout::None },
+        samples: SampleSet { width, height, holdout: Holdout::None, masked: None },
         picture,
         loss: Loss::Mse,
         optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },

@@ -92,7 +92,7 @@ prop_compose! {
             output_activation: Activation::Sigmoid,
         };
         let picture = Picture { width: width_, height, channels, pixels };
-        let samples = SampleSet { width: width_, height, holdout: Holdout::None };
+        let samples = SampleSet { width: width_, height, holdout: Holdout::None, masked: None };
         Job {
             model: Model { encoding, network },
             raster: picture.raster(Coords::Center),

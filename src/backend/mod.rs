@@ -8,7 +8,7 @@ mod select;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{BackendChoice, DeviceRequest, Opened, open};
 
-use crate::model::{Loss, Model, Optimizer, Raster, Refinements, SampleSet, Step, TrainingState};
+use crate::model::{Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Step, TrainingState};
 use crate::picture::Picture;
 use std::sync::Arc;
 
@@ -40,11 +40,13 @@ pub struct JobOptions {
     pub channel_weights: [f32; 4],
     /// What is done around the update rule.
     pub refinements: Refinements,
+    /// The part of the picture that is trained on, where that is not all of it.
+    pub mask: Option<Arc<Mask>>,
 }
 
 impl Default for JobOptions {
     fn default() -> Self {
-        Self { channel_weights: [1.0; 4], refinements: Refinements::default() }
+        Self { channel_weights: [1.0; 4], refinements: Refinements::default(), mask: None }
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         Some("every-other") if view.size() == opened.model.size() => Holdout::EveryOther,
         _ => Holdout::None,
     };
-    let samples = SampleSet { width: picture.width, height: picture.height, holdout };
+    let samples = SampleSet { width: picture.width, height: picture.height, holdout, masked: None };
     let mut display = WorkDisplay::new(args.json, grid.points.n_pixels());
     let measured =
         measure(device.predictor.as_mut(), &grid, &picture, samples, &mut |done| display.advance(done));

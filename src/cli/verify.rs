@@ -200,7 +200,7 @@ fn small_job() -> (Job, TrainingState) {
         model,
         raster: picture.raster(Coords::Center),
         picture: Arc::new(picture),
-        samples: SampleSet { width, height, holdout: Holdout::None },
+        samples: SampleSet { width, height, holdout: Holdout::None, masked: None },
         loss: Loss::Mse,
         optimizer,
         batch_size: 300,

@@ -8,11 +8,13 @@ use super::{
 };
 use crate::backend::JobOptions;
 use crate::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Mlp, Model, SampleSet, Schedule, ScheduleKind,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Mask, Mlp, Model, SampleSet, Schedule, ScheduleKind,
 };
-use crate::picture::Picture;
+use crate::picture::{self, Picture};
 use std::fmt::Display;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Why a configuration cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +22,14 @@ pub enum ConfigError {
     /// The file cannot be read or understood.
     #[error("configuration {}: {reason}", path.display())]
     File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The mask cannot be used.
+    #[error("the mask {}: {reason}", path.display())]
+    Mask {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -87,6 +97,9 @@ impl Config {
         let seed = self.training.seed.unwrap_or(0);
         let coords = self.picture.coords.unwrap_or(Coords::Center);
         let samples = self.samples(picture)?;
+        let mask = self.mask(picture, samples)?;
+        let masked = mask.as_ref().and_then(|mask| NonZeroU32::new(mask.pixels().len() as u32));
+        let samples = SampleSet { masked, ..samples };
         if self.sigma_is_open() {
             return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
         }
@@ -123,7 +136,7 @@ impl Config {
             },
             epochs: self.training.epochs.unwrap_or_else(|| defaults::epochs(self.has_grid(), samples.len())),
             loss: self.training.loss()?,
-            options: self.options(picture, lr)?,
+            options: JobOptions { mask, ..self.options(picture, lr)? },
             optimizer,
             lr,
             schedule: Schedule::new(ScheduleKind::Constant),
@@ -194,7 +207,29 @@ impl Config {
         if holdout == Holdout::EveryOther && (width < 2 || height < 2) {
             return Err(bad("the picture", size, "--holdout every-other needs at least 2x2 pixels"));
         }
-        Ok(SampleSet { width, height, holdout })
+        Ok(SampleSet { width, height, holdout, masked: None })
+    }
+
+    /// The pixels that the mask's file leaves, where there is one.
+    fn mask(&self, picture: &Picture, samples: SampleSet) -> Result<Option<Arc<Mask>>, ConfigError> {
+        let Some(path) = &self.picture.mask else { return Ok(None) };
+        let bad_mask = |reason: String| ConfigError::Mask { path: path.clone(), reason };
+        let mask = picture::load(path).map_err(|e| bad_mask(e.to_string()))?;
+        let (size, own) = ((picture.width, picture.height), (mask.width, mask.height));
+        // As far as a picture resized from the mask's size may be off.
+        let same_shape =
+            own.0.abs_diff((f64::from(own.1) * f64::from(size.0) / f64::from(size.1)).round() as u32) <= 1;
+        if !same_shape {
+            return Err(bad_mask(format!(
+                "it has {}x{} pixels, which is not the shape of the picture, {}x{}; make it the same size",
+                own.0, own.1, size.0, size.1
+            )));
+        }
+        let mask = if own == size { mask } else { picture::resize(&mask, size.0, size.1) };
+        let inside = mask.brightness().into_iter().map(|v| v >= 0.5).collect();
+        let none =
+            || bad_mask("it leaves no pixel to train on: white is trained on, black is not".to_owned());
+        Mask::new(inside, samples).map(|mask| Some(Arc::new(mask))).ok_or_else(none)
     }
 
     /// Hidden width and number of linear layers.

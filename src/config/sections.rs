@@ -51,6 +51,10 @@ section! {
         /// Pixels kept from training and measured as the test split [default: none]
         #[arg(long)]
         pub holdout: Holdout,
+        /// A picture of the same shape: only its white pixels are trained on and measured, for inpainting
+        /// [default: all]
+        #[arg(long, value_name = "FILE")]
+        pub mask: PathBuf,
         /// Where pixels lie in the plane [default: center]
         #[arg(long)]
         pub coords: Coords,

@@ -3,6 +3,8 @@
 //! Integer arithmetic throughout, the same in `shaders/sample.wgsl`, so that both backends see
 //! the same samples in the same order.
 
+use std::num::NonZeroU32;
+
 /// Where pixels lie in the plane the network sees. x runs right, y down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -83,6 +85,8 @@ pub struct SampleSet {
     pub height: u32,
     /// Which of them to train on.
     pub holdout: Holdout,
+    /// How many of those a [`super::Mask`] leaves, where there is one; it knows which.
+    pub masked: Option<NonZeroU32>,
 }
 
 impl SampleSet {
@@ -101,7 +105,8 @@ impl SampleSet {
 
     /// Number of training pixels.
     pub fn len(&self) -> u32 {
-        self.columns() * self.height.div_ceil(self.stride())
+        let all = self.columns() * self.height.div_ceil(self.stride());
+        self.masked.map_or(all, NonZeroU32::get)
     }
 
     /// True for a picture without pixels.
@@ -109,7 +114,7 @@ impl SampleSet {
         self.len() == 0
     }
 
-    /// (x, y) of training pixel `index`.
+    /// (x, y) of training pixel `index`, where no mask says otherwise.
     #[inline(always)]
     pub fn pixel(&self, index: u32) -> (u32, u32) {
         let columns = self.columns();
@@ -228,7 +233,7 @@ mod tests {
 
     #[test]
     fn splits_are_disjoint_and_cover_the_papers_pixels() {
-        let set = SampleSet { width: 5, height: 4, holdout: Holdout::EveryOther };
+        let set = SampleSet { width: 5, height: 4, holdout: Holdout::EveryOther, masked: None };
         assert_eq!((set.columns(), set.len()), (3, 6));
         for i in 0..set.len() {
             let (x, y) = set.pixel(i);

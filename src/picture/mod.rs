@@ -96,6 +96,17 @@ impl Picture {
         bytes_per_value * self.n_pixels() * self.channels as u64
     }
 
+    /// The mean of each pixel's colour values, times its alpha where it has one, row by row.
+    pub fn brightness(&self) -> Vec<f32> {
+        let n_colours = if self.has_alpha() { self.channels - 1 } else { self.channels };
+        let of_pixel = |pixel: usize| {
+            let value = |c: usize| self.pixels.value(pixel * self.channels + c);
+            let mean = (0..n_colours).map(value).sum::<f32>() / n_colours as f32;
+            if self.has_alpha() { mean * value(n_colours) } else { mean }
+        };
+        (0..self.n_pixels() as usize).map(of_pixel).collect()
+    }
+
     /// Whether the values are linear and unbounded rather than sRGB in [0, 1].
     pub fn is_hdr(&self) -> bool {
         matches!(self.pixels, Pixels::F32(_))

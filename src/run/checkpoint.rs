@@ -7,7 +7,7 @@
 
 use super::{RunError, RunFolder};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::model::TrainingState;
+use crate::model::{Mask, TrainingState};
 use crate::read_file::{open_regular, read_at_most};
 use crate::trainer::{Best, Checkpoint, Position};
 use safetensors::tensor::TensorView;
@@ -231,11 +231,16 @@ fn read_state(
 }
 
 /// CRC-32 of a picture's values, to notice when the file behind a run was exchanged.
-pub fn picture_checksum(picture: &crate::picture::Picture) -> u32 {
+pub fn picture_checksum(picture: &crate::picture::Picture, mask: Option<&Mask>) -> u32 {
     use crate::picture::Pixels;
-    crc32fast::hash(match &picture.pixels {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(match &picture.pixels {
         Pixels::U8(v) => v,
         Pixels::U16(v) => bytemuck::cast_slice(v),
         Pixels::F32(v) => bytemuck::cast_slice(v),
-    })
+    });
+    if let Some(mask) = mask {
+        hasher.update(bytemuck::cast_slice(mask.pixels()));
+    }
+    hasher.finalize()
 }

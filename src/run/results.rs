@@ -90,6 +90,7 @@ impl Results<'_> {
     fn shareable_config(&self) -> Config {
         let mut config = self.run.config.clone();
         config.picture.file = config.picture.file.and_then(|f| f.file_name().map(PathBuf::from));
+        config.picture.mask = config.picture.mask.and_then(|f| f.file_name().map(PathBuf::from));
         config.device = crate::config::DeviceConfig::default();
         config
     }

@@ -237,7 +237,7 @@ fn open(run: &Resolved, picture: &Arc<Picture>, threads: usize) -> Result<Opened
 /// What a checkpoint of this run must fit.
 fn fingerprint(run: &Resolved, picture: &Picture) -> Fingerprint {
     Fingerprint {
-        picture: picture_checksum(picture),
+        picture: picture_checksum(picture, run.options.mask.as_deref()),
         n_params: run.model.layout().n_params(),
         n_moments: TrainingState::n_moments(run.optimizer, &run.options.refinements),
     }

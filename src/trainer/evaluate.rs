@@ -36,7 +36,7 @@ impl Evaluation {
         keep_picture: bool,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, BackendError> {
-        let (raster, samples) = (&run.raster, &run.samples);
+        let (raster, samples, mask) = (&run.raster, &run.samples, run.options.mask.as_deref());
         let Picture { width, height, channels, .. } = *picture;
         let mut builder = keep_picture.then(|| PictureBuilder::new(width, height, channels, picture.depth()));
         let mut evaluation = Self::default();
@@ -53,6 +53,9 @@ impl Evaluation {
                 let pixel = first_pixel + i as u64;
                 let (x, y) =
                     ((pixel % u64::from(raster.width)) as u32, (pixel / u64::from(raster.width)) as u32);
+                if mask.is_some_and(|mask| !mask.contains(pixel)) {
+                    continue;
+                }
                 let mut error = SquaredError::default();
                 for (c, &value) in colour.iter().enumerate() {
                     error.add_value(value, picture.pixels.value(pixel as usize * channels + c));

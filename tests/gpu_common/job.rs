@@ -2,10 +2,11 @@
 
 use afterimage::backend::{Job, JobOptions};
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mask, Mlp, Model, Optimizer, SampleSet,
     Shuffle, Step, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// A job's choices that tests vary.
@@ -17,6 +18,7 @@ pub(crate) struct Setup {
     pub(crate) bits: u32,
     pub(crate) holdout: Holdout,
     pub(crate) encoding: EncodingSpec,
+    pub(crate) masked: bool,
     pub(crate) beside: Vec<EncodingSpec>,
     pub(crate) trained_frequencies: bool,
     pub(crate) hidden_width: usize,
@@ -43,6 +45,7 @@ impl Setup {
             bits: 8,
             holdout: Holdout::None,
             encoding: EncodingSpec::Gaussian { n_frequencies: 33, sigma: 5.0 },
+            masked: false,
             beside: Vec::new(),
             trained_frequencies: false,
             hidden_width: 67,
@@ -73,7 +76,13 @@ impl Setup {
             output_activation: self.output_activation,
         };
         let picture = self.picture();
-        let samples = SampleSet { width: self.width, height: self.height, holdout: self.holdout };
+        let samples =
+            SampleSet { width: self.width, height: self.height, holdout: self.holdout, masked: None };
+        let n_pixels = self.width * self.height;
+        let mask = self.masked.then(|| Mask::new((0..n_pixels).map(|i| i % 5 < 3).collect(), samples));
+        let mask = mask.map(|mask| Arc::new(mask.expect("a mask with pixels")));
+        let masked = mask.as_ref().and_then(|mask| NonZeroU32::new(mask.pixels().len() as u32));
+        let samples = SampleSet { masked, ..samples };
         Job {
             model: Model { encoding, network },
             raster: picture.raster(Coords::Center),
@@ -82,7 +91,7 @@ impl Setup {
             loss: self.loss,
             optimizer: self.optimizer,
             batch_size: self.batch_size.min(samples.len()),
-            options: self.options.clone(),
+            options: JobOptions { mask, ..self.options.clone() },
         }
     }
 

@@ -11,7 +11,14 @@ pub fn sample<T: Real>(job: &Job, step: &Step, first: u32, coords: &mut [T], tar
     let rows = coords.chunks_exact_mut(2).zip(targets.chunks_exact_mut(channels));
     for (i, (coord, target)) in rows.enumerate() {
         let sample = step.first_sample + first + i as u32;
-        let (x, y) = job.samples.pixel(step.shuffle.index(sample));
+        let index = step.shuffle.index(sample);
+        let (x, y) = match &job.options.mask {
+            None => job.samples.pixel(index),
+            Some(mask) => {
+                let pixel = mask.pixels()[index as usize];
+                (pixel % job.picture.width, pixel / job.picture.width)
+            }
+        };
         let [cx, cy] = job.raster.position(x, y);
         coord[0] = T::from_f32(cx);
         coord[1] = T::from_f32(cy);

@@ -153,7 +153,7 @@ mod tests {
         Job {
             model: Model { encoding, network },
             raster: picture.raster(Coords::Center),
-            samples: SampleSet { width: 5, height: 4, holdout: Holdout::None },
+            samples: SampleSet { width: 5, height: 4, holdout: Holdout::None, masked: None },
             picture: Arc::new(picture),
             loss: Loss::Mse,
             optimizer,

@@ -144,6 +144,7 @@ const OUTPUTS: [Activation; 2] = [Activation::Identity, Activation::Sigmoid];
 /// Every kernel there is.
 pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::SAMPLE,
+    &ops::sample::SAMPLE_MASKED,
     &ops::sample::RASTER,
     &ops::encode::IDENTITY,
     &ops::encode::FOURIER,

@@ -79,6 +79,8 @@ pub struct TrainingBuffers {
     pub picture: [BufferId; sample::PICTURE_PARTS],
     /// Words of each part but the last.
     pub words_per_part: usize,
+    /// Training pixels, where a mask leaves not all of them.
+    pub pixels: Option<BufferId>,
     /// (rows, channels)
     pub targets: BufferId,
     /// Flat gradients.
@@ -158,6 +160,11 @@ impl Layout {
         let training = TrainingBuffers {
             picture: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
             words_per_part,
+            pixels: job
+                .options
+                .mask
+                .as_ref()
+                .map(|mask| add("pixels", &[mask.pixels().len()], Role::Constant)),
             targets: add("targets", &[rows, channels], Role::Scratch),
             grads: add("grads", &[n_params], Role::Scratch),
             grid_sums: has_grid.then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),

@@ -95,6 +95,9 @@ impl GpuBackend {
             steps_done: 0,
         };
         backend.upload_picture()?;
+        if let (Some(mask), Some(id)) = (&backend.job.options.mask, backend.buffers.pixels) {
+            write_words(&gpu, backend.session.buffer(id), 0, mask.pixels())?;
+        }
         backend.set_state(state)?;
         let n_samples = backend.job.samples.len();
         backend.prepare(backend.job.batch_size)?;

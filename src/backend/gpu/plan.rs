@@ -173,6 +173,7 @@ fn record_part(
         words_per_part: b.words_per_part,
         coords: f.coords,
         targets: b.targets,
+        pixels: b.pixels,
     };
     let part = Part {
         n_values: n * channels,

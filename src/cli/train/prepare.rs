@@ -34,6 +34,12 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", absolute.display());
     }
     config.picture.file = Some(absolute);
+    if let Some(mask) = &mut config.picture.mask {
+        *mask = std::path::absolute(&*mask)?;
+        if mask.to_str().is_none() {
+            bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", mask.display());
+        }
+    }
     let chosen = match config.sigma_is_open() {
         true => Some(sigma::choose(&mut config, &picture, args)?),
         false => None,

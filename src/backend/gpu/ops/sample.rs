@@ -72,7 +72,7 @@ pub const PICTURE_PARTS: usize = 4;
 /// Positions and targets of a step's samples.
 pub static SAMPLE: KernelDef = KernelDef {
     name: "sample",
-    parts: &[wgsl!("sample.wgsl")],
+    parts: &[wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
     composes: Composes::Nothing,
     uses_step: true,
     bindings: &[
@@ -86,6 +86,26 @@ pub static SAMPLE: KernelDef = KernelDef {
     params: SampleParams::BLOCK,
     reference: reference::sample,
     cases: reference::sample_cases,
+};
+
+/// The same of the pixels that a mask leaves.
+pub static SAMPLE_MASKED: KernelDef = KernelDef {
+    name: "sample_masked",
+    parts: &[wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: true,
+    bindings: &[
+        read("picture_0"),
+        read("picture_1"),
+        read("picture_2"),
+        read("picture_3"),
+        write("coords"),
+        write("targets"),
+        read("pixels"),
+    ],
+    params: SampleParams::BLOCK,
+    reference: reference::sample,
+    cases: reference::masked_sample_cases,
 };
 
 /// Positions of consecutive pixels.
@@ -149,6 +169,8 @@ pub struct SampleBuffers {
     pub coords: BufferId,
     /// (n, channels)
     pub targets: BufferId,
+    /// Training pixels, where a mask leaves not all of them.
+    pub pixels: Option<BufferId>,
 }
 
 fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize) -> SampleParams {
@@ -175,8 +197,10 @@ pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, m
     let n = rows.len() as f64;
     let params = SampleParams { grid_width: grid.width, ..sample_params(job, rows, buffers.words_per_part) };
     let [p0, p1, p2, p3] = buffers.picture;
-    let bound = vec![p0, p1, p2, p3, buffers.coords, buffers.targets];
-    Dispatch::new(Kernel::plain(&SAMPLE), &params, bound, grid, 200.0 * n)
+    let mut bound = vec![p0, p1, p2, p3, buffers.coords, buffers.targets];
+    bound.extend(buffers.pixels);
+    let def = if buffers.pixels.is_some() { &SAMPLE_MASKED } else { &SAMPLE };
+    Dispatch::new(Kernel::plain(def), &params, bound, grid, 200.0 * n)
 }
 
 /// Positions of `n_rows` pixels; the first pixel and the geometry are filled in for each tile.

@@ -8,7 +8,7 @@ use crate::backend::gpu::plan::{Grid, THREADS};
 use crate::backend::gpu::tolerance::{DIVISION, ROUNDING};
 use crate::backend::{Job, JobOptions};
 use crate::model::{
-    Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, Raster, Refinements, SampleSet,
+    Activation, Coords, Encoding, Holdout, Loss, Mask, Mlp, Model, Optimizer, Raster, Refinements, SampleSet,
     Shuffle, Step,
 };
 use crate::picture::{Picture, Pixels};
@@ -44,6 +44,12 @@ fn job_of(call: &Call) -> Job {
     };
     let (width, height) = (p.width, (words.len() / words_per_pixel) as u32 / p.width);
     let holdout = if p.stride == 1 { Holdout::None } else { Holdout::EveryOther };
+    let samples = SampleSet { width, height, holdout, masked: None };
+    let mask = call.buffers.get(PICTURE_PARTS + 2).map(|pixels| {
+        let mut inside = vec![false; width as usize * height as usize];
+        pixels.iter().for_each(|&pixel| inside[pixel as usize] = true);
+        Arc::new(Mask::new(inside, samples).expect("a mask with pixels"))
+    });
     Job {
         model: unused_model(channels),
         picture: Arc::new(Picture { width, height, channels, pixels }),
@@ -54,11 +60,11 @@ fn job_of(call: &Call) -> Job {
             origin: [p.origin_x, p.origin_y],
             step: [p.step_x, p.step_y],
         },
-        samples: SampleSet { width, height, holdout },
+        samples,
         loss: Loss::Mse,
         optimizer: UNUSED_RULE,
         batch_size: 1,
-        options: JobOptions::default(),
+        options: JobOptions { mask, ..JobOptions::default() },
     }
 }
 
@@ -116,6 +122,16 @@ pub(super) fn raster(call: &Call) -> Vec<Expected> {
     vec![close(0, 0, coords, tolerances)]
 }
 
+/// Pixels of a mask: four of seven.
+fn is_inside(pixel: u32) -> bool {
+    (pixel % 7).is_multiple_of(2)
+}
+
+pub(super) fn masked_sample_cases(_: &Kernel) -> Vec<Case> {
+    let shapes = [(1, 1, 1, 8, 1, 1, 65_535), (33, 31, 4, 8, 2, 4, 65_535), (67, 29, 3, 16, 1, 3, 3)];
+    shapes.map(|shape| sample_case(shape, true)).into()
+}
+
 pub(super) fn sample_cases(_: &Kernel) -> Vec<Case> {
     let shapes = [
         // width, height, channels, bits, stride, parts, widest grid
@@ -127,11 +143,12 @@ pub(super) fn sample_cases(_: &Kernel) -> Vec<Case> {
         (64, 9, 3, 32, 2, 2, 65_535),
         (300, 17, 1, 32, 1, 4, 5),
     ];
-    shapes.map(sample_case).into()
+    shapes.map(|shape| sample_case(shape, false)).into()
 }
 
 fn sample_case(
     (w, h, channels, bits, stride, parts, max_groups): (u32, u32, u32, u32, u32, usize, u32),
+    masked: bool,
 ) -> Case {
     let per_pixel = channels.div_ceil(32 / bits);
     let n_words = (w * h * per_pixel) as usize;
@@ -145,8 +162,13 @@ fn sample_case(
     buffers.iter_mut().filter(|part| part.is_empty()).for_each(|part| part.push(0));
     // `job_of` joins the parts: the filler must not be counted as pixels.
     let holdout = if stride == 1 { Holdout::None } else { Holdout::EveryOther };
-    let samples = SampleSet { width: w, height: h, holdout };
-    let (n, skipped) = (samples.len() as usize, samples.len() / 3);
+    let samples = SampleSet { width: w, height: h, holdout, masked: None };
+    let mask = masked.then(|| {
+        let inside = (0..w * h).map(is_inside).collect();
+        Mask::new(inside, samples).expect("a mask with pixels")
+    });
+    let len = mask.as_ref().map_or(samples.len(), |mask| mask.pixels().len() as u32);
+    let (n, skipped) = (len as usize, len / 3);
     let n_rows = n - skipped as usize;
     let grid = Grid::fold(n_rows.div_ceil(THREADS), max_groups);
     let raster = Raster::new(w, h, Coords::Center);
@@ -166,7 +188,8 @@ fn sample_case(
         step_y: raster.step[1],
     };
     buffers.extend([poison(2 * n_rows), poison(n_rows * channels as usize)]);
-    let shuffle = Shuffle::new(samples.len(), 5, 2);
+    buffers.extend(mask.map(|mask| mask.pixels().to_vec()));
+    let shuffle = Shuffle::new(len, 5, 2);
     let step = Step { index: 3, shuffle, first_sample: skipped / 2, n_samples: n as u32, lr: 0.1 };
     let label = format!("{w} x {h} x {channels}, {bits} bits, every {stride}, {parts} parts");
     Case {
