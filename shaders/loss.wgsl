@@ -1,5 +1,6 @@
 // The loss and its gradient, in place of z: dl_dz = w l'(p, t) f'(z) / N with p = f(z), w the weight
-// of the channel and N the values of the whole step; and each workgroup's sum of w l(p, t) / N.
+// of the channel times that of the sample and N the values of the whole step; and each workgroup's sum
+// of w l(p, t) / N.
 
 struct LossParams {
     grid_width: u32,
@@ -11,8 +12,9 @@ struct LossParams {
 
 @group(0) @binding(0) var<uniform> params: LossParams;
 @group(0) @binding(1) var<storage, read> targets: array<f32>;             // (n, channels)
-@group(0) @binding(2) var<storage, read_write> z_dl_dz: array<f32>;       // (n, channels)
-@group(0) @binding(3) var<storage, read_write> loss_partials: array<f32>; // (workgroups)
+@group(0) @binding(2) var<storage, read> sample_weights: array<f32>;      // (n)
+@group(0) @binding(3) var<storage, read_write> z_dl_dz: array<f32>;       // (n, channels)
+@group(0) @binding(4) var<storage, read_write> loss_partials: array<f32>; // (workgroups)
 
 var<workgroup> sums: array<f32, THREADS>;
 
@@ -29,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let z = z_dl_dz[i];
         let p = activation(z);
         let t = targets[i];
-        let scale = params.weights[i % params.channels] * params.scale;
+        let scale = params.weights[i % params.channels] * params.scale * sample_weights[i / params.channels];
         value = scale * loss(p, t);
         z_dl_dz[i] = scale * loss_derivative(p, t) * activation_derivative(z);
     }

@@ -1,12 +1,13 @@
 // Fetches rows of a step: which pixel each sample is, where it lies, what colour it has.
-// The order is `model::sampling::Shuffle`, the geometry `SampleSet` and `Raster`. `sample_all.wgsl` or
-// `sample_masked.wgsl` says which pixel a number means.
+// The order is `model::sampling::Shuffle`, the geometry `SampleSet` and `Raster`. `sample_all.wgsl`,
+// `sample_masked.wgsl` or `sample_by_error.wgsl` says which pixel a number means, and what it weighs.
 
 struct SampleParams {
     grid_width: u32,
     n_rows: u32,         // of this part of the step
     first_row: u32,      // of this part, within the step
     columns: u32,        // training pixels per row of them
+    rows: u32,           // of training pixels
     stride: u32,         // between training pixels
     width: u32,          // of the picture, in pixels
     channels: u32,
@@ -26,7 +27,13 @@ struct SampleParams {
 @group(0) @binding(4) var<storage, read> picture_3: array<u32>;
 @group(0) @binding(5) var<storage, read_write> coords: array<f32>;  // (n, 2)
 @group(0) @binding(6) var<storage, read_write> targets: array<f32>; // (n, channels)
+@group(0) @binding(7) var<storage, read_write> sample_weights: array<f32>; // (n)
 @group(1) @binding(0) var<uniform> step: StepParams;
+
+struct Drawn {
+    pixel: vec2<u32>,
+    weight: f32,
+}
 
 // The finaliser of MurmurHash3.
 fn mix_bits(hash: u32) -> u32 {
@@ -92,9 +99,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let index = shuffled(step.first_sample + params.first_row + row);
-    let pixel = training_pixel(index);
-    let x = pixel.x;
-    let y = pixel.y;
+    let drawn = draw(index);
+    let x = drawn.pixel.x;
+    let y = drawn.pixel.y;
+    sample_weights[row] = drawn.weight;
     coords[2u * row] = f32(x) * params.step_x + params.origin_x;
     coords[2u * row + 1u] = f32(y) * params.step_y + params.origin_y;
     for (var channel = 0u; channel < params.channels; channel++) {

@@ -231,7 +231,7 @@ fn an_epoch_whose_picture_cannot_be_written_is_in_no_checkpoint() {
     let folder = RunFolder::create(&dir.path().join("run"), false).expect("created");
     let picture = Picture { width: 2, height: 1, channels: 1, pixels: Pixels::U8(vec![3, 200]) };
     let run = Config::default().resolve(&picture).expect("defaults");
-    let fingerprint = Fingerprint { picture: 1, n_params: 1, n_moments: 0 };
+    let fingerprint = Fingerprint { picture: 1, n_params: 1, n_moments: 0, by_error: None };
     let position = Position { epochs_done: 7, ..Position::default() };
     let mut display = NoDisplay;
     let mut recorder =
@@ -248,8 +248,10 @@ fn an_epoch_whose_picture_cannot_be_written_is_in_no_checkpoint() {
     };
     recorder.epoch(&summary, Some(picture)).expect("written later");
     let state = TrainingState { step: 7, params: vec![1.0], moments: vec![] };
-    let refusal =
-        recorder.checkpoint(&Checkpoint { position, state, best: None }).expect_err("no picture").to_string();
+    let refusal = recorder
+        .checkpoint(&Checkpoint { position, state, best: None, importance: None })
+        .expect_err("no picture")
+        .to_string();
     assert!(refusal.contains("00007.png"), "{refusal}");
     assert!(!folder.file("checkpoint.safetensors").exists());
 }

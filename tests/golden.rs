@@ -103,7 +103,7 @@ impl Golden {
 }
 
 fn step(index: u64, lr: f64) -> Step {
-    Step { index, shuffle: Shuffle::new(35, 1, index), first_sample: 0, n_samples: 35, lr }
+    Step { index, shuffle: Shuffle::new(35, 1, index), first_sample: 0, n_samples: 35, lr, importance: None }
 }
 
 /// Largest difference over the largest expected value.

@@ -9,7 +9,7 @@ use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
     Activation, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real,
-    Refinements, Step, TrainingState,
+    Refinements, Sampling, Step, TrainingState,
 };
 use device::open;
 use job::{ADAM, Setup, steps};
@@ -127,6 +127,15 @@ fn lockstep_masked() {
     let setup = Setup { masked: true, holdout: Holdout::EveryOther, batch_size: 20, ..Setup::small() };
     lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
     lockstep(&gpu, &Setup { masked: true, ..Setup::small() }, tight(), 3);
+}
+
+#[test]
+fn lockstep_by_error() {
+    let Some(gpu) = open(true) else { return };
+    let options = JobOptions { sampling: Sampling::Error, ..JobOptions::default() };
+    let setup = Setup { holdout: Holdout::EveryOther, options, ..Setup::small() };
+    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+    lockstep(&gpu, &Setup { holdout: Holdout::None, ..setup }, tight(), 3);
 }
 
 fn refined() -> JobOptions {
@@ -256,8 +265,9 @@ fn train_f64(job: &Job, state: &TrainingState, steps: &[Step]) -> (Vec<f64>, Vec
     let mut losses = Vec::new();
     for step in steps {
         let (n, channels) = (step.n_samples as usize, network.output_width);
-        let (mut coords, mut targets) = (vec![0.0; 2 * n], vec![0.0; n * channels]);
-        cpu::sample::sample(job, step, 0, &mut coords, &mut targets);
+        let (mut coords, mut targets, mut weights) =
+            (vec![0.0; 2 * n], vec![0.0; n * channels], vec![0.0; n]);
+        cpu::sample::sample(job, step, 0, &mut coords, &mut targets, &mut weights);
         let mut inputs = vec![vec![0.0; n * job.model.encoding.output_width()]];
         cpu::encode::encode(
             &job.model.encoding,
@@ -279,6 +289,7 @@ fn train_f64(job: &Job, state: &TrainingState, steps: &[Step]) -> (Vec<f64>, Vec
             &cpu::loss::Objective::new(job, n),
             z,
             &targets,
+            Some(&weights),
             &mut dl_dz,
         ));
         let mut grads = vec![0.0; params.len()];

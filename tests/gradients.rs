@@ -11,8 +11,8 @@
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::{Job, JobOptions};
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Mlp, Model,
-    Optimizer, PerAxis, SampleSet, Shuffle, Step,
+    Activation, Coords, Encoding, EncodingSpec, GridSpec, Holdout, Importance, Init, Interpolation, Loss,
+    Mlp, Model, Optimizer, PerAxis, SampleSet, Sampling, Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use std::sync::Arc;
@@ -32,7 +32,17 @@ fn grid(features_per_level: usize, log2_table: Option<u32>, interpolation: Inter
 }
 
 fn job(spec: EncodingSpec, n_layers: usize, activation: Activation, output_activation: Activation) -> Job {
-    let (width, height, channels) = (7, 5, 3);
+    job_on((7, 5), spec, n_layers, activation, output_activation)
+}
+
+fn job_on(
+    (width, height): (u32, u32),
+    spec: EncodingSpec,
+    n_layers: usize,
+    activation: Activation,
+    output_activation: Activation,
+) -> Job {
+    let channels = 3;
     let pixels = (0..width * height * channels).map(|i| (i * 97 % 251) as u8).collect();
     let picture =
         Arc::new(Picture { width, height, channels: channels as usize, pixels: Pixels::U8(pixels) });
@@ -74,7 +84,18 @@ fn worst_relative_error_from(job: &Job, seed: u64) -> f64 {
         params[job.model.layout().encoding].iter_mut().for_each(|w| *w *= 5e3);
     }
     let n = job.batch_size;
-    let step = Step { index: 0, shuffle: Shuffle::new(n, 1, 0), first_sample: 0, n_samples: n, lr: 1.0 };
+    let step = Step {
+        index: 0,
+        shuffle: Shuffle::new(n, 1, 0),
+        first_sample: 0,
+        n_samples: n,
+        lr: 1.0,
+        importance: (job.options.sampling == Sampling::Error).then(|| {
+            let errors: Vec<f64> =
+                (0..Importance::n_blocks(job.samples)).map(|b| [0.1, 1e-3][b % 2]).collect();
+            Arc::new(Importance::new(job.samples, &errors))
+        }),
+    };
     let mut trainer = CpuTrainer::new(job.clone(), &params, 1).expect("threads start");
     let mut at = |params: &[f64]| {
         trainer.set_params(params);
@@ -102,6 +123,16 @@ fn worst_relative_error_from(job: &Job, seed: u64) -> f64 {
         worst = worst.max(error);
     }
     worst
+}
+
+#[test]
+fn weighted_samples() {
+    // Six blocks, of which three have larger errors.
+    let mut job = job_on((17, 13), EncodingSpec::Basic, 3, Activation::Tanh, Activation::Sigmoid);
+    job.options.sampling = Sampling::Error;
+    job.options.channel_weights = [1.0, 0.5, 2.0, 1.0];
+    let worst = worst_relative_error(&job);
+    assert!(worst < BOUND, "relative error {worst:e}");
 }
 
 #[test]

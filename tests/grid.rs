@@ -169,7 +169,14 @@ fn a_step_of_several_rounds_has_the_gradients_of_its_parts() {
     let params: Vec<f64> = Init::HeNormal.draw(&job.model, 1).iter().map(|&w| f64::from(w)).collect();
     let mut trainer = cpu::CpuTrainer::<f64>::new(job.clone(), &params, 2).expect("threads start");
     let mut gradients = |first_sample, n_samples| {
-        let step = Step { index: 0, shuffle: Shuffle::new(36_000, 0, 0), first_sample, n_samples, lr: 1.0 };
+        let step = Step {
+            index: 0,
+            shuffle: Shuffle::new(36_000, 0, 0),
+            first_sample,
+            n_samples,
+            lr: 1.0,
+            importance: None,
+        };
         trainer.loss_and_gradients(&step).1
     };
     // 36,000 samples are 141 chunks, more than the two of each of 64 lanes.
@@ -186,7 +193,14 @@ fn a_step_of_several_rounds_has_the_gradients_of_its_parts() {
 fn steps_of_a_single_sample_train_the_grid() {
     let job = job(3, 3);
     let params = Init::HeNormal.draw(&job.model, 1);
-    let step = Step { index: 0, shuffle: Shuffle::new(9, 0, 0), first_sample: 4, n_samples: 1, lr: 1.0 };
+    let step = Step {
+        index: 0,
+        shuffle: Shuffle::new(9, 0, 0),
+        first_sample: 4,
+        n_samples: 1,
+        lr: 1.0,
+        importance: None,
+    };
     let mut trainer = cpu::CpuTrainer::<f32>::new(job.clone(), &params, 1).expect("threads start");
     let (_, gradients) = trainer.loss_and_gradients(&step);
     trainer.step(&step);

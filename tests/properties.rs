@@ -5,8 +5,8 @@ use afterimage::backend::gpu::plan::training_step;
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::config::{ActivationKind, Config, Sigma};
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, SampleSet,
-    ScheduleKind, Shuffle, TrainingState,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, Loss, Mlp, Model, Optimizer,
+    SampleSet, ScheduleKind, Shuffle, TrainingState,
 };
 use afterimage::picture::{Depth, Picture, Pixels, load, save_png};
 use afterimage::run::checkpoint::{self, Fingerprint};
@@ -212,6 +212,7 @@ prop_compose! {
         loss_sum in finite(),
         seconds in 0.0f64..1e12,
         halved in 0..=4,
+        importance in of(importance()),
     ) -> Checkpoint {
         let lr_scale = 0.5f64.powi(halved);
         Checkpoint {
@@ -222,8 +223,19 @@ prop_compose! {
                 psnr_test,
                 state: TrainingState { step, params, moments },
             }),
+            importance: importance.map(Arc::new),
         }
     }
+}
+
+/// The picture whose samples are spread.
+fn spread_over() -> SampleSet {
+    SampleSet { width: 50, height: 27, holdout: Holdout::None, masked: None }
+}
+
+fn importance() -> impl Strategy<Value = Importance> {
+    vec(0.0..1.0, Importance::n_blocks(spread_over()))
+        .prop_map(|errors| Importance::new(spread_over(), &errors))
 }
 
 /// Equal to the bit: -0 is not 0.
@@ -316,7 +328,8 @@ proptest! {
     fn a_checkpoint_comes_back(checkpoint in checkpoint(), picture in any::<u32>()) {
         let (_dir, folder) = run_folder();
         let (n_params, n_moments) = (checkpoint.state.params.len(), checkpoint.state.moments.len());
-        let fingerprint = Fingerprint { picture, n_params, n_moments };
+        let by_error = checkpoint.importance.as_ref().map(|_| spread_over());
+        let fingerprint = Fingerprint { picture, n_params, n_moments, by_error };
         checkpoint::save(&folder, &checkpoint, fingerprint).expect("written");
         let read = checkpoint::load(&folder, fingerprint).expect("whole").expect("there");
         prop_assert_eq!(bits(&read.state.params), bits(&checkpoint.state.params));

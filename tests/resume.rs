@@ -10,8 +10,16 @@ use assert_cmd::Command;
 use predicates::str::contains;
 use program::{program, resume, train};
 use runs::{EPOCHS, assert_same_run, undisturbed};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
+
+/// A run with everything that a checkpoint can hold but a best state.
+fn by_error(out: &Path) -> std::process::Command {
+    let mut command = train(out, EPOCHS);
+    command.args(["--sampling", "error"]);
+    command
+}
 
 /// Kills are spread over the length of an undisturbed run. Override the number with
 /// AFTERIMAGE_KILLS.
@@ -20,7 +28,8 @@ fn killed_runs_go_on_to_the_same_bits() {
     let kills: u32 = std::env::var("AFTERIMAGE_KILLS").map_or(200, |n| n.parse().expect("a number of kills"));
     let dir = tempfile::tempdir().expect("a temporary folder");
     let start = std::time::Instant::now();
-    let undisturbed = undisturbed(dir.path());
+    let undisturbed = dir.path().join("undisturbed");
+    assert!(by_error(&undisturbed).status().expect("the program starts").success());
     // How long a whole run takes; the first may have had less of the machine than the others.
     let mut length = start.elapsed();
     let mut done = 0;
@@ -28,7 +37,7 @@ fn killed_runs_go_on_to_the_same_bits() {
     while done < kills {
         let out = dir.path().join(format!("run{run}"));
         run += 1;
-        let mut child = train(&out, EPOCHS).spawn().expect("the program starts");
+        let mut child = by_error(&out).spawn().expect("the program starts");
         let mut is_whole = true;
         loop {
             // A generator of instants, not of numbers: any spread over the run will do.
@@ -49,7 +58,7 @@ fn killed_runs_go_on_to_the_same_bits() {
             next.args(["train", "-q", "--resume"]).arg(&out);
             is_whole = false;
             if !out.join("config.toml").exists() {
-                next = train(&out, EPOCHS);
+                next = by_error(&out);
             }
             child = next.stderr(Stdio::null()).spawn().expect("the program starts");
         }

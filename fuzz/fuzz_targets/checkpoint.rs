@@ -2,13 +2,14 @@
 //! and once more with its checksum made right, to reach what lies behind that.
 #![no_main]
 
+use afterimage::model::{Holdout, SampleSet};
 use afterimage::run::checkpoint::{Fingerprint, parse};
 use libfuzzer_sys::fuzz_target;
 use safetensors::SafeTensors;
 use std::collections::{BTreeMap, HashMap};
 
 fuzz_target!(|bytes: &[u8]| {
-    let fixed = Fingerprint { picture: 7, n_params: 15, n_moments: 2 };
+    let fixed = Fingerprint { picture: 7, n_params: 15, n_moments: 2, by_error: None };
     _ = parse(bytes, fixed);
     let Ok((_, header)) = SafeTensors::read_metadata(bytes) else { return };
     let Ok(tensors) = SafeTensors::deserialize(bytes) else { return };
@@ -18,12 +19,19 @@ fuzz_target!(|bytes: &[u8]| {
         picture: metadata.get("picture").and_then(|text| text.parse().ok()).unwrap_or(0),
         n_params: params.shape[0],
         n_moments: (tensors.len() / n_states(metadata)).saturating_sub(1),
+        by_error: tensors.tensor("starts").ok().map(|starts| strip(starts.shape().iter().product())),
     };
     check(bytes, fingerprint);
     if let Some(repaired) = with_checksum(&tensors, metadata, fingerprint) {
         check(&repaired, fingerprint);
     }
 });
+
+/// A picture of one row with so many starts of blocks.
+fn strip(n_starts: usize) -> SampleSet {
+    let n_blocks = n_starts.clamp(2, 1000) as u32 - 1;
+    SampleSet { width: 8 * n_blocks, height: 1, holdout: Holdout::None, masked: None }
+}
 
 /// The current state, and the best where there is one.
 fn n_states(metadata: &HashMap<String, String>) -> usize {

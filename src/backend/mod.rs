@@ -8,7 +8,9 @@ mod select;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{BackendChoice, DeviceRequest, Opened, open};
 
-use crate::model::{Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Step, TrainingState};
+use crate::model::{
+    Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Sampling, Step, TrainingState,
+};
 use crate::picture::Picture;
 use std::sync::Arc;
 
@@ -42,11 +44,18 @@ pub struct JobOptions {
     pub refinements: Refinements,
     /// The part of the picture that is trained on, where that is not all of it.
     pub mask: Option<Arc<Mask>>,
+    /// How an epoch's samples are spread, where there is no mask.
+    pub sampling: Sampling,
 }
 
 impl Default for JobOptions {
     fn default() -> Self {
-        Self { channel_weights: [1.0; 4], refinements: Refinements::default(), mask: None }
+        Self {
+            channel_weights: [1.0; 4],
+            refinements: Refinements::default(),
+            mask: None,
+            sampling: Sampling::Uniform,
+        }
     }
 }
 

@@ -114,6 +114,7 @@ fn train(run: &Resolved, backend: &mut dyn Backend, next: &mut u64, n: usize) ->
             first_sample,
             n_samples: run.batch_size.min(n_samples - first_sample),
             lr: run.lr,
+            importance: None,
         }
     };
     let steps: Vec<Step> = (*next..*next + n as u64).map(step).collect();

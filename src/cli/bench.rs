@@ -207,6 +207,7 @@ fn kernel_times(gpu: &Arc<Gpu>, job: &BenchJob) -> Result<Option<Vec<KernelTime>
         first_sample: 0,
         n_samples: run.batch_size.min(n),
         lr: run.lr,
+        importance: None,
     };
     backend.profile(&step(0))?;
     backend.profile(&step(1))

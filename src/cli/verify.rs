@@ -215,7 +215,14 @@ fn steps(job: &Job, n_steps: u64) -> impl Iterator<Item = Step> + '_ {
     (0..n_steps).map(move |index| {
         let first_sample = (index % per_epoch) as u32 * batch;
         let shuffle = Shuffle::new(n, 1, index / per_epoch);
-        Step { index, shuffle, first_sample, n_samples: batch.min(n - first_sample), lr: 1e-3 }
+        Step {
+            index,
+            shuffle,
+            first_sample,
+            n_samples: batch.min(n - first_sample),
+            lr: 1e-3,
+            importance: None,
+        }
     })
 }
 

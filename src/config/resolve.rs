@@ -8,7 +8,8 @@ use super::{
 };
 use crate::backend::JobOptions;
 use crate::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Mask, Mlp, Model, SampleSet, Schedule, ScheduleKind,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Mask, Mlp, Model, SampleSet, Sampling, Schedule,
+    ScheduleKind,
 };
 use crate::picture::{self, Picture};
 use std::fmt::Display;
@@ -98,6 +99,14 @@ impl Config {
         let coords = self.picture.coords.unwrap_or(Coords::Center);
         let samples = self.samples(picture)?;
         let mask = self.mask(picture, samples)?;
+        let sampling = self.training.sampling.unwrap_or_default();
+        if mask.is_some() && sampling == Sampling::Error {
+            return Err(bad(
+                "sampling",
+                "error",
+                "with --mask, each pixel is taken once; leave --sampling out",
+            ));
+        }
         let masked = mask.as_ref().and_then(|mask| NonZeroU32::new(mask.pixels().len() as u32));
         let samples = SampleSet { masked, ..samples };
         if self.sigma_is_open() {
@@ -136,7 +145,7 @@ impl Config {
             },
             epochs: self.training.epochs.unwrap_or_else(|| defaults::epochs(self.has_grid(), samples.len())),
             loss: self.training.loss()?,
-            options: JobOptions { mask, ..self.options(picture, lr)? },
+            options: JobOptions { mask, sampling, ..self.options(picture, lr)? },
             optimizer,
             lr,
             schedule: Schedule::new(ScheduleKind::Constant),
@@ -297,6 +306,7 @@ impl Config {
         training.lr = Some(resolved.lr);
         training.fill_schedule(resolved.schedule);
         training.seed = Some(resolved.seed);
+        training.sampling = Some(resolved.options.sampling);
         training.fill_loss(resolved.loss);
         training.fill_optimizer(resolved.optimizer);
         config.output.snapshot_every = Some(resolved.snapshot_every);

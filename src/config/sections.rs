@@ -5,7 +5,7 @@ use super::{
     ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList,
     Frequencies, Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
 };
-use crate::model::{Coords, Holdout, Init, Interpolation, ScheduleKind};
+use crate::model::{Coords, Holdout, Init, Interpolation, Sampling, ScheduleKind};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -156,6 +156,10 @@ section! {
         /// the picture, 512 to 16384]
         #[arg(long, value_name = "N")]
         pub batch: BatchSize,
+        /// Whether each pixel is a sample once an epoch, or those with large errors more often, with less weight
+        /// [default: uniform]
+        #[arg(long)]
+        pub sampling: Sampling,
         /// What is minimised [default: mse]
         #[arg(long)]
         pub loss: LossKind,

@@ -8,6 +8,7 @@ pub mod activation;
 pub mod attenuation;
 pub mod encoding;
 mod family;
+pub mod importance;
 pub mod init;
 pub mod loss;
 pub mod mask;
@@ -21,6 +22,7 @@ pub mod schedule;
 pub use activation::{Activation, ActivationKind};
 pub use attenuation::{Footprint, PixelFilter};
 pub use encoding::{Encoding, EncodingSpec, GridLevel, GridSpec, HashGrid, Interpolation, PerAxis};
+pub use importance::{Importance, Sampling};
 pub use init::Init;
 pub use loss::{Loss, LossKind};
 pub use mask::Mask;
@@ -30,6 +32,8 @@ pub use real::{Arithmetic, Real};
 pub use refinements::Refinements;
 pub use sampling::{Coords, Holdout, Raster, SampleSet, Shuffle};
 pub use schedule::{Schedule, ScheduleKind};
+
+use std::sync::Arc;
 
 /// A coordinate network without its weights: how a position becomes a colour.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +52,7 @@ impl Model {
 }
 
 /// One optimiser step, fully resolved on the host and the same for every backend.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Optimiser steps done before this one, from 0.
     pub index: u64,
@@ -60,6 +64,8 @@ pub struct Step {
     pub n_samples: u32,
     /// Learning rate.
     pub lr: f64,
+    /// How the epoch's samples are spread, where each pixel is not taken once.
+    pub importance: Option<Arc<Importance>>,
 }
 
 /// Everything that changes during training, on the host.

@@ -103,9 +103,14 @@ impl SampleSet {
         self.width.div_ceil(self.stride())
     }
 
+    /// Rows of training pixels.
+    pub fn rows(&self) -> u32 {
+        self.height.div_ceil(self.stride())
+    }
+
     /// Number of training pixels.
     pub fn len(&self) -> u32 {
-        let all = self.columns() * self.height.div_ceil(self.stride());
+        let all = self.columns() * self.rows();
         self.masked.map_or(all, NonZeroU32::get)
     }
 
@@ -185,7 +190,7 @@ impl Shuffle {
 
 /// A 32-bit integer hash with full avalanche: the finaliser of MurmurHash3.
 #[inline(always)]
-fn mix(mut h: u32) -> u32 {
+pub(super) fn mix(mut h: u32) -> u32 {
     h ^= h >> 16;
     h = h.wrapping_mul(0x85eb_ca6b);
     h ^= h >> 13;

@@ -2,12 +2,13 @@
 //!
 //! `checkpoint.safetensors` holds the tensors `params` and `moments.N`, f32, and in its metadata
 //! the position within the run and a checksum of all of it. Where the best state is to be kept, it
-//! is there as `best.params` and `best.moments.N`. The one before stays beside it as
+//! is there as `best.params` and `best.moments.N`. Where samples are spread by error,
+//! `starts`, u32, has the first sample of each block. The checkpoint before stays beside it as
 //! `checkpoint.previous.safetensors`, so that a damaged file costs a few epochs, not the run.
 
 use super::{RunError, RunFolder};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::model::{Mask, TrainingState};
+use crate::model::{Importance, Mask, SampleSet, TrainingState};
 use crate::read_file::{open_regular, read_at_most};
 use crate::trainer::{Best, Checkpoint, Position};
 use safetensors::tensor::TensorView;
@@ -15,6 +16,7 @@ use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 pub(super) const CURRENT: &str = "checkpoint.safetensors";
 pub(super) const PREVIOUS: &str = "checkpoint.previous.safetensors";
@@ -32,12 +34,15 @@ pub struct Fingerprint {
     pub n_params: usize,
     /// Optimiser moments.
     pub n_moments: usize,
+    /// The training pixels, where samples are spread by error.
+    pub by_error: Option<SampleSet>,
 }
 
 impl Fingerprint {
     /// Of a checkpoint with a best state beside the current one.
     fn max_value_bytes(&self) -> u64 {
-        2 * (self.n_params * (1 + self.n_moments) * size_of::<f32>()) as u64
+        let starts = self.by_error.map_or(0, |samples| Importance::n_blocks(samples) + 1);
+        (size_of::<f32>() * (2 * self.n_params * (1 + self.n_moments) + starts)) as u64
     }
 }
 
@@ -99,6 +104,9 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
 /// What names the tensors of the best state.
 const BEST: &str = "best.";
 
+/// The tensor of the first samples of blocks.
+const STARTS: &str = "starts";
+
 /// The tensors of a state by name, in the order they are checksummed.
 fn tensors<'a>(prefix: &str, state: &'a TrainingState) -> Vec<(String, &'a [f32])> {
     let moments = state.moments.iter().enumerate();
@@ -122,11 +130,15 @@ fn serialise(checkpoint: &Checkpoint, fingerprint: Fingerprint) -> Vec<u8> {
         metadata.insert("best.psnr_test".to_owned(), best.psnr_test.to_string());
         metadata.insert("best.step".to_owned(), best.state.step.to_string());
     }
+    if let Some(importance) = &checkpoint.importance {
+        all.push((STARTS.to_owned(), bytemuck::cast_slice(importance.starts())));
+    }
     let crc = checksum(&metadata, all.iter().map(|(_, values)| *values));
     metadata.insert(CRC.to_owned(), crc.to_string());
     let views = all.iter().map(|(name, values)| {
         let bytes: &[u8] = bytemuck::cast_slice(values);
-        let view = TensorView::new(Dtype::F32, vec![values.len()], bytes).expect("the length is the slice's");
+        let dtype = if name == STARTS { Dtype::U32 } else { Dtype::F32 };
+        let view = TensorView::new(dtype, vec![values.len()], bytes).expect("the length is the slice's");
         (name.as_str(), view)
     });
     safetensors::serialize(views, Some(metadata)).expect("names are unique and shapes match")
@@ -182,7 +194,11 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
     let number = |name: &str| field(name)?.parse::<u64>().map_err(|_| damaged());
     let file = SafeTensors::deserialize(bytes).map_err(|_| damaged())?;
     let has_best = metadata.contains_key("best.epoch");
-    if file.len() != (1 + usize::from(has_best)) * (1 + fingerprint.n_moments) {
+    if file.names().contains(&STARTS) != fingerprint.by_error.is_some() {
+        return Err("the sampling has changed since".to_owned());
+    }
+    let n_states = 1 + usize::from(has_best);
+    if file.len() != n_states * (1 + fingerprint.n_moments) + usize::from(fingerprint.by_error.is_some()) {
         return Err("the optimiser has changed since".to_owned());
     }
     let state = read_state(&file, "", number("step")?, fingerprint)?;
@@ -195,7 +211,9 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
         }),
     };
     let best_tensors = best.iter().flat_map(|best| tensors(BEST, &best.state));
-    let all: Vec<_> = tensors("", &state).into_iter().chain(best_tensors).collect();
+    let starts = fingerprint.by_error.map(|_| read_starts(&file)).transpose()?;
+    let starts_tensor = starts.iter().map(|starts| (STARTS.to_owned(), bytemuck::cast_slice(starts)));
+    let all: Vec<_> = tensors("", &state).into_iter().chain(best_tensors).chain(starts_tensor).collect();
     if field(CRC)?.parse() != Ok(checksum(&metadata, all.iter().map(|(_, values)| *values))) {
         return Err("its checksum does not match: it is damaged".to_owned());
     }
@@ -208,7 +226,20 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
     if !plausible {
         return Err("it holds numbers that no run can come to".to_owned());
     }
-    Ok(Checkpoint { position, state, best })
+    let importance = match (fingerprint.by_error, starts) {
+        (Some(samples), Some(starts)) => {
+            let changed = || "the sampling has changed since".to_owned();
+            Some(Arc::new(Importance::from_starts(samples, starts).ok_or_else(changed)?))
+        }
+        _ => None,
+    };
+    Ok(Checkpoint { position, state, best, importance })
+}
+
+fn read_starts(file: &SafeTensors<'_>) -> Result<Vec<u32>, String> {
+    let tensor = file.tensor(STARTS).ok().filter(|tensor| tensor.dtype() == Dtype::U32);
+    let tensor = tensor.ok_or("the sampling has changed since")?;
+    Ok(bytemuck::pod_collect_to_vec(tensor.data()))
 }
 
 /// The state whose tensors begin with `prefix`.

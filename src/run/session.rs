@@ -5,7 +5,7 @@ use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::{self, Backend, BackendError, Opened};
 use crate::config::Resolved;
-use crate::model::TrainingState;
+use crate::model::{Sampling, TrainingState};
 use crate::picture::Picture;
 use crate::trainer::{
     Checkpoint, EpochSummary, Evaluation, Outcome, Position, Progress, TrainError, Trainer,
@@ -143,8 +143,8 @@ impl Session {
         let mut counted = Counted { display, samples: 0 };
         let fingerprint = fingerprint(run, picture);
         let mut recorder = Recorder::new(folder, run, fingerprint, &position, &mut counted)?;
-        let best = checkpoint.as_ref().and_then(|c| c.best.clone());
-        let mut trainer = Trainer::new(run, picture, backend.as_mut(), position).with_best(best);
+        let mut trainer =
+            Trainer::new(run, picture, backend.as_mut(), position).going_on(checkpoint.as_ref());
         let outcome = trainer.run(&mut recorder);
         let metrics = recorder.finish();
         counted.display.finished();
@@ -240,6 +240,7 @@ fn fingerprint(run: &Resolved, picture: &Picture) -> Fingerprint {
         picture: picture_checksum(picture, run.options.mask.as_deref()),
         n_params: run.model.layout().n_params(),
         n_moments: TrainingState::n_moments(run.optimizer, &run.options.refinements),
+        by_error: (run.options.sampling == Sampling::Error).then_some(run.samples),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::backend::{BackendError, Predict};
 use crate::config::Resolved;
+use crate::model::{Importance, Sampling};
 use crate::picture::{Picture, PictureBuilder, SquaredError};
 
 /// Pixels predicted at a time.
@@ -14,6 +15,8 @@ pub struct Evaluation {
     pub train: SquaredError,
     /// Over the test split.
     pub test: SquaredError,
+    /// Mean squared errors of the blocks of [`Importance`], where samples are spread by error.
+    pub block_errors: Vec<f64>,
     /// The picture, where it was asked for.
     pub picture: Option<Picture>,
 }
@@ -40,6 +43,8 @@ impl Evaluation {
         let Picture { width, height, channels, .. } = *picture;
         let mut builder = keep_picture.then(|| PictureBuilder::new(width, height, channels, picture.depth()));
         let mut evaluation = Self::default();
+        let by_error = run.options.sampling == Sampling::Error;
+        let mut blocks = by_error.then(|| vec![SquaredError::default(); Importance::n_blocks(*samples)]);
         let mut out = vec![0.0; TILE_PIXELS.min(raster.n_pixels() as usize) * channels];
         let mut first_pixel = 0;
         while first_pixel < raster.n_pixels() {
@@ -63,6 +68,9 @@ impl Evaluation {
                 // A pixel may belong to both.
                 if samples.in_training_split(x, y) {
                     evaluation.train.merge(error);
+                    if let Some(blocks) = &mut blocks {
+                        blocks[Importance::block_of(*samples, x, y)].merge(error);
+                    }
                 }
                 if samples.in_test_split(x, y) {
                     evaluation.test.merge(error);
@@ -73,6 +81,7 @@ impl Evaluation {
             }
             first_pixel += n as u64;
         }
+        evaluation.block_errors = blocks.iter().flatten().map(|error| error.mse()).collect();
         evaluation.picture = builder.map(PictureBuilder::finish);
         Ok(Some(evaluation))
     }

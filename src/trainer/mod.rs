@@ -11,8 +11,9 @@ pub use position::{Best, Checkpoint, Outcome, Position};
 
 use crate::backend::{Backend, BackendError};
 use crate::config::{Keep, Resolved};
-use crate::model::{Shuffle, Step};
+use crate::model::{Importance, Sampling, Shuffle, Step};
 use crate::picture::Picture;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long one call to the backend should take: short enough that Ctrl-C and the progress bar
@@ -47,6 +48,8 @@ pub struct Trainer<'a> {
     backend: &'a mut dyn Backend,
     position: Position,
     best: Option<Best>,
+    /// How samples are spread, where each pixel is not taken once.
+    importance: Option<Arc<Importance>>,
     last_good: Option<Checkpoint>,
     group: usize,
 }
@@ -59,13 +62,18 @@ impl<'a> Trainer<'a> {
         backend: &'a mut dyn Backend,
         position: Position,
     ) -> Self {
-        Self { run, picture, backend, position, best: None, last_good: None, group: 1 }
+        let by_error = run.options.sampling == Sampling::Error;
+        let importance = by_error.then(|| Arc::new(Importance::even(run.samples)));
+        Self { run, picture, backend, position, best: None, importance, last_good: None, group: 1 }
     }
 
-    /// The best state of the run's earlier part, as its checkpoint has it.
+    /// What `checkpoint` knows of the run's earlier part beside its position and state.
     #[must_use]
-    pub fn with_best(mut self, best: Option<Best>) -> Self {
-        self.best = best;
+    pub fn going_on(mut self, checkpoint: Option<&Checkpoint>) -> Self {
+        if let Some(checkpoint) = checkpoint {
+            self.best.clone_from(&checkpoint.best);
+            self.importance.clone_from(&checkpoint.importance);
+        }
         self
     }
 
@@ -88,6 +96,7 @@ impl<'a> Trainer<'a> {
                 return self.outcome(false, None);
             };
             self.remember_best(&evaluation)?;
+            self.spread(&evaluation);
             self.report(observer, Some(evaluation.clone()), None)?;
             if self.run.epochs == 0 {
                 self.keep(observer)?;
@@ -145,6 +154,7 @@ impl<'a> Trainer<'a> {
         }
         if let Some(evaluation) = &evaluation {
             self.remember_best(evaluation)?;
+            self.spread(evaluation);
         }
         let is_last = epochs_done == self.run.epochs;
         let kept = evaluation.clone().filter(|_| is_last);
@@ -166,8 +176,20 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// More samples where the error is large from now on, where that is asked for.
+    fn spread(&mut self, evaluation: &Evaluation) {
+        if self.run.options.sampling == Sampling::Error {
+            self.importance = Some(Arc::new(Importance::new(self.run.samples, &evaluation.block_errors)));
+        }
+    }
+
     fn checkpoint(&mut self) -> Result<Checkpoint, TrainError> {
-        Ok(Checkpoint { position: self.position, state: self.backend.state()?, best: self.best.clone() })
+        Ok(Checkpoint {
+            position: self.position,
+            state: self.backend.state()?,
+            best: self.best.clone(),
+            importance: self.importance.clone(),
+        })
     }
 
     /// Keeps the state, unless it is not sound; says whether it is.
@@ -187,6 +209,7 @@ impl<'a> Trainer<'a> {
         let good = self.last_good.as_ref().expect("kept when the run began");
         self.backend.set_state(&good.state)?;
         self.best.clone_from(&good.best);
+        self.importance.clone_from(&good.importance);
         self.position = Position { seconds: self.position.seconds, ..good.position };
         Ok(())
     }
@@ -306,6 +329,7 @@ impl<'a> Trainer<'a> {
             first_sample,
             n_samples: run.batch_size.min(run.samples.len() - first_sample),
             lr: self.lr(index),
+            importance: self.importance.clone(),
         }
     }
 

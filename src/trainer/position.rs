@@ -2,7 +2,8 @@
 
 use super::Evaluation;
 use crate::config::Resolved;
-use crate::model::TrainingState;
+use crate::model::{Importance, TrainingState};
+use std::sync::Arc;
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -50,6 +51,8 @@ pub struct Checkpoint {
     pub state: TrainingState,
     /// The best so far, where the best is to be kept.
     pub best: Option<Best>,
+    /// How samples are spread, where each pixel is not taken once.
+    pub importance: Option<Arc<Importance>>,
 }
 
 /// The state that did best on the held-out pixels.

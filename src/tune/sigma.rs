@@ -176,6 +176,8 @@ impl Climb {
 fn resolve(config: &Config, picture: &Picture, sigma: f32) -> Result<Resolved, TuneError> {
     let mut config = config.clone();
     config.encoding.sigma = Some(Sigma::Fixed(sigma));
+    // What is held out here is a part of the sample order.
+    config.training.sampling = None;
     Ok(config.resolve(picture)?)
 }
 
@@ -209,6 +211,7 @@ fn train(
         first_sample,
         n_samples: batch_size.min(end - first_sample),
         lr,
+        importance: None,
     };
     for index in 0..n_steps {
         if stop() {
@@ -227,7 +230,7 @@ fn train(
     let mut index = n_steps;
     while first_sample < n_samples {
         let measuring = step(index, first_sample, n_samples, 0.0);
-        backend.enqueue(&[measuring])?;
+        backend.enqueue(std::slice::from_ref(&measuring))?;
         backend.finish()?;
         sum += backend.take_losses()?.iter().sum::<f64>() * f64::from(measuring.n_samples);
         first_sample += measuring.n_samples;

@@ -2,8 +2,8 @@
 
 use afterimage::backend::{Job, JobOptions};
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mask, Mlp, Model, Optimizer, SampleSet,
-    Shuffle, Step, TrainingState,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, Loss, Mask, Mlp, Model, Optimizer,
+    SampleSet, Sampling, Shuffle, Step, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
 use std::num::NonZeroU32;
@@ -117,6 +117,10 @@ impl Setup {
 pub(crate) fn steps(job: &Job, range: std::ops::Range<u64>, lr: f64) -> Vec<Step> {
     let n = job.samples.len();
     let per_epoch = u64::from(n.div_ceil(job.batch_size));
+    let importance = (job.options.sampling == Sampling::Error).then(|| {
+        let errors: Vec<f64> = (0..Importance::n_blocks(job.samples)).map(|b| [0.1, 1e-3][b % 2]).collect();
+        Arc::new(Importance::new(job.samples, &errors))
+    });
     let step = |index: u64| {
         let first_sample = (index % per_epoch) as u32 * job.batch_size;
         Step {
@@ -125,6 +129,7 @@ pub(crate) fn steps(job: &Job, range: std::ops::Range<u64>, lr: f64) -> Vec<Step
             first_sample,
             n_samples: job.batch_size.min(n - first_sample),
             lr,
+            importance: importance.clone(),
         }
     };
     range.map(step).collect()

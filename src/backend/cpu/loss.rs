@@ -38,10 +38,16 @@ impl Objective {
 /// Values whose activations are held at a time: a multiple of every number of channels.
 const BLOCK: usize = 192;
 
-/// Reads pre-activations z of the last layer and targets, both (n, channels); writes
-/// dl_dz = d(loss)/dz where loss is the mean over the step's values; returns this part's share
-/// of that mean.
-pub fn loss_and_gradient<T: Real>(objective: &Objective, z: &[T], targets: &[T], dl_dz: &mut [T]) -> f64 {
+/// Reads pre-activations z of the last layer and targets, both (n, channels), and the samples' weights
+/// (n) where they are not all 1; writes dl_dz = d(loss)/dz where loss is the mean over the step's
+/// values; returns this part's share of that mean.
+pub fn loss_and_gradient<T: Real>(
+    objective: &Objective,
+    z: &[T],
+    targets: &[T],
+    sample_weights: Option<&[T]>,
+    dl_dz: &mut [T],
+) -> f64 {
     let scale = 1.0 / objective.n_values as f64;
     // Only as far as they are needed: a step may be a single sample.
     let (mut weights, mut scales) = ([T::zero(); BLOCK], [T::zero(); BLOCK]);
@@ -50,7 +56,8 @@ pub fn loss_and_gradient<T: Real>(objective: &Objective, z: &[T], targets: &[T],
         *value_scale = *weight * T::of(scale);
     }
     let mut sum = 0.0;
-    for ((z, t), dl_dz) in z.chunks(BLOCK).zip(targets.chunks(BLOCK)).zip(dl_dz.chunks_mut(BLOCK)) {
+    let blocks = z.chunks(BLOCK).zip(targets.chunks(BLOCK)).zip(dl_dz.chunks_mut(BLOCK));
+    for (block, ((z, t), dl_dz)) in blocks.enumerate() {
         let mut p = [T::zero(); BLOCK];
         let p = &mut p[..z.len()];
         dl_dz.copy_from_slice(z);
@@ -59,6 +66,12 @@ pub fn loss_and_gradient<T: Real>(objective: &Objective, z: &[T], targets: &[T],
             #[inline(always)]
             || objective.loss.visit(Backward { p, t, dl_dz, scales: &scales }),
         );
+        if let Some(sample_weights) = sample_weights {
+            for (i, (loss, dl_dz)) in p.iter_mut().zip(dl_dz).enumerate() {
+                let weight = sample_weights[(block * BLOCK + i) / objective.channels];
+                (*loss, *dl_dz) = (weight * *loss, weight * *dl_dz);
+            }
+        }
         for (&loss, &weight) in p.iter().zip(&weights) {
             sum += (weight * loss).as_f64();
         }

@@ -12,6 +12,8 @@ pub struct Scratch<T> {
     coords: Vec<T>,
     /// (n, channels)
     targets: Vec<T>,
+    /// (n)
+    sample_weights: Vec<T>,
     /// (n, encoding width)
     pub(super) features: Vec<T>,
     /// For each linear layer, (n, output width): pre-activations, then derivatives f'(z).
@@ -32,6 +34,7 @@ impl<T: Real> Scratch<T> {
         Self {
             coords: zeros(2),
             targets: zeros(network.output_width),
+            sample_weights: zeros(1),
             features: zeros(network.input_width),
             z: network.layers().map(|l| zeros(l.output_width)).collect(),
             a: network.layers().skip(1).map(|l| zeros(l.input_width)).collect(),
@@ -46,7 +49,7 @@ impl<T: Real> Scratch<T> {
         let widest = network.layers().map(|l| l.output_width).max().unwrap_or(1);
         let z: usize = network.layers().map(|l| l.output_width).sum();
         let a: usize = network.layers().skip(1).map(|l| l.input_width).sum();
-        let per_sample = 2 + network.output_width + network.input_width + z + a + 2 * widest;
+        let per_sample = 3 + network.output_width + network.input_width + z + a + 2 * widest;
         capacity * per_sample * size_of::<T>()
     }
 }
@@ -107,13 +110,15 @@ impl<T: Real> Pass<'_, T> {
         let channels = self.model.network.output_width;
         let coords = &mut scratch.coords[..n * 2];
         let targets = &mut scratch.targets[..n * channels];
-        sample::sample(job, step, first, coords, targets);
+        let sample_weights = &mut scratch.sample_weights[..n];
+        sample::sample(job, step, first, coords, targets, sample_weights);
         self.encode(scratch, n);
         self.forward(scratch, n);
         loss::loss_and_gradient(
             &loss::Objective::new(job, step.n_samples as usize),
             &scratch.z[self.layout.layers.len() - 1][..n * channels],
             &scratch.targets[..n * channels],
+            step.importance.is_some().then_some(&scratch.sample_weights[..n]),
             &mut scratch.dl_dz[..n * channels],
         )
     }

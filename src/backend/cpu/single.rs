@@ -174,7 +174,14 @@ mod tests {
             let mut moments = vec![vec![0.0; params.len()]; optimizer.n_moments()];
             for index in 0..20 {
                 let shuffle = Shuffle::new(20, 0, 0);
-                let step = Step { index, shuffle, first_sample: index as u32, n_samples: 1, lr: 0.05 };
+                let step = Step {
+                    index,
+                    shuffle,
+                    first_sample: index as u32,
+                    n_samples: 1,
+                    lr: 0.05,
+                    importance: None,
+                };
                 let (loss, grads) = trainer.loss_and_gradients(&step);
                 let mut slices: Vec<&mut [f32]> = moments.iter_mut().map(Vec::as_mut_slice).collect();
                 optimizer::update(optimizer, index, step.lr, &grads, &mut expected, &mut slices);

@@ -91,8 +91,14 @@ mod tests {
 
     #[test]
     fn a_fault_at_a_step_happens_as_often_as_it_is_named() {
-        let step =
-            |index| Step { index, shuffle: Shuffle::new(1, 0, 0), first_sample: 0, n_samples: 1, lr: 0.1 };
+        let step = |index| Step {
+            index,
+            shuffle: Shuffle::new(1, 0, 0),
+            first_sample: 0,
+            n_samples: 1,
+            lr: 0.1,
+            importance: None,
+        };
         let faults = Faults::parse("lose-device@4,drop-submission@4,lose-device@4").expect("known");
         let steps = [step(3), step(4)];
         assert!(!faults.take(StepFault::LoseDevice, &steps[..1]));

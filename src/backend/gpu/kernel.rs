@@ -145,6 +145,7 @@ const OUTPUTS: [Activation; 2] = [Activation::Identity, Activation::Sigmoid];
 pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::SAMPLE,
     &ops::sample::SAMPLE_MASKED,
+    &ops::sample::SAMPLE_BY_ERROR,
     &ops::sample::RASTER,
     &ops::encode::IDENTITY,
     &ops::encode::FOURIER,

@@ -4,7 +4,7 @@
 use super::ops::{dense, encode, fourier, loss, refine, sample};
 use super::plan::{BufferDecl, BufferId, Role};
 use crate::backend::{BackendError, Job};
-use crate::model::{Encoding, Model};
+use crate::model::{Encoding, Importance, Model, Sampling};
 
 /// What a plan may use of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +79,11 @@ pub struct TrainingBuffers {
     pub picture: [BufferId; sample::PICTURE_PARTS],
     /// Words of each part but the last.
     pub words_per_part: usize,
-    /// Training pixels, where a mask leaves not all of them.
-    pub pixels: Option<BufferId>,
+    /// Which pixels are samples, where not each is one: numbers of those a mask leaves, or starts of
+    /// the blocks of [`crate::model::Importance`].
+    pub choice: Option<BufferId>,
+    /// (rows)
+    pub sample_weights: BufferId,
     /// (rows, channels)
     pub targets: BufferId,
     /// Flat gradients.
@@ -160,11 +163,8 @@ impl Layout {
         let training = TrainingBuffers {
             picture: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
             words_per_part,
-            pixels: job
-                .options
-                .mask
-                .as_ref()
-                .map(|mask| add("pixels", &[mask.pixels().len()], Role::Constant)),
+            choice: choice(job).map(|n| add("choice", &[n], Role::Constant)),
+            sample_weights: add("sample_weights", &[rows], Role::Scratch),
             targets: add("targets", &[rows, channels], Role::Scratch),
             grads: add("grads", &[n_params], Role::Scratch),
             grid_sums: has_grid.then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),
@@ -240,6 +240,15 @@ impl Layout {
     }
 }
 
+/// Words of the buffer that says which pixels are samples, where not each is one.
+fn choice(job: &Job) -> Option<usize> {
+    match (&job.options.mask, job.options.sampling) {
+        (Some(mask), _) => Some(mask.pixels().len()),
+        (None, Sampling::Error) => Some(Importance::n_blocks(job.samples) + 1),
+        (None, Sampling::Uniform) => None,
+    }
+}
+
 /// Refuses `n_params` parameters of `size_bytes` each, of `whose`, where one binding cannot hold them.
 fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) -> Result<(), BackendError> {
     let total_bytes = size_bytes.saturating_mul(n_params as u64);
@@ -260,11 +269,11 @@ fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
     let network = &model.network;
     let widths = || [2, network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
     let widest = widths().max().unwrap_or(1) as u64;
-    // Positions, features and every layer, targets and colours.
+    // Positions, features and every layer, targets, weights and colours.
     // A part of a composite encoding has a copy of its features.
     let parts = model.encoding.parts();
     let part = if parts.len() > 1 { parts.iter().map(Encoding::output_width).max().unwrap_or(0) } else { 0 };
-    let row_bytes = 4 * (widths().sum::<usize>() + 2 * network.output_width + part) as u64;
+    let row_bytes = 4 * (widths().sum::<usize>() + 2 * network.output_width + part + 1) as u64;
     let largest_product = network.layers().map(|l| 2.0 * (l.input_width * l.output_width) as f64);
     let by_time = MAX_DISPATCH_FLOP / largest_product.fold(1.0, f64::max);
     let by_size = (budget.max_binding_bytes / (4 * widest)).min(budget.batch_bytes / row_bytes);

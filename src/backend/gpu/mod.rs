@@ -24,7 +24,7 @@ pub use memory::Budget;
 pub use predictor::GpuPredictor;
 
 use super::{Backend, BackendError, BackendInfo, Job, Predict};
-use crate::model::{Raster, Step, TrainingState};
+use crate::model::{Importance, Raster, Step, TrainingState};
 use executor::{Executor, Task};
 use fault::StepFault;
 use kernel::StepParams;
@@ -49,6 +49,8 @@ pub struct GpuBackend {
     tiles: Tiles,
     info: BackendInfo,
     steps_done: u64,
+    /// How samples are spread in the steps enqueued last.
+    importance: Option<Arc<Importance>>,
 }
 
 impl GpuBackend {
@@ -93,9 +95,10 @@ impl GpuBackend {
             executor,
             tiles: Tiles::default(),
             steps_done: 0,
+            importance: None,
         };
         backend.upload_picture()?;
-        if let (Some(mask), Some(id)) = (&backend.job.options.mask, backend.buffers.pixels) {
+        if let (Some(mask), Some(id)) = (&backend.job.options.mask, backend.buffers.choice) {
             write_words(&gpu, backend.session.buffer(id), 0, mask.pixels())?;
         }
         backend.set_state(state)?;
@@ -153,6 +156,30 @@ impl GpuBackend {
         Ok(self.plans.len() - 1)
     }
 
+    /// Spreads samples as `step` says from what is submitted next on.
+    fn spread(&mut self, step: &Step) -> Result<(), BackendError> {
+        if let (Some(new), Some(id), None) = (&step.importance, self.buffers.choice, &self.job.options.mask)
+            && self.importance != step.importance
+        {
+            write_words(&self.session.gpu, self.session.buffer(id), 0, new.starts())?;
+            self.importance.clone_from(&step.importance);
+        }
+        Ok(())
+    }
+
+    /// Runs `steps`, whose samples are spread alike.
+    fn run(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+        if let Some(first) = steps.first() {
+            self.spread(first)?;
+        }
+        let task = |step: &Step| {
+            let plan = self.plans.iter().find(|(n, ..)| *n == step.n_samples);
+            Task { step: step_params(&self.job, step), plan: &plan.expect("prepared before").2 }
+        };
+        let tasks: Vec<_> = steps.iter().map(task).collect();
+        self.executor.run(&self.session, &tasks)
+    }
+
     fn flat_buffers(&self) -> Vec<BufferId> {
         let b = &self.buffers;
         let kept = b.moments.iter().chain(&b.average).copied();
@@ -186,12 +213,9 @@ impl Backend for GpuBackend {
         if fault::take(StepFault::DropSubmission, steps) {
             self.executor.drop_next();
         }
-        let task = |step: &Step| {
-            let plan = self.plans.iter().find(|(n, ..)| *n == step.n_samples);
-            Task { step: step_params(&self.job, step), plan: &plan.expect("prepared above").2 }
-        };
-        let tasks: Vec<_> = steps.iter().map(task).collect();
-        self.executor.run(&self.session, &tasks)?;
+        for alike in steps.chunk_by(|a, b| a.importance == b.importance) {
+            self.run(alike)?;
+        }
         self.steps_done = steps.last().map_or(self.steps_done, |step| step.index + 1);
         Ok(())
     }

@@ -173,7 +173,8 @@ fn record_part(
         words_per_part: b.words_per_part,
         coords: f.coords,
         targets: b.targets,
-        pixels: b.pixels,
+        sample_weights: b.sample_weights,
+        choice: b.choice,
     };
     let part = Part {
         n_values: n * channels,
@@ -186,6 +187,7 @@ fn record_part(
     let last = f.z[network.n_layers - 1];
     let loss_buffers = LossBuffers {
         targets: b.targets,
+        sample_weights: b.sample_weights,
         z: last,
         partials: b.loss_partials,
         progress: b.progress,

@@ -38,6 +38,7 @@ impl GpuBackend {
             return Ok(None);
         }
         let index = self.prepare(step.n_samples)?;
+        self.spread(step)?;
         self.session.write_steps(&[step_params(&self.job, step)]);
         let (_, plan, prepared) = &self.plans[index];
         let ms = timestamps(&self.session, prepared)?;

@@ -206,6 +206,7 @@ impl GpuBackend {
         let mut entries = Vec::new();
         for step in steps {
             let index = self.prepare(step.n_samples)?;
+            self.spread(step)?;
             let params = step_params(&self.job, step);
             self.session.write_steps(&[params]);
             let (_, plan, prepared) = &self.plans[index];

@@ -44,7 +44,7 @@ pub static LOSS: KernelDef = KernelDef {
     parts: &[wgsl!("loss.wgsl")],
     composes: Composes::Loss,
     uses_step: false,
-    bindings: &[read("targets"), write("z_dl_dz"), write("loss_partials")],
+    bindings: &[read("targets"), read("sample_weights"), write("z_dl_dz"), write("loss_partials")],
     params: LossParams::BLOCK,
     reference: loss_reference,
     cases: loss_cases,
@@ -67,6 +67,8 @@ pub static REDUCE: KernelDef = KernelDef {
 pub struct LossBuffers {
     /// (n, channels)
     pub targets: BufferId,
+    /// (n)
+    pub sample_weights: BufferId,
     /// (n, channels); becomes dl_dz.
     pub z: BufferId,
     /// (workgroups)
@@ -117,7 +119,7 @@ pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch
         Dispatch::new(
             Kernel::with_loss(&LOSS, job.loss, network.output_activation),
             &params,
-            vec![b.targets, b.z, b.partials],
+            vec![b.targets, b.sample_weights, b.z, b.partials],
             grid,
             50.0 * n,
         ),
@@ -131,13 +133,14 @@ fn loss_reference(call: &Call) -> Vec<Expected> {
     // Back to the whole number; what is lost is the rounding of 1 / N.
     let scale = Bounded::of(1.0 / (1.0 / f64::from(p.scale)).round());
     let (loss, output) = (call.kernel.loss.expect("a loss is joined in"), call.kernel.activation);
-    let (targets, z) = (call.f64s(0, 0, n), call.f64s(1, 0, n));
+    let (targets, sample_weights, z) =
+        (call.f64s(0, 0, n), call.f64s(1, 0, n.div_ceil(p.channels as usize)), call.f64s(2, 0, n));
     let (mut dl_dz, mut values) = (Vec::new(), Vec::new());
     for (i, (&z, &t)) in z.iter().zip(&targets).enumerate() {
         let weight = Bounded::exact(p.weights[i % p.channels as usize].into());
         let (prediction, derivative) = output.value_and_derivative(Bounded::exact(z));
         let (value, dl_dp) = loss.value_and_derivative(prediction, Bounded::exact(t));
-        let scale = weight * scale;
+        let scale = weight * scale * Bounded::exact(sample_weights[i / p.channels as usize]);
         values.push(scale * value);
         dl_dz.push(scale * dl_dp * derivative);
     }
@@ -148,7 +151,7 @@ fn loss_reference(call: &Call) -> Vec<Expected> {
         Bounded { value, error: error + 8.0 * ROUNDING * (value + error) + FLUSH }
     };
     let partials: Vec<Bounded> = values.chunks(THREADS).map(sum).collect();
-    [(1, dl_dz), (2, partials)].map(|(binding, found)| close_bounded(binding, &found)).into()
+    [(2, dl_dz), (3, partials)].map(|(binding, found)| close_bounded(binding, &found)).into()
 }
 
 fn close_bounded(binding: usize, found: &[Bounded]) -> Expected {
@@ -180,7 +183,10 @@ fn loss_cases(_: &Kernel) -> Vec<Case> {
         let grid = Grid::fold(n_partials(n), max_groups);
         let scale = (1.0 / n_step as f64) as f32;
         let params = LossParams { grid_width: grid.width, n_values: n as u32, channels, scale, weights };
-        let buffers = vec![uniform(1, n, 1.0), uniform(2, n, 3.0), poison(n_partials(n))];
+        // Weights of samples are not negative.
+        let mut sample_weights = uniform(3, n.div_ceil(channels as usize), 4.0);
+        sample_weights.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
+        let buffers = vec![uniform(1, n, 1.0), sample_weights, uniform(2, n, 3.0), poison(n_partials(n))];
         case(format!("{n} of {n_step} values, {channels} channels"), params, buffers, grid.size())
     };
     let same = [1.0; 4];

@@ -146,8 +146,14 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
         if let Some(second) = buffers.get_mut(3) {
             second.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
         }
-        let step =
-            Step { index, shuffle: Shuffle::new(n as u32, 0, 0), first_sample: 0, n_samples: 1, lr: 3e-3 };
+        let step = Step {
+            index,
+            shuffle: Shuffle::new(n as u32, 0, 0),
+            first_sample: 0,
+            n_samples: 1,
+            lr: 3e-3,
+            importance: None,
+        };
         Case {
             step: StepParams::new(&step, optimizer, &refinements, 0),
             ..case(format!("{n} parameters, step {index}"), params, buffers, grid.size())

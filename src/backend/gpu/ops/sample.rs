@@ -3,7 +3,7 @@
 use crate::backend::Job;
 use crate::backend::gpu::kernel::{Composes, Kernel, KernelDef, params_block, read, wgsl, write};
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::model::Raster;
+use crate::model::{Raster, Sampling};
 use crate::picture::{Picture, Pixels};
 
 mod reference;
@@ -19,6 +19,8 @@ params_block! {
         first_row: u32,
         /// Training pixels per row of them.
         columns: u32,
+        /// Rows of training pixels.
+        rows: u32,
         /// Distance between training pixels.
         stride: u32,
         /// Width of the picture in pixels.
@@ -82,6 +84,7 @@ pub static SAMPLE: KernelDef = KernelDef {
         read("picture_3"),
         write("coords"),
         write("targets"),
+        write("sample_weights"),
     ],
     params: SampleParams::BLOCK,
     reference: reference::sample,
@@ -101,11 +104,33 @@ pub static SAMPLE_MASKED: KernelDef = KernelDef {
         read("picture_3"),
         write("coords"),
         write("targets"),
+        write("sample_weights"),
         read("pixels"),
     ],
     params: SampleParams::BLOCK,
     reference: reference::sample,
     cases: reference::masked_sample_cases,
+};
+
+/// The same of more pixels where the error is large.
+pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
+    name: "sample_by_error",
+    parts: &[wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: true,
+    bindings: &[
+        read("picture_0"),
+        read("picture_1"),
+        read("picture_2"),
+        read("picture_3"),
+        write("coords"),
+        write("targets"),
+        write("sample_weights"),
+        read("starts"),
+    ],
+    params: SampleParams::BLOCK,
+    reference: reference::sample,
+    cases: reference::by_error_sample_cases,
 };
 
 /// Positions of consecutive pixels.
@@ -169,8 +194,10 @@ pub struct SampleBuffers {
     pub coords: BufferId,
     /// (n, channels)
     pub targets: BufferId,
-    /// Training pixels, where a mask leaves not all of them.
-    pub pixels: Option<BufferId>,
+    /// (n)
+    pub sample_weights: BufferId,
+    /// Which pixels, where not each is taken once.
+    pub choice: Option<BufferId>,
 }
 
 fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize) -> SampleParams {
@@ -179,6 +206,7 @@ fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize)
         n_rows: rows.len() as u32,
         first_row: rows.start as u32,
         columns: job.samples.columns(),
+        rows: job.samples.rows(),
         stride: job.samples.stride(),
         width: job.picture.width,
         channels: job.picture.channels as u32,
@@ -197,9 +225,13 @@ pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, m
     let n = rows.len() as f64;
     let params = SampleParams { grid_width: grid.width, ..sample_params(job, rows, buffers.words_per_part) };
     let [p0, p1, p2, p3] = buffers.picture;
-    let mut bound = vec![p0, p1, p2, p3, buffers.coords, buffers.targets];
-    bound.extend(buffers.pixels);
-    let def = if buffers.pixels.is_some() { &SAMPLE_MASKED } else { &SAMPLE };
+    let mut bound = vec![p0, p1, p2, p3, buffers.coords, buffers.targets, buffers.sample_weights];
+    bound.extend(buffers.choice);
+    let def = match (&job.options.mask, job.options.sampling) {
+        (Some(_), _) => &SAMPLE_MASKED,
+        (None, Sampling::Error) => &SAMPLE_BY_ERROR,
+        (None, Sampling::Uniform) => &SAMPLE,
+    };
     Dispatch::new(Kernel::plain(def), &params, bound, grid, 200.0 * n)
 }
 

@@ -8,8 +8,8 @@ use crate::backend::gpu::plan::{Grid, THREADS};
 use crate::backend::gpu::tolerance::{DIVISION, ROUNDING};
 use crate::backend::{Job, JobOptions};
 use crate::model::{
-    Activation, Coords, Encoding, Holdout, Loss, Mask, Mlp, Model, Optimizer, Raster, Refinements, SampleSet,
-    Shuffle, Step,
+    Activation, Coords, Encoding, Holdout, Importance, Loss, Mask, Mlp, Model, Optimizer, Raster,
+    Refinements, SampleSet, Shuffle, Step,
 };
 use crate::picture::{Picture, Pixels};
 use std::sync::Arc;
@@ -44,10 +44,12 @@ fn job_of(call: &Call) -> Job {
     };
     let (width, height) = (p.width, (words.len() / words_per_pixel) as u32 / p.width);
     let holdout = if p.stride == 1 { Holdout::None } else { Holdout::EveryOther };
-    let samples = SampleSet { width, height, holdout, masked: None };
-    let mask = call.buffers.get(PICTURE_PARTS + 2).map(|pixels| {
-        let mut inside = vec![false; width as usize * height as usize];
-        pixels.iter().for_each(|&pixel| inside[pixel as usize] = true);
+    // As many rows as there are, not as the fillers of unused parts would make.
+    let samples = SampleSet { width, height: p.rows * p.stride, holdout, masked: None };
+    let is_masked = std::ptr::eq(call.kernel.def, &super::SAMPLE_MASKED);
+    let mask = is_masked.then(|| {
+        let mut inside = vec![false; width as usize * samples.height as usize];
+        call.buffers[CHOICE].iter().for_each(|&pixel| inside[pixel as usize] = true);
         Arc::new(Mask::new(inside, samples).expect("a mask with pixels"))
     });
     Job {
@@ -68,6 +70,9 @@ fn job_of(call: &Call) -> Job {
     }
 }
 
+/// The binding that says which pixels are samples.
+const CHOICE: usize = PICTURE_PARTS + 3;
+
 const UNUSED_RULE: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
 
 fn unused_model(channels: usize) -> Model {
@@ -87,20 +92,30 @@ pub(super) fn sample(call: &Call) -> Vec<Expected> {
     let s = call.step;
     let (n, channels) = (p.n_rows as usize, p.channels as usize);
     let job = job_of(call);
+    let by_error = std::ptr::eq(call.kernel.def, &super::SAMPLE_BY_ERROR);
     let step = Step {
         index: s.index.into(),
         shuffle: Shuffle { n: s.n_samples, half_bits: s.half_bits, keys: s.keys },
         first_sample: s.first_sample,
         n_samples: p.first_row + p.n_rows,
         lr: 0.0,
+        importance: by_error.then(|| {
+            let starts = call.buffers[CHOICE].clone();
+            Arc::new(Importance::from_starts(job.samples, starts).expect("starts of blocks"))
+        }),
     };
-    let (mut coords, mut targets) = (vec![0.0; 2 * n], vec![0.0; n * channels]);
-    cpu::sample::sample::<f64>(&job, &step, p.first_row, &mut coords, &mut targets);
+    let (mut coords, mut targets, mut weights) = (vec![0.0; 2 * n], vec![0.0; n * channels], vec![0.0; n]);
+    cpu::sample::sample::<f64>(&job, &step, p.first_row, &mut coords, &mut targets, &mut weights);
     let position = position_tolerance(p.width.max(job.picture.height), p.step_x.max(p.step_y), 1.0);
     // Stored floats are copied; integers are divided by their largest value.
     let target = |t: &f64| if p.bits == 32 { 0.0 } else { t.abs() * DIVISION };
     let target_tolerances = targets.iter().map(target).collect();
-    vec![close(4, 0, coords, vec![position; 2 * n]), close(5, 0, targets, target_tolerances)]
+    let weight_tolerances = weights.iter().map(|w| if by_error { w * DIVISION } else { 0.0 }).collect();
+    vec![
+        close(4, 0, coords, vec![position; 2 * n]),
+        close(5, 0, targets, target_tolerances),
+        close(6, 0, weights, weight_tolerances),
+    ]
 }
 
 pub(super) fn raster(call: &Call) -> Vec<Expected> {
@@ -129,7 +144,7 @@ fn is_inside(pixel: u32) -> bool {
 
 pub(super) fn masked_sample_cases(_: &Kernel) -> Vec<Case> {
     let shapes = [(1, 1, 1, 8, 1, 1, 65_535), (33, 31, 4, 8, 2, 4, 65_535), (67, 29, 3, 16, 1, 3, 3)];
-    shapes.map(|shape| sample_case(shape, true)).into()
+    shapes.map(|shape| sample_case(shape, Choice::Mask)).into()
 }
 
 pub(super) fn sample_cases(_: &Kernel) -> Vec<Case> {
@@ -143,12 +158,25 @@ pub(super) fn sample_cases(_: &Kernel) -> Vec<Case> {
         (64, 9, 3, 32, 2, 2, 65_535),
         (300, 17, 1, 32, 1, 4, 5),
     ];
-    shapes.map(|shape| sample_case(shape, false)).into()
+    shapes.map(|shape| sample_case(shape, Choice::All)).into()
+}
+
+pub(super) fn by_error_sample_cases(_: &Kernel) -> Vec<Case> {
+    let shapes = [(1, 1, 1, 8, 1, 1, 65_535), (33, 31, 4, 8, 2, 4, 65_535), (67, 29, 3, 16, 1, 3, 3)];
+    shapes.map(|shape| sample_case(shape, Choice::Importance)).into()
+}
+
+/// What says which pixels are samples.
+#[derive(Clone, Copy, PartialEq)]
+enum Choice {
+    All,
+    Mask,
+    Importance,
 }
 
 fn sample_case(
     (w, h, channels, bits, stride, parts, max_groups): (u32, u32, u32, u32, u32, usize, u32),
-    masked: bool,
+    choice: Choice,
 ) -> Case {
     let per_pixel = channels.div_ceil(32 / bits);
     let n_words = (w * h * per_pixel) as usize;
@@ -163,7 +191,7 @@ fn sample_case(
     // `job_of` joins the parts: the filler must not be counted as pixels.
     let holdout = if stride == 1 { Holdout::None } else { Holdout::EveryOther };
     let samples = SampleSet { width: w, height: h, holdout, masked: None };
-    let mask = masked.then(|| {
+    let mask = (choice == Choice::Mask).then(|| {
         let inside = (0..w * h).map(is_inside).collect();
         Mask::new(inside, samples).expect("a mask with pixels")
     });
@@ -177,6 +205,7 @@ fn sample_case(
         n_rows: n_rows as u32,
         first_row: skipped - skipped / 2,
         columns: samples.columns(),
+        rows: samples.rows(),
         stride,
         width: w,
         channels,
@@ -187,10 +216,15 @@ fn sample_case(
         step_x: raster.step[0],
         step_y: raster.step[1],
     };
-    buffers.extend([poison(2 * n_rows), poison(n_rows * channels as usize)]);
+    buffers.extend([poison(2 * n_rows), poison(n_rows * channels as usize), poison(n_rows)]);
     buffers.extend(mask.map(|mask| mask.pixels().to_vec()));
+    if choice == Choice::Importance {
+        let errors: Vec<f64> = (0..Importance::n_blocks(samples)).map(|b| [0.5, 1e-3, 0.02][b % 3]).collect();
+        buffers.push(Importance::new(samples, &errors).starts().to_vec());
+    }
     let shuffle = Shuffle::new(len, 5, 2);
-    let step = Step { index: 3, shuffle, first_sample: skipped / 2, n_samples: n as u32, lr: 0.1 };
+    let step =
+        Step { index: 3, shuffle, first_sample: skipped / 2, n_samples: n as u32, lr: 0.1, importance: None };
     let label = format!("{w} x {h} x {channels}, {bits} bits, every {stride}, {parts} parts");
     Case {
         step: StepParams::new(&step, UNUSED_RULE, &Refinements::default(), 0),
