@@ -68,6 +68,8 @@ pub(super) struct Row {
     pub seconds: f64,
     /// Why it could not be run, if so.
     pub error: Option<String>,
+    /// What the device lacks for it, if anything: then nothing was compared.
+    pub lacks: Option<String>,
 }
 
 impl Row {
@@ -80,6 +82,7 @@ impl Row {
             passed: true,
             seconds: 0.0,
             error: None,
+            lacks: None,
         }
     }
 
@@ -141,6 +144,10 @@ pub(super) fn verify(gpu: &Arc<Gpu>, n_steps: u64, mut progress: impl FnMut(&Row
 fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
     let start = Instant::now();
     let mut row = Row::new(kernel.name());
+    if !gpu.supports(kernel) {
+        row.lacks = Some((kernel.needs() - gpu.device.features()).to_string());
+        return row;
+    }
     for case in (kernel.def.cases)(kernel) {
         match run_case(gpu, kernel, &case) {
             Ok(worst) => row.add(worst.share, format!("{}: {}", case.label, worst.place)),
@@ -227,6 +234,10 @@ fn steps(job: &Job, n_steps: u64) -> impl Iterator<Item = Step> + '_ {
 }
 
 fn print_row(row: &Row) {
+    if let Some(lacks) = &row.lacks {
+        show!("{:<36} not for this device, which lacks {lacks}", row.kernel);
+        return;
+    }
     let verdict = if row.passed { "ok" } else { "FAILED" };
     let share = row.worst_share;
     let share = if share < 1e3 { format!("{share:.3}") } else { format!("{share:.0e}") };
@@ -246,7 +257,12 @@ fn print_row(row: &Row) {
 fn print_verdict(report: &VerifyReport) {
     let failed: Vec<_> = report.kernels.iter().chain(&report.lockstep).filter(|row| !row.passed).collect();
     if failed.is_empty() {
-        show!("all {} kernels and every step agree with f64", report.kernels.len());
+        let n_compared = report.kernels.iter().filter(|row| row.lacks.is_none()).count();
+        let left_out = match report.kernels.len() - n_compared {
+            0 => String::new(),
+            n => format!("; {n} are not for this device"),
+        };
+        show!("all {n_compared} kernels and every step agree with f64{left_out}");
     } else {
         let names: Vec<_> = failed.iter().map(|row| row.kernel.as_str()).collect();
         show!("{} of the comparisons failed: {}", failed.len(), names.join(", "));

@@ -1,6 +1,7 @@
 //! Adapters: listing, choosing and opening one.
 
 use super::fault;
+use super::kernel::Kernel;
 use crate::backend::BackendError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -61,11 +62,12 @@ impl Fault {
     }
 }
 
-/// Optional features the program knows how to use, with their names.
-pub const FEATURES: [(wgpu::Features, &str); 4] = [
+/// Optional features the program knows how to use, with their names. A device is opened with those it has.
+pub const FEATURES: [(wgpu::Features, &str); 5] = [
     (wgpu::Features::SHADER_F16, "SHADER_F16"),
-    (wgpu::Features::SUBGROUP, "SUBGROUP"),
+    (wgpu::Features::SHADER_FLOAT32_ATOMIC, "SHADER_FLOAT32_ATOMIC"),
     (wgpu::Features::TIMESTAMP_QUERY, "TIMESTAMP_QUERY"),
+    (wgpu::Features::PIPELINE_CACHE, "PIPELINE_CACHE"),
     (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "EXPERIMENTAL_COOPERATIVE_MATRIX"),
 ];
 
@@ -158,10 +160,16 @@ impl Gpu {
     pub fn open_adapter(adapter: &wgpu::Adapter, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
         let info = adapter.get_info();
         let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
+        let known = FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
+        let features =
+            if options.default_limits { wgpu::Features::empty() } else { adapter.features() & known };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("afterimage"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: features,
             required_limits: limits.clone(),
+            // SAFETY: of the experimental features only cooperative matrices are asked for. A kernel that
+            // uses them is compared with f64 on the device before anything is trained with it.
+            experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
             ..Default::default()
         });
         let (device, queue) = pollster::block_on(request)
@@ -174,6 +182,11 @@ impl Gpu {
             lost.set(BackendError::DeviceLost(format!("{reason:?}: {message}")));
         });
         Ok(Arc::new(Self { device, queue, info, limits, options, fault }))
+    }
+
+    /// Whether the device has what `kernel` needs.
+    pub fn supports(&self, kernel: &Kernel) -> bool {
+        self.device.features().contains(kernel.needs())
     }
 
     /// Fails if wgpu reported an error since the last call.

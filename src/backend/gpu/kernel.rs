@@ -89,6 +89,8 @@ pub struct KernelDef {
     pub bindings: &'static [Binding],
     /// `@group(0) @binding(0)`.
     pub params: ParamsBlock,
+    /// What a device must have beyond WebGPU's defaults.
+    pub needs: wgpu::Features,
     /// What it must compute.
     pub reference: fn(&Call) -> Vec<Expected>,
     /// Inputs to try.
@@ -222,6 +224,11 @@ impl Kernel {
     /// A kernel with an update rule joined in.
     pub fn with_optimizer(def: &'static KernelDef, optimizer: Optimizer) -> Self {
         Self { optimizer: Some(optimizer), ..Self::plain(def) }
+    }
+
+    /// What a device must have for it beyond WebGPU's defaults.
+    pub fn needs(&self) -> wgpu::Features {
+        self.def.needs
     }
 
     fn uses_activation(&self) -> bool {

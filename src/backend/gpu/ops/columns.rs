@@ -35,6 +35,7 @@ pub static COPY: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("source"), write("target_rows")],
     params: CopyColumnsParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference,
     cases,
 };

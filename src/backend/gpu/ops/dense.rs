@@ -68,6 +68,7 @@ pub static FORWARD: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("weights"), read("x"), write("z")],
     params: DenseParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::forward,
     cases: reference::forward_cases,
 };
@@ -80,6 +81,7 @@ pub static BACKWARD_INPUT: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("weights"), read("dl_dz"), write("x_dl_dx")],
     params: DenseParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::backward_input,
     cases: reference::backward_input_cases,
 };
@@ -92,6 +94,7 @@ pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("dl_dz"), read("x"), write("partials")],
     params: DenseParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::backward_weights,
     cases: reference::backward_weights_cases,
 };
@@ -104,6 +107,7 @@ pub static REDUCE_PARTIALS: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("partials"), write("grads")],
     params: ReduceParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::reduce,
     cases: reference::reduce_cases,
 };

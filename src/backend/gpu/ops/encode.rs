@@ -31,6 +31,7 @@ pub static IDENTITY: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("coords"), write("features")],
     params: EncodeParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: identity_reference,
     cases: identity_cases,
 };
@@ -43,6 +44,7 @@ pub static FOURIER: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("frequencies"), read("coords"), write("features")],
     params: EncodeParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: fourier_reference,
     cases: fourier_cases,
 };

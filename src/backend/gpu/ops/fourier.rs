@@ -30,6 +30,7 @@ pub static GRADIENTS: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("frequencies"), read("coords"), read("dl_dfeatures"), write("partials")],
     params: FourierGradientsParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference,
     cases,
 };

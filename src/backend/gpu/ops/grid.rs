@@ -54,6 +54,7 @@ pub static ENCODE: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("levels"), read("table"), read("coords"), write("features")],
     params: GridParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::encode,
     cases: reference::encode_cases,
 };
@@ -66,6 +67,7 @@ pub static BACKWARD: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("levels"), read("coords"), read("dl_dfeatures"), write("sums")],
     params: GridParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::backward,
     cases: reference::backward_cases,
 };
@@ -78,6 +80,7 @@ pub static GRADIENTS: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[write("sums"), write("grads")],
     params: GridGradientsParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::gradients,
     cases: reference::gradients_cases,
 };

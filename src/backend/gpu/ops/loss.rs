@@ -46,6 +46,7 @@ pub static LOSS: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("targets"), read("sample_weights"), write("z_dl_dz"), write("loss_partials")],
     params: LossParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: loss_reference,
     cases: loss_cases,
 };
@@ -58,6 +59,7 @@ pub static REDUCE: KernelDef = KernelDef {
     uses_step: true,
     bindings: &[read("loss_partials"), write("progress"), write("ring")],
     params: ReduceLossParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reduce_reference,
     cases: reduce_cases,
 };

@@ -40,6 +40,7 @@ const fn definition(
         uses_step: true,
         bindings,
         params: OptimizerParams::BLOCK,
+        needs: wgpu::Features::empty(),
         reference,
         cases,
     }

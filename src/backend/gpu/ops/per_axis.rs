@@ -30,6 +30,7 @@ pub static ONE_BLOB: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("coords"), write("features")],
     params: PerAxisParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: |call| reference(call, |n_bins| PerAxis::OneBlob { n_bins }),
     cases,
 };
@@ -42,6 +43,7 @@ pub static TRIANGLE_WAVE: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("coords"), write("features")],
     params: PerAxisParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: |call| reference(call, |n_octaves| PerAxis::TriangleWave { n_octaves }),
     cases,
 };

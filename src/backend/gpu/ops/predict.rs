@@ -26,6 +26,7 @@ pub static OUTPUT: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("z"), write("colours")],
     params: OutputParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference,
     cases,
 };

@@ -52,6 +52,7 @@ pub static NORM: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("grads"), write("squares")],
     params: GradientNormParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: norm_reference,
     cases: norm_cases,
 };
@@ -64,6 +65,7 @@ pub static CLIP: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[read("squares"), write("grads")],
     params: ClipParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: clip_reference,
     cases: clip_cases,
 };
@@ -76,6 +78,7 @@ pub static AVERAGE: KernelDef = KernelDef {
     uses_step: true,
     bindings: &[read("weights"), write("average")],
     params: AverageParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: average_reference,
     cases: average_cases,
 };

@@ -87,6 +87,7 @@ pub static SAMPLE: KernelDef = KernelDef {
         write("sample_weights"),
     ],
     params: SampleParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::sample,
     cases: reference::sample_cases,
 };
@@ -108,6 +109,7 @@ pub static SAMPLE_MASKED: KernelDef = KernelDef {
         read("pixels"),
     ],
     params: SampleParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::sample,
     cases: reference::masked_sample_cases,
 };
@@ -129,6 +131,7 @@ pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
         read("starts"),
     ],
     params: SampleParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::sample,
     cases: reference::by_error_sample_cases,
 };
@@ -141,6 +144,7 @@ pub static RASTER: KernelDef = KernelDef {
     uses_step: false,
     bindings: &[write("coords")],
     params: RasterParams::BLOCK,
+    needs: wgpu::Features::empty(),
     reference: reference::raster,
     cases: reference::raster_cases,
 };
