@@ -11,8 +11,8 @@ struct CopyColumnsParams {
 }
 
 @group(0) @binding(0) var<uniform> params: CopyColumnsParams;
-@group(0) @binding(1) var<storage, read> source: array<f32>;       // (n, from_width)
-@group(0) @binding(2) var<storage, read_write> target_rows: array<f32>; // (n, to_width)
+@group(0) @binding(1) var<storage, read> source: array<Stored>;       // (n, from_width)
+@group(0) @binding(2) var<storage, read_write> target_rows: array<Stored>; // (n, to_width)
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

@@ -3,8 +3,8 @@
 
 @group(0) @binding(0) var<uniform> params: DenseParams;
 @group(0) @binding(1) var<storage, read> weights: array<f32>;       // flat parameters; W: (o, i)
-@group(0) @binding(2) var<storage, read> dl_dz: array<f32>;         // (n, o)
-@group(0) @binding(3) var<storage, read_write> x_dl_dx: array<f32>; // (n, i)
+@group(0) @binding(2) var<storage, read> dl_dz: array<Stored>;         // (n, o)
+@group(0) @binding(3) var<storage, read_write> x_dl_dx: array<Stored>; // (n, i)
 
 const LEFT_ALONG_K: bool = true;
 const RIGHT_ALONG_K: bool = false;
@@ -18,7 +18,7 @@ fn left(row: u32, k: u32) -> f32 {
     if row >= params.n_samples || k >= params.output_width {
         return 0.0;
     }
-    return dl_dz[row * params.output_width + k];
+    return f32(dl_dz[row * params.output_width + k]);
 }
 
 fn right(k: u32, column: u32) -> f32 {
@@ -34,10 +34,10 @@ fn store(slice: u32, row: u32, column: u32, quad: vec4<f32>) {
     }
     let i = params.input_width;
     let at = row * i + column;
-    if column < i { x_dl_dx[at] = quad.x * activation_derivative(x_dl_dx[at]); }
-    if column + 1u < i { x_dl_dx[at + 1u] = quad.y * activation_derivative(x_dl_dx[at + 1u]); }
-    if column + 2u < i { x_dl_dx[at + 2u] = quad.z * activation_derivative(x_dl_dx[at + 2u]); }
-    if column + 3u < i { x_dl_dx[at + 3u] = quad.w * activation_derivative(x_dl_dx[at + 3u]); }
+    if column < i { x_dl_dx[at] = stored(quad.x * activation_derivative(f32(x_dl_dx[at]))); }
+    if column + 1u < i { x_dl_dx[at + 1u] = stored(quad.y * activation_derivative(f32(x_dl_dx[at + 1u]))); }
+    if column + 2u < i { x_dl_dx[at + 2u] = stored(quad.z * activation_derivative(f32(x_dl_dx[at + 2u]))); }
+    if column + 3u < i { x_dl_dx[at + 3u] = stored(quad.w * activation_derivative(f32(x_dl_dx[at + 3u]))); }
 }
 
 fn store_sums(slice: u32, row: u32, quad: vec4<f32>) {}

@@ -3,8 +3,8 @@
 // `reduce_partials.wgsl` adds them in a fixed order.
 
 @group(0) @binding(0) var<uniform> params: DenseParams;
-@group(0) @binding(1) var<storage, read> dl_dz: array<f32>;          // (n, o)
-@group(0) @binding(2) var<storage, read> x: array<f32>;              // (n, i), before the activation
+@group(0) @binding(1) var<storage, read> dl_dz: array<Stored>;          // (n, o)
+@group(0) @binding(2) var<storage, read> x: array<Stored>;              // (n, i), before the activation
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // (slices, o * i + o): dl_dw, dl_db
 
 const LEFT_ALONG_K: bool = false;
@@ -20,14 +20,14 @@ fn left(row: u32, k: u32) -> f32 {
     if row >= params.output_width || k >= params.n_samples {
         return 0.0;
     }
-    return dl_dz[k * params.output_width + row];
+    return f32(dl_dz[k * params.output_width + row]);
 }
 
 fn right(k: u32, column: u32) -> f32 {
     if column >= params.input_width || k >= params.n_samples {
         return 0.0;
     }
-    return activation(x[k * params.input_width + column]);
+    return activation(f32(x[k * params.input_width + column]));
 }
 
 fn slice_base(slice: u32) -> u32 {

@@ -5,7 +5,7 @@
 @group(0) @binding(1) var<storage, read> levels: array<vec4<u32>>;   // (L): see vertex_entry
 @group(0) @binding(2) var<storage, read> table: array<f32>;          // flat parameters: (entries, F)
 @group(0) @binding(3) var<storage, read> coords: array<f32>;         // (n, 2)
-@group(0) @binding(4) var<storage, read_write> features: array<f32>; // (n, L F)
+@group(0) @binding(4) var<storage, read_write> features: array<Stored>; // (n, L F)
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let out = (row * params.n_levels + level) * n_features;
     for (var f = 0u; f < n_features; f++) {
         let at = first + f;
-        features[out + f] = cell.weights.x * table[at.x] + cell.weights.y * table[at.y]
-            + cell.weights.z * table[at.z] + cell.weights.w * table[at.w];
+        features[out + f] = stored(cell.weights.x * table[at.x] + cell.weights.y * table[at.y]
+            + cell.weights.z * table[at.z] + cell.weights.w * table[at.w]);
     }
 }

@@ -5,7 +5,7 @@
 @group(0) @binding(0) var<uniform> params: GridParams;
 @group(0) @binding(1) var<storage, read> levels: array<vec4<u32>>;     // (L): see vertex_entry
 @group(0) @binding(2) var<storage, read> coords: array<f32>;           // (n, 2)
-@group(0) @binding(3) var<storage, read> dl_dfeatures: array<f32>;     // (n, L F)
+@group(0) @binding(3) var<storage, read> dl_dfeatures: array<Stored>;     // (n, L F)
 @group(0) @binding(4) var<storage, read_write> sums: array<atomic<u32>>; // (entries, F, 2): low, high
 
 // Larger terms count as this much; only a run that diverges has them.
@@ -43,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let from_features = (row * params.n_levels + level) * n_features;
     for (var f = 0u; f < n_features; f++) {
         let at = first + f;
-        let terms = cell.weights * dl_dfeatures[from_features + f];
+        let terms = cell.weights * (params.gradient_unit * f32(dl_dfeatures[from_features + f]));
         add(at.x, terms.x);
         add(at.y, terms.y);
         add(at.z, terms.z);

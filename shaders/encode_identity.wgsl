@@ -8,7 +8,7 @@ struct EncodeParams {
 
 @group(0) @binding(0) var<uniform> params: EncodeParams;
 @group(0) @binding(1) var<storage, read> coords: array<f32>;         // (n, 2)
-@group(0) @binding(2) var<storage, read_write> features: array<f32>; // (n, 2)
+@group(0) @binding(2) var<storage, read_write> features: array<Stored>; // (n, 2)
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -16,5 +16,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if i >= 2u * params.n_rows {
         return;
     }
-    features[i] = coords[i];
+    features[i] = stored(coords[i]);
 }

@@ -8,7 +8,7 @@ struct PerAxisParams {
 
 @group(0) @binding(0) var<uniform> params: PerAxisParams;
 @group(0) @binding(1) var<storage, read> coords: array<f32>;         // (rows, 2)
-@group(0) @binding(2) var<storage, read_write> features: array<f32>; // (rows, 2n)
+@group(0) @binding(2) var<storage, read_write> features: array<Stored>; // (rows, 2n)
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -17,5 +17,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if i >= params.n_rows * 2u * n {
         return;
     }
-    features[i] = axis_feature(coords[i / n], i % n, n);
+    features[i] = stored(axis_feature(coords[i / n], i % n, n));
 }

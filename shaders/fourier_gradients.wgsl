@@ -12,7 +12,7 @@ struct FourierGradientsParams {
 @group(0) @binding(0) var<uniform> params: FourierGradientsParams;
 @group(0) @binding(1) var<storage, read> frequencies: array<f32>;    // B: (m, 2)
 @group(0) @binding(2) var<storage, read> coords: array<f32>;         // (n, 2)
-@group(0) @binding(3) var<storage, read> dl_dfeatures: array<f32>;   // (n, 2m): of m sines, of m cosines
+@group(0) @binding(3) var<storage, read> dl_dfeatures: array<Stored>;   // (n, 2m): of m sines, of m cosines
 @group(0) @binding(4) var<storage, read_write> partials: array<f32>; // (slices, 2m)
 
 // A workgroup takes THREADS frequencies in x and a slice in y.
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let c = vec2<f32>(coords[2u * row], coords[2u * row + 1u]);
         let turns = c.x * b.x + c.y * b.y;
         let at = row * 2u * m + j;
-        sum += (cos_turns(turns) * dl_dfeatures[at] - sin_turns(turns) * dl_dfeatures[at + m]) * c;
+        sum += (cos_turns(turns) * f32(dl_dfeatures[at]) - sin_turns(turns) * f32(dl_dfeatures[at + m])) * c;
     }
     let at = 2u * (group.y * m + j);
     partials[at] = TWO_PI * sum.x;

@@ -7,6 +7,7 @@ struct GridParams {
     n_levels: u32,
     n_features: u32,  // of a level
     smoothstep: u32,  // 0: linear
+    gradient_unit: f32, // what a stored gradient of 1 stands for
 }
 
 struct Cell {

@@ -1,4 +1,4 @@
-// The loss and its gradient, in place of z: dl_dz = w l'(p, t) f'(z) / N with p = f(z), w the weight
+// The loss and its gradient, in place of z: dl_dz = S w l'(p, t) f'(z) / N with p = f(z), w the weight
 // of the channel times that of the sample and N the values of the whole step; and each workgroup's sum
 // of w l(p, t) / N.
 
@@ -8,12 +8,13 @@ struct LossParams {
     channels: u32,
     scale: f32,    // 1 / N
     weights: vec4<f32>, // of the channels
+    gradient_scale: f32, // S / N: gradients are stored S times as large, see gpu::variants
 }
 
 @group(0) @binding(0) var<uniform> params: LossParams;
 @group(0) @binding(1) var<storage, read> targets: array<f32>;             // (n, channels)
 @group(0) @binding(2) var<storage, read> sample_weights: array<f32>;      // (n)
-@group(0) @binding(3) var<storage, read_write> z_dl_dz: array<f32>;       // (n, channels)
+@group(0) @binding(3) var<storage, read_write> z_dl_dz: array<Stored>;    // (n, channels)
 @group(0) @binding(4) var<storage, read_write> loss_partials: array<f32>; // (workgroups)
 
 var<workgroup> sums: array<f32, THREADS>;
@@ -28,12 +29,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let i = first + thread;
     var value = 0.0;
     if i < params.n_values {
-        let z = z_dl_dz[i];
+        let z = f32(z_dl_dz[i]);
         let p = activation(z);
         let t = targets[i];
-        let scale = params.weights[i % params.channels] * params.scale * sample_weights[i / params.channels];
-        value = scale * loss(p, t);
-        z_dl_dz[i] = scale * loss_derivative(p, t) * activation_derivative(z);
+        let weight = params.weights[i % params.channels] * sample_weights[i / params.channels];
+        value = weight * params.scale * loss(p, t);
+        z_dl_dz[i] = stored(weight * params.gradient_scale * loss_derivative(p, t) * activation_derivative(z));
     }
     sums[thread] = value;
     workgroupBarrier();

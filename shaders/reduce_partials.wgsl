@@ -6,6 +6,7 @@ struct ReduceParams {
     n_slices: u32,
     grads_offset: u32, // of the layer in the flat gradients, in elements
     accumulate: u32,  // 0 for the step's first part
+    unit: f32,        // what a partial gradient of 1 stands for
 }
 
 @group(0) @binding(0) var<uniform> params: ReduceParams;
@@ -22,6 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var slice = 0u; slice < params.n_slices; slice++) {
         sum += partials[slice * params.n_values + i];
     }
+    sum *= params.unit;
     let at = params.grads_offset + i;
     if params.accumulate != 0u {
         sum += grads[at];

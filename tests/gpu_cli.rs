@@ -46,6 +46,27 @@ fn a_run_on_a_gpu_repeats_and_resumes_to_the_same_bits() {
 }
 
 #[test]
+fn precision_is_what_was_asked_for() {
+    let Some(gpu) = device::open(false) else { return };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let run = |precision: &str| {
+        let out = dir.path().join(precision);
+        (small_run(&out, "2").args(["--precision", precision]).assert(), out.join("run.json"))
+    };
+    let manifest = |path| std::fs::read_to_string(path).expect("run.json");
+    let (f32s, file) = run("f32");
+    f32s.success();
+    assert!(!manifest(file).contains(".f16."));
+    let (mixed, file) = run("mixed");
+    if gpu.device.features().contains(wgpu::Features::SHADER_F16) {
+        mixed.success();
+        assert!(manifest(file).contains("dense_backward_weights.f16.relu"));
+    } else {
+        mixed.code(1).stderr(contains("use --precision f32"));
+    }
+}
+
+#[test]
 fn adapters_are_listed_and_unknown_ones_refused() {
     if device::open(false).is_none() {
         return;

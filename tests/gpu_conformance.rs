@@ -11,15 +11,11 @@ fn conformance(checked_shaders: bool) {
     println!("{} ({})", gpu.info.name, gpu.driver());
     let mut failures = Vec::new();
     for kernel in kernels() {
-        if !gpu.supports(&kernel) {
-            println!(
-                "{:32} SKIPPED: the device lacks {}",
-                kernel.name(),
-                kernel.needs() - gpu.device.features()
-            );
+        if let Some(lacks) = gpu.lacks(&kernel) {
+            println!("{:32} SKIPPED: the device lacks {lacks}", kernel.name());
             continue;
         }
-        for case in (kernel.def.cases)(&kernel) {
+        for case in kernel.cases() {
             let worst = run_case(&gpu, &kernel, &case).unwrap_or_else(|e| panic!("{}: {e}", kernel.name()));
             let line = format!("{:32} {:45} {:6.3} {}", kernel.name(), case.label, worst.share, worst.place);
             println!("{line}");

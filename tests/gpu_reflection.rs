@@ -1,6 +1,7 @@
 //! The shaders against their Rust descriptions, and through every back end of naga. No GPU needed.
 
 use afterimage::backend::gpu::kernel::{Access, Kernel, ParamsBlock, StepParams, kernels};
+use afterimage::backend::gpu::variants::Product;
 use afterimage::model::real::SIN_TURNS;
 use naga::back::pipeline_constants::process_overrides;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -12,11 +13,21 @@ fn shader_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders")
 }
 
+/// What naga must let pass for a kernel, by what it needs of a device.
+fn capabilities(kernel: &Kernel) -> Capabilities {
+    let known = [
+        (wgpu::Features::SHADER_F16, Capabilities::SHADER_FLOAT16),
+        (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, Capabilities::COOPERATIVE_MATRIX),
+    ];
+    let needed = known.into_iter().filter(|(feature, _)| kernel.needs().contains(*feature));
+    needed.fold(Capabilities::default(), |all, (_, capability)| all | capability)
+}
+
 fn parse(kernel: &Kernel) -> (Module, ModuleInfo) {
     let source = kernel.wgsl();
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|e| panic!("{}: {}", kernel.name(), e.emit_to_string(&source)));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::default())
+    let info = Validator::new(ValidationFlags::all(), capabilities(kernel))
         .validate(&module)
         .unwrap_or_else(|e| panic!("{}: {e:?}", kernel.name()));
     (module, info)
@@ -25,7 +36,11 @@ fn parse(kernel: &Kernel) -> (Module, ModuleInfo) {
 /// The module with its override constants filled in, as the translators want it.
 fn specialise(kernel: &Kernel) -> (Module, ModuleInfo) {
     let (module, info) = parse(kernel);
-    let constants = kernel.override_constants().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    let mut constants: naga::back::PipelineConstants =
+        kernel.override_constants().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    if kernel.product.matrix_size().is_some() {
+        constants.insert("subgroup_size".to_owned(), 32.0);
+    }
     let (module, info) =
         process_overrides(&module, &info, Some((naga::ShaderStage::Compute, "main")), &constants)
             .unwrap_or_else(|e| panic!("{}: {e}", kernel.name()));
@@ -82,7 +97,7 @@ fn bindings_and_blocks_are_as_described() {
 fn kernels_need_no_more_than_the_default_limits() {
     let limits = wgpu_limits();
     for kernel in kernels() {
-        let (module, _) = parse(&kernel);
+        let (module, _) = specialise(&kernel);
         let entry = &module.entry_points[0];
         assert_eq!((module.entry_points.len(), entry.name.as_str()), (1, "main"), "{}", kernel.name());
         assert!(entry.workgroup_size.iter().product::<u32>() <= limits.invocations, "{}", kernel.name());
@@ -93,7 +108,10 @@ fn kernels_need_no_more_than_the_default_limits() {
             .filter(|(_, v)| v.space == AddressSpace::WorkGroup)
             .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
             .sum();
-        assert!(workgroup <= limits.workgroup_bytes, "{} takes {workgroup} bytes", kernel.name());
+        // Devices with cooperative matrices have 32 KiB or more; wgpu checks it when the kernel is compiled.
+        let available =
+            if kernel.product.matrix_size().is_some() { 32 * 1024 } else { limits.workgroup_bytes };
+        assert!(workgroup <= available, "{} takes {workgroup} bytes", kernel.name());
     }
 }
 
@@ -111,7 +129,7 @@ fn wgpu_limits() -> DefaultLimits {
 #[test]
 fn every_kernel_has_verification_cases_and_a_reference_for_its_outputs() {
     for kernel in kernels() {
-        let cases = (kernel.def.cases)(&kernel);
+        let cases = kernel.cases();
         assert!(cases.len() >= 3, "{}", kernel.name());
         for case in cases {
             assert_eq!(case.buffers.len(), kernel.def.bindings.len(), "{}", kernel.name());
@@ -157,10 +175,17 @@ fn host_constants_are_the_shaders() {
     let text = |file: &str| std::fs::read_to_string(shader_folder().join(file)).expect(file);
     assert!(text("header.wgsl").contains("const THREADS: u32 = 256u;"));
     assert_eq!(afterimage::backend::gpu::plan::THREADS, 256);
-    let matmul = text("matmul.wgsl");
-    assert!(matmul.contains("const TILE: u32 = 64u;") && matmul.contains("const DEPTH: u32 = 16u;"));
-    assert_eq!(afterimage::backend::gpu::ops::dense::TILE, 64);
-    assert_eq!(afterimage::backend::gpu::ops::dense::DEPTH, 16);
+    let tile_64 = text("matmul/tile_64.wgsl");
+    assert!(tile_64.contains("const TILE: u32 = 64u;") && tile_64.contains("const DEPTH: u32 = 16u;"));
+    assert_eq!(Product::Tile64.tile(), 64);
+    let matrices = text("matmul/matrices.wgsl");
+    assert!(
+        matrices.contains("const TILE: u32 = 8u * SIZE;") && matrices.contains("const DEPTH: u32 = 32u;")
+    );
+    assert!(text("matmul/matrices_8.wgsl").contains("const SIZE: u32 = 8u;"));
+    assert!(text("matmul/matrices_16.wgsl").contains("const SIZE: u32 = 16u;"));
+    assert_eq!((Product::Matrix8.tile(), Product::Matrix16.tile()), (64, 128));
+    assert_eq!(afterimage::backend::gpu::ops::dense::DEPTH, 32);
 }
 
 #[test]
@@ -172,10 +197,16 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
         let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None);
         assert!(!spirv.unwrap_or_else(|e| panic!("{name} to SPIR-V: {e}")).is_empty());
 
-        let options = msl::Options { fake_missing_bindings: true, ..Default::default() };
+        // Cooperative matrices are simdgroup matrices there, since Metal 2.3.
+        let options =
+            msl::Options { lang_version: (2, 3), fake_missing_bindings: true, ..Default::default() };
         let metal = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default());
         assert!(metal.unwrap_or_else(|e| panic!("{name} to MSL: {e}")).0.contains("kernel void"));
 
+        if kernel.product.matrix_size().is_some() {
+            println!("{name} is not for DX12: naga has no cooperative matrices in HLSL");
+            continue;
+        }
         let mut text = String::new();
         let options = hlsl::Options { fake_missing_bindings: true, ..Default::default() };
         let pipeline = hlsl::PipelineOptions::default();

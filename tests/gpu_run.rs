@@ -5,7 +5,7 @@
 mod device;
 
 use afterimage::backend::cpu::CpuTrainer;
-use afterimage::backend::gpu::{Gpu, GpuBackend};
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Precision, Variants};
 use afterimage::backend::{Backend, BackendError};
 use afterimage::config::{Config, Resolved};
 use afterimage::model::TrainingState;
@@ -19,6 +19,15 @@ const CONFIG: &str = "
 picture.size = '48x48'
 encoding.features = 24
 encoding.sigma = 6.0
+network.hidden = 32
+training.epochs = 40
+training.batch = 500
+training.seed = 11
+";
+
+const GRID: &str = "
+encoding.kind = 'hash-grid'
+encoding.levels = 6
 network.hidden = 32
 training.epochs = 40
 training.batch = 500
@@ -56,16 +65,29 @@ fn cpu_and_gpu_reach_the_same_psnr() {
 
 #[test]
 fn cpu_and_gpu_reach_the_same_psnr_with_a_hash_grid() {
-    reach_the_same_psnr(
-        "
-        encoding.kind = 'hash-grid'
-        encoding.levels = 6
-        network.hidden = 32
-        training.epochs = 40
-        training.batch = 500
-        training.seed = 11
-        ",
-    );
+    reach_the_same_psnr(GRID);
+}
+
+#[test]
+fn mixed_precision_reaches_the_psnr_of_f32() {
+    let Some(gpu) = device::open(false) else { return };
+    let Ok(mixed) = Variants::choose(&gpu, Precision::Mixed) else {
+        eprintln!("\n*** SKIPPED: {} has no 16-bit floats in shaders. ***\n", gpu.info.name);
+        return;
+    };
+    let sine = CONFIG.replace("hidden = 32", "hidden = 96\nnetwork.activation = 'sine'");
+    for config in [CONFIG, &sine, GRID] {
+        let (run, picture) = run(config);
+        let state = initial_state(&run);
+        let reached = |variants| {
+            let how = (Budget::of(&gpu.limits), variants);
+            let backend = GpuBackend::with(Arc::clone(&gpu), run.job(picture.clone()), &state, how);
+            psnr_after_training(&run, &picture, &mut backend.expect("fits"))
+        };
+        let (f32s, mixed) = (reached(Variants::default()), reached(mixed));
+        println!("after 200 steps: {f32s:.4} dB in f32, {mixed:.4} dB in mixed precision");
+        assert!((f32s - mixed).abs() < 0.2, "{f32s} dB in f32, {mixed} dB in mixed precision");
+    }
 }
 
 fn reach_the_same_psnr(config: &str) {

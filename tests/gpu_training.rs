@@ -5,7 +5,8 @@ mod device;
 #[path = "gpu_common/job.rs"]
 mod job;
 
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
+use afterimage::backend::gpu::variants::{Product, Storage};
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor, Variants};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
     Activation, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real,
@@ -21,10 +22,13 @@ fn tight() -> Budget {
 }
 
 fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
+    lockstep_with(gpu, setup, (budget, Variants::default()), n_steps);
+}
+
+fn lockstep_with(gpu: &Arc<Gpu>, setup: &Setup, how: (Budget, Variants), n_steps: u64) {
     let job = setup.job();
     let steps = steps(&job, 0..n_steps, 1e-3);
-    let mut backend =
-        GpuBackend::with_budget(Arc::clone(gpu), job.clone(), &setup.state(&job), budget).expect("fits");
+    let mut backend = GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), how).expect("fits");
     let entries = backend.lockstep(&steps).expect("device works");
     let worst = entries.iter().max_by(|a, b| a.worst.share.total_cmp(&b.worst.share)).expect("dispatches");
     println!(
@@ -118,6 +122,29 @@ fn lockstep_encodings_side_by_side() {
     for setup in [grids, trained] {
         lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
         lockstep(&gpu, &setup, tight(), 3);
+    }
+}
+
+/// Every way of computing that the device has beside f32, on encodings with and without weights.
+#[test]
+fn lockstep_of_every_variant() {
+    let Some(gpu) = open(true) else { return };
+    if !gpu.device.features().contains(wgpu::Features::SHADER_F16) {
+        eprintln!("\n*** SKIPPED: {} has no 16-bit floats in shaders. ***\n", gpu.info.name);
+        return;
+    }
+    let trained = Setup { trained_frequencies: true, ..Setup::small() };
+    let beside = Setup { beside: vec![EncodingSpec::None], ..grid(Interpolation::Linear) };
+    for product in Product::ALL {
+        if product.matrix_size().is_some_and(|size| !gpu.has_matrices(size)) {
+            println!("{} has no matrices for {product:?}", gpu.info.name);
+            continue;
+        }
+        let variants = Variants { storage: Storage::F16, product };
+        for setup in [Setup::small(), trained.clone(), beside.clone(), grid(Interpolation::Smoothstep)] {
+            lockstep_with(&gpu, &setup, (Budget::of(&gpu.limits), variants), 4);
+            lockstep_with(&gpu, &setup, (tight(), variants), 3);
+        }
     }
 }
 
@@ -233,7 +260,8 @@ fn hash_grids_follow_the_cpu_and_repeat_to_the_bit() {
     let steps = steps(&job, 0..40, 0.5);
     let run = |budget| {
         let gpu = Arc::clone(&gpu);
-        let mut backend = GpuBackend::with_budget(gpu, job.clone(), &state, budget).expect("fits");
+        let mut backend =
+            GpuBackend::with(gpu, job.clone(), &state, (budget, Variants::default())).expect("fits");
         train(&mut backend, &steps)
     };
     let first = run(Budget::of(&gpu.limits));
@@ -342,7 +370,8 @@ fn parts_of_a_step_add_up() {
     let state = setup.state(&job);
     let steps = steps(&job, 0..6, 1e-3);
     let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
-    let mut parts = GpuBackend::with_budget(Arc::clone(&gpu), job, &state, tight()).expect("fits in parts");
+    let mut parts = GpuBackend::with(Arc::clone(&gpu), job, &state, (tight(), Variants::default()))
+        .expect("fits in parts");
     assert!(parts.info().chunk_size < 130, "the budget forces parts");
     let (a, b) = (train(&mut whole, &steps), train(&mut parts, &steps));
     for (a, b) in a.0.iter().zip(&b.0) {
@@ -391,8 +420,9 @@ fn predictions_are_the_networks_colours() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup { optimizer: ADAM, ..Setup::small() };
     let job = setup.job();
-    let mut backend = GpuBackend::with_budget(Arc::clone(&gpu), job.clone(), &setup.state(&job), tight())
-        .expect("fits in parts");
+    let how = (tight(), Variants::default());
+    let mut backend =
+        GpuBackend::with(Arc::clone(&gpu), job.clone(), &setup.state(&job), how).expect("fits in parts");
     let (_, state) = train(&mut backend, &steps(&job, 0..5, 1e-3));
     let (first, n) = (20, 300);
     let mut colours = vec![f32::NAN; n * 3];
@@ -432,11 +462,11 @@ fn what_does_not_fit_is_said_before_anything_is_made() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup::small();
     let job = setup.job();
-    let message = |budget: Budget| match GpuBackend::with_budget(
+    let message = |budget: Budget| match GpuBackend::with(
         Arc::clone(&gpu),
         job.clone(),
         &setup.state(&job),
-        budget,
+        (budget, Variants::default()),
     ) {
         Err(BackendError::DoesNotFit(message)) => message,
         other => panic!("{:?}", other.map(|_| "fits")),

@@ -2,6 +2,7 @@
 
 use afterimage::backend::gpu::memory::{Budget, Layout};
 use afterimage::backend::gpu::plan::training_step;
+use afterimage::backend::gpu::variants::{Storage, Variants};
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::config::{ActivationKind, Config, Sigma};
 use afterimage::model::{
@@ -17,6 +18,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::num::f64::{INFINITE, NORMAL, SUBNORMAL, ZERO};
 use proptest::option::of;
 use proptest::prelude::*;
+use proptest::sample::select;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -128,8 +130,9 @@ proptest! {
     #![proptest_config(cases(2000))]
 
     #[test]
-    fn what_the_planner_lays_out_fits(job in job(), budget in budget()) {
-        let (layout, training) = match Layout::training(&job, budget) {
+    fn what_the_planner_lays_out_fits(job in job(), budget in budget(), storage in select(&Storage::ALL)) {
+        let variants = Variants { storage, ..Variants::default() };
+        let (layout, training) = match Layout::training(&job, budget, variants) {
             Ok(planned) => planned,
             Err(BackendError::DoesNotFit(text)) => {
                 prop_assert!(text.contains("--backend cpu"), "{text}");

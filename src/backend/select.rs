@@ -2,7 +2,7 @@
 
 use super::cpu::CpuTrainer;
 use super::gpu::memory::{Budget, Layout};
-use super::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend};
+use super::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend, Precision, Variants};
 use super::{Backend, BackendError, Job};
 use crate::model::TrainingState;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct DeviceRequest {
     pub adapter: Option<String>,
     /// Threads of the CPU backend, 0 for all cores.
     pub threads: usize,
+    /// How a GPU computes; the CPU backend has f32 alone.
+    pub precision: Precision,
 }
 
 impl DeviceRequest {
@@ -58,6 +60,10 @@ pub fn open(
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<Opened, BackendError> {
     let cpu = |note| {
+        if request.precision == Precision::Mixed {
+            let reason = "--precision mixed is for GPUs, and this run is on the CPU; leave it out or use --precision f32";
+            return Err(BackendError::NoAdapter(reason.into()));
+        }
         let backend = open_cpu(job.clone(), request.threads, &initial_params)?;
         Ok(Opened { backend, note })
     };
@@ -67,7 +73,7 @@ pub fn open(
         Chosen::CpuInstead => return cpu(Some("no hardware GPU found: training on the CPU".into())),
     };
     let note = Some(format!("training on {} ({})", gpu.info.name, gpu.info.backend));
-    match open_gpu(gpu, job.clone(), &initial_params) {
+    match open_gpu(gpu, job.clone(), request.precision, &initial_params) {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             cpu(Some(format!("{error}; training on the CPU")))
         }
@@ -109,12 +115,14 @@ pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError
 fn open_gpu(
     gpu: Arc<Gpu>,
     job: Job,
+    precision: Precision,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<GpuBackend, BackendError> {
-    Layout::training(&job, Budget::of(&gpu.limits))?;
+    let (budget, variants) = (Budget::of(&gpu.limits), Variants::choose(&gpu, precision)?);
+    Layout::training(&job, budget, variants)?;
     let params = initial_params();
     let state = TrainingState::new(params, job.optimizer, &job.options.refinements);
-    let backend = GpuBackend::new(gpu, job, &state)?;
+    let backend = GpuBackend::with(gpu, job, &state, (budget, variants))?;
     backend.self_test()?;
     Ok(backend)
 }

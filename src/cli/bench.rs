@@ -1,7 +1,7 @@
 //! `afterimage bench`: how fast this machine trains.
 
 use afterimage::backend::gpu::profile::{self, KernelTime};
-use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend};
+use afterimage::backend::gpu::{AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Precision, Variants};
 use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
 use afterimage::bench::{BenchJob, Ceilings, Figures, Work, cpu_ceilings, jobs, measure};
 use afterimage::model::{Shuffle, Step, TrainingState};
@@ -33,6 +33,9 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true,
         value_parser = clap::value_parser!(u16).range(0..=256))]
     threads: u16,
+    /// How a GPU computes
+    #[arg(long, default_value = "auto")]
+    precision: Precision,
     /// Only jobs whose names have this in them
     #[arg(long, value_name = "TEXT")]
     jobs: Option<String>,
@@ -83,6 +86,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         backend: if gpu.is_some() { BackendChoice::Gpu } else { BackendChoice::Cpu },
         adapter: args.adapter.clone().filter(|_| gpu.is_some()),
         threads: args.threads.into(),
+        precision: args.precision,
     };
     let ceilings = match &gpu {
         Some(gpu) => {
@@ -152,7 +156,7 @@ fn finish(
     for job in jobs {
         let measured = measure(job, request, args.seconds, &report.ceilings);
         let kernels = match (gpu, &measured) {
-            (Some(gpu), Ok(_)) if job.work == Work::Train => kernel_times(gpu, job)?,
+            (Some(gpu), Ok(_)) if job.work == Work::Train => kernel_times(gpu, job, args.precision)?,
             _ => None,
         };
         let (figures, error) = match measured {
@@ -196,10 +200,15 @@ fn line(f: &Figures) -> String {
 }
 
 /// Of the second step of `job`, so that nothing is compiled in it.
-fn kernel_times(gpu: &Arc<Gpu>, job: &BenchJob) -> Result<Option<Vec<KernelTime>>, BackendError> {
+fn kernel_times(
+    gpu: &Arc<Gpu>,
+    job: &BenchJob,
+    precision: Precision,
+) -> Result<Option<Vec<KernelTime>>, BackendError> {
     let (run, picture) = job.resolve();
     let state = TrainingState::new(run.initial_params(), run.optimizer, &run.options.refinements);
-    let mut backend = GpuBackend::new(Arc::clone(gpu), run.job(picture), &state)?;
+    let setup = (Budget::of(&gpu.limits), Variants::choose(gpu, precision)?);
+    let mut backend = GpuBackend::with(Arc::clone(gpu), run.job(picture), &state, setup)?;
     let n = run.samples.len();
     let step = |index| Step {
         index,

@@ -1,5 +1,6 @@
 //! What every command that uses a trained model shares: which file, which device, which output.
 
+use afterimage::backend::gpu::Precision;
 use afterimage::backend::{BackendChoice, DeviceRequest};
 use afterimage::run::model_file::ModelFile;
 use anyhow::bail;
@@ -26,6 +27,7 @@ impl DeviceArgs {
             backend: self.backend.unwrap_or_default(),
             adapter: self.adapter.clone(),
             threads: self.threads.into(),
+            precision: Precision::F32,
         }
     }
 }

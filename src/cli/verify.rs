@@ -144,11 +144,11 @@ pub(super) fn verify(gpu: &Arc<Gpu>, n_steps: u64, mut progress: impl FnMut(&Row
 fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
     let start = Instant::now();
     let mut row = Row::new(kernel.name());
-    if !gpu.supports(kernel) {
-        row.lacks = Some((kernel.needs() - gpu.device.features()).to_string());
+    row.lacks = gpu.lacks(kernel);
+    if row.lacks.is_some() {
         return row;
     }
-    for case in (kernel.def.cases)(kernel) {
+    for case in kernel.cases() {
         match run_case(gpu, kernel, &case) {
             Ok(worst) => row.add(worst.share, format!("{}: {}", case.label, worst.place)),
             Err(error) => {

@@ -1,6 +1,6 @@
 //! A run with every default filled in and every value checked.
 
-use super::{CheckpointEvery, Config, DeviceConfig, Keep};
+use super::{CheckpointEvery, Config, Keep};
 use crate::backend::{DeviceRequest, Job, JobOptions};
 use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Schedule};
 use crate::picture::Picture;
@@ -69,8 +69,7 @@ impl Resolved {
 
     /// What it asks to be trained on, with `threads` for the CPU backend, 0 for all cores.
     pub fn device(&self, threads: usize) -> DeviceRequest {
-        let DeviceConfig { backend, adapter } = self.config.device.clone();
-        DeviceRequest { backend: backend.unwrap_or_default(), adapter, threads }
+        self.config.device.request(threads)
     }
 
     /// Initial weights and biases, as laid out by the model.

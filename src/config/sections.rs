@@ -5,6 +5,8 @@ use super::{
     ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList,
     Frequencies, Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
 };
+use crate::backend::DeviceRequest;
+use crate::backend::gpu::Precision;
 use crate::model::{Coords, Holdout, Init, Interpolation, Sampling, ScheduleKind};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -262,5 +264,21 @@ section! {
         /// GPU adapter by part of its name or by its number in `afterimage adapters`
         #[arg(long, value_name = "NAME|INDEX")]
         pub adapter: String,
+        /// On a GPU: f32, or mixed, with values between layers in 16 bits [default: mixed where it has
+        /// cooperative matrices]
+        #[arg(long)]
+        pub precision: Precision,
+    }
+}
+
+impl DeviceConfig {
+    /// What is asked of the machine, with `threads` for the CPU backend, 0 for all cores.
+    pub fn request(&self, threads: usize) -> DeviceRequest {
+        DeviceRequest {
+            backend: self.backend.unwrap_or_default(),
+            adapter: self.adapter.clone(),
+            threads,
+            precision: self.precision.unwrap_or_default(),
+        }
     }
 }

@@ -45,6 +45,8 @@ pub struct Gpu {
     pub limits: wgpu::Limits,
     /// Options it was opened with.
     pub options: DeviceOptions,
+    /// Sizes of the cooperative matrices it has with f16 inputs and f32 sums.
+    matrix_sizes: Vec<u32>,
     fault: Arc<Fault>,
 }
 
@@ -181,12 +183,42 @@ impl Gpu {
         device.set_device_lost_callback(move |reason, message| {
             lost.set(BackendError::DeviceLost(format!("{reason:?}: {message}")));
         });
-        Ok(Arc::new(Self { device, queue, info, limits, options, fault }))
+        let matrix_sizes = if features
+            .contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16)
+        {
+            matrix_sizes(&adapter.cooperative_matrix_properties())
+        } else {
+            Vec::new()
+        };
+        Ok(Arc::new(Self { device, queue, info, limits, options, matrix_sizes, fault }))
     }
 
     /// Whether the device has what `kernel` needs.
     pub fn supports(&self, kernel: &Kernel) -> bool {
-        self.device.features().contains(kernel.needs())
+        self.lacks(kernel).is_none()
+    }
+
+    /// What the device has not and `kernel` needs, if anything.
+    pub fn lacks(&self, kernel: &Kernel) -> Option<String> {
+        let missing = kernel.needs() - self.device.features();
+        match kernel.product.matrix_size() {
+            _ if !missing.is_empty() => Some(missing.to_string()),
+            Some(size) if !self.has_matrices(size) => {
+                Some(format!("cooperative matrices of {size} x {size}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it has cooperative matrices of `size` by `size` with f16 inputs and f32 sums.
+    pub fn has_matrices(&self, size: u32) -> bool {
+        self.matrix_sizes.contains(&size)
+    }
+
+    /// Threads of a subgroup, as far as the API tells: where a device has several sizes, shaders that do
+    /// not ask for another run in the largest.
+    pub fn subgroup_size(&self) -> u32 {
+        self.info.subgroup_max_size
     }
 
     /// Fails if wgpu reported an error since the last call.
@@ -238,6 +270,15 @@ impl Gpu {
     pub fn driver(&self) -> String {
         format!("{} {}", self.info.driver, self.info.driver_info).trim().to_owned()
     }
+}
+
+/// Sizes of square matrices, of those that a device multiplies from f16 with sums in f32.
+fn matrix_sizes(properties: &[wgpu::CooperativeMatrixProperties]) -> Vec<u32> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let is_ours = |p: &&wgpu::CooperativeMatrixProperties| {
+        (p.m_size, p.n_size) == (p.n_size, p.k_size) && (p.ab_type, p.cr_type) == (F16, F32)
+    };
+    properties.iter().filter(is_ours).map(|p| p.m_size).collect()
 }
 
 fn as_backend_error(error: &wgpu::Error) -> BackendError {

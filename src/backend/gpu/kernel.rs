@@ -4,9 +4,11 @@
 //! CPU function that says what it must compute. The conformance tests, `afterimage verify` and the
 //! reflection test walk [`kernels`], so a kernel added to [`DEFINITIONS`] is covered by itself.
 
+use super::halves;
 use super::ops;
 pub(super) use super::params::params_block;
 pub use super::params::{ParamsBlock, StepParams};
+use super::variants::{Product, Storage};
 use crate::model::activation::{activations, turns_per_unit};
 use crate::model::loss::losses;
 use crate::model::optimizer::optimizers;
@@ -49,16 +51,28 @@ pub struct Binding {
     pub name: &'static str,
     /// What the shader may do with it.
     pub access: Access,
+    /// Whether its elements are `Stored`: f32 or f16, by the kernel's [`Storage`].
+    pub is_stored: bool,
 }
 
 /// Shorthand for a binding the shader only reads.
 pub(super) const fn read(name: &'static str) -> Binding {
-    Binding { name, access: Access::Read }
+    Binding { name, access: Access::Read, is_stored: false }
 }
 
 /// Shorthand for a binding the shader writes.
 pub(super) const fn write(name: &'static str) -> Binding {
-    Binding { name, access: Access::ReadWrite }
+    Binding { name, access: Access::ReadWrite, is_stored: false }
+}
+
+/// Shorthand for a binding of values between layers that the shader only reads.
+pub(super) const fn read_stored(name: &'static str) -> Binding {
+    Binding { is_stored: true, ..read(name) }
+}
+
+/// Shorthand for one that it writes.
+pub(super) const fn write_stored(name: &'static str) -> Binding {
+    Binding { is_stored: true, ..write(name) }
 }
 
 /// Which formulas of `model` a kernel is joined with.
@@ -68,6 +82,8 @@ pub enum Composes {
     Nothing,
     /// Any activation.
     Activation,
+    /// Any activation, and a core of matrix products.
+    Product,
     /// A loss and an output activation.
     Loss,
     /// An update rule that keeps this many moments.
@@ -108,6 +124,10 @@ pub struct Kernel {
     pub loss: Option<Loss>,
     /// The update rule joined in.
     pub optimizer: Option<Optimizer>,
+    /// Of its stored bindings; f32 for kernels without any.
+    pub storage: Storage,
+    /// How its product is made of tiles, for those that are one.
+    pub product: Product,
 }
 
 impl PartialEq for Kernel {
@@ -116,10 +136,15 @@ impl PartialEq for Kernel {
             && self.activation == other.activation
             && self.loss == other.loss
             && self.optimizer == other.optimizer
+            && self.storage == other.storage
+            && self.product == other.product
     }
 }
 
 const HEADER: Source = wgsl!("header.wgsl");
+const STORAGE_F32: Source = wgsl!("storage/f32.wgsl");
+const STORAGE_F16: Source = wgsl!("storage/f16.wgsl");
+const ENABLE_MATRICES: Source = wgsl!("matmul/enable_matrices.wgsl");
 
 /// Makes a function from the name of a formula to its shader.
 macro_rules! snippets {
@@ -186,10 +211,10 @@ fn example_rules() -> Vec<Optimizer> {
 
 /// Every kernel with every formula that can be joined in.
 pub fn kernels() -> Vec<Kernel> {
-    let variants = |def: &'static KernelDef| -> Vec<Kernel> {
+    let formulas = |def: &'static KernelDef| -> Vec<Kernel> {
         match def.composes {
             Composes::Nothing => vec![Kernel::plain(def)],
-            Composes::Activation => {
+            Composes::Activation | Composes::Product => {
                 Activation::ALL.iter().map(|&a| Kernel::with_activation(def, a)).collect()
             }
             Composes::Loss => {
@@ -202,13 +227,42 @@ pub fn kernels() -> Vec<Kernel> {
             }
         }
     };
-    DEFINITIONS.iter().flat_map(|def| variants(def)).collect()
+    let f32s: Vec<Kernel> = DEFINITIONS.iter().flat_map(|def| formulas(def)).collect();
+    let others = f32s.iter().flat_map(variants).collect();
+    [f32s, others].concat()
+}
+
+/// What formulas are joined in with the variants of [`super::variants`], of which each computes what the
+/// f32 kernel does: these stand for all.
+fn stands_for_all(kernel: &Kernel) -> bool {
+    let activation = match kernel.def.composes {
+        Composes::Product => matches!(kernel.activation, Activation::Relu | Activation::Sine { .. }),
+        _ => true,
+    };
+    activation && kernel.loss.is_none_or(|loss| matches!(loss, Loss::Mse | Loss::L1))
+}
+
+/// A kernel with its values stored as f16 and its product made in other ways, as far as it has any.
+fn variants(kernel: &Kernel) -> Vec<Kernel> {
+    let half = kernel.clone().stored_as(Storage::F16);
+    match kernel.def.composes {
+        _ if half == *kernel || !stands_for_all(kernel) => Vec::new(),
+        Composes::Product => Product::ALL.map(|product| half.clone().tiled(product)).into(),
+        _ => vec![half],
+    }
 }
 
 impl Kernel {
     /// A kernel without formulas.
     pub fn plain(def: &'static KernelDef) -> Self {
-        Self { def, activation: Activation::Identity, loss: None, optimizer: None }
+        Self {
+            def,
+            activation: Activation::Identity,
+            loss: None,
+            optimizer: None,
+            storage: Storage::F32,
+            product: Product::Tile64,
+        }
     }
 
     /// A kernel with an activation joined in.
@@ -226,18 +280,55 @@ impl Kernel {
         Self { optimizer: Some(optimizer), ..Self::plain(def) }
     }
 
+    /// The same with stored values of this kind, where it has any.
+    pub fn stored_as(self, storage: Storage) -> Self {
+        let has_stored = self.def.bindings.iter().any(|binding| binding.is_stored);
+        Self { storage: if has_stored { storage } else { Storage::F32 }, ..self }
+    }
+
+    /// The same product, made of tiles in another way.
+    pub fn tiled(self, product: Product) -> Self {
+        Self { product, ..self }
+    }
+
     /// What a device must have for it beyond WebGPU's defaults.
     pub fn needs(&self) -> wgpu::Features {
-        self.def.needs
+        let f16 =
+            if self.storage == Storage::F16 { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
+        let matrices = match self.product.matrix_size() {
+            Some(_) => wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+            None => wgpu::Features::empty(),
+        };
+        self.def.needs | f16 | matrices
+    }
+
+    /// Storage of binding `n`.
+    pub fn storage_of(&self, n: usize) -> Storage {
+        if self.def.bindings[n].is_stored { self.storage } else { Storage::F32 }
+    }
+
+    /// Inputs to try, as its bindings store them.
+    pub fn cases(&self) -> Vec<Case> {
+        let mut cases = (self.def.cases)(self);
+        if self.storage == Storage::F16 {
+            let stored = |(n, _): &(usize, &mut Vec<u32>)| self.def.bindings[*n].is_stored;
+            for case in &mut cases {
+                let buffers = case.buffers.iter_mut().enumerate().filter(stored);
+                buffers.for_each(|(_, words)| *words = halves::pack(words));
+            }
+        }
+        cases
     }
 
     fn uses_activation(&self) -> bool {
-        matches!(self.def.composes, Composes::Activation | Composes::Loss)
+        matches!(self.def.composes, Composes::Activation | Composes::Product | Composes::Loss)
     }
 
     /// The stem, then the names of its formulas, with dots between.
     pub fn name(&self) -> String {
         let mut names = vec![self.def.name];
+        names.extend((self.storage == Storage::F16).then_some("f16"));
+        names.extend((self.product != Product::default()).then(|| self.product.name()));
         names.extend(self.loss.map(Loss::name));
         names.extend(self.optimizer.map(Optimizer::name));
         if self.uses_activation() {
@@ -248,12 +339,20 @@ impl Kernel {
 
     /// The files joined into its shader, in order.
     pub fn sources(&self) -> Vec<Source> {
-        let mut sources = vec![HEADER];
+        let mut sources = Vec::new();
+        sources.extend(self.product.matrix_size().map(|_| ENABLE_MATRICES));
+        if self.def.bindings.iter().any(|binding| binding.is_stored) {
+            sources.push(if self.storage == Storage::F16 { STORAGE_F16 } else { STORAGE_F32 });
+        }
+        sources.push(HEADER);
         if self.uses_activation() {
             sources.push(activation_source(self.activation.name()));
         }
         sources.extend(self.loss.map(|loss| loss_source(loss.name())));
         sources.extend(self.optimizer.map(|rule| optimizer_source(rule.name())));
+        if self.def.composes == Composes::Product {
+            sources.extend(ops::dense::core(self.product));
+        }
         sources.extend(self.def.parts);
         sources
     }
@@ -303,7 +402,10 @@ impl Call<'_> {
 
     /// The first `len` floats of binding `n` from `start`, widened.
     pub fn f64s(&self, n: usize, start: usize, len: usize) -> Vec<f64> {
-        self.f32s(n)[start..start + len].iter().map(|&v| f64::from(v)).collect()
+        match self.kernel.storage_of(n) {
+            Storage::F32 => self.f32s(n)[start..start + len].iter().map(|&v| f64::from(v)).collect(),
+            Storage::F16 => (start..start + len).map(|i| halves::get(&self.buffers[n], i).into()).collect(),
+        }
     }
 }
 

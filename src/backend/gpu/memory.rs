@@ -3,6 +3,7 @@
 
 use super::ops::{dense, encode, fourier, loss, refine, sample};
 use super::plan::{BufferDecl, BufferId, Role};
+use super::variants::{Storage, Variants};
 use crate::backend::{BackendError, Job};
 use crate::model::{Encoding, Importance, Model, Sampling};
 
@@ -56,13 +57,13 @@ impl Budget {
 pub struct ForwardBuffers {
     /// What each part of the encoding needs beside its weights: B (m, 2), or the levels of a grid.
     pub constants: Vec<Option<BufferId>>,
-    /// (rows, widest part), where several encodings stand side by side.
+    /// (rows, widest part) as stored, where several encodings stand side by side.
     pub part: Option<BufferId>,
     /// (rows, 2)
     pub coords: BufferId,
-    /// (rows, input width)
+    /// (rows, input width) as stored
     pub features: BufferId,
-    /// Pre-activations of each layer: (rows, output width).
+    /// Pre-activations of each layer: (rows, output width) as stored.
     pub z: Vec<BufferId>,
     /// Flat parameters.
     pub params: BufferId,
@@ -119,6 +120,8 @@ pub struct Layout {
     pub tile: usize,
     /// What it was made for.
     pub budget: Budget,
+    /// How training computes.
+    pub variants: Variants,
 }
 
 impl Layout {
@@ -127,19 +130,23 @@ impl Layout {
     /// # Errors
     /// When the network exceeds the budget.
     pub fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
-        Self::with_chunk(model, budget, 1)
+        Self::with_chunk(model, budget, 1, Variants::default())
     }
 
     /// The buffers for training `job`.
     ///
     /// # Errors
     /// When the job exceeds the budget.
-    pub fn training(job: &Job, budget: Budget) -> Result<(Self, TrainingBuffers), BackendError> {
+    pub fn training(
+        job: &Job,
+        budget: Budget,
+        variants: Variants,
+    ) -> Result<(Self, TrainingBuffers), BackendError> {
         let words_per_part = check_picture(job, budget)?;
         let n_encoding = job.model.encoding.n_params();
         let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
         check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
-        let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize)?;
+        let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize, variants)?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
         let refinements = &job.options.refinements;
@@ -190,12 +197,21 @@ impl Layout {
     }
 
     /// Lays out the forward pass for batches of `batch_size` samples, or parts of them.
-    fn with_chunk(model: &Model, budget: Budget, batch_size: usize) -> Result<Self, BackendError> {
-        let max_rows = max_rows(model, budget)?;
+    fn with_chunk(
+        model: &Model,
+        budget: Budget,
+        batch_size: usize,
+        variants: Variants,
+    ) -> Result<Self, BackendError> {
+        let max_rows = max_rows(model, budget, variants.storage)?;
         let n_chunks = batch_size.div_ceil(max_rows);
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
-        let tile = TILE_PIXELS.min(max_rows);
+        // Prediction is in f32, so a tile takes the space of as many rows of training or more.
+        let per_row = 4 / variants.storage.size_bytes();
+        let tile = TILE_PIXELS.min((max_rows / per_row).max(1));
         let rows = chunk.max(tile);
+        // Of values between layers, counted in f32.
+        let stored_rows = chunk.div_ceil(per_row).max(tile);
         let id = BufferId(usize::MAX);
         let mut layout = Self {
             buffers: Vec::new(),
@@ -212,6 +228,7 @@ impl Layout {
             chunk,
             tile,
             budget,
+            variants,
         };
         let parts = model.encoding.parts();
         let constants = parts.iter().map(encode::constants).map(|constants| {
@@ -219,17 +236,17 @@ impl Layout {
         });
         let constants = constants.collect();
         let widest = parts.iter().map(Encoding::output_width).max().unwrap_or(0);
-        let part = (parts.len() > 1).then(|| layout.add("part", &[rows, widest], Role::Scratch));
+        let part = (parts.len() > 1).then(|| layout.add("part", &[stored_rows, widest], Role::Scratch));
         let params = layout.add("params", &[model.layout().n_params()], Role::State);
         layout.forward = ForwardBuffers {
             constants,
             part,
             coords: layout.add("coords", &[rows, 2], Role::Scratch),
-            features: layout.add("features", &[rows, model.network.input_width], Role::Scratch),
+            features: layout.add("features", &[stored_rows, model.network.input_width], Role::Scratch),
             z: (0..model.network.n_layers)
                 .map(|l| {
                     let width = model.network.layer(l).output_width;
-                    layout.add(&format!("z_{l}"), &[rows, width], Role::Scratch)
+                    layout.add(&format!("z_{l}"), &[stored_rows, width], Role::Scratch)
                 })
                 .collect(),
             params,
@@ -264,7 +281,7 @@ fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) 
 }
 
 /// Most samples that can be computed at a time.
-fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
+fn max_rows(model: &Model, budget: Budget, storage: Storage) -> Result<usize, BackendError> {
     check_binding("the network's", model.layout().n_params(), 4, budget)?;
     let network = &model.network;
     let widths = || [2, network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
@@ -273,10 +290,14 @@ fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
     // A part of a composite encoding has a copy of its features.
     let parts = model.encoding.parts();
     let part = if parts.len() > 1 { parts.iter().map(Encoding::output_width).max().unwrap_or(0) } else { 0 };
-    let row_bytes = 4 * (widths().sum::<usize>() + 2 * network.output_width + part + 1) as u64;
+    let values = widths().sum::<usize>() - 2 + part;
+    let row_bytes = (storage.size_bytes() * values + 4 * (2 + 2 * network.output_width + 1)) as u64;
     let largest_product = network.layers().map(|l| 2.0 * (l.input_width * l.output_width) as f64);
     let by_time = MAX_DISPATCH_FLOP / largest_product.fold(1.0, f64::max);
-    let by_size = (budget.max_binding_bytes / (4 * widest)).min(budget.batch_bytes / row_bytes);
+    // Whole words of the narrowest values.
+    let per_word = 4 / storage.size_bytes() as u64;
+    let by_binding = budget.max_binding_bytes / (storage.size_bytes() as u64 * widest).max(8);
+    let by_size = by_binding.min(budget.batch_bytes / row_bytes) / per_word * per_word;
     let rows = by_size.min(by_time as u64);
     if rows == 0 {
         return Err(BackendError::DoesNotFit(format!(

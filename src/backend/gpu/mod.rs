@@ -7,6 +7,7 @@
 pub mod device;
 pub mod executor;
 pub mod fault;
+pub mod halves;
 pub mod kernel;
 pub mod memory;
 pub mod ops;
@@ -17,11 +18,13 @@ pub mod profile;
 pub mod readback;
 pub mod session;
 pub mod tolerance;
+pub mod variants;
 pub mod verify;
 
 pub use device::{AdapterChoice, DeviceOptions, Gpu};
 pub use memory::Budget;
 pub use predictor::GpuPredictor;
+pub use variants::{Precision, Variants};
 
 use super::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::{Importance, Raster, Step, TrainingState};
@@ -60,20 +63,20 @@ impl GpuBackend {
     /// When the job does not fit, the state is of another shape, or the device fails.
     pub fn new(gpu: Arc<Gpu>, job: Job, state: &TrainingState) -> Result<Self, BackendError> {
         let budget = Budget::of(&gpu.limits);
-        Self::with_budget(gpu, job, state, budget)
+        Self::with(gpu, job, state, (budget, Variants::default()))
     }
 
-    /// As [`GpuBackend::new`] within a budget smaller than the device's limits.
+    /// As [`GpuBackend::new`], within a budget smaller than the device's limits or computing in another way.
     ///
     /// # Errors
     /// As [`GpuBackend::new`].
-    pub fn with_budget(
+    pub fn with(
         gpu: Arc<Gpu>,
         job: Job,
         state: &TrainingState,
-        budget: Budget,
+        (budget, variants): (Budget, Variants),
     ) -> Result<Self, BackendError> {
-        let (layout, buffers) = Layout::training(&job, budget)?;
+        let (layout, buffers) = Layout::training(&job, budget, variants)?;
         let session = Session::new(Arc::clone(&gpu), layout.buffers.clone())?;
         let executor = Executor::new(&session, buffers.ring)?;
         predictor::write_constants(&session, &job.model, &layout)?;

@@ -9,6 +9,7 @@ use super::ops::encode::EncodeBuffers;
 use super::ops::loss::{LossBuffers, Part};
 use super::ops::sample::SampleBuffers;
 use super::ops::{columns, dense, encode, fourier, grid, loss, optimizer, predict, refine, sample};
+use super::variants::{Product, Storage, Variants};
 use crate::backend::Job;
 use crate::model::{Encoding, Model};
 use bytemuck::Pod;
@@ -128,6 +129,16 @@ pub struct Plan {
     pub dispatches: Vec<Dispatch>,
 }
 
+impl Plan {
+    /// The same with values between layers stored in this way.
+    fn stored_as(mut self, storage: Storage) -> Self {
+        for dispatch in &mut self.dispatches {
+            dispatch.kernel = dispatch.kernel.clone().stored_as(storage);
+        }
+        self
+    }
+}
+
 /// Records a training step of `n_samples` samples, in parts of at most the layout's chunk.
 pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples: usize) -> Plan {
     assert!(n_samples > 0, "a step without samples");
@@ -154,7 +165,7 @@ pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples:
     if let Some(average) = b.average {
         plan.dispatches.push(refine::average(n_params, [params, average], max_groups));
     }
-    plan
+    plan.stored_as(layout.variants.storage)
 }
 
 fn record_part(
@@ -165,7 +176,7 @@ fn record_part(
     n_step: usize,
     plan: &mut Plan,
 ) {
-    let (max_groups, f) = (layout.budget.max_groups, &layout.forward);
+    let (max_groups, f, variants) = (layout.budget.max_groups, &layout.forward, layout.variants);
     let (network, ranges) = (&job.model.network, job.model.layout().layers);
     let (n, channels, is_first) = (rows.len(), network.output_width, rows.start == 0);
     let samples = SampleBuffers {
@@ -181,9 +192,11 @@ fn record_part(
         n_step_values: n_step * channels,
         is_first,
         is_last: rows.end == n_step,
+        gradient_scale: variants.storage.gradient_scale(n_step * channels),
     };
+    let reduction = dense::Reduction { unit: part.gradient_scale.recip(), accumulate: !is_first, max_groups };
     plan.dispatches.push(sample::sample(job, rows, samples, max_groups));
-    record_forward(&job.model, f, n, max_groups, plan);
+    record_forward(&job.model, f, n, (variants.product, max_groups), plan);
     let last = f.z[network.n_layers - 1];
     let loss_buffers = LossBuffers {
         targets: b.targets,
@@ -199,16 +212,17 @@ fn record_part(
             range,
             activation_before: network.activation_before(index),
             n_samples: n,
+            product: variants.product.for_widths(range.shape.input_width, range.shape.output_width),
             max_groups,
         };
         let x = if index == 0 { f.features } else { f.z[index - 1] };
         let slices = dense::slices(range.shape, n, layout.budget.partials_bytes());
         plan.dispatches.push(layer.backward_weights(slices, [f.z[index], x, b.partials]));
-        plan.dispatches.push(layer.reduce(slices, !is_first, [b.partials, b.grads]));
+        plan.dispatches.push(dense::reduce(slices, range.whole(), reduction, [b.partials, b.grads]));
         if index > 0 {
             plan.dispatches.push(layer.backward_input(f.params, f.z[index], x));
         } else {
-            record_encoding_backward(job, f, b, &layer, !is_first, plan);
+            record_encoding_backward(job, f, b, &layer, reduction, plan);
         }
     }
 }
@@ -219,7 +233,7 @@ fn record_encoding_backward(
     f: &ForwardBuffers,
     b: &TrainingBuffers,
     first: &dense::Layer,
-    accumulate: bool,
+    reduction: dense::Reduction,
     plan: &mut Plan,
 ) {
     let encoding = &job.model.encoding;
@@ -235,19 +249,25 @@ fn record_encoding_backward(
     match (trained, constants.and_then(|(_, id)| *id), b.grid_sums) {
         (Encoding::Grid(hash_grid), Some(levels), Some(sums)) => {
             let buffers = [levels, f.coords, dl_dfeatures, sums];
-            plan.dispatches.push(grid::backward(hash_grid, n, buffers, max_groups));
+            plan.dispatches.push(grid::backward(hash_grid, n, reduction.unit, buffers, max_groups));
         }
         (Encoding::TrainedFourier { initial }, ..) => {
             let buffers = [f.params, f.coords, dl_dfeatures, b.partials];
             plan.dispatches.push(fourier::gradients(initial.len(), n, buffers, max_groups));
             let (slices, range) = (fourier::slices(n, max_groups), job.model.layout().encoding);
-            plan.dispatches.push(dense::reduce(slices, range, accumulate, [b.partials, b.grads], max_groups));
+            plan.dispatches.push(dense::reduce(slices, range, reduction, [b.partials, b.grads]));
         }
         (other, ..) => unreachable!("no gradients are known of {other:?}"),
     }
 }
 
-fn record_forward(model: &Model, f: &ForwardBuffers, n: usize, max_groups: u32, plan: &mut Plan) {
+fn record_forward(
+    model: &Model,
+    f: &ForwardBuffers,
+    n: usize,
+    (product, max_groups): (Product, u32),
+    plan: &mut Plan,
+) {
     let encoding = EncodeBuffers {
         constants: f.constants.clone(),
         params: f.params,
@@ -259,7 +279,8 @@ fn record_forward(model: &Model, f: &ForwardBuffers, n: usize, max_groups: u32, 
     let mut x = f.features;
     for (index, range) in model.layout().layers.iter().enumerate() {
         let activation_before = model.network.activation_before(index);
-        let layer = dense::Layer { range, activation_before, n_samples: n, max_groups };
+        let product = product.for_widths(range.shape.input_width, range.shape.output_width);
+        let layer = dense::Layer { range, activation_before, n_samples: n, product, max_groups };
         plan.dispatches.push(layer.forward(f.params, x, f.z[index]));
         x = f.z[index];
     }
@@ -271,10 +292,10 @@ pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
     let max_groups = layout.budget.max_groups;
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
-    record_forward(model, f, n_pixels, max_groups, &mut plan);
+    record_forward(model, f, n_pixels, (Variants::PREDICTION.product, max_groups), &mut plan);
     let network = &model.network;
     let n_values = n_pixels * network.output_width;
     let buffers = [f.z[network.n_layers - 1], f.colours];
     plan.dispatches.push(predict::output(network.output_activation, n_values, buffers, max_groups));
-    plan
+    plan.stored_as(Variants::PREDICTION.storage)
 }

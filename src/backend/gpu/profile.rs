@@ -6,6 +6,7 @@ use super::ops::dense;
 use super::plan::{BufferDecl, BufferId, Plan, Role};
 use super::readback::read_buffers;
 use super::session::{Prepared, Session};
+use super::variants::Product;
 use super::{GpuBackend, step_params};
 use crate::backend::BackendError;
 use crate::model::network::LayerRange;
@@ -141,6 +142,7 @@ pub fn ceilings(gpu: &Arc<Gpu>, seconds: f64) -> Result<(f64, f64), BackendError
         range: &range,
         activation_before: Activation::Identity,
         n_samples: rows,
+        product: Product::default(),
         max_groups: budget.max_groups,
     };
     let plan = session.prepare(&Plan { dispatches: vec![layer.forward(params, x, z)] })?;

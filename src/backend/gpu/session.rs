@@ -267,6 +267,10 @@ fn compile(
     entries.extend(
         kernel.def.bindings.iter().zip(1..).map(|(binding, n)| entry(n, storage(binding.access), false)),
     );
+    let mut constants = kernel.override_constants();
+    if kernel.product.matrix_size().is_some() {
+        constants.push(("subgroup_size", gpu.subgroup_size().into()));
+    }
     gpu.scoped(|device| {
         let source = wgpu::ShaderSource::Wgsl(kernel.wgsl().into());
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(&name), source };
@@ -294,7 +298,7 @@ fn compile(
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &kernel.override_constants(),
+                constants: &constants,
                 // Every kernel writes its workgroup memory before reading it.
                 zero_initialize_workgroup_memory: false,
             },

@@ -1,11 +1,13 @@
 //! Compares kernels, and whole plans dispatch by dispatch, with the CPU's f64.
 
 use super::device::Gpu;
+use super::halves;
 use super::kernel::{Call, Case, Expected, ExpectedValues, Kernel, StepParams};
 use super::ops::grid::fixed_point;
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use super::readback::{read_buffers, write_words};
 use super::session::{Prepared, Session};
+use super::variants::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
 use super::{GpuBackend, step_params};
 use crate::backend::{Backend, BackendError};
 use crate::model::Step;
@@ -42,16 +44,22 @@ impl Worst {
 pub fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
     let expected = (call.kernel.def.reference)(call);
     let mut worst = Worst::none();
-    let mut untouched: Vec<Vec<bool>> = after.iter().map(|words| vec![true; words.len()]).collect();
+    // In halves of words, the smallest elements there are.
+    let mut untouched: Vec<Vec<bool>> = after.iter().map(|words| vec![true; 2 * words.len()]).collect();
     for range in &expected {
-        let got = &after[range.binding][range.start..];
         let name = call.kernel.def.bindings[range.binding].name;
-        let n = compare_range(range, got, name, &mut worst);
-        untouched[range.binding][range.start..range.start + n].fill(false);
+        let storage = call.kernel.storage_of(range.binding);
+        let n = compare_range(range, &after[range.binding], (name, storage), &mut worst);
+        let halves = storage.size_bytes() / 2;
+        untouched[range.binding][halves * range.start..halves * (range.start + n)].fill(false);
     }
     for (binding, untouched) in untouched.iter().enumerate() {
-        let words = call.buffers[binding].iter().zip(&after[binding]).zip(untouched);
-        if let Some(at) = words.into_iter().position(|((before, after), &same)| same && before != after) {
+        let changed = |&half: &usize| {
+            untouched[half]
+                && halves::bits(&call.buffers[binding], half) != halves::bits(&after[binding], half)
+        };
+        if let Some(half) = (0..untouched.len()).find(changed) {
+            let at = 2 * half / call.kernel.storage_of(binding).size_bytes();
             let place = format!("{}[{at}] changed and must not", call.kernel.def.bindings[binding].name);
             worst = worst.max(Worst { share: f64::INFINITY, place });
         }
@@ -59,13 +67,29 @@ pub fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
     worst
 }
 
-fn compare_range(range: &Expected, got: &[u32], name: &str, worst: &mut Worst) -> usize {
+/// Compares `range` of a binding's words; how many of its elements that were.
+fn compare_range(
+    range: &Expected,
+    words: &[u32],
+    (name, storage): (&str, Storage),
+    worst: &mut Worst,
+) -> usize {
+    let got = words.get(range.start..).unwrap_or(&[]);
     let mut note = |index: usize, share: f64, text: &dyn Fn() -> String| {
         if share > worst.share {
             *worst = Worst { share, place: format!("{name}[{}] {}", range.start + index, text()) };
         }
     };
     match &range.values {
+        ExpectedValues::Close { values, tolerances } if storage == Storage::F16 => {
+            // What is right to its tolerance is then rounded to f16, or clipped to its range.
+            let clipped: Vec<f64> = values.iter().map(|v| v.clamp(-HALF_MAX, HALF_MAX)).collect();
+            let rounded = |(v, t): (&f64, &f64)| t + (v.abs() + t) * HALF_ROUNDING + HALF_FLUSH;
+            let tolerances: Vec<f64> = clipped.iter().zip(tolerances).map(rounded).collect();
+            let got = (range.start..range.start + values.len()).map(|i| halves::get(words, i).into());
+            compare_numbers(&clipped, &tolerances, got, name, &mut note);
+            values.len()
+        }
         ExpectedValues::Bits(bits) => {
             for (index, (&want, &got)) in bits.iter().zip(got).enumerate() {
                 let share = if want == got { 0.0 } else { f64::INFINITY };
@@ -121,7 +145,7 @@ pub fn self_test(gpu: &Arc<Gpu>, used: &[&Kernel]) -> Result<(), BackendError> {
         }
         seen.push(kernel);
         let words = |case: &Case| case.buffers.iter().map(Vec::len).sum::<usize>();
-        let cases = (kernel.def.cases)(kernel);
+        let cases = kernel.cases();
         let quick = cases.iter().filter(|case| words(case) <= SELF_TEST_WORDS).max_by_key(|case| words(case));
         let case = quick.or(cases.first()).expect("every kernel has cases");
         let worst = run_case(gpu, kernel, case)?;

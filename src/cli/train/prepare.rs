@@ -63,7 +63,7 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
         (None, OutputConfig::default(), DeviceConfig::default());
     if typed != Config::default() {
         bail!(
-            "with --resume the run stays what it was: only --epochs, --snapshot-every, --checkpoint-every, --backend, --adapter and --threads can be given"
+            "with --resume the run stays what it was: only --epochs, --snapshot-every, --checkpoint-every, --backend, --adapter, --precision and --threads can be given"
         );
     }
     config.check()?;

@@ -2,7 +2,6 @@
 
 use super::TrainArgs;
 use crate::cli::display;
-use afterimage::backend::DeviceRequest;
 use afterimage::config::{Config, Sigma};
 use afterimage::picture::Picture;
 use afterimage::tune::{SigmaChoice, SigmaTrial, Watch, choose_sigma};
@@ -17,11 +16,7 @@ pub(super) fn choose(
     args: &TrainArgs,
 ) -> anyhow::Result<SigmaChoice> {
     let start = Instant::now();
-    let device = DeviceRequest {
-        backend: config.device.backend.unwrap_or_default(),
-        adapter: config.device.adapter.clone(),
-        threads: args.threads.into(),
-    };
+    let device = config.device.request(args.threads.into());
     let mut progress = Progress { on_terminal: !args.quiet && std::io::stderr().is_terminal() };
     let choice = choose_sigma(config, picture, &device, &mut progress)?;
     if progress.on_terminal {

@@ -2,7 +2,7 @@
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, ExpectedValues, Kernel, KernelDef, params_block, read, wgsl, write,
+    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read_stored, wgsl, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use std::ops::Range;
@@ -33,7 +33,7 @@ pub static COPY: KernelDef = KernelDef {
     parts: &[wgsl!("copy_columns.wgsl")],
     composes: Composes::Nothing,
     uses_step: false,
-    bindings: &[read("source"), write("target_rows")],
+    bindings: &[read_stored("source"), write_stored("target_rows")],
     params: CopyColumnsParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference,
@@ -86,9 +86,9 @@ fn reference(call: &Call) -> Vec<Expected> {
     let p: CopyColumnsParams = call.params();
     let columns = |row: u32| {
         let from = (row * p.from_width + p.from_column) as usize;
-        let words = call.buffers[0][from..from + p.n_columns as usize].to_vec();
+        let values = call.f64s(0, from, p.n_columns as usize);
         let start = (row * p.to_width + p.to_column) as usize;
-        Expected { binding: 1, start, values: ExpectedValues::Bits(words) }
+        close(1, start, values, vec![0.0; p.n_columns as usize])
     };
     (0..p.n_rows).map(columns).collect()
 }

@@ -1,7 +1,10 @@
 //! Linear layers as tiled matrix products.
 
-use crate::backend::gpu::kernel::{Composes, Kernel, KernelDef, Source, params_block, read, wgsl, write};
+use crate::backend::gpu::kernel::{
+    Composes, Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
+};
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::variants::Product;
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 
@@ -44,29 +47,40 @@ params_block! {
         grads_offset: u32,
         /// Whether to add to what is there.
         accumulate: u32,
+        /// What a partial gradient of 1 stands for.
+        unit: f32,
     }
 }
 
 mod reference;
 
-/// Results of a workgroup in each direction. `TILE` in `matmul.wgsl`.
-pub const TILE: usize = 64;
-/// Depth of a tile. `DEPTH` in `matmul.wgsl`; slices are whole multiples of it.
-pub const DEPTH: usize = 16;
+/// Largest depth of a tile, `DEPTH` in `shaders/matmul/`; slices are whole multiples of it.
+pub const DEPTH: usize = 32;
+/// Results that a workgroup is counted to have when the samples are cut into slices.
+const SLICE_TILE: usize = 64;
 /// Workgroups wanted for the weight gradients, where one layer alone has few tiles.
 const WANTED_GROUPS: usize = 512;
 /// Fewest samples worth a slice.
 const SHORTEST_SLICE: usize = 256;
 
-const CORE: Source = wgsl!("matmul.wgsl");
+/// The parts of a product that do not depend on which one it is.
+pub fn core(product: Product) -> &'static [Source] {
+    const PARAMS: Source = wgsl!("matmul/params.wgsl");
+    const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
+    match product {
+        Product::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl")],
+        Product::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), MATRICES],
+        Product::Matrix16 => &[PARAMS, wgsl!("matmul/matrices_16.wgsl"), MATRICES],
+    }
+}
 
 /// z = f(x) W^T + b
 pub static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
-    parts: &[CORE, wgsl!("dense_forward.wgsl")],
-    composes: Composes::Activation,
+    parts: &[wgsl!("dense_forward.wgsl")],
+    composes: Composes::Product,
     uses_step: false,
-    bindings: &[read("weights"), read("x"), write("z")],
+    bindings: &[read("weights"), read_stored("x"), write_stored("z")],
     params: DenseParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: reference::forward,
@@ -76,10 +90,10 @@ pub static FORWARD: KernelDef = KernelDef {
 /// dl_dx = (dl_dz W) * f'(x), in place of x
 pub static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
-    parts: &[CORE, wgsl!("dense_backward_input.wgsl")],
-    composes: Composes::Activation,
+    parts: &[wgsl!("dense_backward_input.wgsl")],
+    composes: Composes::Product,
     uses_step: false,
-    bindings: &[read("weights"), read("dl_dz"), write("x_dl_dx")],
+    bindings: &[read("weights"), read_stored("dl_dz"), write_stored("x_dl_dx")],
     params: DenseParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: reference::backward_input,
@@ -89,10 +103,10 @@ pub static BACKWARD_INPUT: KernelDef = KernelDef {
 /// partials = [dl_dz^T f(x), column sums of dl_dz] for each slice of the samples
 pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     name: "dense_backward_weights",
-    parts: &[CORE, wgsl!("dense_backward_weights.wgsl")],
-    composes: Composes::Activation,
+    parts: &[wgsl!("dense_backward_weights.wgsl")],
+    composes: Composes::Product,
     uses_step: false,
-    bindings: &[read("dl_dz"), read("x"), write("partials")],
+    bindings: &[read_stored("dl_dz"), read_stored("x"), write("partials")],
     params: DenseParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: reference::backward_weights,
@@ -121,6 +135,8 @@ pub struct Layer<'a> {
     pub activation_before: Activation,
     /// Samples.
     pub n_samples: usize,
+    /// How its products are made of tiles.
+    pub product: Product,
     /// Most workgroups in one dimension of a grid.
     pub max_groups: u32,
 }
@@ -136,7 +152,7 @@ pub struct Slices {
 
 /// An upper bound of [`slices`], which grows with `n_samples`.
 pub fn max_slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> usize {
-    let tiles = shape.output_width.div_ceil(TILE) * shape.input_width.div_ceil(TILE);
+    let tiles = shape.output_width.div_ceil(SLICE_TILE) * shape.input_width.div_ceil(SLICE_TILE);
     let fitting = (partials_bytes / (4 * shape.n_params() as u64)).max(1) as usize;
     WANTED_GROUPS.div_ceil(tiles).min(n_samples.div_ceil(SHORTEST_SLICE)).min(fitting)
 }
@@ -150,7 +166,8 @@ pub fn slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> Slice
 
 impl Layer<'_> {
     fn params(&self, rows: usize, columns: usize, slices: Slices) -> (DenseParams, Grid) {
-        let (n_row_tiles, n_column_tiles) = (rows.div_ceil(TILE), columns.div_ceil(TILE));
+        let tile = self.product.tile();
+        let (n_row_tiles, n_column_tiles) = (rows.div_ceil(tile), columns.div_ceil(tile));
         let n_groups = n_row_tiles * n_column_tiles * slices.count;
         let grid = Grid::fold(n_groups, self.max_groups);
         let shape = self.range.shape;
@@ -174,6 +191,10 @@ impl Layer<'_> {
         2.0 * self.n_samples as f64 * shape.input_width as f64 * shape.output_width as f64
     }
 
+    fn kernel(&self, def: &'static KernelDef) -> Kernel {
+        Kernel::with_activation(def, self.activation_before).tiled(self.product)
+    }
+
     fn whole(&self) -> Slices {
         Slices { count: 1, length: self.n_samples }
     }
@@ -181,14 +202,14 @@ impl Layer<'_> {
     /// z = f(x) W^T + b. x: (n, i), z: (n, o).
     pub fn forward(&self, weights: BufferId, x: BufferId, z: BufferId) -> Dispatch {
         let (params, grid) = self.params(self.n_samples, self.range.shape.output_width, self.whole());
-        let kernel = Kernel::with_activation(&FORWARD, self.activation_before);
+        let kernel = self.kernel(&FORWARD);
         Dispatch::new(kernel, &params, vec![weights, x, z], grid, self.flop())
     }
 
     /// Replaces the pre-activations x: (n, i) by dl_dx. dl_dz: (n, o).
     pub fn backward_input(&self, weights: BufferId, dl_dz: BufferId, x: BufferId) -> Dispatch {
         let (params, grid) = self.params(self.n_samples, self.range.shape.input_width, self.whole());
-        let kernel = Kernel::with_activation(&BACKWARD_INPUT, self.activation_before);
+        let kernel = self.kernel(&BACKWARD_INPUT);
         Dispatch::new(kernel, &params, vec![weights, dl_dz, x], grid, self.flop())
     }
 
@@ -196,23 +217,28 @@ impl Layer<'_> {
     pub fn backward_weights(&self, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
         let shape = self.range.shape;
         let (params, grid) = self.params(shape.output_width, shape.input_width, slices);
-        let kernel = Kernel::with_activation(&BACKWARD_WEIGHTS, self.activation_before);
+        let kernel = self.kernel(&BACKWARD_WEIGHTS);
         Dispatch::new(kernel, &params, buffers.into(), grid, self.flop())
     }
+}
 
-    /// grads (+)= sum of partials.
-    pub fn reduce(&self, slices: Slices, accumulate: bool, buffers: [BufferId; 2]) -> Dispatch {
-        reduce(slices, self.range.whole(), accumulate, buffers, self.max_groups)
-    }
+/// How partial gradients become gradients.
+#[derive(Clone, Copy, Debug)]
+pub struct Reduction {
+    /// What a partial gradient of 1 stands for.
+    pub unit: f32,
+    /// Whether to add to what is there: of the parts of the step before.
+    pub accumulate: bool,
+    /// Most workgroups in one dimension of a grid.
+    pub max_groups: u32,
 }
 
 /// grads (+)= sum of partials of the parameters in `range`. Buffers: partials, flat gradients.
 pub fn reduce(
     slices: Slices,
     range: std::ops::Range<usize>,
-    accumulate: bool,
+    Reduction { unit, accumulate, max_groups }: Reduction,
     buffers: [BufferId; 2],
-    max_groups: u32,
 ) -> Dispatch {
     let n_values = range.len();
     let grid = Grid::fold(n_values.div_ceil(THREADS), max_groups);
@@ -222,6 +248,7 @@ pub fn reduce(
         n_slices: slices.count as u32,
         grads_offset: range.start as u32,
         accumulate: accumulate.into(),
+        unit,
     };
     let cost = 4.0 * (n_values * slices.count) as f64;
     Dispatch::new(Kernel::plain(&REDUCE_PARTIALS), &params, buffers.into(), grid, cost)

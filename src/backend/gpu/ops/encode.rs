@@ -4,7 +4,7 @@ use super::testing::{case, poison, uniform};
 use super::{columns, grid, per_axis};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
+    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::backend::gpu::tolerance;
@@ -29,7 +29,7 @@ pub static IDENTITY: KernelDef = KernelDef {
     parts: &[wgsl!("encode_identity.wgsl")],
     composes: Composes::Nothing,
     uses_step: false,
-    bindings: &[read("coords"), write("features")],
+    bindings: &[read("coords"), write_stored("features")],
     params: EncodeParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: identity_reference,
@@ -42,7 +42,7 @@ pub static FOURIER: KernelDef = KernelDef {
     parts: &[wgsl!("encode_fourier.wgsl")],
     composes: Composes::Nothing,
     uses_step: false,
-    bindings: &[read("frequencies"), read("coords"), write("features")],
+    bindings: &[read("frequencies"), read("coords"), write_stored("features")],
     params: EncodeParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: fourier_reference,

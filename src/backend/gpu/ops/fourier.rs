@@ -4,7 +4,7 @@ use super::dense::Slices;
 use super::testing::{case, poison, uniform};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
+    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, read_stored, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::backend::gpu::tolerance::{self, FLUSH};
@@ -28,7 +28,7 @@ pub static GRADIENTS: KernelDef = KernelDef {
     parts: &[wgsl!("fourier_gradients.wgsl")],
     composes: Composes::Nothing,
     uses_step: false,
-    bindings: &[read("frequencies"), read("coords"), read("dl_dfeatures"), write("partials")],
+    bindings: &[read("frequencies"), read("coords"), read_stored("dl_dfeatures"), write("partials")],
     params: FourierGradientsParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference,

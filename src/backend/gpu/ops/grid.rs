@@ -1,6 +1,8 @@
 //! The hash grid: features, and the gradients of its entries.
 
-use crate::backend::gpu::kernel::{Composes, Kernel, KernelDef, Source, params_block, read, wgsl, write};
+use crate::backend::gpu::kernel::{
+    Composes, Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
+};
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::model::encoding::{HashGrid, Interpolation};
 
@@ -19,6 +21,8 @@ params_block! {
         n_features: u32,
         /// Whether to interpolate smoothly.
         smoothstep: u32,
+        /// What a stored gradient of 1 stands for.
+        gradient_unit: f32,
     }
 }
 
@@ -52,7 +56,7 @@ pub static ENCODE: KernelDef = KernelDef {
     parts: &[CELLS, wgsl!("encode_grid.wgsl")],
     composes: Composes::Nothing,
     uses_step: false,
-    bindings: &[read("levels"), read("table"), read("coords"), write("features")],
+    bindings: &[read("levels"), read("table"), read("coords"), write_stored("features")],
     params: GridParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: reference::encode,
@@ -65,7 +69,7 @@ pub static BACKWARD: KernelDef = KernelDef {
     parts: &[CELLS, wgsl!("encode_grid_backward.wgsl")],
     composes: Composes::Nothing,
     uses_step: false,
-    bindings: &[read("levels"), read("coords"), read("dl_dfeatures"), write("sums")],
+    bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("sums")],
     params: GridParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: reference::backward,
@@ -101,6 +105,7 @@ fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Grid)
         n_levels: grid.levels.len() as u32,
         n_features: grid.features_per_level as u32,
         smoothstep: (grid.interpolation == Interpolation::Smoothstep).into(),
+        gradient_unit: 1.0,
     };
     (params, groups)
 }
@@ -116,9 +121,17 @@ pub fn encode(grid: &HashGrid, n_rows: usize, buffers: [BufferId; 4], max_groups
     Dispatch::new(Kernel::plain(&ENCODE), &params, buffers.into(), groups, cost(grid, n_rows))
 }
 
-/// sums += gradients of the entries. Buffers: levels, coords, dl_dfeatures, sums.
-pub fn backward(grid: &HashGrid, n_rows: usize, buffers: [BufferId; 4], max_groups: u32) -> Dispatch {
+/// sums += gradients of the entries, where a stored gradient of 1 stands for `gradient_unit`. Buffers: levels,
+/// coords, dl_dfeatures, sums.
+pub fn backward(
+    grid: &HashGrid,
+    n_rows: usize,
+    gradient_unit: f32,
+    buffers: [BufferId; 4],
+    max_groups: u32,
+) -> Dispatch {
     let (params, groups) = params(grid, n_rows, max_groups);
+    let params = GridParams { gradient_unit, ..params };
     // Atomic additions take several times as long as loads.
     Dispatch::new(Kernel::plain(&BACKWARD), &params, buffers.into(), groups, 4.0 * cost(grid, n_rows))
 }

@@ -3,7 +3,8 @@
 use super::testing::{case, poison, uniform};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, ExpectedValues, Kernel, KernelDef, close, params_block, read, wgsl, write,
+    Call, Case, Composes, Expected, ExpectedValues, Kernel, KernelDef, close, params_block, read, wgsl,
+    write, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
@@ -23,6 +24,8 @@ params_block! {
         scale: f32,
         /// Of the channels.
         weights: [f32; 4],
+        /// S / N: gradients are stored S times as large.
+        gradient_scale: f32,
     }
 }
 
@@ -44,7 +47,7 @@ pub static LOSS: KernelDef = KernelDef {
     parts: &[wgsl!("loss.wgsl")],
     composes: Composes::Loss,
     uses_step: false,
-    bindings: &[read("targets"), read("sample_weights"), write("z_dl_dz"), write("loss_partials")],
+    bindings: &[read("targets"), read("sample_weights"), write_stored("z_dl_dz"), write("loss_partials")],
     params: LossParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: loss_reference,
@@ -92,6 +95,8 @@ pub struct Part {
     pub is_first: bool,
     /// Whether it is the step's last.
     pub is_last: bool,
+    /// How many times as large gradients are stored.
+    pub gradient_scale: f32,
 }
 
 /// Workgroups, and so partial sums, for `n_values` values.
@@ -101,14 +106,16 @@ pub fn n_partials(n_values: usize) -> usize {
 
 /// Replaces the last layer's z by dl_dz and adds up the loss.
 pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
+    let scale = 1.0 / part.n_step_values as f64;
     let network = &job.model.network;
     let grid = Grid::fold(n_partials(part.n_values), max_groups);
     let params = LossParams {
         grid_width: grid.width,
         n_values: part.n_values as u32,
         channels: network.output_width as u32,
-        scale: (1.0 / part.n_step_values as f64) as f32,
+        scale: scale as f32,
         weights: job.options.channel_weights,
+        gradient_scale: (scale * f64::from(part.gradient_scale)) as f32,
     };
     let reduce = ReduceLossParams {
         n_partials: n_partials(part.n_values) as u32,
@@ -133,7 +140,10 @@ fn loss_reference(call: &Call) -> Vec<Expected> {
     let p: LossParams = call.params();
     let n = p.n_values as usize;
     // Back to the whole number; what is lost is the rounding of 1 / N.
-    let scale = Bounded::of(1.0 / (1.0 / f64::from(p.scale)).round());
+    let exact = 1.0 / (1.0 / f64::from(p.scale)).round();
+    let scale = Bounded::of(exact);
+    // S is a power of two.
+    let gradient_scale = Bounded::of(exact * f64::from(p.gradient_scale / p.scale).round());
     let (loss, output) = (call.kernel.loss.expect("a loss is joined in"), call.kernel.activation);
     let (targets, sample_weights, z) =
         (call.f64s(0, 0, n), call.f64s(1, 0, n.div_ceil(p.channels as usize)), call.f64s(2, 0, n));
@@ -142,9 +152,9 @@ fn loss_reference(call: &Call) -> Vec<Expected> {
         let weight = Bounded::exact(p.weights[i % p.channels as usize].into());
         let (prediction, derivative) = output.value_and_derivative(Bounded::exact(z));
         let (value, dl_dp) = loss.value_and_derivative(prediction, Bounded::exact(t));
-        let scale = weight * scale * Bounded::exact(sample_weights[i / p.channels as usize]);
-        values.push(scale * value);
-        dl_dz.push(scale * dl_dp * derivative);
+        let weight = weight * Bounded::exact(sample_weights[i / p.channels as usize]);
+        values.push(weight * scale * value);
+        dl_dz.push(weight * gradient_scale * dl_dp * derivative);
     }
     // Losses are not negative, so eight levels of the sum add eight roundings.
     let sum = |part: &[Bounded]| {
@@ -180,11 +190,19 @@ fn reduce_reference(call: &Call) -> Vec<Expected> {
     expected
 }
 
-fn loss_cases(_: &Kernel) -> Vec<Case> {
+fn loss_cases(kernel: &Kernel) -> Vec<Case> {
     let one = |n: usize, n_step: usize, channels: u32, weights: [f32; 4], max_groups: u32| {
         let grid = Grid::fold(n_partials(n), max_groups);
         let scale = (1.0 / n_step as f64) as f32;
-        let params = LossParams { grid_width: grid.width, n_values: n as u32, channels, scale, weights };
+        let gradient_scale = kernel.storage.gradient_scale(n_step) * scale;
+        let params = LossParams {
+            grid_width: grid.width,
+            n_values: n as u32,
+            channels,
+            scale,
+            weights,
+            gradient_scale,
+        };
         // Weights of samples are not negative.
         let mut sample_weights = uniform(3, n.div_ceil(channels as usize), 4.0);
         sample_weights.iter_mut().for_each(|word| *word &= 0x7fff_ffff);

@@ -2,7 +2,7 @@
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, Source, close, params_block, read, wgsl, write,
+    Call, Case, Composes, Expected, Kernel, KernelDef, Source, close, params_block, read, wgsl, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::backend::gpu::tolerance::Bounded;
@@ -28,7 +28,7 @@ pub static ONE_BLOB: KernelDef = KernelDef {
     parts: &[wgsl!("per_axis/one_blob.wgsl"), MAIN],
     composes: Composes::Nothing,
     uses_step: false,
-    bindings: &[read("coords"), write("features")],
+    bindings: &[read("coords"), write_stored("features")],
     params: PerAxisParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: |call| reference(call, |n_bins| PerAxis::OneBlob { n_bins }),
@@ -41,7 +41,7 @@ pub static TRIANGLE_WAVE: KernelDef = KernelDef {
     parts: &[wgsl!("per_axis/triangle_wave.wgsl"), MAIN],
     composes: Composes::Nothing,
     uses_step: false,
-    bindings: &[read("coords"), write("features")],
+    bindings: &[read("coords"), write_stored("features")],
     params: PerAxisParams::BLOCK,
     needs: wgpu::Features::empty(),
     reference: |call| reference(call, |n_octaves| PerAxis::TriangleWave { n_octaves }),

@@ -6,6 +6,7 @@ use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, close};
 use crate::backend::gpu::ops::testing::{case, poison, uniform};
 use crate::backend::gpu::plan::{Grid, THREADS};
 use crate::backend::gpu::tolerance::{self, FLUSH, ROUNDING};
+use crate::backend::gpu::variants::{HALF_FLUSH, HALF_ROUNDING, Product, Storage};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 
@@ -13,50 +14,102 @@ fn shape_of(p: &DenseParams) -> LayerShape {
     LayerShape { input_width: p.input_width as usize, output_width: p.output_width as usize }
 }
 
-fn absolute(values: &[f64]) -> Vec<f64> {
-    values.iter().map(|v| v.abs()).collect()
+/// An operand of a product, and how far it may be off once more when it is multiplied as f16.
+struct Operand {
+    values: Vec<f64>,
+    errors: Vec<f64>,
 }
 
-/// f(x), and for each how large |f(x)| times the relative error of a sum of `k` products plus the
-/// error of f itself is: used in place of x, a product then gives its own tolerance.
-fn activated(activation: Activation, x: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
-    let values: Vec<f64> = x.iter().map(|&z| activation.value(z)).collect();
-    let sum = tolerance::sum_of_products(k);
-    let errors =
-        x.iter().zip(&values).map(|(&z, v)| v.abs() * sum + tolerance::activation(activation, z)).collect();
-    (values, errors)
+impl Operand {
+    /// Values that the kernel reads as they are.
+    fn exact(values: Vec<f64>, product: Product) -> Self {
+        let errors = values.iter().map(|&v| input_rounding(product, v)).collect();
+        Self { values, errors }
+    }
+
+    /// f(x).
+    fn activated(activation: Activation, x: &[f64], product: Product) -> Self {
+        let values: Vec<f64> = x.iter().map(|&z| activation.value(z)).collect();
+        let error =
+            |(&z, &v): (&f64, &f64)| tolerance::activation(activation, z) + input_rounding(product, v);
+        let errors = x.iter().zip(&values).map(error).collect();
+        Self { values, errors }
+    }
+
+    fn magnitudes(&self) -> Vec<f64> {
+        self.values.iter().map(|v| v.abs()).collect()
+    }
+}
+
+/// Error of `value` when it is multiplied as f16.
+fn input_rounding(product: Product, value: f64) -> f64 {
+    match product.matrix_size() {
+        None => 0.0,
+        Some(_) => value.abs() * HALF_ROUNDING + HALF_FLUSH,
+    }
+}
+
+/// Relative error of a sum of `k` products. Cooperative matrices may truncate where f32 rounds, which doubles the
+/// error of each operation, and align the terms they add at once with the largest, which doubles it again.
+fn relative_error(product: Product, k: usize) -> f64 {
+    let careless = if product.matrix_size().is_some() { 4.0 } else { 1.0 };
+    careless * tolerance::sum_of_products(k)
+}
+
+/// The tolerance of a product of depth `k`, from `multiply`, which multiplies magnitudes:
+/// |a||b| times the relative error of a sum, |da|(|b| + |db|) and |a||db|.
+fn product_tolerance(
+    (product, k): (Product, usize),
+    (left, right): (&Operand, &Operand),
+    mut multiply: impl FnMut(&[f64], &[f64]),
+) {
+    let relative = relative_error(product, k);
+    let (a, b) = (left.magnitudes(), right.magnitudes());
+    let grown: Vec<f64> = a.iter().zip(&left.errors).map(|(a, error)| a * relative + error).collect();
+    let wide: Vec<f64> = b.iter().zip(&right.errors).map(|(b, error)| b + error).collect();
+    multiply(&grown, &wide);
+    if right.errors.iter().any(|&error| error > 0.0) {
+        multiply(&a, &right.errors);
+    }
 }
 
 pub(super) fn forward(call: &Call) -> Vec<Expected> {
     let p: DenseParams = call.params();
-    let shape = shape_of(&p);
+    let (shape, product) = (shape_of(&p), call.kernel.product);
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
-    let w = call.f64s(0, p.weight_offset as usize, o * i);
+    let w = Operand::exact(call.f64s(0, p.weight_offset as usize, o * i), product);
     let b = call.f64s(0, p.bias_offset as usize, o);
-    let (a, a_errors) = activated(call.kernel.activation, &call.f64s(1, 0, n * i), i);
+    let a = Operand::activated(call.kernel.activation, &call.f64s(1, 0, n * i), product);
     let (mut z, mut errors) = (vec![0.0; n * o], vec![0.0; n * o]);
-    dense::forward(shape, &a, &w, &b, &mut z);
+    dense::forward(shape, &a.values, &w.values, &b, &mut z);
     let b_errors: Vec<f64> = b.iter().map(|b| b.abs() * 2.0 * ROUNDING + FLUSH).collect();
-    dense::forward(shape, &a_errors, &absolute(&w), &b_errors, &mut errors);
+    let mut part = vec![0.0; n * o];
+    product_tolerance((product, i), (&a, &w), |a, w| {
+        dense::forward(shape, a, w, &b_errors, &mut part);
+        errors.iter_mut().zip(&part).for_each(|(error, part)| *error += part);
+    });
     vec![close(2, 0, z, errors)]
 }
 
 pub(super) fn backward_input(call: &Call) -> Vec<Expected> {
     let p: DenseParams = call.params();
-    let shape = shape_of(&p);
+    let (shape, product) = (shape_of(&p), call.kernel.product);
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
-    let w = call.f64s(0, p.weight_offset as usize, o * i);
-    let dl_dz = call.f64s(1, 0, n * o);
+    let w = Operand::exact(call.f64s(0, p.weight_offset as usize, o * i), product);
+    // Read from where it is stored as f16, if at all.
+    let dl_dz = Operand::exact(call.f64s(1, 0, n * o), Product::Tile64);
     let x = call.f64s(2, 0, n * i);
     let (mut dl_dx, mut errors) = (vec![0.0; n * i], vec![0.0; n * i]);
-    dense::backward_input(shape, &dl_dz, &w, &mut dl_dx);
-    dense::backward_input(shape, &absolute(&dl_dz), &absolute(&w), &mut errors);
-    let sum = tolerance::sum_of_products(o);
+    dense::backward_input(shape, &dl_dz.values, &w.values, &mut dl_dx);
+    let mut part = vec![0.0; n * i];
+    product_tolerance((product, o), (&dl_dz, &w), |dl_dz, w| {
+        dense::backward_input(shape, dl_dz, w, &mut part);
+        errors.iter_mut().zip(&part).for_each(|(error, part)| *error += part);
+    });
     for ((value, error), &z) in dl_dx.iter_mut().zip(&mut errors).zip(&x) {
         let derivative: f64 = call.kernel.activation.derivative(z);
         let derivative_error = tolerance::derivative(call.kernel.activation, z);
-        *error =
-            *error * sum * (derivative.abs() + derivative_error) + value.abs() * derivative_error + FLUSH;
+        *error = *error * (derivative.abs() + derivative_error) + value.abs() * derivative_error + FLUSH;
         *value *= derivative;
     }
     vec![close(2, 0, dl_dx, errors)]
@@ -64,23 +117,27 @@ pub(super) fn backward_input(call: &Call) -> Vec<Expected> {
 
 pub(super) fn backward_weights(call: &Call) -> Vec<Expected> {
     let p: DenseParams = call.params();
-    let shape = shape_of(&p);
+    let (shape, product) = (shape_of(&p), call.kernel.product);
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
     let length = p.slice_length as usize;
     let n_slices = (p.n_groups / (p.n_row_tiles * p.n_column_tiles)) as usize;
     let dl_dz = call.f64s(0, 0, n * o);
-    let (a, a_errors) = activated(call.kernel.activation, &call.f64s(1, 0, n * i), length);
+    let x = call.f64s(1, 0, n * i);
     let (mut values, mut errors) = (Vec::new(), Vec::new());
     for slice in 0..n_slices {
         let rows = (slice * length).min(n)..((slice + 1) * length).min(n);
-        let dl_dz = &dl_dz[rows.start * o..rows.end * o];
-        let inputs = rows.start * i..rows.end * i;
+        let dl_dz = Operand::exact(dl_dz[rows.start * o..rows.end * o].to_vec(), Product::Tile64);
+        let a = Operand::activated(call.kernel.activation, &x[rows.start * i..rows.end * i], product);
         let (mut dw, mut db) = (vec![0.0; o * i], vec![0.0; o]);
-        dense::backward_weights(shape, dl_dz, &a[inputs.clone()], &mut dw, &mut db);
+        dense::backward_weights(shape, &dl_dz.values, &a.values, &mut dw, &mut db);
         values.extend(dw.into_iter().chain(db));
-        let (mut dw, mut db) = (vec![FLUSH; o * i], vec![FLUSH; o]);
-        dense::backward_weights(shape, &absolute(dl_dz), &a_errors[inputs], &mut dw, &mut db);
-        let sum = tolerance::sum_of_products(length);
+        // The sums of dl_dz have no second factor, so their tolerance is taken by itself.
+        let (mut dw, mut db, mut unused) = (vec![FLUSH; o * i], vec![FLUSH; o], vec![0.0; o]);
+        product_tolerance((product, length), (&dl_dz, &a), |dl_dz, a| {
+            dense::backward_weights(shape, dl_dz, a, &mut dw, &mut unused);
+        });
+        dense::backward_weights(shape, &dl_dz.magnitudes(), &a.values, &mut vec![0.0; o * i], &mut db);
+        let sum = relative_error(product, length);
         errors.extend(dw.into_iter().chain(db.into_iter().map(|e| e * sum)));
     }
     vec![close(2, 0, values, errors)]
@@ -93,34 +150,43 @@ pub(super) fn reduce(call: &Call) -> Vec<Expected> {
     let before = if p.accumulate == 0 { vec![0.0; n] } else { call.f64s(1, offset, n) };
     let column = |i: usize| (0..n_slices).map(|s| partials[s * n + i]).collect::<Vec<_>>();
     let sum = tolerance::sum_of_products(n_slices);
-    let values = (0..n).map(|i| before[i] + column(i).iter().sum::<f64>()).collect();
-    let error = |i: usize| (before[i].abs() + column(i).iter().map(|v| v.abs()).sum::<f64>()) * sum + FLUSH;
+    let unit = f64::from(p.unit);
+    let values = (0..n).map(|i| before[i] + unit * column(i).iter().sum::<f64>()).collect();
+    let error =
+        |i: usize| (before[i].abs() + unit * column(i).iter().map(|v| v.abs()).sum::<f64>()) * sum + FLUSH;
     vec![close(1, offset, values, (0..n).map(error).collect())]
 }
 
 /// (n, i, o, widest grid): odd, prime, one past a tile, one row, one column, several slices.
-const SHAPES: [(usize, usize, usize, u32); 8] = [
+const SHAPES: [(usize, usize, usize, u32); 9] = [
     (1, 1, 1, 65_535),
     (1, 65, 3, 65_535),
     (65, 2, 1, 65_535),
     (64, 64, 64, 65_535),
     (67, 31, 65, 65_535),
     (127, 129, 67, 2),
+    (131, 65, 130, 65_535),
     (519, 16, 17, 65_535),
     (1031, 70, 5, 3),
 ];
 
 fn layer_cases(
     columns_of: fn(LayerShape) -> [usize; 2],
-    buffers: fn(&LayerRange, usize) -> Vec<Vec<u32>>,
+    buffers: impl Fn(&LayerRange, usize) -> Vec<Vec<u32>>,
     sliced: bool,
+    product: Product,
 ) -> Vec<Case> {
     let one = |(n, i, o, max_groups): (usize, usize, usize, u32)| {
         let shape = LayerShape { input_width: i, output_width: o };
         // An odd offset, as layers in the flat buffer have.
         let range = LayerRange { shape, weight: 7..7 + o * i, bias: 7 + o * i..7 + o * i + o };
-        let layer =
-            Layer { range: &range, activation_before: Activation::Identity, n_samples: n, max_groups };
+        let layer = Layer {
+            range: &range,
+            activation_before: Activation::Identity,
+            n_samples: n,
+            product,
+            max_groups,
+        };
         let [rows, columns] = columns_of(shape);
         let slices = if sliced { slices(shape, n, u64::MAX) } else { layer.whole() };
         let rows = if rows == 0 { n } else { rows };
@@ -130,7 +196,7 @@ fn layer_cases(
     SHAPES.map(one).into()
 }
 
-pub(super) fn forward_cases(_: &Kernel) -> Vec<Case> {
+pub(super) fn forward_cases(kernel: &Kernel) -> Vec<Case> {
     let buffers = |r: &LayerRange, n: usize| {
         let shape = r.shape;
         vec![
@@ -139,32 +205,39 @@ pub(super) fn forward_cases(_: &Kernel) -> Vec<Case> {
             poison(n * shape.output_width),
         ]
     };
-    layer_cases(|shape| [0, shape.output_width], buffers, false)
+    layer_cases(|shape| [0, shape.output_width], buffers, false, kernel.product)
 }
 
-pub(super) fn backward_input_cases(_: &Kernel) -> Vec<Case> {
+/// How large gradients are: as small as in training, but in f16 as there, multiplied by the loss scale.
+fn gradient_size(kernel: &Kernel) -> f32 {
+    if kernel.storage == Storage::F16 { 1.0 } else { 1e-3 }
+}
+
+pub(super) fn backward_input_cases(kernel: &Kernel) -> Vec<Case> {
+    let gradients = gradient_size(kernel);
     let buffers = |r: &LayerRange, n: usize| {
         let shape = r.shape;
         vec![
             uniform(1, r.bias.end, 0.5),
-            uniform(2, n * shape.output_width, 1e-3),
+            uniform(2, n * shape.output_width, gradients),
             uniform(3, n * shape.input_width, 2.0),
         ]
     };
-    layer_cases(|shape| [0, shape.input_width], buffers, false)
+    layer_cases(|shape| [0, shape.input_width], buffers, false, kernel.product)
 }
 
-pub(super) fn backward_weights_cases(_: &Kernel) -> Vec<Case> {
+pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
+    let gradients = gradient_size(kernel);
     let buffers = |r: &LayerRange, n: usize| {
         let shape = r.shape;
         let n_partials = slices(shape, n, u64::MAX).count * shape.n_params();
         vec![
-            uniform(1, n * shape.output_width, 1e-3),
+            uniform(1, n * shape.output_width, gradients),
             uniform(2, n * shape.input_width, 2.0),
             poison(n_partials),
         ]
     };
-    layer_cases(|shape| [shape.output_width, shape.input_width], buffers, true)
+    layer_cases(|shape| [shape.output_width, shape.input_width], buffers, true, kernel.product)
 }
 
 pub(super) fn reduce_cases(_: &Kernel) -> Vec<Case> {
@@ -176,6 +249,7 @@ pub(super) fn reduce_cases(_: &Kernel) -> Vec<Case> {
             n_slices: n_slices as u32,
             grads_offset: 5,
             accumulate: accumulate.into(),
+            unit: if accumulate { 0.125 } else { 1.0 },
         };
         let grads = if accumulate { uniform(2, n + 5, 1.0) } else { poison(n + 5) };
         let label = format!("{n} x {n_slices} slices{}", if accumulate { ", added" } else { "" });

@@ -16,19 +16,6 @@ const TILE: u32 = 64u;   // rows and columns of results of a workgroup
 const DEPTH: u32 = 16u;  // of a tile in k
 const PITCH: u32 = 17u;  // vectors between tile rows; one more than a row, against bank conflicts
 
-struct DenseParams {
-    grid_width: u32,
-    n_groups: u32,
-    n_row_tiles: u32,
-    n_column_tiles: u32,
-    n_samples: u32,     // n
-    input_width: u32,   // i
-    output_width: u32,  // o
-    weight_offset: u32, // of W in the flat parameters, in elements
-    bias_offset: u32,   // of b
-    slice_length: u32,  // samples summed by a slice: backward to weights only
-}
-
 var<workgroup> left_tile: array<vec4<f32>, 272>;  // (DEPTH, TILE), PITCH vectors a row
 var<workgroup> right_tile: array<vec4<f32>, 272>; // (DEPTH, TILE)
 var<private> left_sum: vec4<f32>;

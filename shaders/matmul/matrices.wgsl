@@ -1,0 +1,139 @@
+// The core of every matrix product by cooperative matrices, from f16 with sums in f32: out = left right.
+// A kernel joins it in the place of tile_64.wgsl and supplies the same; matrices_8.wgsl or matrices_16.wgsl
+// says which matrices.
+//
+// Four subgroups compute 4 x 4 matrices of results each, two by two. No subgroup operation is used: with both
+// in a module, some drivers fail. The sums are variables by name, since arrays of matrices are not allowed.
+
+const TILE: u32 = 8u * SIZE;      // rows and columns of results of a workgroup
+const SHARE: u32 = 4u * SIZE;     // of a subgroup
+const DEPTH: u32 = 32u;           // of a tile in k
+const PITCH: u32 = DEPTH + 8u;    // elements between rows of a tile: 16 bytes more, against bank conflicts
+
+override subgroup_size: u32;
+override n_threads: u32 = 4u * subgroup_size;
+
+var<workgroup> left_tile: array<f16, TILE * PITCH>;          // (TILE, DEPTH), PITCH elements a row
+var<workgroup> right_tile: array<f16, TILE * PITCH>;         // the same, transposed
+var<workgroup> finished: array<f32, 4u * SIZE * SIZE>;       // a matrix of results a subgroup
+var<workgroup> row_sums: array<f32, TILE>;
+var<private> is_surplus: bool;
+
+fn load_left(thread: u32, row_base: u32, k_base: u32) {
+    for (var e = thread; e < TILE * DEPTH; e += n_threads) {
+        let row = select(e % TILE, e / DEPTH, LEFT_ALONG_K);
+        let k = select(e / TILE, e % DEPTH, LEFT_ALONG_K);
+        left_tile[row * PITCH + k] = f16(left(row_base + row, k_base + k));
+    }
+}
+
+fn load_right(thread: u32, column_base: u32, k_base: u32) {
+    for (var e = thread; e < TILE * DEPTH; e += n_threads) {
+        let column = select(e % TILE, e / DEPTH, RIGHT_ALONG_K);
+        let k = select(e / TILE, e % DEPTH, RIGHT_ALONG_K);
+        right_tile[column * PITCH + k] = f16(right(k_base + k, column_base + column));
+    }
+}
+
+// Values of left are stored in f16, so nothing is lost before they are added.
+fn sum_rows(thread: u32) {
+    for (var row = thread; row < TILE; row += n_threads) {
+        var sum = row_sums[row];
+        for (var k = 0u; k < DEPTH; k++) {
+            sum += f32(left_tile[row * PITCH + k]);
+        }
+        row_sums[row] = sum;
+    }
+}
+
+// Passes a matrix of results on through workgroup memory, since only that has its elements in a known order.
+fn finish(sum: SumMatrix, thread: u32, slice: u32, row: u32, column: u32) {
+    let base = (thread / subgroup_size) * SIZE * SIZE;
+    coopStoreT(sum, &finished[base], SIZE);
+    workgroupBarrier();
+    for (var quad = thread % subgroup_size; quad < SIZE * SIZE / 4u; quad += subgroup_size) {
+        let at = base + 4u * quad;
+        let values = vec4<f32>(finished[at], finished[at + 1u], finished[at + 2u], finished[at + 3u]);
+        if !is_surplus {
+            store(slice, row + 4u * quad / SIZE, column + 4u * quad % SIZE, values);
+        }
+    }
+    workgroupBarrier();
+}
+
+@compute @workgroup_size(n_threads)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    // Surplus groups go along and store nothing: naga wants matrices in control flow that it sees to be uniform.
+    let index = group_index(group, params.grid_width);
+    is_surplus = index >= params.n_groups;
+    let column_tile = index % params.n_column_tiles;
+    let row_tile = (index / params.n_column_tiles) % params.n_row_tiles;
+    let slice = index / (params.n_column_tiles * params.n_row_tiles);
+    let subgroup = thread / subgroup_size;
+    let share_row = SHARE * (subgroup / 2u);
+    let share_column = SHARE * (subgroup % 2u);
+    let sums_wanted = SUM_LEFT && column_tile == 0u;
+    for (var row = thread; row < TILE; row += n_threads) {
+        row_sums[row] = 0.0;
+    }
+    var c00 = SumMatrix(); var c01 = SumMatrix(); var c02 = SumMatrix(); var c03 = SumMatrix();
+    var c10 = SumMatrix(); var c11 = SumMatrix(); var c12 = SumMatrix(); var c13 = SumMatrix();
+    var c20 = SumMatrix(); var c21 = SumMatrix(); var c22 = SumMatrix(); var c23 = SumMatrix();
+    var c30 = SumMatrix(); var c31 = SumMatrix(); var c32 = SumMatrix(); var c33 = SumMatrix();
+
+    var range = depth_range(slice);
+    range.y = select(range.y, range.x, is_surplus);
+    for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
+        load_left(thread, row_tile * TILE, k_base);
+        load_right(thread, column_tile * TILE, k_base);
+        workgroupBarrier();
+        for (var k = 0u; k < DEPTH; k += SIZE) {
+            let first_row = share_row * PITCH + k;
+            let a0 = coopLoadT<LeftMatrix>(&left_tile[first_row], PITCH);
+            let a1 = coopLoadT<LeftMatrix>(&left_tile[first_row + SIZE * PITCH], PITCH);
+            let a2 = coopLoadT<LeftMatrix>(&left_tile[first_row + 2u * SIZE * PITCH], PITCH);
+            let a3 = coopLoadT<LeftMatrix>(&left_tile[first_row + 3u * SIZE * PITCH], PITCH);
+            let first_column = share_column * PITCH + k;
+            let b0 = coopLoad<RightMatrix>(&right_tile[first_column], PITCH);
+            c00 = coopMultiplyAdd(a0, b0, c00); c10 = coopMultiplyAdd(a1, b0, c10);
+            c20 = coopMultiplyAdd(a2, b0, c20); c30 = coopMultiplyAdd(a3, b0, c30);
+            let b1 = coopLoad<RightMatrix>(&right_tile[first_column + SIZE * PITCH], PITCH);
+            c01 = coopMultiplyAdd(a0, b1, c01); c11 = coopMultiplyAdd(a1, b1, c11);
+            c21 = coopMultiplyAdd(a2, b1, c21); c31 = coopMultiplyAdd(a3, b1, c31);
+            let b2 = coopLoad<RightMatrix>(&right_tile[first_column + 2u * SIZE * PITCH], PITCH);
+            c02 = coopMultiplyAdd(a0, b2, c02); c12 = coopMultiplyAdd(a1, b2, c12);
+            c22 = coopMultiplyAdd(a2, b2, c22); c32 = coopMultiplyAdd(a3, b2, c32);
+            let b3 = coopLoad<RightMatrix>(&right_tile[first_column + 3u * SIZE * PITCH], PITCH);
+            c03 = coopMultiplyAdd(a0, b3, c03); c13 = coopMultiplyAdd(a1, b3, c13);
+            c23 = coopMultiplyAdd(a2, b3, c23); c33 = coopMultiplyAdd(a3, b3, c33);
+        }
+        if sums_wanted {
+            sum_rows(thread);
+        }
+        workgroupBarrier();
+    }
+
+    let row = row_tile * TILE + share_row;
+    let column = column_tile * TILE + share_column;
+    finish(c00, thread, slice, row, column); finish(c01, thread, slice, row, column + SIZE);
+    finish(c02, thread, slice, row, column + 2u * SIZE); finish(c03, thread, slice, row, column + 3u * SIZE);
+    finish(c10, thread, slice, row + SIZE, column); finish(c11, thread, slice, row + SIZE, column + SIZE);
+    finish(c12, thread, slice, row + SIZE, column + 2u * SIZE);
+    finish(c13, thread, slice, row + SIZE, column + 3u * SIZE);
+    finish(c20, thread, slice, row + 2u * SIZE, column);
+    finish(c21, thread, slice, row + 2u * SIZE, column + SIZE);
+    finish(c22, thread, slice, row + 2u * SIZE, column + 2u * SIZE);
+    finish(c23, thread, slice, row + 2u * SIZE, column + 3u * SIZE);
+    finish(c30, thread, slice, row + 3u * SIZE, column);
+    finish(c31, thread, slice, row + 3u * SIZE, column + SIZE);
+    finish(c32, thread, slice, row + 3u * SIZE, column + 2u * SIZE);
+    finish(c33, thread, slice, row + 3u * SIZE, column + 3u * SIZE);
+
+    if sums_wanted && !is_surplus {
+        for (var quad = thread; quad < TILE / 4u; quad += n_threads) {
+            let at = 4u * quad;
+            let sums = vec4<f32>(row_sums[at], row_sums[at + 1u], row_sums[at + 2u], row_sums[at + 3u]);
+            store_sums(slice, row_tile * TILE + at, sums);
+        }
+    }
+}
