@@ -97,7 +97,7 @@ pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError
         (BackendChoice::Gpu, None) => AdapterChoice::Any,
         (BackendChoice::Auto, None) => AdapterChoice::Hardware,
     };
-    match Gpu::open(&choice, DeviceOptions::default()) {
+    match Gpu::open(&choice, DeviceOptions { keeps_pipelines: true, ..Default::default() }) {
         Err(BackendError::NoAdapter(reason)) if request.is_open() => {
             log::info!("{reason}");
             Ok(Chosen::CpuInstead)
@@ -114,8 +114,10 @@ fn open_gpu(
     Layout::training(&job, Budget::of(&gpu.limits))?;
     let params = initial_params();
     let state = TrainingState::new(params, job.optimizer, &job.options.refinements);
-    let backend = GpuBackend::new(gpu, job, &state)?;
+    let backend = GpuBackend::new(Arc::clone(&gpu), job, &state)?;
     backend.self_test()?;
+    // Some drivers compile when a kernel first runs.
+    gpu.keep_pipelines();
     Ok(backend)
 }
 

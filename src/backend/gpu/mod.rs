@@ -11,6 +11,7 @@ pub mod kernel;
 pub mod memory;
 pub mod ops;
 pub mod params;
+pub mod pipeline_cache;
 pub mod plan;
 pub mod predictor;
 pub mod profile;
@@ -109,6 +110,7 @@ impl GpuBackend {
             backend.prepare(rest)?;
         }
         backend.info.kernels = backend.session.kernel_names();
+        backend.info.pipeline_seconds = backend.session.compiling().as_secs_f64();
         Ok(backend)
     }
 
