@@ -66,12 +66,17 @@ pub fn open(
         Chosen::Cpu => return cpu(None),
         Chosen::CpuInstead => return cpu(Some("no hardware GPU found: training on the CPU".into())),
     };
-    let note = Some(format!("training on {} ({})", gpu.info.name, gpu.info.backend));
+    let on = format!("training on {} ({})", gpu.info.name, gpu.info.backend);
     match open_gpu(gpu, job.clone(), &initial_params) {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             cpu(Some(format!("{error}; training on the CPU")))
         }
-        opened => Ok(Opened { backend: Box::new(opened?), note }),
+        opened => {
+            let backend = Box::new(opened?);
+            let streams = backend.info().streams_picture;
+            let note = if streams { format!("{on}; the picture stays on the host") } else { on };
+            Ok(Opened { backend, note: Some(note) })
+        }
     }
 }
 

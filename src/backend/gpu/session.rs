@@ -5,6 +5,7 @@ use super::fault;
 use super::kernel::{Access, Kernel, StepParams};
 use super::memory::RING_SLOTS;
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan};
+use super::stream::Piece;
 use crate::backend::BackendError;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ struct PreparedDispatch {
     uses_step: bool,
     grid: [u32; 2],
     cost: f64,
+    piece: Option<Piece>,
 }
 
 impl Prepared {
@@ -63,6 +65,11 @@ impl Prepared {
     /// Cost of dispatch `index`, see [`Dispatch::cost`].
     pub fn cost(&self, index: usize) -> f64 {
         self.dispatches[index].cost
+    }
+
+    /// What the host must have sent before dispatch `index`.
+    pub fn piece(&self, index: usize) -> Option<&Piece> {
+        self.dispatches[index].piece.as_ref()
     }
 
     /// Cost of the whole plan.
@@ -224,6 +231,7 @@ impl Session {
                 uses_step: dispatch.kernel.def.uses_step,
                 grid: if fault::breaks(&dispatch.kernel.name()) { [0, 0] } else { dispatch.grid },
                 cost: dispatch.cost,
+                piece: dispatch.piece.clone(),
             });
         }
         Ok(Prepared { dispatches, params, pitch: pitch as u64 })
