@@ -67,6 +67,42 @@ fn precision_is_what_was_asked_for() {
 }
 
 #[test]
+fn pipelines_are_kept_between_runs_and_a_damaged_file_is_made_anew() {
+    let Some(gpu) = device::open(false) else { return };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let cache = dir.path().join("cache");
+    let run = |cache: &Path| {
+        let mut command = small_run(&dir.path().join("run"), "1");
+        command.env("AFTERIMAGE_CACHE", cache).arg("--force").assert().success();
+        std::fs::read(dir.path().join("run/model.safetensors")).expect("a model")
+    };
+    let without = run(Path::new(""));
+    assert!(!cache.exists());
+    let first = run(&cache);
+    let Some(key) = wgpu::util::pipeline_cache_key(&gpu.info) else {
+        assert!(!cache.exists(), "nothing to keep with this graphics API");
+        return;
+    };
+    let file = cache.join(key);
+    let kept = std::fs::read(&file).expect("the driver's pipelines");
+    let second = run(&cache);
+    assert!(without == first && first == second, "the model differs");
+    for damaged in [&kept[..kept.len() / 2], &[0; 300]] {
+        std::fs::write(&file, damaged).expect("written");
+        assert!(run(&cache) == first, "the model differs");
+        assert_ne!(std::fs::read(&file).expect("made anew"), damaged);
+    }
+    // Another driver's file is sound and of no use.
+    std::fs::write(&file, [&crc32fast::hash(&[7; 200]).to_le_bytes()[..], &[7; 200]].concat())
+        .expect("written");
+    assert!(run(&cache) == first, "the model differs");
+    // A folder that cannot be made costs no more than the time.
+    let occupied = dir.path().join("occupied");
+    std::fs::write(&occupied, "").expect("written");
+    assert!(run(&occupied.join("cache")) == first, "the model differs");
+}
+
+#[test]
 fn adapters_are_listed_and_unknown_ones_refused() {
     if device::open(false).is_none() {
         return;

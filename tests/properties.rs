@@ -1,6 +1,6 @@
 //! What must hold for any size, seed, shape and value.
 
-use afterimage::backend::gpu::memory::{Budget, Layout};
+use afterimage::backend::gpu::memory::{Budget, Layout, PicturePlace};
 use afterimage::backend::gpu::plan::training_step;
 use afterimage::backend::gpu::variants::{Storage, Variants};
 use afterimage::backend::{BackendError, Job, JobOptions};
@@ -114,6 +114,7 @@ prop_compose! {
         binding_bits in 13u32..31,
         part_bits in 0u32..31,
         batch_bits in 8u32..31,
+        stream_bits in 14u32..31,
         max_groups in 64u32..=65_535,
     ) -> Budget {
         let max_binding_bytes = 1 << binding_bits;
@@ -122,6 +123,7 @@ prop_compose! {
             picture_part_bytes: max_binding_bytes.min(1 << part_bits),
             max_groups,
             batch_bytes: 1 << batch_bits,
+            stream_bytes: 1 << stream_bits,
         }
     }
 }
@@ -151,7 +153,22 @@ proptest! {
         let batch_bytes: u64 = forward.chain([training.targets]).map(|id| layout.buffers[id.0].size_bytes()).sum();
         prop_assert!(batch_bytes <= budget.batch_bytes, "{batch_bytes} bytes of {budget:?}");
         let words: u64 = layout.buffers.iter().filter(|b| b.name.starts_with("picture_")).map(|b| b.n_words()).sum();
-        prop_assert!(words * 4 >= job.picture.n_pixels() * job.picture.channels as u64);
+        match &training.picture {
+            PicturePlace::Device { .. } => {
+                prop_assert!(words * 4 >= job.picture.n_pixels() * job.picture.channels as u64);
+            }
+            PicturePlace::Host(ring) => {
+                prop_assert!(words == 0 && ring.n_slots > 0);
+                // The last part: its rows once and in order, in slots that hold them.
+                let part = (batch - 1) / layout.chunk * layout.chunk..batch;
+                let pieces: Vec<_> = ring.pieces(part.clone()).collect();
+                let ends = pieces.iter().map(|piece| piece.rows.end);
+                prop_assert!(pieces.iter().map(|piece| piece.rows.start).eq([part.start].into_iter().chain(ends.clone()).take(pieces.len())));
+                prop_assert_eq!(ends.last(), Some(batch));
+                prop_assert!(pieces.iter().all(|piece| piece.rows.len() * ring.row_words <= ring.slot_words()));
+                prop_assert!(pieces.iter().all(|piece| piece.number < ring.pieces_per_step));
+            }
+        }
         if batch.div_ceil(layout.chunk) <= 16 {
             let plan = training_step(&job, &layout, &training, batch);
             prop_assert!(plan.dispatches.len() > batch.div_ceil(layout.chunk));

@@ -126,6 +126,10 @@ pub struct BackendInfo {
     pub kernels: Vec<String>,
     /// Samples computed at a time; a larger batch is split into parts of this size.
     pub chunk_size: u32,
+    /// Whether the picture stays on the host and a GPU is sent the samples of each step.
+    pub streams_picture: bool,
+    /// Seconds spent on compiling kernels so far, for a GPU.
+    pub pipeline_seconds: f64,
     /// What the job takes in memory: weights, moments, gradients, work space and the picture. 0 where
     /// nothing is trained.
     pub bytes: u64,

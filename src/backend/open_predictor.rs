@@ -50,8 +50,9 @@ fn on_cpu(
 }
 
 fn on_gpu(gpu: Arc<Gpu>, model: &Model, params: &[f32]) -> Result<OpenedPredictor, BackendError> {
-    let predictor = GpuPredictor::new(gpu, model.clone(), params)?;
+    let predictor = GpuPredictor::new(Arc::clone(&gpu), model.clone(), params)?;
     predictor.self_test()?;
+    gpu.keep_pipelines();
     let info = predictor.info();
     let note = Some(format!("rendering on {} ({})", info.device, info.api));
     Ok(OpenedPredictor { predictor: Box::new(predictor), info, note })

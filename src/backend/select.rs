@@ -72,12 +72,17 @@ pub fn open(
         Chosen::Cpu => return cpu(None),
         Chosen::CpuInstead => return cpu(Some("no hardware GPU found: training on the CPU".into())),
     };
-    let note = Some(format!("training on {} ({})", gpu.info.name, gpu.info.backend));
+    let on = format!("training on {} ({})", gpu.info.name, gpu.info.backend);
     match open_gpu(gpu, job.clone(), request.precision, &initial_params) {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             cpu(Some(format!("{error}; training on the CPU")))
         }
-        opened => Ok(Opened { backend: Box::new(opened?), note }),
+        opened => {
+            let backend = Box::new(opened?);
+            let streams = backend.info().streams_picture;
+            let note = if streams { format!("{on}; the picture stays on the host") } else { on };
+            Ok(Opened { backend, note: Some(note) })
+        }
     }
 }
 
@@ -103,7 +108,7 @@ pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError
         (BackendChoice::Gpu, None) => AdapterChoice::Any,
         (BackendChoice::Auto, None) => AdapterChoice::Hardware,
     };
-    match Gpu::open(&choice, DeviceOptions::default()) {
+    match Gpu::open(&choice, DeviceOptions { keeps_pipelines: true, ..Default::default() }) {
         Err(BackendError::NoAdapter(reason)) if request.is_open() => {
             log::info!("{reason}");
             Ok(Chosen::CpuInstead)
@@ -122,8 +127,10 @@ fn open_gpu(
     Layout::training(&job, budget, variants)?;
     let params = initial_params();
     let state = TrainingState::new(params, job.optimizer, &job.options.refinements);
-    let backend = GpuBackend::with(gpu, job, &state, (budget, variants))?;
+    let backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, variants))?;
     backend.self_test()?;
+    // Some drivers compile when a kernel first runs.
+    gpu.keep_pipelines();
     Ok(backend)
 }
 

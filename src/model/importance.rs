@@ -29,15 +29,24 @@ pub const BLOCK: u32 = 8;
 /// The share of samples that goes by error; the rest goes by area, so that no pixel is forgotten.
 const BY_ERROR: f64 = 0.8;
 
-/// A sample: its pixel and its weight.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A sample: its pixel, and what it weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drawn {
     /// Of the picture.
     pub x: u32,
     /// Of the picture.
     pub y: u32,
+    /// Training pixels of its block; 1 where samples weigh the same.
+    pub area: u32,
+    /// Samples that its block takes; 1 where samples weigh the same.
+    pub count: u32,
+}
+
+impl Drawn {
     /// Factor on its loss.
-    pub weight: f32,
+    pub fn weight(self) -> f32 {
+        self.area as f32 / self.count as f32
+    }
 }
 
 /// How many of an epoch's samples fall into each block.
@@ -131,7 +140,8 @@ impl Importance {
         Drawn {
             x: stride * (left + within % width),
             y: stride * (top + within / width),
-            weight: area as f32 / (end - start) as f32,
+            area,
+            count: end - start,
         }
     }
 }
@@ -164,7 +174,7 @@ mod tests {
             for index in 0..samples.len() {
                 let drawn = importance.draw(index, 77);
                 assert!(samples.in_training_split(drawn.x, drawn.y) && drawn.x < width && drawn.y < height);
-                of_block[Importance::block_of(samples, drawn.x, drawn.y)] += f64::from(drawn.weight);
+                of_block[Importance::block_of(samples, drawn.x, drawn.y)] += f64::from(drawn.weight());
             }
             for (b, weight) in of_block.iter().enumerate() {
                 let area = f64::from(area(samples, b as u32));
@@ -183,7 +193,7 @@ mod tests {
             let key = crate::model::Shuffle::new(240, 3, epoch).keys[0];
             for index in 0..240 {
                 let drawn = importance.draw(index, key);
-                expected[(drawn.y * 20 + drawn.x) as usize] += f64::from(drawn.weight) / n_epochs as f64;
+                expected[(drawn.y * 20 + drawn.x) as usize] += f64::from(drawn.weight()) / n_epochs as f64;
             }
         }
         // Unbiased: each pixel weighs 1 in the mean.

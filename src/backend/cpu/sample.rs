@@ -1,7 +1,22 @@
 //! Samples of a step: positions and target colours.
 
 use crate::backend::Job;
-use crate::model::{Real, Step};
+use crate::model::{Drawn, Real, Step};
+
+/// Which pixel sample `row` of `step` (counted within the step) is.
+#[inline(always)]
+pub fn draw(job: &Job, step: &Step, row: u32) -> Drawn {
+    let index = step.shuffle.index(step.first_sample + row);
+    let (x, y) = match (&job.options.mask, &step.importance) {
+        (None, None) => job.samples.pixel(index),
+        (Some(mask), _) => {
+            let pixel = mask.pixels()[index as usize];
+            (pixel % job.picture.width, pixel / job.picture.width)
+        }
+        (None, Some(importance)) => return importance.draw(index, step.shuffle.keys[0]),
+    };
+    Drawn { x, y, area: 1, count: 1 }
+}
 
 /// Fetches samples `first..first + n` of `step` (counted within the step).
 ///
@@ -17,21 +32,9 @@ pub fn sample<T: Real>(
     let channels = job.picture.channels;
     let rows = coords.chunks_exact_mut(2).zip(targets.chunks_exact_mut(channels)).zip(weights);
     for (i, ((coord, target), weight)) in rows.enumerate() {
-        let sample = step.first_sample + first + i as u32;
-        let index = step.shuffle.index(sample);
-        *weight = T::one();
-        let (x, y) = match (&job.options.mask, &step.importance) {
-            (None, None) => job.samples.pixel(index),
-            (Some(mask), _) => {
-                let pixel = mask.pixels()[index as usize];
-                (pixel % job.picture.width, pixel / job.picture.width)
-            }
-            (None, Some(importance)) => {
-                let drawn = importance.draw(index, step.shuffle.keys[0]);
-                *weight = T::from_f32(drawn.weight);
-                (drawn.x, drawn.y)
-            }
-        };
+        let drawn = draw(job, step, first + i as u32);
+        let (x, y) = (drawn.x, drawn.y);
+        *weight = T::from_f32(drawn.weight());
         let [cx, cy] = job.raster.position(x, y);
         coord[0] = T::from_f32(cx);
         coord[1] = T::from_f32(cy);

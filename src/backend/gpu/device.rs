@@ -2,6 +2,7 @@
 
 use super::fault;
 use super::kernel::Kernel;
+use super::pipeline_cache::{self, Pipelines};
 use crate::backend::BackendError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct DeviceOptions {
     pub checked_shaders: bool,
     /// Ask only for the limits that WebGPU guarantees. For tests.
     pub default_limits: bool,
+    /// Keep compiled kernels in [`pipeline_cache::folder`] between runs.
+    pub keeps_pipelines: bool,
     /// How long to wait for an answer before the device counts as lost, two minutes if not given.
     pub patience: Option<Duration>,
 }
@@ -47,6 +50,7 @@ pub struct Gpu {
     pub options: DeviceOptions,
     /// Sizes of the cooperative matrices it has with f16 inputs and f32 sums.
     matrix_sizes: Vec<u32>,
+    pub(super) pipelines: Pipelines,
     fault: Arc<Fault>,
 }
 
@@ -190,7 +194,9 @@ impl Gpu {
         } else {
             Vec::new()
         };
-        Ok(Arc::new(Self { device, queue, info, limits, options, matrix_sizes, fault }))
+        let folder = options.keeps_pipelines.then(pipeline_cache::folder).flatten();
+        let pipelines = Pipelines::open(&device, &info, folder.as_deref());
+        Ok(Arc::new(Self { device, queue, info, limits, options, matrix_sizes, pipelines, fault }))
     }
 
     /// Whether the device has what `kernel` needs.

@@ -5,7 +5,9 @@ use super::memory::RING_SLOTS;
 use super::plan::BufferId;
 use super::readback::Staging;
 use super::session::{Prepared, Session};
+use super::stream::{Stream, Wanted};
 use crate::backend::BackendError;
+use crate::model::Step;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -27,7 +29,9 @@ const CUT: f64 = 4.0;
 #[derive(Clone, Copy, Debug)]
 pub struct Task<'a> {
     /// Its parameters but the slot.
-    pub step: StepParams,
+    pub params: StepParams,
+    /// The step.
+    pub step: &'a Step,
     /// Its plan.
     pub plan: &'a Prepared,
 }
@@ -78,11 +82,17 @@ impl Executor {
         })
     }
 
-    /// Submits `tasks` in order.
+    /// Submits `tasks` in order, with their samples from `stream` where there is one.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn run(&mut self, session: &Session, tasks: &[Task]) -> Result<(), BackendError> {
+    pub fn run(
+        &mut self,
+        session: &Session,
+        mut stream: Option<&mut Stream>,
+        tasks: &[Task],
+    ) -> Result<(), BackendError> {
+        let max_steps = stream.as_ref().map_or(RING_SLOTS, |stream| stream.max_steps().min(RING_SLOTS));
         let mut rest = tasks;
         while !rest.is_empty() {
             let mut cost = 0.0;
@@ -90,19 +100,24 @@ impl Executor {
                 cost += task.plan.total_cost();
                 cost <= self.budget
             };
-            let n = rest.iter().take(RING_SLOTS).take_while(fits).count().max(1);
+            let n = rest.iter().take(max_steps).take_while(fits).count().max(1);
             let (now, later) = rest.split_at(n);
-            self.submit_group(session, now)?;
+            self.submit_group(session, stream.as_deref_mut(), now)?;
             rest = later;
         }
         Ok(())
     }
 
     /// Submits steps that share one readback; a single long step takes several submissions.
-    fn submit_group(&mut self, session: &Session, tasks: &[Task]) -> Result<(), BackendError> {
+    fn submit_group(
+        &mut self,
+        session: &Session,
+        mut stream: Option<&mut Stream>,
+        tasks: &[Task],
+    ) -> Result<(), BackendError> {
         self.make_room(session)?;
         let steps: Vec<_> =
-            tasks.iter().zip(0..).map(|(task, slot)| StepParams { slot, ..task.step }).collect();
+            tasks.iter().zip(0..).map(|(task, slot)| StepParams { slot, ..task.params }).collect();
         session.write_steps(&steps);
         let dispatches: Vec<(usize, usize)> = tasks
             .iter()
@@ -116,7 +131,10 @@ impl Executor {
                 cost += tasks[slot].plan.cost(d);
                 cost <= CUT * self.budget
             };
-            let n = rest.iter().take_while(fits).count().max(1).min(rest.len());
+            let mut n = rest.iter().take_while(fits).count().max(1).min(rest.len());
+            if let Some(stream) = &mut stream {
+                n = send_samples(session, stream, tasks, &rest[..n]);
+            }
             let (now, later) = rest.split_at(n);
             let cost = now.iter().map(|&(slot, d)| tasks[slot].plan.cost(d)).sum();
             let n_losses = if later.is_empty() { tasks.len() } else { 0 };
@@ -262,4 +280,23 @@ impl Executor {
         self.steps_read = 0;
         self.losses.clear();
     }
+}
+
+/// Sends the samples that `dispatches`, each a task and a number, take; gives how many of them the ring holds
+/// the samples of at once.
+fn send_samples(
+    session: &Session,
+    stream: &mut Stream,
+    tasks: &[Task],
+    dispatches: &[(usize, usize)],
+) -> usize {
+    let wanted = |&(slot, index): &(usize, usize)| {
+        let task: &Task = &tasks[slot];
+        task.plan.piece(index).map(|piece| Wanted { step_slot: slot, step: task.step, piece })
+    };
+    let all: Vec<_> = dispatches.iter().filter_map(wanted).collect();
+    let n_fitting = stream.fitting(all.iter().copied());
+    stream.send(session, &all[..n_fitting]);
+    let mut taking = (0..).zip(dispatches).filter(|(_, dispatch)| wanted(dispatch).is_some());
+    taking.nth(n_fitting).map_or(dispatches.len(), |(index, _)| index)
 }

@@ -173,6 +173,7 @@ pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::SAMPLE,
     &ops::sample::SAMPLE_MASKED,
     &ops::sample::SAMPLE_BY_ERROR,
+    &ops::streamed::STREAMED,
     &ops::sample::RASTER,
     &ops::encode::IDENTITY,
     &ops::encode::FOURIER,

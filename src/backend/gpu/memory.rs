@@ -3,6 +3,7 @@
 
 use super::ops::{dense, encode, fourier, loss, refine, sample};
 use super::plan::{BufferDecl, BufferId, Role};
+use super::stream::Ring;
 use super::variants::{Storage, Variants};
 use crate::backend::{BackendError, Job};
 use crate::model::{Encoding, Importance, Model, Sampling};
@@ -18,9 +19,14 @@ pub struct Budget {
     pub max_groups: u32,
     /// For everything that grows with the number of samples computed at a time.
     pub batch_bytes: u64,
+    /// For samples on their way, where the picture stays on the host.
+    pub stream_bytes: u64,
 }
 
 const MIB: u64 = 1 << 20;
+
+/// A larger picture stays on the host: with the batch, it would take more than a small GPU has.
+const MAX_PICTURE_BYTES: u64 = 1024 * MIB;
 
 /// Pixels predicted at a time, if memory allows.
 const TILE_PIXELS: usize = 1 << 14;
@@ -43,6 +49,7 @@ impl Budget {
             picture_part_bytes: binding / 256 * 256,
             max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
             batch_bytes: 1024 * MIB,
+            stream_bytes: (16 * MIB).min(binding / 256 * 256),
         }
     }
 
@@ -76,13 +83,8 @@ pub struct ForwardBuffers {
 /// Buffers that only training needs.
 #[derive(Clone, Debug)]
 pub struct TrainingBuffers {
-    /// Parts of the picture; unused ones repeat the first.
-    pub picture: [BufferId; sample::PICTURE_PARTS],
-    /// Words of each part but the last.
-    pub words_per_part: usize,
-    /// Which pixels are samples, where not each is one: numbers of those a mask leaves, or starts of
-    /// the blocks of [`crate::model::Importance`].
-    pub choice: Option<BufferId>,
+    /// Where samples come from.
+    pub picture: PicturePlace,
     /// (rows)
     pub sample_weights: BufferId,
     /// (rows, channels)
@@ -105,6 +107,23 @@ pub struct TrainingBuffers {
     pub progress: BufferId,
     /// (slots, 2)
     pub ring: BufferId,
+}
+
+/// Where the picture is.
+#[derive(Clone, Debug)]
+pub enum PicturePlace {
+    /// On the device, which picks the samples itself.
+    Device {
+        /// Parts of the picture; unused ones repeat the first.
+        parts: [BufferId; sample::PICTURE_PARTS],
+        /// Words of each part but the last.
+        words_per_part: usize,
+        /// Which pixels are samples, where not each is one: numbers of those a mask leaves, or starts of
+        /// the blocks of [`crate::model::Importance`].
+        choice: Option<BufferId>,
+    },
+    /// On the host, which sends the samples.
+    Host(Ring),
 }
 
 /// Every buffer of a backend.
@@ -142,7 +161,6 @@ impl Layout {
         budget: Budget,
         variants: Variants,
     ) -> Result<(Self, TrainingBuffers), BackendError> {
-        let words_per_part = check_picture(job, budget)?;
         let n_encoding = job.model.encoding.n_params();
         let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
         check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
@@ -150,14 +168,8 @@ impl Layout {
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
         let refinements = &job.options.refinements;
-        let n_words = job.picture.n_pixels() as usize * sample::words_per_pixel(&job.picture);
+        let picture = layout.place_picture(job);
         let mut add = |name: &str, shape: &[usize], role| layout.add(name, shape, role);
-        let parts: Vec<BufferId> = (0..n_words.div_ceil(words_per_part))
-            .map(|part| {
-                let len = words_per_part.min(n_words - part * words_per_part);
-                add(&format!("picture_{part}"), &[len], Role::Constant)
-            })
-            .collect();
         let partials = job
             .model
             .network
@@ -168,9 +180,7 @@ impl Layout {
             if has_grid { 0 } else { fourier::slices(rows, budget.max_groups).count * n_encoding };
         let partials = partials.chain([of_encoding]);
         let training = TrainingBuffers {
-            picture: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
-            words_per_part,
-            choice: choice(job).map(|n| add("choice", &[n], Role::Constant)),
+            picture,
             sample_weights: add("sample_weights", &[rows], Role::Scratch),
             targets: add("targets", &[rows, channels], Role::Scratch),
             grads: add("grads", &[n_params], Role::Scratch),
@@ -189,6 +199,26 @@ impl Layout {
         };
         layout.forward.predicting = training.average.unwrap_or(layout.forward.params);
         Ok((layout, training))
+    }
+
+    /// On the device where it fits there.
+    fn place_picture(&mut self, job: &Job) -> PicturePlace {
+        let Some(words_per_part) = words_per_part(job, self.budget) else {
+            let max_bytes = self.budget.stream_bytes.min(self.budget.max_binding_bytes);
+            let mut ring = Ring::new(job, self.chunk, max_bytes);
+            ring.buffer = self.add("gathered", &ring.shape(), Role::Constant);
+            return PicturePlace::Host(ring);
+        };
+        let n_words = job.picture.n_pixels() as usize * sample::words_per_pixel(&job.picture);
+        let mut add = |name: &str, len: usize| self.add(name, &[len], Role::Constant);
+        let parts: Vec<BufferId> = (0..n_words.div_ceil(words_per_part))
+            .map(|part| add(&format!("picture_{part}"), words_per_part.min(n_words - part * words_per_part)))
+            .collect();
+        PicturePlace::Device {
+            parts: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
+            words_per_part,
+            choice: choice(job).map(|n| add("choice", n)),
+        }
     }
 
     fn add(&mut self, name: &str, shape: &[usize], role: Role) -> BufferId {
@@ -310,20 +340,12 @@ fn max_rows(model: &Model, budget: Budget, storage: Storage) -> Result<usize, Ba
     Ok(rows as usize)
 }
 
-/// Checks that the picture fits its bindings and returns the words of each.
-fn check_picture(job: &Job, budget: Budget) -> Result<usize, BackendError> {
+/// Words of each of the picture's bindings; none where it does not fit.
+fn words_per_part(job: &Job, budget: Budget) -> Option<usize> {
     let n_words = u128::from(job.picture.n_pixels()) * sample::words_per_pixel(&job.picture) as u128;
     let words_per_part = budget.picture_part_bytes / 4;
-    let capacity = (words_per_part * sample::PICTURE_PARTS as u64).min(u32::MAX.into());
-    if n_words > u128::from(capacity) {
-        return Err(BackendError::DoesNotFit(format!(
-            "the picture of {} x {} pixels takes {} MiB on the GPU, which holds at most {} MiB of it; make it \
-             smaller or use --backend cpu",
-            job.picture.width,
-            job.picture.height,
-            (4 * n_words).div_ceil(MIB.into()),
-            4 * capacity / MIB,
-        )));
-    }
-    Ok(words_per_part.min(n_words as u64) as usize)
+    let capacity = (words_per_part * sample::PICTURE_PARTS as u64).min(MAX_PICTURE_BYTES / 4);
+    // What says which pixels are samples has a binding of its own.
+    let choice_fits = choice(job).is_none_or(|n| 4 * n as u64 <= budget.max_binding_bytes);
+    (n_words <= u128::from(capacity) && choice_fits).then(|| words_per_part.min(n_words as u64) as usize)
 }

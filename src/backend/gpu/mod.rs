@@ -12,11 +12,13 @@ pub mod kernel;
 pub mod memory;
 pub mod ops;
 pub mod params;
+pub mod pipeline_cache;
 pub mod plan;
 pub mod predictor;
 pub mod profile;
 pub mod readback;
 pub mod session;
+pub mod stream;
 pub mod tolerance;
 pub mod variants;
 pub mod verify;
@@ -31,13 +33,14 @@ use crate::model::{Importance, Raster, Step, TrainingState};
 use executor::{Executor, Task};
 use fault::StepFault;
 use kernel::StepParams;
-use memory::{Layout, TrainingBuffers};
+use memory::{Layout, PicturePlace, TrainingBuffers};
 use ops::sample;
 use plan::{BufferId, Plan};
 use predictor::Tiles;
 use readback::{read_buffers, write_words};
 use session::{Prepared, Session};
 use std::sync::Arc;
+use stream::Stream;
 
 /// Trains one job on a GPU. Everything it changes stays on the device until [`Backend::state`].
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub struct GpuBackend {
     /// Plans by the number of samples: a full step, and the last one of an epoch.
     plans: Vec<(u32, Plan, Prepared)>,
     executor: Executor,
+    /// Where the picture stays on the host.
+    stream: Option<Stream>,
     tiles: Tiles,
     info: BackendInfo,
     steps_done: u64,
@@ -80,6 +85,10 @@ impl GpuBackend {
         let session = Session::new(Arc::clone(&gpu), layout.buffers.clone())?;
         let executor = Executor::new(&session, buffers.ring)?;
         predictor::write_constants(&session, &job.model, &layout)?;
+        let stream = match &buffers.picture {
+            PicturePlace::Host(ring) => Some(Stream::new(&job, ring)),
+            PicturePlace::Device { .. } => None,
+        };
         let mut backend = Self {
             info: BackendInfo {
                 backend: "gpu".to_owned(),
@@ -87,6 +96,7 @@ impl GpuBackend {
                 api: gpu.info.backend.to_string(),
                 driver: gpu.driver(),
                 chunk_size: layout.chunk as u32,
+                streams_picture: stream.is_some(),
                 bytes: layout.buffers.iter().map(plan::BufferDecl::size_bytes).sum(),
                 ..BackendInfo::default()
             },
@@ -96,14 +106,12 @@ impl GpuBackend {
             buffers,
             plans: Vec::new(),
             executor,
+            stream,
             tiles: Tiles::default(),
             steps_done: 0,
             importance: None,
         };
         backend.upload_picture()?;
-        if let (Some(mask), Some(id)) = (&backend.job.options.mask, backend.buffers.choice) {
-            write_words(&gpu, backend.session.buffer(id), 0, mask.pixels())?;
-        }
         backend.set_state(state)?;
         let n_samples = backend.job.samples.len();
         backend.prepare(backend.job.batch_size)?;
@@ -112,6 +120,7 @@ impl GpuBackend {
             backend.prepare(rest)?;
         }
         backend.info.kernels = backend.session.kernel_names();
+        backend.info.pipeline_seconds = backend.session.compiling().as_secs_f64();
         Ok(backend)
     }
 
@@ -127,10 +136,15 @@ impl GpuBackend {
     }
 
     fn upload_picture(&self) -> Result<(), BackendError> {
+        let &PicturePlace::Device { parts, words_per_part: per_part, choice } = &self.buffers.picture else {
+            return Ok(());
+        };
+        if let (Some(mask), Some(id)) = (&self.job.options.mask, choice) {
+            write_words(&self.session.gpu, self.session.buffer(id), 0, mask.pixels())?;
+        }
         let picture = &self.job.picture;
         let per_pixel = sample::words_per_pixel(picture);
         let n_pixels = picture.n_pixels() as usize;
-        let per_part = self.buffers.words_per_part;
         // Pixels of about 16 MiB at a time, each piece cut where a binding ends.
         let per_piece = ((4 << 20) / per_pixel).max(1);
         for first in (0..n_pixels).step_by(per_piece) {
@@ -139,7 +153,7 @@ impl GpuBackend {
             while !rest.is_empty() {
                 let (part, within) = (at / per_part, at % per_part);
                 let (now, later) = rest.split_at(rest.len().min(per_part - within));
-                let buffer = self.session.buffer(self.buffers.picture[part]);
+                let buffer = self.session.buffer(parts[part]);
                 write_words(&self.session.gpu, buffer, within as u64, now)?;
                 at += now.len();
                 rest = later;
@@ -161,7 +175,8 @@ impl GpuBackend {
 
     /// Spreads samples as `step` says from what is submitted next on.
     fn spread(&mut self, step: &Step) -> Result<(), BackendError> {
-        if let (Some(new), Some(id), None) = (&step.importance, self.buffers.choice, &self.job.options.mask)
+        let PicturePlace::Device { choice, .. } = self.buffers.picture else { return Ok(()) };
+        if let (Some(new), Some(id), None) = (&step.importance, choice, &self.job.options.mask)
             && self.importance != step.importance
         {
             write_words(&self.session.gpu, self.session.buffer(id), 0, new.starts())?;
@@ -175,12 +190,15 @@ impl GpuBackend {
         if let Some(first) = steps.first() {
             self.spread(first)?;
         }
-        let task = |step: &Step| {
-            let plan = self.plans.iter().find(|(n, ..)| *n == step.n_samples);
-            Task { step: step_params(&self.job, step), plan: &plan.expect("prepared before").2 }
+        let plan = |step: &Step| {
+            let known = self.plans.iter().find(|(n, ..)| *n == step.n_samples);
+            &known.expect("prepared before").2
         };
-        let tasks: Vec<_> = steps.iter().map(task).collect();
-        self.executor.run(&self.session, &tasks)
+        let tasks: Vec<_> = steps
+            .iter()
+            .map(|step| Task { params: step_params(&self.job, step), step, plan: plan(step) })
+            .collect();
+        self.executor.run(&self.session, self.stream.as_mut(), &tasks)
     }
 
     fn flat_buffers(&self) -> Vec<BufferId> {

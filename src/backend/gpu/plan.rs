@@ -4,11 +4,12 @@
 //! by dispatch and compares each with its reference.
 
 use super::kernel::{Access, Kernel};
-use super::memory::{ForwardBuffers, Layout, TrainingBuffers};
+use super::memory::{ForwardBuffers, Layout, PicturePlace, TrainingBuffers};
 use super::ops::encode::EncodeBuffers;
 use super::ops::loss::{LossBuffers, Part};
 use super::ops::sample::SampleBuffers;
-use super::ops::{columns, dense, encode, fourier, grid, loss, optimizer, predict, refine, sample};
+use super::ops::{columns, dense, encode, fourier, grid, loss, optimizer, predict, refine, sample, streamed};
+use super::stream::Piece;
 use super::variants::{Product, Storage, Variants};
 use crate::backend::Job;
 use crate::model::{Encoding, Model};
@@ -96,6 +97,8 @@ pub struct Dispatch {
     pub grid: [u32; 2],
     /// Roughly the operations it takes, for sizing submissions.
     pub cost: f64,
+    /// What the host must have sent before, where the picture stays there.
+    pub piece: Option<Piece>,
 }
 
 /// What starting a dispatch costs, in the unit of [`Dispatch::cost`].
@@ -112,7 +115,7 @@ impl Dispatch {
     ) -> Self {
         assert_eq!(buffers.len(), kernel.def.bindings.len(), "buffers of {}", kernel.name());
         let params = bytemuck::bytes_of(params).to_vec();
-        Self { kernel, params, buffers, grid: grid.size(), cost: operations + LAUNCH_COST }
+        Self { kernel, params, buffers, grid: grid.size(), cost: operations + LAUNCH_COST, piece: None }
     }
 
     /// Buffers it may write.
@@ -179,14 +182,6 @@ fn record_part(
     let (max_groups, f, variants) = (layout.budget.max_groups, &layout.forward, layout.variants);
     let (network, ranges) = (&job.model.network, job.model.layout().layers);
     let (n, channels, is_first) = (rows.len(), network.output_width, rows.start == 0);
-    let samples = SampleBuffers {
-        picture: b.picture,
-        words_per_part: b.words_per_part,
-        coords: f.coords,
-        targets: b.targets,
-        sample_weights: b.sample_weights,
-        choice: b.choice,
-    };
     let part = Part {
         n_values: n * channels,
         n_step_values: n_step * channels,
@@ -195,7 +190,7 @@ fn record_part(
         gradient_scale: variants.storage.gradient_scale(n_step * channels),
     };
     let reduction = dense::Reduction { unit: part.gradient_scale.recip(), accumulate: !is_first, max_groups };
-    plan.dispatches.push(sample::sample(job, rows, samples, max_groups));
+    record_samples(job, b, f.coords, rows, max_groups, plan);
     record_forward(&job.model, f, n, (variants.product, max_groups), plan);
     let last = f.z[network.n_layers - 1];
     let loss_buffers = LossBuffers {
@@ -223,6 +218,31 @@ fn record_part(
             plan.dispatches.push(layer.backward_input(f.params, f.z[index], x));
         } else {
             record_encoding_backward(job, f, b, &layer, reduction, plan);
+        }
+    }
+}
+
+/// Fetches the samples `rows` of a step, or takes them from what the host sent.
+fn record_samples(
+    job: &Job,
+    b: &TrainingBuffers,
+    coords: BufferId,
+    rows: std::ops::Range<usize>,
+    max_groups: u32,
+    plan: &mut Plan,
+) {
+    let (targets, sample_weights) = (b.targets, b.sample_weights);
+    match &b.picture {
+        &PicturePlace::Device { parts: picture, words_per_part, choice } => {
+            let buffers = SampleBuffers { picture, words_per_part, coords, targets, sample_weights, choice };
+            plan.dispatches.push(sample::sample(job, rows, buffers, max_groups));
+        }
+        PicturePlace::Host(ring) => {
+            let buffers = [coords, targets, sample_weights];
+            plan.dispatches.extend(ring.pieces(rows.clone()).map(|piece| {
+                let first = piece.rows.start - rows.start;
+                streamed::streamed(job, ring, (piece, first), buffers, max_groups)
+            }));
         }
     }
 }

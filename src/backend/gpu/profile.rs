@@ -27,7 +27,7 @@ pub struct KernelTime {
 
 impl GpuBackend {
     /// Runs `step`, which must be the next, with a timestamp around each dispatch; the longest kernels
-    /// first. None where the device has no timestamps.
+    /// first. None where the device has no timestamps or the picture stays on the host.
     ///
     /// # Errors
     /// When the device fails.
@@ -35,7 +35,9 @@ impl GpuBackend {
         use crate::backend::Backend;
         self.finish()?;
         let gpu = Arc::clone(&self.session.gpu);
-        if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        let has_timestamps = gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        // A step's samples may not fit the ring at once.
+        if !has_timestamps || self.stream.is_some() {
             return Ok(None);
         }
         let index = self.prepare(step.n_samples)?;

@@ -5,8 +5,11 @@ use super::fault;
 use super::kernel::{Access, Kernel, StepParams};
 use super::memory::RING_SLOTS;
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan};
+use super::stream::Piece;
 use crate::backend::BackendError;
+use rayon::prelude::*;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A device with the buffers of a layout and the pipelines made so far.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub struct Session {
     decls: Vec<BufferDecl>,
     buffers: Vec<wgpu::Buffer>,
     pipelines: Vec<(Kernel, Arc<Pipeline>)>,
+    compiling: Duration,
     step_layout: wgpu::BindGroupLayout,
     step_group: wgpu::BindGroup,
     step_buffer: wgpu::Buffer,
@@ -24,7 +28,7 @@ pub struct Session {
 
 /// A compiled kernel.
 #[derive(Debug)]
-struct Pipeline {
+pub(super) struct Pipeline {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
@@ -44,6 +48,7 @@ struct PreparedDispatch {
     uses_step: bool,
     grid: [u32; 2],
     cost: f64,
+    piece: Option<Piece>,
 }
 
 impl Prepared {
@@ -60,6 +65,11 @@ impl Prepared {
     /// Cost of dispatch `index`, see [`Dispatch::cost`].
     pub fn cost(&self, index: usize) -> f64 {
         self.dispatches[index].cost
+    }
+
+    /// What the host must have sent before dispatch `index`.
+    pub fn piece(&self, index: usize) -> Option<&Piece> {
+        self.dispatches[index].piece.as_ref()
     }
 
     /// Cost of the whole plan.
@@ -146,7 +156,18 @@ impl Session {
             (buffers, layout, step_buffer, group)
         })?;
         let pipelines = Vec::new();
-        Ok(Self { gpu, decls, buffers, pipelines, step_layout, step_group, step_buffer, step_pitch })
+        let compiling = Duration::ZERO;
+        Ok(Self {
+            gpu,
+            decls,
+            buffers,
+            pipelines,
+            compiling,
+            step_layout,
+            step_group,
+            step_buffer,
+            step_pitch,
+        })
     }
 
     /// A buffer.
@@ -199,9 +220,10 @@ impl Session {
             })
         })?;
         self.gpu.queue.write_buffer(&params, 0, &bytes);
+        self.compile_kernels(plan)?;
         let mut dispatches = Vec::with_capacity(plan.dispatches.len());
         for (index, dispatch) in plan.dispatches.iter().enumerate() {
-            let pipeline = self.pipeline(&dispatch.kernel)?;
+            let pipeline = self.pipeline(&dispatch.kernel);
             let group = self.bind(&pipeline, dispatch, &params, (index * pitch) as u64)?;
             dispatches.push(PreparedDispatch {
                 pipeline,
@@ -209,6 +231,7 @@ impl Session {
                 uses_step: dispatch.kernel.def.uses_step,
                 grid: if fault::breaks(&dispatch.kernel.name()) { [0, 0] } else { dispatch.grid },
                 cost: dispatch.cost,
+                piece: dispatch.piece.clone(),
             });
         }
         Ok(Prepared { dispatches, params, pitch: pitch as u64 })
@@ -240,14 +263,34 @@ impl Session {
         })
     }
 
-    /// The pipeline of `kernel`, compiled on first use.
-    fn pipeline(&mut self, kernel: &Kernel) -> Result<Arc<Pipeline>, BackendError> {
-        if let Some((_, pipeline)) = self.pipelines.iter().find(|(known, _)| known == kernel) {
-            return Ok(Arc::clone(pipeline));
+    /// Compiles the kernels of `plan` that are new, on all cores: a driver takes up to a second for one.
+    fn compile_kernels(&mut self, plan: &Plan) -> Result<(), BackendError> {
+        let start = Instant::now();
+        let mut new: Vec<&Kernel> = Vec::new();
+        for Dispatch { kernel, .. } in &plan.dispatches {
+            let known = self.pipelines.iter().map(|(known, _)| known).chain(new.iter().copied());
+            if known.into_iter().all(|known| known != kernel) {
+                new.push(kernel);
+            }
         }
-        let pipeline = Arc::new(compile(&self.gpu, kernel, &self.step_layout)?);
-        self.pipelines.push((kernel.clone(), Arc::clone(&pipeline)));
-        Ok(pipeline)
+        let pipeline = |&kernel: &&Kernel| {
+            let make = || compile(&self.gpu, kernel, &self.step_layout);
+            Ok((kernel.clone(), self.gpu.pipelines.get(kernel, make)?))
+        };
+        let made: Vec<_> = new.par_iter().map(pipeline).collect::<Result<_, BackendError>>()?;
+        self.pipelines.extend(made);
+        self.compiling += start.elapsed();
+        Ok(())
+    }
+
+    fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
+        let known = self.pipelines.iter().find(|(known, _)| known == kernel);
+        Arc::clone(&known.expect("compiled before").1)
+    }
+
+    /// Time spent on compiling kernels so far.
+    pub fn compiling(&self) -> Duration {
+        self.compiling
     }
 
     /// Names of the kernels compiled so far.
@@ -302,7 +345,7 @@ fn compile(
                 // Every kernel writes its workgroup memory before reading it.
                 zero_initialize_workgroup_memory: false,
             },
-            cache: None,
+            cache: gpu.pipelines.cache(),
         });
         Pipeline { pipeline, layout }
     })

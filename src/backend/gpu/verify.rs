@@ -183,6 +183,7 @@ pub fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, B
         buffers: ids.clone(),
         grid: case.grid,
         cost: 0.0,
+        piece: None,
     };
     let prepared = session.prepare(&Plan { dispatches: vec![dispatch] })?;
     // A slot other than the first, so that the dynamic offset counts.
@@ -236,6 +237,9 @@ impl GpuBackend {
             self.session.write_steps(&[params]);
             let (_, plan, prepared) = &self.plans[index];
             for (number, dispatch) in plan.dispatches.iter().enumerate() {
+                if let Some(stream) = &mut self.stream {
+                    stream.send_for(&self.session, dispatch, step);
+                }
                 let before = read_all(&self.session, &dispatch.buffers)?;
                 run_dispatch(&self.session, prepared, number, 0)?;
                 let after = read_all(&self.session, &dispatch.buffers)?;

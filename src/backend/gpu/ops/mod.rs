@@ -11,4 +11,5 @@ pub mod per_axis;
 pub mod predict;
 pub mod refine;
 pub mod sample;
+pub mod streamed;
 pub mod testing;

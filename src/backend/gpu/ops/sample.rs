@@ -8,6 +8,8 @@ use crate::picture::{Picture, Pixels};
 
 mod reference;
 
+pub(super) use reference::position_tolerance;
+
 params_block! {
     /// Parameters of the sampler.
     SampleParams {
@@ -160,26 +162,32 @@ pub fn words_per_pixel(picture: &Picture) -> usize {
 
 /// Words of the pixels `pixels` of `picture`: little-endian fields of 8, 16 or 32 bits.
 pub fn pack(picture: &Picture, pixels: std::ops::Range<usize>) -> Vec<u32> {
-    let channels = picture.channels;
-    let values = pixels.start * channels..pixels.end * channels;
-    let join = |parts: &mut dyn Iterator<Item = u32>, bits: u32| {
-        parts.enumerate().fold(0, |word, (n, value)| word | value << (n as u32 * bits))
-    };
+    let per_pixel = words_per_pixel(picture);
+    let mut words = vec![0; pixels.len() * per_pixel];
+    for (pixel, words) in pixels.zip(words.chunks_exact_mut(per_pixel)) {
+        pack_pixel(picture, pixel, words);
+    }
+    words
+}
+
+/// The words of pixel number `pixel`.
+#[inline(always)]
+pub fn pack_pixel(picture: &Picture, pixel: usize, words: &mut [u32]) {
+    let values = pixel * picture.channels..(pixel + 1) * picture.channels;
     match &picture.pixels {
-        Pixels::U8(v) => {
-            v[values].chunks_exact(channels).map(|p| join(&mut p.iter().map(|&b| b.into()), 8)).collect()
-        }
+        Pixels::U8(v) => words[0] = v[values].iter().rev().fold(0, |word, &b| word << 8 | u32::from(b)),
         Pixels::U16(v) => {
-            let pixel = |p: &[u16]| -> Vec<u32> {
-                p.chunks(2).map(|pair| join(&mut pair.iter().map(|&b| b.into()), 16)).collect()
-            };
-            v[values].chunks_exact(channels).flat_map(pixel).collect()
+            for (word, pair) in words.iter_mut().zip(v[values].chunks(2)) {
+                *word = pair.iter().rev().fold(0, |word, &b| word << 16 | u32::from(b));
+            }
         }
-        Pixels::F32(v) => v[values].iter().map(|value| value.to_bits()).collect(),
+        Pixels::F32(v) => {
+            words.iter_mut().zip(&v[values]).for_each(|(word, value)| *word = value.to_bits());
+        }
     }
 }
 
-fn bits(picture: &Picture) -> u32 {
+pub(super) fn bits(picture: &Picture) -> u32 {
     match picture.pixels {
         Pixels::U8(_) => 8,
         Pixels::U16(_) => 16,

@@ -15,7 +15,7 @@ use crate::picture::{Picture, Pixels};
 use std::sync::Arc;
 
 /// Error of a position: a product and a sum, or the two fused.
-fn position_tolerance(cell: u32, step: f32, origin: f32) -> f64 {
+pub(in super::super) fn position_tolerance(cell: u32, step: f32, origin: f32) -> f64 {
     2.0 * ROUNDING * (f64::from(cell) * f64::from(step).abs() + f64::from(origin).abs())
 }
 

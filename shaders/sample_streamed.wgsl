@@ -1,0 +1,67 @@
+// Takes rows of a step from what the host gathered for it, where the picture stays there: `gpu::stream`.
+// The arithmetic is that of `sample.wgsl`, so that a run has the same bits either way.
+
+struct StreamedParams {
+    grid_width: u32,
+    n_rows: u32,          // of this piece
+    first_row: u32,       // of this piece, within the part of the step
+    piece: u32,           // number of this piece within the step
+    pieces_per_step: u32,
+    n_slots: u32,         // of the ring
+    slot_words: u32,
+    row_words: u32,       // pixel number; area and count where rows have weights; the pixel as stored
+    weighted: u32,        // whether they have
+    width: u32,           // of the picture, in pixels
+    channels: u32,
+    bits: u32,            // of a stored value: 8, 16 or 32 (f32)
+    origin_x: f32,
+    origin_y: f32,
+    step_x: f32,
+    step_y: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: StreamedParams;
+@group(0) @binding(1) var<storage, read> gathered: array<u32>; // (n_slots, slot_words)
+@group(0) @binding(2) var<storage, read_write> coords: array<f32>;  // (n, 2)
+@group(0) @binding(3) var<storage, read_write> targets: array<f32>; // (n, channels)
+@group(0) @binding(4) var<storage, read_write> sample_weights: array<f32>; // (n)
+@group(1) @binding(0) var<uniform> step: StepParams;
+
+fn stored_value(at: u32, channel: u32) -> f32 {
+    switch params.bits {
+        case 8u: {
+            return f32((gathered[at] >> (8u * channel)) & 0xffu) / 255.0;
+        }
+        case 16u: {
+            return f32((gathered[at + channel / 2u] >> (16u * (channel % 2u))) & 0xffffu) / 65535.0;
+        }
+        default: {
+            return bitcast<f32>(gathered[at + channel]);
+        }
+    }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let i = group_index(group, params.grid_width) * THREADS + thread;
+    if i >= params.n_rows {
+        return;
+    }
+    let slot = (step.slot * params.pieces_per_step + params.piece) % params.n_slots;
+    let at = slot * params.slot_words + i * params.row_words;
+    let row = params.first_row + i;
+    let pixel = gathered[at];
+    let x = pixel % params.width;
+    let y = pixel / params.width;
+    var weight = 1.0;
+    if params.weighted != 0u {
+        weight = f32(gathered[at + 1u]) / f32(gathered[at + 2u]);
+    }
+    sample_weights[row] = weight;
+    coords[2u * row] = f32(x) * params.step_x + params.origin_x;
+    coords[2u * row + 1u] = f32(y) * params.step_y + params.origin_y;
+    let stored = at + 1u + 2u * params.weighted;
+    for (var channel = 0u; channel < params.channels; channel++) {
+        targets[row * params.channels + channel] = stored_value(stored, channel);
+    }
+}

@@ -1,0 +1,198 @@
+//! Samples of a step that the host gathered, where the picture stays there.
+
+use super::sample::{bits, position_tolerance, words_per_pixel};
+use super::testing::{case, poison, words};
+use crate::backend::Job;
+use crate::backend::gpu::kernel::{
+    Call, Case, Composes, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
+};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::stream::{Piece, Ring};
+use crate::backend::gpu::tolerance::DIVISION;
+use crate::model::{Coords, Raster};
+
+params_block! {
+    /// Parameters of a piece.
+    StreamedParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Samples of this piece.
+        n_rows: u32,
+        /// First of them within the part of the step.
+        first_row: u32,
+        /// Number of this piece within the step.
+        piece: u32,
+        /// Pieces of a full step.
+        pieces_per_step: u32,
+        /// Slots of the ring.
+        n_slots: u32,
+        /// Words of a slot.
+        slot_words: u32,
+        /// Words of a sample.
+        row_words: u32,
+        /// Whether samples have weights: 0 or 1.
+        weighted: u32,
+        /// Width of the picture in pixels.
+        width: u32,
+        /// Values of a pixel.
+        channels: u32,
+        /// Bits of a stored value.
+        bits: u32,
+        /// x of pixel (0, 0).
+        origin_x: f32,
+        /// y of pixel (0, 0).
+        origin_y: f32,
+        /// Distance between columns.
+        step_x: f32,
+        /// Distance between rows.
+        step_y: f32,
+    }
+}
+
+/// Positions, targets and weights of a piece.
+pub static STREAMED: KernelDef = KernelDef {
+    name: "sample_streamed",
+    parts: &[wgsl!("sample_streamed.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: true,
+    bindings: &[read("gathered"), write("coords"), write("targets"), write("sample_weights")],
+    params: StreamedParams::BLOCK,
+    needs: wgpu::Features::empty(),
+    reference,
+    cases,
+};
+
+/// Takes `piece` from `ring` to the rows from `first_row` on of `[coords, targets, sample_weights]`.
+pub fn streamed(
+    job: &Job,
+    ring: &Ring,
+    (piece, first_row): (Piece, usize),
+    buffers: [BufferId; 3],
+    max_groups: u32,
+) -> Dispatch {
+    let n = piece.rows.len();
+    let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+    let params = StreamedParams {
+        grid_width: grid.width,
+        n_rows: n as u32,
+        first_row: first_row as u32,
+        piece: piece.number,
+        pieces_per_step: ring.pieces_per_step,
+        n_slots: ring.n_slots,
+        slot_words: ring.slot_words() as u32,
+        row_words: ring.row_words as u32,
+        weighted: ring.weighted.into(),
+        width: job.picture.width,
+        channels: job.picture.channels as u32,
+        bits: bits(&job.picture),
+        origin_x: job.raster.origin[0],
+        origin_y: job.raster.origin[1],
+        step_x: job.raster.step[0],
+        step_y: job.raster.step[1],
+    };
+    debug_assert_eq!(
+        ring.row_words,
+        1 + 2 * usize::from(ring.weighted) + words_per_pixel(&job.picture),
+        "words of a sample"
+    );
+    let bound = [ring.buffer].into_iter().chain(buffers).collect();
+    let dispatch = Dispatch::new(Kernel::plain(&STREAMED), &params, bound, grid, 40.0 * n as f64);
+    Dispatch { piece: Some(piece), ..dispatch }
+}
+
+fn reference(call: &Call) -> Vec<Expected> {
+    let p: StreamedParams = call.params();
+    let (first, channels) = (p.first_row as usize, p.channels as usize);
+    let slot = (call.step.slot * p.pieces_per_step + p.piece) % p.n_slots;
+    let gathered = &call.buffers[0][(slot * p.slot_words) as usize..];
+    let raster = Raster {
+        width: p.width,
+        height: u32::MAX,
+        first: [0; 2],
+        origin: [p.origin_x, p.origin_y],
+        step: [p.step_x, p.step_y],
+    };
+    let (mut coords, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut near, mut target_tolerances) = (Vec::new(), Vec::new());
+    for row in gathered.chunks_exact(p.row_words as usize).take(p.n_rows as usize) {
+        let (x, y) = (row[0] % p.width, row[0] / p.width);
+        coords.extend(raster.position(x, y).map(f64::from));
+        near.push(position_tolerance(x, p.step_x, p.origin_x));
+        near.push(position_tolerance(y, p.step_y, p.origin_y));
+        weights.push(if p.weighted == 1 { f64::from(row[1]) / f64::from(row[2]) } else { 1.0 });
+        let pixel = &row[1 + 2 * p.weighted as usize..];
+        for c in 0..channels {
+            let value = match p.bits {
+                8 => f64::from(pixel[0].to_le_bytes()[c]) / 255.0,
+                16 => f64::from((pixel[c / 2] >> (16 * (c % 2))) as u16) / 65_535.0,
+                _ => f64::from(f32::from_bits(pixel[c])),
+            };
+            targets.push(value);
+            target_tolerances.push(if p.bits == 32 { 0.0 } else { value * DIVISION });
+        }
+    }
+    let of_weights = weights.iter().map(|w| if p.weighted == 1 { w * DIVISION } else { 0.0 }).collect();
+    vec![
+        close(1, 2 * first, coords, near),
+        close(2, channels * first, targets, target_tolerances),
+        close(3, first, weights, of_weights),
+    ]
+}
+
+fn cases(_: &Kernel) -> Vec<Case> {
+    let shapes = [
+        // width, channels, bits, weighted, rows, first row, widest grid
+        (1, 1, 8, false, 1, 0, 65_535),
+        (33, 4, 8, true, 257, 0, 65_535),
+        (67, 3, 16, false, 601, 130, 2),
+        (19_997, 3, 32, true, 300, 7, 65_535),
+    ];
+    shapes.map(streamed_case).into()
+}
+
+fn streamed_case(
+    (width, channels, bits, weighted, n, first, max_groups): (u32, u32, u32, bool, usize, usize, u32),
+) -> Case {
+    let row_words = 1 + 2 * usize::from(weighted) + channels.div_ceil(32 / bits) as usize;
+    let (slot_rows, n_slots) = (n + 2, 5);
+    let height = 1 + 400_000_000 / width;
+    let mut gathered = words(u64::from(width), n_slots * slot_rows * row_words);
+    for row in gathered.chunks_exact_mut(row_words) {
+        row[0] %= if width == 1 { 1 } else { width * height };
+        if weighted {
+            (row[1], row[2]) = (1 + row[1] % 64, 1 + row[2] % 1000);
+        }
+        if bits == 32 {
+            let values = row[1 + 2 * usize::from(weighted)..].iter_mut();
+            values.for_each(|word| *word = ((*word >> 8) as f32 / 1e6).to_bits());
+        }
+    }
+    let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+    let raster = Raster::new(width, height, Coords::Center);
+    let params = StreamedParams {
+        grid_width: grid.width,
+        n_rows: n as u32,
+        first_row: first as u32,
+        piece: 1,
+        pieces_per_step: 3,
+        n_slots: n_slots as u32,
+        slot_words: (slot_rows * row_words) as u32,
+        row_words: row_words as u32,
+        weighted: weighted.into(),
+        width,
+        channels,
+        bits,
+        origin_x: raster.origin[0],
+        origin_y: raster.origin[1],
+        step_x: raster.step[0],
+        step_y: raster.step[1],
+    };
+    let rows = first + n;
+    let buffers = vec![gathered, poison(2 * rows), poison(rows * channels as usize), poison(rows)];
+    let label = format!("{n} of width {width} x {channels}, {bits} bits, weighted: {weighted}");
+    // Step 2 of three pieces each: slot 7 of 5, which is 2.
+    Case {
+        step: StepParams { slot: 2, ..StepParams::default() },
+        ..case(label, params, buffers, grid.size())
+    }
+}

@@ -1,0 +1,112 @@
+//! A picture of 400 megapixels, made on the fly: how long a step takes and how much memory a run. Takes minutes
+//! and gigabytes, so only with AFTERIMAGE_HUGE set:
+//!
+//!     AFTERIMAGE_HUGE=1 cargo nextest run --release --test huge --no-capture
+
+#[path = "gpu_common/device.rs"]
+mod device;
+
+use afterimage::backend::{Backend, BackendChoice, DeviceRequest, open};
+use afterimage::config::{Config, Resolved};
+use afterimage::model::{Raster, Shuffle, Step};
+use afterimage::picture::{Picture, Pixels};
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::time::Instant;
+
+const SIDE: u32 = 20_000;
+const STEPS: u32 = 12;
+const MIB: u64 = 1 << 20;
+
+const CONFIG: &str = "encoding = { kind = \"hash-grid\", log2_table = 15 }\n\
+                      network = { hidden = 16, layers = 3 }\n\
+                      training = { batch = 16384, optimizer = \"adam\", lr = 1e-2 }";
+
+fn is_asked_for() -> bool {
+    let asked = std::env::var_os("AFTERIMAGE_HUGE").is_some();
+    if !asked {
+        eprintln!("\n*** SKIPPED: set AFTERIMAGE_HUGE=1 to train on 400 megapixels. ***\n");
+    }
+    asked
+}
+
+/// Rings and a ramp.
+fn picture() -> Picture {
+    let width = 3 * SIDE as usize;
+    let mut pixels = vec![0_u8; width * SIDE as usize];
+    pixels.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
+        for (x, pixel) in row.as_chunks_mut().0.iter_mut().enumerate() {
+            let ring = ((x * x + y * y) >> 22) as u8;
+            *pixel = [ring, (x >> 7) as u8, (y >> 7) as u8];
+        }
+    });
+    Picture { width: SIDE, height: SIDE, channels: 3, pixels: Pixels::U8(pixels) }
+}
+
+/// The largest this process has been, in bytes, where the system says.
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
+}
+
+fn step(run: &Resolved, index: u32) -> Step {
+    Step {
+        index: index.into(),
+        shuffle: Shuffle::new(run.samples.len(), run.seed, 0),
+        first_sample: index * run.batch_size,
+        n_samples: run.batch_size,
+        lr: run.lr,
+        importance: None,
+    }
+}
+
+fn train(backend: BackendChoice) -> Box<dyn Backend> {
+    let picture = Arc::new(picture());
+    let before = peak_bytes();
+    let config = Config::parse(CONFIG).expect("a configuration");
+    let run = config.resolve(&picture).expect("a run");
+    let request = DeviceRequest { backend, ..DeviceRequest::default() };
+    let opened = open(&request, run.job(Arc::clone(&picture)), || run.initial_params());
+    let mut backend = opened.expect("the picture fits").backend;
+    let mut losses = Vec::new();
+    let mut fastest = f64::INFINITY;
+    for index in 0..STEPS {
+        let start = Instant::now();
+        backend.enqueue(&[step(&run, index)]).expect("the device works");
+        backend.finish().expect("the device works");
+        losses.extend(backend.take_losses().expect("the device works"));
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+    }
+    let raster = Raster { height: 1, ..run.raster };
+    let mut colours = vec![0.0; 3 * raster.width as usize];
+    backend.predict(&raster, 0, &mut colours).expect("the device works");
+    assert!(colours.iter().all(|c| c.is_finite()));
+    assert!(losses[STEPS as usize - 1] < 0.8 * losses[0], "{losses:?}");
+    println!(
+        "{} on {}: fastest step of {} samples {:.1} ms",
+        backend.info().backend,
+        backend.info().device,
+        run.batch_size,
+        1e3 * fastest
+    );
+    if let (Some(before), Some(after)) = (before, peak_bytes()) {
+        println!("peak {} MiB, {} MiB of it before training", after / MIB, before / MIB);
+        assert!(after - before < 1024 * MIB, "memory grows with the picture");
+    }
+    backend
+}
+
+#[test]
+fn trains_on_the_cpu() {
+    if is_asked_for() {
+        train(BackendChoice::Cpu);
+    }
+}
+
+#[test]
+fn trains_on_a_gpu_and_stays_on_the_host() {
+    if is_asked_for() && device::open(false).is_some() {
+        assert!(train(BackendChoice::Gpu).info().streams_picture);
+    }
+}
