@@ -5,7 +5,7 @@ use super::{
     ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList,
     Frequencies, Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
 };
-use crate::model::{Coords, Holdout, Init, Interpolation, Sampling, ScheduleKind};
+use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -110,6 +110,9 @@ section! {
         /// Grids: between vertices [default: linear]
         #[arg(long)]
         pub interpolation: Interpolation,
+        /// Grids, on a GPU: how gradients are added up [default: exact]
+        #[arg(long)]
+        pub grid_gradients: GridGradients,
     }
 }
 

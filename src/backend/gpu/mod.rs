@@ -24,12 +24,12 @@ pub use memory::Budget;
 pub use predictor::GpuPredictor;
 
 use super::{Backend, BackendError, BackendInfo, Job, Predict};
-use crate::model::{Importance, Raster, Step, TrainingState};
+use crate::model::{Encoding, GridGradients, Importance, Raster, Step, TrainingState};
 use executor::{Executor, Task};
 use fault::StepFault;
-use kernel::StepParams;
+use kernel::{Kernel, StepParams};
 use memory::{Layout, TrainingBuffers};
-use ops::sample;
+use ops::{grid, sample};
 use plan::{BufferId, Plan};
 use predictor::Tiles;
 use readback::{read_buffers, write_words};
@@ -73,6 +73,7 @@ impl GpuBackend {
         state: &TrainingState,
         budget: Budget,
     ) -> Result<Self, BackendError> {
+        check_features(&gpu, &job)?;
         let (layout, buffers) = Layout::training(&job, budget)?;
         let session = Session::new(Arc::clone(&gpu), layout.buffers.clone())?;
         let executor = Executor::new(&session, buffers.ring)?;
@@ -185,6 +186,20 @@ impl GpuBackend {
         let kept = b.moments.iter().chain(&b.average).copied();
         [self.layout.forward.params].into_iter().chain(kept).collect()
     }
+}
+
+/// Refuses a job with kernels that the device cannot run.
+fn check_features(gpu: &Gpu, job: &Job) -> Result<(), BackendError> {
+    let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
+    let float = Kernel::plain(&grid::BACKWARD_FLOAT);
+    if has_grid && job.options.grid_gradients == GridGradients::Float && !gpu.supports(&float) {
+        return Err(BackendError::Unsupported(format!(
+            "{} has no atomic additions of floats (it lacks {}), which --grid-gradients float needs; leave it out",
+            gpu.info.name,
+            float.needs(),
+        )));
+    }
+    Ok(())
 }
 
 fn step_params(job: &Job, step: &Step) -> StepParams {

@@ -237,6 +237,13 @@ fn record_encoding_backward(
             let buffers = [levels, f.coords, dl_dfeatures, sums];
             plan.dispatches.push(grid::backward(hash_grid, n, buffers, max_groups));
         }
+        (Encoding::Grid(hash_grid), Some(levels), None) => {
+            if !accumulate {
+                plan.dispatches.push(grid::clear(hash_grid, b.grads, max_groups));
+            }
+            let buffers = [levels, f.coords, dl_dfeatures, b.grads];
+            plan.dispatches.push(grid::backward_float(hash_grid, n, buffers, max_groups));
+        }
         (Encoding::TrainedFourier { initial }, ..) => {
             let buffers = [f.params, f.coords, dl_dfeatures, b.partials];
             plan.dispatches.push(fourier::gradients(initial.len(), n, buffers, max_groups));
