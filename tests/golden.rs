@@ -4,8 +4,8 @@
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::{Backend, Job, JobOptions, Predict};
 use afterimage::model::{
-    Activation, Coords, Encoding, HashGrid, Holdout, Interpolation, Loss, Mlp, Model, Optimizer, PerAxis,
-    Refinements, SampleSet, Shuffle, Step,
+    Activation, Coords, Encoding, EncodingSpec, HashGrid, Holdout, Interpolation, Loss, Mlp, Model,
+    Optimizer, PerAxis, Refinements, SampleSet, Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use safetensors::{Dtype, SafeTensors};
@@ -20,13 +20,14 @@ const REFINEMENTS: Refinements =
     Refinements { encoding_rate: 3.0, encoding_l2: 0.02, l2: 0.05, clip_norm: Some(0.05), ema: Some(0.8) };
 
 struct Golden {
+    name: &'static str,
     bytes: Vec<u8>,
 }
 
 impl Golden {
-    fn read(name: &str) -> Self {
+    fn read(name: &'static str) -> Self {
         let path = format!("{}/tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
-        Self { bytes: std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}")) }
+        Self { name, bytes: std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}")) }
     }
 
     fn tensors(&self) -> SafeTensors<'_> {
@@ -54,14 +55,7 @@ impl Golden {
 
     fn encoding(&self) -> Encoding {
         if self.has_weights() {
-            let initial: Vec<f32> = self.f64s("initial.encoding").iter().map(|&v| v as f32).collect();
-            // N_TRAINED of generate.py.
-            if initial.len() == 2 * 4 {
-                return Encoding::TrainedFourier { initial: initial.as_chunks().0.to_vec() };
-            }
-            // LEVELS of generate.py.
-            let levels = [(3, 25), (5, 32), (8, 32)];
-            return Encoding::Grid(HashGrid::from_levels(2, Interpolation::Linear, levels));
+            return self.trained_encoding();
         }
         match self.tensors().tensor("encoding.frequencies") {
             Err(_) => Encoding::Identity,
@@ -73,6 +67,25 @@ impl Golden {
                     .collect();
                 Encoding::Fourier { frequencies: values.chunks_exact(2).map(|b| [b[0], b[1]]).collect() }
             }
+        }
+    }
+
+    fn trained_encoding(&self) -> Encoding {
+        // LEVELS of generate.py.
+        let levels = [(3, 25), (5, 32), (8, 32)];
+        let grid = |interpolation| Encoding::Grid(HashGrid::from_levels(2, interpolation, levels));
+        match self.name {
+            "trained" => {
+                let initial: Vec<f32> = self.f64s("initial.encoding").iter().map(|&v| v as f32).collect();
+                Encoding::TrainedFourier { initial: initial.as_chunks().0.to_vec() }
+            }
+            "smoothstep" => grid(Interpolation::Smoothstep),
+            "side-by-side" => Encoding::side_by_side(vec![
+                Encoding::Identity,
+                grid(Interpolation::Linear),
+                Encoding::new(EncodingSpec::Octaves { n_octaves: 3 }, 0),
+            ]),
+            _ => grid(Interpolation::Linear),
         }
     }
 
@@ -116,7 +129,7 @@ fn assert_close(what: &str, actual: &[f64], expected: &[f64], tolerance: f64) {
     }
 }
 
-fn check(name: &str) {
+fn check(name: &'static str) {
     let golden = Golden::read(name);
     let plain = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
     let mut trainer =
@@ -238,4 +251,14 @@ fn trained_frequencies() {
 #[test]
 fn grid() {
     check("grid");
+}
+
+#[test]
+fn smoothstep() {
+    check("smoothstep");
+}
+
+#[test]
+fn side_by_side() {
+    check("side-by-side");
 }

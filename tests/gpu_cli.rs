@@ -160,3 +160,24 @@ fn the_bench_reports_kernels_and_ceilings() {
         assert!(time["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{time}");
     }
 }
+
+#[test]
+fn float_gradients_are_used_or_refused() {
+    use afterimage::backend::gpu::kernel::Kernel;
+    use afterimage::backend::gpu::ops::grid::BACKWARD_FLOAT;
+    let Some(gpu) = device::open(false) else { return };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    let mut command = afterimage();
+    command.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
+    command.arg("--out").arg(&out).args(["--size", "16x16", "--epochs", "1", "--grid-gradients", "float"]);
+    let run = command.args(["--backend", "gpu"]).assert();
+    if !gpu.supports(&Kernel::plain(&BACKWARD_FLOAT)) {
+        run.code(1).stderr(contains("has no atomic additions of floats"));
+        return;
+    }
+    run.success();
+    let read = |file: &str| std::fs::read_to_string(out.join(file)).expect(file);
+    assert!(read("run.json").contains("\"encode_grid_backward_float\""), "{}", read("run.json"));
+    assert!(read("config.toml").contains("grid_gradients = \"float\""), "{}", read("config.toml"));
+}

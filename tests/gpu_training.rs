@@ -237,52 +237,6 @@ fn grid(interpolation: Interpolation) -> Setup {
     Setup { encoding: EncodingSpec::Grid(spec), hidden_width: 32, n_layers: 3, ..Setup::small() }
 }
 
-#[test]
-fn lockstep_hash_grid() {
-    let Some(gpu) = open(false) else { return };
-    lockstep(&gpu, &grid(Interpolation::Linear), Budget::of(&gpu.limits), 20);
-}
-
-#[test]
-fn lockstep_hash_grid_in_parts_with_folded_grids() {
-    let Some(gpu) = open(true) else { return };
-    lockstep(&gpu, &grid(Interpolation::Smoothstep), tight(), 4);
-}
-
-#[test]
-fn hash_grids_follow_the_cpu_and_repeat_to_the_bit() {
-    let Some(gpu) = open(false) else { return };
-    // Smooth, so that the paths do not part at a kink.
-    let setup = Setup {
-        activation: Activation::Sigmoid,
-        optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
-        ..grid(Interpolation::Linear)
-    };
-    let job = setup.job();
-    let mut state = setup.state(&job);
-    let encoding = job.model.layout().encoding;
-    // Far enough from zero to matter from the first step.
-    state.params[encoding.clone()].iter_mut().for_each(|w| *w *= 1e4);
-    let steps = steps(&job, 0..40, 0.5);
-    let run = |budget| {
-        let gpu = Arc::clone(&gpu);
-        let mut backend =
-            GpuBackend::with(gpu, job.clone(), &state, (budget, Variants::default())).expect("fits");
-        train(&mut backend, &steps)
-    };
-    let first = run(Budget::of(&gpu.limits));
-    assert_eq!(first, run(Budget::of(&gpu.limits)), "a second run");
-    let mut on_cpu = cpu::CpuTrainer::new(job.clone(), &state.params, 2).expect("threads start");
-    let losses: Vec<f64> = steps.iter().map(|step| on_cpu.step(step)).collect();
-    let error = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    let learned = error(&first.1.params[encoding.clone()], &state.params[encoding]);
-    let apart = error(&first.1.params, on_cpu.params());
-    println!("40 steps: the grid's weights moved by up to {learned:.2e} and all are {apart:.2e} apart");
-    assert!(losses[39] < 0.9 * losses[0]);
-    // 40 steps of errors of about 1e-6 each, not amplified by a smooth network.
-    assert!(learned > 1e-3 && apart < 1e-5);
-}
-
 /// Trains on the device and returns losses and state.
 fn train(backend: &mut GpuBackend, steps: &[Step]) -> (Vec<f64>, TrainingState) {
     backend.enqueue(steps).expect("device works");

@@ -9,7 +9,8 @@ pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{BackendChoice, DeviceRequest, Opened, open};
 
 use crate::model::{
-    Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Sampling, Step, TrainingState,
+    GridGradients, Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Sampling, Step,
+    TrainingState,
 };
 use crate::picture::Picture;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct JobOptions {
     pub mask: Option<Arc<Mask>>,
     /// How an epoch's samples are spread, where there is no mask.
     pub sampling: Sampling,
+    /// How a GPU adds up the gradients of a grid.
+    pub grid_gradients: GridGradients,
 }
 
 impl Default for JobOptions {
@@ -55,6 +58,7 @@ impl Default for JobOptions {
             refinements: Refinements::default(),
             mask: None,
             sampling: Sampling::Uniform,
+            grid_gradients: GridGradients::Exact,
         }
     }
 }
@@ -144,6 +148,9 @@ pub enum BackendError {
     /// The job exceeds what the device can hold.
     #[error("{0}")]
     DoesNotFit(String),
+    /// The device lacks a feature that the job asks for.
+    #[error("{0}")]
+    Unsupported(String),
     /// The device was lost or failed in a way that may pass when it is opened anew.
     #[error("the GPU stopped answering ({0}); try again, with a smaller --batch, or with --backend cpu")]
     DeviceLost(String),

@@ -3,13 +3,13 @@
 mod encoding;
 
 use super::{
-    BatchSize, ChannelWeights, Config, EncodingConfig, EncodingKind, Frequencies, Keep, OutputKind,
-    PictureSize, Resolved, Sigma, defaults,
+    BackendChoice, BatchSize, ChannelWeights, Config, EncodingConfig, EncodingKind, Frequencies, Keep,
+    OutputKind, PictureSize, Resolved, Sigma, defaults,
 };
 use crate::backend::JobOptions;
 use crate::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Mask, Mlp, Model, SampleSet, Sampling, Schedule,
-    ScheduleKind,
+    Activation, Coords, Encoding, EncodingSpec, GridGradients, Holdout, Mask, Mlp, Model, SampleSet,
+    Sampling, Schedule, ScheduleKind,
 };
 use crate::picture::{self, Picture};
 use std::fmt::Display;
@@ -115,6 +115,7 @@ impl Config {
         let specs = self.encoding_specs((picture.width, picture.height))?;
         let (activation, output_activation) = self.activations(picture.is_hdr())?;
         let (hidden_width, n_layers) = self.network_shape()?;
+        let grid_gradients = self.encoding.grid_gradients.unwrap_or_default();
         let parts = specs.iter().map(|spec| Encoding::new(*spec, seed));
         let encoding = Encoding::side_by_side(parts.collect());
         let encoding = match self.encoding.frequencies.unwrap_or_default() {
@@ -145,7 +146,7 @@ impl Config {
             },
             epochs: self.training.epochs.unwrap_or_else(|| defaults::epochs(self.has_grid(), samples.len())),
             loss: self.training.loss()?,
-            options: JobOptions { mask, sampling, ..self.options(picture, lr)? },
+            options: JobOptions { mask, sampling, grid_gradients, ..self.options(picture, lr)? },
             optimizer,
             lr,
             schedule: Schedule::new(ScheduleKind::Constant),
@@ -168,8 +169,13 @@ impl Config {
             true => Vec::new(),
             false => self.training.encoding_without_weights(),
         };
+        let exact_anyway = self.has_grid()
+            && self.encoding.grid_gradients == Some(GridGradients::Float)
+            && self.device.backend == Some(BackendChoice::Cpu);
+        let on_cpu = ("grid-gradients", "on the CPU, which always adds up in the same order".to_owned());
+        let on_cpu = exact_anyway.then_some(on_cpu);
         let others = self.network.without_effect().into_iter().chain(self.training.without_effect());
-        encoding.chain(others).chain(without_weights).collect()
+        encoding.chain(others).chain(without_weights).chain(on_cpu).collect()
     }
 
     fn options(&self, picture: &Picture, lr: f64) -> Result<JobOptions, ConfigError> {
@@ -287,7 +293,8 @@ impl Config {
         let part = resolved.model.encoding.trained_part();
         let trained = matches!(part, Some((Encoding::TrainedFourier { .. }, _)));
         let frequencies = trained.then_some(Frequencies::Trained);
-        config.encoding = EncodingConfig { frequencies, ..encoding::filled(specs) };
+        let grid_gradients = self.has_grid().then_some(resolved.options.grid_gradients);
+        config.encoding = EncodingConfig { frequencies, grid_gradients, ..encoding::filled(specs) };
         let network = &resolved.model.network;
         config.network.hidden = Some(network.hidden_width);
         config.network.layers = Some(network.n_layers);

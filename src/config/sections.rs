@@ -7,7 +7,7 @@ use super::{
 };
 use crate::backend::DeviceRequest;
 use crate::backend::gpu::Precision;
-use crate::model::{Coords, Holdout, Init, Interpolation, Sampling, ScheduleKind};
+use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -112,6 +112,9 @@ section! {
         /// Grids: between vertices [default: linear]
         #[arg(long)]
         pub interpolation: Interpolation,
+        /// Grids, on a GPU: how gradients are added up [default: exact]
+        #[arg(long)]
+        pub grid_gradients: GridGradients,
     }
 }
 

@@ -11,7 +11,7 @@ pub mod grid;
 pub mod parts;
 pub mod per_axis;
 
-pub use grid::{GridLevel, GridSpec, HashGrid, Interpolation};
+pub use grid::{GridGradients, GridLevel, GridSpec, HashGrid, Interpolation};
 pub use per_axis::PerAxis;
 
 use super::attenuation::{Footprint, PixelFilter};

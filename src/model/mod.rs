@@ -21,7 +21,9 @@ pub mod schedule;
 
 pub use activation::{Activation, ActivationKind};
 pub use attenuation::{Footprint, PixelFilter};
-pub use encoding::{Encoding, EncodingSpec, GridLevel, GridSpec, HashGrid, Interpolation, PerAxis};
+pub use encoding::{
+    Encoding, EncodingSpec, GridGradients, GridLevel, GridSpec, HashGrid, Interpolation, PerAxis,
+};
 pub use importance::{Drawn, Importance, Sampling};
 pub use init::Init;
 pub use loss::{Loss, LossKind};

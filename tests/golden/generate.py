@@ -88,6 +88,8 @@ ENCODINGS = {
     "gaussian": (2 * generator.standard_normal((5, 2))).astype(np.float32),
     "grid": None,
     "trained": None,
+    "smoothstep": None,
+    "side-by-side": None,
 }
 
 # Levels of the hash grid: cells across the longer side, entries. The first is dense.
@@ -97,13 +99,14 @@ GRID_FEATURES = 2
 N_TRAINED = 4
 
 
-def grid(table):
-    """Mueller et al. 2022, section 3, with positions half a cell further on."""
+def grid(table, smooth=False):
+    """Mueller et al. 2022, section 3 and appendix A, with positions half a cell further on."""
     features, first = [], 0
     for n, entries in LEVELS:
         p = coords * n + 0.5
         cell = p.floor().long()
         t = p - cell
+        t = 3 * t**2 - 2 * t**3 if smooth else t
         level = 0
         for dx in (0, 1):
             for dy in (0, 1):
@@ -122,11 +125,24 @@ def fourier(frequencies):
     return torch.cat([phase.sin(), phase.cos()], -1)
 
 
-def network(features, weights):
-    """An odd number of weights begins with the encoding's own: frequencies (m, 2), or a grid's entries."""
-    if len(weights) % 2:
-        encode = fourier if weights[0].shape == (N_TRAINED, 2) else grid
-        features, weights = encode(weights[0]), weights[1:]
+def octaves(n):
+    """tiny-cuda-nn's Frequency, its sines first: frequencies 2^(k-1), each along x and along y."""
+    phase = torch.stack([c * 2.0**k * math.pi for k in range(n) for c in (coords[:, 0], coords[:, 1])], -1)
+    return torch.cat([phase.sin(), phase.cos()], -1)
+
+
+# The first tensor of these is the encoding's own: frequencies (m, 2), or a grid's entries.
+TRAINED = {
+    "grid": grid,
+    "trained": fourier,
+    "smoothstep": lambda table: grid(table, smooth=True),
+    "side-by-side": lambda table: torch.cat([coords, grid(table), octaves(3)], -1),
+}
+
+
+def network(name, features, weights):
+    if name in TRAINED:
+        features, weights = TRAINED[name](weights[0]), weights[1:]
     x = features
     for i in range(0, len(weights), 2):
         x = torch.nn.functional.linear(x, weights[i], weights[i + 1])
@@ -135,16 +151,16 @@ def network(features, weights):
 
 
 for name, frequencies in ENCODINGS.items():
-    has_table = name in ("grid", "trained")
+    has_table = name in TRAINED
     features = coords if frequencies is None else fourier(torch.tensor(frequencies, dtype=torch.float64))
     initial = []
     n_features = features.shape[1]
     if has_table:
         trained = name == "trained"
-        n_features = 2 * N_TRAINED if trained else len(LEVELS) * GRID_FEATURES
         shape = (N_TRAINED, 2) if trained else (sum(entries for _, entries in LEVELS), GRID_FEATURES)
         scale = 2 if trained else 0.5
         initial.append((scale * generator.standard_normal(shape)).astype(np.float32).astype(np.float64))
+        n_features = TRAINED[name](torch.tensor(initial[0])).shape[1]
     widths = [n_features, HIDDEN, HIDDEN, 3]
     for i, o in zip(widths, widths[1:]):
         initial.append((generator.standard_normal((o, i)) / math.sqrt(i)).astype(np.float32).astype(np.float64))
@@ -163,7 +179,7 @@ for name, frequencies in ENCODINGS.items():
             tensors[f"{prefix}.{i // 2}.{'bias' if i % 2 else 'weight'}"] = value
 
     weights = fresh()
-    output = network(features, weights)
+    output = network(name, features, weights)
     loss = torch.nn.functional.mse_loss(output, target)
     loss.backward()
     store("initial", initial)
@@ -176,7 +192,7 @@ for name, frequencies in ENCODINGS.items():
         losses, later = [], []
         for _ in range(STEPS):
             opt.zero_grad()
-            loss = torch.nn.functional.mse_loss(network(features, weights), target)
+            loss = torch.nn.functional.mse_loss(network(name, features, weights), target)
             loss.backward()
             if optimizer == "refined":
                 torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)

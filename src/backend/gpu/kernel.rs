@@ -183,6 +183,8 @@ pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::per_axis::TRIANGLE_WAVE,
     &ops::grid::ENCODE,
     &ops::grid::BACKWARD,
+    &ops::grid::BACKWARD_FLOAT,
+    &ops::grid::CLEAR,
     &ops::grid::GRADIENTS,
     &ops::dense::FORWARD,
     &ops::dense::BACKWARD_INPUT,

@@ -6,7 +6,7 @@ use super::plan::{BufferDecl, BufferId, Role};
 use super::stream::Ring;
 use super::variants::{Storage, Variants};
 use crate::backend::{BackendError, Job};
-use crate::model::{Encoding, Importance, Model, Sampling};
+use crate::model::{Encoding, GridGradients, Importance, Model, Sampling};
 
 /// What a plan may use of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub struct TrainingBuffers {
     pub targets: BufferId,
     /// Flat gradients.
     pub grads: BufferId,
-    /// Fixed-point gradients of the encoding's weights, if it has any: (n, 2).
+    /// Fixed-point gradients of a grid's entries, unless they are added up as floats: (n, 2).
     pub grid_sums: Option<BufferId>,
     /// Flat moments of the optimiser.
     pub moments: Vec<BufferId>,
@@ -163,7 +163,10 @@ impl Layout {
     ) -> Result<(Self, TrainingBuffers), BackendError> {
         let n_encoding = job.model.encoding.n_params();
         let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
-        check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
+        let has_sums = has_grid && job.options.grid_gradients == GridGradients::Exact;
+        if has_sums {
+            check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
+        }
         let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize, variants)?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
@@ -184,7 +187,7 @@ impl Layout {
             sample_weights: add("sample_weights", &[rows], Role::Scratch),
             targets: add("targets", &[rows, channels], Role::Scratch),
             grads: add("grads", &[n_params], Role::Scratch),
-            grid_sums: has_grid.then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),
+            grid_sums: has_sums.then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),
             moments: (0..job.optimizer.n_moments())
                 .map(|m| add(&format!("moment_{m}"), &[n_params], Role::State))
                 .collect(),

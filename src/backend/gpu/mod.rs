@@ -29,12 +29,12 @@ pub use predictor::GpuPredictor;
 pub use variants::{Precision, Variants};
 
 use super::{Backend, BackendError, BackendInfo, Job, Predict};
-use crate::model::{Importance, Raster, Step, TrainingState};
+use crate::model::{Encoding, GridGradients, Importance, Raster, Step, TrainingState};
 use executor::{Executor, Task};
 use fault::StepFault;
-use kernel::StepParams;
+use kernel::{Kernel, StepParams};
 use memory::{Layout, PicturePlace, TrainingBuffers};
-use ops::sample;
+use ops::{grid, sample};
 use plan::{BufferId, Plan};
 use predictor::Tiles;
 use readback::{read_buffers, write_words};
@@ -81,6 +81,7 @@ impl GpuBackend {
         state: &TrainingState,
         (budget, variants): (Budget, Variants),
     ) -> Result<Self, BackendError> {
+        check_features(&gpu, &job)?;
         let (layout, buffers) = Layout::training(&job, budget, variants)?;
         let session = Session::new(Arc::clone(&gpu), layout.buffers.clone())?;
         let executor = Executor::new(&session, buffers.ring)?;
@@ -206,6 +207,20 @@ impl GpuBackend {
         let kept = b.moments.iter().chain(&b.average).copied();
         [self.layout.forward.params].into_iter().chain(kept).collect()
     }
+}
+
+/// Refuses a job with kernels that the device cannot run.
+fn check_features(gpu: &Gpu, job: &Job) -> Result<(), BackendError> {
+    let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
+    let float = Kernel::plain(&grid::BACKWARD_FLOAT);
+    if has_grid && job.options.grid_gradients == GridGradients::Float && !gpu.supports(&float) {
+        return Err(BackendError::Unsupported(format!(
+            "{} has no atomic additions of floats (it lacks {}), which --grid-gradients float needs; leave it out",
+            gpu.info.name,
+            float.needs(),
+        )));
+    }
+    Ok(())
 }
 
 fn step_params(job: &Job, step: &Step) -> StepParams {

@@ -269,7 +269,14 @@ fn record_encoding_backward(
     match (trained, constants.and_then(|(_, id)| *id), b.grid_sums) {
         (Encoding::Grid(hash_grid), Some(levels), Some(sums)) => {
             let buffers = [levels, f.coords, dl_dfeatures, sums];
-            plan.dispatches.push(grid::backward(hash_grid, n, reduction.unit, buffers, max_groups));
+            plan.dispatches.push(grid::backward(hash_grid, n, reduction, buffers));
+        }
+        (Encoding::Grid(hash_grid), Some(levels), None) => {
+            if !reduction.accumulate {
+                plan.dispatches.push(grid::clear(hash_grid, b.grads, max_groups));
+            }
+            let buffers = [levels, f.coords, dl_dfeatures, b.grads];
+            plan.dispatches.push(grid::backward_float(hash_grid, n, reduction, buffers));
         }
         (Encoding::TrainedFourier { initial }, ..) => {
             let buffers = [f.params, f.coords, dl_dfeatures, b.partials];

@@ -187,7 +187,7 @@ impl Config {
     }
 
     /// Settings of the encoding: whether one is given and means nothing, its name, and why.
-    pub(super) fn encoding_without_effect(&self) -> [(bool, &'static str, &'static str); 11] {
+    pub(super) fn encoding_without_effect(&self) -> [(bool, &'static str, &'static str); 12] {
         let (given, kinds) = (&self.encoding, self.encoding_kinds());
         let any = |of: &[EncodingKind]| kinds.iter().any(|kind| of.contains(kind));
         let fourier = any(&[EncodingKind::Positional, EncodingKind::Gaussian]);
@@ -225,6 +225,7 @@ impl Config {
             (given.base_resolution.is_some() && !grid, "base-resolution", only_grids),
             (given.growth.is_some() && !grid, "growth", only_grids),
             (given.interpolation.is_some() && !grid, "interpolation", only_grids),
+            (given.grid_gradients.is_some() && !grid, "grid-gradients", only_grids),
         ]
     }
 }

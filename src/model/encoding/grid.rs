@@ -22,6 +22,19 @@ pub enum Interpolation {
     Smoothstep,
 }
 
+/// How a GPU adds up the gradients of a grid's entries, which many samples share.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum GridGradients {
+    /// In whole numbers: a run repeats to the bit
+    #[default]
+    Exact,
+    /// In floats, in whatever order: faster, where the GPU can
+    Float,
+}
+
 /// A grid as a configuration describes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GridSpec {

@@ -1,5 +1,6 @@
 //! The hash grid: features, and the gradients of its entries.
 
+use super::dense::Reduction;
 use crate::backend::gpu::kernel::{
     Composes, Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
 };
@@ -23,6 +24,16 @@ params_block! {
         smoothstep: u32,
         /// What a stored gradient of 1 stands for.
         gradient_unit: f32,
+    }
+}
+
+params_block! {
+    /// Parameters of clearing the gradients.
+    ClearGradientsParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Entries times F.
+        n_values: u32,
     }
 }
 
@@ -66,7 +77,7 @@ pub static ENCODE: KernelDef = KernelDef {
 /// sums += gradients of the entries
 pub static BACKWARD: KernelDef = KernelDef {
     name: "encode_grid_backward",
-    parts: &[CELLS, wgsl!("encode_grid_backward.wgsl")],
+    parts: &[CELLS, wgsl!("grid_add_exact.wgsl"), wgsl!("encode_grid_backward.wgsl")],
     composes: Composes::Nothing,
     uses_step: false,
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("sums")],
@@ -74,6 +85,32 @@ pub static BACKWARD: KernelDef = KernelDef {
     needs: wgpu::Features::empty(),
     reference: reference::backward,
     cases: reference::backward_cases,
+};
+
+/// grads += gradients of the entries, by float atomics
+pub static BACKWARD_FLOAT: KernelDef = KernelDef {
+    name: "encode_grid_backward_float",
+    parts: &[CELLS, wgsl!("grid_add_float.wgsl"), wgsl!("encode_grid_backward.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: false,
+    bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("grads")],
+    params: GridParams::BLOCK,
+    needs: wgpu::Features::SHADER_FLOAT32_ATOMIC,
+    reference: reference::backward_float,
+    cases: reference::backward_float_cases,
+};
+
+/// grads = 0
+pub static CLEAR: KernelDef = KernelDef {
+    name: "clear_gradients",
+    parts: &[wgsl!("clear_gradients.wgsl")],
+    composes: Composes::Nothing,
+    uses_step: false,
+    bindings: &[write("grads")],
+    params: ClearGradientsParams::BLOCK,
+    needs: wgpu::Features::empty(),
+    reference: reference::clear,
+    cases: reference::clear_cases,
 };
 
 /// grads = sums, sums = 0
@@ -121,19 +158,39 @@ pub fn encode(grid: &HashGrid, n_rows: usize, buffers: [BufferId; 4], max_groups
     Dispatch::new(Kernel::plain(&ENCODE), &params, buffers.into(), groups, cost(grid, n_rows))
 }
 
-/// sums += gradients of the entries, where a stored gradient of 1 stands for `gradient_unit`. Buffers: levels,
-/// coords, dl_dfeatures, sums.
+/// sums += gradients of the entries, where a stored gradient of 1 stands for `unit`. Buffers: levels, coords,
+/// dl_dfeatures, sums.
 pub fn backward(
     grid: &HashGrid,
     n_rows: usize,
-    gradient_unit: f32,
+    Reduction { unit, max_groups, .. }: Reduction,
     buffers: [BufferId; 4],
-    max_groups: u32,
 ) -> Dispatch {
     let (params, groups) = params(grid, n_rows, max_groups);
-    let params = GridParams { gradient_unit, ..params };
+    let params = GridParams { gradient_unit: unit, ..params };
     // Atomic additions take several times as long as loads.
     Dispatch::new(Kernel::plain(&BACKWARD), &params, buffers.into(), groups, 4.0 * cost(grid, n_rows))
+}
+
+/// The encoding's part of grads += gradients of the entries. Buffers: levels, coords, dl_dfeatures, flat
+/// gradients.
+pub fn backward_float(
+    grid: &HashGrid,
+    n_rows: usize,
+    Reduction { unit, max_groups, .. }: Reduction,
+    buffers: [BufferId; 4],
+) -> Dispatch {
+    let (params, groups) = params(grid, n_rows, max_groups);
+    let params = GridParams { gradient_unit: unit, ..params };
+    Dispatch::new(Kernel::plain(&BACKWARD_FLOAT), &params, buffers.into(), groups, 2.0 * cost(grid, n_rows))
+}
+
+/// The encoding's part of grads = 0.
+pub fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
+    let n_values = grid.n_params();
+    let groups = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let params = ClearGradientsParams { grid_width: groups.width, n_values: n_values as u32 };
+    Dispatch::new(Kernel::plain(&CLEAR), &params, vec![grads], groups, n_values as f64)
 }
 
 /// The encoding's part of grads = sums, and sums = 0. Buffers: sums, flat gradients.

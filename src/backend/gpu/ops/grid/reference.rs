@@ -1,6 +1,8 @@
 //! What the kernels of the hash grid must compute, and the inputs they are tried on.
 
-use super::{GridGradientsParams, GridParams, LEVEL_WORDS, SUM_UNIT, fixed_point, level_words};
+use super::{
+    ClearGradientsParams, GridGradientsParams, GridParams, LEVEL_WORDS, SUM_UNIT, fixed_point, level_words,
+};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{Call, Case, Expected, ExpectedValues, Kernel, close};
 use crate::backend::gpu::ops::testing::{case, poison, uniform, words};
@@ -81,13 +83,17 @@ fn feature_tolerance(grid: &HashGrid, level: GridLevel, places: &[Place; 2], tab
     worst + 4.0 * FLUSH
 }
 
+/// The first `len` gradients of features, as what they stand for.
+fn gradients_of(call: &Call, len: usize) -> Vec<f64> {
+    let unit = f64::from(call.params::<GridParams>().gradient_unit);
+    call.f64s(2, 0, len).iter().map(|dl| unit * dl).collect()
+}
+
 pub(super) fn backward(call: &Call) -> Vec<Expected> {
     let p: GridParams = call.params();
     let (grid, n) = (grid_of(call), p.n_rows as usize);
-    let (width, n_features) = (grid.output_width(), grid.features_per_level);
     let coords = call.f64s(1, 0, 2 * n);
-    let unit = f64::from(p.gradient_unit);
-    let dl_dfeatures: Vec<f64> = call.f64s(2, 0, n * width).iter().map(|dl| unit * dl).collect();
+    let dl_dfeatures = gradients_of(call, n * grid.output_width());
     let mut values = fixed_point(&call.buffers[3][..2 * grid.n_params()]);
     for level in 0..grid.levels.len() {
         let grads = &mut values[grid.params_of(level)];
@@ -95,21 +101,64 @@ pub(super) fn backward(call: &Call) -> Vec<Expected> {
     }
     // f64 has fewer bits than the sums.
     let mut tolerances: Vec<f64> = values.iter().map(|v| SUM_UNIT + v.abs() * f64::EPSILON).collect();
-    for (c, row) in coords.chunks_exact(2).zip(dl_dfeatures.chunks_exact(width)) {
+    for_each_place(&grid, &coords, &dl_dfeatures, |at, dl, error| {
+        tolerances[at] += dl.abs() * error + SUM_UNIT;
+    });
+    vec![Expected { binding: 3, start: 0, values: ExpectedValues::FixedPoint { values, tolerances } }]
+}
+
+pub(super) fn backward_float(call: &Call) -> Vec<Expected> {
+    let p: GridParams = call.params();
+    let (grid, n) = (grid_of(call), p.n_rows as usize);
+    let coords = call.f64s(1, 0, 2 * n);
+    let dl_dfeatures = gradients_of(call, n * grid.output_width());
+    let mut values = call.f64s(3, 0, grid.n_params());
+    // Of each value: the additions to it and the sum of their magnitudes, besides the errors of the terms.
+    let mut additions = vec![0.0; values.len()];
+    let mut magnitudes: Vec<f64> = values.iter().map(|v| v.abs()).collect();
+    for level in 0..grid.levels.len() {
+        let range = grid.params_of(level);
+        cpu::grid::backward_level(&grid, level, &coords, &dl_dfeatures, &mut values[range.clone()]);
+        let absolute: Vec<f64> = dl_dfeatures.iter().map(|v| v.abs()).collect();
+        cpu::grid::backward_level(&grid, level, &coords, &absolute, &mut magnitudes[range]);
+    }
+    let mut errors = vec![0.0; values.len()];
+    for_each_place(&grid, &coords, &dl_dfeatures, |at, dl, error| {
+        additions[at] += 1.0;
+        errors[at] += dl.abs() * error + FLUSH;
+    });
+    let tolerance =
+        |((n, magnitude), error): ((&f64, &f64), &f64)| n * ROUNDING * (magnitude + error) + error;
+    let tolerances = additions.iter().zip(&magnitudes).zip(&errors).map(tolerance).collect();
+    vec![close(3, 0, values, tolerances)]
+}
+
+/// Calls `add` for each value that a sample's gradient dl may be added to, with dl and the error of its weight.
+fn for_each_place(
+    grid: &HashGrid,
+    coords: &[f64],
+    dl_dfeatures: &[f64],
+    mut add: impl FnMut(usize, f64, f64),
+) {
+    let n_features = grid.features_per_level;
+    for (c, row) in coords.chunks_exact(2).zip(dl_dfeatures.chunks_exact(grid.output_width())) {
         for (&level, dl) in grid.levels.iter().zip(row.chunks_exact(n_features)) {
-            let (x, y) = (Place::new(&grid, level, c[0]), Place::new(&grid, level, c[1]));
+            let (x, y) = (Place::new(grid, level, c[0]), Place::new(grid, level, c[1]));
             // A product with the unit and one with the weight.
             let error = x.error + y.error + (WEIGHT_ROUNDINGS + 2.0) * ROUNDING;
             for y in *y.cells.start()..=y.cells.end() + 1 {
                 for x in *x.cells.start()..=x.cells.end() + 1 {
                     let entry = level.first_entry + level.entry(x, y) as usize;
-                    let at = &mut tolerances[entry * n_features..][..n_features];
-                    at.iter_mut().zip(dl).for_each(|(t, dl)| *t += dl.abs() * error + SUM_UNIT);
+                    (entry * n_features..).zip(dl).for_each(|(at, &dl)| add(at, dl, error));
                 }
             }
         }
     }
-    vec![Expected { binding: 3, start: 0, values: ExpectedValues::FixedPoint { values, tolerances } }]
+}
+
+pub(super) fn clear(call: &Call) -> Vec<Expected> {
+    let p: ClearGradientsParams = call.params();
+    vec![Expected { binding: 0, start: 0, values: ExpectedValues::Bits(vec![0; p.n_values as usize]) }]
 }
 
 pub(super) fn gradients(call: &Call) -> Vec<Expected> {
@@ -185,6 +234,27 @@ pub(super) fn backward_cases(_: &Kernel) -> Vec<Case> {
         case(label(n, &grid), params, buffers, groups.size())
     };
     shapes().into_iter().map(one).collect()
+}
+
+pub(super) fn backward_float_cases(_: &Kernel) -> Vec<Case> {
+    let one = |(n, grid, max_groups): (usize, HashGrid, u32)| {
+        let (params, groups) = super::params(&grid, n, max_groups);
+        let dl_dfeatures = uniform(3, n * grid.output_width(), 1e-3);
+        // Gradients of earlier parts.
+        let grads = uniform(4, grid.n_params(), 1e-2);
+        let buffers = vec![level_words(&grid), positions(n), dl_dfeatures, grads];
+        case(label(n, &grid), params, buffers, groups.size())
+    };
+    shapes().into_iter().map(one).collect()
+}
+
+pub(super) fn clear_cases(_: &Kernel) -> Vec<Case> {
+    let one = |n: usize, max_groups: u32| {
+        let groups = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let params = ClearGradientsParams { grid_width: groups.width, n_values: n as u32 };
+        case(format!("{n} values"), params, vec![poison(n)], groups.size())
+    };
+    vec![one(1, 65_535), one(257, 65_535), one(1021, 2)]
 }
 
 pub(super) fn gradients_cases(_: &Kernel) -> Vec<Case> {
