@@ -176,17 +176,32 @@ fn host_constants_are_the_shaders() {
     let text = |file: &str| std::fs::read_to_string(shader_folder().join(file)).expect(file);
     assert!(text("header.wgsl").contains("const THREADS: u32 = 256u;"));
     assert_eq!(afterimage::backend::gpu::plan::THREADS, 256);
-    let tile_64 = text("matmul/tile_64.wgsl");
-    assert!(tile_64.contains("const TILE: u32 = 64u;") && tile_64.contains("const DEPTH: u32 = 16u;"));
-    assert_eq!(Product::Tile64.tile(), 64);
     let matrices = text("matmul/matrices.wgsl");
     assert!(
         matrices.contains("const TILE: u32 = 8u * SIZE;") && matrices.contains("const DEPTH: u32 = 32u;")
     );
-    assert!(text("matmul/matrices_8.wgsl").contains("const SIZE: u32 = 8u;"));
-    assert!(text("matmul/matrices_16.wgsl").contains("const SIZE: u32 = 16u;"));
-    assert_eq!((Product::Matrix8.tile(), Product::Matrix16.tile()), (64, 128));
-    assert_eq!(afterimage::backend::gpu::ops::dense::DEPTH, 32);
+    let depth = afterimage::backend::gpu::ops::dense::DEPTH;
+    assert_eq!(depth, 32);
+    for product in Product::ALL {
+        let constant = |text: &str, name: &str| {
+            let (_, rest) = text.split_once(&format!("const {name}: u32 = ")).expect(name);
+            rest.split_once('u').and_then(|(number, _)| number.parse::<usize>().ok()).expect("a number")
+        };
+        let tile = match product.matrix_size() {
+            Some(size) => {
+                let in_shader = constant(&text(&format!("matmul/matrices_{size}.wgsl")), "SIZE");
+                assert_eq!(in_shader, size as usize);
+                [8 * in_shader; 2]
+            }
+            None => {
+                let name = product.name().trim_start_matches("tile");
+                let shape = text(&format!("matmul/tile_{name}.wgsl"));
+                assert_eq!(depth % constant(&shape, "DEPTH"), 0, "slices are whole tiles");
+                ["ROW_QUADS", "COLUMN_QUADS"].map(|name| 4 * constant(&shape, name))
+            }
+        };
+        assert_eq!(product.tile(), tile, "{product:?}");
+    }
 }
 
 #[test]

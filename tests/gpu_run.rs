@@ -84,7 +84,7 @@ fn mixed_precision_reaches_the_psnr_of_f32() {
             let backend = GpuBackend::with(Arc::clone(&gpu), run.job(picture.clone()), &state, how);
             psnr_after_training(&run, &picture, &mut backend.expect("fits"))
         };
-        let (f32s, mixed) = (reached(Variants::default()), reached(mixed));
+        let (f32s, mixed) = (reached(Variants::default()), reached(mixed.clone()));
         println!("after 200 steps: {f32s:.4} dB in f32, {mixed:.4} dB in mixed precision");
         assert!((f32s - mixed).abs() < 0.2, "{f32s} dB in f32, {mixed} dB in mixed precision");
     }

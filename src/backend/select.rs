@@ -124,7 +124,7 @@ fn open_gpu(
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<GpuBackend, BackendError> {
     let (budget, variants) = (Budget::of(&gpu.limits), Variants::choose(&gpu, precision)?);
-    Layout::training(&job, budget, variants)?;
+    Layout::training(&job, budget, variants.clone())?;
     let params = initial_params();
     let state = TrainingState::new(params, job.optimizer, &job.options.refinements);
     let backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, variants))?;

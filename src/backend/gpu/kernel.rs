@@ -239,7 +239,7 @@ pub fn kernels() -> Vec<Kernel> {
 /// f32 kernel does: these stand for all.
 fn stands_for_all(kernel: &Kernel) -> bool {
     let activation = match kernel.def.composes {
-        Composes::Product => matches!(kernel.activation, Activation::Relu | Activation::Sine { .. }),
+        Composes::Product => kernel.activation == Activation::Relu,
         _ => true,
     };
     activation && kernel.loss.is_none_or(|loss| matches!(loss, Loss::Mse | Loss::L1))
@@ -248,9 +248,14 @@ fn stands_for_all(kernel: &Kernel) -> bool {
 /// A kernel with its values stored as f16 and its product made in other ways, as far as it has any.
 fn variants(kernel: &Kernel) -> Vec<Kernel> {
     let half = kernel.clone().stored_as(Storage::F16);
+    let in_tiles = |kernel: &Kernel| Product::ALL.map(|product| kernel.clone().tiled(product));
     match kernel.def.composes {
         _ if half == *kernel || !stands_for_all(kernel) => Vec::new(),
-        Composes::Product => Product::ALL.map(|product| half.clone().tiled(product)).into(),
+        Composes::Product => {
+            // Matrices multiply what is stored as f16; the kernel itself is listed already.
+            let plain = |k: &Kernel| k.product.matrix_size().is_none() && k != kernel;
+            in_tiles(kernel).into_iter().filter(plain).chain(in_tiles(&half)).collect()
+        }
         _ => vec![half],
     }
 }

@@ -10,7 +10,7 @@ use super::ops::loss::{LossBuffers, Part};
 use super::ops::sample::SampleBuffers;
 use super::ops::{columns, dense, encode, fourier, grid, loss, optimizer, predict, refine, sample, streamed};
 use super::stream::Piece;
-use super::variants::{Product, Storage, Variants};
+use super::variants::{Storage, Variants};
 use crate::backend::Job;
 use crate::model::{Encoding, Model};
 use bytemuck::Pod;
@@ -179,7 +179,7 @@ fn record_part(
     n_step: usize,
     plan: &mut Plan,
 ) {
-    let (max_groups, f, variants) = (layout.budget.max_groups, &layout.forward, layout.variants);
+    let (max_groups, f, variants) = (layout.budget.max_groups, &layout.forward, &layout.variants);
     let (network, ranges) = (&job.model.network, job.model.layout().layers);
     let (n, channels, is_first) = (rows.len(), network.output_width, rows.start == 0);
     let part = Part {
@@ -191,7 +191,7 @@ fn record_part(
     };
     let reduction = dense::Reduction { unit: part.gradient_scale.recip(), accumulate: !is_first, max_groups };
     record_samples(job, b, f.coords, rows, max_groups, plan);
-    record_forward(&job.model, f, n, (variants.product, max_groups), plan);
+    record_forward(&job.model, f, n, (variants, max_groups), plan);
     let last = f.z[network.n_layers - 1];
     let loss_buffers = LossBuffers {
         targets: b.targets,
@@ -207,7 +207,7 @@ fn record_part(
             range,
             activation_before: network.activation_before(index),
             n_samples: n,
-            product: variants.product.for_widths(range.shape.input_width, range.shape.output_width),
+            variants,
             max_groups,
         };
         let x = if index == 0 { f.features } else { f.z[index - 1] };
@@ -292,7 +292,7 @@ fn record_forward(
     model: &Model,
     f: &ForwardBuffers,
     n: usize,
-    (product, max_groups): (Product, u32),
+    (variants, max_groups): (&Variants, u32),
     plan: &mut Plan,
 ) {
     let encoding = EncodeBuffers {
@@ -306,8 +306,7 @@ fn record_forward(
     let mut x = f.features;
     for (index, range) in model.layout().layers.iter().enumerate() {
         let activation_before = model.network.activation_before(index);
-        let product = product.for_widths(range.shape.input_width, range.shape.output_width);
-        let layer = dense::Layer { range, activation_before, n_samples: n, product, max_groups };
+        let layer = dense::Layer { range, activation_before, n_samples: n, variants, max_groups };
         plan.dispatches.push(layer.forward(f.params, x, f.z[index]));
         x = f.z[index];
     }
@@ -317,12 +316,12 @@ fn record_forward(
 /// parameters change from tile to tile.
 pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
-    let max_groups = layout.budget.max_groups;
+    let (max_groups, variants) = (layout.budget.max_groups, Variants::prediction());
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
-    record_forward(model, f, n_pixels, (Variants::PREDICTION.product, max_groups), &mut plan);
+    record_forward(model, f, n_pixels, (&variants, max_groups), &mut plan);
     let network = &model.network;
     let n_values = n_pixels * network.output_width;
     let buffers = [f.z[network.n_layers - 1], f.colours];
     plan.dispatches.push(predict::output(network.output_activation, n_values, buffers, max_groups));
-    plan.stored_as(Variants::PREDICTION.storage)
+    plan.stored_as(variants.storage)
 }

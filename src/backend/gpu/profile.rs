@@ -6,7 +6,7 @@ use super::ops::dense;
 use super::plan::{BufferDecl, BufferId, Plan, Role};
 use super::readback::read_buffers;
 use super::session::{Prepared, Session};
-use super::variants::Product;
+use super::variants::Variants;
 use super::{GpuBackend, step_params};
 use crate::backend::BackendError;
 use crate::model::network::LayerRange;
@@ -140,11 +140,12 @@ pub fn ceilings(gpu: &Arc<Gpu>, seconds: f64) -> Result<(f64, f64), BackendError
     let mut session = Session::new(Arc::clone(gpu), decls)?;
     let [params, x, z, from, to] = [0, 1, 2, 3, 4].map(BufferId);
     let range = LayerRange::alone(SHAPE);
+    let variants = Variants::default();
     let layer = dense::Layer {
         range: &range,
         activation_before: Activation::Identity,
         n_samples: rows,
-        product: Product::default(),
+        variants: &variants,
         max_groups: budget.max_groups,
     };
     let plan = session.prepare(&Plan { dispatches: vec![layer.forward(params, x, z)] })?;

@@ -3,7 +3,9 @@
 
 use super::device::Gpu;
 use crate::backend::BackendError;
+use crate::model::LayerShape;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How a GPU computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -66,13 +68,44 @@ impl Storage {
     }
 }
 
+/// One of the three products of a linear layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// (samples, inputs) by (inputs, outputs)
+    Forward,
+    /// (samples, outputs) by (outputs, inputs)
+    BackwardInput,
+    /// (outputs, samples) by (samples, inputs)
+    BackwardWeights,
+}
+
+impl Operation {
+    /// Rows and columns of the results for `n_samples` samples.
+    pub fn results(self, shape: LayerShape, n_samples: usize) -> [usize; 2] {
+        match self {
+            Self::Forward => [n_samples, shape.output_width],
+            Self::BackwardInput => [n_samples, shape.input_width],
+            Self::BackwardWeights => [shape.output_width, shape.input_width],
+        }
+    }
+}
+
 /// How a matrix product is cut into tiles.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Product {
     /// 64 x 64 results a workgroup, 8 x 8 a thread.
     #[default]
     Tile64,
+    /// 32 x 32 results a workgroup, 4 x 4 a thread.
+    Tile32,
+    /// 128 x 128 results a workgroup, 8 x 8 a thread.
+    Tile128,
+    /// 256 x 4 results a workgroup, 4 x 4 a thread.
+    TileTall,
+    /// 4 x 256 results a workgroup, 4 x 4 a thread.
+    TileWide,
     /// Cooperative matrices of 8 x 8, 64 x 64 results a workgroup. From f16, with sums in f32.
     Matrix8,
     /// The same of 16 x 16, 128 x 128 results a workgroup.
@@ -81,56 +114,117 @@ pub enum Product {
 
 impl Product {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Tile64, Self::Matrix8, Self::Matrix16];
+    pub const ALL: [Self; 7] = [
+        Self::Tile64,
+        Self::Tile32,
+        Self::Tile128,
+        Self::TileTall,
+        Self::TileWide,
+        Self::Matrix8,
+        Self::Matrix16,
+    ];
 
-    /// For names of kernels; the first has none.
+    /// For names of kernels.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Tile64 => "",
+            Self::Tile64 => "tile64",
+            Self::Tile32 => "tile32",
+            Self::Tile128 => "tile128",
+            Self::TileTall => "tall",
+            Self::TileWide => "wide",
             Self::Matrix8 => "matrix8",
             Self::Matrix16 => "matrix16",
         }
     }
 
-    /// Rows and columns of the results of a workgroup: `TILE` in `shaders/matmul/`.
-    pub fn tile(self) -> usize {
+    /// Rows and columns of the results of a workgroup, as in `shaders/matmul/`.
+    pub fn tile(self) -> [usize; 2] {
         match self {
-            Self::Tile64 | Self::Matrix8 => 64,
-            Self::Matrix16 => 128,
+            Self::Tile64 | Self::Matrix8 => [64, 64],
+            Self::Tile32 => [32, 32],
+            Self::Tile128 | Self::Matrix16 => [128, 128],
+            Self::TileTall => [256, 4],
+            Self::TileWide => [4, 256],
         }
-    }
-
-    /// What multiplies a layer of these widths: small layers would leave most of a large tile idle.
-    pub fn for_widths(self, input_width: usize, output_width: usize) -> Self {
-        let narrowest = input_width.min(output_width);
-        if self.matrix_size().is_some() && 2 * narrowest < self.tile() { Self::Tile64 } else { self }
     }
 
     /// Rows and columns of a cooperative matrix, where it uses them.
     pub fn matrix_size(self) -> Option<u32> {
         match self {
-            Self::Tile64 => None,
             Self::Matrix8 => Some(8),
             Self::Matrix16 => Some(16),
+            _ => None,
         }
+    }
+
+    /// What a workgroup computes for nothing: results of whole tiles over results wanted.
+    pub fn waste(self, [rows, columns]: [usize; 2]) -> f64 {
+        let [tile_rows, tile_columns] = self.tile();
+        let computed = rows.next_multiple_of(tile_rows) * columns.next_multiple_of(tile_columns);
+        computed as f64 / (rows * columns) as f64
+    }
+
+    /// What multiplies on a device that nothing was measured on, where it may use `preferred`: that, or the
+    /// largest of the plain tiles that computes not much more than is wanted.
+    fn untuned(preferred: Self, results: [usize; 2]) -> Self {
+        let worth = |product: &Self| product.waste(results) < 1.5;
+        let plain = [Self::Tile64, Self::Tile32, Self::TileTall, Self::TileWide];
+        [preferred].into_iter().chain(plain).find(worth).unwrap_or(Self::Tile32)
     }
 }
 
+/// A product that was found fastest for a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Which product of the layer.
+    pub operation: Operation,
+    /// Of the layer.
+    pub input_width: usize,
+    /// Of the layer.
+    pub output_width: usize,
+    /// What was fastest.
+    pub product: Product,
+}
+
 /// What a plan is recorded with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Variants {
     /// Of the values between layers, in training.
     pub storage: Storage,
-    /// Of the products, in training.
+    /// Of the products in training that are none of `tuned`, where it does not waste too much.
     pub product: Product,
+    /// What was measured on this device.
+    pub tuned: Arc<[Choice]>,
 }
 
 impl Variants {
     /// What prediction uses, whatever training does: a picture is the same to the bit as one rendered from
     /// the model's file.
-    pub const PREDICTION: Self = Self { storage: Storage::F32, product: Product::Tile64 };
+    pub fn prediction() -> Self {
+        Self::default()
+    }
 
-    /// What `gpu` trains with when asked for `precision`.
+    /// Only `product`, for every product.
+    pub fn only(storage: Storage, product: Product, shapes: impl Iterator<Item = LayerShape>) -> Self {
+        let operations = [Operation::Forward, Operation::BackwardInput, Operation::BackwardWeights];
+        let all = shapes.flat_map(|LayerShape { input_width, output_width }| {
+            operations.map(|operation| Choice { operation, input_width, output_width, product })
+        });
+        Self { storage, product, tuned: all.collect() }
+    }
+
+    /// How to compute a layer's product.
+    pub fn product(&self, operation: Operation, shape: LayerShape, n_samples: usize) -> Product {
+        let is_it = |c: &&Choice| {
+            (c.operation, c.input_width, c.output_width) == (operation, shape.input_width, shape.output_width)
+        };
+        match self.tuned.iter().find(is_it) {
+            Some(choice) => choice.product,
+            None => Product::untuned(self.product, operation.results(shape, n_samples)),
+        }
+    }
+
+    /// What `gpu` trains with when asked for `precision`, as far as it is known without measuring.
     ///
     /// # Errors
     /// When the device cannot do what is asked.
@@ -139,7 +233,8 @@ impl Variants {
             .into_iter()
             .find(|product| product.matrix_size().is_some_and(|size| gpu.has_matrices(size)));
         let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
-        let mixed = Self { storage: Storage::F16, product: matrices.unwrap_or_default() };
+        let mixed =
+            Self { storage: Storage::F16, product: matrices.unwrap_or_default(), tuned: Arc::default() };
         match precision {
             Precision::Mixed if !has_f16 => Err(BackendError::NoAdapter(format!(
                 "{} has no 16-bit floats in shaders (SHADER_F16), which --precision mixed needs; use --precision f32",
@@ -155,6 +250,21 @@ impl Variants {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_taken_unmeasured_wastes_little_where_something_fits() {
+        for (results, product) in [
+            ([16_384, 256], Product::Tile64),
+            ([16_384, 3], Product::TileTall),
+            ([3, 256], Product::TileWide),
+            ([16_384, 32], Product::Tile32),
+            ([3, 5], Product::Tile32),
+        ] {
+            assert_eq!(Product::untuned(Product::Tile64, results), product, "{results:?}");
+        }
+        assert_eq!(Product::untuned(Product::Matrix16, [4096, 256]), Product::Matrix16);
+        assert_eq!(Product::untuned(Product::Matrix16, [4096, 64]), Product::Tile64);
+    }
 
     #[test]
     fn scales_of_gradients_are_powers_of_two_near_the_number_of_values() {

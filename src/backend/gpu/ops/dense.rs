@@ -4,7 +4,7 @@ use crate::backend::gpu::kernel::{
     Composes, Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::variants::Product;
+use crate::backend::gpu::variants::{Operation, Product, Variants};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 
@@ -66,9 +66,16 @@ const SHORTEST_SLICE: usize = 256;
 /// The parts of a product that do not depend on which one it is.
 pub fn core(product: Product) -> &'static [Source] {
     const PARAMS: Source = wgsl!("matmul/params.wgsl");
+    const TILES: Source = wgsl!("matmul/tiles.wgsl");
+    const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
+    const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
     const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
     match product {
-        Product::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl")],
+        Product::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
+        Product::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
+        Product::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
+        Product::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
+        Product::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
         Product::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), MATRICES],
         Product::Matrix16 => &[PARAMS, wgsl!("matmul/matrices_16.wgsl"), MATRICES],
     }
@@ -136,7 +143,7 @@ pub struct Layer<'a> {
     /// Samples.
     pub n_samples: usize,
     /// How its products are made of tiles.
-    pub product: Product,
+    pub variants: &'a Variants,
     /// Most workgroups in one dimension of a grid.
     pub max_groups: u32,
 }
@@ -165,12 +172,27 @@ pub fn slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> Slice
 }
 
 impl Layer<'_> {
-    fn params(&self, rows: usize, columns: usize, slices: Slices) -> (DenseParams, Grid) {
-        let tile = self.product.tile();
-        let (n_row_tiles, n_column_tiles) = (rows.div_ceil(tile), columns.div_ceil(tile));
+    fn dispatch(&self, operation: Operation, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
+        let shape = self.range.shape;
+        let product = self.variants.product(operation, shape, self.n_samples);
+        let def = match operation {
+            Operation::Forward => &FORWARD,
+            Operation::BackwardInput => &BACKWARD_INPUT,
+            Operation::BackwardWeights => &BACKWARD_WEIGHTS,
+        };
+        let kernel = Kernel::with_activation(def, self.activation_before).tiled(product);
+        let (params, grid) = self.params((operation, product), slices);
+        let flop = 2.0 * self.n_samples as f64 * shape.input_width as f64 * shape.output_width as f64;
+        Dispatch::new(kernel, &params, buffers.into(), grid, flop)
+    }
+
+    fn params(&self, (operation, product): (Operation, Product), slices: Slices) -> (DenseParams, Grid) {
+        let shape = self.range.shape;
+        let [rows, columns] = operation.results(shape, self.n_samples);
+        let [tile_rows, tile_columns] = product.tile();
+        let (n_row_tiles, n_column_tiles) = (rows.div_ceil(tile_rows), columns.div_ceil(tile_columns));
         let n_groups = n_row_tiles * n_column_tiles * slices.count;
         let grid = Grid::fold(n_groups, self.max_groups);
-        let shape = self.range.shape;
         let params = DenseParams {
             grid_width: grid.width,
             n_groups: n_groups as u32,
@@ -186,39 +208,23 @@ impl Layer<'_> {
         (params, grid)
     }
 
-    fn flop(&self) -> f64 {
-        let shape = self.range.shape;
-        2.0 * self.n_samples as f64 * shape.input_width as f64 * shape.output_width as f64
-    }
-
-    fn kernel(&self, def: &'static KernelDef) -> Kernel {
-        Kernel::with_activation(def, self.activation_before).tiled(self.product)
-    }
-
     fn whole(&self) -> Slices {
         Slices { count: 1, length: self.n_samples }
     }
 
     /// z = f(x) W^T + b. x: (n, i), z: (n, o).
     pub fn forward(&self, weights: BufferId, x: BufferId, z: BufferId) -> Dispatch {
-        let (params, grid) = self.params(self.n_samples, self.range.shape.output_width, self.whole());
-        let kernel = self.kernel(&FORWARD);
-        Dispatch::new(kernel, &params, vec![weights, x, z], grid, self.flop())
+        self.dispatch(Operation::Forward, self.whole(), [weights, x, z])
     }
 
     /// Replaces the pre-activations x: (n, i) by dl_dx. dl_dz: (n, o).
     pub fn backward_input(&self, weights: BufferId, dl_dz: BufferId, x: BufferId) -> Dispatch {
-        let (params, grid) = self.params(self.n_samples, self.range.shape.input_width, self.whole());
-        let kernel = self.kernel(&BACKWARD_INPUT);
-        Dispatch::new(kernel, &params, vec![weights, dl_dz, x], grid, self.flop())
+        self.dispatch(Operation::BackwardInput, self.whole(), [weights, dl_dz, x])
     }
 
-    /// Partial gradients of W and b. dl_dz: (n, o), x: (n, i), partials: (slices, o * i + o).
+    /// Partial gradients of W and b. Buffers: dl_dz (n, o), x (n, i), partials (slices, o * i + o).
     pub fn backward_weights(&self, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
-        let shape = self.range.shape;
-        let (params, grid) = self.params(shape.output_width, shape.input_width, slices);
-        let kernel = self.kernel(&BACKWARD_WEIGHTS);
-        Dispatch::new(kernel, &params, buffers.into(), grid, self.flop())
+        self.dispatch(Operation::BackwardWeights, slices, buffers)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, close};
 use crate::backend::gpu::ops::testing::{case, poison, uniform};
 use crate::backend::gpu::plan::{Grid, THREADS};
 use crate::backend::gpu::tolerance::{self, FLUSH, ROUNDING};
-use crate::backend::gpu::variants::{HALF_FLUSH, HALF_ROUNDING, Product, Storage};
+use crate::backend::gpu::variants::{HALF_FLUSH, HALF_ROUNDING, Operation, Product, Storage, Variants};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 
@@ -171,10 +171,9 @@ const SHAPES: [(usize, usize, usize, u32); 9] = [
 ];
 
 fn layer_cases(
-    columns_of: fn(LayerShape) -> [usize; 2],
-    buffers: impl Fn(&LayerRange, usize) -> Vec<Vec<u32>>,
-    sliced: bool,
+    operation: Operation,
     product: Product,
+    buffers: impl Fn(&LayerRange, usize) -> Vec<Vec<u32>>,
 ) -> Vec<Case> {
     let one = |(n, i, o, max_groups): (usize, usize, usize, u32)| {
         let shape = LayerShape { input_width: i, output_width: o };
@@ -184,13 +183,14 @@ fn layer_cases(
             range: &range,
             activation_before: Activation::Identity,
             n_samples: n,
-            product,
+            variants: &Variants::default(),
             max_groups,
         };
-        let [rows, columns] = columns_of(shape);
-        let slices = if sliced { slices(shape, n, u64::MAX) } else { layer.whole() };
-        let rows = if rows == 0 { n } else { rows };
-        let (params, grid) = layer.params(rows, columns, slices);
+        let slices = match operation {
+            Operation::BackwardWeights => slices(shape, n, u64::MAX),
+            _ => layer.whole(),
+        };
+        let (params, grid) = layer.params((operation, product), slices);
         case(format!("{n} x {i} -> {o}"), params, buffers(&range, n), grid.size())
     };
     SHAPES.map(one).into()
@@ -205,7 +205,7 @@ pub(super) fn forward_cases(kernel: &Kernel) -> Vec<Case> {
             poison(n * shape.output_width),
         ]
     };
-    layer_cases(|shape| [0, shape.output_width], buffers, false, kernel.product)
+    layer_cases(Operation::Forward, kernel.product, buffers)
 }
 
 /// How large gradients are: as small as in training, but in f16 as there, multiplied by the loss scale.
@@ -223,7 +223,7 @@ pub(super) fn backward_input_cases(kernel: &Kernel) -> Vec<Case> {
             uniform(3, n * shape.input_width, 2.0),
         ]
     };
-    layer_cases(|shape| [0, shape.input_width], buffers, false, kernel.product)
+    layer_cases(Operation::BackwardInput, kernel.product, buffers)
 }
 
 pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
@@ -237,7 +237,7 @@ pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
             poison(n_partials),
         ]
     };
-    layer_cases(|shape| [shape.output_width, shape.input_width], buffers, true, kernel.product)
+    layer_cases(Operation::BackwardWeights, kernel.product, buffers)
 }
 
 pub(super) fn reduce_cases(_: &Kernel) -> Vec<Case> {

@@ -1,0 +1,51 @@
+// A thread computes 4 x 4 results.
+
+@compute @workgroup_size(N_THREADS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let index = group_index(group, params.grid_width);
+    if index >= params.n_groups {
+        return;
+    }
+    let column_tile = index % params.n_column_tiles;
+    let row_tile = (index / params.n_column_tiles) % params.n_row_tiles;
+    let slice = index / (params.n_column_tiles * params.n_row_tiles);
+    let tx = thread % COLUMN_QUADS;
+    let ty = thread / COLUMN_QUADS;
+    // Rows of results. Named, since an indexed array may leave the registers.
+    var c0 = vec4<f32>(); var c1 = vec4<f32>(); var c2 = vec4<f32>(); var c3 = vec4<f32>();
+    left_sum = vec4<f32>();
+
+    let range = depth_range(slice);
+    for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
+        load_left(thread, row_tile * TILE_ROWS, k_base);
+        load_right(thread, column_tile * TILE_COLUMNS, k_base);
+        workgroupBarrier();
+        // By hand, four at a time: naga has no hint to unroll a loop.
+        for (var k = 0u; k < DEPTH; k += 4u) {
+            let a0 = left_tile[k * (ROW_QUADS + 1u) + ty];
+            let b0 = right_tile[k * (COLUMN_QUADS + 1u) + tx];
+            c0 += a0.x * b0; c1 += a0.y * b0; c2 += a0.z * b0; c3 += a0.w * b0;
+            let a1 = left_tile[(k + 1u) * (ROW_QUADS + 1u) + ty];
+            let b1 = right_tile[(k + 1u) * (COLUMN_QUADS + 1u) + tx];
+            c0 += a1.x * b1; c1 += a1.y * b1; c2 += a1.z * b1; c3 += a1.w * b1;
+            let a2 = left_tile[(k + 2u) * (ROW_QUADS + 1u) + ty];
+            let b2 = right_tile[(k + 2u) * (COLUMN_QUADS + 1u) + tx];
+            c0 += a2.x * b2; c1 += a2.y * b2; c2 += a2.z * b2; c3 += a2.w * b2;
+            let a3 = left_tile[(k + 3u) * (ROW_QUADS + 1u) + ty];
+            let b3 = right_tile[(k + 3u) * (COLUMN_QUADS + 1u) + tx];
+            c0 += a3.x * b3; c1 += a3.y * b3; c2 += a3.z * b3; c3 += a3.w * b3;
+        }
+        workgroupBarrier();
+    }
+
+    let row = row_tile * TILE_ROWS + 4u * ty;
+    let column = column_tile * TILE_COLUMNS + 4u * tx;
+    store(slice, row, column, c0);
+    store(slice, row + 1u, column, c1);
+    store(slice, row + 2u, column, c2);
+    store(slice, row + 3u, column, c3);
+
+    if SUM_LEFT && column_tile == 0u {
+        finish_sums(thread, slice, row_tile * TILE_ROWS);
+    }
+}

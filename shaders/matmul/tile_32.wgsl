@@ -1,0 +1,5 @@
+// 32 x 32 results a workgroup, 4 x 4 a thread: for narrow layers and small batches.
+const ROW_QUADS: u32 = 8u;    // of a tile's rows of results, in fours
+const COLUMN_QUADS: u32 = 8u; // of its columns
+const DEPTH: u32 = 16u;        // of a tile in k
+const N_THREADS: u32 = 64u;
