@@ -2,6 +2,7 @@
 
 use super::cpu::CpuTrainer;
 use super::gpu::memory::{Budget, Layout};
+use super::gpu::tuning;
 use super::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend, Precision, Variants};
 use super::{Backend, BackendError, Job};
 use crate::model::TrainingState;
@@ -123,8 +124,9 @@ fn open_gpu(
     precision: Precision,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<GpuBackend, BackendError> {
-    let (budget, variants) = (Budget::of(&gpu.limits), Variants::choose(&gpu, precision)?);
-    Layout::training(&job, budget, variants.clone())?;
+    let budget = Budget::of(&gpu.limits);
+    Layout::training(&job, budget, Variants::choose(&gpu, precision)?)?;
+    let variants = tuning::variants(&gpu, &job, budget, precision)?;
     let params = initial_params();
     let state = TrainingState::new(params, job.optimizer, &job.options.refinements);
     let backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, variants))?;

@@ -9,7 +9,8 @@ use std::time::Instant;
 /// Measured in the same run as the jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ceilings {
-    /// A large product of f32 matrices: (65536, 512) by (512, 256) on the CPU, a quarter of the rows on a GPU.
+    /// A large product of matrices, (65536, 512) by (512, 256) on the CPU, a quarter of the rows on a GPU: in f32, or
+    /// as the GPU's precision has it.
     pub gflop_per_second: f64,
     /// A large copy, bytes read and bytes written.
     pub gigabytes_per_second: f64,

@@ -1,7 +1,9 @@
 //! `afterimage bench`: how fast this machine trains.
 
 use afterimage::backend::gpu::profile::{self, KernelTime};
-use afterimage::backend::gpu::{AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Precision, Variants};
+use afterimage::backend::gpu::{
+    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Precision, Variants, tuning,
+};
 use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
 use afterimage::bench::{BenchJob, Ceilings, Figures, Work, cpu_ceilings, jobs, measure};
 use afterimage::model::{Shuffle, Step, TrainingState};
@@ -90,7 +92,8 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     };
     let ceilings = match &gpu {
         Some(gpu) => {
-            let (gflop_per_second, gigabytes_per_second) = profile::ceilings(gpu, args.seconds)?;
+            let storage = Variants::choose(gpu, args.precision)?.storage;
+            let (gflop_per_second, gigabytes_per_second) = profile::ceilings(gpu, storage, args.seconds)?;
             Ceilings { gflop_per_second, gigabytes_per_second }
         }
         None => cpu_ceilings(args.threads.into(), args.seconds)?,
@@ -138,7 +141,7 @@ fn finish(
             if gpu.is_none() { format!(", {} threads", report.threads) } else { report.driver.clone() };
         let Ceilings { gflop_per_second, gigabytes_per_second } = report.ceilings;
         show!("{}{threads}", report.device);
-        show!("a large product of f32 matrices: {gflop_per_second:.0} GFLOP/s");
+        show!("a large product of matrices: {gflop_per_second:.0} GFLOP/s");
         show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
         show!("");
         show!(
@@ -207,8 +210,9 @@ fn kernel_times(
 ) -> Result<Option<Vec<KernelTime>>, BackendError> {
     let (run, picture) = job.resolve();
     let state = TrainingState::new(run.initial_params(), run.optimizer, &run.options.refinements);
-    let setup = (Budget::of(&gpu.limits), Variants::choose(gpu, precision)?);
-    let mut backend = GpuBackend::with(Arc::clone(gpu), run.job(picture), &state, setup)?;
+    let (budget, of_picture) = (Budget::of(&gpu.limits), run.job(picture));
+    let variants = tuning::variants(gpu, &of_picture, budget, precision)?;
+    let mut backend = GpuBackend::with(Arc::clone(gpu), of_picture, &state, (budget, variants))?;
     let n = run.samples.len();
     let step = |index| Step {
         index,

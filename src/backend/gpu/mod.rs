@@ -20,6 +20,7 @@ pub mod readback;
 pub mod session;
 pub mod stream;
 pub mod tolerance;
+pub mod tuning;
 pub mod variants;
 pub mod verify;
 

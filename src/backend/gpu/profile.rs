@@ -6,7 +6,8 @@ use super::ops::dense;
 use super::plan::{BufferDecl, BufferId, Plan, Role};
 use super::readback::read_buffers;
 use super::session::{Prepared, Session};
-use super::variants::Variants;
+use super::tuning;
+use super::variants::{Storage, Variants};
 use super::{GpuBackend, step_params};
 use crate::backend::BackendError;
 use crate::model::network::LayerRange;
@@ -116,12 +117,12 @@ const COPIED: u64 = 1 << 28;
 const LONG_ENOUGH: Duration = Duration::from_millis(30);
 const MAX_REPEATS: usize = 512;
 
-/// GFLOP/s of the forward kernel on (16384, 512) by (512, 256), and GB/s of a copy, read and written: the best
-/// of what is seen in `seconds` each.
+/// GFLOP/s of the fastest of our products of (16384, 512) by (512, 256), stored as `storage` with sums in f32,
+/// and GB/s of a copy, read and written: the best of what is seen in `seconds` each.
 ///
 /// # Errors
 /// When the device fails.
-pub fn ceilings(gpu: &Arc<Gpu>, seconds: f64) -> Result<(f64, f64), BackendError> {
+pub fn ceilings(gpu: &Arc<Gpu>, storage: Storage, seconds: f64) -> Result<(f64, f64), BackendError> {
     let decl = |name: &str, shape: &[usize]| BufferDecl {
         name: name.to_owned(),
         shape: shape.to_vec(),
@@ -140,34 +141,40 @@ pub fn ceilings(gpu: &Arc<Gpu>, seconds: f64) -> Result<(f64, f64), BackendError
     let mut session = Session::new(Arc::clone(gpu), decls)?;
     let [params, x, z, from, to] = [0, 1, 2, 3, 4].map(BufferId);
     let range = LayerRange::alone(SHAPE);
-    let variants = Variants::default();
-    let layer = dense::Layer {
-        range: &range,
-        activation_before: Activation::Identity,
-        n_samples: rows,
-        variants: &variants,
-        max_groups: budget.max_groups,
-    };
-    let plan = session.prepare(&Plan { dispatches: vec![layer.forward(params, x, z)] })?;
     let flop = (2 * rows * SHAPE.input_width * SHAPE.output_width) as f64;
-    let product = fastest(gpu, seconds, |encoder, n| {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        (0..n).for_each(|_| plan.encode(0, 0, &session.step_group(), &mut pass));
-    })?;
+    let mut product: f64 = 0.0;
+    for kind in tuning::possible(gpu, storage) {
+        let variants = Variants::only(storage, kind, std::iter::once(SHAPE));
+        let layer = dense::Layer {
+            range: &range,
+            activation_before: Activation::Identity,
+            n_samples: rows,
+            variants: &variants,
+            max_groups: budget.max_groups,
+        };
+        let mut forward = layer.forward(params, x, z);
+        forward.kernel = forward.kernel.stored_as(storage);
+        let plan = session.prepare(&Plan { dispatches: vec![forward] })?;
+        let took = fastest(gpu, (LONG_ENOUGH, seconds / 4.0), |encoder, n| {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            (0..n).for_each(|_| plan.encode(0, 0, &session.step_group(), &mut pass));
+        })?;
+        product = product.max(1e-9 * flop / took);
+    }
     let bytes = (8 * copied) as f64;
-    let copy = fastest(gpu, seconds, |encoder, n| {
+    let copy = fastest(gpu, (LONG_ENOUGH, seconds), |encoder, n| {
         for _ in 0..n {
             encoder.copy_buffer_to_buffer(session.buffer(from), 0, session.buffer(to), 0, None);
         }
     })?;
-    Ok((1e-9 * flop / product, 1e-9 * bytes / copy))
+    Ok((product, 1e-9 * bytes / copy))
 }
 
 /// Seconds of what `record` records once: of the fastest of the submissions that begin within `seconds`, at
-/// least three, each with as many repeats as take long enough.
-fn fastest(
+/// least three, each with as many repeats as take `long_enough`.
+pub(super) fn fastest(
     gpu: &Gpu,
-    seconds: f64,
+    (long_enough, seconds): (Duration, f64),
     record: impl Fn(&mut wgpu::CommandEncoder, usize),
 ) -> Result<f64, BackendError> {
     let run = |n: usize| -> Result<Duration, BackendError> {
@@ -179,7 +186,7 @@ fn fastest(
         Ok(call.elapsed())
     };
     let mut repeats = 1;
-    while run(repeats)? < LONG_ENOUGH && repeats < MAX_REPEATS {
+    while run(repeats)? < long_enough && repeats < MAX_REPEATS {
         repeats *= 2;
     }
     let (start, mut best, mut n) = (Instant::now(), f64::INFINITY, 0);

@@ -21,7 +21,8 @@ pub enum Precision {
 }
 
 /// How values between layers are stored: features, pre-activations and their gradients.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Storage {
     /// As they are computed.
     #[default]
@@ -81,6 +82,9 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardInput, Self::BackwardWeights];
+
     /// Rows and columns of the results for `n_samples` samples.
     pub fn results(self, shape: LayerShape, n_samples: usize) -> [usize; 2] {
         match self {
@@ -206,9 +210,8 @@ impl Variants {
 
     /// Only `product`, for every product.
     pub fn only(storage: Storage, product: Product, shapes: impl Iterator<Item = LayerShape>) -> Self {
-        let operations = [Operation::Forward, Operation::BackwardInput, Operation::BackwardWeights];
         let all = shapes.flat_map(|LayerShape { input_width, output_width }| {
-            operations.map(|operation| Choice { operation, input_width, output_width, product })
+            Operation::ALL.map(|operation| Choice { operation, input_width, output_width, product })
         });
         Self { storage, product, tuned: all.collect() }
     }
