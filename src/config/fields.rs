@@ -76,6 +76,8 @@ pub enum OutputKind {
     /// 1 / (1 + e^-z), for values in [0, 1]
     Sigmoid,
     /// z, for HDR
+    #[serde(alias = "none")]
+    #[value(alias = "none")]
     Identity,
 }
 

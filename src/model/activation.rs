@@ -55,7 +55,7 @@ family! {
     /// 1 / (1 + e^-z)
     Sigmoid "sigmoid" in sigmoid,
     /// z, no activation
-    Identity "identity" in identity,
+    Identity "identity" or "none" in identity,
 }
 
 impl Activation {

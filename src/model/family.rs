@@ -6,8 +6,8 @@
 
 /// Declares a family from its table.
 ///
-/// A row is `/// help` `Variant { parameter = default } "name" in module`; the module holds a
-/// struct named like the variant, with the same parameters as fields, that has the formula.
+/// A row is `/// help` `Variant { parameter = default } "name" or "other name" in module`, the other name
+/// where there is one; the module holds a struct named like the variant, with the same parameters as fields, that has the formula.
 /// Besides the enum and the enum of names it makes a macro that hands the modules' names to
 /// another macro, from which the GPU backend includes the shaders.
 macro_rules! family {
@@ -17,7 +17,7 @@ macro_rules! family {
         $(#[$kind_about:meta])* pub enum $kind:ident;
         $(
             $(#[$help:meta])*
-            $variant:ident $({ $($param:ident = $default:expr),+ })? $text:literal in $module:ident,
+            $variant:ident $({ $($param:ident = $default:expr),+ })? $text:literal $(or $alias:literal)? in $module:ident,
         )+
     ) => {
         $(#[$about])*
@@ -32,7 +32,7 @@ macro_rules! family {
         $(#[$kind_about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
         pub enum $kind {
-            $($(#[$help])* #[serde(rename = $text)] #[value(name = $text)] $variant,)+
+            $($(#[$help])* #[serde(rename = $text $(, alias = $alias)?)] #[value(name = $text $(, alias = $alias)?)] $variant,)+
         }
 
         impl $kind {

@@ -12,6 +12,8 @@ use std::path::Path;
 const MAX_SIDE: u32 = 400;
 /// Between panels, and around them.
 const GAP: u32 = 16;
+/// Most panels of a single row; more go on in further lines, so that labels stay large enough to read.
+const MAX_COLUMNS: usize = 6;
 const LABEL_HEIGHT: u32 = 34;
 const LABEL: TextStyle = TextStyle { size: 18.0, weight: Weight::Regular, rgb: [0x22; 3] };
 const TITLE: TextStyle = TextStyle { size: 18.0, weight: Weight::SemiBold, rgb: [0x22; 3] };
@@ -49,12 +51,24 @@ impl Sheet {
         self.note = Some(text.into());
     }
 
+    /// The rows' panels, line by line: a row each, or a single long row in lines of about the same length.
+    fn lines(&self) -> Vec<&[(RgbImage, String)]> {
+        match self.rows.as_slice() {
+            [row] if row.panels.len() > MAX_COLUMNS => {
+                let n_lines = row.panels.len().div_ceil(MAX_COLUMNS);
+                row.panels.chunks(row.panels.len().div_ceil(n_lines)).collect()
+            }
+            rows => rows.iter().map(|row| row.panels.as_slice()).collect(),
+        }
+    }
+
     /// The sheet as an RGB picture on white; a blank one without panels.
     pub fn draw(&self) -> Picture {
         let ceil = |width: f32| width.ceil() as u32;
-        let n_columns = self.rows.iter().map(|row| row.panels.len()).max().unwrap_or(0);
+        let lines = self.lines();
+        let n_columns = lines.iter().map(|panels| panels.len()).max().unwrap_or(0);
         let widest = |column: usize| {
-            let panels = self.rows.iter().filter_map(|row| row.panels.get(column));
+            let panels = lines.iter().filter_map(|panels| panels.get(column));
             panels.map(|(p, label)| p.width().max(ceil(LABEL.text_width(label)))).max().unwrap_or(1)
         };
         let columns: Vec<u32> = (0..n_columns).map(widest).collect();
@@ -62,21 +76,22 @@ impl Sheet {
             0 | 1 => 0,
             _ => self.rows.iter().map(|row| ceil(TITLE.text_width(&row.title)) + GAP).max().unwrap_or(0),
         };
-        let height_of = |row: &Row| row.panels.iter().map(|(p, _)| p.height()).max().unwrap_or(1);
+        let height_of =
+            |panels: &[(RgbImage, String)]| panels.iter().map(|(p, _)| p.height()).max().unwrap_or(1);
         let note_width = self.note.as_ref().map_or(0, |note| ceil(NOTE.text_width(note)) + GAP);
         let width = (GAP + title_width + columns.iter().map(|c| c + GAP).sum::<u32>()).max(GAP + note_width);
-        let rows_height: u32 = self.rows.iter().map(|row| height_of(row) + LABEL_HEIGHT + GAP / 2).sum();
+        let rows_height: u32 = lines.iter().map(|panels| height_of(panels) + LABEL_HEIGHT + GAP / 2).sum();
         let height = GAP + rows_height + if self.note.is_some() { LABEL_HEIGHT } else { 0 };
         let mut sheet = RgbImage::from_pixel(width, height, Rgb([255; 3]));
         let mut top = GAP;
-        for row in &self.rows {
-            let tallest = height_of(row);
-            if title_width > 0 {
+        for (line, panels) in lines.iter().enumerate() {
+            let tallest = height_of(panels);
+            if let Some(row) = self.rows.get(line).filter(|_| title_width > 0) {
                 let baseline = (top + tallest / 2) as f32;
                 TITLE.draw(&mut sheet, GAP as f32, baseline, &row.title);
             }
             let mut left = GAP + title_width;
-            for ((panel, label), column) in row.panels.iter().zip(&columns) {
+            for ((panel, label), column) in panels.iter().zip(&columns) {
                 let x = left + (column - panel.width()) / 2;
                 imageops::replace(&mut sheet, panel, i64::from(x), i64::from(top + tallest - panel.height()));
                 let text_x = left as f32 + (*column as f32 - LABEL.text_width(label)) / 2.0;
@@ -97,5 +112,27 @@ impl Sheet {
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), ReportError> {
         Ok(save_png(&self.draw(), path)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(n_panels: usize) -> Picture {
+        let grey = Picture { width: 256, height: 256, channels: 1, pixels: Pixels::U8(vec![9; 256 * 256]) };
+        let mut sheet = Sheet::default();
+        (0..n_panels).for_each(|i| sheet.push(&grey, format!("{i}")));
+        sheet.draw()
+    }
+
+    #[test]
+    fn a_long_row_goes_on_in_the_next_line() {
+        let line = 256 + LABEL_HEIGHT + GAP / 2;
+        let size = |n| (sheet(n).width, sheet(n).height);
+        assert_eq!(size(6), (GAP + 6 * (256 + GAP), GAP + line));
+        // 9 as 5 and 4, 13 as 5, 5 and 3.
+        assert_eq!(size(9), (GAP + 5 * (256 + GAP), GAP + 2 * line));
+        assert_eq!(size(13), (GAP + 5 * (256 + GAP), GAP + 3 * line));
     }
 }

@@ -100,11 +100,8 @@ impl Results<'_> {
         let position = &self.outcome.position;
         let between_epochs = position.steps_into_epoch == 0;
         // The last panel is the network as it is now, even in the middle of an epoch.
-        let earlier = pick_frames(snapshots, STRIP_PANELS)
-            .into_iter()
-            .map(|i| snapshots[i])
-            .filter(|&epoch| !(between_epochs && epoch == position.epochs_done));
-        for epoch in earlier {
+        let last = self.outcome.kept_epoch.or(between_epochs.then_some(position.epochs_done));
+        for epoch in earlier_panels(snapshots, last) {
             let panel = crate::picture::load(&self.folder.snapshot(epoch))?;
             let row = self.metrics.iter().find(|row| row.epoch == epoch);
             let train = row.and_then(|row| row.psnr_train).unwrap_or(f64::NAN);
@@ -145,6 +142,14 @@ impl Results<'_> {
     }
 }
 
+/// The snapshots shown before that of epoch `last`, which ends the strip, where it is of a whole epoch.
+fn earlier_panels(snapshots: &[u64], last: Option<u64>) -> Vec<u64> {
+    let until_last: Vec<u64> =
+        snapshots.iter().copied().filter(|&e| last.is_none_or(|last| e <= last)).collect();
+    let picked = pick_frames(&until_last, STRIP_PANELS).into_iter().map(|i| until_last[i]);
+    picked.filter(|&epoch| Some(epoch) != last).collect()
+}
+
 /// JSON has no infinity, the PSNR of a perfect fit.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
@@ -160,5 +165,22 @@ impl CurvePoint {
             psnr_train: row.psnr_train?,
             psnr_test: row.psnr_test,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strip_ends_with_the_weights_that_were_kept() {
+        let snapshots: Vec<u64> = (0..=60).collect();
+        let whole = earlier_panels(&snapshots, Some(60));
+        assert_eq!((whole.first(), whole.len()), (Some(&0), STRIP_PANELS - 1));
+        let kept = earlier_panels(&snapshots, Some(10));
+        assert_eq!((kept.first(), kept.len()), (Some(&0), STRIP_PANELS - 1));
+        assert!(kept.is_sorted() && kept.iter().all(|&epoch| epoch < 10), "{kept:?}");
+        // In the middle of an epoch the last panel has none of its own.
+        assert_eq!(earlier_panels(&[0, 1], None), [0, 1]);
     }
 }

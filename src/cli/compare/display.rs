@@ -53,11 +53,11 @@ impl GridDisplay {
                 0 => String::new(),
                 n => format!(", {n} done before"),
             };
-            tell!(
-                "{} to train{skipped}, {} at a time",
-                count(pending as u64, "run"),
-                share.jobs.min(pending.max(1))
-            );
+            let at_a_time = match share.jobs.min(pending) {
+                0 => String::new(),
+                n => format!(", {n} at a time"),
+            };
+            tell!("{} to train{skipped}{at_a_time}", count(pending as u64, "run"));
         }
         let output = if quiet || pending == 0 {
             Output::Quiet
