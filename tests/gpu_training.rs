@@ -17,7 +17,13 @@ use std::sync::Arc;
 
 /// So small that a step of `Setup::small` takes several parts, grids fold and pictures split.
 fn tight() -> Budget {
-    Budget { max_binding_bytes: 60 * 1024, picture_part_bytes: 1500, max_groups: 5, batch_bytes: 64 * 1024 }
+    Budget {
+        max_binding_bytes: 60 * 1024,
+        picture_part_bytes: 1500,
+        max_groups: 5,
+        batch_bytes: 64 * 1024,
+        ..Budget::of(&wgpu::Limits::default())
+    }
 }
 
 fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {

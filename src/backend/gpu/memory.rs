@@ -1,6 +1,7 @@
 //! Works out every buffer's size, and how many samples are computed at a time, before anything is
 //! allocated.
 
+use super::ops::fused::{self, Fused, Mode};
 use super::ops::{dense, encode, fourier, loss, refine, sample};
 use super::plan::{BufferDecl, BufferId, Role};
 use crate::backend::{BackendError, Job};
@@ -17,6 +18,12 @@ pub struct Budget {
     pub max_groups: u32,
     /// For everything that grows with the number of samples computed at a time.
     pub batch_bytes: u64,
+    /// Workgroup memory in bytes.
+    pub workgroup_bytes: u32,
+    /// Most threads of a workgroup.
+    pub max_threads: u32,
+    /// When networks are fused.
+    pub fused: Mode,
 }
 
 const MIB: u64 = 1 << 20;
@@ -42,6 +49,11 @@ impl Budget {
             picture_part_bytes: binding / 256 * 256,
             max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
             batch_bytes: 1024 * MIB,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            max_threads: limits
+                .max_compute_invocations_per_workgroup
+                .min(limits.max_compute_workgroup_size_x),
+            fused: Mode::from_env(),
         }
     }
 
@@ -60,9 +72,9 @@ pub struct ForwardBuffers {
     pub part: Option<BufferId>,
     /// (rows, 2)
     pub coords: BufferId,
-    /// (rows, input width)
+    /// (rows, input width); one row where the network is fused, which does not use it
     pub features: BufferId,
-    /// Pre-activations of each layer: (rows, output width).
+    /// Pre-activations of each layer: (rows, output width), likewise.
     pub z: Vec<BufferId>,
     /// Flat parameters.
     pub params: BufferId,
@@ -96,9 +108,9 @@ pub struct TrainingBuffers {
     pub average: Option<BufferId>,
     /// Shares of the gradient's sum of squares, where it is clipped.
     pub squares: Option<BufferId>,
-    /// (slices, parameters of a layer)
+    /// (slices, parameters of a layer), or (workgroups, parameters of the network) where it is fused
     pub partials: BufferId,
-    /// (workgroups of the loss)
+    /// (workgroups of the loss, or of the fused step)
     pub loss_partials: BufferId,
     /// [loss so far, steps done]
     pub progress: BufferId,
@@ -119,6 +131,8 @@ pub struct Layout {
     pub tile: usize,
     /// What it was made for.
     pub budget: Budget,
+    /// How the network is computed in one kernel, where it is.
+    pub fused: Option<Fused>,
 }
 
 impl Layout {
@@ -144,6 +158,7 @@ impl Layout {
         let n_params = job.model.layout().n_params();
         let refinements = &job.options.refinements;
         let n_words = job.picture.n_pixels() as usize * sample::words_per_pixel(&job.picture);
+        let [n_partials, n_loss_partials] = layout.partial_sums(job, rows);
         let mut add = |name: &str, shape: &[usize], role| layout.add(name, shape, role);
         let parts: Vec<BufferId> = (0..n_words.div_ceil(words_per_part))
             .map(|part| {
@@ -151,15 +166,6 @@ impl Layout {
                 add(&format!("picture_{part}"), &[len], Role::Constant)
             })
             .collect();
-        let partials = job
-            .model
-            .network
-            .layers()
-            .map(|shape| dense::max_slices(shape, rows, budget.partials_bytes()) * shape.n_params());
-        // Trained frequencies have partial gradients too.
-        let of_encoding =
-            if has_grid { 0 } else { fourier::slices(rows, budget.max_groups).count * n_encoding };
-        let partials = partials.chain([of_encoding]);
         let training = TrainingBuffers {
             picture: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
             words_per_part,
@@ -175,13 +181,34 @@ impl Layout {
             squares: refinements
                 .clip_norm
                 .map(|_| add("squares", &[refine::n_shares(n_params)], Role::Scratch)),
-            partials: add("partials", &[partials.max().unwrap_or(1)], Role::Scratch),
-            loss_partials: add("loss_partials", &[loss::n_partials(rows * channels)], Role::Scratch),
+            partials: add("partials", &[n_partials], Role::Scratch),
+            loss_partials: add("loss_partials", &[n_loss_partials], Role::Scratch),
             progress: add("progress", &[2], Role::State),
             ring: add("ring", &[RING_SLOTS, 2], Role::Output),
         };
         layout.forward.predicting = training.average.unwrap_or(layout.forward.params);
         Ok((layout, training))
+    }
+
+    /// Most partial sums of gradients, and of losses, of `rows` samples.
+    fn partial_sums(&self, job: &Job, rows: usize) -> [usize; 2] {
+        let (model, network, budget) = (&job.model, &job.model.network, &self.budget);
+        if let Some(fused) = &self.fused {
+            let n_groups = fused::Groups::most(model, &fused.training, rows, budget);
+            return [n_groups * network.n_params(), n_groups];
+        }
+        let of_layers = network
+            .layers()
+            .map(|shape| dense::max_slices(shape, rows, budget.partials_bytes()) * shape.n_params());
+        // Trained frequencies have partial gradients too.
+        let of_encoding = match model.encoding.trained_part() {
+            Some((part @ Encoding::TrainedFourier { .. }, _)) => {
+                fourier::slices(rows, budget.max_groups).count * part.n_params()
+            }
+            _ => 0,
+        };
+        let most = of_layers.chain([of_encoding]).max().unwrap_or(1);
+        [most, loss::n_partials(rows * network.output_width)]
     }
 
     fn add(&mut self, name: &str, shape: &[usize], role: Role) -> BufferId {
@@ -191,11 +218,13 @@ impl Layout {
 
     /// Lays out the forward pass for batches of `batch_size` samples, or parts of them.
     fn with_chunk(model: &Model, budget: Budget, batch_size: usize) -> Result<Self, BackendError> {
-        let max_rows = max_rows(model, budget)?;
+        let fused = fused::choose(model, batch_size, TILE_PIXELS, &budget);
+        let max_rows = max_rows(model, budget, fused.is_some())?;
         let n_chunks = batch_size.div_ceil(max_rows);
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
         let tile = TILE_PIXELS.min(max_rows);
         let rows = chunk.max(tile);
+        let rows_between = if fused.is_some() { 1 } else { rows };
         let id = BufferId(usize::MAX);
         let mut layout = Self {
             buffers: Vec::new(),
@@ -212,6 +241,7 @@ impl Layout {
             chunk,
             tile,
             budget,
+            fused,
         };
         let parts = model.encoding.parts();
         let constants = parts.iter().map(encode::constants).map(|constants| {
@@ -225,11 +255,11 @@ impl Layout {
             constants,
             part,
             coords: layout.add("coords", &[rows, 2], Role::Scratch),
-            features: layout.add("features", &[rows, model.network.input_width], Role::Scratch),
+            features: layout.add("features", &[rows_between, model.network.input_width], Role::Scratch),
             z: (0..model.network.n_layers)
                 .map(|l| {
                     let width = model.network.layer(l).output_width;
-                    layout.add(&format!("z_{l}"), &[rows, width], Role::Scratch)
+                    layout.add(&format!("z_{l}"), &[rows_between, width], Role::Scratch)
                 })
                 .collect(),
             params,
@@ -264,10 +294,12 @@ fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) 
 }
 
 /// Most samples that can be computed at a time.
-fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
+fn max_rows(model: &Model, budget: Budget, is_fused: bool) -> Result<usize, BackendError> {
     check_binding("the network's", model.layout().n_params(), 4, budget)?;
     let network = &model.network;
-    let widths = || [2, network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
+    let between = || [network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
+    let between = || if is_fused { vec![network.output_width] } else { between().collect() };
+    let widths = || [2].into_iter().chain(between());
     let widest = widths().max().unwrap_or(1) as u64;
     // Positions, features and every layer, targets, weights and colours.
     // A part of a composite encoding has a copy of its features.
@@ -275,7 +307,8 @@ fn max_rows(model: &Model, budget: Budget) -> Result<usize, BackendError> {
     let part = if parts.len() > 1 { parts.iter().map(Encoding::output_width).max().unwrap_or(0) } else { 0 };
     let row_bytes = 4 * (widths().sum::<usize>() + 2 * network.output_width + part + 1) as u64;
     let largest_product = network.layers().map(|l| 2.0 * (l.input_width * l.output_width) as f64);
-    let by_time = MAX_DISPATCH_FLOP / largest_product.fold(1.0, f64::max);
+    let flop = if is_fused { network.training_flop(1) } else { largest_product.fold(1.0, f64::max) };
+    let by_time = MAX_DISPATCH_FLOP / flop;
     let by_size = (budget.max_binding_bytes / (4 * widest)).min(budget.batch_bytes / row_bytes);
     let rows = by_size.min(by_time as u64);
     if rows == 0 {

@@ -5,6 +5,7 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::model::encoding::{HashGrid, Interpolation};
 
 mod reference;
+pub(super) use reference::{example_sums, feature_tolerances, of_words, sums};
 
 params_block! {
     /// Parameters of the hash grid.
@@ -62,7 +63,7 @@ pub static ENCODE: KernelDef = KernelDef {
 /// sums += gradients of the entries
 pub static BACKWARD: KernelDef = KernelDef {
     name: "encode_grid_backward",
-    parts: &[CELLS, wgsl!("encode_grid_backward.wgsl")],
+    parts: &[CELLS, wgsl!("fixed_point.wgsl"), wgsl!("encode_grid_backward.wgsl")],
     composes: Composes::Nothing,
     uses_step: false,
     bindings: &[read("levels"), read("coords"), read("dl_dfeatures"), write("sums")],
