@@ -5,7 +5,7 @@ mod device;
 #[path = "gpu_common/job.rs"]
 mod job;
 
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor};
+use afterimage::backend::gpu::{Budget, FusedMode, Gpu, GpuBackend, GpuPredictor};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
     Activation, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real,
@@ -26,7 +26,19 @@ fn tight() -> Budget {
     }
 }
 
+/// In one kernel, where the budget allows it, and in a kernel for each layer.
 fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
+    for fused in [FusedMode::Always, FusedMode::Never] {
+        lockstep_of_kernels(gpu, setup, Budget { fused, ..budget }, n_steps);
+    }
+}
+
+/// Whether the network is computed in one kernel.
+fn is_fused(backend: &GpuBackend) -> bool {
+    backend.info().kernels.iter().any(|name| name.starts_with("fused_step"))
+}
+
+fn lockstep_of_kernels(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
     let job = setup.job();
     let steps = steps(&job, 0..n_steps, 1e-3);
     let mut backend =
@@ -34,7 +46,8 @@ fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
     let entries = backend.lockstep(&steps).expect("device works");
     let worst = entries.iter().max_by(|a, b| a.worst.share.total_cmp(&b.worst.share)).expect("dispatches");
     println!(
-        "{n_steps} steps, {} dispatches, chunk {}: worst {:.3} in {} ({})",
+        "{n_steps} steps, fused: {}, {} dispatches, chunk {}: worst {:.3} in {} ({})",
+        is_fused(&backend),
         entries.len(),
         backend.info().chunk_size,
         worst.worst.share,
@@ -348,11 +361,16 @@ fn parts_of_a_step_add_up() {
     let state = setup.state(&job);
     let steps = steps(&job, 0..6, 1e-3);
     let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
-    let mut parts = GpuBackend::with_budget(Arc::clone(&gpu), job, &state, tight()).expect("fits in parts");
-    assert!(parts.info().chunk_size < 130, "the budget forces parts");
-    let (a, b) = (train(&mut whole, &steps), train(&mut parts, &steps));
-    for (a, b) in a.0.iter().zip(&b.0) {
-        assert!((a - b).abs() <= 1e-5 * a, "{a} and {b}");
+    let whole = train(&mut whole, &steps).0;
+    let fused = Budget { batch_bytes: 2048, ..Budget::of(&gpu.limits) };
+    for (budget, fused) in [(Budget { fused: FusedMode::Never, ..tight() }, false), (fused, true)] {
+        let mut parts =
+            GpuBackend::with_budget(Arc::clone(&gpu), job.clone(), &state, budget).expect("fits in parts");
+        assert!(parts.info().chunk_size < 130, "the budget forces parts");
+        assert_eq!(is_fused(&parts), fused);
+        for (a, b) in whole.iter().zip(&train(&mut parts, &steps).0) {
+            assert!((a - b).abs() <= 1e-5 * a, "{a} and {b}");
+        }
     }
 }
 
@@ -397,7 +415,8 @@ fn predictions_are_the_networks_colours() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup { optimizer: ADAM, ..Setup::small() };
     let job = setup.job();
-    let mut backend = GpuBackend::with_budget(Arc::clone(&gpu), job.clone(), &setup.state(&job), tight())
+    let parts = Budget { batch_bytes: 2048, ..Budget::of(&gpu.limits) };
+    let mut backend = GpuBackend::with_budget(Arc::clone(&gpu), job.clone(), &setup.state(&job), parts)
         .expect("fits in parts");
     let (_, state) = train(&mut backend, &steps(&job, 0..5, 1e-3));
     let (first, n) = (20, 300);
@@ -449,7 +468,7 @@ fn what_does_not_fit_is_said_before_anything_is_made() {
     };
     let all = Budget::of(&gpu.limits);
     assert!(message(Budget { max_binding_bytes: 1024, ..all }).contains("parameters"));
-    assert!(message(Budget { batch_bytes: 256, ..all }).contains("one sample"));
+    assert!(message(Budget { batch_bytes: 16, ..all }).contains("one sample"));
     let state = TrainingState { moments: Vec::new(), ..setup.state(&job) };
     let wrong = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state);
     assert!(matches!(wrong, Err(BackendError::StateMismatch(_))));

@@ -113,6 +113,7 @@ prop_compose! {
         part_bits in 0u32..31,
         batch_bits in 8u32..31,
         max_groups in 64u32..=65_535,
+        workgroup_bits in 14u32..18,
     ) -> Budget {
         let max_binding_bytes = 1 << binding_bits;
         Budget {
@@ -120,6 +121,8 @@ prop_compose! {
             picture_part_bytes: max_binding_bytes.min(1 << part_bits),
             max_groups,
             batch_bytes: 1 << batch_bits,
+            workgroup_bytes: 1 << workgroup_bits,
+            ..Budget::of(&wgpu::Limits::default())
         }
     }
 }

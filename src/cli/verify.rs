@@ -2,7 +2,7 @@
 
 use afterimage::backend::gpu::kernel::{Kernel, kernels};
 use afterimage::backend::gpu::verify::run_case;
-use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend};
+use afterimage::backend::gpu::{AdapterChoice, Budget, DeviceOptions, FusedMode, Gpu, GpuBackend};
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Refinements,
@@ -126,10 +126,15 @@ pub(super) fn verify(gpu: &Arc<Gpu>, n_steps: u64, mut progress: impl FnMut(&Row
         row
     });
     let kernels: Vec<Row> = rows.collect();
-    let lockstep = lockstep(gpu, n_steps).unwrap_or_else(|error| {
-        let row = Row::new("lockstep".to_owned());
-        vec![Row { passed: false, error: Some(error.to_string()), ..row }]
-    });
+    let modes = [FusedMode::Never, FusedMode::Always];
+    let mut lockstep_rows = Vec::new();
+    for fused in modes {
+        if let Err(error) = lockstep(gpu, fused, n_steps, &mut lockstep_rows) {
+            let row = Row::new("lockstep".to_owned());
+            lockstep_rows.push(Row { passed: false, error: Some(error.to_string()), ..row });
+        }
+    }
+    let lockstep = lockstep_rows;
     lockstep.iter().for_each(progress);
     VerifyReport {
         device: gpu.info.name.clone(),
@@ -160,11 +165,11 @@ fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
     Row { seconds: start.elapsed().as_secs_f64(), ..row }
 }
 
-/// Trains a small network dispatch by dispatch; one row for each kernel met.
-fn lockstep(gpu: &Arc<Gpu>, n_steps: u64) -> Result<Vec<Row>, BackendError> {
+/// Trains a small network dispatch by dispatch, layer by layer or in one kernel; one row for each kernel met.
+fn lockstep(gpu: &Arc<Gpu>, fused: FusedMode, n_steps: u64, rows: &mut Vec<Row>) -> Result<(), BackendError> {
     let (job, state) = small_job();
-    let mut backend = GpuBackend::new(Arc::clone(gpu), job.clone(), &state)?;
-    let mut rows: Vec<Row> = Vec::new();
+    let budget = Budget { fused, ..Budget::of(&gpu.limits) };
+    let mut backend = GpuBackend::with_budget(Arc::clone(gpu), job.clone(), &state, budget)?;
     for step in steps(&job, n_steps) {
         let start = Instant::now();
         let entries = backend.lockstep(&[step])?;
@@ -179,7 +184,7 @@ fn lockstep(gpu: &Arc<Gpu>, n_steps: u64) -> Result<Vec<Row>, BackendError> {
             rows[index].seconds += seconds;
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// Fourier features into three sine layers, Adam, on an odd picture.

@@ -158,15 +158,24 @@ fn definitions(encoding: &Encoding) -> Option<[&'static KernelDef; 2]> {
 /// A few of the many kernels that `def` makes: those the tests and `afterimage verify` compare. A run's own are
 /// compared when it starts.
 pub fn examples(def: &'static KernelDef) -> Vec<Kernel> {
+    // Any device has as much.
+    let bytes = wgpu::Limits::default().max_compute_workgroup_storage_size as usize;
+    examples_of(def, 64, 16, bytes)
+}
+
+/// The same for hidden layers of up to `width` units and blocks of `block` samples in `bytes` of workgroup memory; none
+/// where they are not enough.
+pub fn examples_of(def: &'static KernelDef, width: usize, block: usize, bytes: usize) -> Vec<Kernel> {
     let is_step = matches!(def.composes, Composes::Network { loss: true });
-    let one = |loss: Loss, activation: Activation, output: Activation| {
-        let blocking = Blocking::example(activation);
-        Kernel::with_network(def, is_step.then_some(loss), [activation, output], blocking.constants())
+    let one = |(loss, activation, output): (Loss, Activation, Activation)| {
+        let blocking = Blocking::roomy(activation, width, block, bytes)?;
+        Some(Kernel::with_network(def, is_step.then_some(loss), [activation, output], blocking.constants()))
     };
-    vec![
-        one(Loss::Mse, Activation::Relu, Activation::Sigmoid),
-        one(Loss::L1, Activation::Sine { w0: 30.0 }, Activation::Identity),
-    ]
+    let formulas = [
+        (Loss::Mse, Activation::Relu, Activation::Sigmoid),
+        (Loss::L1, Activation::Sine { w0: 30.0 }, Activation::Identity),
+    ];
+    formulas.into_iter().filter_map(one).collect()
 }
 
 /// What a network is computed with: chosen once, the same for the same job and device.

@@ -193,14 +193,14 @@ impl Blocking {
         layouts.flatten().find(|blocking| blocking.bytes() <= bytes)
     }
 
-    /// Sizes that go with WebGPU's default limits.
-    pub(super) fn example(activation: Activation) -> Self {
+    /// Blocks of `block` samples with all of `bytes`, for networks up to `width` wide.
+    pub(super) fn roomy(activation: Activation, width: usize, block: usize, bytes: usize) -> Option<Self> {
         let keeps_values = keeps_values(activation);
-        let shape = Shape { input_width: 32, hidden_width: 64, output_width: 3, n_layers: 2, keeps_values };
-        let limits = wgpu::Limits::default();
-        let (bytes, threads) =
-            (limits.max_compute_workgroup_storage_size, limits.max_compute_invocations_per_workgroup);
-        Self::fitting(&shape, usize::MAX, bytes as usize, threads as usize).expect("fits the defaults")
+        let shape =
+            Shape { input_width: SLICE, hidden_width: width, output_width: 4, n_layers: 2, keeps_values };
+        let least = Self::new(&shape, Rows::new(&shape, SLICE, false), block, MOST_THREADS)?;
+        let rest = bytes.checked_sub(workgroup_bytes(0, least.tile_cells))?;
+        Some(Self { cells: rest / (4 * STORED_BYTES), ..least })
     }
 
     /// Bytes of workgroup memory.
