@@ -362,7 +362,7 @@ fn parts_of_a_step_add_up() {
     let steps = steps(&job, 0..6, 1e-3);
     let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
     let whole = train(&mut whole, &steps).0;
-    let fused = Budget { batch_bytes: 2048, ..Budget::of(&gpu.limits) };
+    let fused = Budget { batch_bytes: 2048, fused: FusedMode::Always, ..Budget::of(&gpu.limits) };
     for (budget, fused) in [(Budget { fused: FusedMode::Never, ..tight() }, false), (fused, true)] {
         let mut parts =
             GpuBackend::with_budget(Arc::clone(&gpu), job.clone(), &state, budget).expect("fits in parts");

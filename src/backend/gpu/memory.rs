@@ -1,7 +1,7 @@
 //! Works out every buffer's size, and how many samples are computed at a time, before anything is
 //! allocated.
 
-use super::ops::fused::{self, Fused, Mode};
+use super::ops::fused::{self, Blocking, Mode};
 use super::ops::{dense, encode, fourier, loss, refine, sample};
 use super::plan::{BufferDecl, BufferId, Role};
 use crate::backend::{BackendError, Job};
@@ -131,8 +131,10 @@ pub struct Layout {
     pub tile: usize,
     /// What it was made for.
     pub budget: Budget,
-    /// How the network is computed in one kernel, where it is.
-    pub fused: Option<Fused>,
+    /// How a training step is computed in one kernel, where it is.
+    pub fused_step: Option<Blocking>,
+    /// The same for a prediction.
+    pub fused_prediction: Option<Blocking>,
 }
 
 impl Layout {
@@ -141,7 +143,7 @@ impl Layout {
     /// # Errors
     /// When the network exceeds the budget.
     pub fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
-        Self::with_chunk(model, budget, 1)
+        Self::with_chunk(model, budget, None)
     }
 
     /// The buffers for training `job`.
@@ -153,7 +155,7 @@ impl Layout {
         let n_encoding = job.model.encoding.n_params();
         let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
         check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
-        let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize)?;
+        let mut layout = Self::with_chunk(&job.model, budget, Some(job.batch_size as usize))?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
         let refinements = &job.options.refinements;
@@ -193,8 +195,8 @@ impl Layout {
     /// Most partial sums of gradients, and of losses, of `rows` samples.
     fn partial_sums(&self, job: &Job, rows: usize) -> [usize; 2] {
         let (model, network, budget) = (&job.model, &job.model.network, &self.budget);
-        if let Some(fused) = &self.fused {
-            let n_groups = fused::Groups::most(model, &fused.training, rows, budget);
+        if let Some(blocking) = &self.fused_step {
+            let n_groups = fused::Groups::most(model, blocking, rows, budget);
             return [n_groups * network.n_params(), n_groups];
         }
         let of_layers = network
@@ -216,15 +218,18 @@ impl Layout {
         BufferId(self.buffers.len() - 1)
     }
 
-    /// Lays out the forward pass for batches of `batch_size` samples, or parts of them.
-    fn with_chunk(model: &Model, budget: Budget, batch_size: usize) -> Result<Self, BackendError> {
-        let fused = fused::choose(model, batch_size, TILE_PIXELS, &budget);
-        let max_rows = max_rows(model, budget, fused.is_some())?;
+    /// Lays out the forward pass for steps of `n_samples` samples, or parts of them, or for predictions alone.
+    fn with_chunk(model: &Model, budget: Budget, n_samples: Option<usize>) -> Result<Self, BackendError> {
+        let fused_step = n_samples.and_then(|n| fused::of_step(model, n, &budget));
+        let fused_prediction = fused::of_prediction(model, &budget);
+        let is_fused = fused_prediction.is_some() && (fused_step.is_some() || n_samples.is_none());
+        let batch_size = n_samples.unwrap_or(1);
+        let max_rows = max_rows(model, budget, is_fused)?;
         let n_chunks = batch_size.div_ceil(max_rows);
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
         let tile = TILE_PIXELS.min(max_rows);
         let rows = chunk.max(tile);
-        let rows_between = if fused.is_some() { 1 } else { rows };
+        let rows_between = if is_fused { 1 } else { rows };
         let id = BufferId(usize::MAX);
         let mut layout = Self {
             buffers: Vec::new(),
@@ -241,7 +246,8 @@ impl Layout {
             chunk,
             tile,
             budget,
-            fused,
+            fused_step,
+            fused_prediction,
         };
         let parts = model.encoding.parts();
         let constants = parts.iter().map(encode::constants).map(|constants| {

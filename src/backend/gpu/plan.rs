@@ -184,8 +184,8 @@ fn record_part(
         is_last: rows.end == n_step,
     };
     plan.dispatches.push(sample::sample(job, rows, samples, max_groups));
-    if let Some(fused) = &layout.fused {
-        return record_fused(job, layout, b, &fused.training, part, plan);
+    if let Some(blocking) = &layout.fused_step {
+        return record_fused(job, layout, b, blocking, part, plan);
     }
     record_forward(&job.model, f, n, max_groups, plan);
     let last = f.z[network.n_layers - 1];
@@ -316,11 +316,10 @@ pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
     let max_groups = layout.budget.max_groups;
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
-    if let Some(fused) = &layout.fused {
+    if let Some(blocking) = &layout.fused_prediction {
         let constants = f.constants.first().copied().flatten();
         let buffers = [f.params, f.coords, f.colours];
-        let predicting = &fused.predicting;
-        plan.dispatches.push(fused::predict(model, predicting, n_pixels, constants, buffers, max_groups));
+        plan.dispatches.push(fused::predict(model, blocking, n_pixels, constants, buffers, max_groups));
         return plan;
     }
     record_forward(model, f, n_pixels, max_groups, &mut plan);

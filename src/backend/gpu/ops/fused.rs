@@ -15,7 +15,7 @@ mod bounds;
 mod cases;
 mod reference;
 
-pub use blocking::{Blocking, Mode, check, choose, workgroup_bytes};
+pub use blocking::{Blocking, Mode, check, of_prediction, of_step};
 use reference::Kind;
 
 params_block! {
@@ -176,15 +176,6 @@ pub fn examples_of(def: &'static KernelDef, width: usize, block: usize, bytes: u
         (Loss::L1, Activation::Sine { w0: 30.0 }, Activation::Identity),
     ];
     formulas.into_iter().filter_map(one).collect()
-}
-
-/// What a network is computed with: chosen once, the same for the same job and device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fused {
-    /// Of a training step.
-    pub training: Blocking,
-    /// Of a prediction.
-    pub predicting: Blocking,
 }
 
 /// Workgroups wanted, to fill a GPU several times over.

@@ -1,7 +1,7 @@
 //! Which networks are fused, and how many samples a workgroup takes at a time: from the job and the device's limits
 //! alone, so that a resumed run computes as it did before.
 
-use super::{Fused, definitions};
+use super::definitions;
 use crate::backend::BackendError;
 use crate::backend::gpu::kernel::Kernel;
 use crate::backend::gpu::memory::Budget;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 /// When networks are fused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Up to the width at which it pays.
+    /// Where it fits and moves fewer bytes through device memory.
     #[default]
     Auto,
     /// Wherever it fits.
@@ -48,9 +48,6 @@ impl Mode {
     }
 }
 
-/// Widest hidden layer that is fused by itself. Beyond it a block has so few samples that reading weights and
-/// adding up gradients costs more than the activations that stay on the chip (docs/BENCHMARKS.md).
-const WIDEST: usize = 128;
 /// Samples of a block, from the best on.
 const BLOCKS: [usize; 4] = [128, 64, 32, 16];
 /// Blocks that a step should at least have, to fill a GPU.
@@ -227,28 +224,54 @@ fn tile_cells(rows: &Rows, block: usize, group: usize) -> usize {
 }
 
 /// Bytes of workgroup memory of a kernel with these constants.
-pub fn workgroup_bytes(cells: usize, tile_cells: usize) -> usize {
+fn workgroup_bytes(cells: usize, tile_cells: usize) -> usize {
     4 * STORED_BYTES * cells + 16 * tile_cells + POSITIONS_BYTES
 }
 
-/// The one place where it is decided whether a network is fused: `batch_size` samples a step and `tile` pixels at
-/// a time of a prediction.
-pub fn choose(model: &Model, batch_size: usize, tile: usize, budget: &Budget) -> Option<Fused> {
+/// Numbers that the kernels of each layer move through device memory for a sample: of a step, or of a prediction. Each
+/// kernel reads its operands and writes its results once; weights stay in the cache. docs/BENCHMARKS.md has the sum.
+fn moved_apart(network: &Mlp, is_trained: bool, is_step: bool) -> usize {
+    let layers = || network.layers().map(|layer| (layer.input_width, layer.output_width));
+    let forward = network.input_width + layers().map(|(i, o)| i + o).sum::<usize>();
+    if !is_step {
+        return forward + 2 * network.output_width;
+    }
+    let loss = 3 * network.output_width + 1;
+    let to_weights: usize = layers().map(|(i, o)| i + o).sum();
+    let to_inputs = layers().skip(usize::from(!is_trained)).map(|(i, o)| 2 * i + o).sum::<usize>();
+    forward + loss + to_weights + to_inputs + if is_trained { network.input_width } else { 0 }
+}
+
+/// The same in one kernel: a block's share of the gradients is written and read once.
+fn moved_fused(network: &Mlp, block: usize, is_step: bool) -> usize {
+    let io = 3 + 2 * network.output_width;
+    if is_step { io + (2 * network.n_params()).div_ceil(block) } else { io }
+}
+
+/// The one place where it is decided whether a network is fused: for a step of `n_samples`, or for predictions.
+fn choose(model: &Model, n_samples: Option<usize>, budget: &Budget) -> Option<Blocking> {
     let network = &model.network;
     definitions(&model.encoding)?;
-    let is_wanted = match budget.fused {
-        Mode::Auto => network.hidden_width <= WIDEST,
-        Mode::Always => true,
-        Mode::Never => false,
-    };
     let has_outputs = network.output_width <= 4
         && matches!(network.output_activation, Activation::Identity | Activation::Sigmoid);
-    let has_partials = 4 * network.n_params() as u64 <= budget.partials_bytes();
-    if !(is_wanted && has_outputs && has_partials) {
+    let is_step = n_samples.is_some();
+    let has_partials = !is_step || 4 * network.n_params() as u64 <= budget.partials_bytes();
+    if budget.fused == Mode::Never || !has_outputs || !has_partials {
         return None;
     }
-    let shape = Shape::of(network);
-    let fitting =
-        |n: usize| Blocking::fitting(&shape, n, budget.workgroup_bytes as usize, budget.max_threads as usize);
-    Some(Fused { training: fitting(batch_size)?, predicting: fitting(tile)? })
+    let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
+    let blocking = Blocking::fitting(&Shape::of(network), n_samples.unwrap_or(usize::MAX), bytes, threads)?;
+    let pays = moved_fused(network, blocking.block, is_step)
+        < moved_apart(network, model.encoding.n_params() > 0, is_step);
+    (budget.fused == Mode::Always || pays).then_some(blocking)
+}
+
+/// How a step of `n_samples` is computed in one kernel, where it is.
+pub fn of_step(model: &Model, n_samples: usize, budget: &Budget) -> Option<Blocking> {
+    choose(model, Some(n_samples), budget)
+}
+
+/// How predictions are computed in one kernel, where they are: the same in training and afterwards.
+pub fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
+    choose(model, None, budget)
 }
