@@ -6,10 +6,9 @@
 use super::kernel::{Access, Kernel};
 use super::memory::{ForwardBuffers, Layout, TrainingBuffers};
 use super::ops::encode::EncodeBuffers;
-use super::ops::fused::{self, Blocking};
 use super::ops::loss::{LossBuffers, Part};
 use super::ops::sample::SampleBuffers;
-use super::ops::{columns, dense, encode, fourier, grid, loss, optimizer, predict, refine, sample};
+use super::ops::{columns, dense, encode, fourier, fused, grid, loss, optimizer, predict, refine, sample};
 use crate::backend::Job;
 use crate::model::{Encoding, Model};
 use bytemuck::Pod;
@@ -185,7 +184,8 @@ fn record_part(
     };
     plan.dispatches.push(sample::sample(job, rows, samples, max_groups));
     if let Some(blocking) = &layout.fused_step {
-        return record_fused(job, layout, b, blocking, part, plan);
+        plan.dispatches.extend(fused::step(job, layout, b, blocking, part));
+        return;
     }
     record_forward(&job.model, f, n, max_groups, plan);
     let last = f.z[network.n_layers - 1];
@@ -215,47 +215,6 @@ fn record_part(
             record_encoding_backward(job, f, b, &layer, !is_first, plan);
         }
     }
-}
-
-/// What [`record_part`] does after its samples, in one kernel and two sums.
-fn record_fused(
-    job: &Job,
-    layout: &Layout,
-    b: &TrainingBuffers,
-    blocking: &Blocking,
-    part: Part,
-    plan: &mut Plan,
-) {
-    let (model, f, budget) = (&job.model, &layout.forward, &layout.budget);
-    let channels = model.network.output_width;
-    let (n, n_step) = (part.n_values / channels, part.n_step_values / channels);
-    let groups = fused::Groups::of_step(model, blocking, n, budget);
-    let buffers = fused::StepBuffers {
-        params: f.params,
-        constants: f.constants.first().copied().flatten(),
-        coords: f.coords,
-        targets: b.targets,
-        sample_weights: b.sample_weights,
-        partials: b.partials,
-        loss_partials: b.loss_partials,
-        sums: b.grid_sums,
-    };
-    plan.dispatches.push(fused::step(job, blocking, (n, n_step), buffers, budget));
-    let slices = dense::Slices { count: groups.count, length: groups.blocks * blocking.block };
-    let network = model.encoding.n_params()..model.layout().n_params();
-    plan.dispatches.push(dense::reduce(
-        slices,
-        network,
-        !part.is_first,
-        [b.partials, b.grads],
-        budget.max_groups,
-    ));
-    plan.dispatches.push(loss::reduce(
-        part,
-        groups.count,
-        [b.loss_partials, b.progress, b.ring],
-        budget.max_groups,
-    ));
 }
 
 /// Takes the gradient of layer 0 back to the features, in their place, and to the encoding's weights.
@@ -317,9 +276,7 @@ pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let max_groups = layout.budget.max_groups;
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
     if let Some(blocking) = &layout.fused_prediction {
-        let constants = f.constants.first().copied().flatten();
-        let buffers = [f.params, f.coords, f.colours];
-        plan.dispatches.push(fused::predict(model, blocking, n_pixels, constants, buffers, max_groups));
+        plan.dispatches.push(fused::predict(model, f, blocking, n_pixels, max_groups));
         return plan;
     }
     record_forward(model, f, n_pixels, max_groups, &mut plan);

@@ -1,52 +1,7 @@
-//! Which networks are fused, and how many samples a workgroup takes at a time: from the job and the device's limits
-//! alone, so that a resumed run computes as it did before.
+//! How many samples a workgroup takes at a time, and where what it knows of them lies in its memory.
 
-use super::definitions;
-use crate::backend::BackendError;
 use crate::backend::gpu::kernel::Kernel;
-use crate::backend::gpu::memory::Budget;
-use crate::model::{Activation, Mlp, Model};
-use std::sync::LazyLock;
-
-/// When networks are fused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Where it fits and moves fewer bytes through device memory.
-    #[default]
-    Auto,
-    /// Wherever it fits.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// The environment variable that says so: `auto`, `always` or `never`.
-const VARIABLE: &str = "AFTERIMAGE_FUSED";
-
-static MODE: LazyLock<Result<Mode, String>> = LazyLock::new(|| match std::env::var(VARIABLE) {
-    Err(_) => Ok(Mode::default()),
-    Ok(text) => match text.as_str() {
-        "auto" | "" => Ok(Mode::Auto),
-        "always" => Ok(Mode::Always),
-        "never" => Ok(Mode::Never),
-        _ => Err(format!("{VARIABLE} is '{text}'; give auto, always or never")),
-    },
-});
-
-/// Whether the variable can be understood.
-///
-/// # Errors
-/// When it cannot.
-pub fn check() -> Result<(), BackendError> {
-    MODE.as_ref().map(|_| ()).map_err(|reason| BackendError::Environment(reason.clone()))
-}
-
-impl Mode {
-    /// What the environment says; [`check`] refuses what cannot be understood.
-    pub fn from_env() -> Self {
-        MODE.as_ref().copied().unwrap_or_default()
-    }
-}
+use crate::model::{Activation, Mlp};
 
 /// Samples of a block, from the best on.
 const BLOCKS: [usize; 4] = [128, 64, 32, 16];
@@ -228,50 +183,17 @@ fn workgroup_bytes(cells: usize, tile_cells: usize) -> usize {
     4 * STORED_BYTES * cells + 16 * tile_cells + POSITIONS_BYTES
 }
 
-/// Numbers that the kernels of each layer move through device memory for a sample: of a step, or of a prediction. Each
-/// kernel reads its operands and writes its results once; weights stay in the cache. docs/BENCHMARKS.md has the sum.
-fn moved_apart(network: &Mlp, is_trained: bool, is_step: bool) -> usize {
-    let layers = || network.layers().map(|layer| (layer.input_width, layer.output_width));
-    let forward = network.input_width + layers().map(|(i, o)| i + o).sum::<usize>();
-    if !is_step {
-        return forward + 2 * network.output_width;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_follow_one_another() {
+        let shape =
+            Shape { input_width: 30, hidden_width: 17, output_width: 3, n_layers: 4, keeps_values: false };
+        let (apart, shared) = (Rows::new(&shape, 64, true), Rows::new(&shape, 64, false));
+        assert_eq!((apart.hidden, apart.feature_row, apart.features, apart.value_row), (20, 64, 32, 96));
+        assert_eq!((apart.total, apart.features_kept), (116, true));
+        assert_eq!((shared.value_row, shared.total, shared.features_kept), (64, 96, false));
     }
-    let loss = 3 * network.output_width + 1;
-    let to_weights: usize = layers().map(|(i, o)| i + o).sum();
-    let to_inputs = layers().skip(usize::from(!is_trained)).map(|(i, o)| 2 * i + o).sum::<usize>();
-    forward + loss + to_weights + to_inputs + if is_trained { network.input_width } else { 0 }
-}
-
-/// The same in one kernel: a block's share of the gradients is written and read once.
-fn moved_fused(network: &Mlp, block: usize, is_step: bool) -> usize {
-    let io = 3 + 2 * network.output_width;
-    if is_step { io + (2 * network.n_params()).div_ceil(block) } else { io }
-}
-
-/// The one place where it is decided whether a network is fused: for a step of `n_samples`, or for predictions.
-fn choose(model: &Model, n_samples: Option<usize>, budget: &Budget) -> Option<Blocking> {
-    let network = &model.network;
-    definitions(&model.encoding)?;
-    let has_outputs = network.output_width <= 4
-        && matches!(network.output_activation, Activation::Identity | Activation::Sigmoid);
-    let is_step = n_samples.is_some();
-    let has_partials = !is_step || 4 * network.n_params() as u64 <= budget.partials_bytes();
-    if budget.fused == Mode::Never || !has_outputs || !has_partials {
-        return None;
-    }
-    let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
-    let blocking = Blocking::fitting(&Shape::of(network), n_samples.unwrap_or(usize::MAX), bytes, threads)?;
-    let pays = moved_fused(network, blocking.block, is_step)
-        < moved_apart(network, model.encoding.n_params() > 0, is_step);
-    (budget.fused == Mode::Always || pays).then_some(blocking)
-}
-
-/// How a step of `n_samples` is computed in one kernel, where it is.
-pub fn of_step(model: &Model, n_samples: usize, budget: &Budget) -> Option<Blocking> {
-    choose(model, Some(n_samples), budget)
-}
-
-/// How predictions are computed in one kernel, where they are: the same in training and afterwards.
-pub fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
-    choose(model, None, budget)
 }

@@ -1,8 +1,9 @@
 //! The inputs the fused kernels are tried on.
 
+use super::FusedParams;
 use super::blocking::{Blocking, Rows, Shape};
+use super::record::{Groups, params};
 use super::reference::Kind;
-use super::{FusedParams, Groups, params};
 use crate::backend::gpu::kernel::{Case, Kernel};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::grid;
