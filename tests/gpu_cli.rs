@@ -40,9 +40,55 @@ fn a_run_on_a_gpu_repeats_and_resumes_to_the_same_bits() {
     }
     let manifest = std::fs::read_to_string(whole.join("run.json")).expect("run.json");
     assert!(
-        manifest.contains("\"backend\": \"gpu\"") && manifest.contains("dense_forward.relu"),
+        manifest.contains("\"backend\": \"gpu\"") && manifest.contains("fused_step_fourier.mse.relu"),
         "{manifest}"
     );
+}
+
+/// PSNR on the samples after the last epoch.
+fn last_psnr(run: &Path) -> f64 {
+    let metrics = std::fs::read_to_string(run.join("metrics.csv")).expect("metrics.csv");
+    let last = metrics.lines().last().expect("epochs");
+    last.split(',').nth(5).and_then(|psnr| psnr.parse().ok()).expect("psnr_train")
+}
+
+#[test]
+fn one_kernel_for_the_network_learns_as_much_as_one_for_each_layer() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let jobs: [&[&str]; 3] = [
+        &["--features", "24", "--hidden", "32"],
+        &["--encoding", "hash-grid", "--levels", "6", "--hidden", "64"],
+        &["--features", "40", "--hidden", "32", "--activation", "sine"],
+    ];
+    for (number, job) in jobs.iter().enumerate() {
+        let psnr = |fused: &str| {
+            let out = dir.path().join(format!("{number}-{fused}"));
+            let mut command = afterimage();
+            command.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
+            command.arg("--out").arg(&out).args(["--backend", "gpu", "--size", "40x40", "--batch", "400"]);
+            command.args(["--epochs", "50", "--seed", "11"]).args(*job).env("AFTERIMAGE_FUSED", fused);
+            command.assert().success();
+            let manifest = std::fs::read_to_string(out.join("run.json")).expect("run.json");
+            assert_eq!(manifest.contains("fused_step"), fused == "auto", "{manifest}");
+            last_psnr(&out)
+        };
+        let (fused, apart) = (psnr("auto"), psnr("never"));
+        println!("{job:?}: {fused:.4} dB in one kernel, {apart:.4} dB in many");
+        assert!(fused > 15.0, "{fused} dB: nothing was learned");
+        assert!((fused - apart).abs() < 0.05, "{fused} dB in one kernel, {apart} dB in many");
+    }
+}
+
+#[test]
+fn a_choice_of_kernels_that_is_not_known_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    let mut command = small_run(&out, "1");
+    command.env("AFTERIMAGE_FUSED", "often").assert().code(1).stderr(contains("auto, always or never"));
+    assert!(!out.exists());
 }
 
 #[test]

@@ -113,14 +113,27 @@ fn every_kernel_in_use_is_tested_before_it_is_used() {
     if device::open(false).is_none() {
         return;
     }
+    for (fused, least, of_prediction) in [
+        ("never", 10, ["raster", "output.sigmoid"]),
+        ("auto", 5, ["raster", "fused_predict_fourier.relu.sigmoid"]),
+    ] {
+        every_kernel_is_tested(fused, least, of_prediction);
+    }
+}
+
+fn every_kernel_is_tested(fused: &str, least: usize, of_prediction: [&str; 2]) {
     let dir = temporary_folder();
-    let mut kernels = kernels_of(&undisturbed(dir.path()));
-    assert!(kernels.len() >= 10, "{kernels:?}");
-    kernels.extend(["raster", "output.sigmoid"].map(str::to_owned));
+    let whole = dir.path().join("whole");
+    let (code, text) = output(train(&whole).env("AFTERIMAGE_FUSED", fused));
+    assert_eq!(code, Some(0), "{text}");
+    let mut kernels = kernels_of(&whole);
+    assert!(kernels.len() >= least, "{kernels:?}");
+    assert_eq!(kernels.iter().any(|name| name.starts_with("fused_step")), fused == "auto", "{kernels:?}");
+    kernels.extend(of_prediction.map(str::to_owned));
     for kernel in kernels {
         let fault = format!("break-kernel={kernel}");
         let out = dir.path().join(&kernel);
-        let (code, text) = output(train(&out).env(VARIABLE, &fault));
+        let (code, text) = output(train(&out).env(VARIABLE, &fault).env("AFTERIMAGE_FUSED", fused));
         assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
         assert!(text.starts_with(&format!("error: the kernel {kernel} computes wrong results")), "{text}");
         assert!(!out.exists(), "{kernel}");
@@ -136,10 +149,10 @@ fn where_any_device_will_do_a_wrong_kernel_leaves_the_cpu() {
     let out = dir.path().join("run");
     // The name lets `auto` take a software driver too.
     let mut command = train_on("auto", &out, "1");
-    command.env("WGPU_ADAPTER_NAME", "0").env(VARIABLE, "break-kernel=dense_forward.relu");
+    command.env("WGPU_ADAPTER_NAME", "0").env(VARIABLE, "break-kernel=reduce_partials");
     let (code, text) = output(command.stderr(Stdio::piped()));
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("dense_forward.relu") && text.contains("training on the CPU"), "{text}");
+    assert!(text.contains("reduce_partials") && text.contains("training on the CPU"), "{text}");
     let manifest = std::fs::read_to_string(out.join("run.json")).expect("run.json");
     assert!(manifest.contains("\"backend\": \"cpu\""), "{manifest}");
 }

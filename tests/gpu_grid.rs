@@ -22,7 +22,7 @@ fn tight() -> Budget {
         picture_part_bytes: 1500,
         max_groups: 5,
         batch_bytes: 64 * 1024,
-        stream_bytes: 1 << 20,
+        ..Budget::of(&wgpu::Limits::default())
     }
 }
 

@@ -98,6 +98,7 @@ fn bindings_and_blocks_are_as_described() {
 fn kernels_need_no_more_than_the_default_limits() {
     let limits = wgpu_limits();
     for kernel in kernels() {
+        // With its sizes: the host chooses those of whole networks for the same limits.
         let (module, _) = specialise(&kernel);
         let entry = &module.entry_points[0];
         assert_eq!((module.entry_points.len(), entry.name.as_str()), (1, "main"), "{}", kernel.name());

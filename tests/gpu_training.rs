@@ -6,7 +6,7 @@ mod device;
 mod job;
 
 use afterimage::backend::gpu::variants::{Product, Storage};
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuPredictor, Variants};
+use afterimage::backend::gpu::{Budget, FusedMode, Gpu, GpuBackend, GpuPredictor, Variants};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
     Activation, EncodingSpec, GridSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real,
@@ -24,11 +24,20 @@ fn tight() -> Budget {
         max_groups: 5,
         batch_bytes: 64 * 1024,
         stream_bytes: 2048,
+        ..Budget::of(&wgpu::Limits::default())
     }
 }
 
+/// In one kernel, where the budget allows it, and in a kernel for each layer.
 fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
-    lockstep_with(gpu, setup, (budget, Variants::default()), n_steps);
+    for fused in [FusedMode::Always, FusedMode::Never] {
+        lockstep_with(gpu, setup, (Budget { fused, ..budget }, Variants::default()), n_steps);
+    }
+}
+
+/// Whether the network is computed in one kernel.
+fn is_fused(backend: &GpuBackend) -> bool {
+    backend.info().kernels.iter().any(|name| name.starts_with("fused_step"))
 }
 
 fn lockstep_with(gpu: &Arc<Gpu>, setup: &Setup, how: (Budget, Variants), n_steps: u64) {
@@ -38,7 +47,8 @@ fn lockstep_with(gpu: &Arc<Gpu>, setup: &Setup, how: (Budget, Variants), n_steps
     let entries = backend.lockstep(&steps).expect("device works");
     let worst = entries.iter().max_by(|a, b| a.worst.share.total_cmp(&b.worst.share)).expect("dispatches");
     println!(
-        "{n_steps} steps, {} dispatches, chunk {}: worst {:.3} in {} ({})",
+        "{n_steps} steps, fused: {}, {} dispatches, chunk {}: worst {:.3} in {} ({})",
+        is_fused(&backend),
         entries.len(),
         backend.info().chunk_size,
         worst.worst.share,
@@ -331,12 +341,17 @@ fn parts_of_a_step_add_up() {
     let state = setup.state(&job);
     let steps = steps(&job, 0..6, 1e-3);
     let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
-    let mut parts = GpuBackend::with(Arc::clone(&gpu), job, &state, (tight(), Variants::default()))
-        .expect("fits in parts");
-    assert!(parts.info().chunk_size < 130, "the budget forces parts");
-    let (a, b) = (train(&mut whole, &steps), train(&mut parts, &steps));
-    for (a, b) in a.0.iter().zip(&b.0) {
-        assert!((a - b).abs() <= 1e-5 * a, "{a} and {b}");
+    let whole = train(&mut whole, &steps).0;
+    let fused = Budget { batch_bytes: 2048, fused: FusedMode::Always, ..Budget::of(&gpu.limits) };
+    for (budget, fused) in [(Budget { fused: FusedMode::Never, ..tight() }, false), (fused, true)] {
+        let mut parts =
+            GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, Variants::default()))
+                .expect("fits in parts");
+        assert!(parts.info().chunk_size < 130, "the budget forces parts");
+        assert_eq!(is_fused(&parts), fused);
+        for (a, b) in whole.iter().zip(&train(&mut parts, &steps).0) {
+            assert!((a - b).abs() <= 1e-5 * a, "{a} and {b}");
+        }
     }
 }
 
@@ -381,7 +396,8 @@ fn predictions_are_the_networks_colours() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup { optimizer: ADAM, ..Setup::small() };
     let job = setup.job();
-    let how = (tight(), Variants::default());
+    let parts = Budget { batch_bytes: 2048, ..Budget::of(&gpu.limits) };
+    let how = (parts, Variants::default());
     let mut backend =
         GpuBackend::with(Arc::clone(&gpu), job.clone(), &setup.state(&job), how).expect("fits in parts");
     let (_, state) = train(&mut backend, &steps(&job, 0..5, 1e-3));
@@ -434,7 +450,7 @@ fn what_does_not_fit_is_said_before_anything_is_made() {
     };
     let all = Budget::of(&gpu.limits);
     assert!(message(Budget { max_binding_bytes: 1024, ..all }).contains("parameters"));
-    assert!(message(Budget { batch_bytes: 256, ..all }).contains("one sample"));
+    assert!(message(Budget { batch_bytes: 16, ..all }).contains("one sample"));
     let state = TrainingState { moments: Vec::new(), ..setup.state(&job) };
     let wrong = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state);
     assert!(matches!(wrong, Err(BackendError::StateMismatch(_))));

@@ -116,6 +116,7 @@ prop_compose! {
         batch_bits in 8u32..31,
         stream_bits in 14u32..31,
         max_groups in 64u32..=65_535,
+        workgroup_bits in 14u32..18,
     ) -> Budget {
         let max_binding_bytes = 1 << binding_bits;
         Budget {
@@ -124,6 +125,8 @@ prop_compose! {
             max_groups,
             batch_bytes: 1 << batch_bits,
             stream_bytes: 1 << stream_bits,
+            workgroup_bytes: 1 << workgroup_bits,
+            ..Budget::of(&wgpu::Limits::default())
         }
     }
 }

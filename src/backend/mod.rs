@@ -174,6 +174,9 @@ pub enum BackendError {
     /// `AFTERIMAGE_FAULT` asks for a fault that there is not.
     #[error("{0}")]
     UnknownFault(String),
+    /// An environment variable has a value that it cannot have.
+    #[error("{0}")]
+    Environment(String),
     /// A state of another shape than the job's.
     #[error("the training state does not fit the network: {0}")]
     StateMismatch(String),

@@ -2,7 +2,9 @@
 
 use afterimage::backend::gpu::kernel::{Kernel, kernels};
 use afterimage::backend::gpu::verify::run_case;
-use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend};
+use afterimage::backend::gpu::{
+    AdapterChoice, Budget, DeviceOptions, FusedMode, Gpu, GpuBackend, Precision, Variants,
+};
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Refinements,
@@ -126,10 +128,14 @@ pub(super) fn verify(gpu: &Arc<Gpu>, n_steps: u64, mut progress: impl FnMut(&Row
         row
     });
     let kernels: Vec<Row> = rows.collect();
-    let lockstep = lockstep(gpu, n_steps).unwrap_or_else(|error| {
-        let row = Row::new("lockstep".to_owned());
-        vec![Row { passed: false, error: Some(error.to_string()), ..row }]
-    });
+    let mut lockstep_rows = Vec::new();
+    for how in ways(gpu) {
+        if let Err(error) = lockstep(gpu, how, n_steps, &mut lockstep_rows) {
+            let row = Row::new("lockstep".to_owned());
+            lockstep_rows.push(Row { passed: false, error: Some(error.to_string()), ..row });
+        }
+    }
+    let lockstep = lockstep_rows;
     lockstep.iter().for_each(progress);
     VerifyReport {
         device: gpu.info.name.clone(),
@@ -160,11 +166,24 @@ fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
     Row { seconds: start.elapsed().as_secs_f64(), ..row }
 }
 
+/// The ways to compute a step on `gpu`: in one kernel, layer by layer, and with 16 bits between the layers where
+/// it can.
+fn ways(gpu: &Gpu) -> Vec<(Budget, Variants)> {
+    let budget = |fused| Budget { fused, ..Budget::of(&gpu.limits) };
+    let in_f32 = [FusedMode::Always, FusedMode::Never].map(|fused| (budget(fused), Variants::default()));
+    let mixed = Variants::choose(gpu, Precision::Mixed).ok();
+    in_f32.into_iter().chain(mixed.map(|mixed| (budget(FusedMode::Never), mixed))).collect()
+}
+
 /// Trains a small network dispatch by dispatch; one row for each kernel met.
-fn lockstep(gpu: &Arc<Gpu>, n_steps: u64) -> Result<Vec<Row>, BackendError> {
+fn lockstep(
+    gpu: &Arc<Gpu>,
+    how: (Budget, Variants),
+    n_steps: u64,
+    rows: &mut Vec<Row>,
+) -> Result<(), BackendError> {
     let (job, state) = small_job();
-    let mut backend = GpuBackend::new(Arc::clone(gpu), job.clone(), &state)?;
-    let mut rows: Vec<Row> = Vec::new();
+    let mut backend = GpuBackend::with(Arc::clone(gpu), job.clone(), &state, how)?;
     for step in steps(&job, n_steps) {
         let start = Instant::now();
         let entries = backend.lockstep(&[step])?;
@@ -179,7 +198,7 @@ fn lockstep(gpu: &Arc<Gpu>, n_steps: u64) -> Result<Vec<Row>, BackendError> {
             rows[index].seconds += seconds;
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// Fourier features into three sine layers, Adam, on an odd picture.

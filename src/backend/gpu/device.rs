@@ -2,6 +2,7 @@
 
 use super::fault;
 use super::kernel::Kernel;
+use super::ops;
 use super::pipeline_cache::{self, Pipelines};
 use crate::backend::BackendError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -153,6 +154,7 @@ impl Gpu {
     /// When no adapter fits or the device cannot be opened.
     pub fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
         fault::check()?;
+        ops::fused::check()?;
         let adapters = adapters();
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
         let index = choose(&infos, choice)?;

@@ -10,7 +10,7 @@
 //!
 //! A fault at a step happens once: named twice, it happens again when the step is repeated.
 
-use super::kernel::kernels;
+use super::kernel::{Composes, DEFINITIONS, KernelDef, kernels};
 use crate::backend::BackendError;
 use crate::model::Step;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -41,9 +41,7 @@ impl Faults {
         let mut at_steps = Vec::new();
         for fault in text.split(',').filter(|fault| !fault.is_empty()) {
             let step = |name| fault.strip_prefix(name)?.strip_prefix('@')?.parse::<u64>().ok();
-            let broken = fault
-                .strip_prefix("break-kernel=")
-                .filter(|name| kernels().iter().any(|kernel| kernel.name() == *name));
+            let broken = fault.strip_prefix("break-kernel=").filter(|name| is_kernel(name));
             if let Some(step) = step("lose-device") {
                 at_steps.push((StepFault::LoseDevice, step));
             } else if let Some(step) = step("drop-submission") {
@@ -67,6 +65,13 @@ impl Faults {
         let due = at_steps.iter().position(is_due);
         due.map(|index| at_steps.remove(index)).is_some()
     }
+}
+
+/// Whether there is a kernel of this name. Those of whole networks are made for a run.
+fn is_kernel(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    let is_made = |def: &&KernelDef| matches!(def.composes, Composes::Network { .. }) && def.name == stem;
+    kernels().iter().any(|kernel| kernel.name() == name) || DEFINITIONS.iter().any(is_made)
 }
 
 /// Whether the variable can be understood.

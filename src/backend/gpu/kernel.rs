@@ -88,6 +88,11 @@ pub enum Composes {
     Loss,
     /// An update rule that keeps this many moments.
     Optimizer(usize),
+    /// A whole network's: any activation, an output activation and, where it trains, a loss.
+    Network {
+        /// Whether it trains.
+        loss: bool,
+    },
 }
 
 /// A kernel before its formulas are chosen.
@@ -128,6 +133,10 @@ pub struct Kernel {
     pub storage: Storage,
     /// How its product is made of tiles, for those that are one.
     pub product: Product,
+    /// The output activation joined in, beside the other.
+    pub output: Option<Activation>,
+    /// Override constants that the host chooses: sizes.
+    pub sizes: Vec<(&'static str, u32)>,
 }
 
 impl PartialEq for Kernel {
@@ -138,6 +147,8 @@ impl PartialEq for Kernel {
             && self.optimizer == other.optimizer
             && self.storage == other.storage
             && self.product == other.product
+            && self.output == other.output
+            && self.sizes == other.sizes
     }
 }
 
@@ -168,6 +179,16 @@ optimizers!(snippets, optimizer_source of "optimizer":);
 
 /// What may follow the last layer; losses are compiled for these.
 const OUTPUTS: [Activation; 2] = [Activation::Identity, Activation::Sigmoid];
+
+/// The same beside another activation.
+fn output_source(output: Activation) -> Source {
+    match output {
+        Activation::Identity => wgsl!("output/identity.wgsl"),
+        Activation::Sigmoid => wgsl!("output/sigmoid.wgsl"),
+        other => unreachable!("{} follows no last layer", other.name()),
+    }
+}
+
 /// Every kernel there is.
 pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::SAMPLE,
@@ -199,6 +220,16 @@ pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::optimizer::WITH_ONE_MOMENT,
     &ops::optimizer::WITH_TWO_MOMENTS,
     &ops::predict::OUTPUT,
+    &ops::fused::STEP_IDENTITY,
+    &ops::fused::STEP_FOURIER,
+    &ops::fused::STEP_ONE_BLOB,
+    &ops::fused::STEP_TRIANGLE_WAVE,
+    &ops::fused::STEP_GRID,
+    &ops::fused::PREDICT_IDENTITY,
+    &ops::fused::PREDICT_FOURIER,
+    &ops::fused::PREDICT_ONE_BLOB,
+    &ops::fused::PREDICT_TRIANGLE_WAVE,
+    &ops::fused::PREDICT_GRID,
 ];
 
 /// Update rules with constants that leave no term out.
@@ -212,7 +243,7 @@ fn example_rules() -> Vec<Optimizer> {
     Optimizer::ALL.iter().map(|rule| rule.kind().with(example)).chain([plain]).collect()
 }
 
-/// Every kernel with every formula that can be joined in.
+/// Every kernel with every formula that can be joined in; of those of whole networks, which are too many, some.
 pub fn kernels() -> Vec<Kernel> {
     let formulas = |def: &'static KernelDef| -> Vec<Kernel> {
         match def.composes {
@@ -228,6 +259,7 @@ pub fn kernels() -> Vec<Kernel> {
                 let rules = example_rules().into_iter().filter(|rule| rule.n_moments() == n_moments);
                 rules.map(|rule| Kernel::with_optimizer(def, rule)).collect()
             }
+            Composes::Network { .. } => ops::fused::examples(def),
         }
     };
     let f32s: Vec<Kernel> = DEFINITIONS.iter().flat_map(|def| formulas(def)).collect();
@@ -270,6 +302,8 @@ impl Kernel {
             optimizer: None,
             storage: Storage::F32,
             product: Product::Tile64,
+            output: None,
+            sizes: Vec::new(),
         }
     }
 
@@ -297,6 +331,23 @@ impl Kernel {
     /// The same product, made of tiles in another way.
     pub fn tiled(self, product: Product) -> Self {
         Self { product, ..self }
+    }
+
+    /// A whole network's kernel: with the activation of hidden layers and that of the last, and the sizes it is
+    /// compiled for.
+    pub fn with_network(
+        def: &'static KernelDef,
+        loss: Option<Loss>,
+        [activation, output]: [Activation; 2],
+        sizes: Vec<(&'static str, u32)>,
+    ) -> Self {
+        Self { activation, loss, output: Some(output), sizes, ..Self::plain(def) }
+    }
+
+    /// The size called `name`.
+    pub fn size(&self, name: &str) -> u32 {
+        let size = self.sizes.iter().find(|(known, _)| *known == name);
+        size.unwrap_or_else(|| panic!("{} has no size {name}", self.def.name)).1
     }
 
     /// What a device must have for it beyond WebGPU's defaults.
@@ -329,7 +380,10 @@ impl Kernel {
     }
 
     fn uses_activation(&self) -> bool {
-        matches!(self.def.composes, Composes::Activation | Composes::Product | Composes::Loss)
+        matches!(
+            self.def.composes,
+            Composes::Activation | Composes::Product | Composes::Loss | Composes::Network { .. }
+        )
     }
 
     /// The stem, then the names of its formulas, with dots between.
@@ -342,6 +396,7 @@ impl Kernel {
         if self.uses_activation() {
             names.push(self.activation.name());
         }
+        names.extend(self.output.map(Activation::name));
         names.join(".")
     }
 
@@ -356,6 +411,7 @@ impl Kernel {
         if self.uses_activation() {
             sources.push(activation_source(self.activation.name()));
         }
+        sources.extend(self.output.map(output_source));
         sources.extend(self.loss.map(|loss| loss_source(loss.name())));
         sources.extend(self.optimizer.map(|rule| optimizer_source(rule.name())));
         if self.def.composes == Composes::Product {
@@ -374,6 +430,7 @@ impl Kernel {
     /// Values of all override constants.
     pub fn override_constants(&self) -> Vec<(&'static str, f64)> {
         let mut constants = self.optimizer.map(Optimizer::constants).unwrap_or_default();
+        constants.extend(self.sizes.iter().map(|&(name, size)| (name, f64::from(size))));
         let widen = |(name, value): (&'static str, f32)| (name, f64::from(value));
         constants.extend(self.loss.iter().flat_map(|loss| loss.params()).map(widen));
         if self.uses_activation() {

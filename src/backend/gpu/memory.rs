@@ -1,6 +1,7 @@
 //! Works out every buffer's size, and how many samples are computed at a time, before anything is
 //! allocated.
 
+use super::ops::fused::{self, Blocking, Mode};
 use super::ops::{dense, encode, fourier, loss, refine, sample};
 use super::plan::{BufferDecl, BufferId, Role};
 use super::stream::Ring;
@@ -21,6 +22,12 @@ pub struct Budget {
     pub batch_bytes: u64,
     /// For samples on their way, where the picture stays on the host.
     pub stream_bytes: u64,
+    /// Workgroup memory in bytes.
+    pub workgroup_bytes: u32,
+    /// Most threads of a workgroup.
+    pub max_threads: u32,
+    /// When networks are fused.
+    pub fused: Mode,
 }
 
 const MIB: u64 = 1 << 20;
@@ -50,6 +57,11 @@ impl Budget {
             max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
             batch_bytes: 1024 * MIB,
             stream_bytes: (16 * MIB).min(binding / 256 * 256),
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            max_threads: limits
+                .max_compute_invocations_per_workgroup
+                .min(limits.max_compute_workgroup_size_x),
+            fused: Mode::from_env(),
         }
     }
 
@@ -68,9 +80,9 @@ pub struct ForwardBuffers {
     pub part: Option<BufferId>,
     /// (rows, 2)
     pub coords: BufferId,
-    /// (rows, input width) as stored
+    /// (rows, input width) as stored; one row where the network is fused, which does not use it
     pub features: BufferId,
-    /// Pre-activations of each layer: (rows, output width) as stored.
+    /// Pre-activations of each layer: (rows, output width) as stored, likewise.
     pub z: Vec<BufferId>,
     /// Flat parameters.
     pub params: BufferId,
@@ -99,9 +111,9 @@ pub struct TrainingBuffers {
     pub average: Option<BufferId>,
     /// Shares of the gradient's sum of squares, where it is clipped.
     pub squares: Option<BufferId>,
-    /// (slices, parameters of a layer)
+    /// (slices, parameters of a layer), or (workgroups, parameters of the network) where it is fused
     pub partials: BufferId,
-    /// (workgroups of the loss)
+    /// (workgroups of the loss, or of the fused step)
     pub loss_partials: BufferId,
     /// [loss so far, steps done]
     pub progress: BufferId,
@@ -141,6 +153,27 @@ pub struct Layout {
     pub budget: Budget,
     /// How training computes.
     pub variants: Variants,
+    /// How a training step is computed in one kernel, where it is.
+    pub fused_step: Option<Blocking>,
+    /// The same for a prediction.
+    pub fused_prediction: Option<Blocking>,
+}
+
+/// The steps that a layout is for.
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    n_samples: usize,
+    may_be_fused: bool,
+}
+
+/// Whether fused kernels know how `job` is to be computed: they store f32, and add up grids exactly.
+pub(super) fn may_be_fused(job: &Job, variants: &Variants) -> bool {
+    let adds_exactly = job.options.grid_gradients == GridGradients::Exact || !has_grid(job);
+    variants.storage == Storage::F32 && adds_exactly
+}
+
+fn has_grid(job: &Job) -> bool {
+    matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)))
 }
 
 impl Layout {
@@ -149,7 +182,7 @@ impl Layout {
     /// # Errors
     /// When the network exceeds the budget.
     pub fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
-        Self::with_chunk(model, budget, 1, Variants::default())
+        Self::with_chunk(model, budget, Variants::default(), None)
     }
 
     /// The buffers for training `job`.
@@ -162,26 +195,18 @@ impl Layout {
         variants: Variants,
     ) -> Result<(Self, TrainingBuffers), BackendError> {
         let n_encoding = job.model.encoding.n_params();
-        let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
-        let has_sums = has_grid && job.options.grid_gradients == GridGradients::Exact;
+        let has_sums = has_grid(job) && job.options.grid_gradients == GridGradients::Exact;
         if has_sums {
             check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
         }
-        let mut layout = Self::with_chunk(&job.model, budget, job.batch_size as usize, variants)?;
+        let steps = Steps { n_samples: job.batch_size as usize, may_be_fused: may_be_fused(job, &variants) };
+        let mut layout = Self::with_chunk(&job.model, budget, variants, Some(steps))?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
         let refinements = &job.options.refinements;
         let picture = layout.place_picture(job);
+        let [n_partials, n_loss_partials] = layout.partial_sums(job, rows);
         let mut add = |name: &str, shape: &[usize], role| layout.add(name, shape, role);
-        let partials = job
-            .model
-            .network
-            .layers()
-            .map(|shape| dense::max_slices(shape, rows, budget.partials_bytes()) * shape.n_params());
-        // Trained frequencies have partial gradients too.
-        let of_encoding =
-            if has_grid { 0 } else { fourier::slices(rows, budget.max_groups).count * n_encoding };
-        let partials = partials.chain([of_encoding]);
         let training = TrainingBuffers {
             picture,
             sample_weights: add("sample_weights", &[rows], Role::Scratch),
@@ -195,8 +220,8 @@ impl Layout {
             squares: refinements
                 .clip_norm
                 .map(|_| add("squares", &[refine::n_shares(n_params)], Role::Scratch)),
-            partials: add("partials", &[partials.max().unwrap_or(1)], Role::Scratch),
-            loss_partials: add("loss_partials", &[loss::n_partials(rows * channels)], Role::Scratch),
+            partials: add("partials", &[n_partials], Role::Scratch),
+            loss_partials: add("loss_partials", &[n_loss_partials], Role::Scratch),
             progress: add("progress", &[2], Role::State),
             ring: add("ring", &[RING_SLOTS, 2], Role::Output),
         };
@@ -224,19 +249,45 @@ impl Layout {
         }
     }
 
+    /// Most partial sums of gradients, and of losses, of `rows` samples.
+    fn partial_sums(&self, job: &Job, rows: usize) -> [usize; 2] {
+        let (model, network, budget) = (&job.model, &job.model.network, &self.budget);
+        if let Some(blocking) = &self.fused_step {
+            let n_groups = fused::Groups::most(model, blocking, rows, budget);
+            return [n_groups * network.n_params(), n_groups];
+        }
+        let of_layers = network
+            .layers()
+            .map(|shape| dense::max_slices(shape, rows, budget.partials_bytes()) * shape.n_params());
+        // Trained frequencies have partial gradients too.
+        let of_encoding = match model.encoding.trained_part() {
+            Some((part @ Encoding::TrainedFourier { .. }, _)) => {
+                fourier::slices(rows, budget.max_groups).count * part.n_params()
+            }
+            _ => 0,
+        };
+        let most = of_layers.chain([of_encoding]).max().unwrap_or(1);
+        [most, loss::n_partials(rows * network.output_width)]
+    }
+
     fn add(&mut self, name: &str, shape: &[usize], role: Role) -> BufferId {
         self.buffers.push(BufferDecl { name: name.to_owned(), shape: shape.to_vec(), role });
         BufferId(self.buffers.len() - 1)
     }
 
-    /// Lays out the forward pass for batches of `batch_size` samples, or parts of them.
+    /// Lays out the forward pass for `steps`, or parts of them, or for predictions alone.
     fn with_chunk(
         model: &Model,
         budget: Budget,
-        batch_size: usize,
         variants: Variants,
+        steps: Option<Steps>,
     ) -> Result<Self, BackendError> {
-        let max_rows = max_rows(model, budget, variants.storage)?;
+        let fusable = steps.filter(|steps| steps.may_be_fused);
+        let fused_step = fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget));
+        let fused_prediction = fused::of_prediction(model, &budget);
+        let is_fused = fused_prediction.is_some() && (fused_step.is_some() || steps.is_none());
+        let batch_size = steps.map_or(1, |steps| steps.n_samples);
+        let max_rows = max_rows(model, budget, (variants.storage, is_fused))?;
         let n_chunks = batch_size.div_ceil(max_rows);
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
         // Prediction is in f32, so a tile takes the space of as many rows of training or more.
@@ -244,7 +295,7 @@ impl Layout {
         let tile = TILE_PIXELS.min((max_rows / per_row).max(1));
         let rows = chunk.max(tile);
         // Of values between layers, counted in f32.
-        let stored_rows = chunk.div_ceil(per_row).max(tile);
+        let stored_rows = if is_fused { 1 } else { chunk.div_ceil(per_row).max(tile) };
         let id = BufferId(usize::MAX);
         let mut layout = Self {
             buffers: Vec::new(),
@@ -262,6 +313,8 @@ impl Layout {
             tile,
             budget,
             variants,
+            fused_step,
+            fused_prediction,
         };
         let parts = model.encoding.parts();
         let constants = parts.iter().map(encode::constants).map(|constants| {
@@ -314,10 +367,16 @@ fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) 
 }
 
 /// Most samples that can be computed at a time.
-fn max_rows(model: &Model, budget: Budget, storage: Storage) -> Result<usize, BackendError> {
+fn max_rows(
+    model: &Model,
+    budget: Budget,
+    (storage, is_fused): (Storage, bool),
+) -> Result<usize, BackendError> {
     check_binding("the network's", model.layout().n_params(), 4, budget)?;
     let network = &model.network;
-    let widths = || [2, network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
+    let between = || [network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
+    let between = || if is_fused { vec![network.output_width] } else { between().collect() };
+    let widths = || [2].into_iter().chain(between());
     let widest = widths().max().unwrap_or(1) as u64;
     // Positions, features and every layer, targets, weights and colours.
     // A part of a composite encoding has a copy of its features.
@@ -326,7 +385,8 @@ fn max_rows(model: &Model, budget: Budget, storage: Storage) -> Result<usize, Ba
     let values = widths().sum::<usize>() - 2 + part;
     let row_bytes = (storage.size_bytes() * values + 4 * (2 + 2 * network.output_width + 1)) as u64;
     let largest_product = network.layers().map(|l| 2.0 * (l.input_width * l.output_width) as f64);
-    let by_time = MAX_DISPATCH_FLOP / largest_product.fold(1.0, f64::max);
+    let flop = if is_fused { network.training_flop(1) } else { largest_product.fold(1.0, f64::max) };
+    let by_time = MAX_DISPATCH_FLOP / flop;
     // Whole words of the narrowest values.
     let per_word = 4 / storage.size_bytes() as u64;
     let by_binding = budget.max_binding_bytes / (storage.size_bytes() as u64 * widest).max(8);

@@ -26,6 +26,7 @@ pub mod verify;
 
 pub use device::{AdapterChoice, DeviceOptions, Gpu};
 pub use memory::Budget;
+pub use ops::fused::Mode as FusedMode;
 pub use predictor::GpuPredictor;
 pub use variants::{Precision, Variants};
 

@@ -8,7 +8,9 @@ use super::memory::{ForwardBuffers, Layout, PicturePlace, TrainingBuffers};
 use super::ops::encode::EncodeBuffers;
 use super::ops::loss::{LossBuffers, Part};
 use super::ops::sample::SampleBuffers;
-use super::ops::{columns, dense, encode, fourier, grid, loss, optimizer, predict, refine, sample, streamed};
+use super::ops::{
+    columns, dense, encode, fourier, fused, grid, loss, optimizer, predict, refine, sample, streamed,
+};
 use super::stream::Piece;
 use super::variants::{Storage, Variants};
 use crate::backend::Job;
@@ -191,6 +193,10 @@ fn record_part(
     };
     let reduction = dense::Reduction { unit: part.gradient_scale.recip(), accumulate: !is_first, max_groups };
     record_samples(job, b, f.coords, rows, max_groups, plan);
+    if let Some(blocking) = &layout.fused_step {
+        plan.dispatches.extend(fused::step(job, layout, b, blocking, part));
+        return;
+    }
     record_forward(&job.model, f, n, (variants, max_groups), plan);
     let last = f.z[network.n_layers - 1];
     let loss_buffers = LossBuffers {
@@ -318,6 +324,10 @@ pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
     let (max_groups, variants) = (layout.budget.max_groups, Variants::prediction());
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
+    if let Some(blocking) = &layout.fused_prediction {
+        plan.dispatches.push(fused::predict(model, f, blocking, n_pixels, max_groups));
+        return plan;
+    }
     record_forward(model, f, n_pixels, (&variants, max_groups), &mut plan);
     let network = &model.network;
     let n_values = n_pixels * network.output_width;

@@ -154,7 +154,16 @@ fn fourier_reference(call: &Call) -> Vec<Expected> {
     let (n, m) = (p.n_rows as usize, p.n_frequencies as usize);
     let frequencies: Vec<[f32; 2]> = call.f32s(0)[..2 * m].chunks_exact(2).map(|b| [b[0], b[1]]).collect();
     let coords = call.f64s(1, 0, 2 * n);
-    let mut tolerances = vec![0.0; n * 2 * m];
+    let tolerances = fourier_tolerances(&frequencies, &coords);
+    let mut features = vec![0.0; n * 2 * m];
+    cpu::encode::encode(&Encoding::Fourier { frequencies }, &[], &coords, &mut features);
+    vec![close(2, 0, features, tolerances)]
+}
+
+/// Of each feature of each position.
+pub(super) fn fourier_tolerances(frequencies: &[[f32; 2]], coords: &[f64]) -> Vec<f64> {
+    let m = frequencies.len();
+    let mut tolerances = vec![0.0; coords.len() / 2 * 2 * m];
     for (c, row) in coords.chunks_exact(2).zip(tolerances.chunks_exact_mut(2 * m)) {
         for (j, b) in frequencies.iter().enumerate() {
             let magnitude = (c[0] * f64::from(b[0])).abs() + (c[1] * f64::from(b[1])).abs();
@@ -162,9 +171,7 @@ fn fourier_reference(call: &Call) -> Vec<Expected> {
             row[m + j] = row[j];
         }
     }
-    let mut features = vec![0.0; n * 2 * m];
-    cpu::encode::encode(&Encoding::Fourier { frequencies }, &[], &coords, &mut features);
-    vec![close(2, 0, features, tolerances)]
+    tolerances
 }
 
 fn identity_cases(_: &Kernel) -> Vec<Case> {

@@ -8,6 +8,7 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::model::encoding::{HashGrid, Interpolation};
 
 mod reference;
+pub(super) use reference::{example_sums, feature_tolerances, of_words, sums};
 
 params_block! {
     /// Parameters of the hash grid.
@@ -77,7 +78,12 @@ pub static ENCODE: KernelDef = KernelDef {
 /// sums += gradients of the entries
 pub static BACKWARD: KernelDef = KernelDef {
     name: "encode_grid_backward",
-    parts: &[CELLS, wgsl!("grid_add_exact.wgsl"), wgsl!("encode_grid_backward.wgsl")],
+    parts: &[
+        CELLS,
+        wgsl!("fixed_point.wgsl"),
+        wgsl!("grid_add_exact.wgsl"),
+        wgsl!("encode_grid_backward.wgsl"),
+    ],
     composes: Composes::Nothing,
     uses_step: false,
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("sums")],

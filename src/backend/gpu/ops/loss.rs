@@ -117,12 +117,6 @@ pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch
         weights: job.options.channel_weights,
         gradient_scale: (scale * f64::from(part.gradient_scale)) as f32,
     };
-    let reduce = ReduceLossParams {
-        n_partials: n_partials(part.n_values) as u32,
-        first_part: part.is_first.into(),
-        last_part: part.is_last.into(),
-    };
-    let one = Grid::fold(1, max_groups);
     let n = part.n_values as f64;
     [
         Dispatch::new(
@@ -132,8 +126,19 @@ pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch
             grid,
             50.0 * n,
         ),
-        Dispatch::new(Kernel::plain(&REDUCE), &reduce, vec![b.partials, b.progress, b.ring], one, n / 8.0),
+        reduce(part, n_partials(part.n_values), [b.partials, b.progress, b.ring], max_groups),
     ]
+}
+
+/// Adds up the losses of `n_partials` workgroups. Buffers: loss partials, progress, ring.
+pub fn reduce(part: Part, n_partials: usize, buffers: [BufferId; 3], max_groups: u32) -> Dispatch {
+    let params = ReduceLossParams {
+        n_partials: n_partials as u32,
+        first_part: part.is_first.into(),
+        last_part: part.is_last.into(),
+    };
+    let one = Grid::fold(1, max_groups);
+    Dispatch::new(Kernel::plain(&REDUCE), &params, buffers.into(), one, 32.0 * n_partials as f64)
 }
 
 fn loss_reference(call: &Call) -> Vec<Expected> {

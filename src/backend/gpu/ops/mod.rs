@@ -4,6 +4,7 @@ pub mod columns;
 pub mod dense;
 pub mod encode;
 pub mod fourier;
+pub mod fused;
 pub mod grid;
 pub mod loss;
 pub mod optimizer;

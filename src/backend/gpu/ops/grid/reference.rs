@@ -14,9 +14,19 @@ use std::ops::RangeInclusive;
 /// Rebuilds the grid from what the kernel sees.
 fn grid_of(call: &Call) -> HashGrid {
     let p: GridParams = call.params();
-    let words = call.buffers[0].chunks_exact(LEVEL_WORDS).take(p.n_levels as usize);
-    let interpolation = if p.smoothstep == 0 { Interpolation::Linear } else { Interpolation::Smoothstep };
-    HashGrid::from_levels(p.n_features as usize, interpolation, words.map(|w| (w[0], w[2] as usize)))
+    of_words(&call.buffers[0], p.n_levels as usize, p.n_features as usize, p.smoothstep != 0)
+}
+
+/// The grid that the words of its levels describe.
+pub(in crate::backend::gpu::ops) fn of_words(
+    words: &[u32],
+    n_levels: usize,
+    n_features: usize,
+    smoothstep: bool,
+) -> HashGrid {
+    let levels = words.chunks_exact(LEVEL_WORDS).take(n_levels).map(|w| (w[0], w[2] as usize));
+    let interpolation = if smoothstep { Interpolation::Smoothstep } else { Interpolation::Linear };
+    HashGrid::from_levels(n_features, interpolation, levels)
 }
 
 /// Roundings of a weight: at most three of the smooth curve, one of 1 - t and one of their product.
@@ -53,15 +63,25 @@ pub(super) fn encode(call: &Call) -> Vec<Expected> {
     let width = grid.output_width();
     let mut features = vec![0.0; n * width];
     cpu::grid::encode(&grid, &table, &coords, &mut features);
-    let mut tolerances = Vec::with_capacity(features.len());
+    let tolerances = feature_tolerances(&grid, &table, &coords);
+    vec![close(3, 0, features, tolerances)]
+}
+
+/// Of each feature of each position.
+pub(in crate::backend::gpu::ops) fn feature_tolerances(
+    grid: &HashGrid,
+    table: &[f64],
+    coords: &[f64],
+) -> Vec<f64> {
+    let mut tolerances = Vec::with_capacity(coords.len() / 2 * grid.output_width());
     for c in coords.chunks_exact(2) {
         for &level in &grid.levels {
-            let places = [Place::new(&grid, level, c[0]), Place::new(&grid, level, c[1])];
+            let places = [Place::new(grid, level, c[0]), Place::new(grid, level, c[1])];
             let f = 0..grid.features_per_level;
-            tolerances.extend(f.map(|f| feature_tolerance(&grid, level, &places, &table, f)));
+            tolerances.extend(f.map(|f| feature_tolerance(grid, level, &places, table, f)));
         }
     }
-    vec![close(3, 0, features, tolerances)]
+    tolerances
 }
 
 fn feature_tolerance(grid: &HashGrid, level: GridLevel, places: &[Place; 2], table: &[f64], f: usize) -> f64 {
@@ -94,17 +114,31 @@ pub(super) fn backward(call: &Call) -> Vec<Expected> {
     let (grid, n) = (grid_of(call), p.n_rows as usize);
     let coords = call.f64s(1, 0, 2 * n);
     let dl_dfeatures = gradients_of(call, n * grid.output_width());
-    let mut values = fixed_point(&call.buffers[3][..2 * grid.n_params()]);
+    let before = &call.buffers[3][..2 * grid.n_params()];
+    let (values, tolerances) = sums(&grid, &coords, (&dl_dfeatures, &vec![0.0; dl_dfeatures.len()]), before);
+    vec![Expected { binding: 3, start: 0, values: ExpectedValues::FixedPoint { values, tolerances } }]
+}
+
+/// The words `before` with the gradients of all entries added to them, and their tolerances. `dl_dfeatures` are values
+/// and bounds of their errors.
+pub(in crate::backend::gpu::ops) fn sums(
+    grid: &HashGrid,
+    coords: &[f64],
+    (dl_dfeatures, errors): (&[f64], &[f64]),
+    before: &[u32],
+) -> (Vec<f64>, Vec<f64>) {
+    let mut values = fixed_point(before);
     for level in 0..grid.levels.len() {
         let grads = &mut values[grid.params_of(level)];
-        cpu::grid::backward_level(&grid, level, &coords, &dl_dfeatures, grads);
+        cpu::grid::backward_level(grid, level, coords, dl_dfeatures, grads);
     }
     // f64 has fewer bits than the sums.
     let mut tolerances: Vec<f64> = values.iter().map(|v| SUM_UNIT + v.abs() * f64::EPSILON).collect();
-    for_each_place(&grid, &coords, &dl_dfeatures, |at, dl, error| {
-        tolerances[at] += dl.abs() * error + SUM_UNIT;
+    for_each_place(grid, coords, |at, i, error| {
+        // No position takes more than all of an entry.
+        tolerances[at] += dl_dfeatures[i].abs() * error + errors[i] * (1.0 + error) + SUM_UNIT;
     });
-    vec![Expected { binding: 3, start: 0, values: ExpectedValues::FixedPoint { values, tolerances } }]
+    (values, tolerances)
 }
 
 pub(super) fn backward_float(call: &Call) -> Vec<Expected> {
@@ -123,9 +157,9 @@ pub(super) fn backward_float(call: &Call) -> Vec<Expected> {
         cpu::grid::backward_level(&grid, level, &coords, &absolute, &mut magnitudes[range]);
     }
     let mut errors = vec![0.0; values.len()];
-    for_each_place(&grid, &coords, &dl_dfeatures, |at, dl, error| {
+    for_each_place(&grid, &coords, |at, i, error| {
         additions[at] += 1.0;
-        errors[at] += dl.abs() * error + FLUSH;
+        errors[at] += dl_dfeatures[i].abs() * error + FLUSH;
     });
     let tolerance =
         |((n, magnitude), error): ((&f64, &f64), &f64)| n * ROUNDING * (magnitude + error) + error;
@@ -133,23 +167,20 @@ pub(super) fn backward_float(call: &Call) -> Vec<Expected> {
     vec![close(3, 0, values, tolerances)]
 }
 
-/// Calls `add` for each value that a sample's gradient dl may be added to, with dl and the error of its weight.
-fn for_each_place(
-    grid: &HashGrid,
-    coords: &[f64],
-    dl_dfeatures: &[f64],
-    mut add: impl FnMut(usize, f64, f64),
-) {
+/// Calls `add(value, feature, error)` for each value of the grid that the gradient of a sample's feature may be added
+/// to, with the error of its weight. Features are counted through all samples.
+fn for_each_place(grid: &HashGrid, coords: &[f64], mut add: impl FnMut(usize, usize, f64)) {
     let n_features = grid.features_per_level;
-    for (c, row) in coords.chunks_exact(2).zip(dl_dfeatures.chunks_exact(grid.output_width())) {
-        for (&level, dl) in grid.levels.iter().zip(row.chunks_exact(n_features)) {
+    for (row, c) in coords.chunks_exact(2).enumerate() {
+        for (l, &level) in grid.levels.iter().enumerate() {
+            let first = (row * grid.levels.len() + l) * n_features;
             let (x, y) = (Place::new(grid, level, c[0]), Place::new(grid, level, c[1]));
             // A product with the unit and one with the weight.
             let error = x.error + y.error + (WEIGHT_ROUNDINGS + 2.0) * ROUNDING;
             for y in *y.cells.start()..=y.cells.end() + 1 {
                 for x in *x.cells.start()..=x.cells.end() + 1 {
                     let entry = level.first_entry + level.entry(x, y) as usize;
-                    (entry * n_features..).zip(dl).for_each(|(at, &dl)| add(at, dl, error));
+                    (0..n_features).for_each(|f| add(entry * n_features + f, first + f, error));
                 }
             }
         }
@@ -221,16 +252,20 @@ pub(super) fn encode_cases(_: &Kernel) -> Vec<Case> {
     shapes().into_iter().map(one).collect()
 }
 
+/// Sums of earlier parts, either sign: low words that soon overflow into small high ones.
+pub(in crate::backend::gpu::ops) fn example_sums(n: usize) -> Vec<u32> {
+    let mut sums = words(4, 2 * n);
+    sums.chunks_exact_mut(2).for_each(|w| w[1] = ((w[1] as i32) >> 24) as u32);
+    sums.extend(poison(0));
+    sums
+}
+
 pub(super) fn backward_cases(_: &Kernel) -> Vec<Case> {
     let one = |(n, grid, max_groups): (usize, HashGrid, u32)| {
         let (params, groups) = super::params(&grid, n, max_groups);
         let params = GridParams { gradient_unit: 0.25, ..params };
         let dl_dfeatures = uniform(3, n * grid.output_width(), 4e-3);
-        // Sums of earlier parts, either sign: low words that soon overflow into small high ones.
-        let mut sums = words(4, 2 * grid.n_params());
-        sums.chunks_exact_mut(2).for_each(|w| w[1] = ((w[1] as i32) >> 24) as u32);
-        sums.extend(poison(0));
-        let buffers = vec![level_words(&grid), positions(n), dl_dfeatures, sums];
+        let buffers = vec![level_words(&grid), positions(n), dl_dfeatures, example_sums(grid.n_params())];
         case(label(n, &grid), params, buffers, groups.size())
     };
     shapes().into_iter().map(one).collect()

@@ -1,0 +1,23 @@
+// Sums that threads add to in any order: 64-bit fixed-point numbers in units of 2^-52, as two words, low and
+// high, in `sums`. Integer additions come out the same in any order, so that a run repeats to the bit.
+
+// Larger terms count as this much; only a run that diverges has them.
+const LARGEST: f32 = 1024.0;
+
+fn add_fixed_point(at: u32, value: f32) {
+    let magnitude = min(abs(value), LARGEST) * 1048576.0;        // 2^20
+    let whole = floor(magnitude);
+    var high = u32(whole);
+    var low = u32((magnitude - whole) * 4294967296.0);           // 2^32; the product is exact
+    if value < 0.0 {
+        low = ~low + 1u;
+        high = ~high + select(0u, 1u, low == 0u);
+    }
+    if low != 0u {
+        let old = atomicAdd(&sums[2u * at], low);
+        high += select(0u, 1u, old + low < old);
+    }
+    if high != 0u {
+        atomicAdd(&sums[2u * at + 1u], high);
+    }
+}

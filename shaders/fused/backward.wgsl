@@ -1,0 +1,121 @@
+// The way back through all layers, and the block's share of the gradients.
+
+@group(0) @binding(6) var<storage, read_write> partials: array<f32>; // (groups, parameters of the network)
+
+// Inputs that neighbouring threads take in the gradient of the weights.
+const COLUMNS: u32 = 16u;
+override ROWS: u32 = GROUP / COLUMNS;
+
+// A block's gradients: added to those of the workgroup's blocks before, if there are any.
+struct Share {
+    first: u32, // of the workgroup's partials
+    is_first_block: bool,
+}
+
+fn add(share: Share, at: u32, value: f32) {
+    let i = share.first + at - params.first_weight;
+    if share.is_first_block {
+        partials[i] = value;
+    } else {
+        partials[i] += value;
+    }
+}
+
+fn add_four(share: Share, layer: Layer, output: u32, input: u32, end: u32, values: vec4<f32>) {
+    if output >= layer.output_width {
+        return;
+    }
+    let at = layer.weight + output * layer.input_width + input;
+    if input < end { add(share, at, values.x); }
+    if input + COLUMNS < end { add(share, at + COLUMNS, values.y); }
+    if input + 2u * COLUMNS < end { add(share, at + 2u * COLUMNS, values.z); }
+    if input + 3u * COLUMNS < end { add(share, at + 3u * COLUMNS, values.w); }
+}
+
+fn dots(g: vec4<f32>, x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(dot(g, x0), dot(g, x1), dot(g, x2), dot(g, x3));
+}
+
+// Where a thread begins in a row, so that neighbours read from different banks.
+fn first_quad_of(thread: u32) -> u32 {
+    return (thread * min(QUADS, 8u) / 8u) % QUADS;
+}
+
+// First vector of a row, of the last of `n` for those beyond it, which are computed and never stored.
+fn row_start(row: u32, index: u32, n: u32) -> u32 {
+    return (row + min(index, n - 1u)) * QUADS;
+}
+
+// dl_dw = dl_dz^T x for inputs first.. first + n, in rows from `row` on: four by four a thread.
+fn weight_gradients(share: Share, layer: Layer, row: u32, first: u32, n: u32, thread: u32) {
+    let tx = thread % COLUMNS;
+    let ty = thread / COLUMNS;
+    let start = first_quad_of(thread);
+    for (var o = ty; o < layer.output_width; o += 4u * ROWS) {
+        for (var k = tx; k < n; k += 4u * COLUMNS) {
+            let g_row = vec4<u32>(
+                row_start(layer.row, o, layer.output_width), row_start(layer.row, o + ROWS, layer.output_width),
+                row_start(layer.row, o + 2u * ROWS, layer.output_width),
+                row_start(layer.row, o + 3u * ROWS, layer.output_width),
+            );
+            let x_row = vec4<u32>(
+                row_start(row, k, n), row_start(row, k + COLUMNS, n),
+                row_start(row, k + 2u * COLUMNS, n), row_start(row, k + 3u * COLUMNS, n),
+            );
+            var c0 = vec4<f32>(); var c1 = vec4<f32>(); var c2 = vec4<f32>(); var c3 = vec4<f32>();
+            for (var i = 0u; i < QUADS; i++) {
+                let q = (start + i) % QUADS;
+                let x0 = vec4<f32>(cells[x_row.x + q]);
+                let x1 = vec4<f32>(cells[x_row.y + q]);
+                let x2 = vec4<f32>(cells[x_row.z + q]);
+                let x3 = vec4<f32>(cells[x_row.w + q]);
+                c0 += dots(vec4<f32>(cells[g_row.x + q]), x0, x1, x2, x3);
+                c1 += dots(vec4<f32>(cells[g_row.y + q]), x0, x1, x2, x3);
+                c2 += dots(vec4<f32>(cells[g_row.z + q]), x0, x1, x2, x3);
+                c3 += dots(vec4<f32>(cells[g_row.w + q]), x0, x1, x2, x3);
+            }
+            add_four(share, layer, o, first + k, first + n, c0);
+            add_four(share, layer, o + ROWS, first + k, first + n, c1);
+            add_four(share, layer, o + 2u * ROWS, first + k, first + n, c2);
+            add_four(share, layer, o + 3u * ROWS, first + k, first + n, c3);
+        }
+    }
+}
+
+// The same where there are no more than four outputs: one weight a thread.
+fn narrow_weight_gradients(share: Share, layer: Layer, row: u32, first: u32, n: u32, thread: u32) {
+    let start = first_quad_of(thread);
+    for (var i = thread; i < (n + 63u) / 64u * 256u; i += GROUP) {
+        let k = i / 256u * 64u + i % 64u;
+        let o = i / 64u % 4u;
+        if k >= n || o >= layer.output_width {
+            continue;
+        }
+        var sum = vec4<f32>();
+        for (var j = 0u; j < QUADS; j++) {
+            let q = (start + j) % QUADS;
+            sum += load(layer.row + o, q) * load(row + k, q);
+        }
+        add(share, layer.weight + o * layer.input_width + first + k, dot(sum, vec4<f32>(1.0)));
+    }
+}
+
+// dl_db = sums of dl_dz
+fn bias_gradients(share: Share, layer: Layer, thread: u32) {
+    let start = first_quad_of(thread);
+    for (var o = thread; o < layer.output_width; o += GROUP) {
+        var sum = vec4<f32>();
+        for (var j = 0u; j < QUADS; j++) {
+            sum += load(layer.row + o, (start + j) % QUADS);
+        }
+        add(share, layer.weight + layer.output_width * layer.input_width + o, dot(sum, vec4<f32>(1.0)));
+    }
+}
+
+fn gradients(share: Share, layer: Layer, row: u32, first: u32, n: u32, thread: u32) {
+    if layer.output_width <= 4u {
+        narrow_weight_gradients(share, layer, row, first, n, thread);
+    } else {
+        weight_gradients(share, layer, row, first, n, thread);
+    }
+}

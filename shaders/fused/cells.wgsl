@@ -1,0 +1,120 @@
+// The fused network kernels: a workgroup takes BLOCK samples at a time through all layers, and keeps what
+// it knows of them in workgroup memory.
+//
+// `cells` are rows of units by columns of samples, four samples a vector:
+//   pre-activations z of layer l   from row l * hidden_rows on; dl_dz takes their place on the way back
+//   features                       from feature_row on, feature_rows at a time
+//   f(z) of the layer before       from value_row on, unless KEEPS_VALUES
+// Row numbers are multiples of four. Rows that only fill up a multiple of four hold finite numbers, and
+// weights beyond a matrix count as 0, so that no product has to look at its borders.
+
+struct FusedParams {
+    grid_width: u32,
+    n_groups: u32,
+    n_samples: u32,
+    blocks_per_group: u32,
+    input_width: u32,
+    hidden_width: u32,
+    output_width: u32,
+    n_layers: u32,
+    first_weight: u32,  // of the network in the flat parameters
+    n_params: u32,      // of the network
+    hidden_rows: u32,   // hidden_width, rounded up to a multiple of four
+    feature_row: u32,
+    feature_rows: u32,  // a multiple of eight, or all of them
+    value_row: u32,
+    features_kept: u32, // whether the features of the forward pass are there in the backward pass
+    n_units: u32,       // of the encoding: frequencies, levels, or features of an axis
+    n_features: u32,    // of a level
+    smoothstep: u32,    // 0: linear
+    scale: f32,         // one over the values of the whole step
+    reserved: u32,
+    channel_weights: vec4<f32>, // of the loss
+}
+
+@group(0) @binding(0) var<uniform> params: FusedParams;
+@group(0) @binding(1) var<storage, read> weights: array<f32>;   // flat parameters
+@group(0) @binding(2) var<storage, read> constants: array<u32>; // of the encoding: B (m, 2), or levels (L, 4)
+@group(0) @binding(3) var<storage, read> coords: array<f32>;    // (n, 2)
+
+override BLOCK: u32 = 16u;        // samples: 16, 32, 64 or 128
+override GROUP: u32 = 64u;        // threads: 64, 128 or 256
+override CELLS: u32 = 256u;       // vectors of four samples
+override TILE_CELLS: u32 = 272u;  // vectors of four weights
+override KEEPS_VALUES: u32 = 0u;  // 1 where f' follows from f: then hidden rows hold f(z) in place of z
+override QUADS: u32 = BLOCK / 4u; // vectors in a row
+
+var<workgroup> cells: array<vec4<Stored>, CELLS>;
+var<workgroup> tile: array<vec4<f32>, TILE_CELLS>; // of weights
+var<workgroup> positions: array<vec4<f32>, 64>;    // x of each sample, then y
+
+struct Layer {
+    input_width: u32,
+    output_width: u32,
+    weight: u32, // of W in the flat parameters; b follows it
+    row: u32,    // of its z
+}
+
+fn layer_at(index: u32) -> Layer {
+    let h = params.hidden_width;
+    let of_first = h * (params.input_width + 1u);
+    let before = select(0u, of_first + (index - 1u) * h * (h + 1u), index > 0u);
+    return Layer(
+        select(h, params.input_width, index == 0u),
+        select(h, params.output_width, index + 1u == params.n_layers),
+        params.first_weight + before,
+        index * params.hidden_rows,
+    );
+}
+
+fn weight(layer: Layer, output: u32, input: u32) -> f32 {
+    if output >= layer.output_width || input >= layer.input_width {
+        return 0.0;
+    }
+    return weights[layer.weight + output * layer.input_width + input];
+}
+
+fn bias(layer: Layer, output: u32) -> f32 {
+    if output >= layer.output_width {
+        return 0.0;
+    }
+    return weights[layer.weight + layer.output_width * layer.input_width + output];
+}
+
+fn load(row: u32, quad: u32) -> vec4<f32> {
+    return vec4<f32>(cells[row * QUADS + quad]);
+}
+
+fn keep(row: u32, quad: u32, v: vec4<f32>) {
+    cells[row * QUADS + quad] = vec4<Stored>(v);
+}
+
+fn activations(z: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(activation(z.x), activation(z.y), activation(z.z), activation(z.w));
+}
+
+fn derivatives(z: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(
+        activation_derivative(z.x), activation_derivative(z.y),
+        activation_derivative(z.z), activation_derivative(z.w),
+    );
+}
+
+// A coordinate of sample `at`, 0 beyond the last.
+fn coordinate(at: u32, axis: u32) -> f32 {
+    if at >= params.n_samples {
+        return 0.0;
+    }
+    return coords[2u * at + axis];
+}
+
+fn load_positions(first_sample: u32, thread: u32) {
+    for (var i = thread; i < 2u * QUADS; i += GROUP) {
+        let axis = i / QUADS;
+        let at = first_sample + 4u * (i % QUADS);
+        positions[i] = vec4<f32>(
+            coordinate(at, axis), coordinate(at + 1u, axis),
+            coordinate(at + 2u, axis), coordinate(at + 3u, axis),
+        );
+    }
+}

@@ -1,0 +1,24 @@
+// Takes the gradients of features slice.. on, n of them, to the entries of the grid.
+fn encoding_gradients(layer: Layer, slice: u32, n: u32, thread: u32) {
+    backward_input(layer, false, params.feature_row, slice, n, thread);
+    workgroupBarrier();
+    let n_features = params.n_features;
+    for (var i = thread; i < n / n_features * BLOCK; i += GROUP) {
+        let sample = i % BLOCK;
+        let quad = sample / 4u;
+        let lane = sample % 4u;
+        let row = i / BLOCK * n_features;
+        let level = level_at((slice + row) / n_features);
+        let position = vec2<f32>(positions[quad][lane], positions[QUADS + quad][lane]);
+        let cell = locate(level, params.smoothstep, position);
+        for (var f = 0u; f < n_features; f++) {
+            let at = cell.entries * n_features + f;
+            let terms = cell.weights * load(params.feature_row + row + f, quad)[lane];
+            add_fixed_point(at.x, terms.x);
+            add_fixed_point(at.y, terms.y);
+            add_fixed_point(at.z, terms.z);
+            add_fixed_point(at.w, terms.w);
+        }
+    }
+    workgroupBarrier();
+}

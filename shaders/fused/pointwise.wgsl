@@ -1,0 +1,14 @@
+// Encodings that compute each feature by itself.
+
+// Puts features first.. of the block into their rows, `n` of them and zeros up to a multiple of four.
+fn encode(first: u32, n: u32, thread: u32) {
+    for (var i = thread; i < (n + 3u) / 4u * 4u * QUADS; i += GROUP) {
+        let row = i / QUADS;
+        let quad = i % QUADS;
+        var features = vec4<f32>();
+        if row < n {
+            features = features_at(first + row, positions[quad], positions[QUADS + quad]);
+        }
+        keep(params.feature_row + row, quad, features);
+    }
+}

@@ -1,0 +1,2 @@
+// What workgroup memory keeps of activations and of their gradients.
+alias Stored = f32;

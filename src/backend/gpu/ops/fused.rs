@@ -1,0 +1,180 @@
+//! The network in one kernel: a workgroup takes a block of samples through encoding, layers, loss and back, and
+//! keeps what lies between in workgroup memory.
+
+use crate::backend::gpu::kernel::{
+    Binding, Composes, Kernel, KernelDef, Source, params_block, read, wgsl, write,
+};
+use crate::model::encoding::PerAxis;
+use crate::model::{Activation, Encoding, Loss};
+
+mod blocking;
+mod bounds;
+mod cases;
+mod choice;
+mod record;
+mod reference;
+
+pub use blocking::Blocking;
+pub use choice::{Mode, check, of_prediction, of_step};
+pub use record::{Groups, predict, step};
+use reference::Kind;
+
+params_block! {
+    /// Parameters of both kernels; those of the loss are 0 in a prediction.
+    FusedParams {
+        /// Workgroups in x.
+        grid_width: u32,
+        /// Workgroups with work.
+        n_groups: u32,
+        /// n
+        n_samples: u32,
+        /// Blocks of samples that a workgroup takes.
+        blocks_per_group: u32,
+        /// Features.
+        input_width: u32,
+        /// Units of a hidden layer.
+        hidden_width: u32,
+        /// Channels.
+        output_width: u32,
+        /// Linear layers.
+        n_layers: u32,
+        /// First parameter of the network.
+        first_weight: u32,
+        /// Parameters of the network.
+        n_params: u32,
+        /// Rows of a hidden layer in workgroup memory.
+        hidden_rows: u32,
+        /// First row of the features.
+        feature_row: u32,
+        /// Features at a time.
+        feature_rows: u32,
+        /// First row of f(z).
+        value_row: u32,
+        /// Whether features outlast the forward pass.
+        features_kept: u32,
+        /// Of the encoding: frequencies, levels, or features of an axis.
+        n_units: u32,
+        /// F
+        n_features: u32,
+        /// Whether to interpolate smoothly.
+        smoothstep: u32,
+        /// One over the values of the whole step.
+        scale: f32,
+        /// 0
+        reserved: u32,
+        /// Of the loss.
+        channel_weights: [f32; 4],
+    }
+}
+
+const STORED: Source = wgsl!("fused/stored.wgsl");
+const CELLS: Source = wgsl!("fused/cells.wgsl");
+const POINTWISE: Source = wgsl!("fused/pointwise.wgsl");
+const PER_AXIS: Source = wgsl!("fused/per_axis.wgsl");
+const PRODUCT: Source = wgsl!("fused/product.wgsl");
+const BACKWARD: Source = wgsl!("fused/backward.wgsl");
+const LAYERS: Source = wgsl!("fused/backward_layers.wgsl");
+const NO_GRADIENTS: Source = wgsl!("fused/no_encoding_gradients.wgsl");
+const STEP: Source = wgsl!("fused/step.wgsl");
+const PREDICT: Source = wgsl!("fused/predict.wgsl");
+
+const STEP_BINDINGS: &[Binding] = &[
+    read("weights"),
+    read("constants"),
+    read("coords"),
+    read("targets"),
+    read("sample_weights"),
+    write("partials"),
+    write("loss_partials"),
+];
+const GRID_BINDINGS: &[Binding] = &[
+    read("weights"),
+    read("constants"),
+    read("coords"),
+    read("targets"),
+    read("sample_weights"),
+    write("partials"),
+    write("loss_partials"),
+    write("sums"),
+];
+const PREDICT_BINDINGS: &[Binding] = &[read("weights"), read("constants"), read("coords"), write("colours")];
+
+/// The definitions of both kernels for an encoding: `$encoding` are its parts, `$gradients` those of its gradients.
+macro_rules! fused {
+    ($step:ident $predict:ident $kind:ident $name:literal
+        [$($encoding:expr),+] [$($gradients:expr),+] $bindings:ident) => {
+        /// Loss and gradients.
+        pub static $step: KernelDef = KernelDef {
+            name: concat!("fused_step_", $name),
+            parts: &[STORED, CELLS, $($encoding,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ STEP],
+            composes: Composes::Network { loss: true },
+            uses_step: false,
+            bindings: $bindings,
+            params: FusedParams::BLOCK,
+            needs: wgpu::Features::empty(),
+            reference: |call| reference::step(call, Kind::$kind),
+            cases: |kernel| cases::step(kernel, Kind::$kind),
+        };
+        /// Colours.
+        pub static $predict: KernelDef = KernelDef {
+            name: concat!("fused_predict_", $name),
+            parts: &[STORED, CELLS, $($encoding,)+ PRODUCT, PREDICT],
+            composes: Composes::Network { loss: false },
+            uses_step: false,
+            bindings: PREDICT_BINDINGS,
+            params: FusedParams::BLOCK,
+            needs: wgpu::Features::empty(),
+            reference: |call| reference::predict(call, Kind::$kind),
+            cases: |kernel| cases::predict(kernel, Kind::$kind),
+        };
+    };
+}
+
+fused!(STEP_IDENTITY PREDICT_IDENTITY Identity "identity"
+    [wgsl!("fused/identity.wgsl"), POINTWISE] [NO_GRADIENTS] STEP_BINDINGS);
+fused!(STEP_FOURIER PREDICT_FOURIER Fourier "fourier"
+    [wgsl!("fused/fourier.wgsl"), POINTWISE] [NO_GRADIENTS] STEP_BINDINGS);
+fused!(STEP_ONE_BLOB PREDICT_ONE_BLOB OneBlob "one_blob"
+    [wgsl!("per_axis/one_blob.wgsl"), PER_AXIS, POINTWISE] [NO_GRADIENTS] STEP_BINDINGS);
+fused!(STEP_TRIANGLE_WAVE PREDICT_TRIANGLE_WAVE TriangleWave "triangle_wave"
+    [wgsl!("per_axis/triangle_wave.wgsl"), PER_AXIS, POINTWISE] [NO_GRADIENTS] STEP_BINDINGS);
+fused!(STEP_GRID PREDICT_GRID Grid "grid"
+    [wgsl!("grid.wgsl"), wgsl!("fused/grid.wgsl")]
+    [wgsl!("fused/grid_sums.wgsl"), wgsl!("fixed_point.wgsl"), wgsl!("fused/grid_gradients.wgsl")] GRID_BINDINGS);
+
+/// The step's definition and the prediction's, for encodings that there is one for.
+fn definitions(encoding: &Encoding) -> Option<[&'static KernelDef; 2]> {
+    match encoding {
+        Encoding::Identity => Some([&STEP_IDENTITY, &PREDICT_IDENTITY]),
+        Encoding::Fourier { .. } => Some([&STEP_FOURIER, &PREDICT_FOURIER]),
+        Encoding::PerAxis(PerAxis::OneBlob { .. }) => Some([&STEP_ONE_BLOB, &PREDICT_ONE_BLOB]),
+        Encoding::PerAxis(PerAxis::TriangleWave { .. }) => {
+            Some([&STEP_TRIANGLE_WAVE, &PREDICT_TRIANGLE_WAVE])
+        }
+        Encoding::Grid(_) => Some([&STEP_GRID, &PREDICT_GRID]),
+        Encoding::TrainedFourier { .. } | Encoding::Composite(_) => None,
+    }
+}
+
+/// A few of the many kernels that `def` makes: those the tests and `afterimage verify` compare. A run's own are
+/// compared when it starts.
+pub fn examples(def: &'static KernelDef) -> Vec<Kernel> {
+    // Any device has as much.
+    let bytes = wgpu::Limits::default().max_compute_workgroup_storage_size as usize;
+    examples_of(def, 64, 16, bytes)
+}
+
+/// The same for hidden layers of up to `width` units and blocks of `block` samples in `bytes` of workgroup memory; none
+/// where they are not enough.
+pub fn examples_of(def: &'static KernelDef, width: usize, block: usize, bytes: usize) -> Vec<Kernel> {
+    let is_step = matches!(def.composes, Composes::Network { loss: true });
+    let one = |(loss, activation, output): (Loss, Activation, Activation)| {
+        let blocking = Blocking::roomy(activation, width, block, bytes)?;
+        Some(Kernel::with_network(def, is_step.then_some(loss), [activation, output], blocking.constants()))
+    };
+    let formulas = [
+        (Loss::Mse, Activation::Relu, Activation::Sigmoid),
+        (Loss::L1, Activation::Sine { w0: 30.0 }, Activation::Identity),
+    ];
+    formulas.into_iter().filter_map(one).collect()
+}

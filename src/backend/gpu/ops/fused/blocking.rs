@@ -1,0 +1,199 @@
+//! How many samples a workgroup takes at a time, and where what it knows of them lies in its memory.
+
+use crate::backend::gpu::kernel::Kernel;
+use crate::model::{Activation, Mlp};
+
+/// Samples of a block, from the best on.
+const BLOCKS: [usize; 4] = [128, 64, 32, 16];
+/// Blocks that a step should at least have, to fill a GPU.
+const WANTED_BLOCKS: usize = 256;
+/// Most features at a time: a multiple of the features of a level of a grid.
+const SLICE: usize = 64;
+/// Depth of a tile of weights. `DEPTH` in `fused/product.wgsl`.
+const DEPTH: usize = 16;
+/// Depth of a narrow one. `NARROW_DEPTH` there.
+const NARROW_DEPTH: usize = 64;
+/// `COLUMNS` in `fused/backward.wgsl` times as many rows.
+const FEWEST_THREADS: usize = 64;
+const MOST_THREADS: usize = 256;
+/// Bytes of a number in `cells`. `Stored` in `fused/stored.wgsl`.
+const STORED_BYTES: usize = 4;
+/// Bytes of `positions` in `fused/cells.wgsl`.
+const POSITIONS_BYTES: usize = 64 * 16;
+
+/// What the memory of a block follows from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) input_width: usize,
+    pub(super) hidden_width: usize,
+    pub(super) output_width: usize,
+    pub(super) n_layers: usize,
+    pub(super) keeps_values: bool,
+}
+
+impl Shape {
+    pub(super) fn of(network: &Mlp) -> Self {
+        Self {
+            input_width: network.input_width,
+            hidden_width: network.hidden_width,
+            output_width: network.output_width,
+            n_layers: network.n_layers,
+            keeps_values: keeps_values(network.activation),
+        }
+    }
+}
+
+/// Whether f'(z) = f'(f(z)): both have a kink at 0, and keep the sign. Then z need not be kept beside f(z).
+fn keeps_values(activation: Activation) -> bool {
+    matches!(activation, Activation::Relu | Activation::LeakyRelu { .. } | Activation::Identity)
+}
+
+/// Where things lie in `cells`, in rows: see `fused/cells.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rows {
+    pub(super) hidden: usize,
+    pub(super) feature_row: usize,
+    pub(super) features: usize,
+    pub(super) value_row: usize,
+    pub(super) features_kept: bool,
+    pub(super) total: usize,
+}
+
+fn fours(n: usize) -> usize {
+    n.next_multiple_of(4)
+}
+
+impl Rows {
+    /// With at most `slice` features at a time, a multiple of eight; with rows of their own if `apart`.
+    pub(super) fn new(shape: &Shape, slice: usize, apart: bool) -> Self {
+        let hidden = fours(shape.hidden_width);
+        let feature_row = hidden * (shape.n_layers - 1) + fours(shape.output_width);
+        let features = fours(shape.input_width).min(slice);
+        let values = if shape.keeps_values { 0 } else { hidden };
+        let value_row = feature_row + if apart { features } else { 0 };
+        Self {
+            hidden,
+            feature_row,
+            features,
+            value_row,
+            features_kept: shape.input_width <= features && (apart || shape.keeps_values),
+            total: (value_row + values).max(feature_row + features),
+        }
+    }
+}
+
+/// The sizes a kernel is compiled for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocking {
+    /// Samples taken at a time.
+    pub block: usize,
+    /// Threads of a workgroup.
+    pub group: usize,
+    pub(super) cells: usize,
+    pub(super) tile_cells: usize,
+    pub(super) keeps_values: bool,
+    pub(super) rows: Rows,
+}
+
+impl Blocking {
+    /// Blocks of `block` samples with at most `most_threads` threads; none if they do not go together.
+    pub(super) fn new(shape: &Shape, rows: Rows, block: usize, most_threads: usize) -> Option<Self> {
+        let quads = block / 4;
+        // One thread for four units of four samples.
+        let group = (rows.hidden / 4 * quads).next_power_of_two();
+        let group = group.clamp(FEWEST_THREADS.max(block), MOST_THREADS.max(block)).min(most_threads);
+        if group < FEWEST_THREADS.max(block) || !group.is_power_of_two() {
+            return None;
+        }
+        Some(Self {
+            block,
+            group,
+            cells: rows.total * quads,
+            tile_cells: tile_cells(&rows, block, group),
+            keeps_values: shape.keeps_values,
+            rows,
+        })
+    }
+
+    /// The sizes that `kernel` is compiled for, if a network with these rows goes with them.
+    pub(super) fn of_kernel(kernel: &Kernel, rows: Rows) -> Option<Self> {
+        let size = |name| kernel.size(name) as usize;
+        let (block, group) = (size("BLOCK"), size("GROUP"));
+        let keeps_values = size("KEEPS_VALUES") == 1;
+        let tile_cells = tile_cells(&rows, block, group);
+        let is_enough = rows.total * block / 4 <= size("CELLS") && tile_cells <= size("TILE_CELLS");
+        let blocking =
+            Self { block, group, cells: size("CELLS"), tile_cells: size("TILE_CELLS"), keeps_values, rows };
+        is_enough.then_some(blocking)
+    }
+
+    /// The largest blocks for which `bytes` of workgroup memory are enough. Where there are few samples, smaller
+    /// ones, so that there is work for all of a GPU.
+    pub(super) fn fitting(
+        shape: &Shape,
+        n_samples: usize,
+        bytes: usize,
+        most_threads: usize,
+    ) -> Option<Self> {
+        let most_threads = 1 << most_threads.max(1).ilog2();
+        let smallest = *BLOCKS.last().expect("not empty");
+        let blocks = BLOCKS.iter().filter(|&&b| b == smallest || n_samples.div_ceil(b) >= WANTED_BLOCKS);
+        let layouts = blocks.flat_map(|&block| {
+            let rows = [(SLICE, true), (SLICE, false), (SLICE / 2, false)];
+            rows.map(|(slice, apart)| Self::new(shape, Rows::new(shape, slice, apart), block, most_threads))
+        });
+        layouts.flatten().find(|blocking| blocking.bytes() <= bytes)
+    }
+
+    /// Blocks of `block` samples with all of `bytes`, for networks up to `width` wide.
+    pub(super) fn roomy(activation: Activation, width: usize, block: usize, bytes: usize) -> Option<Self> {
+        let keeps_values = keeps_values(activation);
+        let shape =
+            Shape { input_width: SLICE, hidden_width: width, output_width: 4, n_layers: 2, keeps_values };
+        let least = Self::new(&shape, Rows::new(&shape, SLICE, false), block, MOST_THREADS)?;
+        let rest = bytes.checked_sub(workgroup_bytes(0, least.tile_cells))?;
+        Some(Self { cells: rest / (4 * STORED_BYTES), ..least })
+    }
+
+    /// Bytes of workgroup memory.
+    pub fn bytes(&self) -> usize {
+        workgroup_bytes(self.cells, self.tile_cells)
+    }
+
+    /// Values of the override constants of both kernels.
+    pub fn constants(&self) -> Vec<(&'static str, u32)> {
+        vec![
+            ("BLOCK", self.block as u32),
+            ("GROUP", self.group as u32),
+            ("CELLS", self.cells as u32),
+            ("TILE_CELLS", self.tile_cells as u32),
+            ("KEEPS_VALUES", self.keeps_values.into()),
+        ]
+    }
+}
+
+/// Vectors of the tile of weights; the loss is added up there too.
+fn tile_cells(rows: &Rows, block: usize, group: usize) -> usize {
+    let at_a_time = (rows.hidden.max(rows.features) / 4).min(group / (block / 4));
+    (DEPTH * (at_a_time | 1)).max(NARROW_DEPTH).max(block)
+}
+
+/// Bytes of workgroup memory of a kernel with these constants.
+fn workgroup_bytes(cells: usize, tile_cells: usize) -> usize {
+    4 * STORED_BYTES * cells + 16 * tile_cells + POSITIONS_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_follow_one_another() {
+        let shape =
+            Shape { input_width: 30, hidden_width: 17, output_width: 3, n_layers: 4, keeps_values: false };
+        let (apart, shared) = (Rows::new(&shape, 64, true), Rows::new(&shape, 64, false));
+        assert_eq!((apart.hidden, apart.feature_row, apart.features, apart.value_row), (20, 64, 32, 96));
+        assert_eq!((apart.total, apart.features_kept), (116, true));
+        assert_eq!((shared.value_row, shared.total, shared.features_kept), (64, 96, false));
+    }
+}

@@ -1,0 +1,168 @@
+//! The inputs the fused kernels are tried on.
+
+use super::FusedParams;
+use super::blocking::{Blocking, Rows, Shape};
+use super::record::{Groups, params};
+use super::reference::Kind;
+use crate::backend::gpu::kernel::{Case, Kernel};
+use crate::backend::gpu::ops::encode::constants;
+use crate::backend::gpu::ops::grid;
+use crate::backend::gpu::ops::testing::{case, poison, uniform};
+use crate::backend::gpu::plan::Grid;
+use crate::model::encoding::{GridSpec, HashGrid, Interpolation, PerAxis};
+use crate::model::{Activation, Encoding, Mlp, Model};
+
+/// What a case varies.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    /// Samples for a block of so many.
+    n_samples: fn(usize) -> usize,
+    /// Of the encoding, see [`encoding_of`].
+    n_units: usize,
+    hidden_width: usize,
+    output_width: usize,
+    n_layers: usize,
+    /// Workgroups at most, and in a dimension of the grid.
+    most_groups: [usize; 2],
+    /// Features at a time, and whether they have rows of their own.
+    slice: (usize, bool),
+}
+
+/// One sample, odd and prime numbers of them, one past a block, several workgroups with several blocks; narrow and
+/// wide, shallow and deep.
+const TRIALS: [Trial; 10] = [
+    trial(|_| 1, 1, 1, 1, 2, [1, 1], (64, true)),
+    trial(|block| block + 1, 3, 3, 3, 2, [1, 1], (64, false)),
+    trial(|block| 5 * block - 3, 4, 17, 2, 3, [2, 65_535], (8, false)),
+    trial(|block| 7 * block + 5, 8, 31, 4, 4, [3, 2], (64, true)),
+    trial(|block| 2 * block, 9, 64, 3, 2, [2, 65_535], (16, false)),
+    trial(|block| 3 * block + 1, 16, 64, 3, 3, [4, 65_535], (64, false)),
+    trial(|block| 2 * block + 1, 6, 128, 1, 2, [2, 1], (8, false)),
+    trial(|block| block + 9, 7, 128, 3, 3, [1, 1], (8, false)),
+    trial(|block| block + 3, 5, 128, 3, 4, [1, 1], (64, true)),
+    trial(|block| 2 * block - 1, 23, 67, 3, 4, [2, 65_535], (24, false)),
+];
+
+const fn trial(
+    n_samples: fn(usize) -> usize,
+    n_units: usize,
+    hidden_width: usize,
+    output_width: usize,
+    n_layers: usize,
+    most_groups: [usize; 2],
+    slice: (usize, bool),
+) -> Trial {
+    Trial { n_samples, n_units, hidden_width, output_width, n_layers, most_groups, slice }
+}
+
+/// An encoding of a kind with frequencies, levels or features of an axis.
+fn encoding_of(kind: Kind, n_units: usize) -> Encoding {
+    match kind {
+        Kind::Identity => Encoding::Identity,
+        Kind::Fourier => {
+            let frequency = |i: usize| [0.7 * i as f32 - 3.0, 5.0 - 1.3 * i as f32];
+            Encoding::Fourier { frequencies: (0..n_units).map(frequency).collect() }
+        }
+        Kind::OneBlob => Encoding::PerAxis(PerAxis::OneBlob { n_bins: n_units }),
+        // Of higher octaves f32 leaves too little for the bounds to say anything.
+        Kind::TriangleWave => Encoding::PerAxis(PerAxis::TriangleWave { n_octaves: n_units.min(16) }),
+        Kind::Grid => Encoding::Grid(example_grid(n_units)),
+    }
+}
+
+fn example_grid(n_levels: usize) -> HashGrid {
+    let interpolation =
+        if n_levels.is_multiple_of(2) { Interpolation::Linear } else { Interpolation::Smoothstep };
+    HashGrid::new(GridSpec {
+        n_levels,
+        features_per_level: 2,
+        log2_table: Some(7),
+        base_resolution: 5,
+        growth: 1.4,
+        interpolation,
+    })
+}
+
+/// Positions on [-1, 1], within the unit square for a grid.
+fn positions(kind: Kind, n: usize) -> Vec<u32> {
+    let mut coords = uniform(2, 2 * n, 1.0);
+    if kind == Kind::Grid {
+        coords[..2 * n].iter_mut().for_each(|word| *word &= 0x7fff_ffff);
+    }
+    coords
+}
+
+/// Largest weight: such that an error grows no more than fivefold from layer to layer, whatever its signs, or the bounds
+/// would come to say nothing.
+fn largest_weight(activation: Activation, width: usize) -> f32 {
+    let steepest = activation.param("w0").unwrap_or(1.0).max(1.0);
+    10.0 / (steepest * width as f32)
+}
+
+/// The parameters of both kernels and what they both read, where the trial goes with the kernel's sizes.
+fn inputs(kernel: &Kernel, kind: Kind, trial: &Trial) -> Option<(String, FusedParams, Vec<Vec<u32>>, Grid)> {
+    let encoding = encoding_of(kind, trial.n_units);
+    let network = Mlp {
+        input_width: encoding.output_width(),
+        hidden_width: trial.hidden_width,
+        output_width: trial.output_width,
+        n_layers: trial.n_layers,
+        activation: kernel.activation,
+        output_activation: kernel.output?,
+    };
+    let (slice, apart) = trial.slice;
+    let rows = Rows::new(&Shape::of(&network), slice, apart);
+    let blocking = Blocking::of_kernel(kernel, rows)?;
+    let n = (trial.n_samples)(blocking.block);
+    let [most_groups, max_groups] = trial.most_groups;
+    let groups = Groups::new(n, blocking.block, most_groups);
+    let grid = Grid::fold(groups.count, max_groups as u32);
+    let largest = largest_weight(kernel.activation, trial.hidden_width.max(network.input_width));
+    let mut weights = uniform(1, encoding.n_params(), 1.0);
+    weights.truncate(encoding.n_params());
+    weights.extend(uniform(6, network.n_params(), largest));
+    let constants = constants(&encoding).map_or_else(|| poison(0), |constants| constants.words);
+    let model = Model { encoding, network };
+    let label = format!(
+        "{n} samples, {} -> {} x {} -> {}",
+        model.network.input_width,
+        trial.n_layers - 1,
+        trial.hidden_width,
+        trial.output_width
+    );
+    Some((
+        label,
+        params(&model, &blocking, n, groups, grid),
+        vec![weights, constants, positions(kind, n)],
+        grid,
+    ))
+}
+
+pub(super) fn step(kernel: &Kernel, kind: Kind) -> Vec<Case> {
+    let one = |trial: &Trial| {
+        let (label, p, mut buffers, grid) = inputs(kernel, kind, trial)?;
+        let (n, channels) = (p.n_samples as usize, trial.output_width);
+        // Of a step of more samples than these.
+        let scale = (1.0 / ((n + 7) * channels) as f64) as f32;
+        let p = FusedParams { scale, channel_weights: [1.0, 0.5, 2.0, 0.1], ..p };
+        let mut sample_weights = uniform(5, n, 4.0);
+        sample_weights.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
+        let n_groups = p.n_groups as usize;
+        buffers.extend([uniform(4, n * channels, 1.0), sample_weights]);
+        buffers.extend([poison(n_groups * p.n_params as usize), poison(n_groups)]);
+        if kind == Kind::Grid {
+            buffers.push(grid::example_sums(p.first_weight as usize));
+        }
+        Some(case(label, p, buffers, grid.size()))
+    };
+    TRIALS.iter().filter_map(one).collect()
+}
+
+pub(super) fn predict(kernel: &Kernel, kind: Kind) -> Vec<Case> {
+    let one = |trial: &Trial| {
+        let (label, p, mut buffers, grid) = inputs(kernel, kind, trial)?;
+        buffers.push(poison(p.n_samples as usize * trial.output_width));
+        Some(case(label, p, buffers, grid.size()))
+    };
+    TRIALS.iter().filter_map(one).collect()
+}

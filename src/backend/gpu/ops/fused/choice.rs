@@ -1,0 +1,127 @@
+//! Which networks are fused: from the job and the device's limits alone, so that a resumed run computes as it did
+//! before.
+
+use super::blocking::{Blocking, Shape};
+use super::definitions;
+use crate::backend::BackendError;
+use crate::backend::gpu::memory::Budget;
+use crate::model::{Activation, Mlp, Model};
+use std::sync::LazyLock;
+
+/// When networks are fused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Where it fits and moves fewer bytes through device memory.
+    #[default]
+    Auto,
+    /// Wherever it fits.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The environment variable that says so: `auto`, `always` or `never`.
+const VARIABLE: &str = "AFTERIMAGE_FUSED";
+
+static MODE: LazyLock<Result<Mode, String>> = LazyLock::new(|| match std::env::var(VARIABLE) {
+    Err(_) => Ok(Mode::default()),
+    Ok(text) => match text.as_str() {
+        "auto" | "" => Ok(Mode::Auto),
+        "always" => Ok(Mode::Always),
+        "never" => Ok(Mode::Never),
+        _ => Err(format!("{VARIABLE} is '{text}'; give auto, always or never")),
+    },
+});
+
+/// Whether the variable can be understood.
+///
+/// # Errors
+/// When it cannot.
+pub fn check() -> Result<(), BackendError> {
+    MODE.as_ref().map(|_| ()).map_err(|reason| BackendError::Environment(reason.clone()))
+}
+
+impl Mode {
+    /// What the environment says; [`check`] refuses what cannot be understood.
+    pub fn from_env() -> Self {
+        MODE.as_ref().copied().unwrap_or_default()
+    }
+}
+
+/// Numbers that a kernel for each layer moves through device memory for a sample: in a step, or a prediction. Each reads
+/// its operands and writes its results once; weights stay in the cache. docs/BENCHMARKS.md has the sum.
+fn moved_apart(network: &Mlp, is_trained: bool, is_step: bool) -> usize {
+    let (features, channels) = (network.input_width, network.output_width);
+    let layers = || network.layers().map(|layer| (layer.input_width, layer.output_width));
+    let encoding = 2 + features;
+    let forward: usize = layers().map(|(i, o)| i + o).sum();
+    if !is_step {
+        return encoding + forward + 2 * channels;
+    }
+    let loss = 3 * channels + 1;
+    let to_weights = forward;
+    let to_inputs: usize = layers().skip(usize::from(!is_trained)).map(|(i, o)| 2 * i + o).sum();
+    let to_encoding = if is_trained { features + 2 } else { 0 };
+    encoding + forward + loss + to_weights + to_inputs + to_encoding
+}
+
+/// The same in one kernel, where a block's share of the gradients is written and read once.
+fn moved_fused(network: &Mlp, block: usize, is_step: bool) -> usize {
+    let channels = network.output_width;
+    if is_step { 3 + channels + (2 * network.n_params()).div_ceil(block) } else { 2 + channels }
+}
+
+/// The one place where it is decided whether a network is fused: for a step of `n_samples`, or for predictions.
+fn choose(model: &Model, n_samples: Option<usize>, budget: &Budget) -> Option<Blocking> {
+    let network = &model.network;
+    definitions(&model.encoding)?;
+    let has_outputs = network.output_width <= 4
+        && matches!(network.output_activation, Activation::Identity | Activation::Sigmoid);
+    let is_step = n_samples.is_some();
+    let has_partials = !is_step || 4 * network.n_params() as u64 <= budget.partials_bytes();
+    if budget.fused == Mode::Never || !has_outputs || !has_partials {
+        return None;
+    }
+    let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
+    let blocking = Blocking::fitting(&Shape::of(network), n_samples.unwrap_or(usize::MAX), bytes, threads)?;
+    let pays = moved_fused(network, blocking.block, is_step)
+        < moved_apart(network, model.encoding.n_params() > 0, is_step);
+    (budget.fused == Mode::Always || pays).then_some(blocking)
+}
+
+/// How a step of `n_samples` is computed in one kernel, where it is.
+pub fn of_step(model: &Model, n_samples: usize, budget: &Budget) -> Option<Blocking> {
+    choose(model, Some(n_samples), budget)
+}
+
+/// How predictions are computed in one kernel, where they are: the same in training and afterwards.
+pub fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
+    choose(model, None, budget)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(input_width: usize, hidden_width: usize, n_hidden: usize) -> Mlp {
+        Mlp {
+            input_width,
+            hidden_width,
+            output_width: 3,
+            n_layers: n_hidden + 1,
+            activation: Activation::Relu,
+            output_activation: Activation::Sigmoid,
+        }
+    }
+
+    #[test]
+    fn counts_are_those_of_the_documentation() {
+        let (grid, fourier) = (network(32, 64, 2), network(512, 128, 4));
+        assert_eq!((moved_apart(&grid, true, true), moved_apart(&fourier, false, true)), (1111, 5013));
+        assert_eq!((moved_fused(&grid, 64, true), moved_fused(&fourier, 16, true)), (209, 14_455));
+        let fitting = |network| Blocking::fitting(&Shape::of(network), 1 << 18, 48 << 10, 256);
+        let sizes = |network| fitting(network).map(|blocking| (blocking.block, blocking.bytes()));
+        assert_eq!(sizes(&grid), Some((64, 47_360)));
+        assert_eq!(sizes(&fourier).map(|(block, _)| block), Some(16));
+    }
+}

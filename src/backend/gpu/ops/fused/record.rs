@@ -1,0 +1,144 @@
+//! How a plan dispatches the fused kernels.
+
+use super::blocking::Blocking;
+use super::{FusedParams, definitions};
+use crate::backend::Job;
+use crate::backend::gpu::kernel::Kernel;
+use crate::backend::gpu::memory::{Budget, ForwardBuffers, Layout, TrainingBuffers};
+use crate::backend::gpu::ops::loss::Part;
+use crate::backend::gpu::ops::{dense, loss};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid};
+use crate::model::encoding::Interpolation;
+use crate::model::{Encoding, Model};
+
+/// Workgroups wanted, to fill a GPU several times over.
+const WANTED_GROUPS: usize = 512;
+
+/// How `n_samples` are shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// Workgroups.
+    pub count: usize,
+    /// Blocks of samples of each; the last may have fewer.
+    pub blocks: usize,
+}
+
+impl Groups {
+    /// For blocks of `block` samples and at most `most` workgroups.
+    pub(super) fn new(n_samples: usize, block: usize, most: usize) -> Self {
+        let n_blocks = n_samples.div_ceil(block);
+        let blocks = n_blocks.div_ceil(most.clamp(1, n_blocks));
+        Self { count: n_blocks.div_ceil(blocks), blocks }
+    }
+
+    /// Of a step.
+    pub fn of_step(model: &Model, blocking: &Blocking, n_samples: usize, budget: &Budget) -> Self {
+        Self::new(n_samples, blocking.block, Self::most(model, blocking, n_samples, budget))
+    }
+
+    /// Most workgroups of a step of up to `n_samples` samples: each has gradients of its own.
+    pub fn most(model: &Model, blocking: &Blocking, n_samples: usize, budget: &Budget) -> usize {
+        let fitting = budget.partials_bytes() / (4 * model.network.n_params() as u64);
+        WANTED_GROUPS.min(fitting as usize).min(n_samples.div_ceil(blocking.block))
+    }
+}
+
+/// Of `n_samples` samples in `groups`; what follows from the loss is 0.
+pub(super) fn params(
+    model: &Model,
+    blocking: &Blocking,
+    n_samples: usize,
+    groups: Groups,
+    grid: Grid,
+) -> FusedParams {
+    let (network, encoding) = (&model.network, &model.encoding);
+    let rows = &blocking.rows;
+    let (n_units, n_features, smoothstep) = match encoding {
+        Encoding::Fourier { frequencies } => (frequencies.len(), 0, false),
+        Encoding::PerAxis(per_axis) => (per_axis.n_features(), 0, false),
+        Encoding::Grid(grid) => {
+            (grid.levels.len(), grid.features_per_level, grid.interpolation == Interpolation::Smoothstep)
+        }
+        Encoding::Identity | Encoding::TrainedFourier { .. } | Encoding::Composite(_) => (0, 0, false),
+    };
+    FusedParams {
+        grid_width: grid.width,
+        n_groups: groups.count as u32,
+        n_samples: n_samples as u32,
+        blocks_per_group: groups.blocks as u32,
+        input_width: network.input_width as u32,
+        hidden_width: network.hidden_width as u32,
+        output_width: network.output_width as u32,
+        n_layers: network.n_layers as u32,
+        first_weight: encoding.n_params() as u32,
+        n_params: network.n_params() as u32,
+        hidden_rows: rows.hidden as u32,
+        feature_row: rows.feature_row as u32,
+        feature_rows: rows.features as u32,
+        value_row: rows.value_row as u32,
+        features_kept: rows.features_kept.into(),
+        n_units: n_units as u32,
+        n_features: n_features as u32,
+        smoothstep: smoothstep.into(),
+        ..FusedParams::default()
+    }
+}
+
+/// The loss and the gradients of part of a step: in one kernel, and two sums over its workgroups.
+pub fn step(
+    job: &Job,
+    layout: &Layout,
+    b: &TrainingBuffers,
+    blocking: &Blocking,
+    part: Part,
+) -> [Dispatch; 3] {
+    let (model, network, f, budget) = (&job.model, &job.model.network, &layout.forward, &layout.budget);
+    let [def, _] = definitions(&model.encoding).expect("chosen for an encoding that has one");
+    let n_samples = part.n_values / network.output_width;
+    let groups = Groups::of_step(model, blocking, n_samples, budget);
+    let grid = Grid::fold(groups.count, budget.max_groups);
+    let params = FusedParams {
+        scale: (1.0 / part.n_step_values as f64) as f32,
+        channel_weights: job.options.channel_weights,
+        ..params(model, blocking, n_samples, groups, grid)
+    };
+    let formulas = [network.activation, network.output_activation];
+    let kernel = Kernel::with_network(def, Some(job.loss), formulas, blocking.constants());
+    let mut buffers = vec![f.params, constants(f), f.coords, b.targets, b.sample_weights];
+    buffers.extend([b.partials, b.loss_partials]);
+    buffers.extend(b.grid_sums);
+    let flop = network.training_flop(n_samples) + 50.0 * (n_samples * network.input_width) as f64;
+    let slices = dense::Slices { count: groups.count, length: groups.blocks * blocking.block };
+    let of_network = model.encoding.n_params()..model.layout().n_params();
+    let gradients = [b.partials, b.grads];
+    let reduction = dense::Reduction { unit: 1.0, accumulate: !part.is_first, max_groups: budget.max_groups };
+    [
+        Dispatch::new(kernel, &params, buffers, grid, flop),
+        dense::reduce(slices, of_network, reduction, gradients),
+        loss::reduce(part, groups.count, [b.loss_partials, b.progress, b.ring], budget.max_groups),
+    ]
+}
+
+/// Those of the encoding. A kernel without constants does not read them.
+fn constants(f: &ForwardBuffers) -> BufferId {
+    f.constants.first().copied().flatten().unwrap_or(f.params)
+}
+
+/// Colours of `n_pixels` positions.
+pub fn predict(
+    model: &Model,
+    f: &ForwardBuffers,
+    blocking: &Blocking,
+    n_pixels: usize,
+    max_groups: u32,
+) -> Dispatch {
+    let network = &model.network;
+    let [_, def] = definitions(&model.encoding).expect("chosen for an encoding that has one");
+    let groups = Groups::new(n_pixels, blocking.block, usize::MAX);
+    let grid = Grid::fold(groups.count, max_groups);
+    let params = params(model, blocking, n_pixels, groups, grid);
+    let formulas = [network.activation, network.output_activation];
+    let kernel = Kernel::with_network(def, None, formulas, blocking.constants());
+    let buffers = vec![f.params, constants(f), f.coords, f.colours];
+    Dispatch::new(kernel, &params, buffers, grid, network.training_flop(n_pixels) / 3.0)
+}

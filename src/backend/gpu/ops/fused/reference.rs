@@ -1,0 +1,202 @@
+//! What the fused kernels must compute: the CPU's operations in f64, one after the other.
+
+use super::FusedParams;
+use super::bounds::{self, Bounds};
+use crate::backend::cpu;
+use crate::backend::gpu::kernel::{Call, Expected, ExpectedValues, close};
+use crate::backend::gpu::ops::{encode, grid};
+use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
+use crate::model::encoding::PerAxis;
+use crate::model::{Arithmetic, Encoding, Mlp, ParamLayout};
+
+/// Which encoding a kernel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Identity,
+    Fourier,
+    OneBlob,
+    TriangleWave,
+    Grid,
+}
+
+impl Kind {
+    /// The encoding that the kernel sees.
+    fn encoding(self, call: &Call, p: &FusedParams) -> Encoding {
+        let n = p.n_units as usize;
+        match self {
+            Self::Identity => Encoding::Identity,
+            Self::Fourier => Encoding::Fourier { frequencies: call.f32s(1).as_chunks::<2>().0[..n].to_vec() },
+            Self::OneBlob => Encoding::PerAxis(PerAxis::OneBlob { n_bins: n }),
+            Self::TriangleWave => Encoding::PerAxis(PerAxis::TriangleWave { n_octaves: n }),
+            Self::Grid => {
+                let levels = &call.buffers[1];
+                Encoding::Grid(grid::of_words(levels, n, p.n_features as usize, p.smoothstep != 0))
+            }
+        }
+    }
+}
+
+/// A forward pass.
+struct Pass {
+    network: Mlp,
+    layout: ParamLayout,
+    encoding: Encoding,
+    /// The network's.
+    params: Vec<f64>,
+    coords: Vec<f64>,
+    /// What each layer works on.
+    inputs: Vec<Bounds>,
+    /// f'(z) of each hidden layer.
+    derivatives: Vec<Bounds>,
+    /// z of the last layer.
+    z: Bounds,
+}
+
+fn features(encoding: &Encoding, table: &[f64], coords: &[f64]) -> Bounds {
+    let mut values = vec![0.0; coords.len() / 2 * encoding.output_width()];
+    cpu::encode::encode(encoding, table, coords, &mut values);
+    match encoding {
+        Encoding::Fourier { frequencies } => {
+            let errors = encode::fourier_tolerances(frequencies, coords);
+            Bounds::new(values, errors)
+        }
+        Encoding::PerAxis(per_axis) => {
+            let mut features = vec![Bounded::exact(0.0); values.len()];
+            for (&c, features) in coords.iter().zip(features.chunks_exact_mut(per_axis.n_features())) {
+                per_axis.encode(Bounded::exact(c), features);
+            }
+            features.into_iter().collect()
+        }
+        Encoding::Grid(hash_grid) => {
+            let errors = grid::feature_tolerances(hash_grid, table, coords);
+            Bounds::new(values, errors)
+        }
+        Encoding::Identity | Encoding::TrainedFourier { .. } | Encoding::Composite(_) => {
+            Bounds::exact(values)
+        }
+    }
+}
+
+impl Pass {
+    fn new(call: &Call, kind: Kind) -> Self {
+        let p: FusedParams = call.params();
+        let network = Mlp {
+            input_width: p.input_width as usize,
+            hidden_width: p.hidden_width as usize,
+            output_width: p.output_width as usize,
+            n_layers: p.n_layers as usize,
+            activation: call.kernel.activation,
+            output_activation: call.kernel.output.expect("an output activation is joined in"),
+        };
+        let encoding = kind.encoding(call, &p);
+        let coords = call.f64s(2, 0, 2 * p.n_samples as usize);
+        let n_table = p.first_weight as usize;
+        let table = call.f64s(0, 0, n_table);
+        let params = call.f64s(0, n_table, p.n_params as usize);
+        let layout = ParamLayout::new(0, &network);
+        let mut inputs = vec![features(&encoding, &table, &coords)];
+        let (mut derivatives, mut z) = (Vec::new(), Bounds::default());
+        for (l, layer) in layout.layers.iter().enumerate() {
+            let (w, b) = (&params[layer.weight.clone()], &params[layer.bias.clone()]);
+            z = bounds::forward(layer.shape, &inputs[l], w, b);
+            if l + 1 < network.n_layers {
+                let both = |z| network.activation.value_and_derivative::<Bounded>(z);
+                let (values, slopes): (Vec<_>, Vec<_>) = z.iter().map(both).unzip();
+                inputs.push(values.into_iter().collect());
+                derivatives.push(slopes.into_iter().collect());
+            }
+        }
+        Self { network, layout, encoding, params, coords, inputs, derivatives, z }
+    }
+
+    /// Gradients of the samples in `rows`, and dl_dfeatures.
+    fn backward(&self, dl_dz: &Bounds, rows: std::ops::Range<usize>) -> (Bounds, Bounds) {
+        let mut dl_dz = dl_dz.rows(rows.clone(), self.network.output_width);
+        let mut grads = Bounds::exact(vec![0.0; self.params.len()]);
+        for (l, layer) in self.layout.layers.iter().enumerate().rev() {
+            let width = layer.shape.input_width;
+            let x = self.inputs[l].rows(rows.clone(), width);
+            let own = bounds::backward_weights(layer.shape, &dl_dz, &x);
+            grads.values[layer.whole()].copy_from_slice(&own.values);
+            grads.errors[layer.whole()].copy_from_slice(&own.errors);
+            let dl_dx = bounds::backward_input(layer.shape, &dl_dz, &self.params[layer.weight.clone()]);
+            dl_dz = match l.checked_sub(1) {
+                None => dl_dx,
+                Some(before) => {
+                    let derivatives = self.derivatives[before].rows(rows.clone(), width);
+                    dl_dx.iter().zip(derivatives.iter()).map(|(dl, derivative)| dl * derivative).collect()
+                }
+            };
+        }
+        (grads, dl_dz)
+    }
+}
+
+/// w l(p, t) / N and dl_dz of each value.
+fn loss(call: &Call, p: &FusedParams, z: &Bounds) -> (Bounds, Bounds) {
+    let channels = p.output_width as usize;
+    let n = p.n_samples as usize;
+    // Back to the whole number; what is lost is the rounding of 1 / N.
+    let scale = Bounded::of(1.0 / (1.0 / f64::from(p.scale)).round());
+    let (loss, output) =
+        (call.kernel.loss.expect("a loss is joined in"), call.kernel.output.expect("an output"));
+    let (targets, sample_weights) = (call.f64s(3, 0, n * channels), call.f64s(4, 0, n));
+    let one = |(i, (z, &t)): (usize, (Bounded, &f64))| {
+        let weight = Bounded::exact(p.channel_weights[i % channels].into());
+        let (prediction, derivative) = output.value_and_derivative(z);
+        let (value, dl_dp) = loss.value_and_derivative(prediction, Bounded::exact(t));
+        let scale = weight * scale * Bounded::exact(sample_weights[i / channels]);
+        (scale * value, scale * (dl_dp * derivative))
+    };
+    let (values, dl_dz): (Vec<_>, Vec<_>) = z.iter().zip(&targets).enumerate().map(one).unzip();
+    (values.into_iter().collect(), dl_dz.into_iter().collect())
+}
+
+/// Samples of each workgroup.
+fn groups(call: &Call, p: &FusedParams) -> Vec<std::ops::Range<usize>> {
+    let length = call.kernel.size("BLOCK") as usize * p.blocks_per_group as usize;
+    let n = p.n_samples as usize;
+    (0..p.n_groups as usize).map(|g| (g * length).min(n)..((g + 1) * length).min(n)).collect()
+}
+
+pub(super) fn step(call: &Call, kind: Kind) -> Vec<Expected> {
+    let p: FusedParams = call.params();
+    let pass = Pass::new(call, kind);
+    let (losses, dl_dz) = loss(call, &p, &pass.z);
+    let (mut partials, mut loss_partials) = (Bounds::default(), Vec::new());
+    let mut dl_dfeatures = Bounds::default();
+    for rows in groups(call, &p) {
+        let of_group = losses.rows(rows.clone(), pass.network.output_width);
+        let (sum, error) = (of_group.values.iter().sum::<f64>(), of_group.errors.iter().sum::<f64>());
+        // Losses are not negative: the relative error is that of the longest chain of additions, two within a vector,
+        // one a block, and the seven levels of the largest tree.
+        let roundings = f64::from(p.blocks_per_group) + 9.0;
+        loss_partials
+            .push(Bounded { value: sum, error: error + roundings * ROUNDING * (sum + error) + FLUSH });
+        let (grads, dl) = pass.backward(&dl_dz, rows);
+        partials.values.extend(grads.values);
+        partials.errors.extend(grads.errors);
+        dl_dfeatures.values.extend(dl.values);
+        dl_dfeatures.errors.extend(dl.errors);
+    }
+    let loss_partials: Bounds = loss_partials.into_iter().collect();
+    let mut expected = vec![
+        close(5, 0, partials.values, partials.errors),
+        close(6, 0, loss_partials.values, loss_partials.errors),
+    ];
+    if let Encoding::Grid(hash_grid) = &pass.encoding {
+        let before = &call.buffers[7][..2 * hash_grid.n_params()];
+        let dl = (dl_dfeatures.values.as_slice(), dl_dfeatures.errors.as_slice());
+        let (values, tolerances) = grid::sums(hash_grid, &pass.coords, dl, before);
+        let values = ExpectedValues::FixedPoint { values, tolerances };
+        expected.push(Expected { binding: 7, start: 0, values });
+    }
+    expected
+}
+
+pub(super) fn predict(call: &Call, kind: Kind) -> Vec<Expected> {
+    let pass = Pass::new(call, kind);
+    let output = pass.network.output_activation;
+    let colours: Bounds = pass.z.iter().map(|z| output.value::<Bounded>(z)).collect();
+    vec![close(3, 0, colours.values, colours.errors)]
+}

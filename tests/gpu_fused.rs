@@ -1,0 +1,137 @@
+//! Networks in one kernel: every size of block, whole steps, and as good as layer by layer.
+
+#[path = "gpu_common/device.rs"]
+mod device;
+#[path = "gpu_common/job.rs"]
+mod job;
+
+use afterimage::backend::Backend;
+use afterimage::backend::gpu::kernel::{Composes, DEFINITIONS};
+use afterimage::backend::gpu::memory::Layout;
+use afterimage::backend::gpu::ops::fused::examples_of;
+use afterimage::backend::gpu::verify::run_case;
+use afterimage::backend::gpu::{Budget, FusedMode, Gpu, GpuBackend, Variants};
+use afterimage::model::{Activation, EncodingSpec, GridSpec, Init, Interpolation};
+use device::open;
+use job::{Setup, steps};
+use std::sync::Arc;
+
+/// The kernels of these encodings with all of the device's workgroup memory.
+fn blocks_of(block: usize, encodings: &[&str]) {
+    let Some(gpu) = open(true) else { return };
+    let bytes = gpu.limits.max_compute_workgroup_storage_size as usize;
+    let (mut n_cases, mut failures) = (0, Vec::new());
+    let fused = DEFINITIONS.iter().filter(|def| matches!(def.composes, Composes::Network { .. }));
+    for def in fused.filter(|def| encodings.iter().any(|encoding| def.name.ends_with(encoding))) {
+        for kernel in examples_of(def, 128, block, bytes) {
+            for case in (kernel.def.cases)(&kernel) {
+                let worst = run_case(&gpu, &kernel, &case).expect("the device works");
+                let line = format!("{} {}: {:.3} {}", kernel.name(), case.label, worst.share, worst.place);
+                println!("{line}");
+                n_cases += 1;
+                if !worst.passes() {
+                    failures.push(line);
+                }
+            }
+        }
+    }
+    assert!(n_cases >= 4 * encodings.len(), "only {n_cases} cases");
+    assert!(failures.is_empty(), "error as a share of tolerance:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn blocks_of_16_agree_with_f64() {
+    blocks_of(16, &["grid", "fourier", "identity"]);
+}
+
+#[test]
+fn blocks_of_32_agree_with_f64() {
+    blocks_of(32, &["grid", "fourier"]);
+}
+
+#[test]
+fn blocks_of_64_agree_with_f64() {
+    blocks_of(64, &["grid", "one_blob"]);
+}
+
+#[test]
+fn blocks_of_128_agree_with_f64() {
+    blocks_of(128, &["grid", "triangle_wave"]);
+}
+
+fn grid_setup() -> Setup {
+    let spec = GridSpec {
+        n_levels: 4,
+        features_per_level: 2,
+        log2_table: Some(7),
+        base_resolution: 8,
+        growth: 1.6,
+        interpolation: Interpolation::Linear,
+    };
+    Setup { encoding: EncodingSpec::Grid(spec), hidden_width: 64, n_layers: 3, ..Setup::small() }
+}
+
+/// Jobs on both sides of each choice: f(z) kept or not, features in slices or at once.
+fn setups() -> [Setup; 4] {
+    let sine = Activation::Sine { w0: 30.0 };
+    let wide = EncodingSpec::Gaussian { n_frequencies: 71, sigma: 5.0 };
+    let deep =
+        Setup { activation: sine, init: Init::Siren, encoding: wide, hidden_width: 33, ..Setup::small() };
+    [grid_setup(), Setup { activation: sine, init: Init::Siren, ..grid_setup() }, deep, Setup::small()]
+}
+
+fn train(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget) -> (GpuBackend, Vec<f64>) {
+    let job = setup.job();
+    let backend =
+        GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), (budget, Variants::default()));
+    let mut backend = backend.expect("fits");
+    backend.enqueue(&steps(&job, 0..30, 1e-3)).expect("the device works");
+    backend.finish().expect("the device works");
+    let losses = backend.take_losses().expect("the device works");
+    (backend, losses)
+}
+
+#[test]
+fn a_fused_network_learns_as_one_of_many_kernels_and_repeats_to_the_bit() {
+    let Some(gpu) = open(false) else { return };
+    let budget = |fused| Budget { fused, ..Budget::of(&gpu.limits) };
+    for setup in setups() {
+        let (mut fused, losses) = train(&gpu, &setup, budget(FusedMode::Always));
+        assert!(fused.info().kernels.iter().any(|name| name.starts_with("fused_step")), "{setup:?}");
+        let (mut again, losses_again) = train(&gpu, &setup, budget(FusedMode::Always));
+        assert_eq!(losses, losses_again);
+        let state = |backend: &mut GpuBackend| backend.state().expect("the device works");
+        assert_eq!(state(&mut fused), state(&mut again));
+        let (apart, losses_apart) = train(&gpu, &setup, budget(FusedMode::Never));
+        assert!(apart.info().kernels.iter().all(|name| !name.starts_with("fused")), "{setup:?}");
+        let off = losses.iter().zip(&losses_apart).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
+        println!("30 steps: losses from {} to {}, up to {off:.1e} apart", losses[0], losses[29]);
+        assert!(losses[29] < 0.9 * losses[0]);
+        assert!(off < 1e-2, "the losses part by {off:.1e}");
+    }
+}
+
+#[test]
+fn the_choice_follows_from_job_and_device() {
+    let limits = wgpu::Limits { max_compute_workgroup_storage_size: 48 << 10, ..wgpu::Limits::default() };
+    let budget = Budget { fused: FusedMode::Auto, ..Budget::of(&limits) };
+    let block = |setup: &Setup, budget: Budget| {
+        let (layout, _) = Layout::training(&setup.job(), budget, Variants::default()).expect("fits");
+        layout.fused_step.map(|blocking| (blocking.block, blocking.group, blocking.bytes()))
+    };
+    let large = Setup { width: 512, height: 512, batch_size: 1 << 16, ..grid_setup() };
+    let wide = Setup { hidden_width: 128, n_layers: 5, ..large.clone() };
+    let always = Budget { fused: FusedMode::Always, ..budget };
+    let (narrow, wide_block) = (block(&large, budget), block(&wide, always));
+    assert_eq!(narrow.map(|(block, group, _)| (block, group)), Some((64, 256)));
+    assert_eq!(wide_block.map(|(block, ..)| block), Some(16));
+    assert!([narrow, wide_block].iter().flatten().all(|(.., bytes)| *bytes <= 48 << 10));
+    // Few samples are spread over more workgroups.
+    assert_eq!(block(&grid_setup(), budget).map(|(block, ..)| block), Some(16));
+    // What does not pay, does not fit, or is not wanted.
+    assert_eq!(block(&wide, budget), None);
+    assert_eq!(block(&wide, Budget { workgroup_bytes: 16 << 10, ..always }), None);
+    assert_eq!(block(&large, Budget { fused: FusedMode::Never, ..budget }), None);
+    assert_eq!(block(&Setup { trained_frequencies: true, ..Setup::small() }, always), None);
+    assert_eq!(block(&Setup { beside: vec![EncodingSpec::None], ..Setup::small() }, always), None);
+}
