@@ -28,7 +28,7 @@ struct FusedParams {
     n_features: u32,    // of a level
     smoothstep: u32,    // 0: linear
     scale: f32,         // one over the values of the whole step
-    reserved: u32,
+    gradient_scale: f32, // S: gradients are kept S times as large, see gpu::variants
     channel_weights: vec4<f32>, // of the loss
 }
 
@@ -86,7 +86,7 @@ fn load(row: u32, quad: u32) -> vec4<f32> {
 }
 
 fn keep(row: u32, quad: u32, v: vec4<f32>) {
-    cells[row * QUADS + quad] = vec4<Stored>(v);
+    cells[row * QUADS + quad] = stored_four(v);
 }
 
 fn activations(z: vec4<f32>) -> vec4<f32> {

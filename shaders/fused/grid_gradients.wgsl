@@ -3,6 +3,7 @@ fn encoding_gradients(layer: Layer, slice: u32, n: u32, thread: u32) {
     backward_input(layer, false, params.feature_row, slice, n, thread);
     workgroupBarrier();
     let n_features = params.n_features;
+    let unit = 1.0 / params.gradient_scale;
     for (var i = thread; i < n / n_features * BLOCK; i += GROUP) {
         let sample = i % BLOCK;
         let quad = sample / 4u;
@@ -13,7 +14,7 @@ fn encoding_gradients(layer: Layer, slice: u32, n: u32, thread: u32) {
         let cell = locate(level, params.smoothstep, position);
         for (var f = 0u; f < n_features; f++) {
             let at = cell.entries * n_features + f;
-            let terms = cell.weights * load(params.feature_row + row + f, quad)[lane];
+            let terms = cell.weights * (unit * load(params.feature_row + row + f, quad)[lane]);
             add_fixed_point(at.x, terms.x);
             add_fixed_point(at.y, terms.y);
             add_fixed_point(at.z, terms.z);

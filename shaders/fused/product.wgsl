@@ -63,7 +63,7 @@ fn multiply(before: Sums, column: u32, pitch: u32, row: u32, quad: u32, depth: u
 // f(z) of the layer whose rows begin at `row`.
 fn fill_values(row: u32, thread: u32) {
     for (var i = thread; i < params.hidden_rows * QUADS; i += GROUP) {
-        cells[params.value_row * QUADS + i] = vec4<Stored>(activations(vec4<f32>(cells[row * QUADS + i])));
+        cells[params.value_row * QUADS + i] = stored_four(activations(vec4<f32>(cells[row * QUADS + i])));
     }
 }
 

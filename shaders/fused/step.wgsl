@@ -6,7 +6,7 @@
 @group(0) @binding(5) var<storage, read> sample_weights: array<f32>;      // (n)
 @group(0) @binding(7) var<storage, read_write> loss_partials: array<f32>; // (groups)
 
-// w l(p, t) / N and dl_dz, as in `loss.wgsl`; 0 beyond the last sample.
+// w l(p, t) / N and S dl_dz, as in `loss.wgsl`; 0 beyond the last sample.
 fn loss_at(sample: u32, channel: u32, z: f32) -> vec2<f32> {
     if sample >= params.n_samples {
         return vec2<f32>();
@@ -14,7 +14,7 @@ fn loss_at(sample: u32, channel: u32, z: f32) -> vec2<f32> {
     let p = output_activation(z);
     let t = targets[sample * params.output_width + channel];
     let scale = params.channel_weights[channel] * params.scale * sample_weights[sample];
-    return scale * vec2<f32>(loss(p, t), loss_derivative(p, t) * output_derivative(z));
+    return scale * vec2<f32>(loss(p, t), params.gradient_scale * (loss_derivative(p, t) * output_derivative(z)));
 }
 
 // Replaces z of the last layer by dl_dz, and returns this thread's share of the loss.

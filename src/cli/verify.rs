@@ -11,6 +11,7 @@ use afterimage::model::{
     SampleSet, Shuffle, Step, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
+use anyhow::bail;
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub(super) struct VerifyArgs {
     /// Training steps compared dispatch by dispatch.
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub steps: u64,
+    /// Only kernels whose names have this in them, and no training steps.
+    #[arg(long, value_name = "TEXT")]
+    pub kernels: Option<String>,
     /// Compile the kernels with bounds checks, which training leaves out.
     #[arg(long)]
     pub checked: bool,
@@ -107,7 +111,16 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     if !args.json {
         show!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
     }
-    let report = verify(&gpu, args.steps, |row| {
+    let mut chosen = kernels();
+    chosen.retain(|kernel| args.kernels.as_ref().is_none_or(|text| kernel.name().contains(text.as_str())));
+    if chosen.is_empty() {
+        bail!(
+            "no kernel's name has `{}` in it; `afterimage verify` shows them",
+            args.kernels.as_deref().unwrap_or("")
+        );
+    }
+    let n_steps = if args.kernels.is_some() { 0 } else { args.steps };
+    let report = verify(&gpu, chosen, n_steps, |row| {
         if !args.json {
             print_row(row);
         }
@@ -120,16 +133,21 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Verifies every kernel and `n_steps` steps; `progress` sees each row when it is complete.
-pub(super) fn verify(gpu: &Arc<Gpu>, n_steps: u64, mut progress: impl FnMut(&Row)) -> VerifyReport {
-    let rows = kernels().into_iter().map(|kernel| {
+/// Verifies `kernels` and `n_steps` steps; `progress` sees each row when it is complete.
+pub(super) fn verify(
+    gpu: &Arc<Gpu>,
+    kernels: Vec<Kernel>,
+    n_steps: u64,
+    mut progress: impl FnMut(&Row),
+) -> VerifyReport {
+    let rows = kernels.into_iter().map(|kernel| {
         let row = verify_kernel(gpu, &kernel);
         progress(&row);
         row
     });
     let kernels: Vec<Row> = rows.collect();
     let mut lockstep_rows = Vec::new();
-    for how in ways(gpu) {
+    for how in ways(gpu).into_iter().take(if n_steps == 0 { 0 } else { usize::MAX }) {
         if let Err(error) = lockstep(gpu, how, n_steps, &mut lockstep_rows) {
             let row = Row::new("lockstep".to_owned());
             lockstep_rows.push(Row { passed: false, error: Some(error.to_string()), ..row });

@@ -288,6 +288,8 @@ fn variants(kernel: &Kernel) -> Vec<Kernel> {
             let plain = |k: &Kernel| k.product.matrix_size().is_none() && k != kernel;
             in_tiles(kernel).into_iter().filter(plain).chain(in_tiles(&half)).collect()
         }
+        // Pictures are computed in f32; and bounds of f16 through steep sines come to say nothing.
+        Composes::Network { loss } if !loss || kernel.activation != Activation::Relu => Vec::new(),
         _ => vec![half],
     }
 }
@@ -324,8 +326,13 @@ impl Kernel {
 
     /// The same with stored values of this kind, where it has any.
     pub fn stored_as(self, storage: Storage) -> Self {
-        let has_stored = self.def.bindings.iter().any(|binding| binding.is_stored);
-        Self { storage: if has_stored { storage } else { Storage::F32 }, ..self }
+        Self { storage: if self.stores() { storage } else { Storage::F32 }, ..self }
+    }
+
+    /// Whether it keeps values between layers, in bindings or in workgroup memory.
+    fn stores(&self) -> bool {
+        let keeps = matches!(self.def.composes, Composes::Network { .. });
+        keeps || self.def.bindings.iter().any(|binding| binding.is_stored)
     }
 
     /// The same product, made of tiles in another way.
@@ -404,7 +411,7 @@ impl Kernel {
     pub fn sources(&self) -> Vec<Source> {
         let mut sources = Vec::new();
         sources.extend(self.product.matrix_size().map(|_| ENABLE_MATRICES));
-        if self.def.bindings.iter().any(|binding| binding.is_stored) {
+        if self.stores() {
             sources.push(if self.storage == Storage::F16 { STORAGE_F16 } else { STORAGE_F32 });
         }
         sources.push(HEADER);

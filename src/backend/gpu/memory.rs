@@ -166,10 +166,14 @@ struct Steps {
     may_be_fused: bool,
 }
 
-/// Whether fused kernels know how `job` is to be computed: they store f32, and add up grids exactly.
-pub(super) fn may_be_fused(job: &Job, variants: &Variants) -> bool {
-    let adds_exactly = job.options.grid_gradients == GridGradients::Exact || !has_grid(job);
-    variants.storage == Storage::F32 && adds_exactly
+/// Whether fused kernels know how `job` is to be computed: they add up the gradients of grids exactly.
+fn may_be_fused(job: &Job) -> bool {
+    job.options.grid_gradients == GridGradients::Exact || !has_grid(job)
+}
+
+/// How a step of `job` is computed in one kernel, where it is.
+pub(super) fn fused_step(job: &Job, budget: Budget, storage: Storage) -> Option<Blocking> {
+    may_be_fused(job).then(|| fused::of_step(&job.model, job.batch_size as usize, &budget, storage)).flatten()
 }
 
 fn has_grid(job: &Job) -> bool {
@@ -199,7 +203,7 @@ impl Layout {
         if has_sums {
             check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
         }
-        let steps = Steps { n_samples: job.batch_size as usize, may_be_fused: may_be_fused(job, &variants) };
+        let steps = Steps { n_samples: job.batch_size as usize, may_be_fused: may_be_fused(job) };
         let mut layout = Self::with_chunk(&job.model, budget, variants, Some(steps))?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
@@ -283,7 +287,8 @@ impl Layout {
         steps: Option<Steps>,
     ) -> Result<Self, BackendError> {
         let fusable = steps.filter(|steps| steps.may_be_fused);
-        let fused_step = fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget));
+        let fused_step =
+            fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget, variants.storage));
         let fused_prediction = fused::of_prediction(model, &budget);
         let is_fused = fused_prediction.is_some() && (fused_step.is_some() || steps.is_none());
         let batch_size = steps.map_or(1, |steps| steps.n_samples);

@@ -9,7 +9,6 @@ use super::device::{Gpu, is_software};
 use super::kernel::Kernel;
 use super::memory::{self, Budget};
 use super::ops::dense::{self, Layer};
-use super::ops::fused;
 use super::pipeline_cache;
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use super::profile::fastest;
@@ -69,12 +68,12 @@ pub fn variants(
     precision: Precision,
 ) -> Result<Variants, BackendError> {
     let variants = Variants::choose(gpu, precision)?;
-    let in_f32 = Variants::default();
-    let could_fuse = memory::may_be_fused(job, &in_f32)
-        && fused::of_step(&job.model, job.batch_size as usize, &budget).is_some();
-    if could_fuse && precision != Precision::Mixed {
-        // A fused network keeps nothing between its layers that 16 bits could make smaller, and has no other tiles.
-        return Ok(in_f32);
+    // A fused network moves nothing between its layers that 16 bits would make smaller, and has no tiles to time.
+    if precision == Precision::Auto && memory::fused_step(job, budget, Storage::F32).is_some() {
+        return Ok(Variants::default());
+    }
+    if memory::fused_step(job, budget, variants.storage).is_some() {
+        return Ok(variants);
     }
     let variants = sound(gpu, job.model.network.activation, variants)?;
     let wanted = match std::env::var("AFTERIMAGE_TUNE").as_deref() {

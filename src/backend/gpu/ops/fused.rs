@@ -4,6 +4,7 @@
 use crate::backend::gpu::kernel::{
     Binding, Composes, Kernel, KernelDef, Source, params_block, read, wgsl, write,
 };
+use crate::backend::gpu::variants::Storage;
 use crate::model::encoding::PerAxis;
 use crate::model::{Activation, Encoding, Loss};
 
@@ -60,14 +61,13 @@ params_block! {
         smoothstep: u32,
         /// One over the values of the whole step.
         scale: f32,
-        /// 0
-        reserved: u32,
+        /// S: gradients are kept S times as large.
+        gradient_scale: f32,
         /// Of the loss.
         channel_weights: [f32; 4],
     }
 }
 
-const STORED: Source = wgsl!("fused/stored.wgsl");
 const CELLS: Source = wgsl!("fused/cells.wgsl");
 const POINTWISE: Source = wgsl!("fused/pointwise.wgsl");
 const PER_AXIS: Source = wgsl!("fused/per_axis.wgsl");
@@ -106,7 +106,7 @@ macro_rules! fused {
         /// Loss and gradients.
         pub static $step: KernelDef = KernelDef {
             name: concat!("fused_step_", $name),
-            parts: &[STORED, CELLS, $($encoding,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ STEP],
+            parts: &[CELLS, $($encoding,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ STEP],
             composes: Composes::Network { loss: true },
             uses_step: false,
             bindings: $bindings,
@@ -118,7 +118,7 @@ macro_rules! fused {
         /// Colours.
         pub static $predict: KernelDef = KernelDef {
             name: concat!("fused_predict_", $name),
-            parts: &[STORED, CELLS, $($encoding,)+ PRODUCT, PREDICT],
+            parts: &[CELLS, $($encoding,)+ PRODUCT, PREDICT],
             composes: Composes::Network { loss: false },
             uses_step: false,
             bindings: PREDICT_BINDINGS,
@@ -169,7 +169,7 @@ pub fn examples(def: &'static KernelDef) -> Vec<Kernel> {
 pub fn examples_of(def: &'static KernelDef, width: usize, block: usize, bytes: usize) -> Vec<Kernel> {
     let is_step = matches!(def.composes, Composes::Network { loss: true });
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {
-        let blocking = Blocking::roomy(activation, width, block, bytes)?;
+        let blocking = Blocking::roomy((activation, Storage::F32), width, block, bytes)?;
         Some(Kernel::with_network(def, is_step.then_some(loss), [activation, output], blocking.constants()))
     };
     let formulas = [

@@ -1,6 +1,7 @@
 //! How many samples a workgroup takes at a time, and where what it knows of them lies in its memory.
 
 use crate::backend::gpu::kernel::Kernel;
+use crate::backend::gpu::variants::Storage;
 use crate::model::{Activation, Mlp};
 
 /// Samples of a block, from the best on.
@@ -16,8 +17,6 @@ const NARROW_DEPTH: usize = 64;
 /// `COLUMNS` in `fused/backward.wgsl` times as many rows.
 const FEWEST_THREADS: usize = 64;
 const MOST_THREADS: usize = 256;
-/// Bytes of a number in `cells`. `Stored` in `fused/stored.wgsl`.
-const STORED_BYTES: usize = 4;
 /// Bytes of `positions` in `fused/cells.wgsl`.
 const POSITIONS_BYTES: usize = 64 * 16;
 
@@ -29,16 +28,18 @@ pub(super) struct Shape {
     pub(super) output_width: usize,
     pub(super) n_layers: usize,
     pub(super) keeps_values: bool,
+    pub(super) storage: Storage,
 }
 
 impl Shape {
-    pub(super) fn of(network: &Mlp) -> Self {
+    pub(super) fn of(network: &Mlp, storage: Storage) -> Self {
         Self {
             input_width: network.input_width,
             hidden_width: network.hidden_width,
             output_width: network.output_width,
             n_layers: network.n_layers,
             keeps_values: keeps_values(network.activation),
+            storage,
         }
     }
 }
@@ -93,6 +94,8 @@ pub struct Blocking {
     pub(super) tile_cells: usize,
     pub(super) keeps_values: bool,
     pub(super) rows: Rows,
+    /// Of what `cells` keep.
+    pub storage: Storage,
 }
 
 impl Blocking {
@@ -112,6 +115,7 @@ impl Blocking {
             tile_cells: tile_cells(&rows, block, group),
             keeps_values: shape.keeps_values,
             rows,
+            storage: shape.storage,
         })
     }
 
@@ -122,8 +126,9 @@ impl Blocking {
         let keeps_values = size("KEEPS_VALUES") == 1;
         let tile_cells = tile_cells(&rows, block, group);
         let is_enough = rows.total * block / 4 <= size("CELLS") && tile_cells <= size("TILE_CELLS");
-        let blocking =
-            Self { block, group, cells: size("CELLS"), tile_cells: size("TILE_CELLS"), keeps_values, rows };
+        let (cells, tile_cells) = (size("CELLS"), size("TILE_CELLS"));
+        let storage = kernel.storage;
+        let blocking = Self { block, group, cells, tile_cells, keeps_values, rows, storage };
         is_enough.then_some(blocking)
     }
 
@@ -146,18 +151,29 @@ impl Blocking {
     }
 
     /// Blocks of `block` samples with all of `bytes`, for networks up to `width` wide.
-    pub(super) fn roomy(activation: Activation, width: usize, block: usize, bytes: usize) -> Option<Self> {
+    pub(super) fn roomy(
+        (activation, storage): (Activation, Storage),
+        width: usize,
+        block: usize,
+        bytes: usize,
+    ) -> Option<Self> {
         let keeps_values = keeps_values(activation);
-        let shape =
-            Shape { input_width: SLICE, hidden_width: width, output_width: 4, n_layers: 2, keeps_values };
+        let shape = Shape {
+            input_width: SLICE,
+            hidden_width: width,
+            output_width: 4,
+            n_layers: 2,
+            keeps_values,
+            storage,
+        };
         let least = Self::new(&shape, Rows::new(&shape, SLICE, false), block, MOST_THREADS)?;
-        let rest = bytes.checked_sub(workgroup_bytes(0, least.tile_cells))?;
-        Some(Self { cells: rest / (4 * STORED_BYTES), ..least })
+        let rest = bytes.checked_sub(workgroup_bytes(storage, 0, least.tile_cells))?;
+        Some(Self { cells: rest / (4 * storage.size_bytes()), ..least })
     }
 
     /// Bytes of workgroup memory.
     pub fn bytes(&self) -> usize {
-        workgroup_bytes(self.cells, self.tile_cells)
+        workgroup_bytes(self.storage, self.cells, self.tile_cells)
     }
 
     /// Values of the override constants of both kernels.
@@ -179,8 +195,8 @@ fn tile_cells(rows: &Rows, block: usize, group: usize) -> usize {
 }
 
 /// Bytes of workgroup memory of a kernel with these constants.
-fn workgroup_bytes(cells: usize, tile_cells: usize) -> usize {
-    4 * STORED_BYTES * cells + 16 * tile_cells + POSITIONS_BYTES
+fn workgroup_bytes(storage: Storage, cells: usize, tile_cells: usize) -> usize {
+    4 * storage.size_bytes() * cells + 16 * tile_cells + POSITIONS_BYTES
 }
 
 #[cfg(test)]
@@ -189,8 +205,14 @@ mod tests {
 
     #[test]
     fn rows_follow_one_another() {
-        let shape =
-            Shape { input_width: 30, hidden_width: 17, output_width: 3, n_layers: 4, keeps_values: false };
+        let shape = Shape {
+            input_width: 30,
+            hidden_width: 17,
+            output_width: 3,
+            n_layers: 4,
+            keeps_values: false,
+            storage: Storage::F32,
+        };
         let (apart, shared) = (Rows::new(&shape, 64, true), Rows::new(&shape, 64, false));
         assert_eq!((apart.hidden, apart.feature_row, apart.features, apart.value_row), (20, 64, 32, 96));
         assert_eq!((apart.total, apart.features_kept), (116, true));

@@ -8,6 +8,7 @@
 
 use crate::backend::cpu::dense;
 use crate::backend::gpu::tolerance::{Bounded, FLUSH, sum_of_products};
+use crate::backend::gpu::variants::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
 use crate::model::LayerShape;
 
 /// Numbers and bounds of their errors.
@@ -25,6 +26,17 @@ impl Bounds {
 
     pub(super) fn exact(values: Vec<f64>) -> Self {
         let errors = vec![0.0; values.len()];
+        Self { values, errors }
+    }
+
+    /// After being kept in workgroup memory: as they are, or rounded to f16 and clipped to its range.
+    pub(super) fn stored(self, storage: Storage) -> Self {
+        if storage == Storage::F32 {
+            return self;
+        }
+        let values: Vec<f64> = self.values.iter().map(|v| v.clamp(-HALF_MAX, HALF_MAX)).collect();
+        let rounded = |(v, e): (&f64, &f64)| e + (v.abs() + e) * HALF_ROUNDING + HALF_FLUSH;
+        let errors = values.iter().zip(&self.errors).map(rounded).collect();
         Self { values, errors }
     }
 

@@ -111,7 +111,7 @@ fn inputs(kernel: &Kernel, kind: Kind, trial: &Trial) -> Option<(String, FusedPa
         output_activation: kernel.output?,
     };
     let (slice, apart) = trial.slice;
-    let rows = Rows::new(&Shape::of(&network), slice, apart);
+    let rows = Rows::new(&Shape::of(&network, kernel.storage), slice, apart);
     let blocking = Blocking::of_kernel(kernel, rows)?;
     let n = (trial.n_samples)(blocking.block);
     let [most_groups, max_groups] = trial.most_groups;
@@ -144,7 +144,8 @@ pub(super) fn step(kernel: &Kernel, kind: Kind) -> Vec<Case> {
         let (n, channels) = (p.n_samples as usize, trial.output_width);
         // Of a step of more samples than these.
         let scale = (1.0 / ((n + 7) * channels) as f64) as f32;
-        let p = FusedParams { scale, channel_weights: [1.0, 0.5, 2.0, 0.1], ..p };
+        let gradient_scale = kernel.storage.gradient_scale((n + 7) * channels);
+        let p = FusedParams { scale, gradient_scale, channel_weights: [1.0, 0.5, 2.0, 0.1], ..p };
         let mut sample_weights = uniform(5, n, 4.0);
         sample_weights.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
         let n_groups = p.n_groups as usize;

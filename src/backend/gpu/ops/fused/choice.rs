@@ -5,6 +5,7 @@ use super::blocking::{Blocking, Shape};
 use super::definitions;
 use crate::backend::BackendError;
 use crate::backend::gpu::memory::Budget;
+use crate::backend::gpu::variants::Storage;
 use crate::model::{Activation, Mlp, Model};
 use std::sync::LazyLock;
 
@@ -72,7 +73,7 @@ fn moved_fused(network: &Mlp, block: usize, is_step: bool) -> usize {
 }
 
 /// The one place where it is decided whether a network is fused: for a step of `n_samples`, or for predictions.
-fn choose(model: &Model, n_samples: Option<usize>, budget: &Budget) -> Option<Blocking> {
+fn choose(model: &Model, n_samples: Option<usize>, budget: &Budget, storage: Storage) -> Option<Blocking> {
     let network = &model.network;
     definitions(&model.encoding)?;
     let has_outputs = network.output_width <= 4
@@ -83,20 +84,21 @@ fn choose(model: &Model, n_samples: Option<usize>, budget: &Budget) -> Option<Bl
         return None;
     }
     let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
-    let blocking = Blocking::fitting(&Shape::of(network), n_samples.unwrap_or(usize::MAX), bytes, threads)?;
+    let blocking =
+        Blocking::fitting(&Shape::of(network, storage), n_samples.unwrap_or(usize::MAX), bytes, threads)?;
     let pays = moved_fused(network, blocking.block, is_step)
         < moved_apart(network, model.encoding.n_params() > 0, is_step);
     (budget.fused == Mode::Always || pays).then_some(blocking)
 }
 
 /// How a step of `n_samples` is computed in one kernel, where it is.
-pub fn of_step(model: &Model, n_samples: usize, budget: &Budget) -> Option<Blocking> {
-    choose(model, Some(n_samples), budget)
+pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, storage: Storage) -> Option<Blocking> {
+    choose(model, Some(n_samples), budget, storage)
 }
 
 /// How predictions are computed in one kernel, where they are: the same in training and afterwards.
 pub fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
-    choose(model, None, budget)
+    choose(model, None, budget, Storage::F32)
 }
 
 #[cfg(test)]
@@ -119,7 +121,7 @@ mod tests {
         let (grid, fourier) = (network(32, 64, 2), network(512, 128, 4));
         assert_eq!((moved_apart(&grid, true, true), moved_apart(&fourier, false, true)), (1111, 5013));
         assert_eq!((moved_fused(&grid, 64, true), moved_fused(&fourier, 16, true)), (209, 14_455));
-        let fitting = |network| Blocking::fitting(&Shape::of(network), 1 << 18, 48 << 10, 256);
+        let fitting = |network| Blocking::fitting(&Shape::of(network, Storage::F32), 1 << 18, 48 << 10, 256);
         let sizes = |network| fitting(network).map(|blocking| (blocking.block, blocking.bytes()));
         assert_eq!(sizes(&grid), Some((64, 47_360)));
         assert_eq!(sizes(&fourier).map(|(block, _)| block), Some(16));

@@ -99,11 +99,13 @@ pub fn step(
     let grid = Grid::fold(groups.count, budget.max_groups);
     let params = FusedParams {
         scale: (1.0 / part.n_step_values as f64) as f32,
+        gradient_scale: part.gradient_scale,
         channel_weights: job.options.channel_weights,
         ..params(model, blocking, n_samples, groups, grid)
     };
     let formulas = [network.activation, network.output_activation];
-    let kernel = Kernel::with_network(def, Some(job.loss), formulas, blocking.constants());
+    let kernel =
+        Kernel::with_network(def, Some(job.loss), formulas, blocking.constants()).stored_as(blocking.storage);
     let mut buffers = vec![f.params, constants(f), f.coords, b.targets, b.sample_weights];
     buffers.extend([b.partials, b.loss_partials]);
     buffers.extend(b.grid_sums);
@@ -111,7 +113,11 @@ pub fn step(
     let slices = dense::Slices { count: groups.count, length: groups.blocks * blocking.block };
     let of_network = model.encoding.n_params()..model.layout().n_params();
     let gradients = [b.partials, b.grads];
-    let reduction = dense::Reduction { unit: 1.0, accumulate: !part.is_first, max_groups: budget.max_groups };
+    let reduction = dense::Reduction {
+        unit: part.gradient_scale.recip(),
+        accumulate: !part.is_first,
+        max_groups: budget.max_groups,
+    };
     [
         Dispatch::new(kernel, &params, buffers, grid, flop),
         dense::reduce(slices, of_network, reduction, gradients),

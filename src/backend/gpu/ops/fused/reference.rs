@@ -6,6 +6,7 @@ use crate::backend::cpu;
 use crate::backend::gpu::kernel::{Call, Expected, ExpectedValues, close};
 use crate::backend::gpu::ops::{encode, grid};
 use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
+use crate::backend::gpu::variants::Storage;
 use crate::model::encoding::PerAxis;
 use crate::model::{Arithmetic, Encoding, Mlp, ParamLayout};
 
@@ -94,23 +95,34 @@ impl Pass {
         let table = call.f64s(0, 0, n_table);
         let params = call.f64s(0, n_table, p.n_params as usize);
         let layout = ParamLayout::new(0, &network);
-        let mut inputs = vec![features(&encoding, &table, &coords)];
+        let storage = call.kernel.storage;
+        let keeps_values = call.kernel.size("KEEPS_VALUES") == 1;
+        let mut inputs = vec![features(&encoding, &table, &coords).stored(storage)];
         let (mut derivatives, mut z) = (Vec::new(), Bounds::default());
         for (l, layer) in layout.layers.iter().enumerate() {
             let (w, b) = (&params[layer.weight.clone()], &params[layer.bias.clone()]);
             z = bounds::forward(layer.shape, &inputs[l], w, b);
+            // Where f(z) takes the place of z, that is what is rounded; f' then follows from it.
+            if !keeps_values || l + 1 == network.n_layers {
+                z = z.stored(storage);
+            }
             if l + 1 < network.n_layers {
                 let both = |z| network.activation.value_and_derivative::<Bounded>(z);
                 let (values, slopes): (Vec<_>, Vec<_>) = z.iter().map(both).unzip();
-                inputs.push(values.into_iter().collect());
-                derivatives.push(slopes.into_iter().collect());
+                let values = values.into_iter().collect::<Bounds>().stored(storage);
+                let of_values = |z| network.activation.derivative::<Bounded>(z);
+                derivatives.push(match keeps_values {
+                    true => values.iter().map(of_values).collect(),
+                    false => slopes.into_iter().collect(),
+                });
+                inputs.push(values);
             }
         }
         Self { network, layout, encoding, params, coords, inputs, derivatives, z }
     }
 
     /// Gradients of the samples in `rows`, and dl_dfeatures.
-    fn backward(&self, dl_dz: &Bounds, rows: std::ops::Range<usize>) -> (Bounds, Bounds) {
+    fn backward(&self, dl_dz: &Bounds, storage: Storage, rows: std::ops::Range<usize>) -> (Bounds, Bounds) {
         let mut dl_dz = dl_dz.rows(rows.clone(), self.network.output_width);
         let mut grads = Bounds::exact(vec![0.0; self.params.len()]);
         for (l, layer) in self.layout.layers.iter().enumerate().rev() {
@@ -121,10 +133,11 @@ impl Pass {
             grads.errors[layer.whole()].copy_from_slice(&own.errors);
             let dl_dx = bounds::backward_input(layer.shape, &dl_dz, &self.params[layer.weight.clone()]);
             dl_dz = match l.checked_sub(1) {
-                None => dl_dx,
+                None => dl_dx.stored(storage),
                 Some(before) => {
                     let derivatives = self.derivatives[before].rows(rows.clone(), width);
-                    dl_dx.iter().zip(derivatives.iter()).map(|(dl, derivative)| dl * derivative).collect()
+                    let dl_dz = dl_dx.iter().zip(derivatives.iter()).map(|(dl, derivative)| dl * derivative);
+                    dl_dz.collect::<Bounds>().stored(storage)
                 }
             };
         }
@@ -132,7 +145,7 @@ impl Pass {
     }
 }
 
-/// w l(p, t) / N and dl_dz of each value.
+/// w l(p, t) / N and S dl_dz of each value.
 fn loss(call: &Call, p: &FusedParams, z: &Bounds) -> (Bounds, Bounds) {
     let channels = p.output_width as usize;
     let n = p.n_samples as usize;
@@ -146,10 +159,11 @@ fn loss(call: &Call, p: &FusedParams, z: &Bounds) -> (Bounds, Bounds) {
         let (prediction, derivative) = output.value_and_derivative(z);
         let (value, dl_dp) = loss.value_and_derivative(prediction, Bounded::exact(t));
         let scale = weight * scale * Bounded::exact(sample_weights[i / channels]);
-        (scale * value, scale * (dl_dp * derivative))
+        let times = Bounded::exact(p.gradient_scale.into());
+        (scale * value, scale * (times * (dl_dp * derivative)))
     };
     let (values, dl_dz): (Vec<_>, Vec<_>) = z.iter().zip(&targets).enumerate().map(one).unzip();
-    (values.into_iter().collect(), dl_dz.into_iter().collect())
+    (values.into_iter().collect(), dl_dz.into_iter().collect::<Bounds>().stored(call.kernel.storage))
 }
 
 /// Samples of each workgroup.
@@ -173,11 +187,13 @@ pub(super) fn step(call: &Call, kind: Kind) -> Vec<Expected> {
         let roundings = f64::from(p.blocks_per_group) + 9.0;
         loss_partials
             .push(Bounded { value: sum, error: error + roundings * ROUNDING * (sum + error) + FLUSH });
-        let (grads, dl) = pass.backward(&dl_dz, rows);
+        let (grads, dl) = pass.backward(&dl_dz, call.kernel.storage, rows);
         partials.values.extend(grads.values);
         partials.errors.extend(grads.errors);
-        dl_dfeatures.values.extend(dl.values);
-        dl_dfeatures.errors.extend(dl.errors);
+        // Times the unit, a power of two.
+        let unit = 1.0 / f64::from(p.gradient_scale);
+        dl_dfeatures.values.extend(dl.values.iter().map(|v| unit * v));
+        dl_dfeatures.errors.extend(dl.errors.iter().map(|e| unit * e));
     }
     let loss_partials: Bounds = loss_partials.into_iter().collect();
     let mut expected = vec![

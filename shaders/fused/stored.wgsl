@@ -1,2 +1,0 @@
-// What workgroup memory keeps of activations and of their gradients.
-alias Stored = f32;
