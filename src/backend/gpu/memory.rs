@@ -72,9 +72,9 @@ pub struct ForwardBuffers {
     pub part: Option<BufferId>,
     /// (rows, 2)
     pub coords: BufferId,
-    /// (rows, input width); one row where the network is fused, which does not use it
+    /// (rows, input width); one unused word where the network is fused
     pub features: BufferId,
-    /// Pre-activations of each layer: (rows, output width), likewise.
+    /// Pre-activations of each layer: (rows, output width); none where the network is fused.
     pub z: Vec<BufferId>,
     /// Flat parameters.
     pub params: BufferId,
@@ -229,7 +229,6 @@ impl Layout {
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
         let tile = TILE_PIXELS.min(max_rows);
         let rows = chunk.max(tile);
-        let rows_between = if is_fused { 1 } else { rows };
         let id = BufferId(usize::MAX);
         let mut layout = Self {
             buffers: Vec::new(),
@@ -257,15 +256,16 @@ impl Layout {
         let widest = parts.iter().map(Encoding::output_width).max().unwrap_or(0);
         let part = (parts.len() > 1).then(|| layout.add("part", &[rows, widest], Role::Scratch));
         let params = layout.add("params", &[model.layout().n_params()], Role::State);
+        let features = if is_fused { [1, 1] } else { [rows, model.network.input_width] };
         layout.forward = ForwardBuffers {
             constants,
             part,
             coords: layout.add("coords", &[rows, 2], Role::Scratch),
-            features: layout.add("features", &[rows_between, model.network.input_width], Role::Scratch),
-            z: (0..model.network.n_layers)
+            features: layout.add("features", &features, Role::Scratch),
+            z: (0..if is_fused { 0 } else { model.network.n_layers })
                 .map(|l| {
                     let width = model.network.layer(l).output_width;
-                    layout.add(&format!("z_{l}"), &[rows_between, width], Role::Scratch)
+                    layout.add(&format!("z_{l}"), &[rows, width], Role::Scratch)
                 })
                 .collect(),
             params,
