@@ -80,9 +80,9 @@ pub struct ForwardBuffers {
     pub part: Option<BufferId>,
     /// (rows, 2)
     pub coords: BufferId,
-    /// (rows, input width) as stored; one row where the network is fused, which does not use it
+    /// (rows, input width) as stored; one unused word where the network is fused
     pub features: BufferId,
-    /// Pre-activations of each layer: (rows, output width) as stored, likewise.
+    /// Pre-activations of each layer: (rows, output width) as stored; none where the network is fused.
     pub z: Vec<BufferId>,
     /// Flat parameters.
     pub params: BufferId,
@@ -300,7 +300,7 @@ impl Layout {
         let tile = TILE_PIXELS.min((max_rows / per_row).max(1));
         let rows = chunk.max(tile);
         // Of values between layers, counted in f32.
-        let stored_rows = if is_fused { 1 } else { chunk.div_ceil(per_row).max(tile) };
+        let stored_rows = chunk.div_ceil(per_row).max(tile);
         let id = BufferId(usize::MAX);
         let mut layout = Self {
             buffers: Vec::new(),
@@ -329,12 +329,13 @@ impl Layout {
         let widest = parts.iter().map(Encoding::output_width).max().unwrap_or(0);
         let part = (parts.len() > 1).then(|| layout.add("part", &[stored_rows, widest], Role::Scratch));
         let params = layout.add("params", &[model.layout().n_params()], Role::State);
+        let features = if is_fused { [1, 1] } else { [stored_rows, model.network.input_width] };
         layout.forward = ForwardBuffers {
             constants,
             part,
             coords: layout.add("coords", &[rows, 2], Role::Scratch),
-            features: layout.add("features", &[stored_rows, model.network.input_width], Role::Scratch),
-            z: (0..model.network.n_layers)
+            features: layout.add("features", &features, Role::Scratch),
+            z: (0..if is_fused { 0 } else { model.network.n_layers })
                 .map(|l| {
                     let width = model.network.layer(l).output_width;
                     layout.add(&format!("z_{l}"), &[stored_rows, width], Role::Scratch)
