@@ -32,8 +32,12 @@ pub struct Figures {
     pub share_of_ceiling: f64,
     /// Bytes of weights, moments, gradients, work space and picture.
     pub bytes: u64,
+    /// Bytes of the picture alone.
+    pub picture_bytes: u64,
     /// From nothing to the first step: buffers, pipelines, the self-test on a GPU.
     pub seconds_to_start: f64,
+    /// Of those, for compiling kernels.
+    pub seconds_compiling: f64,
 }
 
 /// Shorter groups would measure the clock.
@@ -54,6 +58,7 @@ pub fn measure(
     let (run, picture) = job.resolve();
     let mut backend = backend::open(device, run.job(Arc::clone(&picture)), || run.initial_params())?.backend;
     let seconds_to_start = start.elapsed().as_secs_f64();
+    let seconds_compiling = backend.info().pipeline_seconds;
     let mut next = 0;
     let mut out = Vec::new();
     let mut work = |n: usize| -> Result<(), BackendError> {
@@ -98,8 +103,10 @@ pub fn measure(
         samples_per_second,
         gflop_per_second,
         share_of_ceiling: gflop_per_second / ceilings.gflop_per_second,
-        bytes: backend.info().bytes + picture.size_bytes(),
+        bytes: backend.info().bytes,
+        picture_bytes: picture.size_bytes(),
         seconds_to_start,
+        seconds_compiling,
     })
 }
 
