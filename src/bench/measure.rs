@@ -2,6 +2,7 @@
 
 use super::ceiling::Ceilings;
 use super::jobs::{BenchJob, Work};
+use super::process::cpu_seconds;
 use crate::backend::{self, Backend, BackendError, DeviceRequest};
 use crate::config::Resolved;
 use crate::model::{Raster, Shuffle, Step};
@@ -24,6 +25,8 @@ pub struct Figures {
     pub ms_fastest: f64,
     /// The slowest: what lies between is the machine's noise.
     pub ms_slowest: f64,
+    /// Processor time of all threads in ms, the mean over all groups, where the system says.
+    pub cpu_ms: Option<f64>,
     /// Samples a second, from the median.
     pub samples_per_second: f64,
     /// Of matrix products alone, see [`BenchJob::flop_per_sample`].
@@ -79,12 +82,14 @@ pub fn measure(
         n = (n * 2)
             .max((n as f64 * 1.2 * SHORTEST_GROUP.as_secs_f64() / elapsed.as_secs_f64().max(1e-6)) as usize);
     }
-    let (start, mut ms) = (Instant::now(), Vec::new());
+    let (start, cpu_start, mut ms) = (Instant::now(), cpu_seconds(), Vec::new());
     while ms.len() < FEWEST_GROUPS || start.elapsed().as_secs_f64() < seconds {
         let group = Instant::now();
         work(n)?;
         ms.push(1e3 * group.elapsed().as_secs_f64() / n as f64);
     }
+    let n_runs = (n * ms.len()) as f64;
+    let cpu_ms = cpu_start.zip(cpu_seconds()).map(|(start, end)| 1e3 * (end - start) / n_runs);
     ms.sort_by(f64::total_cmp);
     let samples = match job.work {
         Work::Train => u64::from(run.batch_size),
@@ -100,6 +105,7 @@ pub fn measure(
         ms: median,
         ms_fastest: ms[0],
         ms_slowest: ms[ms.len() - 1],
+        cpu_ms,
         samples_per_second,
         gflop_per_second,
         share_of_ceiling: gflop_per_second / ceilings.gflop_per_second,

@@ -148,10 +148,11 @@ fn finish(
         show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
         show!("");
         show!(
-            "{:<30} {:>9} {:>16} {:>11} {:>8} {:>7} {:>9} {:>7} {:>9}",
+            "{:<30} {:>9} {:>16} {:>9} {:>11} {:>8} {:>7} {:>9} {:>7} {:>9}",
             "job",
             "ms",
             "fastest..slowest",
+            "CPU ms",
             "samples/s",
             "GFLOP/s",
             "ceiling",
@@ -198,9 +199,10 @@ fn finish(
 
 fn line(f: &Figures) -> String {
     let spread = format!("{:.2}..{:.2}", f.ms_fastest, f.ms_slowest);
+    let cpu = f.cpu_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.2}"));
     let memory = format!("{:.1} MiB", f.bytes as f64 / f64::from(1 << 20));
     format!(
-        "{:<30} {:>9.3} {spread:>16} {:>11.3e} {:>8.1} {:>6.0}% {memory:>9} {:>6.2}s {:>8.2}s",
+        "{:<30} {:>9.3} {spread:>16} {cpu:>9} {:>11.3e} {:>8.1} {:>6.0}% {memory:>9} {:>6.2}s {:>8.2}s",
         f.job,
         f.ms,
         f.samples_per_second,
