@@ -7,6 +7,7 @@
 mod device;
 
 use afterimage::backend::{Backend, BackendChoice, DeviceRequest, open};
+use afterimage::bench::peak_bytes;
 use afterimage::config::{Config, Resolved};
 use afterimage::model::{Raster, Shuffle, Step};
 use afterimage::picture::{Picture, Pixels};
@@ -41,13 +42,6 @@ fn picture() -> Picture {
         }
     });
     Picture { width: SIDE, height: SIDE, channels: 3, pixels: Pixels::U8(pixels) }
-}
-
-/// The largest this process has been, in bytes, where the system says.
-fn peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
 }
 
 fn step(run: &Resolved, index: u32) -> Step {

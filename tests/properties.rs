@@ -167,7 +167,7 @@ proptest! {
                 let pieces: Vec<_> = ring.pieces(part.clone()).collect();
                 let ends = pieces.iter().map(|piece| piece.rows.end);
                 prop_assert!(pieces.iter().map(|piece| piece.rows.start).eq([part.start].into_iter().chain(ends.clone()).take(pieces.len())));
-                prop_assert_eq!(ends.last(), Some(batch));
+                prop_assert_eq!(pieces.last().map(|piece| piece.rows.end), Some(batch));
                 prop_assert!(pieces.iter().all(|piece| piece.rows.len() * ring.row_words <= ring.slot_words()));
                 prop_assert!(pieces.iter().all(|piece| piece.number < ring.pieces_per_step));
             }

@@ -62,6 +62,33 @@ pub fn jobs(largest: u32) -> Vec<BenchJob> {
     jobs
 }
 
+/// Steps over all of a picture of 64x64 to 4096x4096 pixels, and of networks 32 to 1024 units wide: what time
+/// and memory grow with.
+pub fn scale_jobs(largest: u32) -> Vec<BenchJob> {
+    let job = |name: String, text: String, side: u32| BenchJob {
+        name,
+        work: Work::Train,
+        side,
+        config: Config::parse(&text).expect("a test parses every job"),
+    };
+    let pixels = |side: u32| {
+        let text = format!("{SMALL}\ntraining = {{ batch = \"full\", optimizer = \"adam\", lr = 1e-3 }}");
+        job(format!("hash-2x64 {side}x{side} full batch"), text, side)
+    };
+    let width = |width: u32| {
+        let text = format!(
+            "encoding = {{ kind = \"gaussian\", features = 256, sigma = 10.0 }}\n\
+             network = {{ hidden = {width}, layers = 4, activation = \"relu\" }}\n\
+             training = {{ batch = 16384, optimizer = \"adam\", lr = 1e-3 }}"
+        );
+        job(format!("width-{width} 256x256 batch 16384"), text, 256)
+    };
+    let pixels = (6..=12).map(|bits| pixels(1 << bits));
+    let mut jobs: Vec<_> = pixels.chain((5..=10).map(|bits| width(1 << bits))).collect();
+    jobs.retain(|job| job.side <= largest);
+    jobs
+}
+
 impl BenchJob {
     /// Its picture (waves and noise, RGB of 8 bits) and settings.
     ///
@@ -108,6 +135,10 @@ mod tests {
             assert!(job.flop_per_sample(&run.model) > 0.0);
         }
         assert!(jobs(256).iter().all(|job| job.side <= 256));
+        for job in scale_jobs(256) {
+            assert_eq!(job.resolve().1.width, job.side, "{}", job.name);
+        }
+        assert_eq!(scale_jobs(u32::MAX).len(), 13);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::ceiling::Ceilings;
 use super::jobs::{BenchJob, Work};
+use super::process::cpu_seconds;
 use crate::backend::{self, Backend, BackendError, DeviceRequest};
 use crate::config::Resolved;
 use crate::model::{Raster, Shuffle, Step};
@@ -24,6 +25,8 @@ pub struct Figures {
     pub ms_fastest: f64,
     /// The slowest: what lies between is the machine's noise.
     pub ms_slowest: f64,
+    /// Processor time of all threads in ms, the mean over all groups, where the system says.
+    pub cpu_ms: Option<f64>,
     /// Samples a second, from the median.
     pub samples_per_second: f64,
     /// Of matrix products alone, see [`BenchJob::flop_per_sample`].
@@ -32,8 +35,12 @@ pub struct Figures {
     pub share_of_ceiling: f64,
     /// Bytes of weights, moments, gradients, work space and picture.
     pub bytes: u64,
+    /// Bytes of the picture alone.
+    pub picture_bytes: u64,
     /// From nothing to the first step: buffers, pipelines, the self-test on a GPU.
     pub seconds_to_start: f64,
+    /// Of those, for compiling kernels.
+    pub seconds_compiling: f64,
 }
 
 /// Shorter groups would measure the clock.
@@ -54,6 +61,7 @@ pub fn measure(
     let (run, picture) = job.resolve();
     let mut backend = backend::open(device, run.job(Arc::clone(&picture)), || run.initial_params())?.backend;
     let seconds_to_start = start.elapsed().as_secs_f64();
+    let seconds_compiling = backend.info().pipeline_seconds;
     let mut next = 0;
     let mut out = Vec::new();
     let mut work = |n: usize| -> Result<(), BackendError> {
@@ -74,12 +82,14 @@ pub fn measure(
         n = (n * 2)
             .max((n as f64 * 1.2 * SHORTEST_GROUP.as_secs_f64() / elapsed.as_secs_f64().max(1e-6)) as usize);
     }
-    let (start, mut ms) = (Instant::now(), Vec::new());
+    let (start, cpu_start, mut ms) = (Instant::now(), cpu_seconds(), Vec::new());
     while ms.len() < FEWEST_GROUPS || start.elapsed().as_secs_f64() < seconds {
         let group = Instant::now();
         work(n)?;
         ms.push(1e3 * group.elapsed().as_secs_f64() / n as f64);
     }
+    let n_runs = (n * ms.len()) as f64;
+    let cpu_ms = cpu_start.zip(cpu_seconds()).map(|(start, end)| 1e3 * (end - start) / n_runs);
     ms.sort_by(f64::total_cmp);
     let samples = match job.work {
         Work::Train => u64::from(run.batch_size),
@@ -95,11 +105,14 @@ pub fn measure(
         ms: median,
         ms_fastest: ms[0],
         ms_slowest: ms[ms.len() - 1],
+        cpu_ms,
         samples_per_second,
         gflop_per_second,
         share_of_ceiling: gflop_per_second / ceilings.gflop_per_second,
-        bytes: backend.info().bytes + picture.size_bytes(),
+        bytes: backend.info().bytes,
+        picture_bytes: picture.size_bytes(),
         seconds_to_start,
+        seconds_compiling,
     })
 }
 

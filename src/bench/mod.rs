@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `jobs` | what is measured: networks, pictures, batches, and their floating-point operations |
 //! | `measure` | milliseconds a step, and what follows from them |
+//! | `process` | memory and processor time that the process has used |
 //! | `ceiling` | what the machine can do at all: a matrix product, a copy |
 
 mod ceiling;
 mod jobs;
 mod measure;
+mod process;
 
 pub use ceiling::{Ceilings, cpu_ceilings};
-pub use jobs::{BenchJob, Work, jobs};
+pub use jobs::{BenchJob, Work, jobs, scale_jobs};
 pub use measure::{Figures, measure};
+pub use process::peak_bytes;

@@ -5,7 +5,9 @@ use afterimage::backend::gpu::{
     AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Precision, Variants, tuning,
 };
 use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
-use afterimage::bench::{BenchJob, Ceilings, Figures, Work, cpu_ceilings, jobs, measure};
+use afterimage::bench::{
+    BenchJob, Ceilings, Figures, Work, cpu_ceilings, jobs, measure, peak_bytes, scale_jobs,
+};
 use afterimage::model::{Shuffle, Step, TrainingState};
 use anyhow::bail;
 use serde::Serialize;
@@ -17,6 +19,7 @@ Examples:
   afterimage bench                                # the best hardware GPU, or the CPU
   afterimage bench --backend cpu --threads 1
   afterimage bench --jobs seed --size 256         # jobs whose names have `seed`, pictures up to 256x256
+  afterimage bench --scale                        # how time and memory grow with pixels and width
   afterimage bench --json > bench.json
 
 benches/torch_baseline.py measures PyTorch on the same jobs; docs/BENCHMARKS.md has figures.";
@@ -41,9 +44,12 @@ pub(super) struct BenchArgs {
     /// Only jobs whose names have this in them
     #[arg(long, value_name = "TEXT")]
     jobs: Option<String>,
-    /// Only jobs with pictures of at most this many pixels a side
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(64..))]
-    size: u32,
+    /// Only jobs with pictures of at most this many pixels a side [default: 512, with --scale 4096]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..))]
+    size: Option<u32>,
+    /// Other jobs: pictures from 64x64 to 4096x4096 and networks from 32 to 1024 units wide
+    #[arg(long)]
+    scale: bool,
     /// Seconds spent on each job, and on each ceiling
     #[arg(long, value_name = "S", default_value_t = 3.0)]
     seconds: f64,
@@ -60,6 +66,8 @@ struct Report {
     threads: usize,
     ceilings: Ceilings,
     jobs: Vec<JobReport>,
+    /// The most memory that the process has had, drivers and all.
+    peak_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -77,7 +85,8 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     if !(args.seconds > 0.0 && args.seconds <= 600.0) {
         bail!("seconds is {}: give a number above 0, up to 600", args.seconds);
     }
-    let mut chosen = jobs(args.size);
+    let mut chosen =
+        if args.scale { scale_jobs(args.size.unwrap_or(4096)) } else { jobs(args.size.unwrap_or(512)) };
     let all: Vec<String> = chosen.iter().map(|job| job.name.clone()).collect();
     chosen.retain(|job| args.jobs.as_ref().is_none_or(|text| job.name.contains(text.as_str())));
     if chosen.is_empty() {
@@ -106,6 +115,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         threads: if args.threads == 0 { cores } else { args.threads.into() },
         ceilings,
         jobs: Vec::new(),
+        peak_bytes: None,
     };
     Ok(finish(args, report, &chosen, &request, gpu.as_ref())?)
 }
@@ -145,15 +155,17 @@ fn finish(
         show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
         show!("");
         show!(
-            "{:<30} {:>9} {:>16} {:>11} {:>8} {:>7} {:>9} {:>7}",
+            "{:<30} {:>9} {:>16} {:>9} {:>11} {:>8} {:>7} {:>9} {:>7} {:>9}",
             "job",
             "ms",
             "fastest..slowest",
+            "CPU ms",
             "samples/s",
             "GFLOP/s",
             "ceiling",
             "memory",
-            "start"
+            "start",
+            "compiling"
         );
     }
     for job in jobs {
@@ -182,6 +194,10 @@ fn finish(
         }
         report.jobs.push(JobReport { figures, error, kernels });
     }
+    report.peak_bytes = peak_bytes();
+    if let (Some(bytes), false) = (report.peak_bytes, args.json) {
+        show!("\nthe process was never larger than {:.0} MiB", bytes as f64 / f64::from(1 << 20));
+    }
     if args.json {
         show!("{}", serde_json::to_string_pretty(&report).expect("figures are plain data"));
     }
@@ -190,15 +206,17 @@ fn finish(
 
 fn line(f: &Figures) -> String {
     let spread = format!("{:.2}..{:.2}", f.ms_fastest, f.ms_slowest);
+    let cpu = f.cpu_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.2}"));
     let memory = format!("{:.1} MiB", f.bytes as f64 / f64::from(1 << 20));
     format!(
-        "{:<30} {:>9.3} {spread:>16} {:>11.3e} {:>8.1} {:>6.0}% {memory:>9} {:>6.2}s",
+        "{:<30} {:>9.3} {spread:>16} {cpu:>9} {:>11.3e} {:>8.1} {:>6.0}% {memory:>9} {:>6.2}s {:>8.2}s",
         f.job,
         f.ms,
         f.samples_per_second,
         f.gflop_per_second,
         100.0 * f.share_of_ceiling,
-        f.seconds_to_start
+        f.seconds_to_start,
+        f.seconds_compiling
     )
 }
 

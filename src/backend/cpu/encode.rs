@@ -7,19 +7,26 @@ use crate::model::{Encoding, Real};
 
 fn fourier<B: Copy, T: Real>(b: &[B], read: impl Fn(B) -> [T; 2], coords: &[T], features: &mut [T]) {
     let m = b.len();
+    // Apart, and of lengths known to be the same: otherwise the loop is not vectorised.
+    let (bx, by): (Vec<T>, Vec<T>) = b.iter().map(|&b| read(b).into()).unzip();
     vectorised(
         #[inline(always)]
         || {
-            for (c, row) in coords.chunks_exact(2).zip(features.chunks_exact_mut(2 * m)) {
+            for (c, row) in coords.as_chunks().0.iter().zip(features.chunks_exact_mut(2 * m)) {
                 let (sines, cosines) = row.split_at_mut(m);
-                for ((&b, sine), cosine) in b.iter().zip(sines).zip(cosines) {
-                    let [bx, by] = read(b);
-                    let turns = c[0] * bx + c[1] * by;
-                    (*sine, *cosine) = turns.sin_cos_turns();
-                }
+                fourier_row(*c, [&bx, &by], sines, cosines);
             }
         },
     );
+}
+
+#[inline(always)]
+fn fourier_row<T: Real>(c: [T; 2], [bx, by]: [&[T]; 2], sines: &mut [T], cosines: &mut [T]) {
+    let m = sines.len();
+    let (bx, by, cosines) = (&bx[..m], &by[..m], &mut cosines[..m]);
+    for k in 0..m {
+        (sines[k], cosines[k]) = (c[0] * bx[k] + c[1] * by[k]).sin_cos_turns();
+    }
 }
 
 /// Adds to `grads` what samples give to the frequencies from `first` on: with t = B c, dl_dB is
