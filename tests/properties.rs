@@ -1,6 +1,7 @@
 //! What must hold for any size, seed, shape and value.
 
-use afterimage::backend::gpu::memory::{Budget, Layout, PicturePlace};
+use afterimage::backend::gpu::Budget;
+use afterimage::backend::gpu::memory::{Layout, PicturePlace};
 use afterimage::backend::gpu::plan::training_step;
 use afterimage::backend::gpu::variants::{Storage, Variants};
 use afterimage::backend::{BackendError, Job, JobOptions};

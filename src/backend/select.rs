@@ -1,7 +1,8 @@
 //! From what was asked for to a backend that holds the job.
 
 use super::cpu::CpuTrainer;
-use super::gpu::memory::{Budget, Layout};
+use super::gpu::budget::Budget;
+use super::gpu::memory::Layout;
 use super::gpu::tuning;
 use super::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend, Precision, Variants};
 use super::{Backend, BackendError, Job};

@@ -4,6 +4,13 @@
 //! CPU function that says what it must compute. The conformance tests, `afterimage verify` and the
 //! reflection test walk [`kernels`], so a kernel added to [`DEFINITIONS`] is covered by itself.
 
+mod call;
+mod table;
+
+pub(super) use call::close;
+pub use call::{Call, Case, Expected, ExpectedValues, POISON};
+pub use table::{DEFINITIONS, kernels};
+
 use super::halves;
 use super::ops;
 pub(super) use super::params::params_block;
@@ -13,7 +20,6 @@ use crate::model::activation::{activations, turns_per_unit};
 use crate::model::loss::losses;
 use crate::model::optimizer::optimizers;
 use crate::model::{Activation, Loss, Optimizer};
-use bytemuck::Pod;
 
 /// A WGSL file: its path below `shaders/` and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,9 +183,6 @@ activations!(snippets, activation_source of "activation":);
 losses!(snippets, loss_source of "loss":);
 optimizers!(snippets, optimizer_source of "optimizer":);
 
-/// What may follow the last layer; losses are compiled for these.
-const OUTPUTS: [Activation; 2] = [Activation::Identity, Activation::Sigmoid];
-
 /// The same beside another activation.
 fn output_source(output: Activation) -> Source {
     match output {
@@ -188,112 +191,6 @@ fn output_source(output: Activation) -> Source {
         other => unreachable!("{} follows no last layer", other.name()),
     }
 }
-
-/// Every kernel there is.
-pub static DEFINITIONS: &[&KernelDef] = &[
-    &ops::sample::SAMPLE,
-    &ops::sample::SAMPLE_MASKED,
-    &ops::sample::SAMPLE_BY_ERROR,
-    &ops::streamed::STREAMED,
-    &ops::sample::RASTER,
-    &ops::encode::IDENTITY,
-    &ops::encode::FOURIER,
-    &ops::columns::COPY,
-    &ops::fourier::GRADIENTS,
-    &ops::per_axis::ONE_BLOB,
-    &ops::per_axis::TRIANGLE_WAVE,
-    &ops::grid::ENCODE,
-    &ops::grid::BACKWARD,
-    &ops::grid::BACKWARD_FLOAT,
-    &ops::grid::CLEAR,
-    &ops::grid::GRADIENTS,
-    &ops::dense::FORWARD,
-    &ops::dense::BACKWARD_INPUT,
-    &ops::dense::BACKWARD_WEIGHTS,
-    &ops::dense::REDUCE_PARTIALS,
-    &ops::loss::LOSS,
-    &ops::loss::REDUCE,
-    &ops::refine::NORM,
-    &ops::refine::CLIP,
-    &ops::refine::AVERAGE,
-    &ops::optimizer::WITHOUT_MOMENTS,
-    &ops::optimizer::WITH_ONE_MOMENT,
-    &ops::optimizer::WITH_TWO_MOMENTS,
-    &ops::predict::OUTPUT,
-    &ops::fused::STEP_IDENTITY,
-    &ops::fused::STEP_FOURIER,
-    &ops::fused::STEP_ONE_BLOB,
-    &ops::fused::STEP_TRIANGLE_WAVE,
-    &ops::fused::STEP_GRID,
-    &ops::fused::PREDICT_IDENTITY,
-    &ops::fused::PREDICT_FOURIER,
-    &ops::fused::PREDICT_ONE_BLOB,
-    &ops::fused::PREDICT_TRIANGLE_WAVE,
-    &ops::fused::PREDICT_GRID,
-];
-
-/// Update rules with constants that leave no term out.
-fn example_rules() -> Vec<Optimizer> {
-    let example = |name: &str| match name {
-        "momentum" => Some(0.9),
-        "weight_decay" => Some(0.01),
-        _ => None,
-    };
-    let plain = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.01 };
-    Optimizer::ALL.iter().map(|rule| rule.kind().with(example)).chain([plain]).collect()
-}
-
-/// Every kernel with every formula that can be joined in; of those of whole networks, which are too many, some.
-pub fn kernels() -> Vec<Kernel> {
-    let formulas = |def: &'static KernelDef| -> Vec<Kernel> {
-        match def.composes {
-            Composes::Nothing => vec![Kernel::plain(def)],
-            Composes::Activation | Composes::Product => {
-                Activation::ALL.iter().map(|&a| Kernel::with_activation(def, a)).collect()
-            }
-            Composes::Loss => {
-                let one = |&loss| OUTPUTS.map(|output| Kernel::with_loss(def, loss, output));
-                Loss::ALL.iter().flat_map(one).collect()
-            }
-            Composes::Optimizer(n_moments) => {
-                let rules = example_rules().into_iter().filter(|rule| rule.n_moments() == n_moments);
-                rules.map(|rule| Kernel::with_optimizer(def, rule)).collect()
-            }
-            Composes::Network { .. } => ops::fused::examples(def),
-        }
-    };
-    let f32s: Vec<Kernel> = DEFINITIONS.iter().flat_map(|def| formulas(def)).collect();
-    let others = f32s.iter().flat_map(variants).collect();
-    [f32s, others].concat()
-}
-
-/// What formulas are joined in with the variants of [`super::variants`], of which each computes what the
-/// f32 kernel does: these stand for all.
-fn stands_for_all(kernel: &Kernel) -> bool {
-    let activation = match kernel.def.composes {
-        Composes::Product => kernel.activation == Activation::Relu,
-        _ => true,
-    };
-    activation && kernel.loss.is_none_or(|loss| matches!(loss, Loss::Mse | Loss::L1))
-}
-
-/// A kernel with its values stored as f16 and its product made in other ways, as far as it has any.
-fn variants(kernel: &Kernel) -> Vec<Kernel> {
-    let half = kernel.clone().stored_as(Storage::F16);
-    let in_tiles = |kernel: &Kernel| Product::ALL.map(|product| kernel.clone().tiled(product));
-    match kernel.def.composes {
-        _ if half == *kernel || !stands_for_all(kernel) => Vec::new(),
-        Composes::Product => {
-            // Matrices multiply what is stored as f16; the kernel itself is listed already.
-            let plain = |k: &Kernel| k.product.matrix_size().is_none() && k != kernel;
-            in_tiles(kernel).into_iter().filter(plain).chain(in_tiles(&half)).collect()
-        }
-        // Pictures are computed in f32; and bounds of f16 through steep sines come to say nothing.
-        Composes::Network { loss } if !loss || kernel.activation != Activation::Relu => Vec::new(),
-        _ => vec![half],
-    }
-}
-
 impl Kernel {
     /// A kernel without formulas.
     pub fn plain(def: &'static KernelDef) -> Self {
@@ -447,91 +344,3 @@ impl Kernel {
         constants
     }
 }
-
-/// One dispatch as its reference sees it: everything the kernel could read.
-#[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
-    /// The kernel with its formulas.
-    pub kernel: &'a Kernel,
-    /// The parameter block's bytes.
-    pub params: &'a [u8],
-    /// What changes from step to step.
-    pub step: StepParams,
-    /// Contents of the storage bindings before the dispatch, as 32-bit words.
-    pub buffers: &'a [Vec<u32>],
-}
-
-impl Call<'_> {
-    /// The parameter block.
-    pub fn params<P: Pod>(&self) -> P {
-        bytemuck::pod_read_unaligned(&self.params[..size_of::<P>()])
-    }
-
-    /// Binding `n` as floats.
-    pub fn f32s(&self, n: usize) -> &[f32] {
-        bytemuck::cast_slice(&self.buffers[n])
-    }
-
-    /// The first `len` floats of binding `n` from `start`, widened.
-    pub fn f64s(&self, n: usize, start: usize, len: usize) -> Vec<f64> {
-        match self.kernel.storage_of(n) {
-            Storage::F32 => self.f32s(n)[start..start + len].iter().map(|&v| f64::from(v)).collect(),
-            Storage::F16 => (start..start + len).map(|i| halves::get(&self.buffers[n], i).into()).collect(),
-        }
-    }
-}
-
-/// What a range of a binding must hold after a dispatch. Words outside every range must not change.
-#[derive(Clone, Debug)]
-pub struct Expected {
-    /// Number of the storage binding.
-    pub binding: usize,
-    /// First word.
-    pub start: usize,
-    /// The words.
-    pub values: ExpectedValues,
-}
-
-/// Expected contents.
-#[derive(Clone, Debug)]
-pub enum ExpectedValues {
-    /// Floats, each within its tolerance.
-    Close {
-        /// In f64.
-        values: Vec<f64>,
-        /// The largest error allowed for each.
-        tolerances: Vec<f64>,
-    },
-    /// Signed 64-bit integers in units of 2^-52, low word first, each within its tolerance.
-    FixedPoint {
-        /// As numbers, in f64.
-        values: Vec<f64>,
-        /// The largest error allowed for each.
-        tolerances: Vec<f64>,
-    },
-    /// The same words.
-    Bits(Vec<u32>),
-}
-
-/// Floats with tolerances, from word `start` of `binding`.
-pub(super) fn close(binding: usize, start: usize, values: Vec<f64>, tolerances: Vec<f64>) -> Expected {
-    Expected { binding, start, values: ExpectedValues::Close { values, tolerances } }
-}
-
-/// Inputs to verify a kernel with.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// Shape, for people.
-    pub label: String,
-    /// The parameter block's bytes.
-    pub params: Vec<u8>,
-    /// Per-step parameters.
-    pub step: StepParams,
-    /// Contents of the storage bindings; outputs hold poison.
-    pub buffers: Vec<Vec<u32>>,
-    /// Workgroups in x and y.
-    pub grid: [u32; 2],
-}
-
-/// A quiet NaN that no kernel computes: what outputs hold before a dispatch.
-pub const POISON: u32 = 0x7fc0_dead;

@@ -1,36 +1,14 @@
 //! Works out every buffer's size, and how many samples are computed at a time, before anything is
 //! allocated.
 
-use super::ops::fused::{self, Blocking, Mode};
+use super::budget::{Budget, MIB};
+use super::ops::fused::{self, Blocking};
 use super::ops::{dense, encode, fourier, loss, refine, sample};
 use super::plan::{BufferDecl, BufferId, Role};
 use super::stream::Ring;
 use super::variants::{Storage, Variants};
 use crate::backend::{BackendError, Job};
 use crate::model::{Encoding, GridGradients, Importance, Model, Sampling};
-
-/// What a plan may use of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// Largest storage binding, and so buffer, in bytes.
-    pub max_binding_bytes: u64,
-    /// Largest binding of the picture in bytes; the same but in tests.
-    pub picture_part_bytes: u64,
-    /// Most workgroups in one dimension of a grid.
-    pub max_groups: u32,
-    /// For everything that grows with the number of samples computed at a time.
-    pub batch_bytes: u64,
-    /// For samples on their way, where the picture stays on the host.
-    pub stream_bytes: u64,
-    /// Workgroup memory in bytes.
-    pub workgroup_bytes: u32,
-    /// Most threads of a workgroup.
-    pub max_threads: u32,
-    /// When networks are fused.
-    pub fused: Mode,
-}
-
-const MIB: u64 = 1 << 20;
 
 /// A larger picture stays on the host: with the batch, it would take more than a small GPU has.
 const MAX_PICTURE_BYTES: u64 = 1024 * MIB;
@@ -44,32 +22,6 @@ const MAX_DISPATCH_FLOP: f64 = 4e10;
 
 /// Slots of the loss ring: the most steps of a submission.
 pub const RING_SLOTS: usize = 1024;
-
-impl Budget {
-    /// All a device with these limits offers. There is no portable way to ask how much memory is
-    /// free, so the batch may take 1 GiB: more samples at a time are no faster.
-    pub fn of(limits: &wgpu::Limits) -> Self {
-        // Bindings over 2 GiB are not portable.
-        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min((1 << 31) - 256);
-        Self {
-            max_binding_bytes: binding / 256 * 256,
-            picture_part_bytes: binding / 256 * 256,
-            max_groups: limits.max_compute_workgroups_per_dimension.min(65_535),
-            batch_bytes: 1024 * MIB,
-            stream_bytes: (16 * MIB).min(binding / 256 * 256),
-            workgroup_bytes: limits.max_compute_workgroup_storage_size,
-            max_threads: limits
-                .max_compute_invocations_per_workgroup
-                .min(limits.max_compute_workgroup_size_x),
-            fused: Mode::from_env(),
-        }
-    }
-
-    /// For the partial weight gradients of a layer.
-    pub fn partials_bytes(&self) -> u64 {
-        self.max_binding_bytes.min(64 * MIB)
-    }
-}
 
 /// Buffers of the forward pass.
 #[derive(Clone, Debug)]

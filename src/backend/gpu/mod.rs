@@ -4,6 +4,7 @@
 //! them, [`session`] makes the buffers and pipelines, [`executor`] submits steps. A [`kernel`] is
 //! where WGSL meets Rust; [`verify`] compares kernels and whole plans with the CPU's f64.
 
+pub mod budget;
 pub mod device;
 pub mod executor;
 pub mod fault;
@@ -24,8 +25,8 @@ pub mod tuning;
 pub mod variants;
 pub mod verify;
 
+pub use budget::Budget;
 pub use device::{AdapterChoice, DeviceOptions, Gpu};
-pub use memory::Budget;
 pub use ops::fused::Mode as FusedMode;
 pub use predictor::GpuPredictor;
 pub use variants::{Precision, Variants};

@@ -1,7 +1,8 @@
 //! Colours of any raster from the current weights, tile by tile.
 
+use super::budget::Budget;
 use super::device::Gpu;
-use super::memory::{Budget, Layout};
+use super::memory::Layout;
 use super::ops::encode::constants;
 use super::ops::sample::RasterParams;
 use super::plan;

@@ -1,13 +1,13 @@
 //! Where a step's time goes on a device, and what the device can do at all. For measuring only.
 
+use super::budget::Budget;
 use super::device::Gpu;
-use super::memory::Budget;
 use super::ops::dense;
 use super::plan::{BufferDecl, BufferId, Plan, Role};
 use super::readback::read_buffers;
 use super::session::{Prepared, Session};
 use super::tuning;
-use super::variants::{Storage, Variants};
+use super::variants::{Product, Storage, Variants};
 use super::{GpuBackend, step_params};
 use crate::backend::BackendError;
 use crate::model::network::LayerRange;
@@ -143,7 +143,9 @@ pub fn ceilings(gpu: &Arc<Gpu>, storage: Storage, seconds: f64) -> Result<(f64, 
     let range = LayerRange::alone(SHAPE);
     let flop = (2 * rows * SHAPE.input_width * SHAPE.output_width) as f64;
     let mut product: f64 = 0.0;
-    for kind in tuning::possible(gpu, storage) {
+    // Tiles of a few rows or columns are for narrow layers.
+    let is_square = |kind: &Product| kind.tile()[0] == kind.tile()[1];
+    for kind in tuning::possible(gpu, storage).filter(is_square) {
         let variants = Variants::only(storage, kind, std::iter::once(SHAPE));
         let layer = dense::Layer {
             range: &range,

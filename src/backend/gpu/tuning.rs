@@ -5,9 +5,10 @@
 //! that is repeated or resumed chooses the same; `run.json` has the kernels in use. Software drivers are not
 //! tuned. The environment variable `AFTERIMAGE_TUNE` changes that: `never`, or `always`, software too.
 
+use super::budget::Budget;
 use super::device::{Gpu, is_software};
 use super::kernel::Kernel;
-use super::memory::{self, Budget};
+use super::memory;
 use super::ops::dense::{self, Layer};
 use super::pipeline_cache;
 use super::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
@@ -23,7 +24,7 @@ use crate::read_file::{open_regular, read_at_most};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// Most samples that products are timed with.
@@ -37,6 +38,33 @@ const MAX_WASTE: f64 = 8.0;
 
 /// A larger file is none of ours.
 const MAX_BYTES: u64 = 1 << 20;
+
+/// When tiles are timed.
+#[derive(Clone, Copy, Debug)]
+enum Mode {
+    Auto,
+    Always,
+    Never,
+}
+
+/// The environment variable that says so.
+const VARIABLE: &str = "AFTERIMAGE_TUNE";
+
+static MODE: LazyLock<Result<Mode, String>> =
+    LazyLock::new(|| match std::env::var(VARIABLE).as_deref().unwrap_or("auto") {
+        "auto" | "" => Ok(Mode::Auto),
+        "always" => Ok(Mode::Always),
+        "never" => Ok(Mode::Never),
+        text => Err(format!("{VARIABLE} is '{text}'; give auto, always or never")),
+    });
+
+/// Whether the variable can be understood.
+///
+/// # Errors
+/// When it cannot.
+pub(super) fn check() -> Result<(), BackendError> {
+    MODE.as_ref().map(|_| ()).map_err(|reason| BackendError::Environment(reason.clone()))
+}
 
 /// What was measured under which circumstances.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -76,9 +104,9 @@ pub fn variants(
         return Ok(variants);
     }
     let variants = sound(gpu, job.model.network.activation, variants)?;
-    let wanted = match std::env::var("AFTERIMAGE_TUNE").as_deref() {
-        Ok("never") => false,
-        Ok("always") => true,
+    let wanted = match *MODE {
+        Ok(Mode::Never) => false,
+        Ok(Mode::Always) => true,
         _ => !is_software(&gpu.info),
     };
     if !wanted {

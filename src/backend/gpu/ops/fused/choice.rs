@@ -4,7 +4,7 @@
 use super::blocking::{Blocking, Shape};
 use super::definitions;
 use crate::backend::BackendError;
-use crate::backend::gpu::memory::Budget;
+use crate::backend::gpu::budget::Budget;
 use crate::backend::gpu::variants::Storage;
 use crate::model::{Activation, Mlp, Model};
 use std::sync::LazyLock;

@@ -3,8 +3,9 @@
 use super::blocking::Blocking;
 use super::{FusedParams, definitions};
 use crate::backend::Job;
+use crate::backend::gpu::budget::Budget;
 use crate::backend::gpu::kernel::Kernel;
-use crate::backend::gpu::memory::{Budget, ForwardBuffers, Layout, TrainingBuffers};
+use crate::backend::gpu::memory::{ForwardBuffers, Layout, TrainingBuffers};
 use crate::backend::gpu::ops::loss::Part;
 use crate::backend::gpu::ops::{dense, loss};
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid};

@@ -1,0 +1,99 @@
+//! A dispatch as its reference sees it, what it must leave behind, and inputs to try.
+
+use super::{Kernel, StepParams};
+use crate::backend::gpu::halves;
+use crate::backend::gpu::variants::Storage;
+use bytemuck::Pod;
+
+/// One dispatch as its reference sees it: everything the kernel could read.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The kernel with its formulas.
+    pub kernel: &'a Kernel,
+    /// The parameter block's bytes.
+    pub params: &'a [u8],
+    /// What changes from step to step.
+    pub step: StepParams,
+    /// Contents of the storage bindings before the dispatch, as 32-bit words.
+    pub buffers: &'a [Vec<u32>],
+}
+
+impl Call<'_> {
+    /// The parameter block.
+    pub fn params<P: Pod>(&self) -> P {
+        bytemuck::pod_read_unaligned(&self.params[..size_of::<P>()])
+    }
+
+    /// Binding `n` as floats.
+    pub fn f32s(&self, n: usize) -> &[f32] {
+        bytemuck::cast_slice(&self.buffers[n])
+    }
+
+    /// The first `len` floats of binding `n` from `start`, widened.
+    pub fn f64s(&self, n: usize, start: usize, len: usize) -> Vec<f64> {
+        match self.kernel.storage_of(n) {
+            Storage::F32 => self.f32s(n)[start..start + len].iter().map(|&v| f64::from(v)).collect(),
+            Storage::F16 => (start..start + len).map(|i| halves::get(&self.buffers[n], i).into()).collect(),
+        }
+    }
+}
+
+/// What a range of a binding must hold after a dispatch. Words outside every range must not change.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// Number of the storage binding.
+    pub binding: usize,
+    /// First word.
+    pub start: usize,
+    /// The words.
+    pub values: ExpectedValues,
+}
+
+/// Expected contents.
+#[derive(Clone, Debug)]
+pub enum ExpectedValues {
+    /// Floats, each within its tolerance.
+    Close {
+        /// In f64.
+        values: Vec<f64>,
+        /// The largest error allowed for each.
+        tolerances: Vec<f64>,
+    },
+    /// Signed 64-bit integers in units of 2^-52, low word first, each within its tolerance.
+    FixedPoint {
+        /// As numbers, in f64.
+        values: Vec<f64>,
+        /// The largest error allowed for each.
+        tolerances: Vec<f64>,
+    },
+    /// The same words.
+    Bits(Vec<u32>),
+}
+
+/// Floats with tolerances, from word `start` of `binding`.
+pub(in crate::backend::gpu) fn close(
+    binding: usize,
+    start: usize,
+    values: Vec<f64>,
+    tolerances: Vec<f64>,
+) -> Expected {
+    Expected { binding, start, values: ExpectedValues::Close { values, tolerances } }
+}
+
+/// Inputs to verify a kernel with.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Shape, for people.
+    pub label: String,
+    /// The parameter block's bytes.
+    pub params: Vec<u8>,
+    /// Per-step parameters.
+    pub step: StepParams,
+    /// Contents of the storage bindings; outputs hold poison.
+    pub buffers: Vec<Vec<u32>>,
+    /// Workgroups in x and y.
+    pub grid: [u32; 2],
+}
+
+/// A quiet NaN that no kernel computes: what outputs hold before a dispatch.
+pub const POISON: u32 = 0x7fc0_dead;
