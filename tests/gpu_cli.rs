@@ -69,7 +69,10 @@ fn one_kernel_for_the_network_learns_as_much_as_one_for_each_layer() {
             let mut command = afterimage();
             command.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
             command.arg("--out").arg(&out).args(["--backend", "gpu", "--size", "40x40", "--batch", "400"]);
-            command.args(["--epochs", "50", "--seed", "11"]).args(*job).env("AFTERIMAGE_FUSED", fused);
+            command
+                .args(["--epochs", "50", "--seed", "11", "--measure-every", "50", "--snapshot-every", "50"])
+                .args(*job)
+                .env("AFTERIMAGE_FUSED", fused);
             command.assert().success();
             let manifest = std::fs::read_to_string(out.join("run.json")).expect("run.json");
             assert_eq!(manifest.contains("fused_step"), fused == "auto", "{manifest}");

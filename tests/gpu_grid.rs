@@ -6,7 +6,7 @@ mod device;
 mod job;
 
 use afterimage::backend::gpu::kernel::Kernel;
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Variants, ops};
+use afterimage::backend::gpu::{Budget, FusedMode, Gpu, GpuBackend, Variants, ops};
 use afterimage::backend::{Backend, BackendError, JobOptions, cpu};
 use afterimage::model::{
     Activation, EncodingSpec, GridGradients, GridSpec, Interpolation, Optimizer, Step, TrainingState,
@@ -154,7 +154,8 @@ fn floats_take_no_fixed_point_sums_and_end_where_exact_sums_do() {
         let job = setup.job();
         let mut state = setup.state(&job);
         state.params[job.model.layout().encoding].iter_mut().for_each(|w| *w *= 1e4);
-        let budget = Budget::of(&gpu.limits);
+        // Floats are added layer by layer, so both are.
+        let budget = Budget { fused: FusedMode::Never, ..Budget::of(&gpu.limits) };
         let mut backend =
             GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, Variants::default()))
                 .expect("fits");

@@ -67,11 +67,14 @@ impl Faults {
     }
 }
 
-/// Whether there is a kernel of this name. Those of whole networks are made for a run.
+/// Whether there is a kernel of this name. `kernels` lists some of those of whole networks and of other tiles; of the
+/// others only the stem is looked at.
 fn is_kernel(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
-    let is_made = |def: &&KernelDef| matches!(def.composes, Composes::Network { .. }) && def.name == stem;
-    kernels().iter().any(|kernel| kernel.name() == name) || DEFINITIONS.iter().any(is_made)
+    let has_more = |def: &&KernelDef| {
+        matches!(def.composes, Composes::Network { .. } | Composes::Product) && def.name == stem
+    };
+    kernels().iter().any(|kernel| kernel.name() == name) || DEFINITIONS.iter().any(has_more)
 }
 
 /// Whether the variable can be understood.

@@ -347,7 +347,9 @@ fn max_rows(
     let by_time = MAX_DISPATCH_FLOP / flop;
     // Whole words of the narrowest values.
     let per_word = 4 / storage.size_bytes() as u64;
-    let by_binding = budget.max_binding_bytes / (storage.size_bytes() as u64 * widest).max(8);
+    // Positions, targets and colours are in f32.
+    let widest_f32 = 4 * network.output_width.max(2) as u64;
+    let by_binding = budget.max_binding_bytes / (storage.size_bytes() as u64 * widest).max(widest_f32);
     let by_size = by_binding.min(budget.batch_bytes / row_bytes) / per_word * per_word;
     let rows = by_size.min(by_time as u64);
     if rows == 0 {
