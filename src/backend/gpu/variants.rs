@@ -169,11 +169,12 @@ impl Product {
     }
 
     /// What multiplies on a device that nothing was measured on, where it may use `preferred`: that, or the
-    /// largest of the plain tiles that computes not much more than is wanted.
+    /// largest of the plain tiles that computes not much more than is wanted, or the one that computes least.
     fn untuned(preferred: Self, results: [usize; 2]) -> Self {
         let worth = |product: &Self| product.waste(results) < 1.5;
         let plain = [Self::Tile64, Self::Tile32, Self::TileTall, Self::TileWide];
-        [preferred].into_iter().chain(plain).find(worth).unwrap_or(Self::Tile32)
+        let least = || plain.into_iter().min_by(|a, b| a.waste(results).total_cmp(&b.waste(results)));
+        [preferred].into_iter().chain(plain).find(worth).or_else(least).unwrap_or_default()
     }
 }
 
@@ -262,6 +263,7 @@ mod tests {
             ([3, 256], Product::TileWide),
             ([16_384, 32], Product::Tile32),
             ([3, 5], Product::Tile32),
+            ([3, 128], Product::TileWide),
         ] {
             assert_eq!(Product::untuned(Product::Tile64, results), product, "{results:?}");
         }
