@@ -118,7 +118,14 @@ pub fn variants(
     let widest = network.layers().map(|l| l.input_width.max(l.output_width)).max().unwrap_or(1);
     let fitting = (budget.max_binding_bytes / (4 * widest as u64)).max(1) as usize;
     let n_samples = (job.batch_size as usize).next_power_of_two().min(MAX_SAMPLES).min(fitting);
-    let tuned = kept.complete(gpu, job, (budget, n_samples), &variants)?;
+    let tuned = match kept.complete(gpu, job, (budget, n_samples), &variants) {
+        // Not worth a run that would do without.
+        Err(error @ (BackendError::DoesNotFit(_) | BackendError::Device(_))) => {
+            log::warn!("tiles are not timed: {error}");
+            return Ok(variants);
+        }
+        tuned => tuned?,
+    };
     if let (true, Some(file)) = (tuned.is_new, file) {
         // A run goes on without, so a failure is only logged.
         let _ = write(&file, &kept).inspect_err(|e| log::debug!("{}: {e}", file.display()));
