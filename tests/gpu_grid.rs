@@ -4,69 +4,17 @@
 mod device;
 #[path = "gpu_common/job.rs"]
 mod job;
+#[path = "gpu_common/lockstep.rs"]
+mod lockstep;
 
 use afterimage::backend::gpu::kernel::Kernel;
 use afterimage::backend::gpu::{Budget, FusedMode, Gpu, GpuBackend, Variants, ops};
 use afterimage::backend::{Backend, BackendError, JobOptions, cpu};
-use afterimage::model::{
-    Activation, EncodingSpec, GridGradients, GridSpec, Interpolation, Optimizer, Step, TrainingState,
-};
+use afterimage::model::{Activation, GridGradients, Interpolation, Optimizer};
 use device::open;
 use job::{Setup, steps};
+use lockstep::{grid, lockstep, tight, train};
 use std::sync::Arc;
-
-/// So small that a step of `Setup::small` takes several parts, grids fold and pictures split.
-fn tight() -> Budget {
-    Budget {
-        max_binding_bytes: 60 * 1024,
-        picture_part_bytes: 1500,
-        max_groups: 5,
-        batch_bytes: 64 * 1024,
-        ..Budget::of(&wgpu::Limits::default())
-    }
-}
-
-fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
-    let job = setup.job();
-    let steps = steps(&job, 0..n_steps, 1e-3);
-    let mut backend =
-        GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), (budget, Variants::default()))
-            .expect("fits");
-    let entries = backend.lockstep(&steps).expect("device works");
-    let worst = entries.iter().max_by(|a, b| a.worst.share.total_cmp(&b.worst.share)).expect("dispatches");
-    println!(
-        "{n_steps} steps, {} dispatches, chunk {}: worst {:.3} in {} ({})",
-        entries.len(),
-        backend.info().chunk_size,
-        worst.worst.share,
-        worst.kernel,
-        worst.worst.place
-    );
-    assert!(worst.worst.passes(), "{worst:?}");
-    // The executor goes on where the lockstep stopped: the device's counter is still right.
-    backend.enqueue(&job::steps(&job, n_steps..n_steps + 3, 1e-3)).expect("device works");
-    backend.finish().expect("the counter is right");
-}
-
-/// Trains on the device and returns losses and state.
-fn train(backend: &mut GpuBackend, steps: &[Step]) -> (Vec<f64>, TrainingState) {
-    backend.enqueue(steps).expect("device works");
-    backend.finish().expect("device works");
-    (backend.take_losses().expect("device works"), backend.state().expect("device works"))
-}
-
-/// Levels of 8, 14 and 26 cells, the first with a vertex each, the others hashed.
-fn grid(interpolation: Interpolation) -> Setup {
-    let spec = GridSpec {
-        n_levels: 3,
-        features_per_level: 2,
-        log2_table: Some(7),
-        base_resolution: 8,
-        growth: 1.8,
-        interpolation,
-    };
-    Setup { encoding: EncodingSpec::Grid(spec), hidden_width: 32, n_layers: 3, ..Setup::small() }
-}
 
 #[test]
 fn lockstep_hash_grid() {

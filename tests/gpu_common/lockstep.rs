@@ -1,0 +1,72 @@
+//! Steps on the device, dispatch by dispatch against f64, and as they are trained.
+
+use crate::job::{Setup, steps};
+use afterimage::backend::Backend;
+use afterimage::backend::gpu::{Budget, FusedMode, Gpu, GpuBackend, Variants};
+use afterimage::model::{EncodingSpec, GridSpec, Interpolation, Step, TrainingState};
+use std::sync::Arc;
+
+/// So small that a step of `Setup::small` takes several parts, grids fold and pictures split.
+pub(crate) fn tight() -> Budget {
+    Budget {
+        max_binding_bytes: 60 * 1024,
+        picture_part_bytes: 1500,
+        max_groups: 5,
+        batch_bytes: 64 * 1024,
+        stream_bytes: 2048,
+        ..Budget::of(&wgpu::Limits::default())
+    }
+}
+
+/// In one kernel, where the budget allows it, and in a kernel for each layer.
+pub(crate) fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
+    for fused in [FusedMode::Always, FusedMode::Never] {
+        lockstep_with(gpu, setup, (Budget { fused, ..budget }, Variants::default()), n_steps);
+    }
+}
+
+/// Whether the network is computed in one kernel.
+pub(crate) fn is_fused(backend: &GpuBackend) -> bool {
+    backend.info().kernels.iter().any(|name| name.starts_with("fused_step"))
+}
+
+pub(crate) fn lockstep_with(gpu: &Arc<Gpu>, setup: &Setup, how: (Budget, Variants), n_steps: u64) {
+    let job = setup.job();
+    let first = steps(&job, 0..n_steps, 1e-3);
+    let mut backend = GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), how).expect("fits");
+    let entries = backend.lockstep(&first).expect("device works");
+    let worst = entries.iter().max_by(|a, b| a.worst.share.total_cmp(&b.worst.share)).expect("dispatches");
+    println!(
+        "{n_steps} steps, fused: {}, {} dispatches, chunk {}: worst {:.3} in {} ({})",
+        is_fused(&backend),
+        entries.len(),
+        backend.info().chunk_size,
+        worst.worst.share,
+        worst.kernel,
+        worst.worst.place
+    );
+    assert!(worst.worst.passes(), "{worst:?}");
+    // The executor goes on where the lockstep stopped: the device's counter is still right.
+    backend.enqueue(&steps(&job, n_steps..n_steps + 3, 1e-3)).expect("device works");
+    backend.finish().expect("the counter is right");
+}
+
+/// Trains on the device and returns losses and state.
+pub(crate) fn train(backend: &mut GpuBackend, steps: &[Step]) -> (Vec<f64>, TrainingState) {
+    backend.enqueue(steps).expect("device works");
+    backend.finish().expect("device works");
+    (backend.take_losses().expect("device works"), backend.state().expect("device works"))
+}
+
+/// Levels of 8, 14 and 26 cells, the first with a vertex each, the others hashed.
+pub(crate) fn grid(interpolation: Interpolation) -> Setup {
+    let spec = GridSpec {
+        n_levels: 3,
+        features_per_level: 2,
+        log2_table: Some(7),
+        base_resolution: 8,
+        growth: 1.8,
+        interpolation,
+    };
+    Setup { encoding: EncodingSpec::Grid(spec), hidden_width: 32, n_layers: 3, ..Setup::small() }
+}
