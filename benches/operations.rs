@@ -1,7 +1,9 @@
 //! The CPU's operations by themselves: `cargo bench`. One thread, a chunk of 256 samples, the shapes of the
 //! network that `afterimage bench` calls "seed".
 
-use afterimage::backend::cpu::{CHUNK_SIZE, activate, dense, encode, optimizer};
+use afterimage::backend::cpu::panels::PANEL;
+use afterimage::backend::cpu::product::{Multiply, WeightGradient, tile_and_sum};
+use afterimage::backend::cpu::{CHUNK_SIZE, activate, encode, optimizer};
 use afterimage::model::{
     Activation, Encoding, EncodingSpec, GridSpec, Interpolation, LayerShape, Optimizer, PerAxis,
 };
@@ -55,34 +57,38 @@ const SHAPES: [LayerShape; 3] = [
     LayerShape { input_width: 32, output_width: 64 },
 ];
 
-#[divan::bench(args = SHAPES)]
-fn dense_forward(bencher: Bencher, shape: LayerShape) {
-    let (i, o) = (shape.input_width, shape.output_width);
-    let (x, wt, b) = (values(CHUNK_SIZE * i), values(i * o), values(o));
-    let mut z = vec![0.0; CHUNK_SIZE * o];
-    bencher
-        .counter(ItemsCount::new(CHUNK_SIZE))
-        .bench_local(|| dense::forward_transposed(shape, black_box(&x), &wt, &b, &mut z));
+/// Sample panels of `width` features, or feature panels of as many.
+fn panels(width: usize) -> Vec<[f32; PANEL]> {
+    values(CHUNK_SIZE * width).as_chunks().0.to_vec()
 }
 
 #[divan::bench(args = SHAPES)]
-fn dense_backward_weights(bencher: Bencher, shape: LayerShape) {
+fn layer_forward(bencher: Bencher, shape: LayerShape) {
     let (i, o) = (shape.input_width, shape.output_width);
-    let (x, dl_dz) = (values(CHUNK_SIZE * i), values(CHUNK_SIZE * o));
+    let (x, weights, bias, mut z) = (panels(i), values(i * o), values(o), panels(o));
+    let layer = Multiply { weights: &weights, bias: Some(&bias), rows: o, depth: i };
+    bencher.counter(ItemsCount::new(CHUNK_SIZE)).bench_local(|| layer.run(black_box(&x), &mut z, |_, _| {}));
+}
+
+#[divan::bench(args = SHAPES)]
+fn layer_back_to_inputs(bencher: Bencher, shape: LayerShape) {
+    let (i, o) = (shape.input_width, shape.output_width);
+    let (dl_dz, weights, mut dl_dx) = (panels(o), values(i * o), panels(i));
+    let layer = Multiply { weights: &weights, bias: None, rows: i, depth: o };
+    bencher
+        .counter(ItemsCount::new(CHUNK_SIZE))
+        .bench_local(|| layer.run(black_box(&dl_dz), &mut dl_dx, |_, _| {}));
+}
+
+#[divan::bench(args = SHAPES)]
+fn layer_back_to_weights(bencher: Bencher, shape: LayerShape) {
+    let (i, o) = (shape.input_width, shape.output_width);
+    let (x, dl_dz, mut tiles) = (panels(i), panels(o), panels(o));
     let (mut dl_dw, mut dl_db) = (vec![0.0; i * o], vec![0.0; o]);
-    bencher
-        .counter(ItemsCount::new(CHUNK_SIZE))
-        .bench_local(|| dense::backward_weights(shape, black_box(&dl_dz), &x, &mut dl_dw, &mut dl_db));
-}
-
-#[divan::bench(args = SHAPES)]
-fn dense_backward_input(bencher: Bencher, shape: LayerShape) {
-    let (i, o) = (shape.input_width, shape.output_width);
-    let (dl_dz, w) = (values(CHUNK_SIZE * o), values(i * o));
-    let mut dl_dx = vec![0.0; CHUNK_SIZE * i];
-    bencher
-        .counter(ItemsCount::new(CHUNK_SIZE))
-        .bench_local(|| dense::backward_input(shape, black_box(&dl_dz), &w, &mut dl_dx));
+    bencher.counter(ItemsCount::new(CHUNK_SIZE)).bench_local(|| {
+        tile_and_sum(black_box(&dl_dz), &mut tiles, &mut dl_db);
+        WeightGradient { dl_dz: &tiles, x: &x, input_width: i, output_width: o, out: &mut dl_dw }.add();
+    });
 }
 
 const ACTIVATIONS: [Activation; 4] = [

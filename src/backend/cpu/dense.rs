@@ -12,20 +12,11 @@ pub fn forward<T: Real>(shape: LayerShape, x: &[T], w: &[T], b: &[T], z: &mut [T
     if z.len() == o {
         return forward_one(x, w, b, z);
     }
-    forward_product(shape, x, View::columns(w, i), b, z);
-}
-
-/// [`forward`] of several samples from W^T: (i, o), the order that products are fastest in.
-pub fn forward_transposed<T: Real>(shape: LayerShape, x: &[T], wt: &[T], b: &[T], z: &mut [T]) {
-    forward_product(shape, x, View::rows(wt, shape.output_width), b, z);
-}
-
-fn forward_product<T: Real>(shape: LayerShape, x: &[T], wt: View<'_, T>, b: &[T], z: &mut [T]) {
-    let (i, o) = (shape.input_width, shape.output_width);
     for row in z.chunks_exact_mut(o) {
         row.copy_from_slice(b);
     }
-    Product { rows: z.len() / o, columns: o, depth: i, left: View::rows(x, i), right: wt }.add_to(z);
+    let (left, right) = (View::rows(x, i), View::columns(w, i));
+    Product { rows: z.len() / o, columns: o, depth: i, left, right }.add_to(z);
 }
 
 /// dl_dx = dl_dz W. dl_dz: (n, o), w: (o, i), dl_dx: (n, i).

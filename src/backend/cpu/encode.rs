@@ -1,7 +1,8 @@
 //! Input encodings: positions to features.
 
 use super::grid;
-use super::simd::vectorised;
+use super::panels::{PANEL, samples_from_rows};
+use super::simd::{SimdReal, vectorised};
 use crate::model::encoding::parts::copy_columns;
 use crate::model::{Encoding, Real};
 
@@ -27,6 +28,56 @@ fn fourier_row<T: Real>(c: [T; 2], [bx, by]: [&[T]; 2], sines: &mut [T], cosines
     for k in 0..m {
         (sines[k], cosines[k]) = (c[0] * bx[k] + c[1] * by[k]).sin_cos_turns();
     }
+}
+
+/// coords: (n, 2), n a multiple of 16 -> sample panels of `encoding.output_width()` features. What has no loop over
+/// panels of its own goes through `rows`, (n, features).
+pub(super) fn encode_panels<T: SimdReal>(
+    encoding: &Encoding,
+    params: &[T],
+    coords: &[T],
+    rows: &mut [T],
+    panels: &mut [[T; PANEL]],
+) {
+    match encoding {
+        Encoding::Fourier { frequencies } => {
+            fourier_panels(frequencies, |b| b.map(T::from_f32), coords, panels)
+        }
+        Encoding::TrainedFourier { .. } => fourier_panels(params.as_chunks().0, |b| b, coords, panels),
+        _ => {
+            let width = encoding.output_width();
+            let rows = &mut rows[..coords.len() / 2 * width];
+            encode(encoding, params, coords, rows);
+            samples_from_rows(rows, width, panels);
+        }
+    }
+}
+
+fn fourier_panels<B: Copy, T: SimdReal>(
+    b: &[B],
+    read: impl Fn(B) -> [T; 2],
+    coords: &[T],
+    panels: &mut [[T; PANEL]],
+) {
+    vectorised(
+        #[inline(always)]
+        || {
+            let coords = coords.as_chunks::<2>().0.as_chunks::<PANEL>().0;
+            for (coords, panel) in coords.iter().zip(panels.chunks_exact_mut(2 * b.len())) {
+                let (mut x, mut y) = ([T::zero(); PANEL], [T::zero(); PANEL]);
+                for (s, c) in coords.iter().enumerate() {
+                    [x[s], y[s]] = *c;
+                }
+                let (sines, cosines) = panel.split_at_mut(b.len());
+                for ((&b, sines), cosines) in b.iter().zip(sines).zip(cosines) {
+                    let [bx, by] = read(b);
+                    for s in 0..PANEL {
+                        (sines[s], cosines[s]) = (x[s] * bx + y[s] * by).sin_cos_turns();
+                    }
+                }
+            }
+        },
+    );
 }
 
 /// Adds to `grads` what samples give to the frequencies from `first` on: with t = B c, dl_dB is
@@ -84,6 +135,34 @@ pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features
                 let from = (own.as_slice(), columns.len(), 0..columns.len());
                 copy_columns(from, (features, width, columns.start));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EncodingSpec, PerAxis};
+
+    #[test]
+    fn panels_have_the_same_bits_as_rows() {
+        let coords: Vec<f32> = (0..2 * 3 * PANEL).map(|i| (i as f32 * 0.618).fract()).collect();
+        let specs = [
+            EncodingSpec::None,
+            EncodingSpec::Gaussian { n_frequencies: 37, sigma: 10.0 },
+            EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 9 }),
+        ];
+        let trained = Encoding::TrainedFourier { initial: vec![[0.0, 0.0]; 5] };
+        for encoding in specs.map(|spec| Encoding::new(spec, 3)).into_iter().chain([trained]) {
+            let params: Vec<f32> = (0..encoding.n_params()).map(|i| (i as f32 * 0.37).sin()).collect();
+            let width = encoding.output_width();
+            let mut rows = vec![0.0; 3 * PANEL * width];
+            encode(&encoding, &params, &coords, &mut rows);
+            let mut expected = vec![[0.0; PANEL]; 3 * width];
+            samples_from_rows(&rows, width, &mut expected);
+            let mut panels = vec![[f32::NAN; PANEL]; 3 * width];
+            encode_panels(&encoding, &params, &coords, &mut rows, &mut panels);
+            assert_eq!(panels, expected, "{encoding:?}");
         }
     }
 }

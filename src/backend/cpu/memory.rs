@@ -2,18 +2,19 @@
 
 use super::lane::Lane;
 use super::network::Scratch;
+use super::packed::{Packed, Uses};
+use super::simd::SimdReal;
 use super::trainer::{CHUNK_SIZE, n_lanes};
-use super::transposed::Transposed;
 use crate::backend::{BackendError, Job};
 use crate::model::TrainingState;
 
 /// Bytes of weights, moments, gradient sums and work space, beside the picture.
-pub fn size_bytes<T: crate::model::Real>(job: &Job, threads: usize) -> u64 {
+pub fn size_bytes<T: SimdReal>(job: &Job, threads: usize) -> u64 {
     let model = &job.model;
     let n_encoding = model.encoding.n_params();
     let n_moments = TrainingState::n_moments(job.optimizer, &job.options.refinements);
     let flat = (n_encoding + model.network.n_params()) * (1 + n_moments) + n_encoding;
-    let flat = flat + Transposed::<T>::size(&model.layout());
+    let flat = flat + Packed::<T>::size(&model.layout(), Uses::Training);
     let lanes = n_lanes(job.batch_size as usize) * Lane::<T>::size(model);
     let values = ((flat + lanes) * size_of::<T>()) as u64;
     values + (threads * Scratch::<T>::size_bytes(model, CHUNK_SIZE)) as u64
@@ -23,7 +24,7 @@ pub fn size_bytes<T: crate::model::Real>(job: &Job, threads: usize) -> u64 {
 ///
 /// # Errors
 /// [`BackendError::DoesNotFit`], with both numbers.
-pub fn check<T: crate::model::Real>(job: &Job, threads: usize) -> Result<(), BackendError> {
+pub fn check<T: SimdReal>(job: &Job, threads: usize) -> Result<(), BackendError> {
     let model = &job.model;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if threads == 0 { cores() } else { threads };

@@ -11,14 +11,17 @@ pub mod loss;
 pub mod memory;
 pub mod network;
 pub mod optimizer;
+mod packed;
+pub mod panels;
 mod predictor;
+pub mod product;
 pub mod sample;
 mod simd;
 mod single;
 mod trainer;
-mod transposed;
 mod update;
 
 pub use predictor::CpuPredictor;
 pub(crate) use predictor::thread_pool;
+pub use simd::SimdReal;
 pub use trainer::{CHUNK_SIZE, CpuTrainer};

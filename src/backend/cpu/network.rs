@@ -2,55 +2,95 @@
 //!
 //! A chunk is small enough that its activations stay in the core's cache through all layers.
 
+use super::packed::PackedLayer;
+use super::panels::{PANEL, features_from_samples, padded, rows_from_samples, samples_from_rows};
+use super::product::{WeightGradient, tile_and_sum};
+use super::simd::SimdReal;
 use super::{activate, dense, encode, loss, sample};
 use crate::backend::Job;
 use crate::model::{Model, ParamLayout, Raster, Real, Step};
 
-/// Work space of one thread for chunks of up to `capacity` samples. All matrices are row-major.
+/// Work space of one thread for chunks of up to `capacity` samples.
+///
+/// Activations are sample panels (`panels.rs`). In a step of one sample, and nowhere else, they are
+/// rows, which take a sixteenth of the same space.
 pub struct Scratch<T> {
-    /// (n, 2)
+    /// (n, 2), row-major.
     coords: Vec<T>,
-    /// (n, channels)
+    /// (n, channels), row-major.
     targets: Vec<T>,
     /// (n)
     sample_weights: Vec<T>,
-    /// (n, encoding width)
-    pub(super) features: Vec<T>,
-    /// For each linear layer, (n, output width): pre-activations, then derivatives f'(z).
-    pub(super) z: Vec<Vec<T>>,
-    /// For each hidden layer, (n, output width): f(z).
-    pub(super) a: Vec<Vec<T>>,
-    /// dl_dz of the layer in hand and of the one before it, (n, widest layer).
-    pub(super) dl_dz: Vec<T>,
-    pub(super) dl_dz_previous: Vec<T>,
+    /// Row-major: features, (n, encoding width); then colours and dl_dz of the last layer, (n, channels) each.
+    pub(super) rows: Vec<T>,
+    /// Of encoding width.
+    features: Vec<[T; PANEL]>,
+    /// For each linear layer, of output width: pre-activations, then derivatives f'(z).
+    pub(super) z: Vec<Vec<[T; PANEL]>>,
+    /// For each hidden layer, of output width: f(z).
+    pub(super) a: Vec<Vec<[T; PANEL]>>,
+    /// dl_dz of the layer in hand and of the one before it, of the widest layer.
+    pub(super) dl_dz: Vec<[T; PANEL]>,
+    pub(super) dl_dz_previous: Vec<[T; PANEL]>,
+    /// dl_dz and the input of the layer in hand, in the order that the product of both reads: tiles, and
+    /// feature panels.
+    dl_dz_tiles: Vec<[T; PANEL]>,
+    x: Vec<[T; PANEL]>,
 }
 
 impl<T: Real> Scratch<T> {
     /// Allocates for `model`.
     pub fn new(model: &Model, capacity: usize) -> Self {
-        let network = &model.network;
-        let zeros = |width: usize| vec![T::zero(); capacity * width];
-        let widest = network.layers().map(|l| l.output_width).max().unwrap_or(1);
+        let (network, widths) = (&model.network, Widths::of(model));
+        let zeros = |width: usize| vec![T::zero(); padded(capacity) * width];
+        let panels = |width: usize| vec![[T::zero(); PANEL]; padded(capacity) / PANEL * width];
         Self {
             coords: zeros(2),
             targets: zeros(network.output_width),
             sample_weights: zeros(1),
-            features: zeros(network.input_width),
-            z: network.layers().map(|l| zeros(l.output_width)).collect(),
-            a: network.layers().skip(1).map(|l| zeros(l.input_width)).collect(),
-            dl_dz: zeros(widest),
-            dl_dz_previous: zeros(widest),
+            rows: zeros(widths.rows),
+            features: panels(network.input_width),
+            z: network.layers().map(|l| panels(l.output_width)).collect(),
+            a: network.layers().skip(1).map(|l| panels(l.input_width)).collect(),
+            dl_dz: panels(widths.dl_dz),
+            dl_dz_previous: panels(widths.dl_dz),
+            dl_dz_tiles: panels(widths.output),
+            x: panels(widths.x),
         }
     }
 
     /// Bytes that [`Scratch::new`] allocates.
     pub fn size_bytes(model: &Model, capacity: usize) -> usize {
-        let network = &model.network;
-        let widest = network.layers().map(|l| l.output_width).max().unwrap_or(1);
+        let (network, widths) = (&model.network, Widths::of(model));
         let z: usize = network.layers().map(|l| l.output_width).sum();
         let a: usize = network.layers().skip(1).map(|l| l.input_width).sum();
-        let per_sample = 3 + network.output_width + network.input_width + z + a + 2 * widest;
-        capacity * per_sample * size_of::<T>()
+        let per_sample = 3 + network.output_width + network.input_width + z + a;
+        let per_sample = per_sample + widths.rows + 2 * widths.dl_dz + widths.output + widths.x;
+        padded(capacity) * per_sample * size_of::<T>()
+    }
+}
+
+/// Numbers a sample has in the parts of [`Scratch`] that several layers share.
+struct Widths {
+    rows: usize,
+    output: usize,
+    dl_dz: usize,
+    x: usize,
+}
+
+impl Widths {
+    fn of(model: &Model) -> Self {
+        let network = &model.network;
+        let widest_output = network.layers().map(|l| l.output_width).max().unwrap_or(1);
+        let widest_input = network.layers().map(|l| l.input_width).max().unwrap_or(1);
+        // Only an encoding with weights asks for the gradient of its features.
+        let features = if model.encoding.n_params() > 0 { network.input_width } else { 0 };
+        Self {
+            rows: network.input_width.max(2 * network.output_width),
+            output: widest_output,
+            dl_dz: widest_output.max(features),
+            x: widest_input.next_multiple_of(PANEL),
+        }
     }
 }
 
@@ -78,11 +118,11 @@ pub struct Pass<'a, T> {
     pub layout: &'a ParamLayout,
     /// All weights and biases, as laid out.
     pub params: &'a [T],
-    /// W^T of each layer, (in, out); empty for passes of one sample, which have no use for it.
-    pub transposed: Vec<&'a [T]>,
+    /// The linear layers for panels of samples; empty for passes of one sample, which have no use for them.
+    pub(super) layers: Vec<PackedLayer<'a, T>>,
 }
 
-impl<T: Real> Pass<'_, T> {
+impl<T: SimdReal> Pass<'_, T> {
     /// Leaves the gradients of samples `first..first + n` of `step` in `grads` and returns their share
     /// of the step's loss.
     pub fn train(
@@ -93,44 +133,48 @@ impl<T: Real> Pass<'_, T> {
         scratch: &mut Scratch<T>,
         grads: ChunkGradients<'_, T>,
     ) -> f64 {
-        let loss = self.loss(job, step, (first, n), scratch);
+        self.sample(job, step, (first, n), scratch);
+        self.encode(scratch, padded(n));
+        self.forward(scratch, padded(n));
+        let loss = self.loss(job, step, n, scratch);
         self.backward(scratch, n, grads);
         loss
     }
 
-    /// Samples, encodes and takes samples `first..first + n` of `step` through all layers; leaves
-    /// dl_dz of the last one in `scratch` and returns their share of the step's loss.
-    pub(super) fn loss(
-        &self,
-        job: &Job,
-        step: &Step,
-        (first, n): (u32, usize),
-        scratch: &mut Scratch<T>,
-    ) -> f64 {
+    /// Samples, encodes and takes the only sample of `step` through all layers, as rows; leaves
+    /// dl_dz of the last one in `scratch` and returns the loss.
+    pub(super) fn train_one(&self, job: &Job, step: &Step, scratch: &mut Scratch<T>) -> f64 {
+        self.sample(job, step, (0, 1), scratch);
+        let features = &mut scratch.rows[..self.model.network.input_width];
+        let of_encoding = &self.params[self.layout.encoding.clone()];
+        encode::encode(&self.model.encoding, of_encoding, &scratch.coords[..2], features);
+        let last = self.layout.layers.len() - 1;
+        for (l, layer) in self.layout.layers.iter().enumerate() {
+            let (input, output) = (layer.shape.input_width, layer.shape.output_width);
+            let x = if l == 0 { &scratch.rows } else { scratch.a[l - 1].as_flattened() };
+            let z = &mut scratch.z[l].as_flattened_mut()[..output];
+            let (w, b) = (&self.params[layer.weight.clone()], &self.params[layer.bias.clone()]);
+            dense::forward(layer.shape, &x[..input], w, b, z);
+            if l < last {
+                let a = &mut scratch.a[l].as_flattened_mut()[..output];
+                activate::activate_keeping_derivative(self.model.network.activation, z, a);
+            }
+        }
         let channels = self.model.network.output_width;
-        let coords = &mut scratch.coords[..n * 2];
-        let targets = &mut scratch.targets[..n * channels];
-        let sample_weights = &mut scratch.sample_weights[..n];
-        sample::sample(job, step, first, coords, targets, sample_weights);
-        self.encode(scratch, n);
-        self.forward(scratch, n);
         loss::loss_and_gradient(
-            &loss::Objective::new(job, step.n_samples as usize),
-            &scratch.z[self.layout.layers.len() - 1][..n * channels],
-            &scratch.targets[..n * channels],
-            step.importance.is_some().then_some(&scratch.sample_weights[..n]),
-            &mut scratch.dl_dz[..n * channels],
+            &loss::Objective::new(job, 1),
+            &scratch.z[last].as_flattened()[..channels],
+            &scratch.targets[..channels],
+            step.importance.is_some().then_some(&scratch.sample_weights[..1]),
+            &mut scratch.dl_dz.as_flattened_mut()[..channels],
         )
     }
 
     /// Writes the colours of `out.len() / channels` pixels of `raster` from `first_pixel` on.
-    ///
-    /// A whole chunk is computed, however many pixels are wanted: a matrix product of fewer rows
-    /// may add in another order, and a pixel must not depend on which others are asked for with it.
     pub fn predict(&self, raster: &Raster, first_pixel: u64, scratch: &mut Scratch<T>, out: &mut [f32]) {
         let channels = self.model.network.output_width;
-        let n = scratch.coords.len() / 2;
-        assert!(out.len() <= n * channels, "{} values of a chunk of {n} pixels", out.len());
+        let n = out.len() / channels;
+        assert!(2 * n <= scratch.coords.len(), "{n} pixels of a chunk of {}", scratch.coords.len() / 2);
         let coords = &mut scratch.coords[..n * 2];
         for (i, coord) in coords.chunks_exact_mut(2).enumerate() {
             let pixel = first_pixel + i as u64;
@@ -138,64 +182,105 @@ impl<T: Real> Pass<'_, T> {
             let [x, y] = raster.position((pixel % width) as u32, (pixel / width) as u32);
             (coord[0], coord[1]) = (T::from_f32(x), T::from_f32(y));
         }
-        self.encode(scratch, n);
-        self.forward(scratch, n);
-        let z = &mut scratch.z[self.layout.layers.len() - 1][..n * channels];
-        activate::activate(self.model.network.output_activation, z);
-        for (out, &p) in out.iter_mut().zip(z.iter()) {
+        repeat_last(&mut scratch.coords, n);
+        self.encode(scratch, padded(n));
+        self.forward(scratch, padded(n));
+        let colours = &mut scratch.rows[..n * channels];
+        rows_from_samples(&scratch.z[self.layout.layers.len() - 1], channels, colours);
+        activate::activate(self.model.network.output_activation, colours);
+        for (out, &p) in out.iter_mut().zip(colours.iter()) {
             *out = p.as_f32();
         }
     }
 
-    /// coords -> features
+    /// Fetches samples `first..first + n` of `step`.
+    fn sample(&self, job: &Job, step: &Step, (first, n): (u32, usize), scratch: &mut Scratch<T>) {
+        let coords = &mut scratch.coords[..n * 2];
+        let targets = &mut scratch.targets[..n * self.model.network.output_width];
+        sample::sample(job, step, first, coords, targets, &mut scratch.sample_weights[..n]);
+        repeat_last(&mut scratch.coords, n);
+    }
+
+    /// coords -> features of n samples, which fill their panels
     fn encode(&self, scratch: &mut Scratch<T>, n: usize) {
-        let features = &mut scratch.features[..n * self.model.network.input_width];
         let params = &self.params[self.layout.encoding.clone()];
-        encode::encode(&self.model.encoding, params, &scratch.coords[..n * 2], features);
+        let (coords, rows) = (&scratch.coords[..n * 2], &mut scratch.rows);
+        encode::encode_panels(&self.model.encoding, params, coords, rows, &mut scratch.features);
     }
 
     /// features -> z and a of every layer; the last layer's z stays a pre-activation.
     fn forward(&self, scratch: &mut Scratch<T>, n: usize) {
-        let last = self.layout.layers.len() - 1;
+        let (panels, activation) = (n / PANEL, self.model.network.activation);
         for (l, layer) in self.layout.layers.iter().enumerate() {
             let (input, output) = (layer.shape.input_width, layer.shape.output_width);
-            let x = if l == 0 { &scratch.features } else { &scratch.a[l - 1] };
-            let z = &mut scratch.z[l][..n * output];
-            let (w, b) = (&self.params[layer.weight.clone()], &self.params[layer.bias.clone()]);
-            match self.transposed.get(l) {
-                Some(wt) if n > 1 => dense::forward_transposed(layer.shape, &x[..n * input], wt, b, z),
-                _ => dense::forward(layer.shape, &x[..n * input], w, b, z),
-            }
-            if l < last {
-                let activation = self.model.network.activation;
-                activate::activate_keeping_derivative(activation, z, &mut scratch.a[l][..n * output]);
-            }
+            let (before, after) = scratch.a.split_at_mut(l);
+            let (x, mut a) = (before.last().unwrap_or(&scratch.features), after.first_mut());
+            let z = &mut scratch.z[l][..panels * output];
+            self.layers[l].forward().run(&x[..panels * input], z, |start, z| {
+                if let Some(a) = &mut a {
+                    let a = a[start..start + z.len()].as_flattened_mut();
+                    activate::activate_keeping_derivative(activation, z.as_flattened_mut(), a);
+                }
+            });
         }
+    }
+
+    /// z of the last layer -> its dl_dz; returns the n samples' share of the step's loss.
+    fn loss(&self, job: &Job, step: &Step, n: usize, scratch: &mut Scratch<T>) -> f64 {
+        let channels = self.model.network.output_width;
+        let (z, dl_dz) = scratch.rows.split_at_mut(padded(n) * channels);
+        let dl_dz = &mut dl_dz[..padded(n) * channels];
+        rows_from_samples(&scratch.z[self.layout.layers.len() - 1], channels, z);
+        let loss = loss::loss_and_gradient(
+            &loss::Objective::new(job, step.n_samples as usize),
+            &z[..n * channels],
+            &scratch.targets[..n * channels],
+            step.importance.is_some().then_some(&scratch.sample_weights[..n]),
+            &mut dl_dz[..n * channels],
+        );
+        // What fills the last panel has no loss.
+        dl_dz[n * channels..].fill(T::zero());
+        samples_from_rows(dl_dz, channels, &mut scratch.dl_dz);
+        loss
     }
 
     /// dl_dz of the last layer -> gradients of every layer, and of the features where they are asked
     /// for.
     fn backward(&self, scratch: &mut Scratch<T>, n: usize, grads: ChunkGradients<'_, T>) {
-        let n_encoding = self.layout.encoding.end;
+        let (panels, n_encoding) = (padded(n) / PANEL, self.layout.encoding.end);
         for (l, layer) in self.layout.layers.iter().enumerate().rev() {
             let (input, output) = (layer.shape.input_width, layer.shape.output_width);
-            let x = if l == 0 { &scratch.features } else { &scratch.a[l - 1] };
-            let dl_dz = &scratch.dl_dz[..n * output];
+            let dl_dz = &scratch.dl_dz[..panels * output];
+            let inputs = if l == 0 { &scratch.features } else { &scratch.a[l - 1] };
+            let x = &mut scratch.x[..input.div_ceil(PANEL) * padded(n)];
+            features_from_samples(&inputs[..panels * input], input, x);
             let whole = layer.whole().start - n_encoding..layer.whole().end - n_encoding;
             let (dl_dw, dl_db) = grads.layers[whole].split_at_mut(layer.weight.len());
-            dense::backward_weights(layer.shape, dl_dz, &x[..n * input], dl_dw, dl_db);
-            if l > 0 {
-                let dl_dx = &mut scratch.dl_dz_previous[..n * input];
-                dense::backward_input(layer.shape, dl_dz, &self.params[layer.weight.clone()], dl_dx);
-                activate::chain(dl_dx, &scratch.z[l - 1][..n * input]);
+            let tiles = &mut scratch.dl_dz_tiles[..panels * output];
+            tile_and_sum(dl_dz, tiles, dl_db);
+            WeightGradient { dl_dz: tiles, x, input_width: input, output_width: output, out: dl_dw }.add();
+            if l > 0 || grads.encoding.is_some() {
+                let dl_dx = &mut scratch.dl_dz_previous[..panels * input];
+                let derivatives = l.checked_sub(1).map(|before| &scratch.z[before]);
+                self.layers[l].back().run(dl_dz, dl_dx, |start, dl_dx| {
+                    if let Some(derivatives) = derivatives {
+                        let derivatives = derivatives[start..start + dl_dx.len()].as_flattened();
+                        activate::chain(dl_dx.as_flattened_mut(), derivatives);
+                    }
+                });
                 std::mem::swap(&mut scratch.dl_dz, &mut scratch.dl_dz_previous);
             }
         }
         if let Some(rows) = grads.encoding {
-            let first = &self.layout.layers[0];
-            let dl_dz = &scratch.dl_dz[..n * first.shape.output_width];
-            dense::backward_input(first.shape, dl_dz, &self.params[first.weight.clone()], rows.dl_dfeatures);
+            rows_from_samples(&scratch.dl_dz, self.model.network.input_width, rows.dl_dfeatures);
             rows.coords.copy_from_slice(&scratch.coords[..n * 2]);
         }
+    }
+}
+
+/// Fills the last panel's positions up with the last of n.
+fn repeat_last<T: Real>(coords: &mut [T], n: usize) {
+    for i in n..padded(n) {
+        coords.copy_within(2 * (n - 1)..2 * n, 2 * i);
     }
 }

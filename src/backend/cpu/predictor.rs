@@ -1,10 +1,11 @@
 //! Colours of any raster on all cores, the same to the bit for any number of threads.
 
 use super::network::{Pass, Scratch};
+use super::packed::{Packed, Uses};
+use super::simd::SimdReal;
 use super::trainer::{CHUNK_SIZE, instruction_set};
-use super::transposed::Transposed;
 use crate::backend::{BackendError, BackendInfo, Predict};
-use crate::model::{Model, ParamLayout, Raster, Real};
+use crate::model::{Model, ParamLayout, Raster};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,7 +24,7 @@ pub(super) fn lock<L>(mutex: &Mutex<L>) -> std::sync::MutexGuard<'_, L> {
 }
 
 /// Colours of consecutive pixels on all threads of `pool`; one `scratch` a thread.
-pub(super) fn predict_with<T: Real>(
+pub(super) fn predict_with<T: SimdReal>(
     pool: &rayon::ThreadPool,
     pass: &Pass<'_, T>,
     scratch: &[Mutex<Scratch<T>>],
@@ -49,12 +50,12 @@ pub struct CpuPredictor<T> {
     model: Model,
     layout: ParamLayout,
     params: Vec<T>,
-    transposed: Transposed<T>,
+    packed: Packed<T>,
     pool: rayon::ThreadPool,
     scratch: Vec<Mutex<Scratch<T>>>,
 }
 
-impl<T: Real> CpuPredictor<T> {
+impl<T: SimdReal> CpuPredictor<T> {
     /// From `params`, the flat buffer of `model.layout()`, on `threads` threads, all cores for 0.
     ///
     /// # Errors
@@ -72,7 +73,7 @@ impl<T: Real> CpuPredictor<T> {
         let scratch = || Mutex::new(Scratch::new(&model, CHUNK_SIZE));
         Ok(Self {
             scratch: (0..pool.current_num_threads()).map(|_| scratch()).collect(),
-            transposed: Transposed::new(&layout),
+            packed: Packed::new(&layout, Uses::Prediction),
             params: params.iter().map(|&p| T::from_f32(p)).collect(),
             model,
             layout,
@@ -98,10 +99,10 @@ pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
     }
 }
 
-impl<T: Real> Predict for CpuPredictor<T> {
+impl<T: SimdReal> Predict for CpuPredictor<T> {
     fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
-        let transposed = self.transposed.of(&self.layout, &self.params, &self.pool);
-        let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params, transposed };
+        let layers = self.packed.of(&self.layout, &self.params, &self.pool);
+        let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params, layers };
         predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
         Ok(())
     }

@@ -1,9 +1,8 @@
 //! Steps of a single sample, whose cost is reading and writing the weights: no gradient is stored,
 //! each block of weights is updated as soon as its gradient is known.
 //!
-//! The gradient of W is the product dl_dz^T x of one row each. What is computed, and in which
-//! order, is the same as for larger batches, so a step's result is the same to the bit as of
-//! accumulating the gradient first.
+//! The gradient of W is the product dl_dz^T x of one row each. A step's result is the same to the bit as of
+//! the operations of `dense.rs` one after the other, with the gradient stored.
 
 use super::network::Scratch;
 use super::simd::vectorised;
@@ -31,12 +30,12 @@ pub(super) fn descend<T: Real>(
         let (input, output) = (layer.shape.input_width, layer.shape.output_width);
         if l > 0 {
             let w = &weights.params[layer.weight.clone()];
-            let dl_dx = &mut scratch.dl_dz_previous[..input];
-            dense::backward_input(layer.shape, &scratch.dl_dz[..output], w, dl_dx);
-            activate::chain(dl_dx, &scratch.z[l - 1][..input]);
+            let dl_dx = &mut scratch.dl_dz_previous.as_flattened_mut()[..input];
+            dense::backward_input(layer.shape, &scratch.dl_dz.as_flattened()[..output], w, dl_dx);
+            activate::chain(dl_dx, &scratch.z[l - 1].as_flattened()[..input]);
         }
-        let x = if l == 0 { &scratch.features[..input] } else { &scratch.a[l - 1][..input] };
-        let dl_dz = &scratch.dl_dz[..output];
+        let x = if l == 0 { &scratch.rows } else { scratch.a[l - 1].as_flattened() };
+        let (x, dl_dz) = (&x[..input], &scratch.dl_dz.as_flattened()[..output]);
         match optimizer {
             Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 } => {
                 descend_plainly(T::of(step.lr), dl_dz, x, &mut weights.params[layer.whole()]);
@@ -129,6 +128,7 @@ fn outer_product<T: Real>(dl_dz: &[T], x: &[T], first: usize, out: &mut [T]) {
 mod tests {
     use super::*;
     use crate::backend::cpu::CpuTrainer;
+    use crate::backend::cpu::network::Pass;
     use crate::backend::{Job, JobOptions};
     use crate::model::{
         Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, SampleSet, Shuffle,
@@ -162,6 +162,29 @@ mod tests {
         }
     }
 
+    /// The operations one by one, each gradient stored.
+    fn loss_and_gradients(job: &Job, step: &Step, params: &[f32]) -> (f64, Vec<f32>) {
+        let layout = job.model.layout();
+        let mut scratch = Scratch::new(&job.model, 1);
+        let pass = Pass { model: &job.model, layout: &layout, params, layers: Vec::new() };
+        let loss = pass.train_one(job, step, &mut scratch);
+        let mut grads = vec![0.0; params.len()];
+        let mut dl_dz = scratch.dl_dz.as_flattened()[..3].to_vec();
+        for (l, layer) in layout.layers.iter().enumerate().rev() {
+            let input = layer.shape.input_width;
+            let x = if l == 0 { &scratch.rows } else { scratch.a[l - 1].as_flattened() };
+            let (dl_dw, dl_db) = grads[layer.whole()].split_at_mut(layer.weight.len());
+            dense::backward_weights(layer.shape, &dl_dz, &x[..input], dl_dw, dl_db);
+            let mut dl_dx = vec![0.0; input];
+            dense::backward_input(layer.shape, &dl_dz, &params[layer.weight.clone()], &mut dl_dx);
+            if l > 0 {
+                activate::chain(&mut dl_dx, &scratch.z[l - 1].as_flattened()[..input]);
+            }
+            dl_dz = dl_dx;
+        }
+        (loss, grads)
+    }
+
     #[test]
     fn a_step_is_the_same_to_the_bit_as_with_its_gradient_stored() {
         let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
@@ -182,7 +205,7 @@ mod tests {
                     lr: 0.05,
                     importance: None,
                 };
-                let (loss, grads) = trainer.loss_and_gradients(&step);
+                let (loss, grads) = loss_and_gradients(&job, &step, &expected);
                 let mut slices: Vec<&mut [f32]> = moments.iter_mut().map(Vec::as_mut_slice).collect();
                 optimizer::update(optimizer, index, step.lr, &grads, &mut expected, &mut slices);
                 assert_eq!(trainer.step(&step), loss);

@@ -3,9 +3,10 @@
 use super::lane::{Lane, encoding_gradients, rounds};
 use super::memory;
 use super::network::{Pass, Scratch};
+use super::packed::{Packed, Uses};
 use super::predictor::{self, lock, predict_with, thread_pool};
+use super::simd::SimdReal;
 use super::single::{self, Weights};
-use super::transposed::Transposed;
 use super::update::{PARAM_BLOCK, Update, split_blocks, sum_of_squares};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::refinements::clip_factor;
@@ -18,13 +19,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// work, small enough that a chunk's activations (2 KiB a sample for a width of 256) stay in L2.
 pub const CHUNK_SIZE: usize = 256;
 
+/// Samples a lane is worth opening for.
+const LANE_SIZE: usize = 512;
+
 /// Blocks times lanes from which an update is worth waking the other threads for.
 const PARALLEL_BLOCKS: usize = 32;
 
 /// Gradient sums kept apart within a step. Fixed by the batch alone, so that the order of
 /// additions does not depend on the number of threads.
 pub(super) fn n_lanes(n_samples: usize) -> usize {
-    n_samples.div_ceil(2 * CHUNK_SIZE).clamp(1, 64)
+    n_samples.div_ceil(LANE_SIZE).clamp(1, 64)
 }
 
 /// The CPU backend. In f32 it trains; in f64 it is the reference.
@@ -40,13 +44,13 @@ pub struct CpuTrainer<T> {
     /// Gradients of the encoding's weights.
     encoding_grads: Vec<T>,
     params: Vec<T>,
-    transposed: Transposed<T>,
+    packed: Packed<T>,
     moments: Vec<Vec<T>>,
     step: u64,
     losses: Vec<f64>,
 }
 
-impl<T: Real> CpuTrainer<T> {
+impl<T: SimdReal> CpuTrainer<T> {
     /// Prepares `job` from initial `params` (as laid out by the model) on `threads` threads, all
     /// cores for 0.
     ///
@@ -64,7 +68,7 @@ impl<T: Real> CpuTrainer<T> {
             encoding_grads: vec![T::zero(); layout.encoding.len()],
             moments: initial_moments(&job, params),
             params: params.to_vec(),
-            transposed: Transposed::new(&layout),
+            packed: Packed::new(&layout, Uses::Training),
             info: BackendInfo {
                 bytes: memory::size_bytes::<T>(&job, n_threads) + job.picture.size_bytes(),
                 ..predictor::info(&pool)
@@ -85,7 +89,7 @@ impl<T: Real> CpuTrainer<T> {
     /// Replaces them.
     pub fn set_params(&mut self, params: &[T]) {
         self.params.copy_from_slice(params);
-        self.transposed.forget();
+        self.packed.forget();
     }
 
     /// One optimiser step; returns its loss, before the update.
@@ -103,12 +107,12 @@ impl<T: Real> CpuTrainer<T> {
     /// A step of one sample takes one thread and stores no gradient.
     fn single_sample_step(&mut self, step: &Step) -> f64 {
         let scratch = exclusive(&mut self.scratch[0]);
-        let transposed = Vec::new();
-        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, transposed };
-        let loss = pass.loss(&self.job, step, (0, 1), scratch);
+        let layers = Vec::new();
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, layers };
+        let loss = pass.train_one(&self.job, step, scratch);
         let mut weights = Weights { params: &mut self.params, moments: &mut self.moments };
         single::descend(&self.layout, (self.job.optimizer, step), scratch, &mut weights);
-        self.transposed.forget();
+        self.packed.forget();
         loss
     }
 
@@ -134,16 +138,18 @@ impl<T: Real> CpuTrainer<T> {
         let n_lanes = n_lanes(n_samples);
         assert!(n_lanes <= self.lanes.len(), "a step of {n_samples} samples exceeds the batch");
         let n_chunks = n_samples.div_ceil(CHUNK_SIZE);
-        let transposed = self.transposed.of(&self.layout, &self.params, &self.pool);
-        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, transposed };
+        let layers = self.packed.of(&self.layout, &self.params, &self.pool);
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, layers };
         let (job, lanes, scratch) = (&self.job, &self.lanes[..n_lanes], &self.scratch);
-        lanes.iter().for_each(|lane| lock(lane).clear());
         self.encoding_grads.fill(T::zero());
         // Waking the other threads would take longer than a small step.
         let pool = (n_lanes > 1).then_some(&self.pool);
-        for chunks in rounds(&job.model, n_chunks, n_lanes) {
+        for (round, chunks) in rounds(&job.model, n_chunks, n_lanes).enumerate() {
             let run_lane = |l: usize, scratch: &mut Scratch<T>| {
                 let lane = &mut *lock(&lanes[l]);
+                if round == 0 {
+                    lane.clear();
+                }
                 lane.forget_rows();
                 for chunk in chunks(l) {
                     let first = chunk * CHUNK_SIZE;
@@ -177,7 +183,7 @@ impl<T: Real> CpuTrainer<T> {
 
     /// Sums the lanes' gradients in order and applies the optimiser, block by block.
     fn update(&mut self, step: &Step, n_lanes: usize) {
-        self.transposed.forget();
+        self.packed.forget();
         let Self { pool, lanes, params, moments, job, encoding_grads, layout, .. } = self;
         let lanes: Vec<_> = lanes[..n_lanes].iter().map(lock).collect();
         let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.layers.as_slice()).collect();
@@ -228,25 +234,25 @@ fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
     mutex.get_mut().expect("a worker thread panicked")
 }
 
-impl<T: Real> Predict for CpuTrainer<T> {
+impl<T: SimdReal> Predict for CpuTrainer<T> {
     fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
         // The average, where there is one, for which the weights of training are put aside.
         let averaged = self.job.options.refinements.ema.is_some();
         let params = if averaged { self.moments.last().expect("the average") } else { &self.params };
         if averaged {
-            self.transposed.forget();
+            self.packed.forget();
         }
-        let transposed = self.transposed.of(&self.layout, params, &self.pool);
-        let pass = Pass { model: &self.job.model, layout: &self.layout, params, transposed };
+        let layers = self.packed.of(&self.layout, params, &self.pool);
+        let pass = Pass { model: &self.job.model, layout: &self.layout, params, layers };
         predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
         if averaged {
-            self.transposed.forget();
+            self.packed.forget();
         }
         Ok(())
     }
 }
 
-impl<T: Real> Backend for CpuTrainer<T> {
+impl<T: SimdReal> Backend for CpuTrainer<T> {
     fn info(&self) -> &BackendInfo {
         &self.info
     }
@@ -288,7 +294,7 @@ impl<T: Real> Backend for CpuTrainer<T> {
         }
         let widen = |values: &[f32]| values.iter().map(|&v| T::from_f32(v)).collect::<Vec<T>>();
         self.params = widen(&state.params);
-        self.transposed.forget();
+        self.packed.forget();
         self.moments = state.moments.iter().map(|m| widen(m)).collect();
         self.step = state.step;
         Ok(())

@@ -1,0 +1,100 @@
+//! The matrix products of training, over panels of samples.
+//!
+//! A product is cut into tiles whose sums stay in registers while the whole depth goes by ([`TileWork`]). What a
+//! tile reads comes in the order it reads it in, so nothing is copied on the way: activations are kept in panels
+//! ([`super::panels`]) from layer to layer, and the weights are packed once a step ([`super::packed`]).
+//!
+//! Each result is one chain of multiply-adds from the first term to the last. No width of vectors, no shape of tile
+//! and no number of samples beside it changes its bits.
+
+mod gradient;
+mod multiply;
+
+pub use gradient::{WeightGradient, tile_and_sum};
+pub use multiply::Multiply;
+
+use super::panels::PANEL;
+use super::simd::{SimdReal, TileWork};
+use crate::model::Real;
+use pulp::{Simd, WithSimd};
+
+/// No tile has more rows.
+const MAX_HEIGHT: usize = 12;
+
+/// The rows of a matrix in tiles: as many full ones as there are, and the rest in one or two.
+pub(super) fn tiles(n_rows: usize, full: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut first = 0;
+    std::iter::from_fn(move || {
+        let rest = n_rows - first;
+        let height = if rest >= full { full } else { rest.min(6) };
+        first += height;
+        (height > 0).then_some((first - height, height))
+    })
+}
+
+/// Rows of a full tile on this processor.
+pub fn tile_height<T: SimdReal>() -> usize {
+    struct Height<T>(std::marker::PhantomData<T>);
+    impl<T: SimdReal> WithSimd for Height<T> {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> usize {
+            T::with_tile(simd, self)
+        }
+    }
+    impl<T> TileWork for Height<T> {
+        type Output = usize;
+        #[inline(always)]
+        fn with<S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(self, _: S) -> usize {
+            ROWS
+        }
+    }
+    pulp::Arch::new().dispatch(Height(std::marker::PhantomData::<T>))
+}
+
+/// How many of `n` panels go in groups of `group`.
+fn whole_groups(n: usize, group: usize) -> usize {
+    n - n % group
+}
+
+/// sums += a b: H numbers by `PANELS` times 16.
+#[inline(always)]
+fn multiply_add<T: SimdReal, S: Simd, const H: usize, const PANELS: usize, const VECTORS: usize>(
+    simd: S,
+    sums: &mut [[[T::Vector<S>; VECTORS]; PANELS]; H],
+    a: impl Fn(usize) -> T,
+    b: [&[T; PANEL]; PANELS],
+) {
+    let b: [[T::Vector<S>; VECTORS]; PANELS] =
+        b.map(|b| *T::vectors::<S>(b).first_chunk().expect("vectors of a panel"));
+    for (r, sums) in sums.iter_mut().enumerate() {
+        let a = T::splat(simd, a(r));
+        for (sums, b) in sums.iter_mut().zip(b) {
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = T::multiply_add(simd, a, b, *sum);
+            }
+        }
+    }
+}
+
+/// Writes a matrix of (rows, depth) tile by tile, each (depth, rows of the tile).
+pub fn pack<T: Real>(
+    (rows, depth): (usize, usize),
+    height: usize,
+    at: impl Fn(usize, usize) -> T,
+    packed: &mut [T],
+) {
+    let mut rest = packed;
+    for (first, height) in tiles(rows, height) {
+        let (tile, after) = rest.split_at_mut(height * depth);
+        rest = after;
+        for (k, column) in tile.chunks_exact_mut(height).enumerate() {
+            for (r, value) in column.iter_mut().enumerate() {
+                *value = at(first + r, k);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
