@@ -30,6 +30,11 @@ fn fourier_row<T: Real>(c: [T; 2], [bx, by]: [&[T]; 2], sines: &mut [T], cosines
     }
 }
 
+/// Whether [`encode_panels`] writes panels without rows first.
+pub(super) fn has_panels(encoding: &Encoding) -> bool {
+    matches!(encoding, Encoding::Fourier { .. } | Encoding::TrainedFourier { .. })
+}
+
 /// coords: (n, 2), n a multiple of 16 -> sample panels of `encoding.output_width()` features. What has no loop over
 /// panels of its own goes through `rows`, (n, features).
 pub(super) fn encode_panels<T: SimdReal>(

@@ -83,10 +83,15 @@ impl Widths {
         let network = &model.network;
         let widest_output = network.layers().map(|l| l.output_width).max().unwrap_or(1);
         let widest_input = network.layers().map(|l| l.input_width).max().unwrap_or(1);
+        // Where features are written as panels at once, rows hold those of a single sample.
+        let features_as_rows = match encode::has_panels(&model.encoding) {
+            true => network.input_width.div_ceil(PANEL),
+            false => network.input_width,
+        };
         // Only an encoding with weights asks for the gradient of its features.
         let features = if model.encoding.n_params() > 0 { network.input_width } else { 0 };
         Self {
-            rows: network.input_width.max(2 * network.output_width),
+            rows: features_as_rows.max(2 * network.output_width),
             output: widest_output,
             dl_dz: widest_output.max(features),
             x: widest_input.next_multiple_of(PANEL),

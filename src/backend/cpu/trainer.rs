@@ -15,8 +15,8 @@ use rayon::prelude::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Samples computed at a time. Large enough that reading the weights is a small part of the
-/// work, small enough that a chunk's activations (2 KiB a sample for a width of 256) stay in L2.
+/// Samples computed at a time. Large enough that reading the weights and adding to their gradients is a small
+/// part of the work, small enough that a chunk's activations stay in the cache.
 pub const CHUNK_SIZE: usize = 256;
 
 /// Samples a lane is worth opening for.
