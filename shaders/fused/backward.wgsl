@@ -14,17 +14,10 @@ struct Share {
 
 fn add(share: Share, at: u32, value: f32) {
     let i = share.first + at - params.first_weight;
-    if share.is_first_block {
-        partials[i] = value;
-    } else {
-        partials[i] += value;
-    }
+    partials[i] = select(partials[i] + value, value, share.is_first_block);
 }
 
 fn add_four(share: Share, layer: Layer, output: u32, input: u32, end: u32, values: vec4<f32>) {
-    if output >= layer.output_width {
-        return;
-    }
     let at = layer.weight + output * layer.input_width + input;
     if input < end { add(share, at, values.x); }
     if input + COLUMNS < end { add(share, at + COLUMNS, values.y); }
@@ -74,10 +67,11 @@ fn weight_gradients(share: Share, layer: Layer, row: u32, first: u32, n: u32, th
                 c2 += dots(vec4<f32>(cells[g_row.z + q]), x0, x1, x2, x3);
                 c3 += dots(vec4<f32>(cells[g_row.w + q]), x0, x1, x2, x3);
             }
-            add_four(share, layer, o, first + k, first + n, c0);
-            add_four(share, layer, o + ROWS, first + k, first + n, c1);
-            add_four(share, layer, o + 2u * ROWS, first + k, first + n, c2);
-            add_four(share, layer, o + 3u * ROWS, first + k, first + n, c3);
+            let end = min(layer.output_width, o + 4u * ROWS);
+            for (var output = o; output < end; output += ROWS) {
+                add_four(share, layer, output, first + k, first + n, c0);
+                c0 = c1; c1 = c2; c2 = c3;
+            }
         }
     }
 }

@@ -33,52 +33,48 @@ fn backward_input(layer: Layer, is_hidden: bool, row: u32, first_input: u32, n: 
             workgroupBarrier();
         }
         if column < n_quads {
-            let to = row + 4u * (first + column);
-            if is_hidden {
-                sums.r0 *= derivatives(load(to, quad));
-                sums.r1 *= derivatives(load(to + 1u, quad));
-                sums.r2 *= derivatives(load(to + 2u, quad));
-                sums.r3 *= derivatives(load(to + 3u, quad));
+            let top = row + 4u * (first + column);
+            for (var to = top; to < top + 4u; to++) {
+                var dl_dx = sums.r0;
+                if is_hidden {
+                    dl_dx *= derivatives(load(to, quad));
+                }
+                keep(to, quad, dl_dx);
+                sums = Sums(sums.r1, sums.r2, sums.r3, sums.r3);
             }
-            keep(to, quad, sums.r0);
-            keep(to + 1u, quad, sums.r1);
-            keep(to + 2u, quad, sums.r2);
-            keep(to + 3u, quad, sums.r3);
         }
     }
 }
 
-fn backward_hidden(share: Share, index: u32, thread: u32) {
-    let layer = layer_at(index);
-    if KEEPS_VALUES == 0u {
-        fill_values((index - 1u) * params.hidden_rows, thread);
-        workgroupBarrier();
-    }
-    gradients(share, layer, values_of(index), 0u, layer.input_width, thread);
-    bias_gradients(share, layer, thread);
-    workgroupBarrier();
-    backward_input(layer, true, (index - 1u) * params.hidden_rows, 0u, layer.input_width, thread);
-    workgroupBarrier();
-}
-
-fn backward_features(share: Share, thread: u32) {
-    let layer = layer_at(0u);
-    bias_gradients(share, layer, thread);
-    for (var slice = 0u; slice < layer.input_width; slice += params.feature_rows) {
-        let n = min(params.feature_rows, layer.input_width - slice);
-        if params.features_kept == 0u {
-            encode(slice, n, thread);
+// One layer after the other from the last on, its inputs in slices. Each function has this one call: drivers
+// put its code in the place of every call, and compile it as often.
+fn backward(share: Share, thread: u32) {
+    for (var index = params.n_layers; index > 0u; index--) {
+        let layer = layer_at(index - 1u);
+        let is_hidden = index > 1u;
+        let x_row = (index - 2u) * params.hidden_rows;
+        if is_hidden && KEEPS_VALUES == 0u {
+            fill_values(x_row, thread);
             workgroupBarrier();
         }
-        gradients(share, layer, params.feature_row, slice, n, thread);
-        workgroupBarrier();
-        encoding_gradients(layer, slice, n, thread);
+        bias_gradients(share, layer, thread);
+        let slice_width = select(params.feature_rows, layer.input_width, is_hidden);
+        for (var slice = 0u; slice < layer.input_width; slice += slice_width) {
+            let n = min(slice_width, layer.input_width - slice);
+            if !is_hidden && params.features_kept == 0u {
+                encode(slice, n, thread);
+                workgroupBarrier();
+            }
+            let values = select(params.feature_row, values_of(index - 1u), is_hidden);
+            gradients(share, layer, values, slice, n, thread);
+            workgroupBarrier();
+            if is_hidden || HAS_ENCODING_GRADIENTS {
+                backward_input(layer, is_hidden, select(params.feature_row, x_row, is_hidden), slice, n, thread);
+                workgroupBarrier();
+            }
+            if !is_hidden {
+                encoding_gradients(slice, n, thread);
+            }
+        }
     }
-}
-
-fn backward(share: Share, thread: u32) {
-    for (var index = params.n_layers - 1u; index > 0u; index--) {
-        backward_hidden(share, index, thread);
-    }
-    backward_features(share, thread);
 }

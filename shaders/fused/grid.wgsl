@@ -20,16 +20,14 @@ fn encode(first: u32, n: u32, thread: u32) {
         let quad = i % QUADS;
         let row = i / QUADS * n_features;
         let level = level_at((first + row) / n_features);
-        let x = positions[quad];
-        let y = positions[QUADS + quad];
-        let c0 = locate(level, params.smoothstep, vec2<f32>(x.x, y.x));
-        let c1 = locate(level, params.smoothstep, vec2<f32>(x.y, y.y));
-        let c2 = locate(level, params.smoothstep, vec2<f32>(x.z, y.z));
-        let c3 = locate(level, params.smoothstep, vec2<f32>(x.w, y.w));
-        for (var f = 0u; f < n_features; f++) {
-            let features =
-                vec4<f32>(interpolated(c0, f), interpolated(c1, f), interpolated(c2, f), interpolated(c3, f));
-            keep(params.feature_row + row + f, quad, features);
+        for (var lane = 0u; lane < 4u; lane++) {
+            let position = vec2<f32>(positions[quad][lane], positions[QUADS + quad][lane]);
+            let cell = locate(level, params.smoothstep, position);
+            for (var f = 0u; f < n_features; f++) {
+                // After four lanes each is in its place.
+                let before = load(params.feature_row + row + f, quad);
+                keep(params.feature_row + row + f, quad, vec4<f32>(before.yzw, interpolated(cell, f)));
+            }
         }
     }
     for (var i = n * QUADS + thread; i < (n + 3u) / 4u * 4u * QUADS; i += GROUP) {

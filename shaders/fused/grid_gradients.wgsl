@@ -1,7 +1,7 @@
 // Takes the gradients of features slice.. on, n of them, to the entries of the grid.
-fn encoding_gradients(layer: Layer, slice: u32, n: u32, thread: u32) {
-    backward_input(layer, false, params.feature_row, slice, n, thread);
-    workgroupBarrier();
+const HAS_ENCODING_GRADIENTS: bool = true;
+
+fn encoding_gradients(slice: u32, n: u32, thread: u32) {
     let n_features = params.n_features;
     let unit = 1.0 / params.gradient_scale;
     for (var i = thread; i < n / n_features * BLOCK; i += GROUP) {

@@ -1,2 +1,4 @@
 // For encodings without weights.
-fn encoding_gradients(layer: Layer, slice: u32, n: u32, thread: u32) {}
+const HAS_ENCODING_GRADIENTS: bool = false;
+
+fn encoding_gradients(slice: u32, n: u32, thread: u32) {}

@@ -73,14 +73,16 @@ fn values_of(index: u32) -> u32 {
 }
 
 fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
-    var sums = z;
-    if is_hidden && KEEPS_VALUES == 1u {
-        sums = Sums(activations(z.r0), activations(z.r1), activations(z.r2), activations(z.r3));
+    let top = layer.row + o;
+    var rest = z;
+    for (var row = top; row < top + 4u; row++) {
+        var values = rest.r0;
+        if is_hidden && KEEPS_VALUES == 1u {
+            values = activations(values);
+        }
+        keep(row, quad, values);
+        rest = Sums(rest.r1, rest.r2, rest.r3, rest.r3);
     }
-    keep(layer.row + o, quad, sums.r0);
-    keep(layer.row + o + 1u, quad, sums.r1);
-    keep(layer.row + o + 2u, quad, sums.r2);
-    keep(layer.row + o + 3u, quad, sums.r3);
 }
 
 // z = x W^T + b of layer `index` into its rows. Begins and ends in step.

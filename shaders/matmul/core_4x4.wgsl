@@ -40,10 +40,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let row = row_tile * TILE_ROWS + 4u * ty;
     let column = column_tile * TILE_COLUMNS + 4u * tx;
-    store(slice, row, column, c0);
-    store(slice, row + 1u, column, c1);
-    store(slice, row + 2u, column, c2);
-    store(slice, row + 3u, column, c3);
+    // One call in a loop: drivers put the code of `store` in the place of each.
+    for (var r = row; r < row + 4u; r++) {
+        store(slice, r, column, c0);
+        c0 = c1; c1 = c2; c2 = c3;
+    }
 
     if SUM_LEFT && column_tile == 0u {
         finish_sums(thread, slice, row_tile * TILE_ROWS);

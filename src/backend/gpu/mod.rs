@@ -133,8 +133,11 @@ impl GpuBackend {
     /// # Errors
     /// [`BackendError::WrongResults`] names a kernel that fails.
     pub fn self_test(&self) -> Result<(), BackendError> {
-        let prediction = plan::prediction(&self.job.model, &self.layout, 1);
-        let plans = self.plans.iter().map(|(_, plan, _)| plan).chain([&prediction]);
+        // The sizes that the picture is computed in: they decide which kernels are used.
+        let (n_pixels, tile) = (self.job.picture.n_pixels() as usize, self.layout.tile);
+        let sizes = [tile.min(n_pixels), n_pixels % tile].into_iter().filter(|&n| n > 0);
+        let predictions: Vec<_> = sizes.map(|n| plan::prediction(&self.job.model, &self.layout, n)).collect();
+        let plans = self.plans.iter().map(|(_, plan, _)| plan).chain(&predictions);
         let used: Vec<_> = plans.flat_map(|plan| &plan.dispatches).map(|dispatch| &dispatch.kernel).collect();
         verify::self_test(&self.session.gpu, &used)
     }

@@ -145,7 +145,7 @@ impl GpuPredictor {
     /// # Errors
     /// [`BackendError::WrongResults`] names a kernel that fails.
     pub fn self_test(&self) -> Result<(), BackendError> {
-        let plan = plan::prediction(&self.model, &self.layout, 1);
+        let plan = plan::prediction(&self.model, &self.layout, self.layout.tile);
         let used: Vec<_> = plan.dispatches.iter().map(|dispatch| &dispatch.kernel).collect();
         verify::self_test(&self.session.gpu, &used)
     }

@@ -1,7 +1,7 @@
 //! Which of several kernels that compute the same thing a device uses: how values between layers are
 //! stored, and how products are made of tiles.
 
-use super::device::Gpu;
+use super::device::{Gpu, is_software};
 use crate::backend::BackendError;
 use crate::model::LayerShape;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// Mixed where the GPU has cooperative matrices, f32 elsewhere
+    /// Mixed where a hardware GPU has cooperative matrices, f32 elsewhere
     #[default]
     Auto,
     /// 32-bit floats throughout
@@ -245,7 +245,8 @@ impl Variants {
                 gpu.info.name
             ))),
             Precision::Mixed => Ok(mixed),
-            Precision::Auto if has_f16 && matrices.is_some() => Ok(mixed),
+            // A software driver computes matrices one product at a time, and takes seconds to compile each kernel.
+            Precision::Auto if has_f16 && matrices.is_some() && !is_software(&gpu.info) => Ok(mixed),
             Precision::Auto | Precision::F32 => Ok(Self::default()),
         }
     }
