@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the float64 results that tests/golden.rs holds the CPU reference against.
+"""Writes the float64 results that tests/library/golden.rs holds the CPU reference against.
 
     pip install torch==2.15.0 numpy==2.4.6 safetensors==0.8.0
     python tests/golden/generate.py

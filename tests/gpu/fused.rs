@@ -1,9 +1,7 @@
 //! Networks in one kernel: every size of block, whole steps, and as good as layer by layer.
 
-#[path = "gpu_common/device.rs"]
-mod device;
-#[path = "gpu_common/job.rs"]
-mod job;
+use crate::device;
+use crate::job;
 
 use afterimage::backend::Backend;
 use afterimage::backend::gpu::kernel::{Composes, DEFINITIONS};

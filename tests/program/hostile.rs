@@ -1,8 +1,7 @@
 //! Files that someone made to do harm: refused in one sentence, in little time and memory.
 #![cfg(unix)]
 
-#[path = "common/program.rs"]
-mod program;
+use crate::program;
 
 use afterimage::config::Config;
 use afterimage::model::TrainingState;

@@ -1,9 +1,7 @@
 //! Every encoding, activation, loss, update rule and schedule there is, through the program: a run that is
 //! stopped goes on to the same bits, and its model file renders the picture that the run ended with.
 
-#[path = "common/program.rs"]
-#[expect(dead_code, reason = "other tests need the rest of it")]
-mod program;
+use crate::program;
 
 use afterimage::config::{ActivationKind, EncodingKind, LossKind, OptimizerKind};
 use afterimage::model::ScheduleKind;

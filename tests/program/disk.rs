@@ -2,10 +2,8 @@
 //! sentence, nothing torn, and the run goes on to the same bits once there is room again.
 #![cfg(target_os = "linux")]
 
-#[path = "common/program.rs"]
-mod program;
-#[path = "common/runs.rs"]
-mod runs;
+use crate::program;
+use crate::runs;
 
 use afterimage::config::Config;
 use afterimage::model::TrainingState;

@@ -1,11 +1,8 @@
 //! Grids on the device: lockstep with f64, and both ways of adding up their gradients.
 
-#[path = "gpu_common/device.rs"]
-mod device;
-#[path = "gpu_common/job.rs"]
-mod job;
-#[path = "gpu_common/lockstep.rs"]
-mod lockstep;
+use crate::device;
+use crate::job;
+use crate::lockstep;
 
 use afterimage::backend::gpu::kernel::Kernel;
 use afterimage::backend::gpu::{Budget, FusedMode, Gpu, GpuBackend, Variants, ops};

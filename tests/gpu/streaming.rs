@@ -1,9 +1,7 @@
 //! A picture that stays on the host trains to the bits that it does on the device.
 
-#[path = "gpu_common/device.rs"]
-mod device;
-#[path = "gpu_common/job.rs"]
-mod job;
+use crate::device;
+use crate::job;
 
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Variants};
 use afterimage::backend::{Backend, Job, JobOptions};

@@ -1,9 +1,7 @@
 //! `afterimage render` on a GPU.
 
-#[path = "gpu_common/device.rs"]
-mod device;
-#[path = "common/models.rs"]
-mod models;
+use crate::device;
+use crate::models;
 
 use afterimage::picture::{Depth, Picture, Pixels, load};
 use assert_cmd::Command;

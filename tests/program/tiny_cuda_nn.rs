@@ -1,8 +1,6 @@
 //! tiny-cuda-nn's JSON through the program: both of its sample configurations train.
 
-#[path = "common/program.rs"]
-#[expect(dead_code, reason = "other tests need the rest of it")]
-mod program;
+use crate::program;
 
 use assert_cmd::Command;
 use predicates::str::contains;

@@ -1,9 +1,7 @@
 //! What goes wrong on a device arrives as an error, never as a panic.
 
-#[path = "gpu_common/device.rs"]
-mod device;
-#[path = "gpu_common/job.rs"]
-mod job;
+use crate::device;
+use crate::job;
 
 use afterimage::backend::gpu::device::choose;
 use afterimage::backend::gpu::{AdapterChoice, Budget, DeviceOptions, GpuBackend};

@@ -1,8 +1,7 @@
 //! Whole runs on a device: as good as the CPU's, the same to the bit when repeated, and going on
 //! after the device was lost.
 
-#[path = "gpu_common/device.rs"]
-mod device;
+use crate::device;
 
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Precision, Variants};

@@ -1,11 +1,8 @@
 //! Whole steps on the device: lockstep with f64, splitting, order, determinism, state.
 
-#[path = "gpu_common/device.rs"]
-mod device;
-#[path = "gpu_common/job.rs"]
-mod job;
-#[path = "gpu_common/lockstep.rs"]
-mod lockstep;
+use crate::device;
+use crate::job;
+use crate::lockstep;
 
 use afterimage::backend::gpu::variants::{Product, Storage};
 use afterimage::backend::gpu::{Budget, FusedMode, GpuBackend, GpuPredictor, Variants};

@@ -1,12 +1,8 @@
 //! The program on a GPU that fails: lost, silent, wrong or full. See `backend::gpu::fault`.
 
-#[path = "gpu_common/device.rs"]
-mod device;
-#[path = "common/program.rs"]
-mod program;
-#[path = "common/runs.rs"]
-#[expect(dead_code, reason = "its undisturbed run is the CPU's")]
-mod runs;
+use crate::device;
+use crate::program;
+use crate::runs;
 
 use afterimage::backend::gpu::fault::VARIABLE;
 use program::{program, resume, train_on};

@@ -1,9 +1,7 @@
 //! `afterimage inspect`, and the same file in PyTorch.
 
-#[path = "common/models.rs"]
-mod models;
-#[path = "common/small.rs"]
-mod small;
+use crate::models;
+use crate::small;
 
 use afterimage::backend::Predict;
 use afterimage::backend::cpu::CpuPredictor;

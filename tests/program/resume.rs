@@ -1,10 +1,8 @@
 //! Nothing is lost: stopped, killed and damaged runs go on to the same bits.
 #![cfg(unix)]
 
-#[path = "common/program.rs"]
-mod program;
-#[path = "common/runs.rs"]
-mod runs;
+use crate::program;
+use crate::runs;
 
 use assert_cmd::Command;
 use predicates::str::contains;

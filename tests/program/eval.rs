@@ -1,9 +1,7 @@
 //! `afterimage eval`: what it measures, and what it will not compare.
 
-#[path = "common/models.rs"]
-mod models;
-#[path = "common/small.rs"]
-mod small;
+use crate::models;
+use crate::small;
 
 use afterimage::picture::{Depth, Picture, Pixels, SquaredError, load, resize, save_png, ssim};
 use assert_cmd::Command;

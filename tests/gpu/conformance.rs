@@ -1,7 +1,6 @@
 //! Every kernel against its f64 function, over the kernel table.
 
-#[path = "gpu_common/device.rs"]
-mod device;
+use crate::device;
 
 use afterimage::backend::gpu::kernel::kernels;
 use afterimage::backend::gpu::verify::run_case;

@@ -1,7 +1,6 @@
 //! The program on a GPU, as a user meets it.
 
-#[path = "gpu_common/device.rs"]
-mod device;
+use crate::device;
 
 use assert_cmd::Command;
 use predicates::str::contains;

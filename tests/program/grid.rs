@@ -1,9 +1,7 @@
 //! The hash grid: what it computes, from its definition; threads, resuming and settings through the
 //! program.
 
-#[path = "common/program.rs"]
-#[expect(dead_code, reason = "shared with tests that train other models")]
-mod program;
+use crate::program;
 
 use afterimage::backend::{Job, JobOptions, cpu};
 use afterimage::model::encoding::grid::HASH_PRIME;

@@ -1,11 +1,8 @@
 //! `afterimage render`: sizes, parts and formats.
 
-#[path = "common/models.rs"]
-mod models;
-#[path = "common/rendering.rs"]
-mod rendering;
-#[path = "common/small.rs"]
-mod small;
+use crate::models;
+use crate::rendering;
+use crate::small;
 
 use afterimage::backend::Predict;
 use afterimage::backend::cpu::CpuPredictor;

@@ -1,8 +1,6 @@
 //! `afterimage bench` through the program: what it reports, not how fast.
 
-#[path = "common/program.rs"]
-#[expect(dead_code, reason = "other tests need the rest of it")]
-mod program;
+use crate::program;
 
 use assert_cmd::Command;
 use predicates::str::contains;

@@ -1,11 +1,8 @@
 //! Training inside a mask, through the program.
 #![cfg(unix)]
 
-#[path = "common/program.rs"]
-mod program;
-#[expect(dead_code, reason = "other tests need the rest of it")]
-#[path = "common/runs.rs"]
-mod runs;
+use crate::program;
+use crate::runs;
 
 use assert_cmd::Command;
 use image::{GrayImage, Luma, Rgb, RgbImage};

@@ -1,7 +1,6 @@
 //! `afterimage film`: every format, and what is refused.
 
-#[path = "common/small.rs"]
-mod small;
+use crate::small;
 
 use assert_cmd::Command;
 use image::AnimationDecoder;

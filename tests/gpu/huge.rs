@@ -1,10 +1,9 @@
 //! A picture of 400 megapixels, made on the fly: how long a step takes and how much memory a run. Takes minutes
 //! and gigabytes, so only with AFTERIMAGE_HUGE set:
 //!
-//!     AFTERIMAGE_HUGE=1 cargo nextest run --release --test huge --no-capture
+//!     AFTERIMAGE_HUGE=1 cargo nextest run --release huge --no-capture
 
-#[path = "gpu_common/device.rs"]
-mod device;
+use crate::device;
 
 use afterimage::backend::{Backend, BackendChoice, DeviceRequest, open};
 use afterimage::bench::peak_bytes;

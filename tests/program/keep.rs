@@ -1,11 +1,8 @@
 //! Early stopping, and measuring less often than every epoch.
 #![cfg(unix)]
 
-#[path = "common/program.rs"]
-mod program;
-#[expect(dead_code, reason = "other tests need the rest of it")]
-#[path = "common/runs.rs"]
-mod runs;
+use crate::program;
+use crate::runs;
 
 use assert_cmd::Command;
 use predicates::str::contains;

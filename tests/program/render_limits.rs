@@ -1,12 +1,8 @@
 //! What `afterimage render` refuses, and how little memory it takes.
 
-#[path = "common/models.rs"]
-mod models;
-#[path = "common/rendering.rs"]
-mod rendering;
-#[expect(dead_code, reason = "other tests need the rest of it")]
-#[path = "common/small.rs"]
-mod small;
+use crate::models;
+use crate::rendering;
+use crate::small;
 
 use afterimage::picture::Depth;
 use assert_cmd::Command;

@@ -1,0 +1,27 @@
+//! What runs on a GPU, or on a software driver: kernels one by one, whole steps, and the program's runs.
+//!
+//! One program for all of them, since linking takes longer than most tests.
+
+mod cli;
+mod conformance;
+mod errors;
+mod faults;
+mod fused;
+mod grid;
+mod huge;
+mod reflection;
+mod render;
+mod run;
+mod streaming;
+mod training;
+
+mod device;
+mod job;
+mod lockstep;
+#[path = "../common/models.rs"]
+mod models;
+#[path = "../common/program.rs"]
+mod program;
+#[path = "../common/runs.rs"]
+#[expect(dead_code, reason = "the undisturbed run is the CPU's")]
+mod runs;

@@ -1,0 +1,10 @@
+//! The library without the program: formulas, gradients, pictures.
+//!
+//! One program for all of them, since linking takes longer than most tests.
+
+mod golden;
+mod gradients;
+mod picture_files;
+mod properties;
+mod report_outputs;
+mod run_model_file;

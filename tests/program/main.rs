@@ -1,0 +1,34 @@
+//! The program as a user runs it, and the files that it writes and reads.
+//!
+//! One program for all of them, since linking takes longer than most tests.
+
+mod bench;
+mod blocks;
+mod cli;
+mod compare;
+mod disk;
+mod eval;
+mod film;
+mod grid;
+mod hostile;
+mod inspect;
+mod keep;
+mod mask;
+mod refinements;
+mod render;
+mod render_limits;
+mod resume;
+mod sampling;
+mod sigma;
+mod tiny_cuda_nn;
+
+#[path = "../common/models.rs"]
+mod models;
+#[path = "../common/program.rs"]
+mod program;
+#[path = "../common/rendering.rs"]
+mod rendering;
+#[path = "../common/runs.rs"]
+mod runs;
+#[path = "../common/small.rs"]
+mod small;
