@@ -85,7 +85,7 @@ impl<T: SimdReal, F: FnMut(usize, &mut [[T; PANEL]])> MultiplyPanels<'_, T, F> {
     }
 }
 
-/// Bytes of weights that all panels of a chunk go by before the next: a quarter of the smallest second cache there is.
+/// Bytes of weights that all panels of a chunk go by before the next: a quarter of a second cache of 512 KiB.
 const BLOCK_BYTES: usize = 128 << 10;
 
 /// Rows of weights, whole tiles, that are read at a time.
