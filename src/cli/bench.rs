@@ -51,7 +51,7 @@ pub(super) struct BenchArgs {
     #[arg(long)]
     scale: bool,
     /// Seconds spent on each job, and on each ceiling
-    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    #[arg(long, value_name = "S", default_value_t = 3.0, allow_negative_numbers = true)]
     seconds: f64,
     /// Print JSON instead of tables
     #[arg(long)]

@@ -33,7 +33,7 @@ fn figures_follow_from_one_another() {
     // 2 (3 W - W_0) for W = 262,912 and W_0 = 131,072.
     assert!(close(number(job, "gflop_per_second"), samples * 1_315_328e-9));
     assert!(close(number(job, "share_of_ceiling"), number(job, "gflop_per_second") / ceiling));
-    // Weights, two moments, the weights turned round and the gradients are 4 bytes each.
+    // Weights, two moments, the packed weights and the gradients are 4 bytes each.
     assert!(number(job, "bytes") > 5.0 * 4.0 * 263_683.0);
 }
 
@@ -42,6 +42,7 @@ fn what_means_nothing_is_refused() {
     for (options, sentence) in [
         (["--jobs", "unknown"].as_slice(), "no job's name has `unknown`; there are: seed 64x64 full batch"),
         (&["--seconds", "0"], "seconds is 0: give a number above 0"),
+        (&["--seconds", "-1"], "seconds is -1: give a number above 0"),
         (&["--backend", "cpu", "--adapter", "x"], "--adapter names a GPU and --backend cpu uses none"),
     ] {
         bench(options).assert().code(1).stderr(contains(sentence));

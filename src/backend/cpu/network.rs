@@ -84,10 +84,8 @@ impl Widths {
         let widest_output = network.layers().map(|l| l.output_width).max().unwrap_or(1);
         let widest_input = network.layers().map(|l| l.input_width).max().unwrap_or(1);
         // Where features are written as panels at once, rows hold those of a single sample.
-        let features_as_rows = match encode::has_panels(&model.encoding) {
-            true => network.input_width.div_ceil(PANEL),
-            false => network.input_width,
-        };
+        let written_at_once = encode::has_panels(&model.encoding);
+        let features_as_rows = network.input_width.div_ceil(if written_at_once { PANEL } else { 1 });
         // Only an encoding with weights asks for the gradient of its features.
         let features = if model.encoding.n_params() > 0 { network.input_width } else { 0 };
         Self {

@@ -1,6 +1,6 @@
 //! The gradient of a layer's weights.
 
-use super::{MAX_HEIGHT, multiply_add, tile_height, tiles, whole_groups};
+use super::{MAX_HEIGHT, multiply_add, tile_height, tiles, whole_groups, with_height};
 use crate::backend::cpu::panels::PANEL;
 use crate::backend::cpu::simd::{SimdReal, TileWork, prefetch, vectorised};
 use pulp::{Simd, WithSimd};
@@ -73,15 +73,7 @@ fn gradient_panels<T: SimdReal, S: Simd, const ROWS: usize, const PANELS: usize,
                 gradient_tile::<T, S, { $height }, PANELS, VECTORS>(simd, dl_dz, x, out)
             };
         }
-        match height {
-            _ if height == ROWS => tile!(ROWS),
-            6 => tile!(6),
-            5 => tile!(5),
-            4 => tile!(4),
-            3 => tile!(3),
-            2 => tile!(2),
-            _ => tile!(1),
-        }
+        with_height!(height, ROWS, tile);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The matrix products of training, over panels of samples.
 //!
 //! A product is cut into tiles whose sums stay in registers while the whole depth goes by ([`TileWork`]). What a
-//! tile reads comes in the order it reads it in, so nothing is copied on the way: activations are kept in panels
-//! ([`super::panels`]) from layer to layer, and the weights are packed once a step ([`super::packed`]).
+//! tile reads comes in the order it reads it in: activations are kept in panels ([`super::panels`]) from layer to layer, and
+//! the weights are packed once a step ([`super::packed`]). Only for the gradient of weights, whose sums run over the
+//! samples, are both operands put into another order first.
 //!
 //! Each result is one chain of multiply-adds from the first term to the last. No width of vectors, no shape of tile
 //! and no number of samples beside it changes its bits.
@@ -21,12 +22,32 @@ use pulp::{Simd, WithSimd};
 /// No tile has more rows.
 const MAX_HEIGHT: usize = 12;
 
+/// No tile that is not full has more rows.
+const MAX_REST: usize = 6;
+
+/// Calls `$tile!(H)` with `$height` as a constant: `$full`, or one of what [`tiles`] makes of the rest.
+macro_rules! with_height {
+    ($height:expr, $full:ident, $tile:ident) => {
+        match $height {
+            height if height == $full => $tile!($full),
+            6 => $tile!(6),
+            5 => $tile!(5),
+            4 => $tile!(4),
+            3 => $tile!(3),
+            2 => $tile!(2),
+            1 => $tile!(1),
+            other => unreachable!("a tile of {other} rows"),
+        }
+    };
+}
+use with_height;
+
 /// The rows of a matrix in tiles: as many full ones as there are, and the rest in one or two.
 pub(super) fn tiles(n_rows: usize, full: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut first = 0;
     std::iter::from_fn(move || {
         let rest = n_rows - first;
-        let height = if rest >= full { full } else { rest.min(6) };
+        let height = if rest >= full { full } else { rest.min(MAX_REST) };
         first += height;
         (height > 0).then_some((first - height, height))
     })
@@ -77,7 +98,7 @@ fn multiply_add<T: SimdReal, S: Simd, const H: usize, const PANELS: usize, const
     }
 }
 
-/// Writes a matrix of (rows, depth) tile by tile, each (depth, rows of the tile).
+/// Writes a matrix of (rows, depth) tile by tile, each (depth, rows of the tile), for full tiles of `height` rows.
 pub fn pack<T: Real>(
     (rows, depth): (usize, usize),
     height: usize,

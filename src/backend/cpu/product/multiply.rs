@@ -1,6 +1,6 @@
 //! Samples through a layer, forward and back.
 
-use super::{multiply_add, tiles, whole_groups};
+use super::{multiply_add, tiles, whole_groups, with_height};
 use crate::backend::cpu::panels::PANEL;
 use crate::backend::cpu::simd::{SimdReal, TileWork};
 use pulp::{Simd, WithSimd};
@@ -129,15 +129,7 @@ fn multiply_panels<T: SimdReal, S: Simd, const ROWS: usize, const PANELS: usize,
                 )
             };
         }
-        match height {
-            _ if height == ROWS => tile!(ROWS),
-            6 => tile!(6),
-            5 => tile!(5),
-            4 => tile!(4),
-            3 => tile!(3),
-            2 => tile!(2),
-            _ => tile!(1),
-        }
+        with_height!(height, ROWS, tile);
     }
 }
 
