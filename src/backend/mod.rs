@@ -132,6 +132,9 @@ pub struct BackendInfo {
     pub chunk_size: u32,
     /// Whether the picture stays on the host and a GPU is sent the samples of each step.
     pub streams_picture: bool,
+    /// How a GPU trains, as it was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<gpu::Method>,
     /// Seconds spent on compiling kernels so far, for a GPU.
     pub pipeline_seconds: f64,
     /// What the job takes in memory: weights, moments, gradients, work space and the picture. 0 where

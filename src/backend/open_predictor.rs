@@ -50,7 +50,7 @@ fn on_cpu(
 }
 
 fn on_gpu(gpu: Arc<Gpu>, model: &Model, params: &[f32]) -> Result<OpenedPredictor, BackendError> {
-    let predictor = GpuPredictor::new(Arc::clone(&gpu), model.clone(), params)?;
+    let mut predictor = GpuPredictor::new(Arc::clone(&gpu), model.clone(), params)?;
     predictor.self_test()?;
     gpu.keep_pipelines();
     let info = predictor.info();

@@ -4,11 +4,12 @@ use super::cpu::CpuTrainer;
 use super::gpu::budget::Budget;
 use super::gpu::memory::Layout;
 use super::gpu::tuning;
-use super::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend, Precision, Variants};
+use super::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend, Method, Precision, Variants};
 use super::{Backend, BackendError, Job};
 use crate::model::TrainingState;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -24,7 +25,7 @@ pub enum BackendChoice {
 }
 
 /// What a run asks to be trained on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceRequest {
     /// Which kind.
     pub backend: BackendChoice,
@@ -34,6 +35,8 @@ pub struct DeviceRequest {
     pub threads: usize,
     /// How a GPU computes; the CPU backend has f32 alone.
     pub precision: Precision,
+    /// What was chosen when the run began, for one that goes on.
+    pub method: Option<Method>,
 }
 
 impl DeviceRequest {
@@ -75,15 +78,20 @@ pub fn open(
         Chosen::CpuInstead => return cpu(Some("no hardware GPU found: training on the CPU".into())),
     };
     let on = format!("training on {} ({})", gpu.info.name, gpu.info.backend);
-    match open_gpu(gpu, job.clone(), request.precision, &initial_params) {
+    match open_gpu(gpu, job.clone(), request, &initial_params) {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             cpu(Some(format!("{error}; training on the CPU")))
         }
         opened => {
-            let backend = Box::new(opened?);
-            let streams = backend.info().streams_picture;
-            let note = if streams { format!("{on}; the picture stays on the host") } else { on };
-            Ok(Opened { backend, note: Some(note) })
+            let (backend, timing) = opened?;
+            let mut note = on;
+            if backend.info().streams_picture {
+                note.push_str("; the picture stays on the host");
+            }
+            if let Some(timing) = timing {
+                note.push_str(&format!("; its fastest kernels were found in {:.1} s", timing.as_secs_f64()));
+            }
+            Ok(Opened { backend: Box::new(backend), note: Some(note) })
         }
     }
 }
@@ -119,22 +127,28 @@ pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError
     }
 }
 
+/// The backend, and how long it took to find out how it is fastest, if that was not known.
 fn open_gpu(
     gpu: Arc<Gpu>,
     job: Job,
-    precision: Precision,
+    request: &DeviceRequest,
     initial_params: impl Fn() -> Vec<f32>,
-) -> Result<GpuBackend, BackendError> {
+) -> Result<(GpuBackend, Option<Duration>), BackendError> {
     let budget = Budget::of(&gpu.limits);
-    Layout::training(&job, budget, Variants::choose(&gpu, precision)?)?;
-    let variants = tuning::variants(&gpu, &job, budget, precision)?;
-    let params = initial_params();
-    let state = TrainingState::new(params, job.optimizer, &job.options.refinements);
-    let backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, variants))?;
+    let before = request.method.as_ref().and_then(|method| method.on(&gpu, request.precision)).cloned();
+    let rules = Variants::choose(&gpu, request.precision)?;
+    // Refuses what does not fit before there are weights.
+    Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
+    let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
+    let (variants, timing) = match before {
+        Some(before) => (before, None),
+        None => tuning::variants(&gpu, (&job, &state), budget, request.precision)?,
+    };
+    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, variants))?;
     backend.self_test()?;
     // Some drivers compile when a kernel first runs.
     gpu.keep_pipelines();
-    Ok(backend)
+    Ok((backend, timing))
 }
 
 fn open_cpu(

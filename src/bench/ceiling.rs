@@ -2,6 +2,8 @@
 
 use crate::backend::BackendError;
 use crate::backend::cpu::{self, product::Multiply};
+use crate::backend::gpu::Method;
+use crate::backend::gpu::variants::Storage;
 use crate::model::LayerShape;
 use serde::Serialize;
 use std::sync::Mutex;
@@ -10,11 +12,22 @@ use std::time::Instant;
 /// Measured in the same run as the jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ceilings {
-    /// A large product of matrices, (65536, 512) by (512, 256) on the CPU, a quarter of the rows on a GPU: in f32, or
-    /// as the GPU's precision has it.
+    /// A large product of matrices, (65536, 512) by (512, 256) on the CPU, a quarter of the rows on a GPU, in f32.
     pub gflop_per_second: f64,
+    /// The same with values stored in 16 bits, where the GPU may choose that.
+    pub mixed_gflop_per_second: Option<f64>,
     /// A large copy, bytes read and bytes written.
     pub gigabytes_per_second: f64,
+}
+
+impl Ceilings {
+    /// GFLOP/s that bound a job trained by `method`.
+    pub fn of(&self, method: Option<&Method>) -> f64 {
+        match (method.map(|method| method.variants.storage), self.mixed_gflop_per_second) {
+            (Some(Storage::F16), Some(mixed)) => mixed,
+            _ => self.gflop_per_second,
+        }
+    }
 }
 
 /// Rows of the product, in all threads together.
@@ -66,7 +79,7 @@ pub fn cpu_ceilings(threads: usize, seconds: f64) -> Result<Ceilings, BackendErr
         });
     };
     let gigabytes_per_second = 1e-9 * (8 * len * n_threads) as f64 / fastest(0.5 * seconds, copy);
-    Ok(Ceilings { gflop_per_second, gigabytes_per_second })
+    Ok(Ceilings { gflop_per_second, mixed_gflop_per_second: None, gigabytes_per_second })
 }
 
 /// Seconds of the fastest of the calls that begin within `seconds`, at least three.

@@ -3,6 +3,7 @@
 use super::ceiling::Ceilings;
 use super::jobs::{BenchJob, Work};
 use super::process::cpu_seconds;
+use crate::backend::gpu::Method;
 use crate::backend::{self, Backend, BackendError, DeviceRequest};
 use crate::config::Resolved;
 use crate::model::{Raster, Shuffle, Step};
@@ -31,6 +32,9 @@ pub struct Figures {
     pub samples_per_second: f64,
     /// Of matrix products alone, see [`BenchJob::flop_per_sample`].
     pub gflop_per_second: f64,
+    /// How a GPU trained it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
     /// Of the matrix product that was measured in the same run.
     pub share_of_ceiling: f64,
     /// Bytes of weights, moments, gradients, work space and picture.
@@ -97,6 +101,8 @@ pub fn measure(
     };
     let median = ms[ms.len() / 2];
     let samples_per_second = 1e3 * samples as f64 / median;
+    // Pictures are always in f32.
+    let method = backend.info().method.clone().filter(|_| job.work == Work::Train);
     let gflop_per_second = 1e-9 * samples_per_second * job.flop_per_sample(&run.model);
     Ok(Figures {
         job: job.name.clone(),
@@ -108,7 +114,8 @@ pub fn measure(
         cpu_ms,
         samples_per_second,
         gflop_per_second,
-        share_of_ceiling: gflop_per_second / ceilings.gflop_per_second,
+        share_of_ceiling: gflop_per_second / ceilings.of(method.as_ref()),
+        method,
         bytes: backend.info().bytes,
         picture_bytes: picture.size_bytes(),
         seconds_to_start,

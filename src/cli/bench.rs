@@ -1,13 +1,13 @@
 //! `afterimage bench`: how fast this machine trains.
 
+use afterimage::backend::gpu::device::is_software;
 use afterimage::backend::gpu::profile::{self, KernelTime};
+use afterimage::backend::gpu::variants::Storage;
 use afterimage::backend::gpu::{
-    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Precision, Variants, tuning,
+    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Method, Precision, Variants,
 };
 use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
-use afterimage::bench::{
-    BenchJob, Ceilings, Figures, Work, cpu_ceilings, jobs, measure, peak_bytes, scale_jobs,
-};
+use afterimage::bench::{BenchJob, Ceilings, Figures, cpu_ceilings, jobs, measure, peak_bytes, scale_jobs};
 use afterimage::model::{Shuffle, Step, TrainingState};
 use anyhow::bail;
 use serde::Serialize;
@@ -98,12 +98,23 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         adapter: args.adapter.clone().filter(|_| gpu.is_some()),
         threads: args.threads.into(),
         precision: args.precision,
+        method: None,
     };
     let ceilings = match &gpu {
         Some(gpu) => {
-            let storage = Variants::choose(gpu, args.precision)?.storage;
-            let (gflop_per_second, gigabytes_per_second) = profile::ceilings(gpu, storage, args.seconds)?;
-            Ceilings { gflop_per_second, gigabytes_per_second }
+            let mixed = Variants::choose(gpu, Precision::Mixed);
+            let storages = match args.precision {
+                Precision::F32 => &[Storage::F32][..],
+                Precision::Mixed => mixed.map(|_| &Storage::ALL[..])?,
+                Precision::Auto if mixed.is_ok() && !is_software(&gpu.info) => &Storage::ALL,
+                Precision::Auto => &[Storage::F32],
+            };
+            let (products, gigabytes_per_second) = profile::ceilings(gpu, storages, args.seconds)?;
+            Ceilings {
+                gflop_per_second: products[0],
+                mixed_gflop_per_second: products.get(1).copied(),
+                gigabytes_per_second,
+            }
         }
         None => cpu_ceilings(args.threads.into(), args.seconds)?,
     };
@@ -149,9 +160,10 @@ fn finish(
     if !args.json {
         let threads =
             if gpu.is_none() { format!(", {} threads", report.threads) } else { report.driver.clone() };
-        let Ceilings { gflop_per_second, gigabytes_per_second } = report.ceilings;
+        let Ceilings { gflop_per_second, mixed_gflop_per_second, gigabytes_per_second } = report.ceilings;
         show!("{}{threads}", report.device);
-        show!("a large product of matrices: {gflop_per_second:.0} GFLOP/s");
+        let mixed = mixed_gflop_per_second.map_or_else(String::new, |mixed| format!(", {mixed:.0} mixed"));
+        show!("a large product of matrices: {gflop_per_second:.0} GFLOP/s{mixed}");
         show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
         show!("");
         show!(
@@ -171,7 +183,10 @@ fn finish(
     for job in jobs {
         let measured = measure(job, request, args.seconds, &report.ceilings);
         let kernels = match (gpu, &measured) {
-            (Some(gpu), Ok(_)) if job.work == Work::Train => kernel_times(gpu, job, args.precision)?,
+            (Some(gpu), Ok(figures)) => match &figures.method {
+                Some(method) => kernel_times(gpu, job, method)?,
+                None => None,
+            },
             _ => None,
         };
         let (figures, error) = match measured {
@@ -209,14 +224,15 @@ fn line(f: &Figures) -> String {
     let cpu = f.cpu_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.2}"));
     let memory = format!("{:.1} MiB", f.bytes as f64 / f64::from(1 << 20));
     format!(
-        "{:<30} {:>9.3} {spread:>16} {cpu:>9} {:>11.3e} {:>8.1} {:>6.0}% {memory:>9} {:>6.2}s {:>8.2}s",
+        "{:<30} {:>9.3} {spread:>16} {cpu:>9} {:>11.3e} {:>8.1} {:>6.0}% {memory:>9} {:>6.2}s {:>8.2}s  {}",
         f.job,
         f.ms,
         f.samples_per_second,
         f.gflop_per_second,
         100.0 * f.share_of_ceiling,
         f.seconds_to_start,
-        f.seconds_compiling
+        f.seconds_compiling,
+        f.method.as_ref().map_or_else(String::new, |method| method.variants.name())
     )
 }
 
@@ -224,13 +240,13 @@ fn line(f: &Figures) -> String {
 fn kernel_times(
     gpu: &Arc<Gpu>,
     job: &BenchJob,
-    precision: Precision,
+    method: &Method,
 ) -> Result<Option<Vec<KernelTime>>, BackendError> {
     let (run, picture) = job.resolve();
     let state = TrainingState::new(run.initial_params(), run.optimizer, &run.options.refinements);
     let (budget, of_picture) = (Budget::of(&gpu.limits), run.job(picture));
-    let variants = tuning::variants(gpu, &of_picture, budget, precision)?;
-    let mut backend = GpuBackend::with(Arc::clone(gpu), of_picture, &state, (budget, variants))?;
+    let how = (budget, method.variants.clone());
+    let mut backend = GpuBackend::with(Arc::clone(gpu), of_picture, &state, how)?;
     let n = run.samples.len();
     let step = |index| Step {
         index,

@@ -28,6 +28,7 @@ impl DeviceArgs {
             adapter: self.adapter.clone(),
             threads: self.threads.into(),
             precision: Precision::F32,
+            method: None,
         }
     }
 }

@@ -267,8 +267,8 @@ section! {
         /// GPU adapter by part of its name or by its number in `afterimage adapters`
         #[arg(long, value_name = "NAME|INDEX")]
         pub adapter: String,
-        /// On a GPU: f32, or mixed, with values between layers in 16 bits [default: mixed where it has
-        /// cooperative matrices]
+        /// On a GPU: f32, or mixed, with values between layers in 16 bits [default: whichever is faster on it; f32
+        /// on a software driver]
         #[arg(long)]
         pub precision: Precision,
     }
@@ -282,6 +282,7 @@ impl DeviceConfig {
             adapter: self.adapter.clone(),
             threads,
             precision: self.precision.unwrap_or_default(),
+            method: None,
         }
     }
 }

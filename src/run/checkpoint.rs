@@ -3,7 +3,8 @@
 //! `checkpoint.safetensors` holds the tensors `params` and `moments.N`, f32, and in its metadata
 //! the position within the run and a checksum of all of it. Where the best state is to be kept, it
 //! is there as `best.params` and `best.moments.N`. Where samples are spread by error,
-//! `starts`, u32, has the first sample of each block. The checkpoint before stays beside it as
+//! `starts`, u32, has the first sample of each block. A run on a GPU has in the metadata how it was trained there, so
+//! that it goes on to the bit. The checkpoint before stays beside it as
 //! `checkpoint.previous.safetensors`, so that a damaged file costs a few epochs, not the run.
 
 use super::{RunError, RunFolder};
@@ -123,6 +124,10 @@ fn serialise(checkpoint: &Checkpoint, fingerprint: Fingerprint) -> Vec<u8> {
         ("step".to_owned(), checkpoint.state.step.to_string()),
         ("picture".to_owned(), fingerprint.picture.to_string()),
     ]);
+    if let Some(method) = &checkpoint.method {
+        let method = serde_json::to_string(method).expect("a method is plain data");
+        metadata.insert("method".to_owned(), method);
+    }
     let mut all = tensors("", &checkpoint.state);
     if let Some(best) = &checkpoint.best {
         all.extend(tensors(BEST, &best.state));
@@ -233,7 +238,9 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
         }
         _ => None,
     };
-    Ok(Checkpoint { position, state, best, importance })
+    // Whatever else it may be, a run goes on without.
+    let method = metadata.get("method").and_then(|method| serde_json::from_str(method).ok());
+    Ok(Checkpoint { position, state, best, importance, method })
 }
 
 fn read_starts(file: &SafeTensors<'_>) -> Result<Vec<u32>, String> {

@@ -3,7 +3,8 @@
 use super::checkpoint::{self, Fingerprint, picture_checksum};
 use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::backend::{self, Backend, BackendError, Opened};
+use crate::backend::gpu::Method;
+use crate::backend::{self, Backend, BackendError, DeviceRequest, Opened};
 use crate::config::Resolved;
 use crate::model::{Sampling, TrainingState};
 use crate::picture::Picture;
@@ -77,7 +78,7 @@ impl Session {
         threads: usize,
         (path, force): (&Path, bool),
     ) -> Result<Self, RunError> {
-        let opened = open(&run, &picture, threads).map_err(TrainError::from)?;
+        let opened = open(&run, &picture, threads, None).map_err(TrainError::from)?;
         let folder = RunFolder::create(path, force)?;
         write_config(&folder, &run)?;
         Ok(Self::new(folder, run, picture, threads, opened))
@@ -93,8 +94,6 @@ impl Session {
         threads: usize,
         folder: RunFolder,
     ) -> Result<Self, RunError> {
-        // The device first: it refuses a network that does not fit, before as much is read.
-        let opened = open(&run, &picture, threads).map_err(TrainError::from)?;
         let checkpoint = checkpoint::load(&folder, fingerprint(&run, &picture))?;
         let done = checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
         let unfit = |reason: String| RunError::Folder { path: folder.path().to_owned(), reason };
@@ -108,6 +107,8 @@ impl Session {
             let reason = "the checkpoint does not belong to the run in config.toml; begin anew with --force";
             return Err(unfit(reason.to_owned()));
         }
+        let method = checkpoint.as_ref().and_then(|c| c.method.clone());
+        let opened = open(&run, &picture, threads, method).map_err(TrainError::from)?;
         let mut session = Self { checkpoint, ..Self::new(folder, run, picture, threads, opened) };
         session.restore().map_err(TrainError::from)?;
         Ok(session)
@@ -213,7 +214,8 @@ impl Session {
     }
 
     fn reopen(&mut self) -> Result<(), BackendError> {
-        let Opened { backend, note } = open(&self.run, &self.picture, self.threads)?;
+        let method = self.backend.info().method.clone();
+        let Opened { backend, note } = open(&self.run, &self.picture, self.threads, method)?;
         if let Some(note) = note.filter(|_| backend.info().device != self.backend.info().device) {
             log::warn!("{note}");
         }
@@ -230,8 +232,15 @@ impl Session {
     }
 }
 
-fn open(run: &Resolved, picture: &Arc<Picture>, threads: usize) -> Result<Opened, BackendError> {
-    backend::open(&run.device(threads), run.job(Arc::clone(picture)), || run.initial_params())
+/// `method` is how a GPU trained the run so far.
+fn open(
+    run: &Resolved,
+    picture: &Arc<Picture>,
+    threads: usize,
+    method: Option<Method>,
+) -> Result<Opened, BackendError> {
+    let request = DeviceRequest { method, ..run.device(threads) };
+    backend::open(&request, run.job(Arc::clone(picture)), || run.initial_params())
 }
 
 /// What a checkpoint of this run must fit.

@@ -189,6 +189,7 @@ impl<'a> Trainer<'a> {
             state: self.backend.state()?,
             best: self.best.clone(),
             importance: self.importance.clone(),
+            method: self.backend.info().method.clone(),
         })
     }
 

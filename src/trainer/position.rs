@@ -1,6 +1,7 @@
 //! Where a run stands, and what is needed to go on from there.
 
 use super::Evaluation;
+use crate::backend::gpu::Method;
 use crate::config::Resolved;
 use crate::model::{Importance, TrainingState};
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub struct Checkpoint {
     pub best: Option<Best>,
     /// How samples are spread, where each pixel is not taken once.
     pub importance: Option<Arc<Importance>>,
+    /// How the GPU it ran on trained it.
+    pub method: Option<Method>,
 }
 
 /// The state that did best on the held-out pixels.

@@ -2,6 +2,7 @@
 
 use crate::device;
 
+use afterimage::run::model_file::ModelFile;
 use assert_cmd::Command;
 use predicates::str::contains;
 use std::path::Path;
@@ -153,33 +154,83 @@ fn pipelines_are_kept_between_runs_and_a_damaged_file_is_made_anew() {
     assert!(run(&occupied.join("cache")) == first, "the model differs");
 }
 
+/// How the run in `out` was trained, as run.json says.
+fn method(out: &Path) -> serde_json::Value {
+    let manifest = std::fs::read(out.join("run.json")).expect("run.json");
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+    manifest["device"]["method"]["variants"].clone()
+}
+
 #[test]
-fn tiles_are_timed_once_and_a_damaged_file_is_made_anew() {
+fn ways_are_timed_once_and_a_damaged_file_is_made_anew() {
     if device::open(false).is_none() {
         return;
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (cache, out) = (dir.path().join("cache"), dir.path().join("run"));
-    let run = |tune: &str| {
+    let run = |tune: &str, fused: &str| {
         let mut command = small_run(&out, "2");
-        command.env("AFTERIMAGE_CACHE", &cache).env("AFTERIMAGE_TUNE", tune).env("AFTERIMAGE_FUSED", "never");
+        command.env("AFTERIMAGE_CACHE", &cache).env("AFTERIMAGE_TUNE", tune).env("AFTERIMAGE_FUSED", fused);
         command.arg("--force");
         command.assert().success();
         std::fs::read(out.join("model.safetensors")).expect("a model")
     };
-    let file = cache.join("tiles.json");
-    run("never");
+    let file = cache.join("tuning.json");
+    run("never", "auto");
     assert!(!file.exists());
-    let first = run("always");
-    let read = || std::fs::read_to_string(&file).expect("what was measured");
+    assert_eq!((&method(&out)["fused"], &method(&out)["tuned"]), (&true.into(), &serde_json::json!([])));
+    let read = || -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(&file).expect("what was measured")).expect("JSON")
+    };
+    // Layer by layer, alone: three products of each of the three layers of different shapes.
+    let first = run("always", "never");
     let measured = read();
-    // Three products of each of the three layers of different shapes.
-    assert_eq!(measured.matches("\"operation\"").count(), 9, "{measured}");
-    assert!(run("always") == first, "the same choice trains the same model");
+    let (step, tiles) = (&measured["steps"][0], &measured["tiles"]);
+    assert!(step["milliseconds"].as_f64().is_some_and(|ms| ms > 0.0), "{step}");
+    assert_eq!((&step["variants"]["fused"], &step["variants"]), (&false.into(), &method(&out)), "{step}");
+    let n_choices = |tiles: &serde_json::Value| {
+        tiles
+            .as_array()
+            .expect("tiles")
+            .iter()
+            .map(|t| t["choices"].as_array().map_or(0, Vec::len))
+            .sum::<usize>()
+    };
+    assert!(n_choices(tiles) >= 9, "{measured}");
+    assert!(run("always", "never") == first, "the same choice trains the same model");
     assert_eq!(read(), measured, "measured once");
+    // The way that the environment ruled out is a candidate now.
+    run("always", "auto");
+    let chosen = method(&out);
+    assert_eq!(read()["steps"].as_array().map(Vec::len), Some(1), "the same job");
+    assert_eq!(read()["steps"][0]["variants"], chosen, "{measured}");
     std::fs::write(&file, "{ damaged").expect("written");
-    run("always");
-    assert_eq!(read().matches("\"operation\"").count(), 9);
+    run("always", "never");
+    assert!(n_choices(&read()["tiles"]) >= 9);
+}
+
+#[test]
+fn a_run_goes_on_as_it_was_trained_whatever_is_fastest_by_then() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    // Nothing is kept between the runs but in their folders.
+    let with = |mut command: Command, fused: &str| {
+        command.env("AFTERIMAGE_CACHE", "").env("AFTERIMAGE_TUNE", "never").env("AFTERIMAGE_FUSED", fused);
+        command.assert().success();
+    };
+    with(small_run(&whole, "4"), "never");
+    with(small_run(&parts, "2"), "never");
+    let mut resume = afterimage();
+    resume.args(["train", "--epochs", "4", "--resume"]).arg(&parts);
+    // Bytes are in favour of one kernel here.
+    with(resume, "auto");
+    assert_eq!(method(&parts)["fused"], false);
+    // Pictures are computed as the environment says, and their error is in the file.
+    let weights = |run: &Path| ModelFile::load(&run.join("model.safetensors")).expect("a model").params;
+    assert!(weights(&whole) == weights(&parts), "the weights differ after a resume");
 }
 
 #[test]

@@ -137,6 +137,71 @@ fn every_kernel_is_tested(fused: &str, least: usize, of_prediction: [&str; 2]) {
 }
 
 #[test]
+fn a_wrong_kernel_loses_where_ways_are_timed() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = temporary_folder();
+    let out = dir.path().join("run");
+    let whole = dir.path().join("whole");
+    output(&mut train(&whole));
+    let fused = kernels_of(&whole).into_iter().find(|name| name.starts_with("fused_step"));
+    let fault = format!("break-kernel={}", fused.expect("one kernel, by bytes"));
+    let timed = |out: &Path, fault: &str| {
+        let mut command = train(out);
+        command.env(VARIABLE, fault).env("AFTERIMAGE_TUNE", "always").env("AFTERIMAGE_CACHE", "");
+        output(&mut command)
+    };
+    let (code, text) = timed(&out, &fault);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("not used: the kernel fused_step"), "{text}");
+    let kernels = kernels_of(&out);
+    assert!(kernels.iter().any(|name| name.starts_with("dense_forward")), "{kernels:?}");
+    assert!(!kernels.iter().any(|name| name.starts_with("fused_step")), "{kernels:?}");
+    // Where each way has a wrong kernel, there is none left.
+    let out = dir.path().join("none");
+    let (code, text) = timed(&out, "break-kernel=optimizer_2.adam");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("error: the kernel optimizer_2.adam computes wrong results") && !out.exists(),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_kernel_for_the_last_pixels_is_tested_before_it_is_used() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = temporary_folder();
+    let run = dir.path().join("run");
+    let mut train = Command::new(program());
+    train.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
+    train.arg("--out").arg(&run).args(["--size", "16x16", "--epochs", "1", "--backend", "cpu"]);
+    let (code, text) = output(train.args(["--encoding", "gaussian", "--features", "16", "--hidden", "64"]));
+    assert_eq!(code, Some(0), "{text}");
+    let picture = dir.path().join("picture.png");
+    let render = |size: &str, fault: &str| {
+        let mut command = Command::new(program());
+        command.arg("render").arg(run.join("model.safetensors")).arg("--out").arg(&picture);
+        command.args(["--force", "--backend", "gpu", "--size", size]).stderr(Stdio::piped());
+        output(command.env("AFTERIMAGE_FUSED", "never").env(VARIABLE, fault))
+    };
+    // 16,384 pixels and five more, for which other tiles waste less.
+    let fault = "break-kernel=dense_forward.tile32.relu";
+    let (code, text) = render("128x128", fault);
+    assert_eq!(code, Some(0), "{text}");
+    let whole = std::fs::read(&picture).expect("a picture");
+    let (code, text) = render("27x607", "");
+    assert_eq!(code, Some(0), "{text}");
+    std::fs::write(&picture, &whole).expect("written");
+    let (code, text) = render("27x607", fault);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("the kernel dense_forward.tile32.relu computes wrong results"), "{text}");
+    assert!(std::fs::read(&picture).expect("a picture") == whole, "another picture was touched");
+}
+
+#[test]
 fn where_any_device_will_do_a_wrong_kernel_leaves_the_cpu() {
     if device::open(false).is_none() {
         return;

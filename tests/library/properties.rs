@@ -3,12 +3,12 @@
 use afterimage::backend::gpu::Budget;
 use afterimage::backend::gpu::memory::{Layout, PicturePlace};
 use afterimage::backend::gpu::plan::training_step;
-use afterimage::backend::gpu::variants::{Storage, Variants};
+use afterimage::backend::gpu::variants::{Method, Product, Storage, Variants};
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::config::{ActivationKind, Config, Sigma};
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, Loss, Mlp, Model, Optimizer,
-    SampleSet, ScheduleKind, Shuffle, TrainingState,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, LayerShape, Loss, Mlp, Model,
+    Optimizer, SampleSet, ScheduleKind, Shuffle, TrainingState,
 };
 use afterimage::picture::{Depth, Picture, Pixels, load, save_png};
 use afterimage::run::checkpoint::{self, Fingerprint};
@@ -237,6 +237,7 @@ prop_compose! {
         seconds in 0.0f64..1e12,
         halved in 0..=4,
         importance in of(importance()),
+        method in any::<bool>(),
     ) -> Checkpoint {
         let lr_scale = 0.5f64.powi(halved);
         Checkpoint {
@@ -248,8 +249,16 @@ prop_compose! {
                 state: TrainingState { step, params, moments },
             }),
             importance: importance.map(Arc::new),
+            method: method.then(method_of_all),
         }
     }
+}
+
+/// A method with something in each field.
+fn method_of_all() -> Method {
+    let shape = LayerShape { input_width: 32, output_width: 3 };
+    let tiles = Variants::only(Storage::F16, Product::Matrix16, std::iter::once(shape));
+    Method { device: "a \"GPU\", Vulkan".to_owned(), variants: Variants { fused: Some(false), ..tiles } }
 }
 
 /// The picture whose samples are spread.

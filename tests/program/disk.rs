@@ -247,7 +247,7 @@ fn an_epoch_whose_picture_cannot_be_written_is_in_no_checkpoint() {
     recorder.epoch(&summary, Some(picture)).expect("written later");
     let state = TrainingState { step: 7, params: vec![1.0], moments: vec![] };
     let refusal = recorder
-        .checkpoint(&Checkpoint { position, state, best: None, importance: None })
+        .checkpoint(&Checkpoint { position, state, best: None, importance: None, method: None })
         .expect_err("no picture")
         .to_string();
     assert!(refusal.contains("00007.png"), "{refusal}");

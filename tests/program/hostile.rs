@@ -122,8 +122,12 @@ fn implausible_checkpoints_are_refused() {
     let fingerprint = Fingerprint { picture: 3, n_params: 2, n_moments: 0, by_error: None };
     let refusal = |position: Position, weight: f32| {
         let state = TrainingState { step: 1, params: vec![0.5, weight], moments: vec![] };
-        checkpoint::save(&folder, &Checkpoint { position, state, best: None, importance: None }, fingerprint)
-            .expect("written");
+        checkpoint::save(
+            &folder,
+            &Checkpoint { position, state, best: None, importance: None, method: None },
+            fingerprint,
+        )
+        .expect("written");
         std::fs::remove_file(folder.file("checkpoint.previous.safetensors")).ok();
         checkpoint::load(&folder, fingerprint).map(|_| ()).map_err(|e| e.to_string())
     };

@@ -53,6 +53,8 @@ pub struct Gpu {
     /// Sizes of the cooperative matrices it has with f16 inputs and f32 sums.
     matrix_sizes: Vec<u32>,
     pub(super) pipelines: Pipelines,
+    /// Kernels that have passed their self-test.
+    passed: Mutex<Vec<Kernel>>,
     fault: Arc<Fault>,
 }
 
@@ -200,7 +202,8 @@ impl Gpu {
         };
         let folder = options.keeps_pipelines.then(pipeline_cache::folder).flatten();
         let pipelines = Pipelines::open(&device, &info, folder.as_deref());
-        Ok(Arc::new(Self { device, queue, info, limits, options, matrix_sizes, pipelines, fault }))
+        let passed = Mutex::default();
+        Ok(Arc::new(Self { device, queue, info, limits, options, matrix_sizes, pipelines, passed, fault }))
     }
 
     /// Whether the device has what `kernel` needs.
@@ -274,6 +277,21 @@ impl Gpu {
             Ok(_) => Ok(()),
             Err(error) => Err(BackendError::DeviceLost(error.to_string())),
         }
+    }
+
+    /// Whether `kernel` has passed its self-test.
+    pub(super) fn has_passed(&self, kernel: &Kernel) -> bool {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).contains(kernel)
+    }
+
+    /// Notes that it has.
+    pub(super) fn passed(&self, kernel: &Kernel) {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).push(kernel.clone());
+    }
+
+    /// What measurements on this device hold for: adapter, API and driver.
+    pub fn identity(&self) -> String {
+        format!("{}, {}, {}", self.info.name, self.info.backend, self.driver())
     }
 
     /// Name and version of the driver.

@@ -124,8 +124,9 @@ fn may_be_fused(job: &Job) -> bool {
 }
 
 /// How a step of `job` is computed in one kernel, where it is.
-pub(super) fn fused_step(job: &Job, budget: Budget, storage: Storage) -> Option<Blocking> {
-    may_be_fused(job).then(|| fused::of_step(&job.model, job.batch_size as usize, &budget, storage)).flatten()
+pub(super) fn fused_step(job: &Job, budget: Budget, variants: &Variants) -> Option<Blocking> {
+    let of_step = || fused::of_step(&job.model, job.batch_size as usize, &budget, variants);
+    may_be_fused(job).then(of_step).flatten()
 }
 
 fn has_grid(job: &Job) -> bool {
@@ -239,8 +240,7 @@ impl Layout {
         steps: Option<Steps>,
     ) -> Result<Self, BackendError> {
         let fusable = steps.filter(|steps| steps.may_be_fused);
-        let fused_step =
-            fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget, variants.storage));
+        let fused_step = fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget, &variants));
         let fused_prediction = fused::of_prediction(model, &budget);
         let is_fused = fused_prediction.is_some() && (fused_step.is_some() || steps.is_none());
         let batch_size = steps.map_or(1, |steps| steps.n_samples);

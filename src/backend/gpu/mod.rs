@@ -29,7 +29,7 @@ pub use budget::Budget;
 pub use device::{AdapterChoice, DeviceOptions, Gpu};
 pub use ops::fused::Mode as FusedMode;
 pub use predictor::GpuPredictor;
-pub use variants::{Precision, Variants};
+pub use variants::{Method, Precision, Variants};
 
 use super::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::{Encoding, GridGradients, Importance, Raster, Step, TrainingState};
@@ -101,6 +101,13 @@ impl GpuBackend {
                 driver: gpu.driver(),
                 chunk_size: layout.chunk as u32,
                 streams_picture: stream.is_some(),
+                method: Some(Method {
+                    device: gpu.identity(),
+                    variants: Variants {
+                        fused: Some(layout.fused_step.is_some()),
+                        ..layout.variants.clone()
+                    },
+                }),
                 bytes: layout.buffers.iter().map(plan::BufferDecl::size_bytes).sum(),
                 ..BackendInfo::default()
             },
@@ -128,18 +135,20 @@ impl GpuBackend {
         Ok(backend)
     }
 
-    /// Compares one quick case of every kernel that this job uses with the CPU's f64.
+    /// Compares one quick case of every kernel that this job uses with the CPU's f64, and from now on of
+    /// those that rasters of other sizes need.
     ///
     /// # Errors
     /// [`BackendError::WrongResults`] names a kernel that fails.
-    pub fn self_test(&self) -> Result<(), BackendError> {
+    pub fn self_test(&mut self) -> Result<(), BackendError> {
         // The sizes that the picture is computed in: they decide which kernels are used.
         let (n_pixels, tile) = (self.job.picture.n_pixels() as usize, self.layout.tile);
         let sizes = [tile.min(n_pixels), n_pixels % tile].into_iter().filter(|&n| n > 0);
         let predictions: Vec<_> = sizes.map(|n| plan::prediction(&self.job.model, &self.layout, n)).collect();
         let plans = self.plans.iter().map(|(_, plan, _)| plan).chain(&predictions);
-        let used: Vec<_> = plans.flat_map(|plan| &plan.dispatches).map(|dispatch| &dispatch.kernel).collect();
-        verify::self_test(&self.session.gpu, &used)
+        let used = plans.flat_map(|plan| &plan.dispatches).map(|dispatch| &dispatch.kernel);
+        self.tiles.tests_first = true;
+        verify::self_test(&self.session.gpu, used)
     }
 
     fn upload_picture(&self) -> Result<(), BackendError> {

@@ -117,12 +117,12 @@ const COPIED: u64 = 1 << 28;
 const LONG_ENOUGH: Duration = Duration::from_millis(30);
 const MAX_REPEATS: usize = 512;
 
-/// GFLOP/s of the fastest of our products of (16384, 512) by (512, 256), stored as `storage` with sums in f32,
-/// and GB/s of a copy, read and written: the best of what is seen in `seconds` each.
+/// GFLOP/s of the fastest of our products of (16384, 512) by (512, 256), for values stored in each of these ways with
+/// sums in f32, and GB/s of a copy, read and written: the best of what is seen in `seconds` each.
 ///
 /// # Errors
 /// When the device fails.
-pub fn ceilings(gpu: &Arc<Gpu>, storage: Storage, seconds: f64) -> Result<(f64, f64), BackendError> {
+pub fn ceilings(gpu: &Arc<Gpu>, storages: &[Storage], seconds: f64) -> Result<(Vec<f64>, f64), BackendError> {
     let decl = |name: &str, shape: &[usize]| BufferDecl {
         name: name.to_owned(),
         shape: shape.to_vec(),
@@ -142,26 +142,30 @@ pub fn ceilings(gpu: &Arc<Gpu>, storage: Storage, seconds: f64) -> Result<(f64, 
     let [params, x, z, from, to] = [0, 1, 2, 3, 4].map(BufferId);
     let range = LayerRange::alone(SHAPE);
     let flop = (2 * rows * SHAPE.input_width * SHAPE.output_width) as f64;
-    let mut product: f64 = 0.0;
+    let mut products = Vec::new();
     // Tiles of a few rows or columns are for narrow layers.
     let is_square = |kind: &Product| kind.tile()[0] == kind.tile()[1];
-    for kind in tuning::possible(gpu, storage).filter(is_square) {
-        let variants = Variants::only(storage, kind, std::iter::once(SHAPE));
-        let layer = dense::Layer {
-            range: &range,
-            activation_before: Activation::Identity,
-            n_samples: rows,
-            variants: &variants,
-            max_groups: budget.max_groups,
-        };
-        let mut forward = layer.forward(params, x, z);
-        forward.kernel = forward.kernel.stored_as(storage);
-        let plan = session.prepare(&Plan { dispatches: vec![forward] })?;
-        let took = fastest(gpu, (LONG_ENOUGH, seconds / 4.0), |encoder, n| {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            (0..n).for_each(|_| plan.encode(0, 0, &session.step_group(), &mut pass));
-        })?;
-        product = product.max(1e-9 * flop / took);
+    for &storage in storages {
+        let mut product: f64 = 0.0;
+        for kind in tuning::possible(gpu, storage).filter(is_square) {
+            let variants = Variants::only(storage, kind, std::iter::once(SHAPE));
+            let layer = dense::Layer {
+                range: &range,
+                activation_before: Activation::Identity,
+                n_samples: rows,
+                variants: &variants,
+                max_groups: budget.max_groups,
+            };
+            let mut forward = layer.forward(params, x, z);
+            forward.kernel = forward.kernel.stored_as(storage);
+            let plan = session.prepare(&Plan { dispatches: vec![forward] })?;
+            let took = fastest(gpu, (LONG_ENOUGH, seconds / 4.0), |encoder, n| {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                (0..n).for_each(|_| plan.encode(0, 0, &session.step_group(), &mut pass));
+            })?;
+            product = product.max(1e-9 * flop / took);
+        }
+        products.push(product);
     }
     let bytes = (8 * copied) as f64;
     let copy = fastest(gpu, (LONG_ENOUGH, seconds), |encoder, n| {
@@ -169,7 +173,7 @@ pub fn ceilings(gpu: &Arc<Gpu>, storage: Storage, seconds: f64) -> Result<(f64, 
             encoder.copy_buffer_to_buffer(session.buffer(from), 0, session.buffer(to), 0, None);
         }
     })?;
-    Ok((product, 1e-9 * bytes / copy))
+    Ok((products, 1e-9 * bytes / copy))
 }
 
 /// Seconds of what `record` records once: of the fastest of the submissions that begin within `seconds`, at

@@ -5,7 +5,6 @@ use super::device::{Gpu, is_software};
 use crate::backend::BackendError;
 use crate::model::LayerShape;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// How a GPU computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -191,15 +190,46 @@ pub struct Choice {
     pub product: Product,
 }
 
+impl Choice {
+    /// Whether it is of this product.
+    pub fn is_of(&self, operation: Operation, shape: LayerShape) -> bool {
+        (self.operation, self.input_width, self.output_width)
+            == (operation, shape.input_width, shape.output_width)
+    }
+}
+
 /// What a plan is recorded with.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Variants {
     /// Of the values between layers, in training.
     pub storage: Storage,
+    /// Whether a training step is one kernel, as was measured; none where bytes are counted to decide.
+    pub fused: Option<bool>,
     /// Of the products in training that are none of `tuned`, where it does not waste too much.
     pub product: Product,
     /// What was measured on this device.
-    pub tuned: Arc<[Choice]>,
+    pub tuned: Vec<Choice>,
+}
+
+/// How a device trains a job, as it was chosen: a run that goes on there chooses the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Method {
+    /// Adapter, API and driver.
+    pub device: String,
+    /// What was chosen.
+    pub variants: Variants,
+}
+
+impl Method {
+    /// What was chosen, where `gpu` is the same device and `precision` allows it.
+    pub fn on(&self, gpu: &Gpu, precision: Precision) -> Option<&Variants> {
+        let allowed = match precision {
+            Precision::Auto => true,
+            Precision::F32 => self.variants.storage == Storage::F32,
+            Precision::Mixed => self.variants.storage == Storage::F16,
+        };
+        (allowed && self.device == gpu.identity()).then_some(&self.variants)
+    }
 }
 
 impl Variants {
@@ -209,20 +239,27 @@ impl Variants {
         Self::default()
     }
 
+    /// For people.
+    pub fn name(&self) -> String {
+        let way = if self.fused == Some(true) { "one kernel" } else { "by layers" };
+        let storage = match self.storage {
+            Storage::F32 => "f32",
+            Storage::F16 => "mixed",
+        };
+        format!("{way}, {storage}")
+    }
+
     /// Only `product`, for every product.
     pub fn only(storage: Storage, product: Product, shapes: impl Iterator<Item = LayerShape>) -> Self {
         let all = shapes.flat_map(|LayerShape { input_width, output_width }| {
             Operation::ALL.map(|operation| Choice { operation, input_width, output_width, product })
         });
-        Self { storage, product, tuned: all.collect() }
+        Self { storage, product, tuned: all.collect(), ..Self::default() }
     }
 
     /// How to compute a layer's product.
     pub fn product(&self, operation: Operation, shape: LayerShape, n_samples: usize) -> Product {
-        let is_it = |c: &&Choice| {
-            (c.operation, c.input_width, c.output_width) == (operation, shape.input_width, shape.output_width)
-        };
-        match self.tuned.iter().find(is_it) {
+        match self.tuned.iter().find(|choice| choice.is_of(operation, shape)) {
             Some(choice) => choice.product,
             None => Product::untuned(self.product, operation.results(shape, n_samples)),
         }
@@ -237,8 +274,8 @@ impl Variants {
             .into_iter()
             .find(|product| product.matrix_size().is_some_and(|size| gpu.has_matrices(size)));
         let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
-        let mixed =
-            Self { storage: Storage::F16, product: matrices.unwrap_or_default(), tuned: Arc::default() };
+        let product = matrices.unwrap_or_default();
+        let mixed = Self { storage: Storage::F16, product, ..Self::default() };
         match precision {
             Precision::Mixed if !has_f16 => Err(BackendError::NoAdapter(format!(
                 "{} has no 16-bit floats in shaders (SHADER_F16), which --precision mixed needs; use --precision f32",

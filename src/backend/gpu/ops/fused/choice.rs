@@ -1,11 +1,11 @@
-//! Which networks are fused: from the job and the device's limits alone, so that a resumed run computes as it did
-//! before.
+//! Which networks are fused: as the environment says, or as was measured, or else by counting bytes from the job and
+//! the device's limits.
 
 use super::blocking::{Blocking, Shape};
 use super::definitions;
 use crate::backend::BackendError;
 use crate::backend::gpu::budget::Budget;
-use crate::backend::gpu::variants::Storage;
+use crate::backend::gpu::variants::{Storage, Variants};
 use crate::model::{Activation, Mlp, Model};
 use std::sync::LazyLock;
 
@@ -73,14 +73,19 @@ fn moved_fused(network: &Mlp, block: usize, is_step: bool) -> usize {
 }
 
 /// The one place where it is decided whether a network is fused: for a step of `n_samples`, or for predictions.
-fn choose(model: &Model, n_samples: Option<usize>, budget: &Budget, storage: Storage) -> Option<Blocking> {
+fn choose(
+    model: &Model,
+    n_samples: Option<usize>,
+    (budget, mode): (&Budget, Mode),
+    storage: Storage,
+) -> Option<Blocking> {
     let network = &model.network;
     definitions(&model.encoding)?;
     let has_outputs = network.output_width <= 4
         && matches!(network.output_activation, Activation::Identity | Activation::Sigmoid);
     let is_step = n_samples.is_some();
     let has_partials = !is_step || 4 * network.n_params() as u64 <= budget.partials_bytes();
-    if budget.fused == Mode::Never || !has_outputs || !has_partials {
+    if mode == Mode::Never || !has_outputs || !has_partials {
         return None;
     }
     let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
@@ -88,17 +93,22 @@ fn choose(model: &Model, n_samples: Option<usize>, budget: &Budget, storage: Sto
         Blocking::fitting(&Shape::of(network, storage), n_samples.unwrap_or(usize::MAX), bytes, threads)?;
     let pays = moved_fused(network, blocking.block, is_step)
         < moved_apart(network, model.encoding.n_params() > 0, is_step);
-    (budget.fused == Mode::Always || pays).then_some(blocking)
+    (mode == Mode::Always || pays).then_some(blocking)
 }
 
 /// How a step of `n_samples` is computed in one kernel, where it is.
-pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, storage: Storage) -> Option<Blocking> {
-    choose(model, Some(n_samples), budget, storage)
+pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, variants: &Variants) -> Option<Blocking> {
+    let mode = match (budget.fused, variants.fused) {
+        (Mode::Auto, Some(true)) => Mode::Always,
+        (Mode::Auto, Some(false)) => Mode::Never,
+        (mode, _) => mode,
+    };
+    choose(model, Some(n_samples), (budget, mode), variants.storage)
 }
 
 /// How predictions are computed in one kernel, where they are: the same in training and afterwards.
 pub fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
-    choose(model, None, budget, Storage::F32)
+    choose(model, None, (budget, budget.fused), Storage::F32)
 }
 
 #[cfg(test)]

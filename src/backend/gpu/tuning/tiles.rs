@@ -1,0 +1,153 @@
+//! Which tiles multiply a layer fastest: the three products of each, one after the other.
+
+use super::is_sound;
+use crate::backend::gpu::budget::Budget;
+use crate::backend::gpu::device::Gpu;
+use crate::backend::gpu::ops::dense::{self, Layer};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
+use crate::backend::gpu::profile::fastest;
+use crate::backend::gpu::session::Session;
+use crate::backend::gpu::variants::{Choice, Operation, Product, Storage, Variants};
+use crate::backend::{BackendError, Job};
+use crate::model::network::LayerRange;
+use crate::model::{Activation, LayerShape};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most samples that products are timed with.
+const MAX_SAMPLES: usize = 1 << 15;
+
+/// How long a submission of repeats runs at least, so that submitting does not count.
+const LONG_ENOUGH: Duration = Duration::from_millis(4);
+
+/// Candidates that compute more than this many times what is wanted are not worth a try.
+const MAX_WASTE: f64 = 8.0;
+
+/// The products that `gpu` has for values stored in this way. Matrices multiply what is stored as f16.
+pub(in crate::backend::gpu) fn possible(gpu: &Gpu, storage: Storage) -> impl Iterator<Item = Product> + '_ {
+    let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
+    let is_possible = move |product: &Product| match (storage, product.matrix_size()) {
+        (Storage::F32, matrices) => matrices.is_none(),
+        (Storage::F16, None) => has_f16,
+        (Storage::F16, Some(size)) => gpu.has_matrices(size),
+    };
+    Product::ALL.into_iter().filter(is_possible)
+}
+
+/// Samples that the products of `job` are timed with: a power of two.
+pub(super) fn n_samples(job: &Job, budget: Budget) -> usize {
+    let widest = job.model.network.layers().map(|l| l.input_width.max(l.output_width)).max().unwrap_or(1);
+    let fitting = (budget.max_binding_bytes / (4 * widest as u64)).max(1) as usize;
+    (job.batch_size as usize).next_power_of_two().min(MAX_SAMPLES).min(fitting)
+}
+
+/// The fastest tiles for every layer of `job`: those that `known` has, and the rest measured and added there.
+///
+/// # Errors
+/// When the device fails.
+pub(super) fn complete(
+    gpu: &Arc<Gpu>,
+    job: &Job,
+    (budget, variants): (Budget, &Variants),
+    known: &mut Vec<Choice>,
+) -> Result<Vec<Choice>, BackendError> {
+    let n_samples = n_samples(job, budget);
+    let mut choices = Vec::new();
+    for (layer, shape) in job.model.network.layers().enumerate() {
+        for operation in Operation::ALL {
+            let is_usable = |c: &&Choice| {
+                c.is_of(operation, shape) && possible(gpu, variants.storage).any(|p| p == c.product)
+            };
+            let choice = match known.iter().find(is_usable) {
+                Some(choice) => *choice,
+                None => {
+                    let activation = job.model.network.activation_before(layer);
+                    let timing = Timing { gpu, budget, variants, activation, n_samples };
+                    let choice = timing.choose(operation, shape)?;
+                    known.retain(|c| !c.is_of(operation, shape));
+                    known.push(choice);
+                    choice
+                }
+            };
+            choices.push(choice);
+        }
+    }
+    Ok(choices)
+}
+
+/// What products are timed with.
+struct Timing<'a> {
+    gpu: &'a Arc<Gpu>,
+    budget: Budget,
+    variants: &'a Variants,
+    activation: Activation,
+    n_samples: usize,
+}
+
+impl Timing<'_> {
+    fn choose(&self, operation: Operation, shape: LayerShape) -> Result<Choice, BackendError> {
+        let results = operation.results(shape, self.n_samples);
+        let mut best = (f64::INFINITY, self.variants.product(operation, shape, self.n_samples));
+        for product in possible(self.gpu, self.variants.storage) {
+            if product.waste(results) > MAX_WASTE {
+                continue;
+            }
+            let dispatch = self.dispatch(operation, shape, product);
+            if !is_sound(self.gpu, std::slice::from_ref(&dispatch.kernel))? {
+                continue;
+            }
+            let seconds = self.seconds(dispatch, shape)?;
+            log::debug!("{operation:?} of {shape:?} by {product:?}: {:.1} us", 1e6 * seconds);
+            if seconds < best.0 {
+                best = (seconds, product);
+            }
+        }
+        let LayerShape { input_width, output_width } = shape;
+        Ok(Choice { operation, input_width, output_width, product: best.1 })
+    }
+
+    fn dispatch(&self, operation: Operation, shape: LayerShape, product: Product) -> Dispatch {
+        let range = LayerRange::alone(shape);
+        let variants = Variants::only(self.variants.storage, product, std::iter::once(shape));
+        let layer = Layer {
+            range: &range,
+            activation_before: self.activation,
+            n_samples: self.n_samples,
+            variants: &variants,
+            max_groups: self.budget.max_groups,
+        };
+        let [params, inputs, outputs, partials] = [0, 1, 2, 3].map(BufferId);
+        let mut dispatch = match operation {
+            Operation::Forward => layer.forward(params, inputs, outputs),
+            Operation::BackwardInput => layer.backward_input(params, outputs, inputs),
+            Operation::BackwardWeights => {
+                let slices = dense::slices(shape, self.n_samples, self.budget.partials_bytes());
+                layer.backward_weights(slices, [outputs, inputs, partials])
+            }
+        };
+        dispatch.kernel = dispatch.kernel.stored_as(self.variants.storage);
+        dispatch
+    }
+
+    /// Seconds of one dispatch. Its buffers hold zeros, for all candidates alike.
+    fn seconds(&self, dispatch: Dispatch, shape: LayerShape) -> Result<f64, BackendError> {
+        let n_partials = dense::max_slices(shape, self.n_samples, self.budget.partials_bytes());
+        let decl = |name: &str, shape: [usize; 2]| BufferDecl {
+            name: name.to_owned(),
+            shape: shape.into(),
+            role: Role::Scratch,
+        };
+        let decls = vec![
+            decl("params", [1, shape.n_params()]),
+            decl("inputs", [self.n_samples, shape.input_width]),
+            decl("outputs", [self.n_samples, shape.output_width]),
+            decl("partials", [n_partials, shape.n_params()]),
+        ];
+        let mut session = Session::new(Arc::clone(self.gpu), decls)?;
+        let plan = session.prepare(&Plan { dispatches: vec![dispatch] })?;
+        fastest(self.gpu, (LONG_ENOUGH, 0.0), |encoder, n| {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            (0..n).for_each(|_| plan.encode(0, 0, &session.step_group(), &mut pass));
+        })
+    }
+}
