@@ -6,8 +6,7 @@ use super::ops::dense;
 use super::plan::{BufferDecl, BufferId, Plan, Role};
 use super::readback::read_buffers;
 use super::session::{Prepared, Session};
-use super::tuning;
-use super::variants::{Product, Storage, Variants};
+use super::variants::{Product, Storage, Variants, possible};
 use super::{GpuBackend, step_params};
 use crate::backend::BackendError;
 use crate::model::network::LayerRange;
@@ -147,7 +146,7 @@ pub fn ceilings(gpu: &Arc<Gpu>, storages: &[Storage], seconds: f64) -> Result<(V
     let is_square = |kind: &Product| kind.tile()[0] == kind.tile()[1];
     for &storage in storages {
         let mut product: f64 = 0.0;
-        for kind in tuning::possible(gpu, storage).filter(is_square) {
+        for kind in possible(gpu, storage).filter(is_square) {
             let variants = Variants::only(storage, kind, std::iter::once(SHAPE));
             let layer = dense::Layer {
                 range: &range,

@@ -14,8 +14,6 @@ mod kept;
 mod steps;
 mod tiles;
 
-pub(super) use tiles::possible;
-
 use super::budget::Budget;
 use super::device::{Gpu, is_software};
 use super::kernel::Kernel;

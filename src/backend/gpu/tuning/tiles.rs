@@ -7,7 +7,7 @@ use crate::backend::gpu::ops::dense::{self, Layer};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use crate::backend::gpu::profile::fastest;
 use crate::backend::gpu::session::Session;
-use crate::backend::gpu::variants::{Choice, Operation, Product, Storage, Variants};
+use crate::backend::gpu::variants::{Choice, Operation, Product, Variants, possible};
 use crate::backend::{BackendError, Job};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
@@ -22,17 +22,6 @@ const LONG_ENOUGH: Duration = Duration::from_millis(4);
 
 /// Candidates that compute more than this many times what is wanted are not worth a try.
 const MAX_WASTE: f64 = 8.0;
-
-/// The products that `gpu` has for values stored in this way. Matrices multiply what is stored as f16.
-pub(in crate::backend::gpu) fn possible(gpu: &Gpu, storage: Storage) -> impl Iterator<Item = Product> + '_ {
-    let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
-    let is_possible = move |product: &Product| match (storage, product.matrix_size()) {
-        (Storage::F32, matrices) => matrices.is_none(),
-        (Storage::F16, None) => has_f16,
-        (Storage::F16, Some(size)) => gpu.has_matrices(size),
-    };
-    Product::ALL.into_iter().filter(is_possible)
-}
 
 /// Samples that the products of `job` are timed with: a power of two.
 pub(super) fn n_samples(job: &Job, budget: Budget) -> usize {
