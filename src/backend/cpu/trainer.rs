@@ -150,7 +150,7 @@ impl<T: SimdReal> CpuTrainer<T> {
                 if round == 0 {
                     lane.clear();
                 }
-                lane.forget_rows();
+                lane.forget_samples();
                 for chunk in chunks(l) {
                     let first = chunk * CHUNK_SIZE;
                     let n = CHUNK_SIZE.min(n_samples - first);
