@@ -173,18 +173,38 @@ impl Shuffle {
     #[inline]
     pub fn index(&self, i: u32) -> u32 {
         debug_assert!(i < self.n);
-        let mask = (1u32 << self.half_bits) - 1;
-        let mut x = i;
-        loop {
-            let (mut left, mut right) = (x >> self.half_bits, x & mask);
-            for key in self.keys {
-                (left, right) = (right, left ^ (mix(right ^ key) & mask));
-            }
-            x = (left << self.half_bits) | right;
-            if x < self.n {
-                return x;
-            }
+        let mut x = self.walk(i);
+        while x >= self.n {
+            x = self.walk(x);
         }
+        x
+    }
+
+    /// [`Shuffle::index`] of `N` samples from `first` on, which is below n; of the last one again beyond it. All take as
+    /// many steps of the walk as the longest of them, in vectors.
+    #[inline(always)]
+    pub fn indices<const N: usize>(&self, first: u32) -> [u32; N] {
+        debug_assert!(first < self.n);
+        let left = self.n - 1 - first;
+        let mut x: [u32; N] = std::array::from_fn(|k| first + left.min(k as u32)).map(|i| self.walk(i));
+        while x.iter().fold(false, |any, &x| any | (x >= self.n)) {
+            x = x.map(|x| {
+                let next = self.walk(x);
+                if x < self.n { x } else { next }
+            });
+        }
+        x
+    }
+
+    /// One step of the walk, within the network's block.
+    #[inline(always)]
+    fn walk(&self, x: u32) -> u32 {
+        let mask = (1u32 << self.half_bits) - 1;
+        let (mut left, mut right) = (x >> self.half_bits, x & mask);
+        for key in self.keys {
+            (left, right) = (right, left ^ (mix(right ^ key) & mask));
+        }
+        (left << self.half_bits) | right
     }
 }
 
@@ -221,6 +241,18 @@ mod tests {
                 assert!(index < n, "{index} is not below {n}");
                 assert!(!seen[index as usize], "{index} appears twice of {n}");
                 seen[index as usize] = true;
+            }
+        }
+    }
+
+    #[test]
+    fn many_at_a_time_are_the_same_as_each() {
+        for n in [1, 5, 16, 17, 1000, 65_536, 65_537] {
+            let shuffle = Shuffle::new(n, 7, 3);
+            for first in [0, 1, n / 3, n - 1].into_iter().filter(|&first| first < n) {
+                let expected: [u32; 16] =
+                    std::array::from_fn(|k| shuffle.index((first + k as u32).min(n - 1)));
+                assert_eq!(shuffle.indices(first), expected, "{first} of {n}");
             }
         }
     }

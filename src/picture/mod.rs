@@ -60,6 +60,30 @@ impl Pixels {
         }
     }
 
+    /// [`Pixels::value`] of the `channels` values from each of `places` on. values: (places, channels).
+    ///
+    /// Reading waits for memory, so nothing else is in that loop, and divisions are made in vectors.
+    #[inline(always)]
+    pub fn gather(&self, places: &[usize], channels: usize, values: &mut [f32]) {
+        #[inline(always)]
+        fn read<P: Copy + Into<f32>>(pixels: &[P], places: &[usize], channels: usize, values: &mut [f32]) {
+            for (values, &place) in values.chunks_exact_mut(channels).zip(places) {
+                for (value, &pixel) in values.iter_mut().zip(&pixels[place..place + channels]) {
+                    *value = pixel.into();
+                }
+            }
+        }
+        match self {
+            Self::U8(v) => read(v, places, channels, values),
+            Self::U16(v) => read(v, places, channels, values),
+            Self::F32(v) => return read(v, places, channels, values),
+        }
+        let largest = if matches!(self, Self::U8(_)) { 255.0 } else { 65535.0 };
+        for value in values {
+            *value /= largest;
+        }
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         match self {
@@ -110,5 +134,30 @@ impl Picture {
     /// Whether the values are linear and unbounded rather than sRGB in [0, 1].
     pub fn is_hdr(&self) -> bool {
         matches!(self.pixels, Pixels::F32(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_together_are_the_same_as_each() {
+        let all = [
+            Pixels::U8((0..=255).collect()),
+            Pixels::U16((0..256).map(|v| v * 257 + 1 - v % 2).collect()),
+            Pixels::F32((0..256).map(|v| v as f32 * 0.37).collect()),
+        ];
+        for pixels in all {
+            for channels in 1..=4 {
+                let places: Vec<usize> = (0..60).map(|i| i * 37 % 64 * channels).collect();
+                let mut values = vec![f32::NAN; places.len() * channels];
+                pixels.gather(&places, channels, &mut values);
+                for (i, &value) in values.iter().enumerate() {
+                    let expected = pixels.value(places[i / channels] + i % channels);
+                    assert_eq!(value.to_bits(), expected.to_bits(), "value {i} of {channels} channels");
+                }
+            }
+        }
     }
 }

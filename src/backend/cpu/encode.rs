@@ -1,7 +1,7 @@
 //! Input encodings: positions to features.
 
 use super::grid;
-use super::panels::{PANEL, samples_from_rows};
+use super::panels::{PANEL, columns_from_rows, rows_from_samples};
 use super::simd::{SimdReal, vectorised};
 use crate::model::encoding::parts::copy_columns;
 use crate::model::{Encoding, Real};
@@ -30,13 +30,17 @@ fn fourier_row<T: Real>(c: [T; 2], [bx, by]: [&[T]; 2], sines: &mut [T], cosines
     }
 }
 
-/// Whether [`encode_panels`] writes panels without rows first.
-pub(super) fn has_panels(encoding: &Encoding) -> bool {
-    matches!(encoding, Encoding::Fourier { .. } | Encoding::TrainedFourier { .. })
+/// Features that a sample needs at a time in the rows of [`encode_panels`].
+pub(super) fn row_width(encoding: &Encoding) -> usize {
+    let width = |part: &Encoding| match part {
+        Encoding::Fourier { .. } | Encoding::TrainedFourier { .. } | Encoding::Grid(_) => 0,
+        through_rows => through_rows.output_width(),
+    };
+    encoding.parts().iter().map(width).max().unwrap_or(0)
 }
 
 /// coords: (n, 2), n a multiple of 16 -> sample panels of `encoding.output_width()` features. What has no loop over
-/// panels of its own goes through `rows`, (n, features).
+/// panels of its own goes through `rows`, (n, [`row_width`]).
 pub(super) fn encode_panels<T: SimdReal>(
     encoding: &Encoding,
     params: &[T],
@@ -44,16 +48,21 @@ pub(super) fn encode_panels<T: SimdReal>(
     rows: &mut [T],
     panels: &mut [[T; PANEL]],
 ) {
-    match encoding {
-        Encoding::Fourier { frequencies } => {
-            fourier_panels(frequencies, |b| b.map(T::from_f32), coords, panels)
-        }
-        Encoding::TrainedFourier { .. } => fourier_panels(params.as_chunks().0, |b| b, coords, panels),
-        _ => {
-            let width = encoding.output_width();
-            let rows = &mut rows[..coords.len() / 2 * width];
-            encode(encoding, params, coords, rows);
-            samples_from_rows(rows, width, panels);
+    let width = encoding.output_width();
+    // Only one part has weights.
+    for (part, columns) in encoding.placed() {
+        let panels = (&mut *panels, width, columns.start);
+        match part {
+            Encoding::Fourier { frequencies } => {
+                fourier_panels(frequencies, |b| b.map(T::from_f32), coords, panels)
+            }
+            Encoding::TrainedFourier { .. } => fourier_panels(params.as_chunks().0, |b| b, coords, panels),
+            Encoding::Grid(grid) => grid::encode_panels(grid, params, coords, panels),
+            _ => {
+                let rows = &mut rows[..coords.len() / 2 * columns.len()];
+                encode(part, params, coords, rows);
+                columns_from_rows(rows, columns.len(), panels);
+            }
         }
     }
 }
@@ -62,18 +71,18 @@ fn fourier_panels<B: Copy, T: SimdReal>(
     b: &[B],
     read: impl Fn(B) -> [T; 2],
     coords: &[T],
-    panels: &mut [[T; PANEL]],
+    (panels, panel_width, column): (&mut [[T; PANEL]], usize, usize),
 ) {
     vectorised(
         #[inline(always)]
         || {
             let coords = coords.as_chunks::<2>().0.as_chunks::<PANEL>().0;
-            for (coords, panel) in coords.iter().zip(panels.chunks_exact_mut(2 * b.len())) {
+            for (coords, panel) in coords.iter().zip(panels.chunks_exact_mut(panel_width)) {
                 let (mut x, mut y) = ([T::zero(); PANEL], [T::zero(); PANEL]);
                 for (s, c) in coords.iter().enumerate() {
                     [x[s], y[s]] = *c;
                 }
-                let (sines, cosines) = panel.split_at_mut(b.len());
+                let (sines, cosines) = panel[column..column + 2 * b.len()].split_at_mut(b.len());
                 for ((&b, sines), cosines) in b.iter().zip(sines).zip(cosines) {
                     let [bx, by] = read(b);
                     for s in 0..PANEL {
@@ -85,24 +94,39 @@ fn fourier_panels<B: Copy, T: SimdReal>(
     );
 }
 
-/// Adds to `grads` what samples give to the frequencies from `first` on: with t = B c, dl_dB is
-/// 2 pi (cos(2 pi t) dl_dsine - sin(2 pi t) dl_dcosine) c. params: B (m, 2), coords: (n, 2),
-/// dl_dfeatures: (n, 2m), grads: (frequencies, 2).
-pub fn fourier_backward<T: Real>(
-    params: &[T],
-    first: usize,
+/// Adds to `grads` what samples give to the frequencies from `first` on. params: B (m, 2), coords: (n, 2),
+/// dl_dfeatures: features `column..column + 2m` of sample panels of `panel_width` features, grads: (frequencies, 2).
+pub(super) fn fourier_backward_panels<T: Real>(
+    (params, first): (&[T], usize),
     coords: &[T],
-    dl_dfeatures: &[T],
+    (dl_dfeatures, panel_width, column): (&[[T; PANEL]], usize, usize),
     grads: &mut [[T; 2]],
 ) {
-    let m = params.len() / 2;
-    let b = &params.as_chunks::<2>().0[first..first + grads.len()];
+    let (m, k) = (params.len() / 2, grads.len());
+    let own = &params[2 * first..2 * (first + k)];
+    let (mut features, mut rows) = (vec![[T::zero(); PANEL]; 2 * k], vec![T::zero(); PANEL * 2 * k]);
+    for (coords, panel) in coords.chunks(2 * PANEL).zip(dl_dfeatures.chunks_exact(panel_width)) {
+        let sines = column + first;
+        features[..k].copy_from_slice(&panel[sines..sines + k]);
+        features[k..].copy_from_slice(&panel[sines + m..sines + m + k]);
+        let rows = &mut rows[..coords.len() * k];
+        rows_from_samples(&features, 2 * k, rows);
+        fourier_backward(own, coords, rows, grads);
+    }
+}
+
+/// Adds to `grads` what samples give to the frequencies B: with t = B c, dl_dB is
+/// 2 pi (cos(2 pi t) dl_dsine - sin(2 pi t) dl_dcosine) c. params: B (m, 2), coords: (n, 2),
+/// dl_dfeatures: (n, 2m), grads: (m, 2).
+pub fn fourier_backward<T: Real>(params: &[T], coords: &[T], dl_dfeatures: &[T], grads: &mut [[T; 2]]) {
+    let m = grads.len();
+    let b = &params.as_chunks::<2>().0[..m];
     let two_pi = T::of(2.0 * std::f64::consts::PI);
     vectorised(
         #[inline(always)]
         || {
             for (c, row) in coords.as_chunks::<2>().0.iter().zip(dl_dfeatures.chunks_exact(2 * m)) {
-                let (dl_dsines, dl_dcosines) = (&row[first..], &row[m + first..]);
+                let (dl_dsines, dl_dcosines) = row.split_at(m);
                 let rows = b.iter().zip(dl_dsines).zip(dl_dcosines).zip(&mut *grads);
                 for (((b, &dl_dsine), &dl_dcosine), grad) in rows {
                     let (sine, cosine) = (c[0] * b[0] + c[1] * b[1]).sin_cos_turns();
@@ -147,27 +171,42 @@ pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EncodingSpec, PerAxis};
+    use crate::backend::cpu::panels::samples_from_rows;
+    use crate::model::{EncodingSpec, GridSpec, Interpolation, PerAxis};
 
     #[test]
     fn panels_have_the_same_bits_as_rows() {
         let coords: Vec<f32> = (0..2 * 3 * PANEL).map(|i| (i as f32 * 0.618).fract()).collect();
+        let grid = GridSpec {
+            n_levels: 3,
+            features_per_level: 2,
+            log2_table: Some(7),
+            base_resolution: 8,
+            growth: 2.0,
+            interpolation: Interpolation::Linear,
+        };
         let specs = [
+            EncodingSpec::Grid(grid),
             EncodingSpec::None,
             EncodingSpec::Gaussian { n_frequencies: 37, sigma: 10.0 },
             EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 9 }),
         ];
         let trained = Encoding::TrainedFourier { initial: vec![[0.0, 0.0]; 5] };
-        for encoding in specs.map(|spec| Encoding::new(spec, 3)).into_iter().chain([trained]) {
+        let mut encodings: Vec<_> =
+            specs.map(|spec| Encoding::new(spec, 3)).into_iter().chain([trained]).collect();
+        encodings.push(Encoding::side_by_side(encodings[..4].iter().rev().cloned().collect()));
+        for encoding in encodings {
             let params: Vec<f32> = (0..encoding.n_params()).map(|i| (i as f32 * 0.37).sin()).collect();
             let width = encoding.output_width();
             let mut rows = vec![0.0; 3 * PANEL * width];
             encode(&encoding, &params, &coords, &mut rows);
             let mut expected = vec![[0.0; PANEL]; 3 * width];
             samples_from_rows(&rows, width, &mut expected);
-            let mut panels = vec![[f32::NAN; PANEL]; 3 * width];
+            // Room for more, as in the last chunk of a step.
+            let mut panels = vec![[f32::NAN; PANEL]; 20 * width];
             encode_panels(&encoding, &params, &coords, &mut rows, &mut panels);
-            assert_eq!(panels, expected, "{encoding:?}");
+            assert_eq!(panels[..3 * width], expected, "{encoding:?}");
+            assert!(panels[3 * width..].as_flattened().iter().all(|v| v.is_nan()), "{encoding:?}");
         }
     }
 }

@@ -1,12 +1,33 @@
 //! The hash grid: features by interpolation between trained vertices, and the gradient back to
 //! them. See [`crate::model::encoding::grid`] for what is computed.
 
-use super::simd::vectorised;
+use super::panels::{PANEL, padded, rows_from_samples};
+use super::simd::{prefetch, vectorised};
 use crate::model::Real;
 use crate::model::encoding::{GridLevel, HashGrid, Interpolation};
 
 /// Positions located at a time: their cells stay in L1.
 const BLOCK: usize = 128;
+
+/// A block of positions, x and y apart, so that they are located in vectors.
+struct Positions<T> {
+    x: [T; BLOCK],
+    y: [T; BLOCK],
+}
+
+impl<T: Real> Positions<T> {
+    fn new() -> Self {
+        Self { x: [T::zero(); BLOCK], y: [T::zero(); BLOCK] }
+    }
+
+    /// Reads positions, (n, 2) with n at most `BLOCK`. Whatever stands there already fills the last panel.
+    #[inline(always)]
+    fn read(&mut self, coords: &[T]) {
+        for ((x, y), c) in self.x.iter_mut().zip(&mut self.y).zip(coords.as_chunks::<2>().0) {
+            (*x, *y) = (c[0], c[1]);
+        }
+    }
+}
 
 /// The vertices around a block of positions in one level.
 struct Cells<T> {
@@ -21,15 +42,15 @@ impl<T: Real> Cells<T> {
         Self { entries: [[0; BLOCK]; 4], weights: [[T::zero(); BLOCK]; 4] }
     }
 
-    /// Locates positions, (n, 2) with n at most `BLOCK`.
+    /// Locates the first `n` positions.
     #[inline(always)]
-    fn locate(&mut self, level: GridLevel, interpolation: Interpolation, coords: &[T]) {
+    fn locate(&mut self, grid: &HashGrid, level: GridLevel, positions: &Positions<T>, n: usize) {
         // One loop each, so that no choice is made inside it.
-        match (level.is_hashed(), interpolation) {
-            (true, Interpolation::Linear) => self.fill(level, coords, |t| t, hashed(level)),
-            (true, Interpolation::Smoothstep) => self.fill(level, coords, smoothstep, hashed(level)),
-            (false, Interpolation::Linear) => self.fill(level, coords, |t| t, stored(level)),
-            (false, Interpolation::Smoothstep) => self.fill(level, coords, smoothstep, stored(level)),
+        match (level.is_hashed(), grid.interpolation) {
+            (true, Interpolation::Linear) => self.fill(level, positions, n, |t| t, hashed(level)),
+            (true, Interpolation::Smoothstep) => self.fill(level, positions, n, smoothstep, hashed(level)),
+            (false, Interpolation::Linear) => self.fill(level, positions, n, |t| t, stored(level)),
+            (false, Interpolation::Smoothstep) => self.fill(level, positions, n, smoothstep, stored(level)),
         }
     }
 
@@ -37,21 +58,30 @@ impl<T: Real> Cells<T> {
     fn fill(
         &mut self,
         level: GridLevel,
-        coords: &[T],
+        positions: &Positions<T>,
+        n: usize,
         curve: impl Fn(T) -> T,
         entry: impl Fn(u32, u32) -> u32,
     ) {
-        let [e0, e1, e2, e3] = &mut self.entries;
-        let [w0, w1, w2, w3] = &mut self.weights;
-        for (i, c) in coords.as_chunks::<2>().0.iter().enumerate().take(BLOCK) {
-            let (x, tx) = place(level, c[0]);
-            let (y, ty) = place(level, c[1]);
+        // Of lengths known to be the same: otherwise the loop is not vectorised.
+        let (x, y) = (&positions.x[..n], &positions.y[..n]);
+        let [e0, e1, e2, e3] = self.entries.each_mut().map(|e| &mut e[..n]);
+        let [w0, w1, w2, w3] = self.weights.each_mut().map(|w| &mut w[..n]);
+        for i in 0..n {
+            let ((x, tx), (y, ty)) = (place(level, x[i]), place(level, y[i]));
             let (tx, ty) = (curve(tx), curve(ty));
             let (sx, sy) = (T::one() - tx, T::one() - ty);
             (e0[i], e1[i]) = (entry(x, y), entry(x + 1, y));
             (e2[i], e3[i]) = (entry(x, y + 1), entry(x + 1, y + 1));
             (w0[i], w1[i], w2[i], w3[i]) = (sx * sy, tx * sy, sx * ty, tx * ty);
         }
+    }
+
+    /// Entries and weights of panel `panel` of the block.
+    #[inline(always)]
+    fn panel(&self, panel: usize) -> ([&[u32; PANEL]; 4], [&[T; PANEL]; 4]) {
+        let entries = self.entries.each_ref().map(|e| &e.as_chunks::<PANEL>().0[panel]);
+        (entries, self.weights.each_ref().map(|w| &w.as_chunks::<PANEL>().0[panel]))
     }
 }
 
@@ -83,82 +113,120 @@ fn stored(level: GridLevel) -> impl Fn(u32, u32) -> u32 {
     move |x, y| y * side + x
 }
 
+/// Calls `$run::<T, F>` with `$grid`'s number of features a level as F, compiled for the vectors of this processor.
+macro_rules! with_features {
+    ($grid:expr, $run:ident($($argument:expr),*)) => {
+        vectorised(
+            #[inline(always)]
+            || match $grid.features_per_level {
+                1 => $run::<T, 1>($($argument),*),
+                2 => $run::<T, 2>($($argument),*),
+                4 => $run::<T, 4>($($argument),*),
+                8 => $run::<T, 8>($($argument),*),
+                other => unreachable!("{other} features a level"),
+            },
+        )
+    };
+}
+
 /// coords: (n, 2), params: (entries, F) -> features: (n, L F).
 pub fn encode<T: Real>(grid: &HashGrid, params: &[T], coords: &[T], features: &mut [T]) {
-    #[inline(always)]
-    fn run<T: Real, const F: usize>(grid: &HashGrid, params: &[T], coords: &[T], features: &mut [T]) {
-        let width = grid.output_width();
-        let mut cells = Cells::new();
-        for (coords, features) in coords.chunks(2 * BLOCK).zip(features.chunks_mut(width * BLOCK)) {
-            for (l, &level) in grid.levels.iter().enumerate() {
-                cells.locate(level, grid.interpolation, coords);
-                let table = &params[grid.params_of(l)].as_chunks::<F>().0[..level.n_entries];
-                let [e0, e1, e2, e3] = &cells.entries;
-                let [w0, w1, w2, w3] = &cells.weights;
-                for (i, row) in features.chunks_exact_mut(width).enumerate().take(BLOCK) {
-                    let at = |e: &[u32; BLOCK]| &table[e[i] as usize];
-                    let (t0, t1, t2, t3) = (at(e0), at(e1), at(e2), at(e3));
-                    let out: &mut [T; F] = row[l * F..].first_chunk_mut().expect("F columns a level");
+    let width = grid.output_width();
+    let mut panels = vec![[T::zero(); PANEL]; padded(coords.len() / 2) / PANEL * width];
+    encode_panels(grid, params, coords, (&mut panels, width, 0));
+    rows_from_samples(&panels, width, features);
+}
+
+/// coords: (n, 2), params: (entries, F) -> features `column..column + L F` of sample panels of `panel_width` features.
+/// There may be more panels than positions.
+pub fn encode_panels<T: Real>(
+    grid: &HashGrid,
+    params: &[T],
+    coords: &[T],
+    (panels, panel_width, column): (&mut [[T; PANEL]], usize, usize),
+) {
+    with_features!(grid, encode_blocks(grid, params, coords, (panels, panel_width, column)));
+}
+
+#[inline(always)]
+fn encode_blocks<T: Real, const F: usize>(
+    grid: &HashGrid,
+    params: &[T],
+    coords: &[T],
+    (panels, panel_width, column): (&mut [[T; PANEL]], usize, usize),
+) {
+    let (mut positions, mut cells) = (Positions::new(), Cells::new());
+    let blocks = coords.chunks(2 * BLOCK).zip(panels.chunks_mut(BLOCK / PANEL * panel_width));
+    for (coords, panels) in blocks {
+        let n = padded(coords.len() / 2);
+        positions.read(coords);
+        for (l, &level) in grid.levels.iter().enumerate() {
+            cells.locate(grid, level, &positions, n);
+            let table = &params[grid.params_of(l)].as_chunks::<F>().0[..level.n_entries];
+            for (p, panel) in panels.chunks_exact_mut(panel_width).enumerate().take(n / PANEL) {
+                let (entries, weights) = cells.panel(p);
+                let out: &mut [[T; PANEL]; F] =
+                    panel[column + l * F..].first_chunk_mut().expect("F features a level");
+                for s in 0..PANEL {
+                    let [t0, t1, t2, t3] = entries.map(|e| &table[e[s] as usize]);
+                    let [w0, w1, w2, w3] = weights.map(|w| w[s]);
                     for f in 0..F {
-                        out[f] = w0[i] * t0[f] + w1[i] * t1[f] + w2[i] * t2[f] + w3[i] * t3[f];
+                        out[f][s] = w0 * t0[f] + w1 * t1[f] + w2 * t2[f] + w3 * t3[f];
                     }
                 }
             }
         }
     }
-    vectorised(
-        #[inline(always)]
-        || match grid.features_per_level {
-            1 => run::<T, 1>(grid, params, coords, features),
-            2 => run::<T, 2>(grid, params, coords, features),
-            4 => run::<T, 4>(grid, params, coords, features),
-            8 => run::<T, 8>(grid, params, coords, features),
-            other => unreachable!("{other} features a level"),
-        },
-    );
 }
 
 /// Adds the gradient of level `level` to `grads`, (entries of the level, F), sample by sample.
-/// coords: (n, 2), dl_dfeatures: (n, L F).
+/// coords: (n, 2); dl_dfeatures: features `column..column + L F` of sample panels of `panel_width` features.
 pub fn backward_level<T: Real>(
     grid: &HashGrid,
     level: usize,
     coords: &[T],
-    dl_dfeatures: &[T],
+    (dl_dfeatures, panel_width, column): (&[[T; PANEL]], usize, usize),
     grads: &mut [T],
 ) {
-    #[inline(always)]
-    fn run<T: Real, const F: usize>(
-        grid: &HashGrid,
-        l: usize,
-        coords: &[T],
-        dl_dfeatures: &[T],
-        grads: &mut [T],
-    ) {
-        let (width, level) = (grid.output_width(), grid.levels[l]);
-        let grads = &mut grads.as_chunks_mut::<F>().0[..level.n_entries];
-        let mut cells = Cells::new();
-        for (coords, rows) in coords.chunks(2 * BLOCK).zip(dl_dfeatures.chunks(width * BLOCK)) {
-            cells.locate(level, grid.interpolation, coords);
-            for (i, row) in rows.chunks_exact(width).enumerate().take(BLOCK) {
-                let dl: &[T; F] = row[l * F..].first_chunk().expect("F columns a level");
-                for (entries, weights) in cells.entries.iter().zip(&cells.weights) {
-                    let sums = &mut grads[entries[i] as usize];
+    let dl_dfeatures = (dl_dfeatures, panel_width, column);
+    with_features!(grid, add_blocks(grid, level, coords, dl_dfeatures, grads));
+}
+
+/// Panels from one that is read to one that is fetched: they lie so far apart that no processor foresees them.
+const AHEAD: usize = 2;
+
+#[inline(always)]
+fn add_blocks<T: Real, const F: usize>(
+    grid: &HashGrid,
+    l: usize,
+    coords: &[T],
+    (dl_dfeatures, panel_width, column): (&[[T; PANEL]], usize, usize),
+    grads: &mut [T],
+) {
+    let level = grid.levels[l];
+    let grads = &mut grads.as_chunks_mut::<F>().0[..level.n_entries];
+    let (mut positions, mut cells) = (Positions::new(), Cells::new());
+    let mut dl_dlevel = dl_dfeatures.chunks_exact(panel_width).map(|panel| -> &[[T; PANEL]; F] {
+        panel[column + l * F..].first_chunk().expect("F features a level")
+    });
+    let mut ahead = dl_dlevel.clone().skip(AHEAD);
+    for coords in coords.chunks(2 * BLOCK) {
+        let n = coords.len() / 2;
+        positions.read(coords);
+        cells.locate(grid, level, &positions, padded(n));
+        for (p, dl) in dl_dlevel.by_ref().take(padded(n) / PANEL).enumerate() {
+            for feature in ahead.next().into_iter().flatten() {
+                prefetch(feature);
+            }
+            let (entries, weights) = cells.panel(p);
+            for s in 0..PANEL.min(n - p * PANEL) {
+                for (entries, weights) in entries.iter().zip(&weights) {
+                    let sums = &mut grads[entries[s] as usize];
                     for f in 0..F {
-                        sums[f] += weights[i] * dl[f];
+                        sums[f] += weights[s] * dl[f][s];
                     }
                 }
             }
         }
     }
-    vectorised(
-        #[inline(always)]
-        || match grid.features_per_level {
-            1 => run::<T, 1>(grid, level, coords, dl_dfeatures, grads),
-            2 => run::<T, 2>(grid, level, coords, dl_dfeatures, grads),
-            4 => run::<T, 4>(grid, level, coords, dl_dfeatures, grads),
-            8 => run::<T, 8>(grid, level, coords, dl_dfeatures, grads),
-            other => unreachable!("{other} features a level"),
-        },
-    );
 }

@@ -6,10 +6,10 @@
 //! level of a grid, some frequencies) adds up its own, lane after lane and sample after sample, whichever
 //! thread takes it.
 
-use super::encode::fourier_backward;
-use super::network::{ChunkGradients, EncodingRows};
+use super::encode::fourier_backward_panels;
+use super::network::{ChunkGradients, EncodingInputs};
+use super::panels::{PANEL, padded};
 use super::{CHUNK_SIZE, grid};
-use crate::model::encoding::parts::copy_columns;
 use crate::model::{Encoding, Model, Real};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,33 +25,33 @@ pub(super) struct Lane<T> {
     pub(super) loss: f64,
     /// Positions of this round's samples, (n, 2); empty for encodings without weights.
     coords: Vec<T>,
-    /// (n, encoding width), likewise.
-    dl_dfeatures: Vec<T>,
-    /// n
-    n_rows: usize,
+    /// Sample panels of encoding width, likewise.
+    dl_dfeatures: Vec<[T; PANEL]>,
+    /// n, a multiple of 16 until the step's last chunk.
+    n_kept: usize,
 }
 
 /// Samples a lane keeps at a time.
-fn kept_rows(model: &Model) -> usize {
+fn most_kept(model: &Model) -> usize {
     if model.encoding.n_params() == 0 { 0 } else { ROUND_CHUNKS * CHUNK_SIZE }
 }
 
 impl<T: Real> Lane<T> {
     pub(super) fn new(model: &Model) -> Self {
         let zeros = |n: usize| vec![T::zero(); n];
-        let rows = kept_rows(model);
+        let n = most_kept(model);
         Self {
             layers: zeros(model.network.n_params()),
             loss: 0.0,
-            coords: zeros(2 * rows),
-            dl_dfeatures: zeros(rows * model.network.input_width),
-            n_rows: 0,
+            coords: zeros(2 * n),
+            dl_dfeatures: vec![[T::zero(); PANEL]; n / PANEL * model.network.input_width],
+            n_kept: 0,
         }
     }
 
     /// Values that [`Lane::new`] allocates.
     pub(super) fn size(model: &Model) -> usize {
-        model.network.n_params() + kept_rows(model) * (2 + model.network.input_width)
+        model.network.n_params() + most_kept(model) * (2 + model.network.input_width)
     }
 
     /// Begins a step.
@@ -61,8 +61,8 @@ impl<T: Real> Lane<T> {
     }
 
     /// Begins a round.
-    pub(super) fn forget_rows(&mut self) {
-        self.n_rows = 0;
+    pub(super) fn forget_samples(&mut self) {
+        self.n_kept = 0;
     }
 
     /// Where the gradients of the next `n` samples go.
@@ -70,20 +70,24 @@ impl<T: Real> Lane<T> {
         if self.coords.is_empty() {
             return ChunkGradients { layers: &mut self.layers, encoding: None };
         }
-        let width = self.dl_dfeatures.len() / (self.coords.len() / 2);
-        let rows = self.n_rows..self.n_rows + n;
-        self.n_rows = rows.end;
-        let encoding = EncodingRows {
-            coords: &mut self.coords[2 * rows.start..2 * rows.end],
-            dl_dfeatures: &mut self.dl_dfeatures[width * rows.start..width * rows.end],
+        let width = self.encoding_width();
+        let samples = self.n_kept..self.n_kept + n;
+        self.n_kept = samples.end;
+        let panels = samples.start / PANEL..padded(samples.end) / PANEL;
+        let encoding = EncodingInputs {
+            coords: &mut self.coords[2 * samples.start..2 * samples.end],
+            dl_dfeatures: &mut self.dl_dfeatures[width * panels.start..width * panels.end],
         };
         ChunkGradients { layers: &mut self.layers, encoding: Some(encoding) }
     }
 
-    /// coords (n, 2) and dl_dfeatures (n, encoding width) of this round's samples.
-    fn rows(&self) -> (&[T], &[T]) {
-        let width = self.dl_dfeatures.len() / (self.coords.len() / 2).max(1);
-        (&self.coords[..2 * self.n_rows], &self.dl_dfeatures[..width * self.n_rows])
+    fn encoding_width(&self) -> usize {
+        2 * PANEL * self.dl_dfeatures.len() / self.coords.len()
+    }
+
+    /// coords (n, 2) and dl_dfeatures, sample panels of encoding width, of this round's samples.
+    fn samples(&self) -> (&[T], &[[T; PANEL]]) {
+        (&self.coords[..2 * self.n_kept], &self.dl_dfeatures)
     }
 }
 
@@ -116,40 +120,16 @@ pub(super) fn encoding_gradients<T: Real>(
     pool: Option<&rayon::ThreadPool>,
     grads: &mut [T],
 ) {
-    if grads.is_empty() {
-        return;
-    }
-    let lanes: Vec<_> = lanes.iter().map(|lane| lane.lock().expect("a worker thread panicked")).collect();
-    let rows: Vec<_> = lanes.iter().map(|lane| lane.rows()).collect();
-    let Encoding::Composite(_) = encoding else {
-        return gradients_of_rows(encoding, params, &rows, pool, grads);
-    };
     let Some((part, columns)) = encoding.trained_part() else { return };
-    let own = rows.iter().map(|(coords, dl_dfeatures)| {
-        let mut own = vec![T::zero(); coords.len() / 2 * columns.len()];
-        let from = (*dl_dfeatures, encoding.output_width(), columns.clone());
-        copy_columns(from, (&mut own, columns.len(), 0));
-        own
-    });
-    let own: Vec<Vec<T>> = own.collect();
-    let rows: Vec<_> = rows.iter().zip(&own).map(|((coords, _), own)| (*coords, own.as_slice())).collect();
-    gradients_of_rows(part, params, &rows, pool, grads);
-}
-
-/// The same of one encoding and its own columns: `rows` are coords (n, 2) and dl_dfeatures (n, width).
-fn gradients_of_rows<T: Real>(
-    encoding: &Encoding,
-    params: &[T],
-    rows: &[(&[T], &[T])],
-    pool: Option<&rayon::ThreadPool>,
-    grads: &mut [T],
-) {
-    match encoding {
+    let (width, column) = (encoding.output_width(), columns.start);
+    let lanes: Vec<_> = lanes.iter().map(|lane| lane.lock().expect("a worker thread panicked")).collect();
+    let samples: Vec<_> = lanes.iter().map(|lane| lane.samples()).collect();
+    match part {
         Encoding::Grid(grid) => {
             let levels = (0..grid.levels.len()).map(|level| grid.params_of(level).len());
             in_parts(grads, levels.collect(), pool, |level, grads| {
-                for (coords, dl_dfeatures) in rows {
-                    grid::backward_level(grid, level, coords, dl_dfeatures, grads);
+                for (coords, dl_dfeatures) in &samples {
+                    grid::backward_level(grid, level, coords, (dl_dfeatures, width, column), grads);
                 }
             });
         }
@@ -157,8 +137,9 @@ fn gradients_of_rows<T: Real>(
             let blocks = initial.chunks(FREQUENCY_BLOCK).map(|block| 2 * block.len());
             in_parts(grads, blocks.collect(), pool, |block, grads| {
                 let grads = grads.as_chunks_mut().0;
-                for (coords, dl_dfeatures) in rows {
-                    fourier_backward(params, block * FREQUENCY_BLOCK, coords, dl_dfeatures, grads);
+                let own = (params, block * FREQUENCY_BLOCK);
+                for (coords, dl_dfeatures) in &samples {
+                    fourier_backward_panels(own, coords, (dl_dfeatures, width, column), grads);
                 }
             });
         }

@@ -21,7 +21,7 @@ pub struct Scratch<T> {
     targets: Vec<T>,
     /// (n)
     sample_weights: Vec<T>,
-    /// Row-major: features, (n, encoding width); then colours and dl_dz of the last layer, (n, channels) each.
+    /// Row-major: features that are not written as panels at once, (n, their width); then colours and dl_dz of the last layer, (n, channels) each.
     pub(super) rows: Vec<T>,
     /// Of encoding width.
     features: Vec<[T; PANEL]>,
@@ -52,8 +52,8 @@ impl<T: Real> Scratch<T> {
             features: panels(network.input_width),
             z: network.layers().map(|l| panels(l.output_width)).collect(),
             a: network.layers().skip(1).map(|l| panels(l.input_width)).collect(),
-            dl_dz: panels(widths.dl_dz),
-            dl_dz_previous: panels(widths.dl_dz),
+            dl_dz: panels(widths.output),
+            dl_dz_previous: panels(widths.output),
             dl_dz_tiles: panels(widths.output),
             x: panels(widths.x),
         }
@@ -65,7 +65,7 @@ impl<T: Real> Scratch<T> {
         let z: usize = network.layers().map(|l| l.output_width).sum();
         let a: usize = network.layers().skip(1).map(|l| l.input_width).sum();
         let per_sample = 3 + network.output_width + network.input_width + z + a;
-        let per_sample = per_sample + widths.rows + 2 * widths.dl_dz + widths.output + widths.x;
+        let per_sample = per_sample + widths.rows + 3 * widths.output + widths.x;
         padded(capacity) * per_sample * size_of::<T>()
     }
 }
@@ -74,7 +74,6 @@ impl<T: Real> Scratch<T> {
 struct Widths {
     rows: usize,
     output: usize,
-    dl_dz: usize,
     x: usize,
 }
 
@@ -83,15 +82,11 @@ impl Widths {
         let network = &model.network;
         let widest_output = network.layers().map(|l| l.output_width).max().unwrap_or(1);
         let widest_input = network.layers().map(|l| l.input_width).max().unwrap_or(1);
-        // Where features are written as panels at once, rows hold those of a single sample.
-        let written_at_once = encode::has_panels(&model.encoding);
-        let features_as_rows = network.input_width.div_ceil(if written_at_once { PANEL } else { 1 });
-        // Only an encoding with weights asks for the gradient of its features.
-        let features = if model.encoding.n_params() > 0 { network.input_width } else { 0 };
+        // Rows hold all features of a single sample, whatever is written as panels at once.
+        let features = encode::row_width(&model.encoding).max(network.input_width.div_ceil(PANEL));
         Self {
-            rows: features_as_rows.max(2 * network.output_width),
+            rows: features.max(2 * network.output_width),
             output: widest_output,
-            dl_dz: widest_output.max(features),
             x: widest_input.next_multiple_of(PANEL),
         }
     }
@@ -102,15 +97,15 @@ pub struct ChunkGradients<'a, T> {
     /// Of the linear layers, as laid out but without the encoding's range; added to.
     pub layers: &'a mut [T],
     /// For encodings with weights, what their gradients follow from; written.
-    pub encoding: Option<EncodingRows<'a, T>>,
+    pub encoding: Option<EncodingInputs<'a, T>>,
 }
 
-/// Rows of a chunk that the gradients of an encoding's weights follow from.
-pub struct EncodingRows<'a, T> {
+/// What the gradients of an encoding's weights follow from.
+pub struct EncodingInputs<'a, T> {
     /// (n, 2)
     pub coords: &'a mut [T],
-    /// (n, encoding width)
-    pub dl_dfeatures: &'a mut [T],
+    /// Sample panels of encoding width.
+    pub dl_dfeatures: &'a mut [[T; PANEL]],
 }
 
 /// A network's weights and what is computed with them.
@@ -249,7 +244,7 @@ impl<T: SimdReal> Pass<'_, T> {
 
     /// dl_dz of the last layer -> gradients of every layer, and of the features where they are asked
     /// for.
-    fn backward(&self, scratch: &mut Scratch<T>, n: usize, grads: ChunkGradients<'_, T>) {
+    fn backward(&self, scratch: &mut Scratch<T>, n: usize, mut grads: ChunkGradients<'_, T>) {
         let (panels, n_encoding) = (padded(n) / PANEL, self.layout.encoding.end);
         for (l, layer) in self.layout.layers.iter().enumerate().rev() {
             let (input, output) = (layer.shape.input_width, layer.shape.output_width);
@@ -262,21 +257,18 @@ impl<T: SimdReal> Pass<'_, T> {
             let tiles = &mut scratch.dl_dz_tiles[..panels * output];
             tile_and_sum(dl_dz, tiles, dl_db);
             WeightGradient { dl_dz: tiles, x, input_width: input, output_width: output, out: dl_dw }.add();
-            if l > 0 || grads.encoding.is_some() {
+            if l > 0 {
                 let dl_dx = &mut scratch.dl_dz_previous[..panels * input];
-                let derivatives = l.checked_sub(1).map(|before| &scratch.z[before]);
+                let derivatives = &scratch.z[l - 1];
                 self.layers[l].back().run(dl_dz, dl_dx, |start, dl_dx| {
-                    if let Some(derivatives) = derivatives {
-                        let derivatives = derivatives[start..start + dl_dx.len()].as_flattened();
-                        activate::chain(dl_dx.as_flattened_mut(), derivatives);
-                    }
+                    let derivatives = derivatives[start..start + dl_dx.len()].as_flattened();
+                    activate::chain(dl_dx.as_flattened_mut(), derivatives);
                 });
                 std::mem::swap(&mut scratch.dl_dz, &mut scratch.dl_dz_previous);
+            } else if let Some(encoding) = &mut grads.encoding {
+                self.layers[l].back().run(dl_dz, encoding.dl_dfeatures, |_, _| {});
+                encoding.coords.copy_from_slice(&scratch.coords[..n * 2]);
             }
-        }
-        if let Some(rows) = grads.encoding {
-            rows_from_samples(&scratch.dl_dz, self.model.network.input_width, rows.dl_dfeatures);
-            rows.coords.copy_from_slice(&scratch.coords[..n * 2]);
         }
     }
 }

@@ -22,12 +22,21 @@ pub fn padded(n: usize) -> usize {
 
 /// rows: (n, width), row-major, n a multiple of 16 -> sample panels.
 pub fn samples_from_rows<T: SimdReal>(rows: &[T], width: usize, panels: &mut [[T; PANEL]]) {
+    columns_from_rows(rows, width, (panels, width, 0));
+}
+
+/// The same for features `column..column + width` of wider panels.
+pub(super) fn columns_from_rows<T: SimdReal>(
+    rows: &[T],
+    width: usize,
+    (panels, panel_width, column): (&mut [[T; PANEL]], usize, usize),
+) {
     let zeros = [T::zero(); PANEL];
     vectorised(
         #[inline(always)]
         || {
-            for (rows, panel) in rows.chunks_exact(PANEL * width).zip(panels.chunks_exact_mut(width)) {
-                let (blocks, rest) = panel.as_chunks_mut::<PANEL>();
+            for (rows, panel) in rows.chunks_exact(PANEL * width).zip(panels.chunks_exact_mut(panel_width)) {
+                let (blocks, rest) = panel[column..column + width].as_chunks_mut::<PANEL>();
                 let rest_begins = blocks.len() * PANEL;
                 for (b, block) in blocks.iter_mut().enumerate() {
                     let mut part = [&zeros; PANEL];

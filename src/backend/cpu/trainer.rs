@@ -12,8 +12,8 @@ use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::refinements::clip_factor;
 use crate::model::{ParamLayout, Raster, Real, Step, TrainingState};
 use rayon::prelude::*;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Samples computed at a time. Large enough that reading the weights and adding to their gradients is a small
 /// part of the work, small enough that a chunk's activations stay in the cache.
@@ -35,13 +35,13 @@ pub(super) fn n_lanes(n_samples: usize) -> usize {
 pub struct CpuTrainer<T> {
     job: Job,
     layout: ParamLayout,
-    pool: rayon::ThreadPool,
+    pool: Arc<rayon::ThreadPool>,
     info: BackendInfo,
     /// One a thread.
     scratch: Vec<Mutex<Scratch<T>>>,
     /// Gradients of the linear layers and the loss, added up apart.
     lanes: Vec<Mutex<Lane<T>>>,
-    /// Gradients of the encoding's weights.
+    /// Gradients of the encoding's weights; zeros between steps.
     encoding_grads: Vec<T>,
     params: Vec<T>,
     packed: Packed<T>,
@@ -59,7 +59,7 @@ impl<T: SimdReal> CpuTrainer<T> {
     pub fn new(job: Job, params: &[T], threads: usize) -> Result<Self, BackendError> {
         let layout = job.model.layout();
         assert_eq!(params.len(), layout.n_params(), "parameters for the model");
-        let pool = thread_pool(threads)?;
+        let pool = Arc::new(thread_pool(threads)?);
         let n_threads = pool.current_num_threads();
         let scratch = || Mutex::new(Scratch::new(&job.model, CHUNK_SIZE));
         Ok(Self {
@@ -120,6 +120,7 @@ impl<T: SimdReal> CpuTrainer<T> {
     pub fn loss_and_gradients(&mut self, step: &Step) -> (f64, Vec<T>) {
         let n_lanes = self.accumulate_gradients(step);
         let mut grads = self.encoding_grads.clone();
+        self.encoding_grads.fill(T::zero());
         grads.resize(self.layout.n_params(), T::zero());
         let mut loss = 0.0;
         for lane in &mut self.lanes[..n_lanes] {
@@ -141,16 +142,15 @@ impl<T: SimdReal> CpuTrainer<T> {
         let layers = self.packed.of(&self.layout, &self.params, &self.pool);
         let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, layers };
         let (job, lanes, scratch) = (&self.job, &self.lanes[..n_lanes], &self.scratch);
-        self.encoding_grads.fill(T::zero());
         // Waking the other threads would take longer than a small step.
-        let pool = (n_lanes > 1).then_some(&self.pool);
+        let pool = (n_lanes > 1).then_some(&*self.pool);
         for (round, chunks) in rounds(&job.model, n_chunks, n_lanes).enumerate() {
             let run_lane = |l: usize, scratch: &mut Scratch<T>| {
                 let lane = &mut *lock(&lanes[l]);
                 if round == 0 {
                     lane.clear();
                 }
-                lane.forget_rows();
+                lane.forget_samples();
                 for chunk in chunks(l) {
                     let first = chunk * CHUNK_SIZE;
                     let n = CHUNK_SIZE.min(n_samples - first);
@@ -187,19 +187,23 @@ impl<T: SimdReal> CpuTrainer<T> {
         let Self { pool, lanes, params, moments, job, encoding_grads, layout, .. } = self;
         let lanes: Vec<_> = lanes[..n_lanes].iter().map(lock).collect();
         let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.layers.as_slice()).collect();
-        let encoding_grads = [encoding_grads.as_slice()];
         let factor = match job.options.refinements.clip_norm {
             Some(clip_norm) => {
-                let squares = sum_of_squares(pool, &encoding_grads) + sum_of_squares(pool, &lanes);
+                let squares = sum_of_squares(pool, &[encoding_grads]) + sum_of_squares(pool, &lanes);
                 clip_factor(clip_norm, squares.sqrt())
             }
             None => 1.0,
         };
         let [of_encoding, of_layers] = Update::of_parts(job, step, factor);
         let (encoding, layers) = split_blocks(params, moments, layout.encoding.end);
-        let encoding_block = |(b, block)| of_encoding.block(&encoding_grads, b * PARAM_BLOCK, block);
-        let layers_block = |(b, block)| of_layers.block(&lanes, b * PARAM_BLOCK, block);
-        let (encoding, layers) = (encoding.into_iter().enumerate(), layers.into_iter().enumerate());
+        let encoding_block = |(grads, block): (&mut [T], _)| {
+            of_encoding.block(grads, block);
+            // For the next step, while they are in the cache.
+            grads.fill(T::zero());
+        };
+        let layers_block = |(b, block)| of_layers.lanes(&lanes, b * PARAM_BLOCK, block);
+        let encoding = encoding_grads.chunks_mut(PARAM_BLOCK).zip(encoding);
+        let layers = layers.into_iter().enumerate();
         if encoding.len() + layers.len() * lanes.len() < PARALLEL_BLOCKS {
             encoding.for_each(encoding_block);
             layers.for_each(layers_block);
@@ -258,9 +262,19 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
     }
 
     fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
-        for step in steps {
-            let loss = self.step(step);
-            self.losses.push(loss);
+        let (pool, n_lanes) = (Arc::clone(&self.pool), self.lanes.len());
+        // All on a thread of the pool, where a step of several lanes goes on by itself: each time that another thread
+        // waits for the pool, both have to be woken.
+        let mut all = || {
+            for step in steps {
+                let loss = self.step(step);
+                self.losses.push(loss);
+            }
+        };
+        if n_lanes > 1 {
+            pool.install(all)
+        } else {
+            all()
         }
         Ok(())
     }

@@ -62,15 +62,23 @@ impl Update {
     }
 
     /// Updates `block`, which begins at `start` of each of the `lanes`.
-    pub(super) fn block<T: Real>(&self, lanes: &[&[T]], start: usize, block: Block<T>) {
+    pub(super) fn lanes<T: Real>(&self, lanes: &[&[T]], start: usize, block: Block<T>) {
+        let mut grads = [T::zero(); PARAM_BLOCK];
+        let grads = &mut grads[..block.params.len()];
+        vectorised(
+            #[inline(always)]
+            || add_lanes(lanes, start, grads),
+        );
+        self.block(grads, block);
+    }
+
+    /// Updates `block` by its gradient, which is clipped and penalised in place.
+    pub(super) fn block<T: Real>(&self, grads: &mut [T], block: Block<T>) {
         let Block { params, mut moments } = block;
         let average = self.average_rate.and_then(|rate| Some((T::of(rate), moments.pop()?)));
-        let mut grads = [T::zero(); PARAM_BLOCK];
-        let grads = &mut grads[..params.len()];
         vectorised(
             #[inline(always)]
             || {
-                add_lanes(lanes, start, grads);
                 if self.clip_factor != 1.0 || self.l2 != 0.0 {
                     let (factor, l2) = (T::of(self.clip_factor), T::of(self.l2));
                     for (g, &w) in grads.iter_mut().zip(&*params) {

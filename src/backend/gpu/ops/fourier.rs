@@ -67,7 +67,7 @@ fn reference(call: &Call) -> Vec<Expected> {
     let (mut values, mut tolerances) = (Vec::new(), Vec::new());
     for (coords, rows) in coords.chunks(2 * per_slice).zip(dl_dfeatures.chunks(2 * m * per_slice)) {
         let mut grads = vec![[0.0; 2]; m];
-        cpu::encode::fourier_backward(&b, 0, coords, rows, &mut grads);
+        cpu::encode::fourier_backward(&b, coords, rows, &mut grads);
         values.extend_from_slice(grads.as_flattened());
         for j in 0..m {
             let mut error = [FLUSH; 2];

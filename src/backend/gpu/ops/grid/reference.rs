@@ -4,6 +4,7 @@ use super::{
     ClearGradientsParams, GridGradientsParams, GridParams, LEVEL_WORDS, SUM_UNIT, fixed_point, level_words,
 };
 use crate::backend::cpu;
+use crate::backend::cpu::panels::{PANEL, padded, samples_from_rows};
 use crate::backend::gpu::kernel::{Call, Case, Expected, ExpectedValues, Kernel, close};
 use crate::backend::gpu::ops::testing::{case, poison, uniform, words};
 use crate::backend::gpu::plan::{Grid, THREADS};
@@ -109,6 +110,19 @@ fn gradients_of(call: &Call, len: usize) -> Vec<f64> {
     call.f64s(2, 0, len).iter().map(|dl| unit * dl).collect()
 }
 
+/// Adds the gradients of all entries to `grads`, (entries, F). coords: (n, 2), dl_dfeatures: (n, L F).
+fn add_gradients(grid: &HashGrid, coords: &[f64], dl_dfeatures: &[f64], grads: &mut [f64]) {
+    let width = grid.output_width();
+    let mut rows = dl_dfeatures.to_vec();
+    rows.resize(padded(coords.len() / 2) * width, 0.0);
+    let mut panels = vec![[0.0; PANEL]; rows.len() / PANEL];
+    samples_from_rows(&rows, width, &mut panels);
+    for level in 0..grid.levels.len() {
+        let grads = &mut grads[grid.params_of(level)];
+        cpu::grid::backward_level(grid, level, coords, (&panels, width, 0), grads);
+    }
+}
+
 pub(super) fn backward(call: &Call) -> Vec<Expected> {
     let p: GridParams = call.params();
     let (grid, n) = (grid_of(call), p.n_rows as usize);
@@ -128,10 +142,7 @@ pub(in crate::backend::gpu::ops) fn sums(
     before: &[u32],
 ) -> (Vec<f64>, Vec<f64>) {
     let mut values = fixed_point(before);
-    for level in 0..grid.levels.len() {
-        let grads = &mut values[grid.params_of(level)];
-        cpu::grid::backward_level(grid, level, coords, dl_dfeatures, grads);
-    }
+    add_gradients(grid, coords, dl_dfeatures, &mut values);
     // f64 has fewer bits than the sums.
     let mut tolerances: Vec<f64> = values.iter().map(|v| SUM_UNIT + v.abs() * f64::EPSILON).collect();
     for_each_place(grid, coords, |at, i, error| {
@@ -150,12 +161,9 @@ pub(super) fn backward_float(call: &Call) -> Vec<Expected> {
     // Of each value: the additions to it and the sum of their magnitudes, besides the errors of the terms.
     let mut additions = vec![0.0; values.len()];
     let mut magnitudes: Vec<f64> = values.iter().map(|v| v.abs()).collect();
-    for level in 0..grid.levels.len() {
-        let range = grid.params_of(level);
-        cpu::grid::backward_level(&grid, level, &coords, &dl_dfeatures, &mut values[range.clone()]);
-        let absolute: Vec<f64> = dl_dfeatures.iter().map(|v| v.abs()).collect();
-        cpu::grid::backward_level(&grid, level, &coords, &absolute, &mut magnitudes[range]);
-    }
+    add_gradients(&grid, &coords, &dl_dfeatures, &mut values);
+    let absolute: Vec<f64> = dl_dfeatures.iter().map(|v| v.abs()).collect();
+    add_gradients(&grid, &coords, &absolute, &mut magnitudes);
     let mut errors = vec![0.0; values.len()];
     for_each_place(&grid, &coords, |at, i, error| {
         additions[at] += 1.0;
