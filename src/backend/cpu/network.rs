@@ -21,7 +21,8 @@ pub struct Scratch<T> {
     targets: Vec<T>,
     /// (n)
     sample_weights: Vec<T>,
-    /// Row-major: features that are not written as panels at once, (n, their width); then colours and dl_dz of the last layer, (n, channels) each.
+    /// Row-major: features that are not written as panels at once, (n, their width); then colours and dl_dz of the
+    /// last layer, (n, channels) each.
     pub(super) rows: Vec<T>,
     /// Of encoding width.
     features: Vec<[T; PANEL]>,

@@ -33,8 +33,9 @@ const BLOCK: usize = 64;
 /// The most channels of a picture.
 const MAX_CHANNELS: usize = 4;
 
-/// Writes the numbers of samples `first..first + indices.len()` of `step` (counted within the step) among the training pixels.
-pub fn numbers(step: &Step, first: u32, indices: &mut [u32]) {
+/// Writes the numbers of samples `first..first + indices.len()` of `step` (counted within the step) among the training
+/// pixels.
+fn numbers(step: &Step, first: u32, indices: &mut [u32]) {
     vectorised(
         #[inline(always)]
         || {
@@ -93,5 +94,76 @@ fn fetch<T: Real>(
     );
     for (target, &value) in targets.iter_mut().zip(&*values) {
         *target = T::from_f32(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::JobOptions;
+    use crate::model::{
+        Activation, Coords, Encoding, Holdout, Importance, Loss, Mlp, Model, Optimizer, SampleSet, Shuffle,
+    };
+    use crate::picture::{Picture, Pixels};
+    use std::sync::Arc;
+
+    fn job(holdout: Holdout) -> Job {
+        let (width, height, channels) = (37, 29, 3);
+        let values = (0..width * height * 3).map(|i| (i * 131 % 251) as u8).collect();
+        let picture = Picture { width, height, channels, pixels: Pixels::U8(values) };
+        let network = Mlp {
+            input_width: 2,
+            hidden_width: 8,
+            output_width: channels,
+            n_layers: 2,
+            activation: Activation::Relu,
+            output_activation: Activation::Sigmoid,
+        };
+        let samples = SampleSet { width, height, holdout, masked: None };
+        Job {
+            model: Model { encoding: Encoding::Identity, network },
+            raster: picture.raster(Coords::Center),
+            samples,
+            picture: Arc::new(picture),
+            loss: Loss::Mse,
+            optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },
+            batch_size: samples.len(),
+            options: JobOptions::default(),
+        }
+    }
+
+    #[test]
+    fn samples_fetched_together_are_those_drawn_one_by_one() {
+        for (holdout, by_error) in
+            [(Holdout::None, false), (Holdout::EveryOther, false), (Holdout::None, true)]
+        {
+            let job = job(holdout);
+            let n = job.samples.len();
+            let errors: Vec<f64> = (0..Importance::n_blocks(job.samples)).map(|b| (b + 1) as f64).collect();
+            let step = Step {
+                index: 0,
+                shuffle: Shuffle::new(n, 5, 2),
+                first_sample: 3,
+                n_samples: n - 3,
+                lr: 0.1,
+                importance: by_error.then(|| Arc::new(Importance::new(job.samples, &errors))),
+            };
+            for (first, count) in [(0, 1), (1, BLOCK - 1), (7, 2 * BLOCK + 5), (n - 3 - 20, 20)] {
+                let (mut coords, mut targets) = (vec![f32::NAN; 2 * count], vec![f32::NAN; 3 * count]);
+                let mut weights = vec![f32::NAN; count];
+                sample(&job, &step, first, &mut coords, &mut targets, &mut weights);
+                for i in 0..count {
+                    let drawn = draw(&job, &step, first + i as u32);
+                    let at = 3 * (drawn.y * job.picture.width + drawn.x) as usize;
+                    assert_eq!(coords[2 * i..][..2], job.raster.position(drawn.x, drawn.y), "{first} + {i}");
+                    let pixel: [f32; 3] = std::array::from_fn(|c| job.picture.pixels.value(at + c));
+                    assert_eq!(
+                        (&targets[3 * i..][..3], weights[i]),
+                        (&pixel[..], drawn.weight()),
+                        "{first} + {i}"
+                    );
+                }
+            }
+        }
     }
 }
