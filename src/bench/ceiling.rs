@@ -1,8 +1,8 @@
 //! What the machine can do at all.
 
 use crate::backend::BackendError;
+use crate::backend::Method;
 use crate::backend::cpu::{self, product::Multiply};
-use crate::backend::gpu::Method;
 use crate::backend::gpu::variants::Storage;
 use crate::model::LayerShape;
 use serde::Serialize;

@@ -3,7 +3,7 @@
 use super::ceiling::Ceilings;
 use super::jobs::{BenchJob, Work};
 use super::process::cpu_seconds;
-use crate::backend::gpu::Method;
+use crate::backend::Method;
 use crate::backend::{self, Backend, BackendError, DeviceRequest};
 use crate::config::Resolved;
 use crate::model::{Raster, Shuffle, Step};

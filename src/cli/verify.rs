@@ -3,7 +3,7 @@
 use afterimage::backend::gpu::kernel::{Kernel, kernels};
 use afterimage::backend::gpu::verify::run_case;
 use afterimage::backend::gpu::{
-    AdapterChoice, Budget, DeviceOptions, FusedMode, Gpu, GpuBackend, Precision, Variants,
+    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Mode, Precision, Variants,
 };
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::model::{
@@ -188,9 +188,9 @@ fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
 /// it can.
 fn ways(gpu: &Gpu) -> Vec<(Budget, Variants)> {
     let budget = |fused| Budget { fused, ..Budget::of(&gpu.limits) };
-    let in_f32 = [FusedMode::Always, FusedMode::Never].map(|fused| (budget(fused), Variants::default()));
+    let in_f32 = [Mode::Always, Mode::Never].map(|fused| (budget(fused), Variants::default()));
     let mixed = Variants::choose(gpu, Precision::Mixed).ok();
-    in_f32.into_iter().chain(mixed.map(|mixed| (budget(FusedMode::Never), mixed))).collect()
+    in_f32.into_iter().chain(mixed.map(|mixed| (budget(Mode::Never), mixed))).collect()
 }
 
 /// Trains a small network dispatch by dispatch; one row for each kernel met.

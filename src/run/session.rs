@@ -3,8 +3,7 @@
 use super::checkpoint::{self, Fingerprint, picture_checksum};
 use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::backend::gpu::Method;
-use crate::backend::{self, Backend, BackendError, DeviceRequest, Opened};
+use crate::backend::{self, Backend, BackendError, DeviceRequest, Method, Opened};
 use crate::config::Resolved;
 use crate::model::{Sampling, TrainingState};
 use crate::picture::Picture;

@@ -1,7 +1,7 @@
 //! Where a run stands, and what is needed to go on from there.
 
 use super::Evaluation;
-use crate::backend::gpu::Method;
+use crate::backend::Method;
 use crate::config::Resolved;
 use crate::model::{Importance, TrainingState};
 use std::sync::Arc;

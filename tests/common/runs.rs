@@ -18,6 +18,11 @@ pub(crate) fn metrics(run: &Path) -> Vec<String> {
     text.lines().map(without_time).collect()
 }
 
+/// run.json.
+pub(crate) fn manifest(run: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(run.join("run.json")).expect("run.json")).expect("JSON")
+}
+
 pub(crate) fn assert_same_run(run: &Path, undisturbed: &Path) {
     assert_eq!(metrics(run), metrics(undisturbed));
     let pictures = |run: &Path| -> Vec<PathBuf> {

@@ -1,6 +1,7 @@
 //! The program on a GPU, as a user meets it.
 
 use crate::device;
+use crate::runs;
 
 use afterimage::run::model_file::ModelFile;
 use assert_cmd::Command;
@@ -156,9 +157,7 @@ fn pipelines_are_kept_between_runs_and_a_damaged_file_is_made_anew() {
 
 /// How the run in `out` was trained, as run.json says.
 fn method(out: &Path) -> serde_json::Value {
-    let manifest = std::fs::read(out.join("run.json")).expect("run.json");
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
-    manifest["device"]["method"]["variants"].clone()
+    runs::manifest(out)["device"]["method"]["variants"].clone()
 }
 
 #[test]

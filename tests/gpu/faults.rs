@@ -6,7 +6,7 @@ use crate::runs;
 
 use afterimage::backend::gpu::fault::VARIABLE;
 use program::{program, resume, train_on};
-use runs::{assert_same_run, metrics};
+use runs::{assert_same_run, manifest, metrics};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -99,9 +99,7 @@ fn a_comparison_survives_a_lost_device_too() {
 
 /// Kernels that the run in `out` says it used.
 fn kernels_of(out: &Path) -> Vec<String> {
-    let manifest = std::fs::read(out.join("run.json")).expect("run.json");
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
-    serde_json::from_value(manifest["device"]["kernels"].clone()).expect("names")
+    serde_json::from_value(manifest(out)["device"]["kernels"].clone()).expect("names")
 }
 
 #[test]

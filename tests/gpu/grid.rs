@@ -5,7 +5,7 @@ use crate::job;
 use crate::lockstep;
 
 use afterimage::backend::gpu::kernel::Kernel;
-use afterimage::backend::gpu::{Budget, FusedMode, Gpu, GpuBackend, Variants, ops};
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Mode, Variants, ops};
 use afterimage::backend::{Backend, BackendError, JobOptions, cpu};
 use afterimage::model::{Activation, GridGradients, Interpolation, Optimizer};
 use device::open;
@@ -100,7 +100,7 @@ fn floats_take_no_fixed_point_sums_and_end_where_exact_sums_do() {
         let mut state = setup.state(&job);
         state.params[job.model.layout().encoding].iter_mut().for_each(|w| *w *= 1e4);
         // Floats are added layer by layer, so both are.
-        let budget = Budget { fused: FusedMode::Never, ..Budget::of(&gpu.limits) };
+        let budget = Budget { fused: Mode::Never, ..Budget::of(&gpu.limits) };
         let mut backend =
             GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, Variants::default()))
                 .expect("fits");

@@ -2,7 +2,7 @@
 
 use crate::job::{Setup, steps};
 use afterimage::backend::Backend;
-use afterimage::backend::gpu::{Budget, FusedMode, Gpu, GpuBackend, Variants};
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Mode, Variants};
 use afterimage::model::{EncodingSpec, GridSpec, Interpolation, Step, TrainingState};
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(crate) fn tight() -> Budget {
 
 /// In one kernel, where the budget allows it, and in a kernel for each layer.
 pub(crate) fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
-    for fused in [FusedMode::Always, FusedMode::Never] {
+    for fused in [Mode::Always, Mode::Never] {
         lockstep_with(gpu, setup, (Budget { fused, ..budget }, Variants::default()), n_steps);
     }
 }

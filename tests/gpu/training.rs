@@ -5,7 +5,7 @@ use crate::job;
 use crate::lockstep;
 
 use afterimage::backend::gpu::variants::{Product, Storage};
-use afterimage::backend::gpu::{Budget, FusedMode, GpuBackend, GpuPredictor, Variants};
+use afterimage::backend::gpu::{Budget, GpuBackend, GpuPredictor, Mode, Variants};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
     Activation, EncodingSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real, Refinements,
@@ -277,8 +277,8 @@ fn parts_of_a_step_add_up() {
     let steps = steps(&job, 0..6, 1e-3);
     let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
     let whole = train(&mut whole, &steps).0;
-    let fused = Budget { batch_bytes: 2048, fused: FusedMode::Always, ..Budget::of(&gpu.limits) };
-    for (budget, fused) in [(Budget { fused: FusedMode::Never, ..tight() }, false), (fused, true)] {
+    let fused = Budget { batch_bytes: 2048, fused: Mode::Always, ..Budget::of(&gpu.limits) };
+    for (budget, fused) in [(Budget { fused: Mode::Never, ..tight() }, false), (fused, true)] {
         let mut parts =
             GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, Variants::default()))
                 .expect("fits in parts");

@@ -1,6 +1,7 @@
 //! `afterimage eval`: what it measures, and what it will not compare.
 
 use crate::models;
+use crate::runs;
 use crate::small;
 
 use afterimage::picture::{Depth, Picture, Pixels, SquaredError, load, resize, save_png, ssim};
@@ -8,6 +9,7 @@ use assert_cmd::Command;
 use models::model;
 use predicates::prelude::*;
 use predicates::str::contains;
+use runs::manifest;
 use serde_json::Value;
 use small::{program, train};
 use std::path::{Path, PathBuf};
@@ -40,8 +42,7 @@ fn a_run_measures_what_it_measured_while_training() {
     let report = json(eval(&run, &portrait(), &["--error-map", map.to_str().expect("UTF-8")]));
     // The run resized the picture, so that is what it is compared with.
     assert_eq!(report["resized"], true);
-    let manifest: Value =
-        serde_json::from_slice(&std::fs::read(run.join("run.json")).expect("run.json")).expect("JSON");
+    let manifest = manifest(&run);
     for split in ["psnr_train", "psnr_test"] {
         let (found, expected) = (number(&report, split), number(&manifest, split));
         assert!((found - expected).abs() < 1e-9, "{split}: {found}, not {expected}");

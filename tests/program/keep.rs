@@ -7,7 +7,7 @@ use crate::runs;
 use assert_cmd::Command;
 use predicates::str::contains;
 use program::{program, resume};
-use runs::{assert_same_run, metrics};
+use runs::{assert_same_run, manifest, metrics};
 use std::path::{Path, PathBuf};
 
 /// A run that learns its training pixels by heart: held-out PSNR rises and falls again.
@@ -35,10 +35,6 @@ fn overfit(out: &Path, epochs: &str) -> Command {
 fn tests(run: &Path) -> Vec<(usize, f64)> {
     let rows = metrics(run).into_iter().skip(1).enumerate();
     rows.filter_map(|(epoch, row)| Some((epoch, row.rsplit(',').next()?.parse().ok()?))).collect()
-}
-
-fn manifest(run: &Path) -> serde_json::Value {
-    serde_json::from_slice(&std::fs::read(run.join("run.json")).expect("run.json")).expect("JSON")
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! tiny-cuda-nn's JSON through the program: both of its sample configurations train.
 
 use crate::program;
+use crate::runs;
 
 use assert_cmd::Command;
 use predicates::str::contains;
 use program::program;
+use runs::manifest;
 use std::path::Path;
 
 /// What its config_hash.json and config_oneblob.json ask for.
@@ -34,9 +36,7 @@ fn train(picture: &Path, config: &Path, out: &Path) -> Command {
 }
 
 fn psnr(run: &Path) -> f64 {
-    let manifest = std::fs::read(run.join("run.json")).expect("run.json");
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
-    manifest["psnr_train"].as_f64().expect("a number")
+    manifest(run)["psnr_train"].as_f64().expect("a number")
 }
 
 #[test]

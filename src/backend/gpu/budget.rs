@@ -1,6 +1,6 @@
 //! What a device offers to a plan.
 
-use super::ops::fused::Mode;
+use super::mode::Mode;
 
 /// What a plan may use of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Budget {
             max_threads: limits
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
-            fused: Mode::from_env(),
+            fused: Mode::fused(),
         }
     }
 

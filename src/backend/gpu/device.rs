@@ -2,9 +2,8 @@
 
 use super::fault;
 use super::kernel::Kernel;
-use super::ops;
+use super::mode;
 use super::pipeline_cache::{self, Pipelines};
-use super::tuning;
 use crate::backend::BackendError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -157,8 +156,7 @@ impl Gpu {
     /// When no adapter fits or the device cannot be opened.
     pub fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
         fault::check()?;
-        ops::fused::check()?;
-        tuning::check()?;
+        mode::check()?;
         let adapters = adapters();
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
         let index = choose(&infos, choice)?;

@@ -11,6 +11,7 @@ pub mod fault;
 pub mod halves;
 pub mod kernel;
 pub mod memory;
+pub mod mode;
 pub mod ops;
 pub mod params;
 pub mod pipeline_cache;
@@ -27,7 +28,7 @@ pub mod verify;
 
 pub use budget::Budget;
 pub use device::{AdapterChoice, DeviceOptions, Gpu};
-pub use ops::fused::Mode as FusedMode;
+pub use mode::Mode;
 pub use predictor::GpuPredictor;
 pub use variants::{Method, Precision, Variants};
 

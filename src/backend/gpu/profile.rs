@@ -2,14 +2,13 @@
 
 use super::budget::Budget;
 use super::device::Gpu;
-use super::ops::dense;
-use super::plan::{BufferDecl, BufferId, Plan, Role};
+use super::plan::{BufferDecl, BufferId, Role};
 use super::readback::read_buffers;
 use super::session::{Prepared, Session};
-use super::variants::{Product, Storage, Variants, possible};
+use super::tuning::Timing;
+use super::variants::{Operation, Product, Storage, possible};
 use super::{GpuBackend, step_params};
 use crate::backend::BackendError;
-use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape, Step};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -122,50 +121,30 @@ const MAX_REPEATS: usize = 512;
 /// # Errors
 /// When the device fails.
 pub fn ceilings(gpu: &Arc<Gpu>, storages: &[Storage], seconds: f64) -> Result<(Vec<f64>, f64), BackendError> {
-    let decl = |name: &str, shape: &[usize]| BufferDecl {
-        name: name.to_owned(),
-        shape: shape.to_vec(),
-        role: Role::Scratch,
-    };
     let budget = Budget::of(&gpu.limits);
     let rows = ROWS.min((budget.max_binding_bytes / 4) as usize / SHAPE.input_width);
     let copied = (COPIED.min(budget.max_binding_bytes) / 4) as usize;
-    let decls = vec![
-        decl("params", &[SHAPE.n_params()]),
-        decl("x", &[rows, SHAPE.input_width]),
-        decl("z", &[rows, SHAPE.output_width]),
-        decl("from", &[copied]),
-        decl("to", &[copied]),
-    ];
-    let mut session = Session::new(Arc::clone(gpu), decls)?;
-    let [params, x, z, from, to] = [0, 1, 2, 3, 4].map(BufferId);
-    let range = LayerRange::alone(SHAPE);
     let flop = (2 * rows * SHAPE.input_width * SHAPE.output_width) as f64;
     let mut products = Vec::new();
     // Tiles of a few rows or columns are for narrow layers.
     let is_square = |kind: &Product| kind.tile()[0] == kind.tile()[1];
     for &storage in storages {
+        let timing = Timing { gpu, budget, storage, activation: Activation::Identity, n_samples: rows };
         let mut product: f64 = 0.0;
         for kind in possible(gpu, storage).filter(is_square) {
-            let variants = Variants::only(storage, kind, std::iter::once(SHAPE));
-            let layer = dense::Layer {
-                range: &range,
-                activation_before: Activation::Identity,
-                n_samples: rows,
-                variants: &variants,
-                max_groups: budget.max_groups,
-            };
-            let mut forward = layer.forward(params, x, z);
-            forward.kernel = forward.kernel.stored_as(storage);
-            let plan = session.prepare(&Plan { dispatches: vec![forward] })?;
-            let took = fastest(gpu, (LONG_ENOUGH, seconds / 4.0), |encoder, n| {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                (0..n).for_each(|_| plan.encode(0, 0, &session.step_group(), &mut pass));
-            })?;
+            let dispatch = timing.dispatch(Operation::Forward, SHAPE, kind);
+            let took = timing.seconds(dispatch, SHAPE, (LONG_ENOUGH, seconds / 4.0))?;
             product = product.max(1e-9 * flop / took);
         }
         products.push(product);
     }
+    let decls = ["from", "to"].map(|name| BufferDecl {
+        name: name.to_owned(),
+        shape: vec![copied],
+        role: Role::Scratch,
+    });
+    let session = Session::new(Arc::clone(gpu), decls.into())?;
+    let [from, to] = [0, 1].map(BufferId);
     let bytes = (8 * copied) as f64;
     let copy = fastest(gpu, (LONG_ENOUGH, seconds), |encoder, n| {
         for _ in 0..n {

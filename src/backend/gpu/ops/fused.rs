@@ -16,7 +16,7 @@ mod record;
 mod reference;
 
 pub use blocking::Blocking;
-pub use choice::{Mode, check, of_prediction, of_step};
+pub use choice::{of_prediction, of_step};
 pub use record::{Groups, predict, step};
 use reference::Kind;
 

@@ -1,8 +1,8 @@
 //! What was measured on this machine, kept between runs in `tuning.json`.
 
-use super::super::variants::{Choice, Precision, Storage, Variants};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::gpu::pipeline_cache;
+use crate::backend::gpu::variants::{Choice, Precision, Storage, Variants};
 use crate::read_file::{open_regular, read_at_most};
 use serde::{Deserialize, Serialize};
 use std::io;

@@ -14,44 +14,20 @@ mod kept;
 mod steps;
 mod tiles;
 
+pub(super) use tiles::Timing;
+
 use super::budget::Budget;
 use super::device::{Gpu, is_software};
 use super::kernel::Kernel;
 use super::memory;
+use super::mode::Mode;
 use super::ops::dense;
 use super::variants::{Precision, Product, Variants};
 use super::verify;
 use crate::backend::{BackendError, Job};
 use crate::model::{Activation, TrainingState};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// When anything is timed.
-#[derive(Clone, Copy, Debug)]
-enum Mode {
-    Auto,
-    Always,
-    Never,
-}
-
-/// The environment variable that says so.
-const VARIABLE: &str = "AFTERIMAGE_TUNE";
-
-static MODE: LazyLock<Result<Mode, String>> =
-    LazyLock::new(|| match std::env::var(VARIABLE).as_deref().unwrap_or("auto") {
-        "auto" | "" => Ok(Mode::Auto),
-        "always" => Ok(Mode::Always),
-        "never" => Ok(Mode::Never),
-        text => Err(format!("{VARIABLE} is '{text}'; give auto, always or never")),
-    });
-
-/// Whether the variable can be understood.
-///
-/// # Errors
-/// When it cannot.
-pub(super) fn check() -> Result<(), BackendError> {
-    MODE.as_ref().map(|_| ()).map_err(|reason| BackendError::Environment(reason.clone()))
-}
 
 /// How `gpu` trains `job` from `state` when asked for `precision`: the fastest of what is sound. Beside it, how long
 /// that took to find out, if it was not known.
@@ -64,10 +40,10 @@ pub fn variants(
     budget: Budget,
     precision: Precision,
 ) -> Result<(Variants, Option<Duration>), BackendError> {
-    let is_wanted = match *MODE {
-        Ok(Mode::Never) => false,
-        Ok(Mode::Always) => true,
-        _ => !is_software(&gpu.info),
+    let is_wanted = match Mode::tune() {
+        Mode::Never => false,
+        Mode::Always => true,
+        Mode::Auto => !is_software(&gpu.info),
     };
     if !is_wanted {
         return Ok((unmeasured(gpu, job, budget, precision)?, None));

@@ -49,7 +49,8 @@ pub(super) fn fastest(
     let mut kept = Kept::read(path.as_deref());
     let key = Key { device: gpu.identity(), job: describe(job), precision };
     let known = kept.fastest(&key).map(|fastest| fastest.variants.clone());
-    if let Some(known) = known.filter(|known| candidates.iter().any(|c| is_alike(c, known))) {
+    let is_possible = |known: &Variants| candidates.iter().any(|c| is_alike(c, known)) && known.are_on(gpu);
+    if let Some(known) = known.filter(is_possible) {
         return Ok((known, false));
     }
     let fastest = Race { gpu, job, state, budget }.run(&candidates, &mut kept)?;

@@ -7,7 +7,7 @@ use crate::backend::gpu::ops::dense::{self, Layer};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use crate::backend::gpu::profile::fastest;
 use crate::backend::gpu::session::Session;
-use crate::backend::gpu::variants::{Choice, Operation, Product, Variants, possible};
+use crate::backend::gpu::variants::{Choice, Operation, Product, Storage, Variants, possible};
 use crate::backend::{BackendError, Job};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
@@ -51,8 +51,9 @@ pub(super) fn complete(
                 Some(choice) => *choice,
                 None => {
                     let activation = job.model.network.activation_before(layer);
-                    let timing = Timing { gpu, budget, variants, activation, n_samples };
-                    let choice = timing.choose(operation, shape)?;
+                    let storage = variants.storage;
+                    let timing = Timing { gpu, budget, storage, activation, n_samples };
+                    let choice = timing.choose((operation, shape), variants)?;
                     known.retain(|c| !c.is_of(operation, shape));
                     known.push(choice);
                     choice
@@ -65,19 +66,25 @@ pub(super) fn complete(
 }
 
 /// What products are timed with.
-struct Timing<'a> {
-    gpu: &'a Arc<Gpu>,
-    budget: Budget,
-    variants: &'a Variants,
-    activation: Activation,
-    n_samples: usize,
+pub(in crate::backend::gpu) struct Timing<'a> {
+    pub(in crate::backend::gpu) gpu: &'a Arc<Gpu>,
+    pub(in crate::backend::gpu) budget: Budget,
+    pub(in crate::backend::gpu) storage: Storage,
+    /// What the layer's input went through.
+    pub(in crate::backend::gpu) activation: Activation,
+    pub(in crate::backend::gpu) n_samples: usize,
 }
 
 impl Timing<'_> {
-    fn choose(&self, operation: Operation, shape: LayerShape) -> Result<Choice, BackendError> {
+    /// The fastest that is sound; what `variants` has, where none is.
+    fn choose(
+        &self,
+        (operation, shape): (Operation, LayerShape),
+        variants: &Variants,
+    ) -> Result<Choice, BackendError> {
         let results = operation.results(shape, self.n_samples);
-        let mut best = (f64::INFINITY, self.variants.product(operation, shape, self.n_samples));
-        for product in possible(self.gpu, self.variants.storage) {
+        let mut best = (f64::INFINITY, variants.product(operation, shape, self.n_samples));
+        for product in possible(self.gpu, self.storage) {
             if product.waste(results) > MAX_WASTE {
                 continue;
             }
@@ -85,7 +92,7 @@ impl Timing<'_> {
             if !is_sound(self.gpu, std::slice::from_ref(&dispatch.kernel))? {
                 continue;
             }
-            let seconds = self.seconds(dispatch, shape)?;
+            let seconds = self.seconds(dispatch, shape, (LONG_ENOUGH, 0.0))?;
             log::debug!("{operation:?} of {shape:?} by {product:?}: {:.1} us", 1e6 * seconds);
             if seconds < best.0 {
                 best = (seconds, product);
@@ -95,9 +102,15 @@ impl Timing<'_> {
         Ok(Choice { operation, input_width, output_width, product: best.1 })
     }
 
-    fn dispatch(&self, operation: Operation, shape: LayerShape, product: Product) -> Dispatch {
+    /// One of the products of a layer alone, over the buffers of [`Timing::seconds`].
+    pub(in crate::backend::gpu) fn dispatch(
+        &self,
+        operation: Operation,
+        shape: LayerShape,
+        product: Product,
+    ) -> Dispatch {
         let range = LayerRange::alone(shape);
-        let variants = Variants::only(self.variants.storage, product, std::iter::once(shape));
+        let variants = Variants::only(self.storage, product, std::iter::once(shape));
         let layer = Layer {
             range: &range,
             activation_before: self.activation,
@@ -114,12 +127,20 @@ impl Timing<'_> {
                 layer.backward_weights(slices, [outputs, inputs, partials])
             }
         };
-        dispatch.kernel = dispatch.kernel.stored_as(self.variants.storage);
+        dispatch.kernel = dispatch.kernel.stored_as(self.storage);
         dispatch
     }
 
-    /// Seconds of one dispatch. Its buffers hold zeros, for all candidates alike.
-    fn seconds(&self, dispatch: Dispatch, shape: LayerShape) -> Result<f64, BackendError> {
+    /// Seconds of one dispatch, see [`fastest`] for `how_long`. Its buffers hold zeros, for all candidates alike.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(in crate::backend::gpu) fn seconds(
+        &self,
+        dispatch: Dispatch,
+        shape: LayerShape,
+        how_long: (Duration, f64),
+    ) -> Result<f64, BackendError> {
         let n_partials = dense::max_slices(shape, self.n_samples, self.budget.partials_bytes());
         let decl = |name: &str, shape: [usize; 2]| BufferDecl {
             name: name.to_owned(),
@@ -134,7 +155,7 @@ impl Timing<'_> {
         ];
         let mut session = Session::new(Arc::clone(self.gpu), decls)?;
         let plan = session.prepare(&Plan { dispatches: vec![dispatch] })?;
-        fastest(self.gpu, (LONG_ENOUGH, 0.0), |encoder, n| {
+        fastest(self.gpu, how_long, |encoder, n| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             (0..n).for_each(|_| plan.encode(0, 0, &session.step_group(), &mut pass));
         })

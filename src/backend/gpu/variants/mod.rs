@@ -51,15 +51,14 @@ pub struct Method {
 impl Method {
     /// What was chosen, where `gpu` is the same device and `precision` allows it.
     pub fn on(&self, gpu: &Gpu, precision: Precision) -> Option<&Variants> {
-        let Variants { storage, product, tuned, .. } = &self.variants;
+        let storage = self.variants.storage;
         let allowed = match precision {
             Precision::Auto => true,
-            Precision::F32 => *storage == Storage::F32,
-            Precision::Mixed => *storage == Storage::F16,
+            Precision::F32 => storage == Storage::F32,
+            Precision::Mixed => storage == Storage::F16,
         };
-        let has = |product: Product| possible(gpu, *storage).any(|p| p == product);
-        let has_all = has(*product) && tuned.iter().all(|choice| has(choice.product));
-        (allowed && has_all && self.device == gpu.identity()).then_some(&self.variants)
+        let is_there = self.device == gpu.identity() && self.variants.are_on(gpu);
+        (allowed && is_there).then_some(&self.variants)
     }
 }
 
@@ -68,6 +67,12 @@ impl Variants {
     /// the model's file.
     pub fn prediction() -> Self {
         Self::default()
+    }
+
+    /// Whether `gpu` has all of them: what a file says may be anything.
+    pub(super) fn are_on(&self, gpu: &Gpu) -> bool {
+        let has = |product: Product| possible(gpu, self.storage).any(|p| p == product);
+        has(self.product) && self.tuned.iter().all(|choice| has(choice.product))
     }
 
     /// For people.

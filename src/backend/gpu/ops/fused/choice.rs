@@ -3,51 +3,10 @@
 
 use super::blocking::{Blocking, Shape};
 use super::definitions;
-use crate::backend::BackendError;
 use crate::backend::gpu::budget::Budget;
+use crate::backend::gpu::mode::Mode;
 use crate::backend::gpu::variants::{Storage, Variants};
 use crate::model::{Activation, Mlp, Model};
-use std::sync::LazyLock;
-
-/// When networks are fused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Where it fits and moves fewer bytes through device memory.
-    #[default]
-    Auto,
-    /// Wherever it fits.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// The environment variable that says so: `auto`, `always` or `never`.
-const VARIABLE: &str = "AFTERIMAGE_FUSED";
-
-static MODE: LazyLock<Result<Mode, String>> = LazyLock::new(|| match std::env::var(VARIABLE) {
-    Err(_) => Ok(Mode::default()),
-    Ok(text) => match text.as_str() {
-        "auto" | "" => Ok(Mode::Auto),
-        "always" => Ok(Mode::Always),
-        "never" => Ok(Mode::Never),
-        _ => Err(format!("{VARIABLE} is '{text}'; give auto, always or never")),
-    },
-});
-
-/// Whether the variable can be understood.
-///
-/// # Errors
-/// When it cannot.
-pub fn check() -> Result<(), BackendError> {
-    MODE.as_ref().map(|_| ()).map_err(|reason| BackendError::Environment(reason.clone()))
-}
-
-impl Mode {
-    /// What the environment says; [`check`] refuses what cannot be understood.
-    pub fn from_env() -> Self {
-        MODE.as_ref().copied().unwrap_or_default()
-    }
-}
 
 /// Numbers that a kernel for each layer moves through device memory for a sample: in a step, or a prediction. Each reads
 /// its operands and writes its results once; weights stay in the cache. docs/BENCHMARKS.md has the sum.
