@@ -90,6 +90,11 @@ impl Cell {
         self.manifest()?["kept_epoch"].as_u64()
     }
 
+    /// Why the run is no success, where it is none although it came to its end.
+    pub(super) fn failure(&self) -> Option<String> {
+        Some(self.manifest()?["failure"].as_str()?.to_owned())
+    }
+
     /// The sigma it was trained with, where its encoding has one.
     pub(super) fn sigma(&self) -> Option<Sigma> {
         match self.open {

@@ -23,6 +23,9 @@ pub(super) fn write(plan: &Plan, headline: &Headline, scenes: &[String]) -> Resu
         let each = table_html(headline, &headline.by_picture, "Each picture");
         page.push(&format!("<details><summary>Each picture</summary>{each}</details>"));
     }
+    if let Some(legend) = headline.legend {
+        page.paragraph("soft", legend);
+    }
     let costs: String = headline.rows.iter().map(|row| costs_html(headline, row)).collect();
     match headline.rows.as_slice() {
         [_] => page.push(&costs),
@@ -118,7 +121,8 @@ pub(super) fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel:
             if of.optimizer != optimizer {
                 continue;
             }
-            let quality = decibels(psnr(*cell));
+            let record = records.iter().find(|r| r.cell == *cell);
+            let quality = record.map_or_else(|| decibels(f64::NAN), Record::quality);
             let name = format!("{} {}, {quality}", of.method, name_of(&optimizer));
             let is_best = if best == Some(*cell) { "yes" } else { "no" };
             let _ = writeln!(

@@ -81,7 +81,7 @@ fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Re
         errors.start_row(&name);
         for i in row {
             let (record, reconstruction) = (records[i], &reconstructions[i].1);
-            let label = format!("{} · {}", cell(record).method, decibels(record.psnr()));
+            let label = format!("{} · {}", cell(record).method, record.quality());
             rows.push(reconstruction, label.clone());
             errors.push(&error_map(reconstruction, &truth), label);
             strips.start_row(&run_name(plan, cell(record)));

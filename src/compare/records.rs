@@ -1,12 +1,19 @@
 //! What came of each cell, read from its run folder.
 
 use super::cell::{Cell, State};
+use super::pictures::decibels;
 use super::{CompareError, Plan};
 use crate::config::Sigma;
 use crate::picture::{self, ssim};
 use crate::run::read_metrics;
 use crate::trainer::EpochSummary;
 use rayon::prelude::*;
+
+/// Follows the PSNR of a run that is no success.
+pub(super) const FAILURE_MARK: &str = " †";
+/// What it means.
+pub(super) const FAILURE_LEGEND: &str = "† The network learned nothing, or keeps less than half of the picture's \
+                                         variance; the column `failure` of results.csv says which.";
 
 /// The result of one cell.
 #[derive(Clone, Debug)]
@@ -25,6 +32,8 @@ pub struct Record {
     pub n_params: usize,
     /// The sigma it was trained with, where its encoding has one.
     pub sigma: Option<Sigma>,
+    /// Why the run is no success, where it is none although it came to its end.
+    pub failure: Option<String>,
 }
 
 impl Record {
@@ -32,6 +41,12 @@ impl Record {
     /// is no test split.
     pub fn psnr(&self) -> f64 {
         self.result.psnr_test.or(self.result.psnr_train).unwrap_or(f64::NAN)
+    }
+
+    /// [`Record::psnr`] as a label, marked where the run is no success.
+    pub(super) fn quality(&self) -> String {
+        let mark = if self.failure.is_some() { FAILURE_MARK } else { "" };
+        format!("{}{mark}", decibels(self.psnr()))
     }
 }
 
@@ -63,5 +78,6 @@ fn record(plan: &Plan, cell: &Cell) -> Result<Record, CompareError> {
         ssim: ssim(&reconstruction, &truth),
         n_params: cell.run.model.layout().n_params(),
         sigma: cell.sigma(),
+        failure: cell.failure(),
     })
 }

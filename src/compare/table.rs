@@ -3,6 +3,7 @@
 use super::cell::Cell;
 use super::grid::{Size, name_of};
 use super::method::Method;
+use super::records::{FAILURE_LEGEND, FAILURE_MARK};
 use super::{Plan, Record};
 use crate::config::OptimizerKind;
 
@@ -15,6 +16,8 @@ pub struct Spread {
     pub deviation: Option<f64>,
     /// Number of values.
     pub n: usize,
+    /// How many of them are of runs that are no success.
+    pub n_failed: usize,
 }
 
 impl Spread {
@@ -24,7 +27,7 @@ impl Spread {
         let mean = values.iter().sum::<f64>() / n as f64;
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
         let deviation = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
-        (n > 0).then_some(Self { mean, deviation, n })
+        (n > 0).then_some(Self { mean, deviation, n, n_failed: 0 })
     }
 }
 
@@ -34,7 +37,8 @@ impl std::fmt::Display for Spread {
             return f.write_str("exact");
         }
         write!(f, "{:.2}", self.mean)?;
-        self.deviation.map_or(Ok(()), |deviation| write!(f, " ± {deviation:.2}"))
+        self.deviation.map_or(Ok(()), |deviation| write!(f, " ± {deviation:.2}"))?;
+        f.write_str(if self.n_failed > 0 { FAILURE_MARK } else { "" })
     }
 }
 
@@ -102,6 +106,8 @@ pub struct Headline {
     pub rows: Vec<Row>,
     /// The same for each picture, where there are several.
     pub by_picture: Vec<Row>,
+    /// What the mark of failed runs means, where there are any.
+    pub legend: Option<&'static str>,
     /// "mean ± standard deviation over 16 pictures", where there is more than one value.
     pub over: Option<String>,
 }
@@ -122,8 +128,11 @@ impl Headline {
                 };
                 records.iter().filter(of_cell).collect::<Vec<_>>()
             };
-            let psnr =
-                |records: &Vec<&Record>| Spread::of(&records.iter().map(|r| r.psnr()).collect::<Vec<_>>());
+            let psnr = |records: &Vec<&Record>| {
+                let n_failed = records.iter().filter(|r| r.failure.is_some()).count();
+                let spread = Spread::of(&records.iter().map(|r| r.psnr()).collect::<Vec<_>>())?;
+                Some(Spread { n_failed, ..spread })
+            };
             let of_methods: Vec<_> = axes.methods.iter().map(of).collect();
             Row {
                 picture: picture.map(|p| plan.request.sources[p].name.clone()),
@@ -148,6 +157,7 @@ impl Headline {
         Self {
             measure: if has_test { "test PSNR in dB" } else { "PSNR in dB of the training pixels" },
             methods: axes.methods.clone(),
+            legend: records.iter().any(|r| r.failure.is_some()).then_some(FAILURE_LEGEND),
             rows: rows(None),
             by_picture: match n_pictures {
                 1 => Vec::new(),

@@ -21,7 +21,7 @@ pub(super) fn save(plan: &Plan, name: &str, text: &str) -> Result<(), CompareErr
 }
 
 const CSV_HEADER: &str = "picture,width,height,size,method,sigma,optimizer,seed,psnr_train,psnr_test,ssim,epochs,steps,\
-                          seconds,weights,lr,run\n";
+                          seconds,weights,lr,failure,run\n";
 
 fn csv(plan: &Plan, records: &[Record]) -> String {
     let mut text = CSV_HEADER.to_owned();
@@ -47,6 +47,7 @@ fn csv(plan: &Plan, records: &[Record]) -> String {
             format!("{:.3}", result.seconds),
             record.n_params.to_string(),
             format!("{:e}", cell.run.lr),
+            record.failure.clone().unwrap_or_default(),
             folder.to_string_lossy().replace('\\', "/"),
         ];
         text.push_str(&fields.map(|f| quoted(&f)).join(","));
@@ -71,6 +72,9 @@ fn markdown(plan: &Plan, headline: &Headline) -> String {
     if !headline.by_picture.is_empty() {
         text.push_str("\n## Each picture\n\n");
         text.push_str(&markdown_table(headline, &headline.by_picture));
+    }
+    if let Some(legend) = headline.legend {
+        text.push_str(&format!("\n{legend}\n"));
     }
     text.push_str("\n## What each costs\n");
     for row in &headline.rows {

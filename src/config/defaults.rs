@@ -19,7 +19,7 @@ pub(super) const GRID_INTERPOLATION: Interpolation = Interpolation::Linear;
 pub(super) const CHECKPOINT_EVERY: CheckpointEvery =
     CheckpointEvery::Seconds(NonZeroU64::new(30).expect("30 > 0"));
 
-/// Samples a step where the picture has more.
+/// Samples a step where the picture has 32 times as many.
 pub(super) const BATCH: u32 = 1 << 11;
 
 pub(super) fn batch(has_grid: bool, n_samples: u32) -> BatchSize {
@@ -27,7 +27,8 @@ pub(super) fn batch(has_grid: bool, n_samples: u32) -> BatchSize {
         // Each step updates every entry of the tables, whatever its samples: 64 steps an epoch are
         // what is worth its price.
         true => (n_samples / 64).clamp(512, 1 << 14),
-        false => BATCH,
+        // Small pictures get enough steps by smaller batches.
+        false => (n_samples / 32).clamp(512, BATCH),
     };
     NonZeroU32::new(batch.min(n_samples)).map_or(BatchSize::Full, |n| {
         if n.get() == n_samples { BatchSize::Full } else { BatchSize::Samples(n) }
@@ -63,14 +64,19 @@ pub(super) fn growth(longer_side: u32, base: u32, n_levels: usize) -> f64 {
 }
 
 /// An eighth of the picture's pixels, about: 16 levels of 2 features then have 0.6 times as many weights
-/// as an RGB picture of 512x512 has values.
-pub(super) fn log2_table(n_pixels: u64) -> u32 {
+/// as an RGB picture of 512x512 has values. A quarter where neighbours know little of each other, as in noise and
+/// dithering: there is nothing that several of them could share.
+pub(super) fn log2_table(n_pixels: u64, roughness: f64) -> u32 {
+    let n_pixels = if roughness > ROUGH { 2 * n_pixels } else { n_pixels };
     (n_pixels.max(1).ilog2().saturating_sub(3)).clamp(8, 19)
 }
 
+/// Of [`Picture::roughness`](crate::picture::Picture::roughness): photographs have less than 0.2, noise has 1.
+const ROUGH: f64 = 0.5;
+
 pub(super) fn lr(optimizer: OptimizerKind, activation: Activation, has_grid: bool) -> f64 {
     let adam = match activation {
-        Activation::Relu if has_grid => 1e-2,
+        Activation::Relu | Activation::LeakyRelu { .. } if has_grid => 1e-2,
         Activation::Sine { .. } | Activation::Finer { .. } => 5e-4,
         Activation::Sigmoid => 2e-2,
         _ => 5e-3,
@@ -104,6 +110,18 @@ pub(super) fn epochs(has_grid: bool, n_samples: u32) -> u64 {
     ((samples + n_samples / 2) / n_samples).clamp(1, 400)
 }
 
-pub(super) fn activation() -> Activation {
-    Activation::Relu
+/// Features of a grid begin near 0, where one step can leave a ReLU without any sample it fires for; a leaky one
+/// comes back.
+pub(super) fn activation(has_grid: bool) -> Activation {
+    if has_grid { Activation::LeakyRelu { slope: 0.01 } } else { Activation::Relu }
+}
+
+/// Adam's with a grid, Mueller et al. 2022, appendix C: most entries are seldom visited, so what they remember of
+/// their gradients has to be short.
+pub(super) fn adam_with_grid(parameter: &str) -> Option<f64> {
+    match parameter {
+        "beta2" => Some(0.99),
+        "epsilon" => Some(1e-15),
+        _ => None,
+    }
 }

@@ -7,8 +7,9 @@ use crate::model::{Activation, ActivationKind, Init};
 const PARAMETERS: [&str; 3] = ["w0", "scale", "slope"];
 
 impl NetworkConfig {
-    fn kind(&self) -> ActivationKind {
-        self.activation.unwrap_or_else(|| defaults::activation().kind())
+    /// The hidden activation, with or without a grid before it.
+    pub(super) fn kind(&self, has_grid: bool) -> ActivationKind {
+        self.activation.unwrap_or_else(|| defaults::activation(has_grid).kind())
     }
 
     /// The activation's parameter `name`, where it is given.
@@ -22,8 +23,8 @@ impl NetworkConfig {
     }
 
     /// Parameters that are given and that the activation does not have.
-    pub(super) fn without_effect(&self) -> Vec<(&'static str, String)> {
-        let activation = self.kind().with(|_| None);
+    pub(super) fn without_effect(&self, has_grid: bool) -> Vec<(&'static str, String)> {
+        let activation = self.kind(has_grid).with(|_| None);
         let unused = |name: &&str| self.parameter(name).is_some() && activation.param(name).is_none();
         let with_activation = |name: &'static str| {
             let has = |a: &&Activation| a.param(name).is_some();
@@ -34,8 +35,8 @@ impl NetworkConfig {
     }
 
     /// What can be run and is hardly meant.
-    pub(super) fn questionable(&self) -> Option<String> {
-        let activation = self.kind().with(|_| None);
+    pub(super) fn questionable(&self, has_grid: bool) -> Option<String> {
+        let activation = self.kind(has_grid).with(|_| None);
         let given = self.init?;
         let usual = defaults::init(activation);
         ((given == Init::Siren) != (usual == Init::Siren)).then(|| match usual {

@@ -65,19 +65,20 @@ impl Config {
     /// Names the first setting that is out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
         let (_, lr) = self.training.optimizer(Activation::Relu, self.has_grid())?;
+        self.training.epochs(self.has_grid(), 1)?;
         self.training.loss()?;
         self.training.schedule(lr, u64::MAX)?;
         self.training.refinements(lr)?;
         self.network_shape()?;
-        self.encoding_specs((1, 1))?;
-        self.activations(false)?;
+        self.encoding_specs(None)?;
+        self.activations()?;
         positive("snapshot-every", self.output.snapshot_every)?;
         positive("measure-every", self.output.measure_every)?;
         self.keep()?;
         for (setting, why) in self.without_effect() {
             log::warn!("{setting} has no effect {why}");
         }
-        if let Some(warning) = self.network.questionable() {
+        if let Some(warning) = self.network.questionable(self.has_grid()) {
             log::warn!("{warning}");
         }
         match self.picture.size {
@@ -112,8 +113,8 @@ impl Config {
         if self.sigma_is_open() {
             return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
         }
-        let specs = self.encoding_specs((picture.width, picture.height))?;
-        let (activation, output_activation) = self.activations(picture.is_hdr())?;
+        let specs = self.encoding_specs(Some(picture))?;
+        let (activation, output_activation) = self.activations()?;
         let (hidden_width, n_layers) = self.network_shape()?;
         let grid_gradients = self.encoding.grid_gradients.unwrap_or_default();
         let parts = specs.iter().map(|spec| Encoding::new(*spec, seed));
@@ -144,7 +145,7 @@ impl Config {
                 BatchSize::Full => samples.len(),
                 BatchSize::Samples(n) => n.get().min(samples.len()),
             },
-            epochs: self.training.epochs.unwrap_or_else(|| defaults::epochs(self.has_grid(), samples.len())),
+            epochs: self.training.epochs(self.has_grid(), samples.len())?,
             loss: self.training.loss()?,
             options: JobOptions { mask, sampling, grid_gradients, ..self.options(picture, lr)? },
             optimizer,
@@ -174,7 +175,8 @@ impl Config {
             && self.device.backend == Some(BackendChoice::Cpu);
         let on_cpu = ("grid-gradients", "on the CPU, which always adds up in the same order".to_owned());
         let on_cpu = exact_anyway.then_some(on_cpu);
-        let others = self.network.without_effect().into_iter().chain(self.training.without_effect());
+        let others =
+            self.network.without_effect(self.has_grid()).into_iter().chain(self.training.without_effect());
         encoding.chain(others).chain(without_weights).chain(on_cpu).collect()
     }
 
@@ -265,8 +267,8 @@ impl Config {
         Ok((hidden, layers))
     }
 
-    fn activations(&self, hdr: bool) -> Result<(Activation, Activation), ConfigError> {
-        let kind = self.network.activation.unwrap_or_else(|| defaults::activation().kind());
+    fn activations(&self) -> Result<(Activation, Activation), ConfigError> {
+        let kind = self.network.kind(self.has_grid());
         for (setting, value) in [("w0", self.network.w0), ("scale", self.network.scale)] {
             if let Some(value) = value.filter(|v| !(v.is_finite() && *v > 0.0)) {
                 return Err(bad(setting, value, "give a number above 0"));
@@ -277,9 +279,9 @@ impl Config {
         }
         let hidden = kind.with(|name| self.network.parameter(name));
         let output = match self.network.output {
-            None if hdr => Activation::Identity,
-            None | Some(OutputKind::Sigmoid) => Activation::Sigmoid,
-            Some(OutputKind::Identity) => Activation::Identity,
+            Some(OutputKind::Sigmoid) => Activation::Sigmoid,
+            // A sigmoid can saturate on pages and night skies, and is then stuck.
+            None | Some(OutputKind::Identity) => Activation::Identity,
         };
         Ok((hidden, output))
     }
@@ -308,7 +310,7 @@ impl Config {
         });
         config.network.init = Some(resolved.init);
         let training = &mut config.training;
-        training.epochs = Some(resolved.epochs);
+        (training.epochs, training.effort) = (Some(resolved.epochs), None);
         training.batch = Some(batch);
         training.lr = Some(resolved.lr);
         training.fill_schedule(resolved.schedule);

@@ -68,7 +68,7 @@ section! {
     #[command(about = None, long_about = None, next_help_heading = "Network")]
     pub struct EncodingConfig {
         /// How a position becomes features [default: hash-grid; gaussian with --holdout, --sigma, --features or
-        /// an activation other than relu]
+        /// an activation other than relu and leaky-relu]
         #[arg(id = "encoding", long, value_name = "ENCODING")]
         pub kind: EncodingKind,
         /// Encodings whose features stand beside these: one each of none, the frequencies, the bins or waves of
@@ -99,7 +99,8 @@ section! {
         /// Grids: trained features of a vertex, 1, 2, 4 or 8 [default: 2]
         #[arg(long, value_name = "F")]
         pub features_per_level: usize,
-        /// Hash grid: log2 of the most vertices a level stores [default: by size, 15 at 512x512]
+        /// Hash grid: log2 of the most vertices a level stores [default: by size, 15 at 512x512; one more for
+        /// noise and dithering]
         #[arg(long, value_name = "N")]
         pub log2_table: u32,
         /// Grids: cells across the longer side at the coarsest level [default: 16]
@@ -128,7 +129,7 @@ section! {
         /// Linear layers, at least 2 [default: 4; grids 3]
         #[arg(long, value_name = "L")]
         pub layers: usize,
-        /// Between the layers [default: relu]
+        /// Between the layers [default: relu; grids leaky-relu]
         #[arg(long)]
         pub activation: ActivationKind,
         /// Angular frequency of sine, finer and gabor [default: 30; gabor 2]
@@ -140,7 +141,7 @@ section! {
         /// Of leaky-relu below 0 [default: 0.01]
         #[arg(long, value_name = "F")]
         pub slope: f32,
-        /// After the last layer [default: sigmoid; identity for HDR]
+        /// After the last layer; without a sigmoid, values beyond black and white are cut off [default: identity]
         #[arg(id = "output_activation", long = "output-activation", value_name = "ACTIVATION")]
         pub output: OutputKind,
         /// How initial weights are drawn [default: by activation, he-normal for relu]
@@ -157,8 +158,11 @@ section! {
         /// minute's work on two cores: 60 at 512x512, 30 without grids]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
         pub epochs: u64,
-        /// Samples a step, or `full` for all training pixels [default: 2048; grids a 64th of
-        /// the picture, 512 to 16384]
+        /// Factor on the default number of epochs: 2 trains twice as long [default: 1]
+        #[arg(long, value_name = "F", conflicts_with = "epochs")]
+        pub effort: f64,
+        /// Samples a step, or `full` for all training pixels [default: a 32nd of the picture, 512 to 2048;
+        /// grids a 64th, 512 to 16384]
         #[arg(long, value_name = "N")]
         pub batch: BatchSize,
         /// Whether each pixel is a sample once an epoch, or those with large errors more often, with less weight
@@ -209,10 +213,10 @@ section! {
         /// Decay of the first moment of Adam and its kin [default: 0.9]
         #[arg(long, value_name = "F")]
         pub beta1: f64,
-        /// Decay of the second moment [default: 0.999; lion 0.99]
+        /// Decay of the second moment [default: 0.999; grids and lion 0.99]
         #[arg(long, value_name = "F")]
         pub beta2: f64,
-        /// Epsilon of Adam and its kin [default: 1e-8]
+        /// Epsilon of Adam and its kin [default: 1e-8; grids 1e-15]
         #[arg(long, value_name = "F")]
         pub epsilon: f64,
         /// Learning rate of the encoding's trained weights [default: as --lr]

@@ -6,6 +6,8 @@ use crate::model::{Activation, Loss, LossKind, Optimizer, OptimizerKind, Schedul
 
 /// Learning rates and decays beyond this cannot be meant.
 const MAX_RATE: f64 = 1e4;
+/// A thousand times the default takes days on any machine.
+const MAX_EFFORT: f64 = 1e3;
 
 /// A parameter of update rules: its name in [`Optimizer`], its setting, and what it may be.
 struct Parameter {
@@ -98,13 +100,27 @@ impl TrainingConfig {
                 return Err(bad(setting, format_args!("{value:?}"), allowed));
             }
         }
-        let optimizer = kind.with(|name| self.given(name));
+        let adam = matches!(kind, OptimizerKind::Adam | OptimizerKind::AdamW);
+        let usual = |name: &str| defaults::adam_with_grid(name).filter(|_| adam && has_grid);
+        let optimizer = kind.with(|name| self.given(name).or_else(|| usual(name)));
         match self.momentum {
             Some(momentum) if momentum != 0.0 && optimizer.param("momentum").is_none() => {
                 Err(bad("momentum", momentum, "only --optimizer sgd and nesterov have it; Adam has beta1"))
             }
             _ => Ok((optimizer, lr)),
         }
+    }
+
+    /// Passes over `n_samples` training pixels.
+    pub(super) fn epochs(&self, has_grid: bool, n_samples: u32) -> Result<u64, ConfigError> {
+        let effort = self.effort.unwrap_or(1.0);
+        if !(effort > 0.0 && effort <= MAX_EFFORT) {
+            let allowed =
+                format!("give a factor above 0 and up to {MAX_EFFORT}, such as 2 for twice the epochs");
+            return Err(bad("effort", format_args!("{effort:?}"), allowed));
+        }
+        let usual = defaults::epochs(has_grid, n_samples) as f64;
+        Ok(self.epochs.unwrap_or_else(|| (effort * usual).round().max(1.0) as u64))
     }
 
     pub(super) fn loss(&self) -> Result<Loss, ConfigError> {
@@ -136,6 +152,9 @@ impl TrainingConfig {
             if given && !has {
                 without.push((setting, format!("with this schedule: only {with} have it")));
             }
+        }
+        if self.effort.is_some() && self.epochs.is_some() {
+            without.push(("effort", "beside --epochs".to_owned()));
         }
         if self.delta.is_some() && self.loss != Some(LossKind::Huber) {
             without.push(("delta", "without --loss huber".to_owned()));

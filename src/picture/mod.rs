@@ -131,6 +131,12 @@ impl Picture {
         (0..self.n_pixels() as usize).map(of_pixel).collect()
     }
 
+    /// A predicted value as this kind of picture holds it: cut off at black and white, but for HDR.
+    #[inline]
+    pub fn in_range(&self, value: f32) -> f32 {
+        if self.is_hdr() { value } else { value.clamp(0.0, 1.0) }
+    }
+
     /// Whether the values are linear and unbounded rather than sRGB in [0, 1].
     pub fn is_hdr(&self) -> bool {
         matches!(self.pixels, Pixels::F32(_))

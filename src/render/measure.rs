@@ -19,7 +19,7 @@ pub struct MaxError {
 /// A model compared with a picture.
 #[derive(Clone, Debug)]
 pub struct Measurement {
-    /// Over all pixels, of the values as predicted.
+    /// Over all pixels, of the values as predicted, within the picture's range.
     pub all: SquaredError,
     /// Over the pixels trained on.
     pub train: SquaredError,
@@ -56,6 +56,7 @@ pub fn measure(
             let (x, y) = ((pixel % width) as u32, (pixel / width) as u32);
             let mut error = SquaredError::default();
             for (c, &p) in values.iter().enumerate() {
+                let p = target.in_range(p);
                 let t = target.pixels.value(pixel as usize * channels + c);
                 error.add_value(p, t);
                 let value = (f64::from(p) - f64::from(t)).abs();

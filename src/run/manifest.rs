@@ -35,8 +35,25 @@ pub struct Manifest {
     /// The epoch whose weights were kept, where that is not the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_epoch: Option<u64>,
+    /// How often the run began again since the network learned nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fresh_starts: Option<FreshStarts>,
+    /// Why the run is no success although it came to its end: `flat` or `poor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<&'static str>,
     /// Where the time went.
     pub timings: Timings,
+}
+
+/// A run began again, with other initial weights and a lower learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FreshStarts {
+    /// How often.
+    pub count: u32,
+    /// Why.
+    pub reason: &'static str,
+    /// The learning rate it then began with.
+    pub lr: f64,
 }
 
 /// Wall time in seconds.

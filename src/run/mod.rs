@@ -11,7 +11,7 @@ mod session;
 mod snapshots;
 
 pub use folder::RunFolder;
-pub use manifest::{Manifest, Timings};
+pub use manifest::{FreshStarts, Manifest, Timings};
 pub use metrics::{MetricsWriter, read_metrics};
 pub use recorder::{Display, Recorder};
 pub use results::Results;

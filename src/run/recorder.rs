@@ -45,12 +45,12 @@ impl<'a> Recorder<'a> {
         position: &Position,
         display: &'a mut dyn Display,
     ) -> Result<Self, RunError> {
-        let rows = match *position == Position::default() {
+        let rows = match position.is_beginning() {
             true => Vec::new(),
             false => super::read_metrics(&folder.file("metrics.csv"), position.epochs_done),
         };
         // Pictures stay even where the metrics of their epochs were lost.
-        let first_to_come = if *position == Position::default() { 0 } else { position.epochs_done + 1 };
+        let first_to_come = if position.is_beginning() { 0 } else { position.epochs_done + 1 };
         folder.remove_snapshots(first_to_come)?;
         Ok(Self {
             metrics: MetricsWriter::create(&folder.file("metrics.csv"), &rows)?,
@@ -114,10 +114,21 @@ impl Observer for Recorder<'_> {
         Ok(())
     }
 
+    fn started_afresh(&mut self) -> Result<(), RunError> {
+        self.forget_from(0)
+    }
+
     fn retreat(&mut self, position: &Position) -> Result<(), RunError> {
+        self.forget_from(position.epochs_done + 1)
+    }
+}
+
+impl Recorder<'_> {
+    /// Removes what was written of `epoch` and later ones.
+    fn forget_from(&mut self, epoch: u64) -> Result<(), RunError> {
         self.snapshots.flush()?;
-        self.rows.truncate(position.epochs_done as usize + 1);
-        self.folder.remove_snapshots(position.epochs_done + 1)?;
+        self.rows.truncate(epoch as usize);
+        self.folder.remove_snapshots(epoch)?;
         self.metrics = MetricsWriter::create(&self.folder.file("metrics.csv"), &self.rows)?;
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! What a run leaves behind at its end: picture, model, curves, strip, film and manifest.
 
 use super::model_file::ModelFile;
-use super::{Manifest, RunError, RunFolder, Timings};
+use super::{FreshStarts, Manifest, RunError, RunFolder, Timings};
 use crate::backend::Backend;
 use crate::config::{Config, Resolved};
 use crate::picture::{Picture, save_exr, save_png};
 use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, pick_frames, quality_label};
-use crate::trainer::{EpochSummary, Evaluation, Outcome};
+use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome, lr_factor};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -23,6 +23,8 @@ pub struct Results<'a> {
     pub picture: &'a Picture,
     /// The picture as the network sees it now.
     pub evaluation: &'a Evaluation,
+    /// Why the run is no success, where it is none although it came to its end.
+    pub failure: Option<Failure>,
     /// One row an epoch.
     pub metrics: &'a [EpochSummary],
     /// How the run ended.
@@ -122,6 +124,12 @@ impl Results<'_> {
         Ok(strip.save(&self.folder.file("strip.png"))?)
     }
 
+    fn fresh_starts(&self) -> Option<FreshStarts> {
+        let count = self.outcome.position.fresh_starts;
+        let reason = "the network's picture was flat and stayed so";
+        (count > 0).then(|| FreshStarts { count, reason, lr: self.run.lr * lr_factor(count) })
+    }
+
     fn manifest(&self, backend: &dyn Backend) -> Manifest {
         let Picture { width, height, channels, .. } = *self.picture;
         Manifest {
@@ -137,6 +145,8 @@ impl Results<'_> {
             psnr_train: finite(self.evaluation.train.psnr()),
             psnr_test: self.evaluation.psnr_test().and_then(finite),
             kept_epoch: self.outcome.kept_epoch,
+            fresh_starts: self.fresh_starts(),
+            failure: self.failure.map(Failure::name),
             timings: self.timings,
         }
     }

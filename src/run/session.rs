@@ -8,7 +8,7 @@ use crate::config::Resolved;
 use crate::model::{Sampling, TrainingState};
 use crate::picture::Picture;
 use crate::trainer::{
-    Checkpoint, EpochSummary, Evaluation, Outcome, Position, Progress, TrainError, Trainer,
+    Checkpoint, EpochSummary, Evaluation, Failure, Outcome, Position, Progress, TrainError, Trainer,
 };
 use std::io::Write;
 use std::path::Path;
@@ -39,6 +39,8 @@ pub struct Finished {
     pub outcome: Outcome,
     /// The picture as the network sees it now.
     pub evaluation: Evaluation,
+    /// Why it is no success, where it is none although it came to its end.
+    pub failure: Option<Failure>,
 }
 
 /// Why training did not come to its end.
@@ -175,11 +177,16 @@ impl Session {
             samples_per_second: counted.samples as f64 / trained.max(1e-9),
         };
         let metrics = metrics?;
+        let failure = outcome
+            .complete
+            .then(|| Failure::of(run, outcome.position.fresh_starts, outcome.step, &evaluation));
+        let failure = failure.flatten();
         let results = Results {
             folder,
             run,
             picture,
             evaluation: &evaluation,
+            failure,
             metrics: &metrics,
             outcome: &outcome,
             timings,
@@ -187,7 +194,7 @@ impl Session {
         results.write(backend.as_mut())?;
         match diverged {
             Some(error) => Err(error.into()),
-            None => Ok(Finished { outcome, evaluation }),
+            None => Ok(Finished { outcome, evaluation, failure }),
         }
     }
 

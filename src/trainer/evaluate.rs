@@ -15,13 +15,83 @@ pub struct Evaluation {
     pub train: SquaredError,
     /// Over the test split.
     pub test: SquaredError,
+    /// The training split once more, channel by channel.
+    pub channels: Vec<ChannelFit>,
     /// Mean squared errors of the blocks of [`Importance`], where samples are spread by error.
     pub block_errors: Vec<f64>,
     /// The picture, where it was asked for.
     pub picture: Option<Picture>,
 }
 
+/// One channel of the training split: the error, and how far picture and prediction are from flat.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ChannelFit {
+    error: SquaredError,
+    truth: Moments,
+    prediction: Moments,
+}
+
+/// Sums of values and of their squares.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Moments {
+    sum: f64,
+    squares: f64,
+}
+
+impl Moments {
+    #[inline]
+    fn add(&mut self, value: f32) {
+        self.sum += f64::from(value);
+        self.squares += f64::from(value) * f64::from(value);
+    }
+
+    fn variance(self, count: u64) -> f64 {
+        let mean = self.sum / count as f64;
+        self.squares / count as f64 - mean * mean
+    }
+}
+
+/// Below this a channel is one value, but for rounding.
+const NO_VARIANCE: f64 = 1e-10;
+
+impl ChannelFit {
+    #[inline]
+    fn add(&mut self, prediction: f32, truth: f32) {
+        self.error.add_value(prediction, truth);
+        self.truth.add(truth);
+        self.prediction.add(prediction);
+    }
+
+    /// The mean squared error.
+    pub fn mse(&self) -> f64 {
+        self.error.mse()
+    }
+
+    /// Of the picture's values: the mean squared error of the best flat picture.
+    pub fn variance(&self) -> f64 {
+        self.truth.variance(self.error.count)
+    }
+
+    /// Of the network's values.
+    pub fn prediction_variance(&self) -> f64 {
+        self.prediction.variance(self.error.count)
+    }
+
+    /// Whether there is anything to learn beyond one value.
+    pub fn varies(&self) -> bool {
+        self.variance() > NO_VARIANCE
+    }
+}
+
 impl Evaluation {
+    /// Of the picture's variance, the share that the network explains, 1 - MSE / variance; none of a
+    /// picture of one colour.
+    pub fn kept_variance(&self) -> Option<f64> {
+        let variance: f64 = self.channels.iter().map(ChannelFit::variance).sum();
+        let mse: f64 = self.channels.iter().map(ChannelFit::mse).sum();
+        self.channels.iter().any(ChannelFit::varies).then(|| 1.0 - mse / variance)
+    }
+
     /// PSNR in dB of the test split, where there is one.
     pub fn psnr_test(&self) -> Option<f64> {
         (self.test.count > 0).then(|| self.test.psnr())
@@ -42,7 +112,7 @@ impl Evaluation {
         let (raster, samples, mask) = (&run.raster, &run.samples, run.options.mask.as_deref());
         let Picture { width, height, channels, .. } = *picture;
         let mut builder = keep_picture.then(|| PictureBuilder::new(width, height, channels, picture.depth()));
-        let mut evaluation = Self::default();
+        let mut evaluation = Self { channels: vec![ChannelFit::default(); channels], ..Self::default() };
         let by_error = run.options.sampling == Sampling::Error;
         let mut blocks = by_error.then(|| vec![SquaredError::default(); Importance::n_blocks(*samples)]);
         let mut out = vec![0.0; TILE_PIXELS.min(raster.n_pixels() as usize) * channels];
@@ -62,11 +132,17 @@ impl Evaluation {
                     continue;
                 }
                 let mut error = SquaredError::default();
+                let in_training_split = samples.in_training_split(x, y);
                 for (c, &value) in colour.iter().enumerate() {
-                    error.add_value(value, picture.pixels.value(pixel as usize * channels + c));
+                    let value = picture.in_range(value);
+                    let truth = picture.pixels.value(pixel as usize * channels + c);
+                    error.add_value(value, truth);
+                    if in_training_split {
+                        evaluation.channels[c].add(value, truth);
+                    }
                 }
                 // A pixel may belong to both.
-                if samples.in_training_split(x, y) {
+                if in_training_split {
                     evaluation.train.merge(error);
                     if let Some(blocks) = &mut blocks {
                         blocks[Importance::block_of(*samples, x, y)].merge(error);

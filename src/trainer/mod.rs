@@ -1,11 +1,13 @@
 //! The loop over epochs. It knows no GPU and no file format: it tells a [`Backend`] which steps
 //! to take and an [`Observer`] what came of them.
 
+mod collapse;
 mod evaluate;
 mod observer;
 mod position;
 
-pub use evaluate::Evaluation;
+pub use collapse::{Failure, lr_factor};
+pub use evaluate::{ChannelFit, Evaluation};
 pub use observer::{EpochSummary, Observer, Progress};
 pub use position::{Best, Checkpoint, Outcome, Position};
 
@@ -41,6 +43,12 @@ pub enum TrainError {
     },
 }
 
+/// An epoch's evaluation, and whether it was due anyway or is there for the check alone.
+struct Measured {
+    evaluation: Option<Evaluation>,
+    asked_for: bool,
+}
+
 /// Drives one backend through one run.
 pub struct Trainer<'a> {
     run: &'a Resolved,
@@ -62,9 +70,16 @@ impl<'a> Trainer<'a> {
         backend: &'a mut dyn Backend,
         position: Position,
     ) -> Self {
-        let by_error = run.options.sampling == Sampling::Error;
-        let importance = by_error.then(|| Arc::new(Importance::even(run.samples)));
-        Self { run, picture, backend, position, best: None, importance, last_good: None, group: 1 }
+        let (best, last_good, importance) = (None, None, None);
+        let mut trainer = Self { run, picture, backend, position, best, importance, last_good, group: 1 };
+        trainer.importance = trainer.even_importance();
+        trainer
+    }
+
+    /// Where samples are spread by error: before anything is known of it.
+    fn even_importance(&self) -> Option<Arc<Importance>> {
+        let by_error = self.run.options.sampling == Sampling::Error;
+        by_error.then(|| Arc::new(Importance::even(self.run.samples)))
     }
 
     /// What `checkpoint` knows of the run's earlier part beside its position and state.
@@ -91,13 +106,10 @@ impl<'a> Trainer<'a> {
         let start = Instant::now();
         let before = self.position.seconds;
         self.last_good = Some(self.checkpoint()?);
-        if self.position == Position::default() {
-            let Some(evaluation) = self.evaluate_unless(true, &|| observer.stop_requested())? else {
+        if self.position.is_beginning() {
+            let Some(evaluation) = self.begin(observer)? else {
                 return self.outcome(false, None);
             };
-            self.remember_best(&evaluation)?;
-            self.spread(&evaluation);
-            self.report(observer, Some(evaluation.clone()), None)?;
             if self.run.epochs == 0 {
                 self.keep(observer)?;
                 return self.outcome(true, Some(evaluation));
@@ -113,36 +125,50 @@ impl<'a> Trainer<'a> {
                 true => self.measure_epoch(observer)?,
                 false => None,
             };
-            let Some(evaluation) = measured else {
+            let Some(measured) = measured else {
                 if !self.keep(observer)? {
                     self.go_back()?;
                     observer.retreat(&self.position)?;
                 }
                 return self.outcome(false, None);
             };
-            last = self.complete_epoch(observer, evaluation)?;
+            last = self.complete_epoch(observer, measured)?;
         }
         self.outcome(true, last)
     }
 
-    /// Measures the epoch in hand where that is due, inner none elsewhere; outer none when it was
-    /// asked to stop.
-    fn measure_epoch<O: Observer>(&mut self, observer: &O) -> Result<Option<Option<Evaluation>>, TrainError> {
+    /// Measures and reports the untrained network; none when it was asked to stop.
+    fn begin<O: Observer>(&mut self, observer: &mut O) -> Result<Option<Evaluation>, O::Error> {
+        self.last_good = Some(self.checkpoint()?);
+        let Some(evaluation) = self.evaluate_unless(true, &|| observer.stop_requested())? else {
+            return Ok(None);
+        };
+        self.remember_best(&evaluation)?;
+        self.spread(&evaluation);
+        self.report(observer, Some(evaluation.clone()), None)?;
+        Ok(Some(evaluation))
+    }
+
+    /// Measures the epoch in hand where that is due; none when it was asked to stop.
+    fn measure_epoch<O: Observer>(&mut self, observer: &O) -> Result<Option<Measured>, TrainError> {
         let epoch = self.position.epochs_done + 1;
         let is_last = epoch == self.run.epochs;
         let snapshot = is_last || epoch.is_multiple_of(self.run.snapshot_every);
-        if !snapshot && !epoch.is_multiple_of(self.run.measure_every) {
-            return Ok(Some(None));
+        let asked_for = snapshot || epoch.is_multiple_of(self.run.measure_every);
+        if !asked_for && !self.check_due() {
+            return Ok(Some(Measured { evaluation: None, asked_for }));
         }
-        Ok(self.evaluate_unless(snapshot, &|| observer.stop_requested())?.map(Some))
+        let evaluation = self.evaluate_unless(snapshot, &|| observer.stop_requested())?;
+        Ok(evaluation.map(|evaluation| Measured { evaluation: Some(evaluation), asked_for }))
     }
 
     /// Writes a finished epoch down, or goes back if it went wrong; gives its evaluation back.
     fn complete_epoch<O: Observer>(
         &mut self,
         observer: &mut O,
-        evaluation: Option<Evaluation>,
+        Measured { mut evaluation, asked_for }: Measured,
     ) -> Result<Option<Evaluation>, O::Error> {
+        let check_due = self.check_due();
         let loss = self.position.loss_sum / f64::from(self.steps_per_epoch());
         let epochs_done = self.position.epochs_done + 1;
         self.position = Position { epochs_done, steps_into_epoch: 0, loss_sum: 0.0, ..self.position };
@@ -152,6 +178,12 @@ impl<'a> Trainer<'a> {
             self.retreat(observer)?;
             return Ok(None);
         }
+        if let Some(evaluation) = evaluation.as_ref().filter(|_| check_due)
+            && self.check(observer, evaluation)?
+        {
+            return Ok(None);
+        }
+        evaluation = evaluation.filter(|_| asked_for);
         if let Some(evaluation) = &evaluation {
             self.remember_best(evaluation)?;
             self.spread(evaluation);
@@ -335,7 +367,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn lr(&self, index: u64) -> f64 {
-        self.position.lr_scale * self.run.schedule.lr(self.run.lr, index, self.n_steps())
+        let scale = self.position.lr_scale * lr_factor(self.position.fresh_starts);
+        scale * self.run.schedule.lr(self.run.lr, index, self.n_steps())
     }
 
     fn steps_per_epoch(&self) -> u32 {

@@ -64,6 +64,14 @@ pub trait Observer {
         Ok(())
     }
 
+    /// The network learned nothing and the run begins again: all that was told is void.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn started_afresh(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// The run diverged and goes on from an earlier position: what came after it is void.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Where a run stands, and what is needed to go on from there.
 
 use super::Evaluation;
+use super::collapse::MAX_FRESH_STARTS;
 use crate::backend::Method;
 use crate::config::Resolved;
 use crate::model::{Importance, TrainingState};
@@ -19,18 +20,43 @@ pub struct Position {
     pub seconds: f64,
     /// Factor on the learning rate: 1, halved each time the run diverged and went back.
     pub lr_scale: f64,
+    /// How often the network learned nothing and the run began again.
+    #[serde(default)]
+    pub fresh_starts: u32,
+    /// Where the network's picture was flat at the last check: its error, as a multiple of the best flat
+    /// picture's.
+    #[serde(default)]
+    pub flat_error: Option<f64>,
 }
 
 impl Default for Position {
     fn default() -> Self {
-        Self { epochs_done: 0, steps_into_epoch: 0, loss_sum: 0.0, seconds: 0.0, lr_scale: 1.0 }
+        Self {
+            epochs_done: 0,
+            steps_into_epoch: 0,
+            loss_sum: 0.0,
+            seconds: 0.0,
+            lr_scale: 1.0,
+            fresh_starts: 0,
+            flat_error: None,
+        }
     }
 }
 
 impl Position {
     /// Whether a run can come here: what it counts is in range, whatever was read from a file.
     pub fn is_plausible(&self) -> bool {
-        self.lr_scale > 0.0 && self.lr_scale <= 1.0 && self.seconds >= 0.0 && self.loss_sum.is_finite()
+        self.lr_scale > 0.0
+            && self.lr_scale <= 1.0
+            && self.seconds >= 0.0
+            && self.loss_sum.is_finite()
+            && self.fresh_starts <= MAX_FRESH_STARTS
+            && self.flat_error.is_none_or(|error| error.is_finite() && error >= 0.0)
+    }
+
+    /// Whether nothing is trained yet.
+    pub fn is_beginning(&self) -> bool {
+        self.epochs_done == 0 && self.steps_into_epoch == 0
     }
 
     /// Whether `run` comes here after `step` optimiser steps.

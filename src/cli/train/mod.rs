@@ -7,6 +7,7 @@ mod sigma;
 use super::display::{self, TrainingDisplay};
 use afterimage::run::{Finished, Session};
 use afterimage::trainer::Outcome;
+use anyhow::bail;
 pub(super) use args::TrainArgs;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -22,6 +23,9 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         summarise(&session, &finished);
     }
+    if let Some(failure) = finished.failure {
+        bail!("{failure}");
+    }
     Ok(match finished.outcome.complete {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(display::INTERRUPTED),
@@ -29,7 +33,7 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A few lines about what came out and where it lies.
-fn summarise(session: &Session, Finished { outcome, evaluation }: &Finished) {
+fn summarise(session: &Session, Finished { outcome, evaluation, failure }: &Finished) {
     let Outcome { position, complete, step, kept_epoch, .. } = outcome;
     let folder = session.folder.path().display();
     let test = match evaluation.test.count {
@@ -37,7 +41,11 @@ fn summarise(session: &Session, Finished { outcome, evaluation }: &Finished) {
         _ => format!(", {:.2} dB on the pixels it never saw", evaluation.test.psnr()),
     };
     let kept = kept_epoch.map(|e| format!(", kept from epoch {e}")).unwrap_or_default();
-    let done = if *complete { "done" } else { "stopped" };
+    let done = match (complete, failure) {
+        (false, _) => "stopped",
+        (true, Some(_)) => "ended",
+        (true, None) => "done",
+    };
     show!(
         "{done}: {:.2} dB{test}{kept} after {} ({step} steps) in {:.1} s",
         evaluation.train.psnr(),

@@ -7,6 +7,7 @@ use crate::config::{
 use crate::model::encoding::grid::{FEATURES_PER_LEVEL, MAX_RESOLUTION};
 use crate::model::encoding::per_axis::{MAX_BINS, MAX_OCTAVES};
 use crate::model::{EncodingSpec, GridSpec, HashGrid, Holdout, PerAxis};
+use crate::picture::Picture;
 use clap::ValueEnum;
 
 /// Levels beyond this have no use: 32 doublings leave any picture behind.
@@ -31,7 +32,10 @@ impl Config {
     fn suits_fourier(&self) -> bool {
         let given = &self.encoding;
         let frequencies = given.sigma.is_some() || given.features.is_some() || given.frequencies.is_some();
-        let bends = self.network.activation.is_some_and(|a| a != ActivationKind::Relu);
+        let bends = self
+            .network
+            .activation
+            .is_some_and(|a| !matches!(a, ActivationKind::Relu | ActivationKind::LeakyRelu));
         let held_out = self.picture.holdout.is_some_and(|h| h != Holdout::None);
         frequencies || bends || held_out
     }
@@ -42,8 +46,8 @@ impl Config {
         std::iter::once(self.encoding_kind()).chain(also).collect()
     }
 
-    /// The encodings for a picture of (width, height), which stand side by side.
-    pub(super) fn encoding_specs(&self, size: (u32, u32)) -> Result<Vec<EncodingSpec>, ConfigError> {
+    /// The encodings for `picture`, which stand side by side; without one, for the smallest.
+    pub(super) fn encoding_specs(&self, picture: Option<&Picture>) -> Result<Vec<EncodingSpec>, ConfigError> {
         let kinds = self.encoding_kinds();
         for (i, kind) in kinds.iter().enumerate() {
             let Some(other) = kinds[..i].iter().find(|other| family(**other) == family(*kind)) else {
@@ -60,10 +64,15 @@ impl Config {
             let allowed = "beside a grid frequencies are frozen; leave --frequencies out";
             return Err(bad("frequencies", "trained", allowed));
         }
-        kinds.into_iter().map(|kind| self.encoding_spec(kind, size)).collect()
+        kinds.into_iter().map(|kind| self.encoding_spec(kind, picture)).collect()
     }
 
-    fn encoding_spec(&self, kind: EncodingKind, size: (u32, u32)) -> Result<EncodingSpec, ConfigError> {
+    fn encoding_spec(
+        &self,
+        kind: EncodingKind,
+        picture: Option<&Picture>,
+    ) -> Result<EncodingSpec, ConfigError> {
+        let size = picture.map_or((1, 1), |picture| (picture.width, picture.height));
         match kind {
             EncodingKind::None => Ok(EncodingSpec::None),
             EncodingKind::Basic => Ok(EncodingSpec::Basic),
@@ -84,7 +93,8 @@ impl Config {
                 }
             }
             EncodingKind::HashGrid | EncodingKind::DenseGrid => {
-                self.grid_spec(kind, size).map(EncodingSpec::Grid)
+                let roughness = || picture.map_or(0.0, Picture::roughness);
+                self.grid_spec(kind, size, roughness).map(EncodingSpec::Grid)
             }
         }
     }
@@ -125,7 +135,12 @@ impl Config {
         }
     }
 
-    fn grid_spec(&self, kind: EncodingKind, (width, height): (u32, u32)) -> Result<GridSpec, ConfigError> {
+    fn grid_spec(
+        &self,
+        kind: EncodingKind,
+        (width, height): (u32, u32),
+        roughness: impl Fn() -> f64,
+    ) -> Result<GridSpec, ConfigError> {
         let given = &self.encoding;
         let longer_side = width.max(height);
         let n_levels = given.levels.unwrap_or(defaults::GRID_LEVELS);
@@ -136,8 +151,8 @@ impl Config {
         if !FEATURES_PER_LEVEL.contains(&features_per_level) {
             return Err(bad("features-per-level", features_per_level, "give 1, 2, 4 or 8"));
         }
-        let log2_table =
-            given.log2_table.unwrap_or_else(|| defaults::log2_table(u64::from(width) * u64::from(height)));
+        let n_pixels = u64::from(width) * u64::from(height);
+        let log2_table = given.log2_table.unwrap_or_else(|| defaults::log2_table(n_pixels, roughness()));
         if !(1..=MAX_LOG2_TABLE).contains(&log2_table) {
             let allowed = format!(
                 "it is the power of two of a table's entries; give 1 to {MAX_LOG2_TABLE}, such as 15"

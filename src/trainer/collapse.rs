@@ -1,0 +1,214 @@
+//! Noticing that a network learns nothing: its picture is flat and stays flat.
+//!
+//! A saturated output or hidden units that never fire have no gradient to come back by. A collapse is looked
+//! for after steps 32, 64, 128 and so on. A channel is flat where the network's values vary by less than 1 %
+//! of how the picture's do; a run has collapsed where a channel was flat at two of these checks and
+//! did not come closer to the picture in between, as a slow one would.
+
+use super::evaluate::ChannelFit;
+use super::{Evaluation, Observer, Position, TrainError, Trainer};
+use crate::config::{EncodingKind, Resolved};
+use crate::model::{Activation, TrainingState};
+
+/// The first check comes after this many steps, later ones each time the number has doubled.
+const FIRST_CHECK: u64 = 32;
+
+/// How often a collapsed run starts afresh before it is left as it is.
+pub(super) const MAX_FRESH_STARTS: u32 = 3;
+
+/// What each fresh start leaves of the learning rate.
+const FRESH_START_LR: f64 = 0.25;
+
+/// Variance of the network's values, as a share of the picture's, below which a channel is flat.
+const FLAT: f64 = 1e-4;
+
+/// A flat channel whose error falls by less than this share between two checks is stuck.
+const STUCK: f64 = 1e-3;
+
+/// A complete run that keeps less than this share of the picture's variance is not called done.
+const POOR: f64 = 0.5;
+
+/// Too few steps to expect anything of.
+const FEW_STEPS: u64 = 256;
+
+/// Where hidden units begin that a fresh start must not leave dead: above 0, where every sample reaches them.
+const ALIVE: f32 = 0.1;
+
+/// Factor on the learning rate after `fresh_starts`.
+pub fn lr_factor(fresh_starts: u32) -> f64 {
+    FRESH_START_LR.powi(fresh_starts as i32)
+}
+
+impl Trainer<'_> {
+    /// Whether the epoch in hand ends with a check.
+    pub(super) fn check_due(&self) -> bool {
+        let after = self.steps_done();
+        check_due(after - u64::from(self.steps_per_epoch()), after)
+    }
+
+    /// Looks whether the network learns anything, where a check is due; starts afresh where it does not, and
+    /// says whether it did.
+    pub(super) fn check<O: Observer>(
+        &mut self,
+        observer: &mut O,
+        evaluation: &Evaluation,
+    ) -> Result<bool, O::Error> {
+        let before = self.position.flat_error;
+        self.position.flat_error = flat_error(evaluation);
+        let stuck = before.zip(self.position.flat_error).is_some_and(|(before, now)| is_stuck(before, now));
+        if !stuck || self.position.fresh_starts == MAX_FRESH_STARTS {
+            return Ok(false);
+        }
+        let fresh_starts = self.position.fresh_starts + 1;
+        log::warn!(
+            "the network's picture is flat after {} steps and stays so: starting afresh with other weights and a \
+             learning rate of {:e}",
+            self.position.epochs_done * u64::from(self.steps_per_epoch()),
+            self.run.lr * lr_factor(fresh_starts),
+        );
+        let Position { seconds, lr_scale, .. } = self.position;
+        self.position = Position { seconds, lr_scale, fresh_starts, ..Position::default() };
+        let state = self.fresh_state();
+        self.backend.set_state(&state).map_err(TrainError::from)?;
+        self.best = None;
+        self.importance = self.even_importance();
+        observer.started_afresh()?;
+        self.begin(observer)?;
+        Ok(true)
+    }
+
+    /// Weights from another seed, hidden units alive, and the picture's mean colour at the end.
+    fn fresh_state(&self) -> TrainingState {
+        let (run, network) = (self.run, &self.run.model.network);
+        let layout = run.model.layout();
+        let seed = run.seed.wrapping_add(u64::from(self.position.fresh_starts));
+        let mut params = run.init.draw(&run.model, seed);
+        let (last, hidden) = layout.layers.split_last().expect("a network has layers");
+        if network.activation == Activation::Relu {
+            hidden.iter().for_each(|layer| params[layer.bias.clone()].fill(ALIVE));
+        }
+        for (bias, mean) in params[last.bias.clone()].iter_mut().zip(self.mean_colour()) {
+            *bias = match network.output_activation {
+                Activation::Sigmoid => (mean / (1.0 - mean)).ln(),
+                _ => mean,
+            };
+        }
+        TrainingState::new(params, run.optimizer, &run.options.refinements)
+    }
+
+    /// Of the picture, away from the ends of the range, where a sigmoid saturates.
+    fn mean_colour(&self) -> impl Iterator<Item = f32> {
+        let (channels, n) = (self.picture.channels, self.picture.n_pixels());
+        (0..channels).map(move |c| {
+            let sum: f64 =
+                (0..n as usize).map(|i| f64::from(self.picture.pixels.value(i * channels + c))).sum();
+            ((sum / n as f64) as f32).clamp(0.02, 0.98)
+        })
+    }
+}
+
+/// Whether a check is due when the run goes from `before` steps to `after`.
+fn check_due(before: u64, after: u64) -> bool {
+    after >= FIRST_CHECK && (before < FIRST_CHECK || after.ilog2() > before.ilog2())
+}
+
+/// Error of the flat channels as a multiple of what the best flat picture has, averaged; none where no
+/// channel is flat.
+fn flat_error(evaluation: &Evaluation) -> Option<f64> {
+    let flat: Vec<f64> =
+        evaluation.channels.iter().filter(|c| c.is_flat()).map(ChannelFit::error_share).collect();
+    (!flat.is_empty()).then(|| flat.iter().sum::<f64>() / flat.len() as f64)
+}
+
+/// Whether a network whose flat channels had error `before` and have `now` goes nowhere.
+fn is_stuck(before: f64, now: f64) -> bool {
+    now > before * (1.0 - STUCK)
+}
+
+impl ChannelFit {
+    fn is_flat(&self) -> bool {
+        self.varies() && self.prediction_variance() < FLAT * self.variance()
+    }
+
+    fn error_share(&self) -> f64 {
+        self.mse() / self.variance()
+    }
+}
+
+/// Why a run that came to its end is no success.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Failure {
+    /// The network's picture is flat.
+    Flat {
+        /// Fresh starts that did not help.
+        fresh_starts: u32,
+        /// PSNR in dB of the training pixels.
+        psnr: f64,
+    },
+    /// It has learned little.
+    Poor {
+        /// Of the picture's variance, the share that the network explains.
+        kept: f64,
+        /// PSNR in dB of the training pixels.
+        psnr: f64,
+    },
+}
+
+impl Failure {
+    /// Of a complete run that took `steps` steps and ended with `evaluation`.
+    pub fn of(run: &Resolved, fresh_starts: u32, steps: u64, evaluation: &Evaluation) -> Option<Self> {
+        let psnr = evaluation.train.psnr();
+        if steps >= 2 * FIRST_CHECK && flat_error(evaluation).is_some() {
+            return Some(Self::Flat { fresh_starts, psnr });
+        }
+        let kept = evaluation.kept_variance()?;
+        (steps >= FEW_STEPS && kept < POOR && !is_smooth(run)).then_some(Self::Poor { kept, psnr })
+    }
+
+    /// One word for files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flat { .. } => "flat",
+            Self::Poor { .. } => "poor",
+        }
+    }
+}
+
+/// Whether the network sees bare positions and can only follow slow changes, as whoever asks for that knows.
+fn is_smooth(run: &Resolved) -> bool {
+    let periodic = matches!(
+        run.model.network.activation,
+        Activation::Sine { .. }
+            | Activation::Finer { .. }
+            | Activation::Gabor { .. }
+            | Activation::Gaussian { .. }
+    );
+    let encoding = &run.config.encoding;
+    let slow = matches!(encoding.kind, Some(EncodingKind::None | EncodingKind::Basic));
+    slow && encoding.also.is_none() && !periodic
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flat { fresh_starts, psnr } => {
+                let tries = match fresh_starts {
+                    0 => String::new(),
+                    1 => ", also after a fresh start".to_owned(),
+                    n => format!(", also after {n} fresh starts"),
+                };
+                write!(
+                    f,
+                    "the network learned nothing: its picture is flat ({psnr:.2} dB){tries}; the default settings \
+                     do not do this: leave --activation, --output-activation and --init out, or give a lower --lr"
+                )
+            }
+            Self::Poor { kept, psnr } => write!(
+                f,
+                "the network learned little: it keeps {:.0} % of the picture's variance ({psnr:.2} dB); give more \
+                 --epochs, or an encoding of finer detail: hash-grid, or gaussian with a higher --sigma",
+                100.0 * kept.max(0.0)
+            ),
+        }
+    }
+}
