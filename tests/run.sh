@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every test and lists those that were skipped. What some of them need beside Rust is installed
-# first, once you agree; with --yes, or in CI, without a question. In CI nothing that can be
-# installed may be missing.
+# Runs every test and every example, and lists the tests that were skipped. What some of them need
+# beside Rust is installed first, once you agree; with --yes, or in CI, without a question. In CI
+# nothing that can be installed may be missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,6 +23,9 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
   cargo test --release --no-fail-fast || status=$?
 fi
+for example in examples/*.rs; do
+  cargo run --release --example "$(basename "$example" .rs)" || status=$?
+done
 
 sort -u "$AFTERIMAGE_SKIPS" | sed 's/^/skipped: /'
 [[ -s $AFTERIMAGE_SKIPS ]] || echo "no test was skipped"
