@@ -1,41 +1,32 @@
 #!/usr/bin/env bash
-# Runs every test. Where the machine has no Vulkan driver, installs a software one first, so that
-# the GPU tests have something to run on.
+# Runs every test and three examples, and lists the tests that were skipped. What some of them need
+# beside Rust is installed first, once you agree; with --yes, or in CI, without a question. In CI
+# nothing that can be installed may be missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-has_vulkan() {
-  [[ -n ${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-} ]] && return
-  ldconfig -p 2>/dev/null | grep -q libvulkan.so.1 || return
-  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null
-}
+bash tests/install.sh "$@"
+for python in "$PWD"/target/python/bin/python "$PWD"/target/python/Scripts/python.exe; do
+  [[ ! -x $python ]] || export AFTERIMAGE_PYTHON=${AFTERIMAGE_PYTHON:-$python}
+done
 
-as_root() {
-  if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
-}
+# Skipped tests add themselves to it (tests/common/skip.rs).
+AFTERIMAGE_SKIPS=$(mktemp)
+export AFTERIMAGE_SKIPS
+trap 'rm -f "$AFTERIMAGE_SKIPS"' EXIT
 
-install_vulkan() {
-  if command -v apt-get >/dev/null; then
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mesa-vulkan-drivers libvulkan1 >/dev/null
-  elif command -v dnf >/dev/null; then
-    as_root dnf install -y -q mesa-vulkan-drivers vulkan-loader
-  elif command -v pacman >/dev/null; then
-    as_root pacman -S --noconfirm --needed vulkan-swrast vulkan-icd-loader
-  else
-    echo "no Vulkan driver, and no package manager this script knows: the GPU tests will say that they are skipped" >&2
-  fi
-}
-
-if [[ $(uname -s) == Linux ]] && ! has_vulkan; then
-  echo "installing a software Vulkan driver (Mesa's lavapipe)"
-  install_vulkan
-fi
-
+status=0
 # A process for each test, where nextest is there: a crashing driver then fails one test.
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --release --no-fail-fast
-  cargo test --release --doc
+  cargo nextest run --release --no-fail-fast || status=$?
+  cargo test --release --doc || status=$?
 else
-  cargo test --release --no-fail-fast
+  cargo test --release --no-fail-fast || status=$?
 fi
+for example in train_and_render own_buffer observer; do
+  cargo run --release --example $example || status=$?
+done
+
+sort -u "$AFTERIMAGE_SKIPS" | sed 's/^/skipped: /'
+[[ -s $AFTERIMAGE_SKIPS ]] || echo "no test was skipped"
+exit $status

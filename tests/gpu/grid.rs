@@ -3,6 +3,7 @@
 use crate::device;
 use crate::job;
 use crate::lockstep;
+use crate::skip::{Missing, skip};
 
 use afterimage::backend::gpu::kernel::Kernel;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Mode, Variants, ops};
@@ -64,14 +65,14 @@ fn with_floats(interpolation: Interpolation) -> Setup {
     Setup { options, ..grid(interpolation) }
 }
 
-/// A device with atomic additions of floats, or `None`, loudly.
+/// A device with atomic additions of floats, or `None`, and the test is skipped.
 fn open_with_float_atomics(checked_shaders: bool) -> Option<Arc<Gpu>> {
     let gpu = open(checked_shaders)?;
     let float = Kernel::plain(&ops::grid::BACKWARD_FLOAT);
     if gpu.supports(&float) {
         return Some(gpu);
     }
-    eprintln!("\n*** SKIPPED: {} lacks {} ***\n", gpu.info.name, float.needs());
+    skip(Missing::Other(&format!("{} lacks {}", gpu.info.name, float.needs())));
     None
 }
 

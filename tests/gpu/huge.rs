@@ -4,6 +4,7 @@
 //!     AFTERIMAGE_HUGE=1 cargo nextest run --release huge --no-capture
 
 use crate::device;
+use crate::skip::{Missing, skip};
 
 use afterimage::backend::{Backend, BackendChoice, DeviceRequest, open};
 use afterimage::bench::peak_bytes;
@@ -25,7 +26,7 @@ const CONFIG: &str = "encoding = { kind = \"hash-grid\", log2_table = 15 }\n\
 fn is_asked_for() -> bool {
     let asked = std::env::var_os("AFTERIMAGE_HUGE").is_some();
     if !asked {
-        eprintln!("\n*** SKIPPED: set AFTERIMAGE_HUGE=1 to train on 400 megapixels. ***\n");
+        skip(Missing::Other("AFTERIMAGE_HUGE=1 trains on 400 megapixels, for minutes and in gigabytes"));
     }
     asked
 }

@@ -25,3 +25,5 @@ mod program;
 #[path = "../common/runs.rs"]
 #[expect(dead_code, reason = "the undisturbed run is the CPU's")]
 mod runs;
+#[path = "../common/skip.rs"]
+mod skip;

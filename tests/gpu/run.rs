@@ -2,6 +2,7 @@
 //! after the device was lost.
 
 use crate::device;
+use crate::skip::{Missing, skip};
 
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Precision, Variants};
@@ -71,7 +72,7 @@ fn cpu_and_gpu_reach_the_same_psnr_with_a_hash_grid() {
 fn mixed_precision_reaches_the_psnr_of_f32() {
     let Some(gpu) = device::open(false) else { return };
     let Ok(mixed) = Variants::choose(&gpu, Precision::Mixed) else {
-        eprintln!("\n*** SKIPPED: {} has no 16-bit floats in shaders. ***\n", gpu.info.name);
+        skip(Missing::Other(&format!("{} has no 16-bit floats in shaders", gpu.info.name)));
         return;
     };
     let sine = CONFIG.replace("hidden = 32", "hidden = 96\nnetwork.activation = 'sine'");

@@ -3,6 +3,7 @@
 use crate::device;
 use crate::job;
 use crate::lockstep;
+use crate::skip::{Missing, skip};
 
 use afterimage::backend::gpu::variants::{Product, Storage};
 use afterimage::backend::gpu::{Budget, GpuBackend, GpuPredictor, Mode, Variants};
@@ -101,14 +102,14 @@ fn lockstep_encodings_side_by_side() {
 fn lockstep_of_every_variant() {
     let Some(gpu) = open(true) else { return };
     if !gpu.device.features().contains(wgpu::Features::SHADER_F16) {
-        eprintln!("\n*** SKIPPED: {} has no 16-bit floats in shaders. ***\n", gpu.info.name);
+        skip(Missing::Other(&format!("{} has no 16-bit floats in shaders", gpu.info.name)));
         return;
     }
     let trained = Setup { trained_frequencies: true, ..Setup::small() };
     let beside = Setup { beside: vec![EncodingSpec::None], ..grid(Interpolation::Linear) };
     for product in Product::ALL {
         if product.matrix_size().is_some_and(|size| !gpu.has_matrices(size)) {
-            println!("{} has no matrices for {product:?}", gpu.info.name);
+            skip(Missing::Other(&format!("{} has no matrices for {product:?}", gpu.info.name)));
             continue;
         }
         for setup in [Setup::small(), trained.clone(), beside.clone(), grid(Interpolation::Smoothstep)] {

@@ -4,6 +4,7 @@
 
 use crate::program;
 use crate::runs;
+use crate::skip::{Missing, skip};
 
 use afterimage::config::Config;
 use afterimage::model::TrainingState;
@@ -47,8 +48,7 @@ fn may_mount(test: &str) -> bool {
         Err(e) => Some(format!("unshare: {e}")),
     };
     if let Some(reason) = refused {
-        // Straight to the terminal: the test harness keeps what passing tests print to itself.
-        _ = writeln!(std::io::stderr(), "\nSKIPPED {test}: no small disk can be mounted here ({reason})\n");
+        skip(Missing::Software(&format!("no small disk can be mounted here ({reason})")));
         return false;
     }
     let this = std::env::current_exe().expect("a test has a path");

@@ -1,5 +1,6 @@
 //! `afterimage film`: every format, and what is refused.
 
+use crate::skip::{Missing, skip};
 use crate::small;
 
 use assert_cmd::Command;
@@ -81,7 +82,7 @@ fn a_video_is_made_by_ffmpeg_or_refused_without_it() {
     without.env("PATH", dir.path()).assert().code(1).stderr(contains("needs the program ffmpeg"));
     assert!(!dir.path().join("film.mp4").exists());
     if std::process::Command::new("ffmpeg").arg("-version").output().is_err() {
-        eprintln!("SKIPPED: ffmpeg is not installed, so no video was made");
+        skip(Missing::Software("ffmpeg is not installed"));
         return;
     }
     for (name, start) in [("film.mp4", &b"ftyp"[..]), ("film.webp", &b"WEBP"[..])] {

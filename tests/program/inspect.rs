@@ -1,6 +1,7 @@
 //! `afterimage inspect`, and the same file in PyTorch.
 
 use crate::models;
+use crate::skip::{Missing, skip};
 use crate::small;
 
 use afterimage::backend::Predict;
@@ -70,43 +71,46 @@ fn text_from_strangers_does_not_reach_the_terminal_as_it_is() {
     inspect(dir.path()).assert().code(1).stderr(contains("there is no model in"));
 }
 
-/// The Python in the README, with a last line that keeps what it computed.
-fn readme_snippet() -> String {
-    let readme =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README");
-    let (_, rest) = readme.split_once("```python\n").expect("a Python block");
+/// The README's section on PyTorch: the command that trains, without the program's name, and the Python.
+fn readme_on_pytorch() -> (String, String) {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README");
+    let (_, section) = readme.split_once("## Into PyTorch\n").expect("a section on PyTorch");
+    let (before, rest) = section.split_once("```python\n").expect("a Python block");
     let (code, _) = rest.split_once("```").expect("its end");
-    assert!(code.contains("load_file") && code.contains("picture ="), "{code}");
-    format!(
-        "{code}\nfrom safetensors.torch import save_file\nsave_file({{'picture': picture.contiguous()}}, 'picture.safetensors')\n"
-    )
+    let command = before.lines().find_map(|line| line.strip_prefix("    afterimage ")).expect("a command");
+    (command.to_owned(), code.to_owned())
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Python that tests use, if it has PyTorch.
+fn python_with_torch() -> Option<String> {
+    let python = std::env::var("AFTERIMAGE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let import = std::process::Command::new(&python).args(["-c", "import torch, safetensors.torch"]).output();
+    import.is_ok_and(|output| output.status.success()).then_some(python)
+}
+
+/// What stands there, as it stands there; trained for less long, on a smaller picture.
 #[test]
 fn the_readme_loads_a_model_into_pytorch() {
-    let python = std::env::var("AFTERIMAGE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has_torch =
-        std::process::Command::new(&python).args(["-c", "import torch, safetensors.torch"]).output();
-    if !has_torch.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: {python} has no torch and safetensors; AFTERIMAGE_PYTHON names one that has");
+    let Some(python) = python_with_torch() else {
+        skip(Missing::Software("no Python with torch and safetensors (AFTERIMAGE_PYTHON names one)"));
         return;
-    }
+    };
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let run = dir.path().join("runs/astronaut");
-    let portrait = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png");
+    std::fs::create_dir(dir.path().join("assets")).expect("made");
+    std::fs::copy(root().join("assets/astronaut.png"), dir.path().join("assets/astronaut.png"))
+        .expect("copied");
+    let (command, code) = readme_on_pytorch();
     let mut train = Command::new(program());
-    train.arg("train").arg(portrait).arg("--out").arg(&run).args([
-        "--backend",
-        "cpu",
-        "-q",
-        "--size",
-        "64x64",
-        "--epochs",
-        "4",
-    ]);
-    train.assert().success();
+    train.current_dir(dir.path()).args(command.split_whitespace());
+    train.args(["--size", "64x64", "--epochs", "4", "--backend", "cpu", "-q"]).assert().success();
+    let keep = "from safetensors.torch import save_file\n\
+                save_file({'picture': picture.contiguous()}, 'picture.safetensors')\n";
     let script = dir.path().join("readme.py");
-    std::fs::write(&script, readme_snippet()).expect("written");
+    std::fs::write(&script, format!("{code}\n{keep}")).expect("written");
     Command::new(&python).arg(&script).current_dir(dir.path()).assert().success();
 
     let bytes = std::fs::read(dir.path().join("picture.safetensors")).expect("what PyTorch computed");
@@ -114,7 +118,7 @@ fn the_readme_loads_a_model_into_pytorch() {
     let picture = tensors.tensor("picture").expect("the picture");
     assert_eq!(picture.shape(), [512, 512, 3]);
     let theirs: Vec<f32> = picture.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-    let file = ModelFile::load(&run.join("model.safetensors")).expect("the model");
+    let file = ModelFile::load(&dir.path().join("runs/astronaut/model.safetensors")).expect("the model");
     let mut predictor = CpuPredictor::<f32>::new(file.model.clone(), &file.params, 0).expect("a predictor");
     let mut ours = vec![0.0; theirs.len()];
     predictor.predict(&Raster::new(512, 512, Coords::Center), 0, &mut ours).expect("predicted");

@@ -19,6 +19,7 @@ mod render;
 mod render_limits;
 mod resume;
 mod sampling;
+mod scripts;
 mod sigma;
 mod tiny_cuda_nn;
 
@@ -30,5 +31,7 @@ mod program;
 mod rendering;
 #[path = "../common/runs.rs"]
 mod runs;
+#[path = "../common/skip.rs"]
+mod skip;
 #[path = "../common/small.rs"]
 mod small;

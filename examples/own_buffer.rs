@@ -1,0 +1,46 @@
+//! Trains on pixels from memory and takes the colours back as numbers; no file is read or written.
+//!
+//!     cargo run --release --example own_buffer
+
+use afterimage::config::Config;
+use afterimage::picture::{Picture, Pixels};
+use afterimage::trainer::{Position, Trainer};
+use std::sync::Arc;
+
+const SIDE: u32 = 48;
+
+/// A disc on a ramp: red, green and blue of each pixel, row by row from the top.
+fn pixels() -> Vec<u8> {
+    let centre = SIDE as f32 / 2.0;
+    let mut pixels = Vec::with_capacity((SIDE * SIDE * 3) as usize);
+    for y in 0..SIDE {
+        for x in 0..SIDE {
+            let inside = (x as f32 - centre).hypot(y as f32 - centre) < centre / 2.0;
+            let ramp = (255 * x / (SIDE - 1)) as u8;
+            pixels.extend(if inside { [220, 60, 40] } else { [ramp, ramp, 128] });
+        }
+    }
+    pixels
+}
+
+fn main() -> anyhow::Result<()> {
+    // Pixels may also be 16 bits, or linear floats; 1 to 4 channels.
+    let picture = Arc::new(Picture { width: SIDE, height: SIDE, channels: 3, pixels: Pixels::U8(pixels()) });
+    let config: Config = toml::from_str("training.epochs = 40\ndevice.backend = 'cpu'")?;
+    let run = config.resolve(&picture)?;
+    let job = run.job(Arc::clone(&picture));
+    let mut backend = afterimage::backend::open(&run.device(0), job, || run.initial_params())?.backend;
+    Trainer::new(&run, &picture, backend.as_mut(), Position::default()).run(&mut ())?;
+
+    // Values in 0..=1, with red, green and blue next to each other, as in the picture.
+    let mut colours = vec![0.0_f32; (SIDE * SIDE * 3) as usize];
+    backend.predict(&run.raster, 0, &mut colours)?;
+    let errors = colours.iter().enumerate().map(|(i, value)| (value - picture.pixels.value(i)).abs());
+    let mean = errors.sum::<f32>() / colours.len() as f32;
+    println!("the mean error is {:.2} of 255", 255.0 * mean);
+    let middle = ((SIDE / 2 * SIDE + SIDE / 2) * 3) as usize;
+    println!("the middle of the disc: {:?}", &colours[middle..middle + 3]);
+
+    anyhow::ensure!(mean < 0.05, "it learned too little");
+    Ok(())
+}

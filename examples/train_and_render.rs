@@ -1,0 +1,44 @@
+//! Trains on a picture and renders what was learned at four times its size.
+//!
+//!     cargo run --release --example train_and_render [PICTURE [OUT.png]]
+
+use afterimage::config::Config;
+use afterimage::model::Raster;
+use afterimage::picture::{self, PictureBuilder};
+use afterimage::trainer::{Position, Trainer};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+fn main() -> anyhow::Result<()> {
+    let mut args = std::env::args_os().skip(1).map(PathBuf::from);
+    let path = args.next().unwrap_or_else(|| "assets/astronaut.png".into());
+    let out = args.next().unwrap_or_else(|| std::env::temp_dir().join("afterimage-large.png"));
+
+    // Small, so that it takes a moment.
+    let picture = Arc::new(picture::resize(&picture::load(&path)?, 64, 64));
+
+    // A configuration is what `config.toml` holds; what is left out has its default. Resolved for
+    // a picture, nothing is open any more. `device.backend = 'auto'` takes a GPU where there is one.
+    let config: Config = toml::from_str("training.epochs = 40\ndevice.backend = 'cpu'")?;
+    let run = config.resolve(&picture)?;
+
+    // A backend holds the weights, on a device or in memory. The trainer tells it which steps to take.
+    let job = run.job(Arc::clone(&picture));
+    let mut backend = afterimage::backend::open(&run.device(0), job, || run.initial_params())?.backend;
+    let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
+    trainer.run(&mut ())?;
+    let psnr = trainer.evaluate(false)?.train.psnr();
+    println!("{psnr:.1} dB after {} epochs", run.epochs);
+
+    // The network is a function of the plane: any raster of points will do.
+    let raster = Raster::new(4 * picture.width, 4 * picture.height, run.coords);
+    let mut colours = vec![0.0; raster.n_pixels() as usize * picture.channels];
+    backend.predict(&raster, 0, &mut colours)?;
+    let mut large = PictureBuilder::new(raster.width, raster.height, picture.channels, picture.depth());
+    large.push(&colours);
+    picture::save_png(&large.finish(), &out)?;
+    println!("{}: {}x{}", out.display(), raster.width, raster.height);
+
+    anyhow::ensure!(psnr > 25.0, "it learned too little");
+    Ok(())
+}
