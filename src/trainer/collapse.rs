@@ -212,3 +212,26 @@ impl std::fmt::Display for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_come_at_powers_of_two() {
+        let due = |steps_per_epoch: u64| {
+            let epochs = (1..=200).filter(|e| check_due((e - 1) * steps_per_epoch, e * steps_per_epoch));
+            epochs.collect::<Vec<_>>()
+        };
+        assert_eq!(due(1), [32, 64, 128]);
+        assert_eq!(due(5), [7, 13, 26, 52, 103]);
+        assert_eq!(due(64), [1, 2, 4, 8, 16, 32, 64, 128]);
+        assert_eq!(due(1000), [1, 2, 3, 5, 9, 17, 33, 66, 132]);
+    }
+
+    #[test]
+    fn slow_is_not_stuck() {
+        assert!(is_stuck(1.0, 1.0) && is_stuck(1.0, 1.5) && is_stuck(1.0, 0.9995));
+        assert!(!is_stuck(1.0, 0.998) && !is_stuck(3.0, 2.9));
+    }
+}

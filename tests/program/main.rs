@@ -21,6 +21,7 @@ mod resume;
 mod sampling;
 mod scripts;
 mod sigma;
+mod simple;
 mod tiny_cuda_nn;
 
 #[path = "../common/models.rs"]
@@ -31,6 +32,8 @@ mod program;
 mod rendering;
 #[path = "../common/runs.rs"]
 mod runs;
+#[path = "../common/simple_pictures.rs"]
+mod simple_pictures;
 #[path = "../common/skip.rs"]
 mod skip;
 #[path = "../common/small.rs"]
