@@ -1,10 +1,11 @@
 //! From what was asked for to a backend that holds the job.
 
 use super::cpu::CpuTrainer;
-use super::gpu::budget::Budget;
-use super::gpu::memory::Layout;
-use super::gpu::tuning;
-use super::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend, Method, Precision, Variants};
+use super::gpu::device::{Budget, cache_folder};
+use super::gpu::ops::Layout;
+use super::gpu::{
+    AdapterChoice, DeviceOptions, Gpu, GpuBackend, Method, Precision, Variants, faults_from_env, tune,
+};
 use super::{Backend, BackendError, Job};
 use crate::model::TrainingState;
 use serde::{Deserialize, Serialize};
@@ -118,7 +119,8 @@ pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError
         (BackendChoice::Gpu, None) => AdapterChoice::Any,
         (BackendChoice::Auto, None) => AdapterChoice::Hardware,
     };
-    match Gpu::open(&choice, DeviceOptions { keeps_pipelines: true, ..Default::default() }) {
+    let options = DeviceOptions { cache: cache_folder(), faults: faults_from_env()?, ..Default::default() };
+    match Gpu::open(&choice, options) {
         Err(BackendError::NoAdapter(reason)) if request.is_open() => {
             log::info!("{reason}");
             Ok(Chosen::CpuInstead)
@@ -142,7 +144,7 @@ fn open_gpu(
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
     let (variants, timing) = match before {
         Some(before) => (before, None),
-        None => tuning::variants(&gpu, (&job, &state), budget, request.precision)?,
+        None => tune::variants(&gpu, (&job, &state), budget, request.precision)?,
     };
     let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, variants))?;
     backend.self_test()?;

@@ -1,9 +1,8 @@
 //! What the machine can do at all.
 
-use crate::backend::BackendError;
-use crate::backend::Method;
-use crate::backend::cpu::{self, product::Multiply};
-use crate::backend::gpu::variants::Storage;
+use crate::backend::cpu::product::Multiply;
+use crate::backend::gpu::kernel::Storage;
+use crate::backend::{BackendError, Method, cpu};
 use crate::model::LayerShape;
 use serde::Serialize;
 use std::sync::Mutex;

@@ -1,10 +1,10 @@
 //! `afterimage bench`: how fast this machine trains.
 
 use afterimage::backend::gpu::device::is_software;
-use afterimage::backend::gpu::profile::{self, KernelTime};
-use afterimage::backend::gpu::variants::Storage;
+use afterimage::backend::gpu::kernel::Storage;
+use afterimage::backend::gpu::tune::{self, KernelTime};
 use afterimage::backend::gpu::{
-    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Method, Precision, Variants,
+    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Method, Precision, Variants, faults_from_env,
 };
 use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
 use afterimage::bench::{BenchJob, Ceilings, Figures, cpu_ceilings, jobs, measure, peak_bytes, scale_jobs};
@@ -109,7 +109,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
                 Precision::Auto if mixed.is_ok() && !is_software(&gpu.info) => &Storage::ALL,
                 Precision::Auto => &[Storage::F32],
             };
-            let (products, gigabytes_per_second) = profile::ceilings(gpu, storages, args.seconds)?;
+            let (products, gigabytes_per_second) = tune::ceilings(gpu, storages, args.seconds)?;
             Ceilings {
                 gflop_per_second: products[0],
                 mixed_gflop_per_second: products.get(1).copied(),
@@ -141,7 +141,7 @@ fn open_gpu(args: &BenchArgs) -> anyhow::Result<Option<Arc<Gpu>>> {
         (BackendChoice::Gpu, None) => AdapterChoice::Any,
         (BackendChoice::Auto, None) => AdapterChoice::Hardware,
     };
-    match Gpu::open(&choice, DeviceOptions::default()) {
+    match Gpu::open(&choice, DeviceOptions { faults: faults_from_env()?, ..Default::default() }) {
         Ok(gpu) => Ok(Some(gpu)),
         Err(BackendError::NoAdapter(_)) if args.backend == BackendChoice::Auto && args.adapter.is_none() => {
             Ok(None)

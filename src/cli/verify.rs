@@ -1,9 +1,10 @@
 //! `afterimage verify`: every kernel and a few whole steps against the CPU's f64.
 
-use afterimage::backend::gpu::kernel::{Kernel, kernels};
-use afterimage::backend::gpu::verify::run_case;
+use afterimage::backend::gpu::kernel::Kernel;
+use afterimage::backend::gpu::ops::kernels;
+use afterimage::backend::gpu::prove::run_case;
 use afterimage::backend::gpu::{
-    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Mode, Precision, Variants,
+    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Mode, Precision, Variants, faults_from_env,
 };
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::model::{
@@ -107,7 +108,9 @@ impl Row {
 /// When no adapter can be opened or the result cannot be printed.
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let choice = args.adapter.clone().map_or(AdapterChoice::Any, AdapterChoice::Named);
-    let gpu = Gpu::open(&choice, DeviceOptions { checked_shaders: args.checked, ..Default::default() })?;
+    let faults = faults_from_env()?;
+    let gpu =
+        Gpu::open(&choice, DeviceOptions { checked_shaders: args.checked, faults, ..Default::default() })?;
     if !args.json {
         show!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
     }
@@ -168,7 +171,7 @@ pub(super) fn verify(
 fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
     let start = Instant::now();
     let mut row = Row::new(kernel.name());
-    row.lacks = gpu.lacks(kernel);
+    row.lacks = kernel.lacks_on(gpu);
     if row.lacks.is_some() {
         return row;
     }

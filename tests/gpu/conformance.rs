@@ -2,15 +2,15 @@
 
 use crate::device;
 
-use afterimage::backend::gpu::kernel::kernels;
-use afterimage::backend::gpu::verify::run_case;
+use afterimage::backend::gpu::ops::kernels;
+use afterimage::backend::gpu::prove::run_case;
 
 fn conformance(checked_shaders: bool) {
     let Some(gpu) = device::open(checked_shaders) else { return };
     println!("{} ({})", gpu.info.name, gpu.driver());
     let mut failures = Vec::new();
     for kernel in kernels() {
-        if let Some(lacks) = gpu.lacks(&kernel) {
+        if let Some(lacks) = kernel.lacks_on(&gpu) {
             println!("{:32} SKIPPED: the device lacks {lacks}", kernel.name());
             continue;
         }

@@ -4,7 +4,7 @@ use crate::device;
 use crate::program;
 use crate::runs;
 
-use afterimage::backend::gpu::fault::VARIABLE;
+use afterimage::backend::gpu::device::faults::VARIABLE;
 use program::{program, resume, train_on};
 use runs::{assert_same_run, manifest, metrics};
 use std::path::{Path, PathBuf};

@@ -4,10 +4,10 @@ use crate::device;
 use crate::job;
 
 use afterimage::backend::Backend;
-use afterimage::backend::gpu::kernel::{Composes, DEFINITIONS};
-use afterimage::backend::gpu::memory::Layout;
+use afterimage::backend::gpu::kernel::Composes;
 use afterimage::backend::gpu::ops::fused::examples_of;
-use afterimage::backend::gpu::verify::run_case;
+use afterimage::backend::gpu::ops::{DEFINITIONS, Layout};
+use afterimage::backend::gpu::prove::run_case;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Mode, Variants};
 use afterimage::model::{Activation, EncodingSpec, GridSpec, Init, Interpolation};
 use device::open;

@@ -68,7 +68,7 @@ fn with_floats(interpolation: Interpolation) -> Setup {
 fn open_with_float_atomics(checked_shaders: bool) -> Option<Arc<Gpu>> {
     let gpu = open(checked_shaders)?;
     let float = Kernel::plain(&ops::grid::BACKWARD_FLOAT);
-    if gpu.supports(&float) {
+    if float.runs_on(&gpu) {
         return Some(gpu);
     }
     eprintln!("\n*** SKIPPED: {} lacks {} ***\n", gpu.info.name, float.needs());

@@ -1,7 +1,7 @@
 //! The shaders against their Rust descriptions, and through every back end of naga. No GPU needed.
 
-use afterimage::backend::gpu::kernel::{Access, Kernel, ParamsBlock, StepParams, kernels};
-use afterimage::backend::gpu::variants::Product;
+use afterimage::backend::gpu::kernel::{Access, Kernel, ParamsBlock, Product, StepParams};
+use afterimage::backend::gpu::ops::kernels;
 use afterimage::model::real::SIN_TURNS;
 use naga::back::pipeline_constants::process_overrides;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};

@@ -4,7 +4,7 @@ use crate::device;
 use crate::job;
 use crate::lockstep;
 
-use afterimage::backend::gpu::variants::{Product, Storage};
+use afterimage::backend::gpu::kernel::{Product, Storage};
 use afterimage::backend::gpu::{Budget, GpuBackend, GpuPredictor, Mode, Variants};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{

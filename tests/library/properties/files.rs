@@ -2,7 +2,7 @@
 
 use super::cases;
 use afterimage::backend::Method;
-use afterimage::backend::gpu::variants::{Product, Storage, Variants};
+use afterimage::backend::gpu::kernel::{Product, Storage, Variants};
 use afterimage::config::{ActivationKind, Config, Sigma};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, LayerShape, Mlp, Model, SampleSet,

@@ -2,9 +2,10 @@
 
 use super::cases;
 use afterimage::backend::gpu::Budget;
-use afterimage::backend::gpu::memory::{Layout, PicturePlace};
-use afterimage::backend::gpu::plan::training_step;
-use afterimage::backend::gpu::variants::{Storage, Variants};
+use afterimage::backend::gpu::kernel::{Storage, Variants};
+use afterimage::backend::gpu::ops::Layout;
+use afterimage::backend::gpu::ops::record::training_step;
+use afterimage::backend::gpu::plan::PicturePlace;
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::model::{Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, SampleSet};
 use afterimage::picture::{Picture, Pixels};

@@ -1,10 +1,10 @@
 //! Linear layers as tiled matrix products.
 
 use crate::backend::gpu::kernel::{
-    Composes, Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
+    Composes, Kernel, KernelDef, Operation, Product, Variants, params_block, read, read_stored, wgsl, write,
+    write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::variants::{Operation, Product, Variants};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 
@@ -62,24 +62,6 @@ const SLICE_TILE: usize = 64;
 const WANTED_GROUPS: usize = 512;
 /// Fewest samples worth a slice.
 const SHORTEST_SLICE: usize = 256;
-
-/// The parts of a product that do not depend on which one it is.
-pub fn core(product: Product) -> &'static [Source] {
-    const PARAMS: Source = wgsl!("matmul/params.wgsl");
-    const TILES: Source = wgsl!("matmul/tiles.wgsl");
-    const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
-    const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
-    const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
-    match product {
-        Product::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
-        Product::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
-        Product::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
-        Product::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
-        Product::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
-        Product::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), MATRICES],
-        Product::Matrix16 => &[PARAMS, wgsl!("matmul/matrices_16.wgsl"), MATRICES],
-    }
-}
 
 /// z = f(x) W^T + b
 pub static FORWARD: KernelDef = KernelDef {

@@ -4,10 +4,10 @@ use super::testing::{case, poison, uniform};
 use super::{columns, grid, per_axis};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write_stored,
+    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl,
+    write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance;
 use crate::model::Encoding;
 use std::ops::Range;
 

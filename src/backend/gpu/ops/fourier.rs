@@ -3,11 +3,11 @@
 use super::dense::Slices;
 use super::testing::{case, poison, uniform};
 use crate::backend::cpu;
+use crate::backend::gpu::kernel::tolerance::{self, FLUSH};
 use crate::backend::gpu::kernel::{
     Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, read_stored, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::{self, FLUSH};
 use std::f64::consts::TAU;
 
 params_block! {

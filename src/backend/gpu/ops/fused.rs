@@ -2,9 +2,8 @@
 //! keeps what lies between in workgroup memory.
 
 use crate::backend::gpu::kernel::{
-    Binding, Composes, Kernel, KernelDef, Source, params_block, read, wgsl, write,
+    Binding, Composes, Kernel, KernelDef, Source, Storage, params_block, read, wgsl, write,
 };
-use crate::backend::gpu::variants::Storage;
 use crate::model::encoding::PerAxis;
 use crate::model::{Activation, Encoding, Loss};
 

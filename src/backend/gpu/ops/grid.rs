@@ -53,15 +53,6 @@ const CELLS: Source = wgsl!("grid.wgsl");
 /// Words of a level in the buffer of levels.
 pub const LEVEL_WORDS: usize = 4;
 
-/// The unit of the fixed-point sums.
-pub const SUM_UNIT: f64 = 1.0 / (1_u64 << 52) as f64;
-
-/// The numbers behind sums of two words, low and high.
-pub fn fixed_point(words: &[u32]) -> Vec<f64> {
-    let value = |w: &[u32; 2]| ((u64::from(w[1]) << 32 | u64::from(w[0])) as i64) as f64 * SUM_UNIT;
-    words.as_chunks().0.iter().map(value).collect()
-}
-
 /// features = interpolated between vertices
 pub static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",

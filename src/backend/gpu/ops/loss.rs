@@ -2,12 +2,12 @@
 
 use super::testing::{case, poison, uniform};
 use crate::backend::Job;
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
     Call, Case, Composes, Expected, ExpectedValues, Kernel, KernelDef, close, params_block, read, wgsl,
     write, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::model::Arithmetic;
 use bytemuck::Zeroable;
 

@@ -2,12 +2,12 @@
 
 use super::testing::{case, uniform};
 use crate::backend::Job;
+use crate::backend::gpu::kernel::tolerance::Bounded;
 use crate::backend::gpu::kernel::{
     Binding, Call, Case, Composes, Expected, Kernel, KernelDef, Source, StepParams, close, params_block,
     read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::Bounded;
 use crate::model::optimizer::{Formula, Visitor};
 use crate::model::{Refinements, Shuffle, Step};
 

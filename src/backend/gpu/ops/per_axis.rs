@@ -1,11 +1,11 @@
 //! Encodings of each coordinate by itself.
 
 use super::testing::{case, poison, uniform};
+use crate::backend::gpu::kernel::tolerance::Bounded;
 use crate::backend::gpu::kernel::{
     Call, Case, Composes, Expected, Kernel, KernelDef, Source, close, params_block, read, wgsl, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::Bounded;
 use crate::model::encoding::PerAxis;
 
 params_block! {

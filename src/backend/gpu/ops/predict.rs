@@ -2,10 +2,9 @@
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
+    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance;
 use crate::model::Activation;
 
 params_block! {

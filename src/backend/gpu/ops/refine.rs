@@ -1,11 +1,11 @@
 //! What is done around the update rule: clipping, and the moving average of the weights.
 
 use super::testing::{case, poison, uniform};
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
     Call, Case, Composes, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::model::Arithmetic;
 use crate::model::refinements::clip_factor;
 use bytemuck::Zeroable;

@@ -1,14 +1,14 @@
 //! Samples of a step that the host gathered, where the picture stays there.
 
-use super::sample::{bits, position_tolerance, words_per_pixel};
+use super::sample::position_tolerance;
 use super::testing::{case, poison, words};
 use crate::backend::Job;
+use crate::backend::gpu::kernel::tolerance::DIVISION;
 use crate::backend::gpu::kernel::{
     Call, Case, Composes, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::stream::{Piece, Ring};
-use crate::backend::gpu::tolerance::DIVISION;
+use crate::backend::gpu::plan::picture::{bits, words_per_pixel};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, Piece, Ring, THREADS};
 use crate::model::{Coords, Raster};
 
 params_block! {

@@ -2,11 +2,13 @@
 
 use super::{DenseParams, Layer, ReduceParams, slices};
 use crate::backend::cpu::dense;
-use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, close};
+use crate::backend::gpu::kernel::config::{HALF_FLUSH, HALF_ROUNDING};
+use crate::backend::gpu::kernel::tolerance::{self, FLUSH, ROUNDING};
+use crate::backend::gpu::kernel::{
+    Call, Case, Expected, Kernel, Operation, Product, Storage, Variants, close,
+};
 use crate::backend::gpu::ops::testing::{case, poison, uniform};
 use crate::backend::gpu::plan::{Grid, THREADS};
-use crate::backend::gpu::tolerance::{self, FLUSH, ROUNDING};
-use crate::backend::gpu::variants::{HALF_FLUSH, HALF_ROUNDING, Operation, Product, Storage, Variants};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 

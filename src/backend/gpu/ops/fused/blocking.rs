@@ -1,7 +1,6 @@
 //! How many samples a workgroup takes at a time, and where what it knows of them lies in its memory.
 
-use crate::backend::gpu::kernel::Kernel;
-use crate::backend::gpu::variants::Storage;
+use crate::backend::gpu::kernel::{Kernel, Storage};
 use crate::model::{Activation, Mlp};
 
 /// Samples of a block, from the best on.

@@ -3,9 +3,8 @@
 
 use super::blocking::{Blocking, Shape};
 use super::definitions;
-use crate::backend::gpu::budget::Budget;
-use crate::backend::gpu::mode::Mode;
-use crate::backend::gpu::variants::{Storage, Variants};
+use crate::backend::gpu::device::{Budget, Mode};
+use crate::backend::gpu::kernel::{Storage, Variants};
 use crate::model::{Activation, Mlp, Model};
 
 /// Numbers that a kernel for each layer moves through device memory for a sample: in a step, or a prediction. Each reads

@@ -3,12 +3,11 @@
 use super::blocking::Blocking;
 use super::{FusedParams, definitions};
 use crate::backend::Job;
-use crate::backend::gpu::budget::Budget;
+use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::kernel::Kernel;
-use crate::backend::gpu::memory::{ForwardBuffers, Layout, TrainingBuffers};
-use crate::backend::gpu::ops::loss::Part;
-use crate::backend::gpu::ops::{dense, loss};
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid};
+use crate::backend::gpu::ops::dense;
+use crate::backend::gpu::ops::loss::{self, Part};
+use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, Grid, TrainingBuffers};
 use crate::model::encoding::Interpolation;
 use crate::model::{Encoding, Model};
 
@@ -88,12 +87,12 @@ pub(super) fn params(
 /// The loss and the gradients of part of a step: in one kernel, and two sums over its workgroups.
 pub fn step(
     job: &Job,
-    layout: &Layout,
-    b: &TrainingBuffers,
+    (f, b): (&ForwardBuffers, &TrainingBuffers),
     blocking: &Blocking,
     part: Part,
+    budget: &Budget,
 ) -> [Dispatch; 3] {
-    let (model, network, f, budget) = (&job.model, &job.model.network, &layout.forward, &layout.budget);
+    let (model, network) = (&job.model, &job.model.network);
     let [def, _] = definitions(&model.encoding).expect("chosen for an encoding that has one");
     let n_samples = part.n_values / network.output_width;
     let groups = Groups::of_step(model, blocking, n_samples, budget);

@@ -1,14 +1,14 @@
 //! What the kernels of the hash grid must compute, and the inputs they are tried on.
 
-use super::{
-    ClearGradientsParams, GridGradientsParams, GridParams, LEVEL_WORDS, SUM_UNIT, fixed_point, level_words,
-};
+use super::{ClearGradientsParams, GridGradientsParams, GridParams, LEVEL_WORDS, level_words};
 use crate::backend::cpu;
 use crate::backend::cpu::panels::{PANEL, padded, samples_from_rows};
-use crate::backend::gpu::kernel::{Call, Case, Expected, ExpectedValues, Kernel, close};
+use crate::backend::gpu::kernel::tolerance::{FLUSH, ROUNDING};
+use crate::backend::gpu::kernel::{
+    Call, Case, Expected, ExpectedValues, Kernel, SUM_UNIT, close, fixed_point,
+};
 use crate::backend::gpu::ops::testing::{case, poison, uniform, words};
 use crate::backend::gpu::plan::{Grid, THREADS};
-use crate::backend::gpu::tolerance::{FLUSH, ROUNDING};
 use crate::model::encoding::{GridLevel, GridSpec, HashGrid, Interpolation};
 use std::ops::RangeInclusive;
 

@@ -1,12 +1,11 @@
 //! What the samplers must compute, and the pictures they are tried on.
 
-use super::{PICTURE_PARTS, RasterParams, SampleParams};
-use crate::backend::cpu;
+use super::{RasterParams, SampleParams};
+use crate::backend::gpu::kernel::tolerance::{DIVISION, ROUNDING};
 use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, StepParams, close};
 use crate::backend::gpu::ops::testing::{case, poison, words};
-use crate::backend::gpu::plan::{Grid, THREADS};
-use crate::backend::gpu::tolerance::{DIVISION, ROUNDING};
-use crate::backend::{Job, JobOptions};
+use crate::backend::gpu::plan::{Grid, PICTURE_PARTS, THREADS};
+use crate::backend::{Job, JobOptions, cpu};
 use crate::model::{
     Activation, Coords, Encoding, Holdout, Importance, Loss, Mask, Mlp, Model, Optimizer, Raster,
     Refinements, SampleSet, Shuffle, Step,
