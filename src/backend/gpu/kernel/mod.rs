@@ -127,6 +127,29 @@ pub struct KernelDef {
     pub cases: fn(&Kernel) -> Vec<Case>,
 }
 
+impl KernelDef {
+    /// What most kernels have: no formulas and nothing that changes from step to step or that not every device has. A
+    /// kernel without a reference cannot be.
+    pub(super) const fn plain(
+        reference: fn(&Call) -> Vec<Expected>,
+        cases: fn(&Kernel) -> Vec<Case>,
+    ) -> Self {
+        let params = ParamsBlock { name: "", size: 0, fields: &[] };
+        let (composes, needs) = (Composes::Nothing, wgpu::Features::empty());
+        Self {
+            name: "",
+            parts: &[],
+            composes,
+            uses_step: false,
+            bindings: &[],
+            params,
+            needs,
+            reference,
+            cases,
+        }
+    }
+}
+
 /// A kernel that can be compiled: a definition with its formulas.
 #[derive(Clone, Debug)]
 pub struct Kernel {

@@ -2,7 +2,7 @@
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read_stored, wgsl, write_stored,
+    Call, Case, Expected, Kernel, KernelDef, close, params_block, read_stored, wgsl, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use std::ops::Range;
@@ -31,13 +31,9 @@ params_block! {
 pub static COPY: KernelDef = KernelDef {
     name: "copy_columns",
     parts: &[wgsl!("copy_columns.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read_stored("source"), write_stored("target_rows")],
     params: CopyColumnsParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference,
-    cases,
+    ..KernelDef::plain(reference, cases)
 };
 
 /// What is copied where.

@@ -68,12 +68,9 @@ pub static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
     parts: &[wgsl!("dense_forward.wgsl")],
     composes: Composes::Product,
-    uses_step: false,
     bindings: &[read("weights"), read_stored("x"), write_stored("z")],
     params: DenseParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::forward,
-    cases: reference::forward_cases,
+    ..KernelDef::plain(reference::forward, reference::forward_cases)
 };
 
 /// dl_dx = (dl_dz W) * f'(x), in place of x
@@ -81,12 +78,9 @@ pub static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
     parts: &[wgsl!("dense_backward_input.wgsl")],
     composes: Composes::Product,
-    uses_step: false,
     bindings: &[read("weights"), read_stored("dl_dz"), write_stored("x_dl_dx")],
     params: DenseParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::backward_input,
-    cases: reference::backward_input_cases,
+    ..KernelDef::plain(reference::backward_input, reference::backward_input_cases)
 };
 
 /// partials = [dl_dz^T f(x), column sums of dl_dz] for each slice of the samples
@@ -94,25 +88,18 @@ pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     name: "dense_backward_weights",
     parts: &[wgsl!("dense_backward_weights.wgsl")],
     composes: Composes::Product,
-    uses_step: false,
     bindings: &[read_stored("dl_dz"), read_stored("x"), write("partials")],
     params: DenseParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::backward_weights,
-    cases: reference::backward_weights_cases,
+    ..KernelDef::plain(reference::backward_weights, reference::backward_weights_cases)
 };
 
 /// grads (+)= sum of partials over the slices
 pub static REDUCE_PARTIALS: KernelDef = KernelDef {
     name: "reduce_partials",
     parts: &[wgsl!("reduce_partials.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("partials"), write("grads")],
     params: ReduceParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::reduce,
-    cases: reference::reduce_cases,
+    ..KernelDef::plain(reference::reduce, reference::reduce_cases)
 };
 
 /// A linear layer of a plan.

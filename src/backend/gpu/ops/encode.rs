@@ -4,8 +4,7 @@ use super::testing::{case, poison, uniform};
 use super::{columns, grid, per_axis};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl,
-    write_stored,
+    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::model::Encoding;
@@ -27,26 +26,18 @@ params_block! {
 pub static IDENTITY: KernelDef = KernelDef {
     name: "encode_identity",
     parts: &[wgsl!("encode_identity.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("coords"), write_stored("features")],
     params: EncodeParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: identity_reference,
-    cases: identity_cases,
+    ..KernelDef::plain(identity_reference, identity_cases)
 };
 
 /// Sines and cosines.
 pub static FOURIER: KernelDef = KernelDef {
     name: "encode_fourier",
     parts: &[wgsl!("encode_fourier.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("frequencies"), read("coords"), write_stored("features")],
     params: EncodeParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: fourier_reference,
-    cases: fourier_cases,
+    ..KernelDef::plain(fourier_reference, fourier_cases)
 };
 
 /// A buffer that is written once: frequencies or levels.

@@ -5,7 +5,7 @@ use super::testing::{case, poison, uniform};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::tolerance::{self, FLUSH};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, read_stored, wgsl, write,
+    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, read_stored, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use std::f64::consts::TAU;
@@ -26,13 +26,9 @@ params_block! {
 pub static GRADIENTS: KernelDef = KernelDef {
     name: "fourier_gradients",
     parts: &[wgsl!("fourier_gradients.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("frequencies"), read("coords"), read_stored("dl_dfeatures"), write("partials")],
     params: FourierGradientsParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference,
-    cases,
+    ..KernelDef::plain(reference, cases)
 };
 
 /// Fewest samples of a slice.

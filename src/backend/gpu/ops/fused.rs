@@ -107,24 +107,18 @@ macro_rules! fused {
             name: concat!("fused_step_", $name),
             parts: &[CELLS, $($encoding,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ STEP],
             composes: Composes::Network { loss: true },
-            uses_step: false,
             bindings: $bindings,
             params: FusedParams::BLOCK,
-            needs: wgpu::Features::empty(),
-            reference: |call| reference::step(call, Kind::$kind),
-            cases: |kernel| cases::step(kernel, Kind::$kind),
+            ..KernelDef::plain(|call| reference::step(call, Kind::$kind), |kernel| cases::step(kernel, Kind::$kind))
         };
         /// Colours.
         pub static $predict: KernelDef = KernelDef {
             name: concat!("fused_predict_", $name),
             parts: &[CELLS, $($encoding,)+ PRODUCT, PREDICT],
             composes: Composes::Network { loss: false },
-            uses_step: false,
             bindings: PREDICT_BINDINGS,
             params: FusedParams::BLOCK,
-            needs: wgpu::Features::empty(),
-            reference: |call| reference::predict(call, Kind::$kind),
-            cases: |kernel| cases::predict(kernel, Kind::$kind),
+            ..KernelDef::plain(|call| reference::predict(call, Kind::$kind), |kernel| cases::predict(kernel, Kind::$kind))
         };
     };
 }

@@ -2,7 +2,7 @@
 
 use super::dense::Reduction;
 use crate::backend::gpu::kernel::{
-    Composes, Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
+    Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::model::encoding::{HashGrid, Interpolation};
@@ -57,13 +57,9 @@ pub const LEVEL_WORDS: usize = 4;
 pub static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",
     parts: &[CELLS, wgsl!("encode_grid.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("levels"), read("table"), read("coords"), write_stored("features")],
     params: GridParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::encode,
-    cases: reference::encode_cases,
+    ..KernelDef::plain(reference::encode, reference::encode_cases)
 };
 
 /// sums += gradients of the entries
@@ -75,52 +71,37 @@ pub static BACKWARD: KernelDef = KernelDef {
         wgsl!("grid_add_exact.wgsl"),
         wgsl!("encode_grid_backward.wgsl"),
     ],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("sums")],
     params: GridParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::backward,
-    cases: reference::backward_cases,
+    ..KernelDef::plain(reference::backward, reference::backward_cases)
 };
 
 /// grads += gradients of the entries, by float atomics
 pub static BACKWARD_FLOAT: KernelDef = KernelDef {
     name: "encode_grid_backward_float",
     parts: &[CELLS, wgsl!("grid_add_float.wgsl"), wgsl!("encode_grid_backward.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("grads")],
     params: GridParams::BLOCK,
     needs: wgpu::Features::SHADER_FLOAT32_ATOMIC,
-    reference: reference::backward_float,
-    cases: reference::backward_float_cases,
+    ..KernelDef::plain(reference::backward_float, reference::backward_float_cases)
 };
 
 /// grads = 0
 pub static CLEAR: KernelDef = KernelDef {
     name: "clear_gradients",
     parts: &[wgsl!("clear_gradients.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[write("grads")],
     params: ClearGradientsParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::clear,
-    cases: reference::clear_cases,
+    ..KernelDef::plain(reference::clear, reference::clear_cases)
 };
 
 /// grads = sums, sums = 0
 pub static GRADIENTS: KernelDef = KernelDef {
     name: "grid_gradients",
     parts: &[wgsl!("grid_gradients.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[write("sums"), write("grads")],
     params: GridGradientsParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::gradients,
-    cases: reference::gradients_cases,
+    ..KernelDef::plain(reference::gradients, reference::gradients_cases)
 };
 
 /// The levels as the kernels read them: resolution, first entry, entries, whether hashed.

@@ -46,25 +46,19 @@ pub static LOSS: KernelDef = KernelDef {
     name: "loss",
     parts: &[wgsl!("loss.wgsl")],
     composes: Composes::Loss,
-    uses_step: false,
     bindings: &[read("targets"), read("sample_weights"), write_stored("z_dl_dz"), write("loss_partials")],
     params: LossParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: loss_reference,
-    cases: loss_cases,
+    ..KernelDef::plain(loss_reference, loss_cases)
 };
 
 /// The step's loss and the step counter.
 pub static REDUCE: KernelDef = KernelDef {
     name: "reduce_loss",
     parts: &[wgsl!("reduce_loss.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[read("loss_partials"), write("progress"), write("ring")],
     params: ReduceLossParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reduce_reference,
-    cases: reduce_cases,
+    ..KernelDef::plain(reduce_reference, reduce_cases)
 };
 
 /// Buffers of a loss.

@@ -3,7 +3,7 @@
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::tolerance::Bounded;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, Source, close, params_block, read, wgsl, write_stored,
+    Call, Case, Expected, Kernel, KernelDef, Source, close, params_block, read, wgsl, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::model::encoding::PerAxis;
@@ -26,26 +26,18 @@ const MAIN: Source = wgsl!("encode_per_axis.wgsl");
 pub static ONE_BLOB: KernelDef = KernelDef {
     name: "encode_one_blob",
     parts: &[wgsl!("per_axis/one_blob.wgsl"), MAIN],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("coords"), write_stored("features")],
     params: PerAxisParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: |call| reference(call, |n_bins| PerAxis::OneBlob { n_bins }),
-    cases,
+    ..KernelDef::plain(|call| reference(call, |n_bins| PerAxis::OneBlob { n_bins }), cases)
 };
 
 /// Triangle waves.
 pub static TRIANGLE_WAVE: KernelDef = KernelDef {
     name: "encode_triangle_wave",
     parts: &[wgsl!("per_axis/triangle_wave.wgsl"), MAIN],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("coords"), write_stored("features")],
     params: PerAxisParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: |call| reference(call, |n_octaves| PerAxis::TriangleWave { n_octaves }),
-    cases,
+    ..KernelDef::plain(|call| reference(call, |n_octaves| PerAxis::TriangleWave { n_octaves }), cases)
 };
 
 /// features = encoding(coords) for `n_rows` positions. Buffers: coords, features.

@@ -22,12 +22,9 @@ pub static OUTPUT: KernelDef = KernelDef {
     name: "output",
     parts: &[wgsl!("output.wgsl")],
     composes: Composes::Activation,
-    uses_step: false,
     bindings: &[read("z"), write("colours")],
     params: OutputParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference,
-    cases,
+    ..KernelDef::plain(reference, cases)
 };
 
 /// colours = activation(z) for `n_values` values.

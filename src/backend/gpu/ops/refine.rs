@@ -3,7 +3,7 @@
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
+    Call, Case, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
 use crate::model::Arithmetic;
@@ -48,39 +48,28 @@ params_block! {
 pub static NORM: KernelDef = KernelDef {
     name: "gradient_norm",
     parts: &[wgsl!("gradient_norm.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("grads"), write("squares")],
     params: GradientNormParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: norm_reference,
-    cases: norm_cases,
+    ..KernelDef::plain(norm_reference, norm_cases)
 };
 
 /// Scales the gradient.
 pub static CLIP: KernelDef = KernelDef {
     name: "clip_gradients",
     parts: &[wgsl!("clip_gradients.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("squares"), write("grads")],
     params: ClipParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: clip_reference,
-    cases: clip_cases,
+    ..KernelDef::plain(clip_reference, clip_cases)
 };
 
 /// Moves the average.
 pub static AVERAGE: KernelDef = KernelDef {
     name: "average_weights",
     parts: &[wgsl!("average_weights.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[read("weights"), write("average")],
     params: AverageParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: average_reference,
-    cases: average_cases,
+    ..KernelDef::plain(average_reference, average_cases)
 };
 
 /// Shares that every workgroup of the clipping adds up again, so no more than this.

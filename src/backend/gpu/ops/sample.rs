@@ -1,7 +1,7 @@
 //! Samples of a step and positions of a raster, computed on the device.
 
 use crate::backend::Job;
-use crate::backend::gpu::kernel::{Composes, Kernel, KernelDef, params_block, read, wgsl, write};
+use crate::backend::gpu::kernel::{Kernel, KernelDef, params_block, read, wgsl, write};
 use crate::backend::gpu::plan::picture::bits;
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, PICTURE_PARTS, THREADS};
 use crate::model::{Raster, Sampling};
@@ -74,7 +74,6 @@ params_block! {
 pub static SAMPLE: KernelDef = KernelDef {
     name: "sample",
     parts: &[wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[
         read("picture_0"),
@@ -86,16 +85,13 @@ pub static SAMPLE: KernelDef = KernelDef {
         write("sample_weights"),
     ],
     params: SampleParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::sample,
-    cases: reference::sample_cases,
+    ..KernelDef::plain(reference::sample, reference::sample_cases)
 };
 
 /// The same of the pixels that a mask leaves.
 pub static SAMPLE_MASKED: KernelDef = KernelDef {
     name: "sample_masked",
     parts: &[wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[
         read("picture_0"),
@@ -108,16 +104,13 @@ pub static SAMPLE_MASKED: KernelDef = KernelDef {
         read("pixels"),
     ],
     params: SampleParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::sample,
-    cases: reference::masked_sample_cases,
+    ..KernelDef::plain(reference::sample, reference::masked_sample_cases)
 };
 
 /// The same of more pixels where the error is large.
 pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
     name: "sample_by_error",
     parts: &[wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[
         read("picture_0"),
@@ -130,22 +123,16 @@ pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
         read("starts"),
     ],
     params: SampleParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::sample,
-    cases: reference::by_error_sample_cases,
+    ..KernelDef::plain(reference::sample, reference::by_error_sample_cases)
 };
 
 /// Positions of consecutive pixels.
 pub static RASTER: KernelDef = KernelDef {
     name: "raster",
     parts: &[wgsl!("raster.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[write("coords")],
     params: RasterParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::raster,
-    cases: reference::raster_cases,
+    ..KernelDef::plain(reference::raster, reference::raster_cases)
 };
 
 /// Buffers of the sampler.

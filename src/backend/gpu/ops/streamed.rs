@@ -5,7 +5,7 @@ use super::testing::{case, poison, words};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::tolerance::DIVISION;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
+    Call, Case, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::picture::{bits, words_per_pixel};
 use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, Piece, Ring, THREADS};
@@ -53,13 +53,10 @@ params_block! {
 pub static STREAMED: KernelDef = KernelDef {
     name: "sample_streamed",
     parts: &[wgsl!("sample_streamed.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[read("gathered"), write("coords"), write("targets"), write("sample_weights")],
     params: StreamedParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference,
-    cases,
+    ..KernelDef::plain(reference, cases)
 };
 
 /// Takes `piece` from `ring` to the rows from `first_row` on of `[coords, targets, sample_weights]`.
