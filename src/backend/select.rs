@@ -4,7 +4,8 @@ use super::cpu::CpuTrainer;
 use super::gpu::device::{Budget, cache_folder};
 use super::gpu::ops::Layout;
 use super::gpu::{
-    AdapterChoice, DeviceOptions, Gpu, GpuBackend, Method, Precision, Variants, faults_from_env, tune,
+    AdapterChoice, DeviceOptions, Gpu, GpuBackend, KernelConfig, Precision, TunedConfig, faults_from_env,
+    tune,
 };
 use super::{Backend, BackendError, Job};
 use crate::model::TrainingState;
@@ -37,7 +38,7 @@ pub struct DeviceRequest {
     /// How a GPU computes; the CPU backend has f32 alone.
     pub precision: Precision,
     /// What was chosen when the run began, for one that goes on.
-    pub method: Option<Method>,
+    pub method: Option<TunedConfig>,
 }
 
 impl DeviceRequest {
@@ -138,15 +139,15 @@ fn open_gpu(
 ) -> Result<(GpuBackend, Option<Duration>), BackendError> {
     let budget = Budget::of(&gpu.limits);
     let before = request.method.as_ref().and_then(|method| method.on(&gpu, request.precision)).cloned();
-    let rules = Variants::choose(&gpu, request.precision)?;
+    let rules = KernelConfig::choose(&gpu, request.precision)?;
     // Refuses what does not fit before there are weights.
     Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
-    let (variants, timing) = match before {
+    let (config, timing) = match before {
         Some(before) => (before, None),
-        None => tune::variants(&gpu, (&job, &state), budget, request.precision)?,
+        None => tune::choose_config(&gpu, (&job, &state), budget, request.precision)?,
     };
-    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, variants))?;
+    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config))?;
     backend.self_test()?;
     // Some drivers compile when a kernel first runs.
     gpu.keep_pipelines();

@@ -2,7 +2,7 @@
 
 use crate::backend::cpu::product::Multiply;
 use crate::backend::gpu::kernel::Storage;
-use crate::backend::{BackendError, Method, cpu};
+use crate::backend::{BackendError, TunedConfig, cpu};
 use crate::model::LayerShape;
 use serde::Serialize;
 use std::sync::Mutex;
@@ -21,8 +21,8 @@ pub struct Ceilings {
 
 impl Ceilings {
     /// GFLOP/s that bound a job trained by `method`.
-    pub fn of(&self, method: Option<&Method>) -> f64 {
-        match (method.map(|method| method.variants.storage), self.mixed_gflop_per_second) {
+    pub fn of(&self, method: Option<&TunedConfig>) -> f64 {
+        match (method.map(|method| method.config.storage), self.mixed_gflop_per_second) {
             (Some(Storage::F16), Some(mixed)) => mixed,
             _ => self.gflop_per_second,
         }

@@ -1,7 +1,7 @@
 //! Where a run stands, and what is needed to go on from there.
 
 use super::Evaluation;
-use crate::backend::Method;
+use crate::backend::TunedConfig;
 use crate::config::Resolved;
 use crate::model::{Importance, TrainingState};
 use std::sync::Arc;
@@ -55,7 +55,7 @@ pub struct Checkpoint {
     /// How samples are spread, where each pixel is not taken once.
     pub importance: Option<Arc<Importance>>,
     /// How the GPU it ran on trained it.
-    pub method: Option<Method>,
+    pub method: Option<TunedConfig>,
 }
 
 /// The state that did best on the held-out pixels.

@@ -20,9 +20,9 @@ pub mod plan;
 pub mod prove;
 pub mod tune;
 
-pub use device::{AdapterChoice, Budget, DeviceOptions, Gpu, Mode};
+pub use device::{AdapterChoice, Budget, DeviceOptions, Gpu, Override};
 pub use execute::{GpuBackend, GpuPredictor};
-pub use kernel::{Method, Precision, Variants};
+pub use kernel::{KernelConfig, Precision, TunedConfig};
 
 use crate::backend::BackendError;
 use device::Faults;

@@ -2,7 +2,7 @@
 
 use super::cases;
 use afterimage::backend::gpu::Budget;
-use afterimage::backend::gpu::kernel::{Storage, Variants};
+use afterimage::backend::gpu::kernel::{KernelConfig, Storage};
 use afterimage::backend::gpu::ops::Layout;
 use afterimage::backend::gpu::ops::record::training_step;
 use afterimage::backend::gpu::plan::PicturePlace;
@@ -92,8 +92,8 @@ proptest! {
 
     #[test]
     fn what_the_planner_lays_out_fits(job in job(), budget in budget(), storage in select(&Storage::ALL)) {
-        let variants = Variants { storage, ..Variants::default() };
-        let (layout, training) = match Layout::training(&job, budget, variants) {
+        let config = KernelConfig { storage, ..KernelConfig::default() };
+        let (layout, training) = match Layout::training(&job, budget, config) {
             Ok(planned) => planned,
             Err(BackendError::DoesNotFit(text)) => {
                 prop_assert!(text.contains("--backend cpu"), "{text}");

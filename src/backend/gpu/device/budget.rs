@@ -1,6 +1,6 @@
 //! What a device offers to a plan.
 
-use super::Mode;
+use super::Override;
 
 /// What a plan may use of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Budget {
     /// Most threads of a workgroup.
     pub max_threads: u32,
     /// When networks are fused.
-    pub fused: Mode,
+    pub fused: Override,
 }
 
 /// Bytes of a mebibyte.
@@ -42,7 +42,7 @@ impl Budget {
             max_threads: limits
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
-            fused: Mode::fused(),
+            fused: Override::fused(),
         }
     }
 

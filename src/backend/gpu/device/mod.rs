@@ -2,12 +2,12 @@
 
 pub mod budget;
 pub mod faults;
-pub mod mode;
+pub mod overrides;
 mod pipelines;
 
 pub use budget::Budget;
 pub use faults::Faults;
-pub use mode::Mode;
+pub use overrides::Override;
 pub use pipelines::cache_folder;
 pub(super) use pipelines::{Pipeline, Shader};
 
@@ -45,7 +45,7 @@ pub struct DeviceOptions {
 }
 
 /// No submission is meant to run for much longer than a tenth of a second.
-const PATIENCE: Duration = Duration::from_secs(120);
+const DEVICE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An open device. Errors that wgpu reports outside a call are kept until [`Gpu::check`].
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl Gpu {
     /// # Errors
     /// When no adapter fits or the device cannot be opened.
     pub fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
-        mode::check()?;
+        overrides::check()?;
         let adapters = adapters();
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
         let index = choose(&infos, choice)?;
@@ -257,7 +257,7 @@ impl Gpu {
     /// # Errors
     /// When the device fails or does not answer, see [`DeviceOptions::patience`].
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), BackendError> {
-        let timeout = Some(self.options.patience.unwrap_or(PATIENCE));
+        let timeout = Some(self.options.patience.unwrap_or(DEVICE_TIMEOUT));
         let polled = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout });
         self.check()?;
         match polled {

@@ -1,8 +1,8 @@
 //! Submits many steps at a time, keeps a few submissions in flight, and brings the losses back.
 
 use super::readback::Staging;
-use super::session::{Prepared, Session};
-use super::stream::{Stream, Wanted};
+use super::resources::{Prepared, Resources};
+use super::stream::{Stream, UploadRequest};
 use crate::backend::BackendError;
 use crate::backend::gpu::kernel::StepParams;
 use crate::backend::gpu::plan::{BufferId, RING_SLOTS};
@@ -65,10 +65,10 @@ impl Executor {
     ///
     /// # Errors
     /// When memory runs out.
-    pub fn new(session: &Session, ring: BufferId) -> Result<Self, BackendError> {
-        let size = session.decl(ring).size_bytes();
+    pub fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
+        let size = resources.decl(ring).size_bytes();
         let staging =
-            (0..MAX_IN_FLIGHT).map(|_| Staging::new(&session.gpu, size)).collect::<Result<_, _>>()?;
+            (0..MAX_IN_FLIGHT).map(|_| Staging::new(&resources.gpu, size)).collect::<Result<_, _>>()?;
         Ok(Self {
             ring,
             staging,
@@ -87,7 +87,7 @@ impl Executor {
     /// When the device fails.
     pub fn run(
         &mut self,
-        session: &Session,
+        resources: &Resources,
         mut stream: Option<&mut Stream>,
         tasks: &[Task],
     ) -> Result<(), BackendError> {
@@ -101,7 +101,7 @@ impl Executor {
             };
             let n = rest.iter().take(max_steps).take_while(fits).count().max(1);
             let (now, later) = rest.split_at(n);
-            self.submit_group(session, stream.as_deref_mut(), now)?;
+            self.submit_group(resources, stream.as_deref_mut(), now)?;
             rest = later;
         }
         Ok(())
@@ -110,14 +110,14 @@ impl Executor {
     /// Submits steps that share one readback; a single long step takes several submissions.
     fn submit_group(
         &mut self,
-        session: &Session,
+        resources: &Resources,
         mut stream: Option<&mut Stream>,
         tasks: &[Task],
     ) -> Result<(), BackendError> {
-        self.make_room(session)?;
+        self.make_room(resources)?;
         let steps: Vec<_> =
             tasks.iter().zip(0..).map(|(task, slot)| StepParams { slot, ..task.params }).collect();
-        session.write_steps(&steps);
+        resources.write_steps(&steps);
         let dispatches: Vec<(usize, usize)> = tasks
             .iter()
             .enumerate()
@@ -132,35 +132,35 @@ impl Executor {
             };
             let mut n = rest.iter().take_while(fits).count().max(1).min(rest.len());
             if let Some(stream) = &mut stream {
-                n = send_samples(session, stream, tasks, &rest[..n]);
+                n = send_samples(resources, stream, tasks, &rest[..n]);
             }
             let (now, later) = rest.split_at(n);
             let cost = now.iter().map(|&(slot, d)| tasks[slot].plan.cost(d)).sum();
             let n_losses = if later.is_empty() { tasks.len() } else { 0 };
-            self.submit(session, tasks, now, cost, n_losses)?;
+            self.submit(resources, tasks, now, cost, n_losses)?;
             rest = later;
             if rest.is_empty() {
                 return Ok(());
             }
-            self.make_room(session)?;
+            self.make_room(resources)?;
         }
     }
 
     fn submit(
         &mut self,
-        session: &Session,
+        resources: &Resources,
         tasks: &[Task],
         dispatches: &[(usize, usize)],
         cost: f64,
         n_losses: usize,
     ) -> Result<(), BackendError> {
-        let gpu = &session.gpu;
-        let groups = session.step_group();
+        let gpu = &resources.gpu;
+        let groups = resources.step_group();
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for &(slot, index) in dispatches {
-                tasks[slot].plan.encode(index, session.step_offset(slot), &groups, &mut pass);
+                tasks[slot].plan.encode(index, resources.step_offset(slot), &groups, &mut pass);
             }
         }
         let losses = match n_losses {
@@ -172,7 +172,7 @@ impl Executor {
                     .pop()
                     .ok_or_else(|| BackendError::DeviceLost("an earlier submission had failed".to_owned()))?;
                 let size = Some(8 * n as u64);
-                encoder.copy_buffer_to_buffer(session.buffer(self.ring), 0, &staging.buffer, 0, size);
+                encoder.copy_buffer_to_buffer(resources.buffer(self.ring), 0, &staging.buffer, 0, size);
                 Some((staging, n))
             }
         };
@@ -186,19 +186,19 @@ impl Executor {
     }
 
     /// Waits until another submission may be made.
-    fn make_room(&mut self, session: &Session) -> Result<(), BackendError> {
+    fn make_room(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while self.in_flight.len() >= MAX_IN_FLIGHT {
-            self.wait_for_oldest(session)?;
+            self.wait_for_oldest(resources)?;
         }
         Ok(())
     }
 
-    fn wait_for_oldest(&mut self, session: &Session) -> Result<(), BackendError> {
+    fn wait_for_oldest(&mut self, resources: &Resources) -> Result<(), BackendError> {
         let Some(submission) = self.in_flight.pop_front() else { return Ok(()) };
         // An error of polling shows in the wait.
-        let _ = session.gpu.device.poll(wgpu::PollType::Poll);
+        let _ = resources.gpu.device.poll(wgpu::PollType::Poll);
         let was_done = submission.losses.as_ref().is_some_and(|(staging, _)| staging.is_ready());
-        session.gpu.wait(Some(submission.index))?;
+        resources.gpu.wait(Some(submission.index))?;
         self.measure(submission.submitted, submission.cost, was_done);
         if let Some((staging, n)) = submission.losses {
             self.take(&staging, n)?;
@@ -240,9 +240,9 @@ impl Executor {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn finish(&mut self, session: &Session) -> Result<(), BackendError> {
+    pub fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while !self.in_flight.is_empty() {
-            self.wait_for_oldest(session)?;
+            self.wait_for_oldest(resources)?;
         }
         Ok(())
     }
@@ -251,15 +251,15 @@ impl Executor {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn take_losses(&mut self, session: &Session) -> Result<Vec<f64>, BackendError> {
+    pub fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>, BackendError> {
         // An error of polling shows in `check`.
-        let _ = session.gpu.device.poll(wgpu::PollType::Poll);
-        session.gpu.check()?;
+        let _ = resources.gpu.device.poll(wgpu::PollType::Poll);
+        resources.gpu.check()?;
         while let Some((staging, _)) = self.in_flight.front().and_then(|s| s.losses.as_ref()) {
             if !staging.is_ready() {
                 break;
             }
-            self.wait_for_oldest(session)?;
+            self.wait_for_oldest(resources)?;
         }
         Ok(std::mem::take(&mut self.losses))
     }
@@ -284,18 +284,18 @@ impl Executor {
 /// Sends the samples that `dispatches`, each a task and a number, take; gives how many of them the ring holds
 /// the samples of at once.
 fn send_samples(
-    session: &Session,
+    resources: &Resources,
     stream: &mut Stream,
     tasks: &[Task],
     dispatches: &[(usize, usize)],
 ) -> usize {
     let wanted = |&(slot, index): &(usize, usize)| {
         let task: &Task = &tasks[slot];
-        task.plan.piece(index).map(|piece| Wanted { step_slot: slot, step: task.step, piece })
+        task.plan.piece(index).map(|piece| UploadRequest { step_slot: slot, step: task.step, piece })
     };
     let all: Vec<_> = dispatches.iter().filter_map(wanted).collect();
     let n_fitting = stream.fitting(all.iter().copied());
-    stream.send(session, &all[..n_fitting]);
+    stream.send(resources, &all[..n_fitting]);
     let mut taking = (0..).zip(dispatches).filter(|(_, dispatch)| wanted(dispatch).is_some());
     taking.nth(n_fitting).map_or(dispatches.len(), |(index, _)| index)
 }

@@ -3,7 +3,7 @@
 pub mod executor;
 pub mod predictor;
 pub mod readback;
-pub mod session;
+pub mod resources;
 pub mod stream;
 pub mod tiles;
 pub(super) mod trainer;

@@ -1,7 +1,7 @@
 //! Renders a trained model.
 
 use super::readback::write_words;
-use super::session::Session;
+use super::resources::Resources;
 use super::tiles::{Proof, Tiles};
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::ops::encode::constants;
@@ -12,10 +12,14 @@ use crate::model::{Model, Raster};
 use std::sync::Arc;
 
 /// Copies what the encoding needs beside its weights to the device.
-pub(super) fn write_constants(session: &Session, model: &Model, layout: &Layout) -> Result<(), BackendError> {
+pub(super) fn write_constants(
+    resources: &Resources,
+    model: &Model,
+    layout: &Layout,
+) -> Result<(), BackendError> {
     for (part, id) in model.encoding.parts().iter().zip(&layout.forward.constants) {
         if let (Some(constants), Some(id)) = (constants(part), id) {
-            write_words(&session.gpu, session.buffer(*id), 0, &constants.words)?;
+            write_words(&resources.gpu, resources.buffer(*id), 0, &constants.words)?;
         }
     }
     Ok(())
@@ -24,7 +28,7 @@ pub(super) fn write_constants(session: &Session, model: &Model, layout: &Layout)
 /// Renders a trained model: no picture, no training state.
 #[derive(Debug)]
 pub struct GpuPredictor {
-    session: Session,
+    resources: Resources,
     model: Model,
     layout: Layout,
     tiles: Tiles,
@@ -41,15 +45,20 @@ impl GpuPredictor {
             return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", params.len())));
         }
         let layout = Layout::prediction(&model, Budget::of(&gpu.limits))?;
-        let session = Session::new(gpu, layout.buffers.clone())?;
-        write_constants(&session, &model, &layout)?;
-        write_words(&session.gpu, session.buffer(layout.forward.params), 0, bytemuck::cast_slice(params))?;
-        Ok(Self { session, model, layout, tiles: Tiles::default() })
+        let resources = Resources::new(gpu, layout.buffers.clone())?;
+        write_constants(&resources, &model, &layout)?;
+        write_words(
+            &resources.gpu,
+            resources.buffer(layout.forward.params),
+            0,
+            bytemuck::cast_slice(params),
+        )?;
+        Ok(Self { resources, model, layout, tiles: Tiles::default() })
     }
 
     /// What it runs on.
     pub fn info(&self) -> BackendInfo {
-        let gpu = &self.session.gpu;
+        let gpu = &self.resources.gpu;
         BackendInfo {
             backend: "gpu".to_owned(),
             device: gpu.info.name.clone(),
@@ -62,7 +71,7 @@ impl GpuPredictor {
 
     /// The device it is on.
     pub(in crate::backend::gpu) fn gpu(&self) -> &Arc<Gpu> {
-        &self.session.gpu
+        &self.resources.gpu
     }
 
     /// The plan of a whole tile.
@@ -78,6 +87,6 @@ impl GpuPredictor {
 
 impl Predict for GpuPredictor {
     fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
-        self.tiles.predict(&mut self.session, &self.model, &self.layout, (raster, first_pixel), out)
+        self.tiles.predict(&mut self.resources, &self.model, &self.layout, (raster, first_pixel), out)
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! The host gathers for one submission while the device works on those before.
 
-use super::session::Session;
+use super::resources::Resources;
 use crate::backend::Job;
 use crate::backend::cpu::sample::draw;
 use crate::backend::gpu::plan::picture::pack_pixel;
-use crate::backend::gpu::plan::{Dispatch, Piece, Ring};
+use crate::backend::gpu::plan::{Dispatch, Piece, StagingRing};
 use crate::model::Step;
 use rayon::prelude::*;
 
@@ -15,7 +15,7 @@ const TASK_ROWS: usize = 1 << 10;
 
 /// A piece that a dispatch is about to take.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct UploadRequest<'a> {
     /// The step's slot of the loss ring.
     pub step_slot: usize,
     /// The step.
@@ -28,13 +28,13 @@ pub struct Wanted<'a> {
 #[derive(Debug)]
 pub struct Stream {
     job: Job,
-    ring: Ring,
+    ring: StagingRing,
     words: Vec<u32>,
 }
 
 impl Stream {
     /// Of `job`'s picture through `ring`.
-    pub fn new(job: &Job, ring: &Ring) -> Self {
+    pub fn new(job: &Job, ring: &StagingRing) -> Self {
         Self { job: job.clone(), ring: ring.clone(), words: Vec::new() }
     }
 
@@ -44,9 +44,9 @@ impl Stream {
     }
 
     /// How many of `wanted`, at least one, go into the ring together: in ascending slots.
-    pub fn fitting<'a>(&self, wanted: impl Iterator<Item = Wanted<'a>>) -> usize {
+    pub fn fitting<'a>(&self, wanted: impl Iterator<Item = UploadRequest<'a>>) -> usize {
         let mut last = None;
-        let ascends = |one: &Wanted| {
+        let ascends = |one: &UploadRequest| {
             let slot = Some(self.ring.slot(one.step_slot, one.piece.number));
             let ascends = last < slot;
             last = slot;
@@ -56,8 +56,8 @@ impl Stream {
     }
 
     /// Gathers `wanted`, which fit together, and has them written before what is submitted next.
-    pub fn send(&mut self, session: &Session, wanted: &[Wanted]) {
-        let slot = |one: &Wanted| self.ring.slot(one.step_slot, one.piece.number);
+    pub fn send(&mut self, resources: &Resources, wanted: &[UploadRequest]) {
+        let slot = |one: &UploadRequest| self.ring.slot(one.step_slot, one.piece.number);
         let (Some(first), Some(last)) = (wanted.first().map(slot), wanted.last().map(slot)) else { return };
         let (slot_words, row_words) = (self.ring.slot_words(), self.ring.row_words);
         let last_words = wanted.last().map_or(0, |one| one.piece.rows.len() * row_words);
@@ -82,19 +82,19 @@ impl Stream {
             }
         });
         let offset = 4 * (first * slot_words) as u64;
-        let buffer = session.buffer(self.ring.buffer);
-        session.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(&self.words));
+        let buffer = resources.buffer(self.ring.buffer);
+        resources.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(&self.words));
     }
 
     /// Sends what `dispatch` of `step` takes, if it takes any, where each is submitted alone.
-    pub fn send_for(&mut self, session: &Session, dispatch: &Dispatch, step: &Step) {
+    pub fn send_for(&mut self, resources: &Resources, dispatch: &Dispatch, step: &Step) {
         if let Some(piece) = &dispatch.piece {
-            self.send(session, &[Wanted { step_slot: 0, step, piece }]);
+            self.send(resources, &[UploadRequest { step_slot: 0, step, piece }]);
         }
     }
 }
 
-/// Row `row` of `step`, as [`Ring::row_words`] says.
+/// Row `row` of `step`, as [`StagingRing::row_words`] says.
 fn gather(job: &Job, step: &Step, row: u32, weighted: bool, words: &mut [u32]) {
     let drawn = draw(job, step, row);
     let pixel = drawn.y as usize * job.picture.width as usize + drawn.x as usize;

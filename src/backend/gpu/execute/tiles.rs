@@ -1,7 +1,7 @@
 //! Colours of any raster from the current weights, tile by tile.
 
 use super::readback::Staging;
-use super::session::{Prepared, Session};
+use super::resources::{Prepared, Resources};
 use crate::backend::BackendError;
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::ops::sample::RasterParams;
@@ -32,7 +32,7 @@ impl Tiles {
     /// When the device fails.
     pub fn predict(
         &mut self,
-        session: &mut Session,
+        resources: &mut Resources,
         model: &Model,
         layout: &Layout,
         (raster, first_pixel): (&Raster, u64),
@@ -43,24 +43,24 @@ impl Tiles {
         let colours = layout.forward.colours;
         let staging = match self.staging.take() {
             Some(staging) => staging,
-            None => Staging::new(&session.gpu, session.decl(colours).size_bytes())?,
+            None => Staging::new(&resources.gpu, resources.decl(colours).size_bytes())?,
         };
         let mut pixel = first_pixel;
         for tile in out.chunks_mut(layout.tile * channels) {
             let n_pixels = tile.len() / channels;
-            let (_, params, plan) = self.plan(session, model, layout, n_pixels)?;
+            let (_, params, plan) = self.plan(resources, model, layout, n_pixels)?;
             let params = params.at(raster, pixel);
-            plan.write_params(&session.gpu.queue, 0, bytemuck::bytes_of(&params));
+            plan.write_params(&resources.gpu.queue, 0, bytemuck::bytes_of(&params));
             let size = 4 * tile.len() as u64;
-            let mut encoder = session.gpu.device.create_command_encoder(&Default::default());
+            let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
-                (0..plan.len()).for_each(|d| plan.encode(d, 0, &session.step_group(), &mut pass));
+                (0..plan.len()).for_each(|d| plan.encode(d, 0, &resources.step_group(), &mut pass));
             }
-            encoder.copy_buffer_to_buffer(session.buffer(colours), 0, &staging.buffer, 0, Some(size));
-            let submission = session.gpu.queue.submit([encoder.finish()]);
+            encoder.copy_buffer_to_buffer(resources.buffer(colours), 0, &staging.buffer, 0, Some(size));
+            let submission = resources.gpu.queue.submit([encoder.finish()]);
             staging.request(size);
-            session.gpu.wait(Some(submission))?;
+            resources.gpu.wait(Some(submission))?;
             staging.read(size, |bytes| bytemuck::cast_slice_mut(tile).copy_from_slice(bytes))?;
             pixel += n_pixels as u64;
         }
@@ -70,7 +70,7 @@ impl Tiles {
 
     fn plan(
         &mut self,
-        session: &mut Session,
+        resources: &mut Resources,
         model: &Model,
         layout: &Layout,
         n_pixels: usize,
@@ -81,10 +81,10 @@ impl Tiles {
             None => {
                 let plan = record::prediction(model, layout, n_pixels);
                 if let Some(proof) = self.proof {
-                    proof(&session.gpu, &plan)?;
+                    proof(&resources.gpu, &plan)?;
                 }
                 let params = bytemuck::pod_read_unaligned(&plan.dispatches[0].params);
-                let prepared = session.prepare(&plan)?;
+                let prepared = resources.prepare(&plan)?;
                 if self.plans.len() == KEPT_PLANS {
                     self.plans.remove(0);
                 }

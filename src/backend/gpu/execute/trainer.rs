@@ -3,12 +3,12 @@
 use super::executor::{Executor, Task};
 use super::predictor::write_constants;
 use super::readback::{read_buffers, write_words};
-use super::session::{Prepared, Session};
+use super::resources::{Prepared, Resources};
 use super::stream::Stream;
 use super::tiles::{Proof, Tiles};
 use crate::backend::gpu::device::faults::StepFault;
 use crate::backend::gpu::device::{Budget, Gpu};
-use crate::backend::gpu::kernel::{Kernel, Method, StepParams, Variants};
+use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
 use crate::backend::gpu::ops::{Layout, grid, record};
 use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, PicturePlace, Plan, TrainingBuffers};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct GpuBackend {
     job: Job,
-    session: Session,
+    resources: Resources,
     layout: Layout,
     buffers: TrainingBuffers,
     /// Plans by the number of samples: a full step, and the last one of an epoch.
@@ -37,7 +37,7 @@ pub struct GpuBackend {
 
 /// A step that is run one dispatch at a time: to look at each.
 pub(in crate::backend::gpu) struct ByDispatch<'a> {
-    pub(in crate::backend::gpu) session: &'a Session,
+    pub(in crate::backend::gpu) resources: &'a Resources,
     pub(in crate::backend::gpu) plan: &'a Plan,
     pub(in crate::backend::gpu) prepared: &'a Prepared,
     /// In slot 0.
@@ -53,7 +53,7 @@ impl GpuBackend {
     /// When the job does not fit, the state is of another shape, or the device fails.
     pub fn new(gpu: Arc<Gpu>, job: Job, state: &TrainingState) -> Result<Self, BackendError> {
         let budget = Budget::of(&gpu.limits);
-        Self::with(gpu, job, state, (budget, Variants::default()))
+        Self::with(gpu, job, state, (budget, KernelConfig::default()))
     }
 
     /// As [`GpuBackend::new`], within a budget smaller than the device's limits or computing in another way.
@@ -64,13 +64,13 @@ impl GpuBackend {
         gpu: Arc<Gpu>,
         job: Job,
         state: &TrainingState,
-        (budget, variants): (Budget, Variants),
+        (budget, config): (Budget, KernelConfig),
     ) -> Result<Self, BackendError> {
         check_features(&gpu, &job)?;
-        let (layout, buffers) = Layout::training(&job, budget, variants)?;
-        let session = Session::new(Arc::clone(&gpu), layout.buffers.clone())?;
-        let executor = Executor::new(&session, buffers.ring)?;
-        write_constants(&session, &job.model, &layout)?;
+        let (layout, buffers) = Layout::training(&job, budget, config)?;
+        let resources = Resources::new(Arc::clone(&gpu), layout.buffers.clone())?;
+        let executor = Executor::new(&resources, buffers.ring)?;
+        write_constants(&resources, &job.model, &layout)?;
         let stream = match &buffers.picture {
             PicturePlace::Host(ring) => Some(Stream::new(&job, ring)),
             PicturePlace::Device { .. } => None,
@@ -83,18 +83,18 @@ impl GpuBackend {
                 driver: gpu.driver(),
                 chunk_size: layout.chunk as u32,
                 streams_picture: stream.is_some(),
-                method: Some(Method {
+                method: Some(TunedConfig {
                     device: gpu.identity(),
-                    variants: Variants {
+                    config: KernelConfig {
                         fused: Some(layout.fused_step.is_some()),
-                        ..layout.variants.clone()
+                        ..layout.config.clone()
                     },
                 }),
                 bytes: layout.buffers.iter().map(BufferDecl::size_bytes).sum(),
                 ..BackendInfo::default()
             },
             job,
-            session,
+            resources,
             layout,
             buffers,
             plans: Vec::new(),
@@ -112,14 +112,14 @@ impl GpuBackend {
         if rest != 0 {
             backend.prepare(rest)?;
         }
-        backend.info.kernels = backend.session.kernel_names();
-        backend.info.pipeline_seconds = backend.session.compiling().as_secs_f64();
+        backend.info.kernels = backend.resources.kernel_names();
+        backend.info.pipeline_seconds = backend.resources.compiling().as_secs_f64();
         Ok(backend)
     }
 
     /// The device it is on.
     pub(in crate::backend::gpu) fn gpu(&self) -> &Arc<Gpu> {
-        &self.session.gpu
+        &self.resources.gpu
     }
 
     /// Whether the picture stays on the host.
@@ -153,19 +153,20 @@ impl GpuBackend {
         let index = self.prepare(step.n_samples)?;
         self.spread(step)?;
         let params = step_params(&self.job, step);
-        self.session.write_steps(&[params]);
+        self.resources.write_steps(&[params]);
         self.executor.skip(1);
         self.steps_done = step.index + 1;
         let (_, plan, prepared) = &self.plans[index];
-        Ok(ByDispatch { session: &self.session, plan, prepared, params, stream: self.stream.as_mut() })
+        Ok(ByDispatch { resources: &self.resources, plan, prepared, params, stream: self.stream.as_mut() })
     }
 
     fn upload_picture(&self) -> Result<(), BackendError> {
-        let &PicturePlace::Device { parts, words_per_part: per_part, choice } = &self.buffers.picture else {
+        let &PicturePlace::Device { parts, words_per_part: per_part, sample_index } = &self.buffers.picture
+        else {
             return Ok(());
         };
-        if let (Some(mask), Some(id)) = (&self.job.options.mask, choice) {
-            write_words(&self.session.gpu, self.session.buffer(id), 0, mask.pixels())?;
+        if let (Some(mask), Some(id)) = (&self.job.options.mask, sample_index) {
+            write_words(&self.resources.gpu, self.resources.buffer(id), 0, mask.pixels())?;
         }
         let picture = &self.job.picture;
         let per_pixel = words_per_pixel(picture);
@@ -178,8 +179,8 @@ impl GpuBackend {
             while !rest.is_empty() {
                 let (part, within) = (at / per_part, at % per_part);
                 let (now, later) = rest.split_at(rest.len().min(per_part - within));
-                let buffer = self.session.buffer(parts[part]);
-                write_words(&self.session.gpu, buffer, within as u64, now)?;
+                let buffer = self.resources.buffer(parts[part]);
+                write_words(&self.resources.gpu, buffer, within as u64, now)?;
                 at += now.len();
                 rest = later;
             }
@@ -193,18 +194,18 @@ impl GpuBackend {
             return Ok(index);
         }
         let plan = record::training_step(&self.job, &self.layout, &self.buffers, n_samples as usize);
-        let prepared = self.session.prepare(&plan)?;
+        let prepared = self.resources.prepare(&plan)?;
         self.plans.push((n_samples, plan, prepared));
         Ok(self.plans.len() - 1)
     }
 
     /// Spreads samples as `step` says from what is submitted next on.
     fn spread(&mut self, step: &Step) -> Result<(), BackendError> {
-        let PicturePlace::Device { choice, .. } = self.buffers.picture else { return Ok(()) };
-        if let (Some(new), Some(id), None) = (&step.importance, choice, &self.job.options.mask)
+        let PicturePlace::Device { sample_index, .. } = self.buffers.picture else { return Ok(()) };
+        if let (Some(new), Some(id), None) = (&step.importance, sample_index, &self.job.options.mask)
             && self.importance != step.importance
         {
-            write_words(&self.session.gpu, self.session.buffer(id), 0, new.starts())?;
+            write_words(&self.resources.gpu, self.resources.buffer(id), 0, new.starts())?;
             self.importance.clone_from(&step.importance);
         }
         Ok(())
@@ -223,7 +224,7 @@ impl GpuBackend {
             .iter()
             .map(|step| Task { params: step_params(&self.job, step), step, plan: plan(step) })
             .collect();
-        self.executor.run(&self.session, self.stream.as_mut(), &tasks)
+        self.executor.run(&self.resources, self.stream.as_mut(), &tasks)
     }
 
     fn flat_buffers(&self) -> Vec<BufferId> {
@@ -254,7 +255,7 @@ fn step_params(job: &Job, step: &Step) -> StepParams {
 impl Predict for GpuBackend {
     fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
         let tile = (raster, first_pixel);
-        self.tiles.predict(&mut self.session, &self.job.model, &self.layout, tile, out)
+        self.tiles.predict(&mut self.resources, &self.job.model, &self.layout, tile, out)
     }
 }
 
@@ -267,9 +268,9 @@ impl Backend for GpuBackend {
         for step in steps {
             self.prepare(step.n_samples)?;
         }
-        let faults = self.session.gpu.options.faults.clone();
+        let faults = self.resources.gpu.options.faults.clone();
         if faults.take(StepFault::LoseDevice, steps) {
-            self.session.gpu.device.destroy();
+            self.resources.gpu.device.destroy();
         }
         if faults.take(StepFault::DropSubmission, steps) {
             self.executor.drop_next();
@@ -282,19 +283,19 @@ impl Backend for GpuBackend {
     }
 
     fn take_losses(&mut self) -> Result<Vec<f64>, BackendError> {
-        self.executor.take_losses(&self.session)
+        self.executor.take_losses(&self.resources)
     }
 
     fn finish(&mut self) -> Result<(), BackendError> {
-        self.executor.finish(&self.session)
+        self.executor.finish(&self.resources)
     }
 
     fn state(&mut self) -> Result<TrainingState, BackendError> {
         self.finish()?;
         let n_params = self.job.model.layout().n_params() as u64;
         let ids = self.flat_buffers();
-        let buffers: Vec<_> = ids.iter().map(|&id| (self.session.buffer(id), n_params)).collect();
-        let mut flat = read_buffers(&self.session.gpu, &buffers)?.into_iter().map(bytemuck::cast_vec);
+        let buffers: Vec<_> = ids.iter().map(|&id| (self.resources.buffer(id), n_params)).collect();
+        let mut flat = read_buffers(&self.resources.gpu, &buffers)?.into_iter().map(bytemuck::cast_vec);
         let params = flat.next().expect("the parameters come first");
         Ok(TrainingState { step: self.steps_done, params, moments: flat.collect() })
     }
@@ -315,9 +316,9 @@ impl Backend for GpuBackend {
             return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", wrong.len())));
         }
         for (id, values) in ids.into_iter().zip(flat) {
-            write_words(&self.session.gpu, self.session.buffer(id), 0, bytemuck::cast_slice(values))?;
+            write_words(&self.resources.gpu, self.resources.buffer(id), 0, bytemuck::cast_slice(values))?;
         }
-        write_words(&self.session.gpu, self.session.buffer(self.buffers.progress), 0, &[0, 0])?;
+        write_words(&self.resources.gpu, self.resources.buffer(self.buffers.progress), 0, &[0, 0])?;
         self.executor.reset();
         self.steps_done = state.step;
         Ok(())

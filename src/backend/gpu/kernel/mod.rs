@@ -14,7 +14,7 @@ pub mod tolerance;
 
 pub use call::{Call, Case, Expected, ExpectedValues};
 pub(super) use call::{SUM_UNIT, close, fixed_point};
-pub use config::{Choice, Method, Operation, Precision, Product, Storage, Variants};
+pub use config::{KernelConfig, MatmulTiling, Operation, Precision, Storage, TunedConfig, TunedTile};
 pub use halves::POISON;
 pub(super) use params::params_block;
 pub use params::{ParamsBlock, StepParams};
@@ -86,13 +86,13 @@ pub(super) const fn write_stored(name: &'static str) -> Binding {
 
 /// Which formulas of `model` a kernel is joined with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Composes {
+pub enum Specialization {
     /// None.
-    Nothing,
+    None,
     /// Any activation.
     Activation,
     /// Any activation, and a core of matrix products.
-    Product,
+    Matmul,
     /// A loss and an output activation.
     Loss,
     /// An update rule that keeps this many moments.
@@ -112,7 +112,7 @@ pub struct KernelDef {
     /// Files joined after `header.wgsl` and the formulas.
     pub parts: &'static [Source],
     /// Which formulas are joined in.
-    pub composes: Composes,
+    pub specialization: Specialization,
     /// Whether `@group(1) @binding(0)` holds [`StepParams`].
     pub uses_step: bool,
     /// Storage bindings in order.
@@ -135,11 +135,11 @@ impl KernelDef {
         cases: fn(&Kernel) -> Vec<Case>,
     ) -> Self {
         let params = ParamsBlock { name: "", size: 0, fields: &[] };
-        let (composes, needs) = (Composes::Nothing, wgpu::Features::empty());
+        let (specialization, needs) = (Specialization::None, wgpu::Features::empty());
         Self {
             name: "",
             parts: &[],
-            composes,
+            specialization,
             uses_step: false,
             bindings: &[],
             params,
@@ -164,7 +164,7 @@ pub struct Kernel {
     /// Of its stored bindings; f32 for kernels without any.
     pub storage: Storage,
     /// How its product is made of tiles, for those that are one.
-    pub product: Product,
+    pub tiling: MatmulTiling,
     /// The output activation joined in, beside the other.
     pub output: Option<Activation>,
     /// Override constants that the host chooses: sizes.
@@ -178,7 +178,7 @@ impl PartialEq for Kernel {
             && self.loss == other.loss
             && self.optimizer == other.optimizer
             && self.storage == other.storage
-            && self.product == other.product
+            && self.tiling == other.tiling
             && self.output == other.output
             && self.sizes == other.sizes
     }
@@ -227,7 +227,7 @@ impl Kernel {
             loss: None,
             optimizer: None,
             storage: Storage::F32,
-            product: Product::Tile64,
+            tiling: MatmulTiling::Tile64,
             output: None,
             sizes: Vec::new(),
         }
@@ -255,13 +255,13 @@ impl Kernel {
 
     /// Whether it keeps values between layers, in bindings or in workgroup memory.
     fn stores(&self) -> bool {
-        let keeps = matches!(self.def.composes, Composes::Network { .. });
+        let keeps = matches!(self.def.specialization, Specialization::Network { .. });
         keeps || self.def.bindings.iter().any(|binding| binding.is_stored)
     }
 
     /// The same product, made of tiles in another way.
-    pub fn tiled(self, product: Product) -> Self {
-        Self { product, ..self }
+    pub fn tiled(self, tiling: MatmulTiling) -> Self {
+        Self { tiling, ..self }
     }
 
     /// A whole network's kernel: with the activation of hidden layers and that of the last, and the sizes it is
@@ -285,7 +285,7 @@ impl Kernel {
     pub fn needs(&self) -> wgpu::Features {
         let f16 =
             if self.storage == Storage::F16 { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
-        let matrices = match self.product.matrix_size() {
+        let matrices = match self.tiling.matrix_size() {
             Some(_) => wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
             None => wgpu::Features::empty(),
         };
@@ -312,8 +312,11 @@ impl Kernel {
 
     fn uses_activation(&self) -> bool {
         matches!(
-            self.def.composes,
-            Composes::Activation | Composes::Product | Composes::Loss | Composes::Network { .. }
+            self.def.specialization,
+            Specialization::Activation
+                | Specialization::Matmul
+                | Specialization::Loss
+                | Specialization::Network { .. }
         )
     }
 
@@ -321,7 +324,7 @@ impl Kernel {
     pub fn name(&self) -> String {
         let mut names = vec![self.def.name];
         names.extend((self.storage == Storage::F16).then_some("f16"));
-        names.extend((self.product != Product::default()).then(|| self.product.name()));
+        names.extend((self.tiling != MatmulTiling::default()).then(|| self.tiling.name()));
         names.extend(self.loss.map(Loss::name));
         names.extend(self.optimizer.map(Optimizer::name));
         if self.uses_activation() {
@@ -334,7 +337,7 @@ impl Kernel {
     /// The files joined into its shader, in order.
     pub fn sources(&self) -> Vec<Source> {
         let mut sources = Vec::new();
-        sources.extend(self.product.matrix_size().map(|_| ENABLE_MATRICES));
+        sources.extend(self.tiling.matrix_size().map(|_| ENABLE_MATRICES));
         if self.stores() {
             sources.push(if self.storage == Storage::F16 { STORAGE_F16 } else { STORAGE_F32 });
         }
@@ -345,8 +348,8 @@ impl Kernel {
         sources.extend(self.output.map(output_source));
         sources.extend(self.loss.map(|loss| loss_source(loss.name())));
         sources.extend(self.optimizer.map(|rule| optimizer_source(rule.name())));
-        if self.def.composes == Composes::Product {
-            sources.extend(self.product.sources());
+        if self.def.specialization == Specialization::Matmul {
+            sources.extend(self.tiling.sources());
         }
         sources.extend(self.def.parts);
         sources

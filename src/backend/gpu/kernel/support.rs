@@ -12,7 +12,7 @@ impl Kernel {
     /// What `gpu` has not and the kernel needs, if anything.
     pub fn lacks_on(&self, gpu: &Gpu) -> Option<String> {
         let missing = self.needs() - gpu.device.features();
-        match self.product.matrix_size() {
+        match self.tiling.matrix_size() {
             _ if !missing.is_empty() => Some(missing.to_string()),
             Some(size) if !gpu.has_matrices(size) => Some(format!("cooperative matrices of {size} x {size}")),
             _ => None,
@@ -22,7 +22,7 @@ impl Kernel {
     /// What `gpu` compiles for it.
     pub(in crate::backend::gpu) fn shader(&self, gpu: &Gpu) -> Shader {
         let mut constants = self.override_constants();
-        if self.product.matrix_size().is_some() {
+        if self.tiling.matrix_size().is_some() {
             constants.push(("subgroup_size", gpu.subgroup_size().into()));
         }
         Shader { name: self.name(), wgsl: self.wgsl(), constants }

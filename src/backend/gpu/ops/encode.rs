@@ -6,7 +6,7 @@ use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Encoding;
 use std::ops::Range;
 
@@ -124,7 +124,7 @@ fn encode_part(
             unreachable!("the layout has a buffer for the constants of each part, and of {encoding:?}")
         }
     };
-    let grid = Grid::fold(threads.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(threads.div_ceil(THREADS), max_groups);
     let params =
         EncodeParams { grid_width: grid.width, n_rows: n_rows as u32, n_frequencies: n_frequencies as u32 };
     // Around fifty operations for a sine and a cosine.
@@ -167,7 +167,7 @@ pub(super) fn fourier_tolerances(frequencies: &[[f32; 2]], coords: &[f64]) -> Ve
 
 fn identity_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, max_groups: u32| {
-        let grid = Grid::fold((2 * n).div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold((2 * n).div_ceil(THREADS), max_groups);
         let params = EncodeParams { grid_width: grid.width, n_rows: n as u32, n_frequencies: 0 };
         let buffers = vec![uniform(1, 2 * n, 1.0), poison(2 * n)];
         case(format!("{n} positions"), params, buffers, grid.size())
@@ -177,7 +177,7 @@ fn identity_cases(_: &Kernel) -> Vec<Case> {
 
 fn fourier_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, m: usize, max_groups: u32| {
-        let grid = Grid::fold((n * m).div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold((n * m).div_ceil(THREADS), max_groups);
         let params = EncodeParams { grid_width: grid.width, n_rows: n as u32, n_frequencies: m as u32 };
         let buffers = vec![uniform(1, 2 * m, 50.0), uniform(2, 2 * n, 1.0), poison(n * 2 * m)];
         case(format!("{n} x {m} frequencies"), params, buffers, grid.size())

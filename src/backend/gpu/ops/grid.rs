@@ -4,7 +4,7 @@ use super::dense::Reduction;
 use crate::backend::gpu::kernel::{
     Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::encoding::{HashGrid, Interpolation};
 
 mod reference;
@@ -112,8 +112,8 @@ pub fn level_words(grid: &HashGrid) -> Vec<u32> {
     grid.levels.iter().flat_map(words).collect()
 }
 
-fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Grid) {
-    let groups = Grid::fold((n_rows * grid.levels.len()).div_ceil(THREADS), max_groups);
+fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Workgroups) {
+    let groups = Workgroups::fold((n_rows * grid.levels.len()).div_ceil(THREADS), max_groups);
     let params = GridParams {
         grid_width: groups.width,
         n_rows: n_rows as u32,
@@ -166,7 +166,7 @@ pub fn backward_float(
 /// The encoding's part of grads = 0.
 pub fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
     let n_values = grid.n_params();
-    let groups = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let groups = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = ClearGradientsParams { grid_width: groups.width, n_values: n_values as u32 };
     Dispatch::new(Kernel::plain(&CLEAR), &params, vec![grads], groups, n_values as f64)
 }
@@ -174,7 +174,7 @@ pub fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
 /// The encoding's part of grads = sums, and sums = 0. Buffers: sums, flat gradients.
 pub fn gradients(grid: &HashGrid, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
     let n_values = grid.n_params();
-    let groups = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let groups = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = GridGradientsParams { grid_width: groups.width, n_values: n_values as u32 };
     Dispatch::new(Kernel::plain(&GRADIENTS), &params, buffers.into(), groups, 10.0 * n_values as f64)
 }

@@ -5,10 +5,10 @@ use super::fused::{self, Blocking};
 use super::{dense, encode, fourier, loss, refine};
 use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::device::budget::MIB;
-use crate::backend::gpu::kernel::{Storage, Variants};
+use crate::backend::gpu::kernel::{KernelConfig, Storage};
 use crate::backend::gpu::plan::picture::words_per_pixel;
 use crate::backend::gpu::plan::{
-    BufferDecl, BufferId, ForwardBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, Ring, Role,
+    BufferDecl, BufferId, ForwardBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, Role, StagingRing,
     TrainingBuffers,
 };
 use crate::backend::{BackendError, Job};
@@ -38,7 +38,7 @@ pub struct Layout {
     /// What it was made for.
     pub budget: Budget,
     /// How training computes.
-    pub variants: Variants,
+    pub config: KernelConfig,
     /// How a training step is computed in one kernel, where it is.
     pub fused_step: Option<Blocking>,
     /// The same for a prediction.
@@ -58,8 +58,8 @@ fn may_be_fused(job: &Job) -> bool {
 }
 
 /// How a step of `job` is computed in one kernel, where it is.
-pub fn fused_step(job: &Job, budget: Budget, variants: &Variants) -> Option<Blocking> {
-    let of_step = || fused::of_step(&job.model, job.batch_size as usize, &budget, variants);
+pub fn fused_step(job: &Job, budget: Budget, config: &KernelConfig) -> Option<Blocking> {
+    let of_step = || fused::of_step(&job.model, job.batch_size as usize, &budget, config);
     may_be_fused(job).then(of_step).flatten()
 }
 
@@ -73,7 +73,7 @@ impl Layout {
     /// # Errors
     /// When the network exceeds the budget.
     pub fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
-        Self::with_chunk(model, budget, Variants::default(), None)
+        Self::with_chunk(model, budget, KernelConfig::default(), None)
     }
 
     /// The buffers for training `job`.
@@ -83,7 +83,7 @@ impl Layout {
     pub fn training(
         job: &Job,
         budget: Budget,
-        variants: Variants,
+        config: KernelConfig,
     ) -> Result<(Self, TrainingBuffers), BackendError> {
         let n_encoding = job.model.encoding.n_params();
         let has_sums = has_grid(job) && job.options.grid_gradients == GridGradients::Exact;
@@ -91,7 +91,7 @@ impl Layout {
             check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
         }
         let steps = Steps { n_samples: job.batch_size as usize, may_be_fused: may_be_fused(job) };
-        let mut layout = Self::with_chunk(&job.model, budget, variants, Some(steps))?;
+        let mut layout = Self::with_chunk(&job.model, budget, config, Some(steps))?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
         let refinements = &job.options.refinements;
@@ -124,7 +124,7 @@ impl Layout {
     fn place_picture(&mut self, job: &Job) -> PicturePlace {
         let Some(words_per_part) = words_per_part(job, self.budget) else {
             let max_bytes = self.budget.stream_bytes.min(self.budget.max_binding_bytes);
-            let mut ring = Ring::new(job, self.chunk, max_bytes);
+            let mut ring = StagingRing::new(job, self.chunk, max_bytes);
             ring.buffer = self.add("gathered", &ring.shape(), Role::Constant);
             return PicturePlace::Host(ring);
         };
@@ -136,7 +136,7 @@ impl Layout {
         PicturePlace::Device {
             parts: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
             words_per_part,
-            choice: choice(job).map(|n| add("choice", n)),
+            sample_index: sample_index(job).map(|n| add("sample_index", n)),
         }
     }
 
@@ -170,19 +170,19 @@ impl Layout {
     fn with_chunk(
         model: &Model,
         budget: Budget,
-        variants: Variants,
+        config: KernelConfig,
         steps: Option<Steps>,
     ) -> Result<Self, BackendError> {
         let fusable = steps.filter(|steps| steps.may_be_fused);
-        let fused_step = fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget, &variants));
+        let fused_step = fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget, &config));
         let fused_prediction = fused::of_prediction(model, &budget);
         let is_fused = fused_prediction.is_some() && (fused_step.is_some() || steps.is_none());
         let batch_size = steps.map_or(1, |steps| steps.n_samples);
-        let max_rows = max_rows(model, budget, (variants.storage, is_fused))?;
+        let max_rows = max_rows(model, budget, (config.storage, is_fused))?;
         let n_chunks = batch_size.div_ceil(max_rows);
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
         // Prediction is in f32, so a tile takes the space of as many rows of training or more.
-        let per_row = 4 / variants.storage.size_bytes();
+        let per_row = 4 / config.storage.size_bytes();
         let tile = TILE_PIXELS.min((max_rows / per_row).max(1));
         let rows = chunk.max(tile);
         // Of values between layers, counted in f32.
@@ -203,7 +203,7 @@ impl Layout {
             chunk,
             tile,
             budget,
-            variants,
+            config,
             fused_step,
             fused_prediction,
         };
@@ -236,7 +236,7 @@ impl Layout {
 }
 
 /// Words of the buffer that says which pixels are samples, where not each is one.
-fn choice(job: &Job) -> Option<usize> {
+fn sample_index(job: &Job) -> Option<usize> {
     match (&job.options.mask, job.options.sampling) {
         (Some(mask), _) => Some(mask.pixels().len()),
         (None, Sampling::Error) => Some(Importance::n_blocks(job.samples) + 1),
@@ -303,6 +303,7 @@ fn words_per_part(job: &Job, budget: Budget) -> Option<usize> {
     let words_per_part = budget.picture_part_bytes / 4;
     let capacity = (words_per_part * PICTURE_PARTS as u64).min(MAX_PICTURE_BYTES / 4);
     // What says which pixels are samples has a binding of its own.
-    let choice_fits = choice(job).is_none_or(|n| 4 * n as u64 <= budget.max_binding_bytes);
-    (n_words <= u128::from(capacity) && choice_fits).then(|| words_per_part.min(n_words as u64) as usize)
+    let sample_index_fits = sample_index(job).is_none_or(|n| 4 * n as u64 <= budget.max_binding_bytes);
+    (n_words <= u128::from(capacity) && sample_index_fits)
+        .then(|| words_per_part.min(n_words as u64) as usize)
 }

@@ -5,7 +5,7 @@ use crate::backend::gpu::kernel::tolerance::Bounded;
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, Source, close, params_block, read, wgsl, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::encoding::PerAxis;
 
 params_block! {
@@ -51,8 +51,8 @@ pub fn encode(encoding: PerAxis, n_rows: usize, buffers: [BufferId; 2], max_grou
     Dispatch::new(Kernel::plain(def), &params, buffers.into(), grid, operations * n_values as f64)
 }
 
-fn params(n_rows: usize, n_features: usize, max_groups: u32) -> (PerAxisParams, Grid) {
-    let grid = Grid::fold((n_rows * 2 * n_features).div_ceil(THREADS), max_groups);
+fn params(n_rows: usize, n_features: usize, max_groups: u32) -> (PerAxisParams, Workgroups) {
+    let grid = Workgroups::fold((n_rows * 2 * n_features).div_ceil(THREADS), max_groups);
     let (n_rows, n_features) = (n_rows as u32, n_features as u32);
     (PerAxisParams { grid_width: grid.width, n_rows, n_features }, grid)
 }

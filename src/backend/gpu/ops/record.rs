@@ -5,7 +5,7 @@ use super::loss::{self, LossBuffers, Part};
 use super::sample::{self, SampleBuffers};
 use super::{Layout, columns, dense, fourier, fused, grid, optimizer, predict, refine, streamed};
 use crate::backend::Job;
-use crate::backend::gpu::kernel::Variants;
+use crate::backend::gpu::kernel::KernelConfig;
 use crate::backend::gpu::plan::{BufferId, ForwardBuffers, PicturePlace, Plan, TrainingBuffers};
 use crate::model::{Encoding, Model};
 
@@ -35,7 +35,7 @@ pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples:
     if let Some(average) = b.average {
         plan.dispatches.push(refine::average(n_params, [params, average], max_groups));
     }
-    plan.stored_as(layout.variants.storage)
+    plan.stored_as(layout.config.storage)
 }
 
 fn record_part(
@@ -46,7 +46,7 @@ fn record_part(
     n_step: usize,
     plan: &mut Plan,
 ) {
-    let (max_groups, f, variants) = (layout.budget.max_groups, &layout.forward, &layout.variants);
+    let (max_groups, f, config) = (layout.budget.max_groups, &layout.forward, &layout.config);
     let (network, ranges) = (&job.model.network, job.model.layout().layers);
     let (n, channels, is_first) = (rows.len(), network.output_width, rows.start == 0);
     let part = Part {
@@ -54,7 +54,7 @@ fn record_part(
         n_step_values: n_step * channels,
         is_first,
         is_last: rows.end == n_step,
-        gradient_scale: variants.storage.gradient_scale(n_step * channels),
+        gradient_scale: config.storage.gradient_scale(n_step * channels),
     };
     let reduction = dense::Reduction { unit: part.gradient_scale.recip(), accumulate: !is_first, max_groups };
     record_samples(job, b, f.coords, rows, max_groups, plan);
@@ -62,7 +62,7 @@ fn record_part(
         plan.dispatches.extend(fused::step(job, (f, b), blocking, part, &layout.budget));
         return;
     }
-    record_forward(&job.model, f, n, (variants, max_groups), plan);
+    record_forward(&job.model, f, n, (config, max_groups), plan);
     let last = f.z[network.n_layers - 1];
     let loss_buffers = LossBuffers {
         targets: b.targets,
@@ -78,7 +78,7 @@ fn record_part(
             range,
             activation_before: network.activation_before(index),
             n_samples: n,
-            variants,
+            config,
             max_groups,
         };
         let x = if index == 0 { f.features } else { f.z[index - 1] };
@@ -104,8 +104,9 @@ fn record_samples(
 ) {
     let (targets, sample_weights) = (b.targets, b.sample_weights);
     match &b.picture {
-        &PicturePlace::Device { parts: picture, words_per_part, choice } => {
-            let buffers = SampleBuffers { picture, words_per_part, coords, targets, sample_weights, choice };
+        &PicturePlace::Device { parts: picture, words_per_part, sample_index } => {
+            let buffers =
+                SampleBuffers { picture, words_per_part, coords, targets, sample_weights, sample_index };
             plan.dispatches.push(sample::sample(job, rows, buffers, max_groups));
         }
         PicturePlace::Host(ring) => {
@@ -163,7 +164,7 @@ fn record_forward(
     model: &Model,
     f: &ForwardBuffers,
     n: usize,
-    (variants, max_groups): (&Variants, u32),
+    (config, max_groups): (&KernelConfig, u32),
     plan: &mut Plan,
 ) {
     let encoding = EncodeBuffers {
@@ -177,7 +178,7 @@ fn record_forward(
     let mut x = f.features;
     for (index, range) in model.layout().layers.iter().enumerate() {
         let activation_before = model.network.activation_before(index);
-        let layer = dense::Layer { range, activation_before, n_samples: n, variants, max_groups };
+        let layer = dense::Layer { range, activation_before, n_samples: n, config, max_groups };
         plan.dispatches.push(layer.forward(f.params, x, f.z[index]));
         x = f.z[index];
     }
@@ -187,16 +188,16 @@ fn record_forward(
 /// parameters change from tile to tile.
 pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
-    let (max_groups, variants) = (layout.budget.max_groups, Variants::prediction());
+    let (max_groups, config) = (layout.budget.max_groups, KernelConfig::prediction());
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
     if let Some(blocking) = &layout.fused_prediction {
         plan.dispatches.push(fused::predict(model, f, blocking, n_pixels, max_groups));
         return plan;
     }
-    record_forward(model, f, n_pixels, (&variants, max_groups), &mut plan);
+    record_forward(model, f, n_pixels, (&config, max_groups), &mut plan);
     let network = &model.network;
     let n_values = n_pixels * network.output_width;
     let buffers = [f.z[network.n_layers - 1], f.colours];
     plan.dispatches.push(predict::output(network.output_activation, n_values, buffers, max_groups));
-    plan.stored_as(variants.storage)
+    plan.stored_as(config.storage)
 }

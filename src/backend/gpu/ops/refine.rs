@@ -5,7 +5,7 @@ use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Arithmetic;
 use crate::model::refinements::clip_factor;
 use bytemuck::Zeroable;
@@ -89,14 +89,14 @@ pub fn clip(
 ) -> [Dispatch; 2] {
     let n_shares = n_shares(n_params);
     let norm = GradientNormParams { n_params: n_params as u32, n_groups: n_shares as u32 };
-    let grid = Grid::fold(n_params.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let clip = ClipParams {
         grid_width: grid.width,
         n_params: n_params as u32,
         n_shares: n_shares as u32,
         clip_norm: clip_norm as f32,
     };
-    let shares = Grid { width: n_shares as u32, height: 1 };
+    let shares = Workgroups { width: n_shares as u32, height: 1 };
     let n = n_params as f64;
     [
         Dispatch::new(Kernel::plain(&NORM), &norm, vec![grads, squares], shares, 4.0 * n),
@@ -106,7 +106,7 @@ pub fn clip(
 
 /// Moves the average after the weights. Buffers: params, average.
 pub fn average(n_params: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
-    let grid = Grid::fold(n_params.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let params = AverageParams { grid_width: grid.width, n_params: n_params as u32 };
     Dispatch::new(Kernel::plain(&AVERAGE), &params, buffers.to_vec(), grid, 8.0 * n_params as f64)
 }
@@ -173,7 +173,7 @@ fn norm_cases(_: &Kernel) -> Vec<Case> {
 
 fn clip_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, n_shares: usize, clip_norm: f32, max_groups: u32| {
-        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params =
             ClipParams { grid_width: grid.width, n_params: n as u32, n_shares: n_shares as u32, clip_norm };
         let mut squares = uniform(1, n_shares, 1.0);
@@ -186,7 +186,7 @@ fn clip_cases(_: &Kernel) -> Vec<Case> {
 
 fn average_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, average_rate: f32, max_groups: u32| {
-        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = AverageParams { grid_width: grid.width, n_params: n as u32 };
         let buffers = vec![uniform(1, n, 1.0), uniform(2, n, 1.0)];
         let step = StepParams { average_rate, ..StepParams::zeroed() };

@@ -3,7 +3,7 @@
 use crate::backend::Job;
 use crate::backend::gpu::kernel::{Kernel, KernelDef, params_block, read, wgsl, write};
 use crate::backend::gpu::plan::picture::bits;
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, PICTURE_PARTS, THREADS};
+use crate::backend::gpu::plan::{BufferId, Dispatch, PICTURE_PARTS, THREADS, Workgroups};
 use crate::model::{Raster, Sampling};
 
 mod reference;
@@ -149,7 +149,7 @@ pub struct SampleBuffers {
     /// (n)
     pub sample_weights: BufferId,
     /// Which pixels, where not each is taken once.
-    pub choice: Option<BufferId>,
+    pub sample_index: Option<BufferId>,
 }
 
 fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize) -> SampleParams {
@@ -173,12 +173,12 @@ fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize)
 
 /// Fetches the samples `rows` of a step.
 pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, max_groups: u32) -> Dispatch {
-    let grid = Grid::fold(rows.len().div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(rows.len().div_ceil(THREADS), max_groups);
     let n = rows.len() as f64;
     let params = SampleParams { grid_width: grid.width, ..sample_params(job, rows, buffers.words_per_part) };
     let [p0, p1, p2, p3] = buffers.picture;
     let mut bound = vec![p0, p1, p2, p3, buffers.coords, buffers.targets, buffers.sample_weights];
-    bound.extend(buffers.choice);
+    bound.extend(buffers.sample_index);
     let def = match (&job.options.mask, job.options.sampling) {
         (Some(_), _) => &SAMPLE_MASKED,
         (None, Sampling::Error) => &SAMPLE_BY_ERROR,
@@ -189,7 +189,7 @@ pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, m
 
 /// Positions of `n_rows` pixels; the first pixel and the geometry are filled in for each tile.
 pub fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
-    let grid = Grid::fold(n_rows.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_rows.div_ceil(THREADS), max_groups);
     let params = RasterParams { grid_width: grid.width, n_rows: n_rows as u32, ..Default::default() };
     Dispatch::new(Kernel::plain(&RASTER), &params, vec![coords], grid, 20.0 * n_rows as f64)
 }

@@ -8,7 +8,7 @@ use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::picture::{bits, words_per_pixel};
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, Piece, Ring, THREADS};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Piece, StagingRing, THREADS, Workgroups};
 use crate::model::{Coords, Raster};
 
 params_block! {
@@ -62,13 +62,13 @@ pub static STREAMED: KernelDef = KernelDef {
 /// Takes `piece` from `ring` to the rows from `first_row` on of `[coords, targets, sample_weights]`.
 pub fn streamed(
     job: &Job,
-    ring: &Ring,
+    ring: &StagingRing,
     (piece, first_row): (Piece, usize),
     buffers: [BufferId; 3],
     max_groups: u32,
 ) -> Dispatch {
     let n = piece.rows.len();
-    let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
     let params = StreamedParams {
         grid_width: grid.width,
         n_rows: n as u32,
@@ -164,7 +164,7 @@ fn streamed_case(
             values.for_each(|word| *word = ((*word >> 8) as f32 / 1e6).to_bits());
         }
     }
-    let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
     let raster = Raster::new(width, height, Coords::Center);
     let params = StreamedParams {
         grid_width: grid.width,

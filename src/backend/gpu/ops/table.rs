@@ -1,6 +1,6 @@
 //! Every kernel there is.
 
-use crate::backend::gpu::kernel::{Composes, Kernel, KernelDef, Product, Storage};
+use crate::backend::gpu::kernel::{Kernel, KernelDef, MatmulTiling, Specialization, Storage};
 use crate::backend::gpu::ops;
 use crate::model::{Activation, Loss, Optimizer};
 
@@ -64,20 +64,20 @@ fn example_rules() -> Vec<Optimizer> {
 /// Every kernel with every formula that can be joined in; of those of whole networks, which are too many, some.
 pub fn kernels() -> Vec<Kernel> {
     let formulas = |def: &'static KernelDef| -> Vec<Kernel> {
-        match def.composes {
-            Composes::Nothing => vec![Kernel::plain(def)],
-            Composes::Activation | Composes::Product => {
+        match def.specialization {
+            Specialization::None => vec![Kernel::plain(def)],
+            Specialization::Activation | Specialization::Matmul => {
                 Activation::ALL.iter().map(|&a| Kernel::with_activation(def, a)).collect()
             }
-            Composes::Loss => {
+            Specialization::Loss => {
                 let one = |&loss| OUTPUTS.map(|output| Kernel::with_loss(def, loss, output));
                 Loss::ALL.iter().flat_map(one).collect()
             }
-            Composes::Optimizer(n_moments) => {
+            Specialization::Optimizer(n_moments) => {
                 let rules = example_rules().into_iter().filter(|rule| rule.n_moments() == n_moments);
                 rules.map(|rule| Kernel::with_optimizer(def, rule)).collect()
             }
-            Composes::Network { .. } => ops::fused::examples(def),
+            Specialization::Network { .. } => ops::fused::examples(def),
         }
     };
     let f32s: Vec<Kernel> = DEFINITIONS.iter().flat_map(|def| formulas(def)).collect();
@@ -90,16 +90,17 @@ pub fn kernels() -> Vec<Kernel> {
 pub fn is_kernel(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
     let has_more = |def: &&KernelDef| {
-        matches!(def.composes, Composes::Network { .. } | Composes::Product) && def.name == stem
+        matches!(def.specialization, Specialization::Network { .. } | Specialization::Matmul)
+            && def.name == stem
     };
     kernels().iter().any(|kernel| kernel.name() == name) || DEFINITIONS.iter().any(has_more)
 }
 
 /// What formulas are joined in with the variants of [`super::variants`], of which each computes what the
 /// f32 kernel does: these stand for all.
-fn stands_for_all(kernel: &Kernel) -> bool {
-    let activation = match kernel.def.composes {
-        Composes::Product => kernel.activation == Activation::Relu,
+fn is_representative(kernel: &Kernel) -> bool {
+    let activation = match kernel.def.specialization {
+        Specialization::Matmul => kernel.activation == Activation::Relu,
         _ => true,
     };
     activation && kernel.loss.is_none_or(|loss| matches!(loss, Loss::Mse | Loss::L1))
@@ -108,16 +109,16 @@ fn stands_for_all(kernel: &Kernel) -> bool {
 /// A kernel with its values stored as f16 and its product made in other ways, as far as it has any.
 fn variants(kernel: &Kernel) -> Vec<Kernel> {
     let half = kernel.clone().stored_as(Storage::F16);
-    let in_tiles = |kernel: &Kernel| Product::ALL.map(|product| kernel.clone().tiled(product));
-    match kernel.def.composes {
-        _ if half == *kernel || !stands_for_all(kernel) => Vec::new(),
-        Composes::Product => {
+    let in_tiles = |kernel: &Kernel| MatmulTiling::ALL.map(|tiling| kernel.clone().tiled(tiling));
+    match kernel.def.specialization {
+        _ if half == *kernel || !is_representative(kernel) => Vec::new(),
+        Specialization::Matmul => {
             // Matrices multiply what is stored as f16; the kernel itself is listed already.
-            let plain = |k: &Kernel| k.product.matrix_size().is_none() && k != kernel;
+            let plain = |k: &Kernel| k.tiling.matrix_size().is_none() && k != kernel;
             in_tiles(kernel).into_iter().filter(plain).chain(in_tiles(&half)).collect()
         }
         // Pictures are computed in f32; and bounds of f16 through steep sines come to say nothing.
-        Composes::Network { loss } if !loss || kernel.activation != Activation::Relu => Vec::new(),
+        Specialization::Network { loss } if !loss || kernel.activation != Activation::Relu => Vec::new(),
         _ => vec![half],
     }
 }

@@ -2,7 +2,7 @@
 
 use super::BufferId;
 use super::picture::PICTURE_PARTS;
-use super::ring::Ring;
+use super::ring::StagingRing;
 
 /// Buffers of the forward pass.
 #[derive(Clone, Debug)]
@@ -65,8 +65,8 @@ pub enum PicturePlace {
         words_per_part: usize,
         /// Which pixels are samples, where not each is one: numbers of those a mask leaves, or starts of
         /// the blocks of [`crate::model::Importance`].
-        choice: Option<BufferId>,
+        sample_index: Option<BufferId>,
     },
     /// On the host, which sends the samples.
-    Host(Ring),
+    Host(StagingRing),
 }

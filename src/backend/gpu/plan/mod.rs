@@ -9,7 +9,7 @@ pub mod ring;
 
 pub use buffers::{ForwardBuffers, PicturePlace, TrainingBuffers};
 pub use picture::PICTURE_PARTS;
-pub use ring::{Piece, Ring};
+pub use ring::{Piece, StagingRing};
 
 use crate::backend::gpu::kernel::{Access, Kernel, Storage};
 use bytemuck::Pod;
@@ -29,7 +29,7 @@ pub struct BufferId(pub usize);
 pub enum Role {
     /// Written once: frequencies, the picture.
     Constant,
-    /// Kept between steps: parameters, moments, progress.
+    /// TuningCache between steps: parameters, moments, progress.
     State,
     /// Written and read within a step.
     Scratch,
@@ -62,14 +62,14 @@ impl BufferDecl {
 
 /// Workgroups in two dimensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grid {
+pub struct Workgroups {
     /// In x.
     pub width: u32,
     /// In y.
     pub height: u32,
 }
 
-impl Grid {
+impl Workgroups {
     /// At least `n_groups` workgroups with no more than `max_groups` in a dimension. The kernel
     /// leaves the surplus idle.
     pub fn fold(n_groups: usize, max_groups: u32) -> Self {
@@ -112,7 +112,7 @@ impl Dispatch {
         kernel: Kernel,
         params: &P,
         buffers: Vec<BufferId>,
-        grid: Grid,
+        grid: Workgroups,
         operations: f64,
     ) -> Self {
         assert_eq!(buffers.len(), kernel.def.bindings.len(), "buffers of {}", kernel.name());

@@ -23,7 +23,7 @@ pub struct Piece {
 
 /// The ring on the device: slots of as many words as a piece has.
 #[derive(Clone, Debug)]
-pub struct Ring {
+pub struct StagingRing {
     /// (slots, rows of a piece, words of a row)
     pub buffer: BufferId,
     /// Slots.
@@ -40,7 +40,7 @@ pub struct Ring {
     piece_rows: usize,
 }
 
-impl Ring {
+impl StagingRing {
     /// For steps of `job` in parts of `chunk` samples, within `max_bytes`. Without a buffer yet.
     pub fn new(job: &Job, chunk: usize, max_bytes: u64) -> Self {
         let weighted = job.options.mask.is_none() && job.options.sampling == Sampling::Error;

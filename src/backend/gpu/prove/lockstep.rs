@@ -30,14 +30,14 @@ impl GpuBackend {
     pub fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>, BackendError> {
         let mut entries = Vec::new();
         for step in steps {
-            let ByDispatch { session, plan, prepared, params, mut stream } = self.step_by_dispatch(step)?;
+            let ByDispatch { resources, plan, prepared, params, mut stream } = self.step_by_dispatch(step)?;
             for (number, dispatch) in plan.dispatches.iter().enumerate() {
                 if let Some(stream) = &mut stream {
-                    stream.send_for(session, dispatch, step);
+                    stream.send_for(resources, dispatch, step);
                 }
-                let before = read_all(session, &dispatch.buffers)?;
-                run_dispatch(session, prepared, number, 0)?;
-                let after = read_all(session, &dispatch.buffers)?;
+                let before = read_all(resources, &dispatch.buffers)?;
+                run_dispatch(resources, prepared, number, 0)?;
+                let after = read_all(resources, &dispatch.buffers)?;
                 let (kernel, bytes) = (&dispatch.kernel, &dispatch.params);
                 let call = Call { kernel, params: bytes, step: params, buffers: &before };
                 let worst = compare(&call, &after);

@@ -7,7 +7,7 @@ pub use lockstep::LockstepEntry;
 use crate::backend::BackendError;
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::readback::{read_buffers, write_words};
-use crate::backend::gpu::execute::session::{Prepared, Session};
+use crate::backend::gpu::execute::resources::{Prepared, Resources};
 use crate::backend::gpu::execute::{GpuBackend, GpuPredictor};
 use crate::backend::gpu::kernel::compare::{Worst, compare};
 use crate::backend::gpu::kernel::{Call, Case, Kernel, StepParams};
@@ -85,10 +85,10 @@ pub fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, B
         role: Role::Scratch,
     };
     let decls = case.buffers.iter().enumerate().map(decl).collect();
-    let mut session = Session::new(Arc::clone(gpu), decls)?;
+    let mut resources = Resources::new(Arc::clone(gpu), decls)?;
     let ids: Vec<_> = (0..case.buffers.len()).map(BufferId).collect();
     for (&id, words) in ids.iter().zip(&case.buffers) {
-        write_words(gpu, session.buffer(id), 0, words)?;
+        write_words(gpu, resources.buffer(id), 0, words)?;
     }
     let dispatch = Dispatch {
         kernel: kernel.clone(),
@@ -98,25 +98,31 @@ pub fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, B
         cost: 0.0,
         piece: None,
     };
-    let prepared = session.prepare(&Plan { dispatches: vec![dispatch] })?;
+    let prepared = resources.prepare(&Plan { dispatches: vec![dispatch] })?;
     // A slot other than the first, so that the dynamic offset counts.
-    session.write_steps(&[StepParams::default(), case.step]);
-    run_dispatch(&session, &prepared, 0, 1)?;
-    let after = read_all(&session, &ids)?;
+    resources.write_steps(&[StepParams::default(), case.step]);
+    run_dispatch(&resources, &prepared, 0, 1)?;
+    let after = read_all(&resources, &ids)?;
     Ok(compare(&Call { kernel, params: &case.params, step: case.step, buffers: &case.buffers }, &after))
 }
 
-fn run_dispatch(session: &Session, plan: &Prepared, index: usize, slot: usize) -> Result<(), BackendError> {
-    let mut encoder = session.gpu.device.create_command_encoder(&Default::default());
+fn run_dispatch(
+    resources: &Resources,
+    plan: &Prepared,
+    index: usize,
+    slot: usize,
+) -> Result<(), BackendError> {
+    let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        plan.encode(index, session.step_offset(slot), &session.step_group(), &mut pass);
+        plan.encode(index, resources.step_offset(slot), &resources.step_group(), &mut pass);
     }
-    let submission = session.gpu.queue.submit([encoder.finish()]);
-    session.gpu.wait(Some(submission))
+    let submission = resources.gpu.queue.submit([encoder.finish()]);
+    resources.gpu.wait(Some(submission))
 }
 
-fn read_all(session: &Session, ids: &[BufferId]) -> Result<Vec<Vec<u32>>, BackendError> {
-    let buffers: Vec<_> = ids.iter().map(|&id| (session.buffer(id), session.decl(id).n_words())).collect();
-    read_buffers(&session.gpu, &buffers)
+fn read_all(resources: &Resources, ids: &[BufferId]) -> Result<Vec<Vec<u32>>, BackendError> {
+    let buffers: Vec<_> =
+        ids.iter().map(|&id| (resources.buffer(id), resources.decl(id).n_words())).collect();
+    read_buffers(&resources.gpu, &buffers)
 }

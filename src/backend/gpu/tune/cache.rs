@@ -1,7 +1,7 @@
 //! What was measured on this machine, kept between runs in `tuning.json`.
 
 use crate::atomic_write::{Durability, atomic_write};
-use crate::backend::gpu::kernel::{Choice, Precision, Storage, Variants};
+use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage, TunedTile};
 use crate::read_file::{open_regular, read_at_most};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -21,7 +21,7 @@ pub(super) struct Tiles {
     pub(super) storage: Storage,
     /// Samples of a step, as a power of two.
     pub(super) n_samples: usize,
-    pub(super) choices: Vec<Choice>,
+    pub(super) choices: Vec<TunedTile>,
 }
 
 /// Whose step was timed.
@@ -42,22 +42,23 @@ pub(super) struct Fastest {
     pub(super) key: Key,
     /// Of a step, when it was measured.
     pub(super) milliseconds: f64,
-    pub(super) variants: Variants,
+    #[serde(rename = "variants")]
+    pub(super) config: KernelConfig,
 }
 
 /// The file: of this program's version, since kernels change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct TuningCache {
     version: String,
     pub(super) steps: Vec<Fastest>,
     pub(super) tiles: Vec<Tiles>,
 }
 
-impl Kept {
+impl TuningCache {
     /// What the file at `path` has; nothing where there is none, or it is damaged or of another version.
     pub(super) fn read(path: Option<&Path>) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        let read = path.and_then(parse).filter(|kept| kept.version == version);
+        let read = path.and_then(parse).filter(|cache| cache.version == version);
         read.unwrap_or_else(|| Self { version: version.to_owned(), ..Self::default() })
     }
 
@@ -67,7 +68,7 @@ impl Kept {
     }
 
     /// The tiles measured on `device` for values stored in this way.
-    pub(super) fn tiles(&mut self, device: &str, storage: Storage, n_samples: usize) -> &mut Vec<Choice> {
+    pub(super) fn tiles(&mut self, device: &str, storage: Storage, n_samples: usize) -> &mut Vec<TunedTile> {
         let is_same = |t: &Tiles| (t.device.as_str(), t.storage, t.n_samples) == (device, storage, n_samples);
         let index = self.tiles.iter().position(is_same).unwrap_or_else(|| {
             self.tiles.push(Tiles { device: device.to_owned(), storage, n_samples, choices: Vec::new() });
@@ -92,24 +93,24 @@ impl Kept {
     }
 }
 
-fn parse(path: &Path) -> Option<Kept> {
+fn parse(path: &Path) -> Option<TuningCache> {
     let bytes = open_regular(path).and_then(|(file, _)| read_at_most(file, MAX_BYTES)).ok().flatten()?;
     serde_json::from_slice(&bytes).inspect_err(|e| log::debug!("{}: {e}", path.display())).ok()
 }
 
-fn write(path: &Path, kept: &Kept) -> io::Result<()> {
+fn write(path: &Path, cache: &TuningCache) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     atomic_write(path, Durability::Cached, |out| {
-        serde_json::to_writer_pretty(out, kept).map_err(io::Error::from)
+        serde_json::to_writer_pretty(out, cache).map_err(io::Error::from)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::gpu::kernel::config::{Operation, Product};
+    use crate::backend::gpu::kernel::config::{MatmulTiling, Operation};
 
     fn key(job: usize) -> Key {
         Key { device: "a GPU".into(), job: format!("job {job}"), precision: Precision::Auto }
@@ -119,40 +120,40 @@ mod tests {
     fn what_was_measured_is_read_again_and_a_damaged_file_is_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/tuning.json");
-        let mut kept = Kept::read(Some(&path));
-        let choice = Choice {
+        let mut cache = TuningCache::read(Some(&path));
+        let choice = TunedTile {
             operation: Operation::BackwardWeights,
             input_width: 256,
             output_width: 3,
-            product: Product::TileWide,
+            tiling: MatmulTiling::TileWide,
         };
-        kept.tiles("a GPU", Storage::F16, 1024).push(choice);
-        let variants = Variants { fused: Some(false), tuned: vec![choice], ..Variants::default() };
-        kept.remember(Fastest { key: key(1), milliseconds: 0.25, variants });
-        kept.write(Some(&path));
-        let mut again = Kept::read(Some(&path));
-        assert_eq!(again, kept);
+        cache.tiles("a GPU", Storage::F16, 1024).push(choice);
+        let config = KernelConfig { fused: Some(false), tuned: vec![choice], ..KernelConfig::default() };
+        cache.remember(Fastest { key: key(1), milliseconds: 0.25, config });
+        cache.write(Some(&path));
+        let mut again = TuningCache::read(Some(&path));
+        assert_eq!(again, cache);
         assert_eq!(again.tiles("a GPU", Storage::F16, 1024), &[choice]);
         assert_eq!(again.tiles("a GPU", Storage::F32, 1024), &[]);
-        assert_eq!(again.fastest(&key(1)).map(|f| f.variants.fused), Some(Some(false)));
+        assert_eq!(again.fastest(&key(1)).map(|f| f.config.fused), Some(Some(false)));
         assert_eq!(again.fastest(&Key { precision: Precision::F32, ..key(1) }), None);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace(env!("CARGO_PKG_VERSION"), "0.0.0")).unwrap();
-        assert_eq!(Kept::read(Some(&path)).steps, [], "another version's");
+        assert_eq!(TuningCache::read(Some(&path)).steps, [], "another version's");
         std::fs::write(&path, "{\"version\": 3").unwrap();
-        assert_eq!(Kept::read(Some(&path)).steps, []);
-        assert_eq!(Kept::read(Some(folder.path())).steps, [], "a folder");
+        assert_eq!(TuningCache::read(Some(&path)).steps, []);
+        assert_eq!(TuningCache::read(Some(folder.path())).steps, [], "a folder");
     }
 
     #[test]
     fn the_oldest_are_forgotten() {
-        let mut kept = Kept::default();
+        let mut cache = TuningCache::default();
         for job in 0..MAX_STEPS + 2 {
-            kept.remember(Fastest { key: key(job), ..Fastest::default() });
+            cache.remember(Fastest { key: key(job), ..Fastest::default() });
         }
-        kept.remember(Fastest { key: key(7), milliseconds: 1.0, ..Fastest::default() });
-        assert_eq!(kept.steps.len(), MAX_STEPS);
-        assert!(kept.fastest(&key(1)).is_none() && kept.fastest(&key(2)).is_some());
-        assert_eq!(kept.fastest(&key(7)).map(|f| f.milliseconds), Some(1.0));
+        cache.remember(Fastest { key: key(7), milliseconds: 1.0, ..Fastest::default() });
+        assert_eq!(cache.steps.len(), MAX_STEPS);
+        assert!(cache.fastest(&key(1)).is_none() && cache.fastest(&key(2)).is_some());
+        assert_eq!(cache.fastest(&key(7)).map(|f| f.milliseconds), Some(1.0));
     }
 }

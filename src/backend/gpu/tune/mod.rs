@@ -20,8 +20,8 @@ mod tiles;
 pub use ceilings::ceilings;
 pub use profile::KernelTime;
 
-use crate::backend::gpu::device::{Budget, Gpu, Mode, is_software};
-use crate::backend::gpu::kernel::{Kernel, Precision, Product, Variants};
+use crate::backend::gpu::device::{Budget, Gpu, Override, is_software};
+use crate::backend::gpu::kernel::{Kernel, KernelConfig, MatmulTiling, Precision};
 use crate::backend::gpu::ops::{dense, layout};
 use crate::backend::gpu::prove;
 use crate::backend::{BackendError, Job};
@@ -34,23 +34,23 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 /// When the device cannot do what is asked, or fails.
-pub fn variants(
+pub fn choose_config(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
     budget: Budget,
     precision: Precision,
-) -> Result<(Variants, Option<Duration>), BackendError> {
-    let is_wanted = match Mode::tune() {
-        Mode::Never => false,
-        Mode::Always => true,
-        Mode::Auto => !is_software(&gpu.info),
+) -> Result<(KernelConfig, Option<Duration>), BackendError> {
+    let is_wanted = match Override::tune() {
+        Override::Never => false,
+        Override::Always => true,
+        Override::Auto => !is_software(&gpu.info),
     };
     if !is_wanted {
         return Ok((unmeasured(gpu, job, budget, precision)?, None));
     }
     let start = Instant::now();
-    let (variants, is_new) = steps::fastest(gpu, (job, state), budget, precision)?;
-    Ok((variants, is_new.then(|| start.elapsed())))
+    let (config, is_new) = steps::fastest(gpu, (job, state), budget, precision)?;
+    Ok((config, is_new.then(|| start.elapsed())))
 }
 
 /// What rules say, where nothing is measured.
@@ -59,29 +59,29 @@ fn unmeasured(
     job: &Job,
     budget: Budget,
     precision: Precision,
-) -> Result<Variants, BackendError> {
-    let variants = Variants::choose(gpu, precision)?;
+) -> Result<KernelConfig, BackendError> {
+    let config = KernelConfig::choose(gpu, precision)?;
     // A fused network moves nothing between its layers that 16 bits would make smaller.
-    if precision == Precision::Auto && layout::fused_step(job, budget, &Variants::default()).is_some() {
-        return Ok(Variants::default());
+    if precision == Precision::Auto && layout::fused_step(job, budget, &KernelConfig::default()).is_some() {
+        return Ok(KernelConfig::default());
     }
-    if layout::fused_step(job, budget, &variants).is_some() {
-        return Ok(variants);
+    if layout::fused_step(job, budget, &config).is_some() {
+        return Ok(config);
     }
-    sound(gpu, job.model.network.activation, variants)
+    sound(gpu, job.model.network.activation, config)
 }
 
-/// `variants` without cooperative matrices where they compute wrong results on `gpu`.
-fn sound(gpu: &Arc<Gpu>, activation: Activation, variants: Variants) -> Result<Variants, BackendError> {
-    if variants.product.matrix_size().is_some() {
+/// `config` without cooperative matrices where they compute wrong results on `gpu`.
+fn sound(gpu: &Arc<Gpu>, activation: Activation, config: KernelConfig) -> Result<KernelConfig, BackendError> {
+    if config.tiling.matrix_size().is_some() {
         let kernels = [&dense::FORWARD, &dense::BACKWARD_INPUT, &dense::BACKWARD_WEIGHTS].map(|def| {
-            Kernel::with_activation(def, activation).stored_as(variants.storage).tiled(variants.product)
+            Kernel::with_activation(def, activation).stored_as(config.storage).tiled(config.tiling)
         });
         if !is_sound(gpu, &kernels)? {
-            return Ok(Variants { product: Product::default(), ..variants });
+            return Ok(KernelConfig { tiling: MatmulTiling::default(), ..config });
         }
     }
-    Ok(variants)
+    Ok(config)
 }
 
 fn is_sound(gpu: &Arc<Gpu>, kernels: &[Kernel]) -> Result<bool, BackendError> {

@@ -3,7 +3,7 @@
 use crate::backend::BackendError;
 use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::execute::readback::read_buffers;
-use crate::backend::gpu::execute::session::{Prepared, Session};
+use crate::backend::gpu::execute::resources::{Prepared, Resources};
 use crate::backend::gpu::execute::trainer::ByDispatch;
 use crate::model::Step;
 
@@ -30,8 +30,8 @@ impl GpuBackend {
         if !has_timestamps || self.streams() {
             return Ok(None);
         }
-        let ByDispatch { session, plan, prepared, .. } = self.step_by_dispatch(step)?;
-        let ms = timestamps(session, prepared)?;
+        let ByDispatch { resources, plan, prepared, .. } = self.step_by_dispatch(step)?;
+        let ms = timestamps(resources, prepared)?;
         let mut times: Vec<KernelTime> = Vec::new();
         for (dispatch, ms) in plan.dispatches.iter().zip(ms) {
             let kernel = dispatch.kernel.name();
@@ -46,8 +46,8 @@ impl GpuBackend {
 }
 
 /// Milliseconds of each dispatch of a plan.
-fn timestamps(session: &Session, plan: &Prepared) -> Result<Vec<f64>, BackendError> {
-    let gpu = &session.gpu;
+fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, BackendError> {
+    let gpu = &resources.gpu;
     let mut all = Vec::new();
     // A query set holds 4096 timestamps.
     for first in (0..plan.len()).step_by(2048) {
@@ -76,7 +76,7 @@ fn timestamps(session: &Session, plan: &Prepared) -> Result<Vec<f64>, BackendErr
                     end_of_pass_write_index: Some(2 * i as u32 + 1),
                 }),
             });
-            plan.encode(first + i, 0, &session.step_group(), &mut pass);
+            plan.encode(first + i, 0, &resources.step_group(), &mut pass);
         }
         encoder.resolve_query_set(&queries, 0..2 * n as u32, &resolved, 0);
         let submission = gpu.queue.submit([encoder.finish()]);

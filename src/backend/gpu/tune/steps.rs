@@ -1,10 +1,10 @@
 //! The fastest way through a whole step.
 
-use super::cache::{Fastest, Kept, Key};
+use super::cache::{Fastest, Key, TuningCache};
 use super::{sound, tiles};
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::execute::GpuBackend;
-use crate::backend::gpu::kernel::{Precision, Storage, Variants};
+use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage};
 use crate::backend::gpu::ops::{Layout, layout};
 use crate::backend::{Backend, BackendError, Job};
 use crate::model::{Encoding, Importance, Model, Sampling, Shuffle, Step, TrainingState};
@@ -15,17 +15,17 @@ use std::time::{Duration, Instant};
 const MAX_SAMPLES: u32 = 1 << 18;
 
 /// How long the steps that are timed together run at least, so that submitting does not count.
-const LONG_ENOUGH: Duration = Duration::from_millis(20);
+const MIN_SAMPLE_TIME: Duration = Duration::from_millis(20);
 const MAX_STEPS: usize = 256;
 
 /// How often: the fastest counts.
 const REPEATS: usize = 3;
 
 /// A way that takes this many times as long as the fastest is not looked into further.
-const HOPELESS: f64 = 1.5;
+const PRUNE_RATIO: f64 = 1.5;
 
 /// What 16 bits must bring where 32 were not ruled out.
-const WORTH_ROUNDING: f64 = 1.1;
+const F16_MIN_SPEEDUP: f64 = 1.1;
 
 /// The fastest way to train `job` from `state`: what is known of the device and such jobs, or what is found out now,
 /// and whether it was.
@@ -37,7 +37,7 @@ pub(super) fn fastest(
     (job, state): (&Job, &TrainingState),
     budget: Budget,
     precision: Precision,
-) -> Result<(Variants, bool), BackendError> {
+) -> Result<(KernelConfig, bool), BackendError> {
     let candidates = candidates(gpu, job, budget, precision)?;
     if let [only] = candidates.as_slice()
         && layout::fused_step(job, budget, only).is_some()
@@ -45,22 +45,23 @@ pub(super) fn fastest(
         return Ok((only.clone(), false));
     }
     let path = gpu.options.cache.as_ref().map(|folder| folder.join("tuning.json"));
-    let mut kept = Kept::read(path.as_deref());
+    let mut cache = TuningCache::read(path.as_deref());
     let key = Key { device: gpu.identity(), job: describe(job), precision };
-    let known = kept.fastest(&key).map(|fastest| fastest.variants.clone());
-    let is_possible = |known: &Variants| candidates.iter().any(|c| is_alike(c, known)) && known.are_on(gpu);
+    let known = cache.fastest(&key).map(|fastest| fastest.config.clone());
+    let is_possible =
+        |known: &KernelConfig| candidates.iter().any(|c| same_configuration(c, known)) && known.are_on(gpu);
     if let Some(known) = known.filter(is_possible) {
         return Ok((known, false));
     }
-    let fastest = Race { gpu, job, state, budget }.run(&candidates, &mut kept)?;
-    let variants = fastest.variants.clone();
-    kept.remember(Fastest { key, milliseconds: 1e3 * fastest.seconds, variants });
-    kept.write(path.as_deref());
-    Ok((fastest.variants, true))
+    let fastest = Race { gpu, job, state, budget }.run(&candidates, &mut cache)?;
+    let config = fastest.config.clone();
+    cache.remember(Fastest { key, milliseconds: 1e3 * fastest.seconds, config });
+    cache.write(path.as_deref());
+    Ok((fastest.config, true))
 }
 
 /// The same but for tiles.
-fn is_alike(a: &Variants, b: &Variants) -> bool {
+fn same_configuration(a: &KernelConfig, b: &KernelConfig) -> bool {
     (a.storage, a.fused) == (b.storage, b.fused)
 }
 
@@ -70,16 +71,16 @@ fn candidates(
     job: &Job,
     budget: Budget,
     precision: Precision,
-) -> Result<Vec<Variants>, BackendError> {
-    let mixed = || Variants::choose(gpu, Precision::Mixed);
+) -> Result<Vec<KernelConfig>, BackendError> {
+    let mixed = || KernelConfig::choose(gpu, Precision::Mixed);
     let stored = match precision {
-        Precision::F32 => vec![Variants::default()],
+        Precision::F32 => vec![KernelConfig::default()],
         Precision::Mixed => vec![mixed()?],
         // A device without 16-bit floats has one way less.
-        Precision::Auto => [Some(Variants::default()), mixed().ok()].into_iter().flatten().collect(),
+        Precision::Auto => [Some(KernelConfig::default()), mixed().ok()].into_iter().flatten().collect(),
     };
     let ways = stored.into_iter().flat_map(|stored| {
-        let way = |fused| Variants { fused: Some(fused), ..stored.clone() };
+        let way = |fused| KernelConfig { fused: Some(fused), ..stored.clone() };
         // The environment may rule out one of the two.
         [true, false]
             .map(way)
@@ -103,13 +104,13 @@ fn candidates(
 /// A way and how long a step takes.
 #[derive(Clone, Debug, PartialEq)]
 struct Timed {
-    variants: Variants,
+    config: KernelConfig,
     seconds: f64,
 }
 
 /// The better of two: the faster, unless it rounds to 16 bits and is hardly so.
-fn better(a: Timed, b: Timed) -> Timed {
-    let handicap = |t: &Timed| if t.variants.storage == Storage::F16 { WORTH_ROUNDING } else { 1.0 };
+fn faster(a: Timed, b: Timed) -> Timed {
+    let handicap = |t: &Timed| if t.config.storage == Storage::F16 { F16_MIN_SPEEDUP } else { 1.0 };
     if b.seconds * handicap(&b) < a.seconds * handicap(&a) { b } else { a }
 }
 
@@ -123,29 +124,29 @@ struct Race<'a> {
 
 impl Race<'_> {
     /// The best of `candidates`, first with the tiles that rules say, then with the fastest.
-    fn run(&self, candidates: &[Variants], kept: &mut Kept) -> Result<Timed, BackendError> {
+    fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed, BackendError> {
         let (mut timed, mut refusal) = (Vec::new(), None);
         for candidate in candidates {
             let candidate = self.sound(candidate)?;
             match self.time(&candidate) {
-                Ok(seconds) => timed.push(Timed { variants: candidate, seconds }),
+                Ok(seconds) => timed.push(Timed { config: candidate, seconds }),
                 Err(error) => refusal = Some(left_out(error)?),
             }
         }
         let Some(fastest) = timed.iter().map(|t| t.seconds).min_by(f64::total_cmp) else {
             return Err(refusal.expect("each candidate was timed or refused"));
         };
-        timed.retain(|t| t.seconds <= HOPELESS * fastest);
+        timed.retain(|t| t.seconds <= PRUNE_RATIO * fastest);
         for timed in &mut timed {
-            if timed.variants.fused == Some(false) {
-                *timed = self.tuned(timed.clone(), kept)?;
+            if timed.config.fused == Some(false) {
+                *timed = self.tuned(timed.clone(), cache)?;
             }
         }
-        Ok(timed.into_iter().reduce(better).expect("the fastest is left"))
+        Ok(timed.into_iter().reduce(faster).expect("the fastest is left"))
     }
 
     /// `candidate` without cooperative matrices where they compute wrong results: its other tiles may be sound.
-    fn sound(&self, candidate: &Variants) -> Result<Variants, BackendError> {
+    fn sound(&self, candidate: &KernelConfig) -> Result<KernelConfig, BackendError> {
         match candidate.fused {
             Some(true) => Ok(candidate.clone()),
             _ => sound(self.gpu, self.job.model.network.activation, candidate.clone()),
@@ -153,24 +154,24 @@ impl Race<'_> {
     }
 
     /// `way` with the fastest tiles, if they make the whole of it faster.
-    fn tuned(&self, way: Timed, kept: &mut Kept) -> Result<Timed, BackendError> {
-        let (gpu, job, storage) = (self.gpu, self.job, way.variants.storage);
-        let known = kept.tiles(&gpu.identity(), storage, tiles::n_samples(job, self.budget));
-        let tuned = match tiles::complete(gpu, job, (self.budget, &way.variants), known) {
-            Ok(tuned) => Variants { tuned, ..way.variants.clone() },
+    fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed, BackendError> {
+        let (gpu, job, storage) = (self.gpu, self.job, way.config.storage);
+        let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, self.budget));
+        let tuned = match tiles::complete(gpu, job, (self.budget, &way.config), known) {
+            Ok(tuned) => KernelConfig { tuned, ..way.config.clone() },
             Err(error) => return left_out(error).map(|_| way),
         };
         match self.time(&tuned) {
-            Ok(seconds) if seconds < way.seconds => Ok(Timed { variants: tuned, seconds }),
+            Ok(seconds) if seconds < way.seconds => Ok(Timed { config: tuned, seconds }),
             Ok(_) => Ok(way),
             Err(error) => left_out(error).map(|_| way),
         }
     }
 
-    /// Seconds of a step by `variants`, once its kernels have passed their self-test.
-    fn time(&self, variants: &Variants) -> Result<f64, BackendError> {
+    /// Seconds of a step by `config`, once its kernels have passed their self-test.
+    fn time(&self, config: &KernelConfig) -> Result<f64, BackendError> {
         let job = Job { batch_size: self.job.batch_size.min(MAX_SAMPLES), ..self.job.clone() };
-        let how = (self.budget, variants.clone());
+        let how = (self.budget, config.clone());
         let mut backend = GpuBackend::with(Arc::clone(self.gpu), job, self.state, how)?;
         backend.self_test()?;
         let (mut n, mut best, mut counted) = (1, f64::INFINITY, 0);
@@ -182,14 +183,14 @@ impl Race<'_> {
             backend.enqueue(&steps)?;
             backend.finish()?;
             let took = start.elapsed();
-            if took < LONG_ENOUGH && n < MAX_STEPS && counted == 0 {
+            if took < MIN_SAMPLE_TIME && n < MAX_STEPS && counted == 0 {
                 n *= 2;
                 continue;
             }
             best = best.min(took.as_secs_f64() / n as f64);
             counted += 1;
         }
-        log::info!("{:.3} ms a step {}", 1e3 * best, variants.name());
+        log::info!("{:.3} ms a step {}", 1e3 * best, config.name());
         Ok(best)
     }
 
@@ -259,15 +260,15 @@ mod tests {
     #[test]
     fn sixteen_bits_must_be_worth_it() {
         let timed =
-            |storage, seconds| Timed { variants: Variants { storage, ..Variants::default() }, seconds };
+            |storage, seconds| Timed { config: KernelConfig { storage, ..KernelConfig::default() }, seconds };
         let (exact, slower) = (timed(Storage::F32, 1.0), timed(Storage::F32, 1.2));
         for (half, wins) in [(0.8, true), (0.95, false), (1.05, false)] {
             let half = timed(Storage::F16, half);
-            for winner in [better(exact.clone(), half.clone()), better(half.clone(), exact.clone())] {
-                assert_eq!(winner.variants.storage == Storage::F16, wins, "{half:?}");
+            for winner in [faster(exact.clone(), half.clone()), faster(half.clone(), exact.clone())] {
+                assert_eq!(winner.config.storage == Storage::F16, wins, "{half:?}");
             }
         }
-        assert_eq!(better(slower.clone(), exact.clone()), exact);
-        assert_eq!(better(exact.clone(), slower), exact);
+        assert_eq!(faster(slower.clone(), exact.clone()), exact);
+        assert_eq!(faster(exact.clone(), slower), exact);
     }
 }

@@ -3,9 +3,9 @@
 use super::is_sound;
 use super::stopwatch::fastest;
 use crate::backend::gpu::device::{Budget, Gpu};
-use crate::backend::gpu::execute::session::Session;
+use crate::backend::gpu::execute::resources::Resources;
 use crate::backend::gpu::kernel::config::possible;
-use crate::backend::gpu::kernel::{Choice, Operation, Product, Storage, Variants};
+use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Operation, Storage, TunedTile};
 use crate::backend::gpu::ops::dense::{self, Layer};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use crate::backend::{BackendError, Job};
@@ -18,7 +18,7 @@ use std::time::Duration;
 const MAX_SAMPLES: usize = 1 << 15;
 
 /// How long a submission of repeats runs at least, so that submitting does not count.
-const LONG_ENOUGH: Duration = Duration::from_millis(4);
+const MIN_SAMPLE_TIME: Duration = Duration::from_millis(4);
 
 /// Candidates that compute more than this many times what is wanted are not worth a try.
 const MAX_WASTE: f64 = 8.0;
@@ -37,23 +37,23 @@ pub(super) fn n_samples(job: &Job, budget: Budget) -> usize {
 pub(super) fn complete(
     gpu: &Arc<Gpu>,
     job: &Job,
-    (budget, variants): (Budget, &Variants),
-    known: &mut Vec<Choice>,
-) -> Result<Vec<Choice>, BackendError> {
+    (budget, config): (Budget, &KernelConfig),
+    known: &mut Vec<TunedTile>,
+) -> Result<Vec<TunedTile>, BackendError> {
     let n_samples = n_samples(job, budget);
     let mut choices = Vec::new();
     for (layer, shape) in job.model.network.layers().enumerate() {
         for operation in Operation::ALL {
-            let is_usable = |c: &&Choice| {
-                c.is_of(operation, shape) && possible(gpu, variants.storage).any(|p| p == c.product)
+            let is_usable = |c: &&TunedTile| {
+                c.is_of(operation, shape) && possible(gpu, config.storage).any(|p| p == c.tiling)
             };
             let choice = match known.iter().find(is_usable) {
                 Some(choice) => *choice,
                 None => {
                     let activation = job.model.network.activation_before(layer);
-                    let storage = variants.storage;
+                    let storage = config.storage;
                     let timing = Timing { gpu, budget, storage, activation, n_samples };
-                    let choice = timing.choose((operation, shape), variants)?;
+                    let choice = timing.choose((operation, shape), config)?;
                     known.retain(|c| !c.is_of(operation, shape));
                     known.push(choice);
                     choice
@@ -76,41 +76,41 @@ pub(super) struct Timing<'a> {
 }
 
 impl Timing<'_> {
-    /// The fastest that is sound; what `variants` has, where none is.
+    /// The fastest that is sound; what `config` has, where none is.
     fn choose(
         &self,
         (operation, shape): (Operation, LayerShape),
-        variants: &Variants,
-    ) -> Result<Choice, BackendError> {
+        config: &KernelConfig,
+    ) -> Result<TunedTile, BackendError> {
         let results = operation.results(shape, self.n_samples);
-        let mut best = (f64::INFINITY, variants.product(operation, shape, self.n_samples));
-        for product in possible(self.gpu, self.storage) {
-            if product.waste(results) > MAX_WASTE {
+        let mut best = (f64::INFINITY, config.tiling(operation, shape, self.n_samples));
+        for tiling in possible(self.gpu, self.storage) {
+            if tiling.padding_ratio(results) > MAX_WASTE {
                 continue;
             }
-            let dispatch = self.dispatch(operation, shape, product);
+            let dispatch = self.dispatch(operation, shape, tiling);
             if !is_sound(self.gpu, std::slice::from_ref(&dispatch.kernel))? {
                 continue;
             }
-            let seconds = self.seconds(dispatch, shape, (LONG_ENOUGH, 0.0))?;
-            log::debug!("{operation:?} of {shape:?} by {product:?}: {:.1} us", 1e6 * seconds);
+            let seconds = self.seconds(dispatch, shape, (MIN_SAMPLE_TIME, 0.0))?;
+            log::debug!("{operation:?} of {shape:?} by {tiling:?}: {:.1} us", 1e6 * seconds);
             if seconds < best.0 {
-                best = (seconds, product);
+                best = (seconds, tiling);
             }
         }
         let LayerShape { input_width, output_width } = shape;
-        Ok(Choice { operation, input_width, output_width, product: best.1 })
+        Ok(TunedTile { operation, input_width, output_width, tiling: best.1 })
     }
 
     /// One of the products of a layer alone, over the buffers of [`Timing::seconds`].
-    pub(super) fn dispatch(&self, operation: Operation, shape: LayerShape, product: Product) -> Dispatch {
+    pub(super) fn dispatch(&self, operation: Operation, shape: LayerShape, tiling: MatmulTiling) -> Dispatch {
         let range = LayerRange::alone(shape);
-        let variants = Variants::only(self.storage, product, std::iter::once(shape));
+        let config = KernelConfig::only(self.storage, tiling, std::iter::once(shape));
         let layer = Layer {
             range: &range,
             activation_before: self.activation,
             n_samples: self.n_samples,
-            variants: &variants,
+            config: &config,
             max_groups: self.budget.max_groups,
         };
         let [params, inputs, outputs, partials] = [0, 1, 2, 3].map(BufferId);
@@ -148,11 +148,11 @@ impl Timing<'_> {
             decl("outputs", [self.n_samples, shape.output_width]),
             decl("partials", [n_partials, shape.n_params()]),
         ];
-        let mut session = Session::new(Arc::clone(self.gpu), decls)?;
-        let plan = session.prepare(&Plan { dispatches: vec![dispatch] })?;
+        let mut resources = Resources::new(Arc::clone(self.gpu), decls)?;
+        let plan = resources.prepare(&Plan { dispatches: vec![dispatch] })?;
         fastest(self.gpu, how_long, |encoder, n| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            (0..n).for_each(|_| plan.encode(0, 0, &session.step_group(), &mut pass));
+            (0..n).for_each(|_| plan.encode(0, 0, &resources.step_group(), &mut pass));
         })
     }
 }

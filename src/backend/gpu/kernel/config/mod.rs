@@ -6,7 +6,7 @@ mod tiling;
 
 pub use storage::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
 pub(in crate::backend::gpu) use tiling::possible;
-pub use tiling::{Choice, Operation, Product};
+pub use tiling::{MatmulTiling, Operation, TunedTile};
 
 use crate::backend::BackendError;
 use crate::backend::gpu::device::{Gpu, is_software};
@@ -28,41 +28,43 @@ pub enum Precision {
 
 /// What a plan is recorded with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Variants {
+pub struct KernelConfig {
     /// Of the values between layers, in training.
     pub storage: Storage,
     /// Whether a training step is one kernel, as was measured; none where bytes are counted to decide.
     pub fused: Option<bool>,
-    /// Of the products in training that are none of `tuned`, where it does not waste too much.
-    pub product: Product,
+    /// Of the products in training that are none of `tuned`, where little is padding.
+    #[serde(rename = "product")]
+    pub tiling: MatmulTiling,
     /// What was measured on this device.
-    pub tuned: Vec<Choice>,
+    pub tuned: Vec<TunedTile>,
 }
 
 /// How a device trains a job, as it was chosen: a run that goes on there chooses the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Method {
+pub struct TunedConfig {
     /// Adapter, API and driver.
     pub device: String,
     /// What was chosen.
-    pub variants: Variants,
+    #[serde(rename = "variants")]
+    pub config: KernelConfig,
 }
 
-impl Method {
+impl TunedConfig {
     /// What was chosen, where `gpu` is the same device and `precision` allows it.
-    pub fn on(&self, gpu: &Gpu, precision: Precision) -> Option<&Variants> {
-        let storage = self.variants.storage;
+    pub fn on(&self, gpu: &Gpu, precision: Precision) -> Option<&KernelConfig> {
+        let storage = self.config.storage;
         let allowed = match precision {
             Precision::Auto => true,
             Precision::F32 => storage == Storage::F32,
             Precision::Mixed => storage == Storage::F16,
         };
-        let is_there = self.device == gpu.identity() && self.variants.are_on(gpu);
-        (allowed && is_there).then_some(&self.variants)
+        let is_there = self.device == gpu.identity() && self.config.are_on(gpu);
+        (allowed && is_there).then_some(&self.config)
     }
 }
 
-impl Variants {
+impl KernelConfig {
     /// What prediction uses, whatever training does: a picture is the same to the bit as one rendered from
     /// the model's file.
     pub fn prediction() -> Self {
@@ -71,8 +73,8 @@ impl Variants {
 
     /// Whether `gpu` has all of them: what a file says may be anything.
     pub(in crate::backend::gpu) fn are_on(&self, gpu: &Gpu) -> bool {
-        let has = |product: Product| possible(gpu, self.storage).any(|p| p == product);
-        has(self.product) && self.tuned.iter().all(|choice| has(choice.product))
+        let has = |tiling: MatmulTiling| possible(gpu, self.storage).any(|p| p == tiling);
+        has(self.tiling) && self.tuned.iter().all(|choice| has(choice.tiling))
     }
 
     /// For people.
@@ -85,19 +87,19 @@ impl Variants {
         format!("{way}, {storage}")
     }
 
-    /// Only `product`, for every product.
-    pub fn only(storage: Storage, product: Product, shapes: impl Iterator<Item = LayerShape>) -> Self {
+    /// Only `tiling`, for every product.
+    pub fn only(storage: Storage, tiling: MatmulTiling, shapes: impl Iterator<Item = LayerShape>) -> Self {
         let all = shapes.flat_map(|LayerShape { input_width, output_width }| {
-            Operation::ALL.map(|operation| Choice { operation, input_width, output_width, product })
+            Operation::ALL.map(|operation| TunedTile { operation, input_width, output_width, tiling })
         });
-        Self { storage, product, tuned: all.collect(), ..Self::default() }
+        Self { storage, tiling, tuned: all.collect(), ..Self::default() }
     }
 
     /// How to compute a layer's product.
-    pub fn product(&self, operation: Operation, shape: LayerShape, n_samples: usize) -> Product {
+    pub fn tiling(&self, operation: Operation, shape: LayerShape, n_samples: usize) -> MatmulTiling {
         match self.tuned.iter().find(|choice| choice.is_of(operation, shape)) {
-            Some(choice) => choice.product,
-            None => Product::untuned(self.product, operation.results(shape, n_samples)),
+            Some(choice) => choice.tiling,
+            None => MatmulTiling::default_for(self.tiling, operation.results(shape, n_samples)),
         }
     }
 
@@ -106,12 +108,12 @@ impl Variants {
     /// # Errors
     /// When the device cannot do what is asked.
     pub fn choose(gpu: &Gpu, precision: Precision) -> Result<Self, BackendError> {
-        let matrices = [Product::Matrix16, Product::Matrix8]
+        let matrices = [MatmulTiling::Matrix16, MatmulTiling::Matrix8]
             .into_iter()
-            .find(|product| product.matrix_size().is_some_and(|size| gpu.has_matrices(size)));
+            .find(|tiling| tiling.matrix_size().is_some_and(|size| gpu.has_matrices(size)));
         let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
-        let product = matrices.unwrap_or_default();
-        let mixed = Self { storage: Storage::F16, product, ..Self::default() };
+        let tiling = matrices.unwrap_or_default();
+        let mixed = Self { storage: Storage::F16, tiling, ..Self::default() };
         match precision {
             Precision::Mixed if !has_f16 => Err(BackendError::NoAdapter(format!(
                 "{} has no 16-bit floats in shaders (SHADER_F16), which --precision mixed needs; use --precision f32",

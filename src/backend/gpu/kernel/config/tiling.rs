@@ -35,7 +35,7 @@ impl Operation {
 /// How a matrix product is cut into tiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Product {
+pub enum MatmulTiling {
     /// 64 x 64 results a workgroup, 8 x 8 a thread.
     #[default]
     Tile64,
@@ -53,7 +53,7 @@ pub enum Product {
     Matrix16,
 }
 
-impl Product {
+impl MatmulTiling {
     /// Each of them.
     pub const ALL: [Self; 7] = [
         Self::Tile64,
@@ -79,7 +79,7 @@ impl Product {
     }
 
     /// Rows and columns of the results of a workgroup, as in `shaders/matmul/`.
-    pub fn tile(self) -> [usize; 2] {
+    pub fn tile_shape(self) -> [usize; 2] {
         match self {
             Self::Tile64 | Self::Matrix8 => [64, 64],
             Self::Tile32 => [32, 32],
@@ -116,37 +116,41 @@ impl Product {
         }
     }
 
-    /// What a workgroup computes for nothing: results of whole tiles over results wanted.
-    pub fn waste(self, [rows, columns]: [usize; 2]) -> f64 {
-        let [tile_rows, tile_columns] = self.tile();
+    /// Padding overhead: results of whole tiles over results wanted.
+    pub fn padding_ratio(self, [rows, columns]: [usize; 2]) -> f64 {
+        let [tile_rows, tile_columns] = self.tile_shape();
         let computed = rows.next_multiple_of(tile_rows) * columns.next_multiple_of(tile_columns);
         computed as f64 / (rows * columns) as f64
     }
 
     /// What multiplies on a device that nothing was measured on, where it may use `preferred`: that, or the
     /// largest of the plain tiles that computes not much more than is wanted, or the one that computes least.
-    pub(super) fn untuned(preferred: Self, results: [usize; 2]) -> Self {
-        let worth = |product: &Self| product.waste(results) < 1.5;
+    pub(super) fn default_for(preferred: Self, results: [usize; 2]) -> Self {
+        let worth = |tiling: &Self| tiling.padding_ratio(results) < 1.5;
         let plain = [Self::Tile64, Self::Tile32, Self::TileTall, Self::TileWide];
-        let least = || plain.into_iter().min_by(|a, b| a.waste(results).total_cmp(&b.waste(results)));
+        let least =
+            || plain.into_iter().min_by(|a, b| a.padding_ratio(results).total_cmp(&b.padding_ratio(results)));
         [preferred].into_iter().chain(plain).find(worth).or_else(least).unwrap_or_default()
     }
 }
 
 /// The products that `gpu` has for values stored in this way. Matrices multiply what is stored as f16.
-pub(in crate::backend::gpu) fn possible(gpu: &Gpu, storage: Storage) -> impl Iterator<Item = Product> + '_ {
+pub(in crate::backend::gpu) fn possible(
+    gpu: &Gpu,
+    storage: Storage,
+) -> impl Iterator<Item = MatmulTiling> + '_ {
     let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
-    let is_possible = move |product: &Product| match (storage, product.matrix_size()) {
+    let is_possible = move |tiling: &MatmulTiling| match (storage, tiling.matrix_size()) {
         (Storage::F32, matrices) => matrices.is_none(),
         (Storage::F16, None) => has_f16,
         (Storage::F16, Some(size)) => gpu.has_matrices(size),
     };
-    Product::ALL.into_iter().filter(is_possible)
+    MatmulTiling::ALL.into_iter().filter(is_possible)
 }
 
 /// A product that was found fastest for a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
+pub struct TunedTile {
     /// Which product of the layer.
     pub operation: Operation,
     /// Of the layer.
@@ -154,10 +158,11 @@ pub struct Choice {
     /// Of the layer.
     pub output_width: usize,
     /// What was fastest.
-    pub product: Product,
+    #[serde(rename = "product")]
+    pub tiling: MatmulTiling,
 }
 
-impl Choice {
+impl TunedTile {
     /// Whether it is of this product.
     pub fn is_of(&self, operation: Operation, shape: LayerShape) -> bool {
         (self.operation, self.input_width, self.output_width)
@@ -171,17 +176,17 @@ mod tests {
 
     #[test]
     fn what_is_taken_unmeasured_wastes_little_where_something_fits() {
-        for (results, product) in [
-            ([16_384, 256], Product::Tile64),
-            ([16_384, 3], Product::TileTall),
-            ([3, 256], Product::TileWide),
-            ([16_384, 32], Product::Tile32),
-            ([3, 5], Product::Tile32),
-            ([3, 128], Product::TileWide),
+        for (results, tiling) in [
+            ([16_384, 256], MatmulTiling::Tile64),
+            ([16_384, 3], MatmulTiling::TileTall),
+            ([3, 256], MatmulTiling::TileWide),
+            ([16_384, 32], MatmulTiling::Tile32),
+            ([3, 5], MatmulTiling::Tile32),
+            ([3, 128], MatmulTiling::TileWide),
         ] {
-            assert_eq!(Product::untuned(Product::Tile64, results), product, "{results:?}");
+            assert_eq!(MatmulTiling::default_for(MatmulTiling::Tile64, results), tiling, "{results:?}");
         }
-        assert_eq!(Product::untuned(Product::Matrix16, [4096, 256]), Product::Matrix16);
-        assert_eq!(Product::untuned(Product::Matrix16, [4096, 64]), Product::Tile64);
+        assert_eq!(MatmulTiling::default_for(MatmulTiling::Matrix16, [4096, 256]), MatmulTiling::Matrix16);
+        assert_eq!(MatmulTiling::default_for(MatmulTiling::Matrix16, [4096, 64]), MatmulTiling::Tile64);
     }
 }

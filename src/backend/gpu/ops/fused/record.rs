@@ -7,7 +7,7 @@ use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::kernel::Kernel;
 use crate::backend::gpu::ops::dense;
 use crate::backend::gpu::ops::loss::{self, Part};
-use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, Grid, TrainingBuffers};
+use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, TrainingBuffers, Workgroups};
 use crate::model::encoding::Interpolation;
 use crate::model::{Encoding, Model};
 
@@ -49,7 +49,7 @@ pub(super) fn params(
     blocking: &Blocking,
     n_samples: usize,
     groups: Groups,
-    grid: Grid,
+    grid: Workgroups,
 ) -> FusedParams {
     let (network, encoding) = (&model.network, &model.encoding);
     let rows = &blocking.rows;
@@ -96,7 +96,7 @@ pub fn step(
     let [def, _] = definitions(&model.encoding).expect("chosen for an encoding that has one");
     let n_samples = part.n_values / network.output_width;
     let groups = Groups::of_step(model, blocking, n_samples, budget);
-    let grid = Grid::fold(groups.count, budget.max_groups);
+    let grid = Workgroups::fold(groups.count, budget.max_groups);
     let params = FusedParams {
         scale: (1.0 / part.n_step_values as f64) as f32,
         gradient_scale: part.gradient_scale,
@@ -141,7 +141,7 @@ pub fn predict(
     let network = &model.network;
     let [_, def] = definitions(&model.encoding).expect("chosen for an encoding that has one");
     let groups = Groups::new(n_pixels, blocking.block, usize::MAX);
-    let grid = Grid::fold(groups.count, max_groups);
+    let grid = Workgroups::fold(groups.count, max_groups);
     let params = params(model, blocking, n_pixels, groups, grid);
     let formulas = [network.activation, network.output_activation];
     let kernel = Kernel::with_network(def, None, formulas, blocking.constants());

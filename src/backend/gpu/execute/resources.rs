@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// A device with the buffers of a layout and the pipelines made so far.
 #[derive(Debug)]
-pub struct Session {
+pub struct Resources {
     /// The device.
     pub gpu: Arc<Gpu>,
     decls: Vec<BufferDecl>,
@@ -108,7 +108,7 @@ fn uniform_range(buffer: &wgpu::Buffer, offset: u64, size: usize) -> wgpu::Bindi
     wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
 }
 
-impl Session {
+impl Resources {
     /// Makes the buffers of `decls`.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 /// What such a variable says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum Override {
     /// As rules or measurements have it.
     #[default]
     Auto,
@@ -16,15 +16,15 @@ pub enum Mode {
 }
 
 /// A variable, read once; an error is a sentence.
-type Variable = LazyLock<Result<Mode, String>>;
+type Variable = LazyLock<Result<Override, String>>;
 
 /// When networks are fused.
-static FUSED: Variable = LazyLock::new(|| Mode::read("AFTERIMAGE_FUSED"));
+static FUSED: Variable = LazyLock::new(|| Override::read("AFTERIMAGE_FUSED"));
 
 /// When ways to train are timed.
-static TUNE: Variable = LazyLock::new(|| Mode::read("AFTERIMAGE_TUNE"));
+static TUNE: Variable = LazyLock::new(|| Override::read("AFTERIMAGE_TUNE"));
 
-impl Mode {
+impl Override {
     fn read(variable: &str) -> Result<Self, String> {
         match std::env::var(variable).as_deref().unwrap_or("auto") {
             "auto" | "" => Ok(Self::Auto),
