@@ -3,7 +3,7 @@
 use crate::device;
 use crate::runs;
 
-use afterimage::run::model_file::ModelFile;
+use afterimage::model_file::ModelFile;
 use assert_cmd::Command;
 use predicates::str::contains;
 use std::path::Path;

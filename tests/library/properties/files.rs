@@ -8,9 +8,9 @@ use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, LayerShape, Mlp, Model, SampleSet,
     ScheduleKind, TrainingState,
 };
+use afterimage::model_file::ModelFile;
 use afterimage::picture::{Depth, Picture, Pixels, load, save_png};
 use afterimage::run::checkpoint::{self, Fingerprint};
-use afterimage::run::model_file::ModelFile;
 use afterimage::run::{MetricsWriter, RunFolder, read_metrics};
 use afterimage::trainer::{Best, Checkpoint, EpochSummary, Position};
 use proptest::collection::{btree_map, vec};

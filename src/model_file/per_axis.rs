@@ -1,7 +1,7 @@
 //! The metadata of an encoding of each axis in a model file.
 
+use super::fields::Metadata;
 use super::name_of;
-use super::read::Metadata;
 use crate::model::PerAxis;
 
 /// Metadata keys of such an encoding.

@@ -18,6 +18,7 @@
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
 
 mod encoding;
+mod fields;
 mod grid;
 mod per_axis;
 mod read;

@@ -3,7 +3,7 @@
 //! Tensors and metadata say it for one alone. Several that stand side by side are named, from left to right,
 //! in the metadata's `encodings`.
 
-use super::read::{Metadata, Tensors};
+use super::fields::{Metadata, Tensors};
 use super::{Tensor, grid, per_axis};
 use crate::model::Encoding;
 use std::collections::BTreeMap;

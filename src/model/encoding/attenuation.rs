@@ -22,7 +22,8 @@
 //! an alias of a lower one, and the network does between pixels as it likes), and H(b s) has zeros
 //! there. So the division is by H at half a cycle from there on.
 
-use super::{Encoding, Model};
+use super::Encoding;
+use crate::model::Model;
 use std::f64::consts::PI;
 
 /// How the area of an output pixel is weighted.

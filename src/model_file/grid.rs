@@ -1,6 +1,6 @@
 //! The tensors and metadata of a hash grid in a model file.
 
-use super::read::{Metadata, Tensors};
+use super::fields::{Metadata, Tensors};
 use super::{Tensor, name_of};
 use crate::model::encoding::grid::{FEATURES_PER_LEVEL, MAX_RESOLUTION};
 use crate::model::{HashGrid, Interpolation};
