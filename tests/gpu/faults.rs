@@ -1,4 +1,4 @@
-//! The program on a GPU that fails: lost, silent, wrong or full. See `backend::gpu::fault`.
+//! The program on a GPU that fails: lost, silent, wrong or full. See `backend::gpu::device::faults`.
 
 use crate::device;
 use crate::program;

@@ -24,7 +24,7 @@ pub struct Budget {
 }
 
 /// Bytes of a mebibyte.
-pub(in crate::backend::gpu) const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
 impl Budget {
     /// All a device with these limits offers. There is no portable way to ask how much memory is

@@ -18,7 +18,7 @@ pub const VARIABLE: &str = "AFTERIMAGE_FAULT";
 
 /// What can happen at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::backend::gpu) enum StepFault {
+pub(crate) enum StepFault {
     LoseDevice,
     DropSubmission,
 }
@@ -61,7 +61,7 @@ impl Faults {
     }
 
     /// Whether `fault` is to happen at one of `steps`; it will not happen there again.
-    pub(in crate::backend::gpu) fn take(&self, fault: StepFault, steps: &[Step]) -> bool {
+    pub(crate) fn take(&self, fault: StepFault, steps: &[Step]) -> bool {
         let mut at_steps = self.0.at_steps.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = |&(f, at): &(StepFault, u64)| f == fault && steps.iter().any(|step| step.index == at);
         let due = at_steps.iter().position(is_due);
@@ -69,7 +69,7 @@ impl Faults {
     }
 
     /// Whether the kernel called `name` is to compute nothing.
-    pub(in crate::backend::gpu) fn breaks(&self, name: &str) -> bool {
+    pub(crate) fn breaks(&self, name: &str) -> bool {
         self.0.broken.iter().any(|broken| broken == name)
     }
 }

@@ -49,7 +49,7 @@ impl Override {
 ///
 /// # Errors
 /// When one cannot.
-pub(in crate::backend::gpu) fn check() -> Result<(), BackendError> {
+pub(crate) fn check() -> Result<(), BackendError> {
     for variable in [&FUSED, &TUNE] {
         variable.as_ref().map_err(|reason| BackendError::Environment(reason.clone()))?;
     }

@@ -37,34 +37,31 @@ fn folder_by(var: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 
 /// What a pipeline is compiled from: shaders with the same are the same.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::backend::gpu) struct Shader {
+pub(crate) struct Shader {
     /// For labels.
-    pub(in crate::backend::gpu) name: String,
-    pub(in crate::backend::gpu) wgsl: String,
+    pub(crate) name: String,
+    pub(crate) wgsl: String,
     /// Values of override constants.
-    pub(in crate::backend::gpu) constants: Vec<(&'static str, f64)>,
+    pub(crate) constants: Vec<(&'static str, f64)>,
 }
 
 /// A compiled kernel.
 #[derive(Debug)]
-pub(in crate::backend::gpu) struct Pipeline {
-    pub(in crate::backend::gpu) pipeline: wgpu::ComputePipeline,
-    pub(in crate::backend::gpu) layout: wgpu::BindGroupLayout,
+pub(crate) struct Pipeline {
+    pub(crate) pipeline: wgpu::ComputePipeline,
+    pub(crate) layout: wgpu::BindGroupLayout,
     is_proven: AtomicBool,
 }
 
 impl Pipeline {
-    pub(in crate::backend::gpu) fn new(
-        pipeline: wgpu::ComputePipeline,
-        layout: wgpu::BindGroupLayout,
-    ) -> Self {
+    pub(crate) fn new(pipeline: wgpu::ComputePipeline, layout: wgpu::BindGroupLayout) -> Self {
         Self { pipeline, layout, is_proven: AtomicBool::new(false) }
     }
 }
 
 /// The kernels compiled for a device so far.
 #[derive(Debug, Default)]
-pub(in crate::backend::gpu) struct Pipelines {
+pub(crate) struct Pipelines {
     made: Mutex<Vec<(Shader, Arc<Pipeline>)>>,
     disk: Option<OnDisk>,
 }
@@ -80,11 +77,7 @@ struct OnDisk {
 
 impl Pipelines {
     /// None yet; with those of earlier runs where `device` can take them and `folder` has them.
-    pub(in crate::backend::gpu) fn open(
-        device: &wgpu::Device,
-        info: &wgpu::AdapterInfo,
-        folder: Option<&Path>,
-    ) -> Self {
+    pub(crate) fn open(device: &wgpu::Device, info: &wgpu::AdapterInfo, folder: Option<&Path>) -> Self {
         let key = wgpu::util::pipeline_cache_key(info);
         let disk = match (folder, key) {
             (Some(folder), Some(key)) if device.features().contains(wgpu::Features::PIPELINE_CACHE) => {
@@ -96,12 +89,12 @@ impl Pipelines {
     }
 
     /// The driver's cache, to compile with.
-    pub(in crate::backend::gpu) fn cache(&self) -> Option<&wgpu::PipelineCache> {
+    pub(crate) fn cache(&self) -> Option<&wgpu::PipelineCache> {
         self.disk.as_ref().map(|disk| &disk.cache)
     }
 
     /// The pipeline of `shader`, which `make` makes on first use.
-    pub(in crate::backend::gpu) fn get(
+    pub(crate) fn get(
         &self,
         shader: Shader,
         make: impl FnOnce(&Shader) -> Result<Pipeline, BackendError>,
@@ -116,12 +109,12 @@ impl Pipelines {
     }
 
     /// Whether `shader` has passed its self-test.
-    pub(in crate::backend::gpu) fn is_proven(&self, shader: &Shader) -> bool {
+    pub(crate) fn is_proven(&self, shader: &Shader) -> bool {
         self.find(shader).is_some_and(|pipeline| pipeline.is_proven.load(Ordering::Relaxed))
     }
 
     /// Notes that it has.
-    pub(in crate::backend::gpu) fn set_proven(&self, shader: &Shader) {
+    pub(crate) fn set_proven(&self, shader: &Shader) {
         let pipeline = self.find(shader).expect("compiled for its self-test");
         pipeline.is_proven.store(true, Ordering::Relaxed);
     }

@@ -265,7 +265,7 @@ impl Executor {
     }
 
     /// Keeps the next submission from the device, as a faulty driver may: for [`super::fault`].
-    pub(in crate::backend::gpu) fn drop_next(&mut self) {
+    pub(crate) fn drop_next(&mut self) {
         self.drops_next = true;
     }
 

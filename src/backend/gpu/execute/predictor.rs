@@ -70,17 +70,17 @@ impl GpuPredictor {
     }
 
     /// The device it is on.
-    pub(in crate::backend::gpu) fn gpu(&self) -> &Arc<Gpu> {
+    pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.resources.gpu
     }
 
     /// The plan of a whole tile.
-    pub(in crate::backend::gpu) fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         record::prediction(&self.model, &self.layout, self.layout.tile)
     }
 
     /// From now on asks for a proof of what smaller tiles need.
-    pub(in crate::backend::gpu) fn ask_for(&mut self, proof: Proof) {
+    pub(crate) fn ask_for(&mut self, proof: Proof) {
         self.tiles.proof = Some(proof);
     }
 }

@@ -11,12 +11,12 @@ use crate::model::{Model, Raster};
 use std::sync::Arc;
 
 /// Compares the kernels of a plan with the CPU's f64.
-pub(in crate::backend::gpu) type Proof = fn(&Arc<Gpu>, &Plan) -> Result<(), BackendError>;
+pub(crate) type Proof = fn(&Arc<Gpu>, &Plan) -> Result<(), BackendError>;
 
 /// Plans kept for tiles of different sizes: the whole tile and the remainders of a few rasters.
 const KEPT_PLANS: usize = 4;
 
-/// Prediction plans over the buffers of a session.
+/// Prediction plans over the buffers of a layout.
 #[derive(Debug, Default)]
 pub struct Tiles {
     plans: Vec<(usize, RasterParams, Prepared)>,

@@ -36,14 +36,14 @@ pub struct GpuBackend {
 }
 
 /// A step that is run one dispatch at a time: to look at each.
-pub(in crate::backend::gpu) struct ByDispatch<'a> {
-    pub(in crate::backend::gpu) resources: &'a Resources,
-    pub(in crate::backend::gpu) plan: &'a Plan,
-    pub(in crate::backend::gpu) prepared: &'a Prepared,
+pub(crate) struct ByDispatch<'a> {
+    pub(crate) resources: &'a Resources,
+    pub(crate) plan: &'a Plan,
+    pub(crate) prepared: &'a Prepared,
     /// In slot 0.
-    pub(in crate::backend::gpu) params: StepParams,
+    pub(crate) params: StepParams,
     /// Where the picture stays on the host.
-    pub(in crate::backend::gpu) stream: Option<&'a mut Stream>,
+    pub(crate) stream: Option<&'a mut Stream>,
 }
 
 impl GpuBackend {
@@ -118,17 +118,17 @@ impl GpuBackend {
     }
 
     /// The device it is on.
-    pub(in crate::backend::gpu) fn gpu(&self) -> &Arc<Gpu> {
+    pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.resources.gpu
     }
 
     /// Whether the picture stays on the host.
-    pub(in crate::backend::gpu) fn streams(&self) -> bool {
+    pub(crate) fn streams(&self) -> bool {
         self.stream.is_some()
     }
 
     /// The kernels of its steps, and of predictions of its picture.
-    pub(in crate::backend::gpu) fn kernels(&self) -> Vec<Kernel> {
+    pub(crate) fn kernels(&self) -> Vec<Kernel> {
         // The sizes that the picture is computed in: they decide which kernels are used.
         let (n_pixels, tile) = (self.job.picture.n_pixels() as usize, self.layout.tile);
         let sizes = [tile.min(n_pixels), n_pixels % tile].into_iter().filter(|&n| n > 0);
@@ -139,16 +139,13 @@ impl GpuBackend {
     }
 
     /// From now on asks for a proof of what rasters of other sizes need.
-    pub(in crate::backend::gpu) fn ask_for(&mut self, proof: Proof) {
+    pub(crate) fn ask_for(&mut self, proof: Proof) {
         self.tiles.proof = Some(proof);
     }
 
     /// Prepares `step`, which must be the next, to be run one dispatch at a time without the executor, and counts it
     /// as done.
-    pub(in crate::backend::gpu) fn step_by_dispatch(
-        &mut self,
-        step: &Step,
-    ) -> Result<ByDispatch<'_>, BackendError> {
+    pub(crate) fn step_by_dispatch(&mut self, step: &Step) -> Result<ByDispatch<'_>, BackendError> {
         self.finish()?;
         let index = self.prepare(step.n_samples)?;
         self.spread(step)?;

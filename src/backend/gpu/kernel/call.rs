@@ -70,21 +70,16 @@ pub enum ExpectedValues {
 }
 
 /// The unit of the fixed-point sums.
-pub(in crate::backend::gpu) const SUM_UNIT: f64 = 1.0 / (1_u64 << 52) as f64;
+pub(crate) const SUM_UNIT: f64 = 1.0 / (1_u64 << 52) as f64;
 
 /// The numbers behind sums of two words, low and high.
-pub(in crate::backend::gpu) fn fixed_point(words: &[u32]) -> Vec<f64> {
+pub(crate) fn fixed_point(words: &[u32]) -> Vec<f64> {
     let value = |w: &[u32; 2]| ((u64::from(w[1]) << 32 | u64::from(w[0])) as i64) as f64 * SUM_UNIT;
     words.as_chunks().0.iter().map(value).collect()
 }
 
 /// Floats with tolerances, from word `start` of `binding`.
-pub(in crate::backend::gpu) fn close(
-    binding: usize,
-    start: usize,
-    values: Vec<f64>,
-    tolerances: Vec<f64>,
-) -> Expected {
+pub(crate) fn close(binding: usize, start: usize, values: Vec<f64>, tolerances: Vec<f64>) -> Expected {
     Expected { binding, start, values: ExpectedValues::Close { values, tolerances } }
 }
 

@@ -22,7 +22,7 @@ macro_rules! params_block {
         }
     };
 }
-pub(in crate::backend::gpu) use params_block;
+pub(crate) use params_block;
 
 /// A uniform block: struct name, size and the offset of every field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ impl Kernel {
     }
 
     /// What `gpu` compiles for it.
-    pub(in crate::backend::gpu) fn shader(&self, gpu: &Gpu) -> Shader {
+    pub(crate) fn shader(&self, gpu: &Gpu) -> Shader {
         let mut constants = self.override_constants();
         if self.tiling.matrix_size().is_some() {
             constants.push(("subgroup_size", gpu.subgroup_size().into()));

@@ -187,19 +187,9 @@ impl Layout {
         let rows = chunk.max(tile);
         // Of values between layers, counted in f32.
         let stored_rows = chunk.div_ceil(per_row).max(tile);
-        let id = BufferId(usize::MAX);
         let mut layout = Self {
             buffers: Vec::new(),
-            forward: ForwardBuffers {
-                constants: Vec::new(),
-                part: None,
-                coords: id,
-                features: id,
-                z: Vec::new(),
-                params: id,
-                predicting: id,
-                colours: id,
-            },
+            forward: ForwardBuffers::default(),
             chunk,
             tile,
             budget,

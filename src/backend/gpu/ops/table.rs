@@ -96,8 +96,8 @@ pub fn is_kernel(name: &str) -> bool {
     kernels().iter().any(|kernel| kernel.name() == name) || DEFINITIONS.iter().any(has_more)
 }
 
-/// What formulas are joined in with the variants of [`super::variants`], of which each computes what the
-/// f32 kernel does: these stand for all.
+/// What formulas are joined in with other storages and tilings, of which each computes what the f32 kernel
+/// does: these stand for all.
 fn is_representative(kernel: &Kernel) -> bool {
     let activation = match kernel.def.specialization {
         Specialization::Matmul => kernel.activation == Activation::Relu,

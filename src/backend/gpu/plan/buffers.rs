@@ -5,7 +5,7 @@ use super::picture::PICTURE_PARTS;
 use super::ring::StagingRing;
 
 /// Buffers of the forward pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ForwardBuffers {
     /// What each part of the encoding needs beside its weights: B (m, 2), or the levels of a grid.
     pub constants: Vec<Option<BufferId>>,

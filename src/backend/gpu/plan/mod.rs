@@ -21,7 +21,7 @@ pub const THREADS: usize = 256;
 pub const RING_SLOTS: usize = 1024;
 
 /// A buffer of the layout a plan was recorded for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BufferId(pub usize);
 
 /// What a buffer is for.
@@ -136,7 +136,7 @@ pub struct Plan {
 
 impl Plan {
     /// The same with values between layers stored in this way.
-    pub(in crate::backend::gpu) fn stored_as(mut self, storage: Storage) -> Self {
+    pub(crate) fn stored_as(mut self, storage: Storage) -> Self {
         for dispatch in &mut self.dispatches {
             dispatch.kernel = dispatch.kernel.clone().stored_as(storage);
         }

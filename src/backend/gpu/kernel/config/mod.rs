@@ -5,7 +5,7 @@ mod storage;
 mod tiling;
 
 pub use storage::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
-pub(in crate::backend::gpu) use tiling::possible;
+pub(crate) use tiling::possible;
 pub use tiling::{MatmulTiling, Operation, TunedTile};
 
 use crate::backend::BackendError;
@@ -72,7 +72,7 @@ impl KernelConfig {
     }
 
     /// Whether `gpu` has all of them: what a file says may be anything.
-    pub(in crate::backend::gpu) fn are_on(&self, gpu: &Gpu) -> bool {
+    pub(crate) fn are_on(&self, gpu: &Gpu) -> bool {
         let has = |tiling: MatmulTiling| possible(gpu, self.storage).any(|p| p == tiling);
         has(self.tiling) && self.tuned.iter().all(|choice| has(choice.tiling))
     }

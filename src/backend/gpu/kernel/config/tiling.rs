@@ -99,7 +99,7 @@ impl MatmulTiling {
     }
 
     /// Files joined into a product: those that do not depend on which one it is.
-    pub(in crate::backend::gpu::kernel) fn sources(self) -> &'static [Source] {
+    pub(crate) fn sources(self) -> &'static [Source] {
         const PARAMS: Source = wgsl!("matmul/params.wgsl");
         const TILES: Source = wgsl!("matmul/tiles.wgsl");
         const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
@@ -135,10 +135,7 @@ impl MatmulTiling {
 }
 
 /// The products that `gpu` has for values stored in this way. Matrices multiply what is stored as f16.
-pub(in crate::backend::gpu) fn possible(
-    gpu: &Gpu,
-    storage: Storage,
-) -> impl Iterator<Item = MatmulTiling> + '_ {
+pub(crate) fn possible(gpu: &Gpu, storage: Storage) -> impl Iterator<Item = MatmulTiling> + '_ {
     let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
     let is_possible = move |tiling: &MatmulTiling| match (storage, tiling.matrix_size()) {
         (Storage::F32, matrices) => matrices.is_none(),
