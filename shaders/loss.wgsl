@@ -8,7 +8,7 @@ struct LossParams {
     channels: u32,
     scale: f32,    // 1 / N
     weights: vec4<f32>, // of the channels
-    gradient_scale: f32, // S / N: gradients are stored S times as large, see gpu::variants
+    gradient_scale: f32, // S / N: gradients are stored S times as large, see gpu::kernel::config
 }
 
 @group(0) @binding(0) var<uniform> params: LossParams;

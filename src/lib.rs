@@ -8,7 +8,8 @@
 //! | [`model`] | what is computed, as data: encoding, network, loss, optimiser, sample order |
 //! | [`backend`] | where it is computed: the CPU, or WGSL kernels on a GPU |
 //! | [`trainer`] | the loop over epochs |
-//! | [`run`] | the run folder and the model file |
+//! | [`model_file`] | a trained network as a file |
+//! | [`run`] | the run folder |
 //! | [`compare`] | grids of runs and their results side by side |
 //! | [`render`] | a trained model as a picture of any size |
 //! | [`bench`] | how fast this machine trains |
@@ -43,6 +44,7 @@ pub mod bench;
 pub mod compare;
 pub mod config;
 pub mod model;
+pub mod model_file;
 pub mod picture;
 mod read_file;
 pub mod render;

@@ -1,7 +1,7 @@
 //! A model file from a stranger: refused with a sentence, or a network whose parts fit together.
 #![no_main]
 
-use afterimage::run::model_file::ModelFile;
+use afterimage::model_file::ModelFile;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -28,7 +28,7 @@ struct FusedParams {
     n_features: u32,    // of a level
     smoothstep: u32,    // 0: linear
     scale: f32,         // one over the values of the whole step
-    gradient_scale: f32, // S: gradients are kept S times as large, see gpu::variants
+    gradient_scale: f32, // S: gradients are kept S times as large, see gpu::kernel::config
     channel_weights: vec4<f32>, // of the loss
 }
 

@@ -5,7 +5,7 @@ pub mod gpu;
 mod open_predictor;
 mod select;
 
-pub use gpu::Method;
+pub use gpu::TunedConfig;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{BackendChoice, DeviceRequest, Opened, open};
 
@@ -135,7 +135,7 @@ pub struct BackendInfo {
     pub streams_picture: bool,
     /// How a GPU trains, as it was chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<Method>,
+    pub method: Option<TunedConfig>,
     /// Seconds spent on compiling kernels so far, for a GPU.
     pub pipeline_seconds: f64,
     /// What the job takes in memory: weights, moments, gradients, work space and the picture. 0 where

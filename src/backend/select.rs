@@ -1,10 +1,12 @@
 //! From what was asked for to a backend that holds the job.
 
 use super::cpu::CpuTrainer;
-use super::gpu::budget::Budget;
-use super::gpu::memory::Layout;
-use super::gpu::tuning;
-use super::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend, Method, Precision, Variants};
+use super::gpu::device::{Budget, cache_folder};
+use super::gpu::ops::Layout;
+use super::gpu::{
+    AdapterChoice, DeviceOptions, Gpu, GpuBackend, KernelConfig, Precision, TunedConfig, faults_from_env,
+    tune,
+};
 use super::{Backend, BackendError, Job};
 use crate::model::TrainingState;
 use serde::{Deserialize, Serialize};
@@ -36,7 +38,7 @@ pub struct DeviceRequest {
     /// How a GPU computes; the CPU backend has f32 alone.
     pub precision: Precision,
     /// What was chosen when the run began, for one that goes on.
-    pub method: Option<Method>,
+    pub method: Option<TunedConfig>,
 }
 
 impl DeviceRequest {
@@ -118,7 +120,8 @@ pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError
         (BackendChoice::Gpu, None) => AdapterChoice::Any,
         (BackendChoice::Auto, None) => AdapterChoice::Hardware,
     };
-    match Gpu::open(&choice, DeviceOptions { keeps_pipelines: true, ..Default::default() }) {
+    let options = DeviceOptions { cache: cache_folder(), faults: faults_from_env()?, ..Default::default() };
+    match Gpu::open(&choice, options) {
         Err(BackendError::NoAdapter(reason)) if request.is_open() => {
             log::info!("{reason}");
             Ok(Chosen::CpuInstead)
@@ -136,15 +139,15 @@ fn open_gpu(
 ) -> Result<(GpuBackend, Option<Duration>), BackendError> {
     let budget = Budget::of(&gpu.limits);
     let before = request.method.as_ref().and_then(|method| method.on(&gpu, request.precision)).cloned();
-    let rules = Variants::choose(&gpu, request.precision)?;
+    let rules = KernelConfig::choose(&gpu, request.precision)?;
     // Refuses what does not fit before there are weights.
     Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
-    let (variants, timing) = match before {
+    let (config, timing) = match before {
         Some(before) => (before, None),
-        None => tuning::variants(&gpu, (&job, &state), budget, request.precision)?,
+        None => tune::choose_config(&gpu, (&job, &state), budget, request.precision)?,
     };
-    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, variants))?;
+    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config))?;
     backend.self_test()?;
     // Some drivers compile when a kernel first runs.
     gpu.keep_pipelines();

@@ -1,9 +1,8 @@
 //! What the machine can do at all.
 
-use crate::backend::BackendError;
-use crate::backend::Method;
-use crate::backend::cpu::{self, product::Multiply};
-use crate::backend::gpu::variants::Storage;
+use crate::backend::cpu::product::Multiply;
+use crate::backend::gpu::kernel::Storage;
+use crate::backend::{BackendError, TunedConfig, cpu};
 use crate::model::LayerShape;
 use serde::Serialize;
 use std::sync::Mutex;
@@ -22,8 +21,8 @@ pub struct Ceilings {
 
 impl Ceilings {
     /// GFLOP/s that bound a job trained by `method`.
-    pub fn of(&self, method: Option<&Method>) -> f64 {
-        match (method.map(|method| method.variants.storage), self.mixed_gflop_per_second) {
+    pub fn of(&self, method: Option<&TunedConfig>) -> f64 {
+        match (method.map(|method| method.config.storage), self.mixed_gflop_per_second) {
             (Some(Storage::F16), Some(mixed)) => mixed,
             _ => self.gflop_per_second,
         }

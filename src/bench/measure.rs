@@ -3,7 +3,7 @@
 use super::ceiling::Ceilings;
 use super::jobs::{BenchJob, Work};
 use super::process::cpu_seconds;
-use crate::backend::Method;
+use crate::backend::TunedConfig;
 use crate::backend::{self, Backend, BackendError, DeviceRequest};
 use crate::config::Resolved;
 use crate::model::{Raster, Shuffle, Step};
@@ -34,7 +34,7 @@ pub struct Figures {
     pub gflop_per_second: f64,
     /// How a GPU trained it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<Method>,
+    pub method: Option<TunedConfig>,
     /// Of the matrix product that was measured in the same run.
     pub share_of_ceiling: f64,
     /// Bytes of weights, moments, gradients, work space and picture.

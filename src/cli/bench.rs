@@ -1,10 +1,11 @@
 //! `afterimage bench`: how fast this machine trains.
 
 use afterimage::backend::gpu::device::is_software;
-use afterimage::backend::gpu::profile::{self, KernelTime};
-use afterimage::backend::gpu::variants::Storage;
+use afterimage::backend::gpu::kernel::Storage;
+use afterimage::backend::gpu::tune::{self, KernelTime};
 use afterimage::backend::gpu::{
-    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Method, Precision, Variants,
+    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, KernelConfig, Precision, TunedConfig,
+    faults_from_env,
 };
 use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
 use afterimage::bench::{BenchJob, Ceilings, Figures, cpu_ceilings, jobs, measure, peak_bytes, scale_jobs};
@@ -102,14 +103,14 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     };
     let ceilings = match &gpu {
         Some(gpu) => {
-            let mixed = Variants::choose(gpu, Precision::Mixed);
+            let mixed = KernelConfig::choose(gpu, Precision::Mixed);
             let storages = match args.precision {
                 Precision::F32 => &[Storage::F32][..],
                 Precision::Mixed => mixed.map(|_| &Storage::ALL[..])?,
                 Precision::Auto if mixed.is_ok() && !is_software(&gpu.info) => &Storage::ALL,
                 Precision::Auto => &[Storage::F32],
             };
-            let (products, gigabytes_per_second) = profile::ceilings(gpu, storages, args.seconds)?;
+            let (products, gigabytes_per_second) = tune::ceilings(gpu, storages, args.seconds)?;
             Ceilings {
                 gflop_per_second: products[0],
                 mixed_gflop_per_second: products.get(1).copied(),
@@ -141,7 +142,7 @@ fn open_gpu(args: &BenchArgs) -> anyhow::Result<Option<Arc<Gpu>>> {
         (BackendChoice::Gpu, None) => AdapterChoice::Any,
         (BackendChoice::Auto, None) => AdapterChoice::Hardware,
     };
-    match Gpu::open(&choice, DeviceOptions::default()) {
+    match Gpu::open(&choice, DeviceOptions { faults: faults_from_env()?, ..Default::default() }) {
         Ok(gpu) => Ok(Some(gpu)),
         Err(BackendError::NoAdapter(_)) if args.backend == BackendChoice::Auto && args.adapter.is_none() => {
             Ok(None)
@@ -232,7 +233,7 @@ fn line(f: &Figures) -> String {
         100.0 * f.share_of_ceiling,
         f.seconds_to_start,
         f.seconds_compiling,
-        f.method.as_ref().map_or_else(String::new, |method| method.variants.name())
+        f.method.as_ref().map_or_else(String::new, |method| method.config.name())
     )
 }
 
@@ -240,12 +241,12 @@ fn line(f: &Figures) -> String {
 fn kernel_times(
     gpu: &Arc<Gpu>,
     job: &BenchJob,
-    method: &Method,
+    method: &TunedConfig,
 ) -> Result<Option<Vec<KernelTime>>, BackendError> {
     let (run, picture) = job.resolve();
     let state = TrainingState::new(run.initial_params(), run.optimizer, &run.options.refinements);
     let (budget, of_picture) = (Budget::of(&gpu.limits), run.job(picture));
-    let how = (budget, method.variants.clone());
+    let how = (budget, method.config.clone());
     let mut backend = GpuBackend::with(Arc::clone(gpu), of_picture, &state, how)?;
     let n = run.samples.len();
     let step = |index| Step {

@@ -2,8 +2,8 @@
 
 use super::model;
 use afterimage::model::{Activation, Encoding, GridLevel, PerAxis};
+use afterimage::model_file::{FORMAT, ModelFile, TensorSummary};
 use afterimage::picture::Depth;
-use afterimage::run::model_file::{FORMAT, ModelFile, TensorSummary};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use afterimage::backend::gpu::Precision;
 use afterimage::backend::{BackendChoice, DeviceRequest};
-use afterimage::run::model_file::ModelFile;
+use afterimage::model_file::ModelFile;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
 

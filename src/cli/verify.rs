@@ -1,9 +1,10 @@
 //! `afterimage verify`: every kernel and a few whole steps against the CPU's f64.
 
-use afterimage::backend::gpu::kernel::{Kernel, kernels};
-use afterimage::backend::gpu::verify::run_case;
+use afterimage::backend::gpu::kernel::Kernel;
+use afterimage::backend::gpu::ops::kernels;
+use afterimage::backend::gpu::prove::run_case;
 use afterimage::backend::gpu::{
-    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, Mode, Precision, Variants,
+    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, KernelConfig, Override, Precision, faults_from_env,
 };
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::model::{
@@ -107,7 +108,9 @@ impl Row {
 /// When no adapter can be opened or the result cannot be printed.
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let choice = args.adapter.clone().map_or(AdapterChoice::Any, AdapterChoice::Named);
-    let gpu = Gpu::open(&choice, DeviceOptions { checked_shaders: args.checked, ..Default::default() })?;
+    let faults = faults_from_env()?;
+    let gpu =
+        Gpu::open(&choice, DeviceOptions { checked_shaders: args.checked, faults, ..Default::default() })?;
     if !args.json {
         show!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
     }
@@ -168,7 +171,7 @@ pub(super) fn verify(
 fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
     let start = Instant::now();
     let mut row = Row::new(kernel.name());
-    row.lacks = gpu.lacks(kernel);
+    row.lacks = kernel.lacks_on(gpu);
     if row.lacks.is_some() {
         return row;
     }
@@ -186,17 +189,17 @@ fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
 
 /// The ways to compute a step on `gpu`: in one kernel, layer by layer, and with 16 bits between the layers where
 /// it can.
-fn ways(gpu: &Gpu) -> Vec<(Budget, Variants)> {
+fn ways(gpu: &Gpu) -> Vec<(Budget, KernelConfig)> {
     let budget = |fused| Budget { fused, ..Budget::of(&gpu.limits) };
-    let in_f32 = [Mode::Always, Mode::Never].map(|fused| (budget(fused), Variants::default()));
-    let mixed = Variants::choose(gpu, Precision::Mixed).ok();
-    in_f32.into_iter().chain(mixed.map(|mixed| (budget(Mode::Never), mixed))).collect()
+    let in_f32 = [Override::Always, Override::Never].map(|fused| (budget(fused), KernelConfig::default()));
+    let mixed = KernelConfig::choose(gpu, Precision::Mixed).ok();
+    in_f32.into_iter().chain(mixed.map(|mixed| (budget(Override::Never), mixed))).collect()
 }
 
 /// Trains a small network dispatch by dispatch; one row for each kernel met.
 fn lockstep(
     gpu: &Arc<Gpu>,
-    how: (Budget, Variants),
+    how: (Budget, KernelConfig),
     n_steps: u64,
     rows: &mut Vec<Row>,
 ) -> Result<(), BackendError> {

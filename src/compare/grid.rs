@@ -1,16 +1,11 @@
 //! What is compared: sizes and optimisers as they are typed, and the pictures of folders.
 
-use super::{CompareError, Method};
+use super::CompareError;
+use super::method::{Method, name_of};
 use crate::config::OptimizerKind;
-use clap::ValueEnum;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-/// The name an option has on the command line.
-pub fn name_of(value: &impl ValueEnum) -> String {
-    value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
-}
 
 /// The size pictures are trained at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,14 @@
 //! The columns of a comparison: encodings as they are typed, and presets.
 
-use super::grid::name_of;
 use crate::config::{ActivationKind, EncodingConfig, EncodingKind, Preset, Sigma};
 use clap::ValueEnum;
 use std::fmt;
 use std::str::FromStr;
+
+/// The name an option has on the command line.
+pub fn name_of(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+}
 
 /// How a picture is memorised: a column of the tables.
 #[derive(Clone, Copy, Debug, PartialEq)]

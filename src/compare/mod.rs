@@ -30,8 +30,8 @@ mod workers;
 mod write;
 
 pub use cell::{Cell, State};
-pub use grid::{Axes, MAX_SEEDS, MAX_SIZE, Size, Source, name_of, sources};
-pub use method::{EncodingChoice, Method, Parameter};
+pub use grid::{Axes, MAX_SEEDS, MAX_SIZE, Size, Source, sources};
+pub use method::{EncodingChoice, Method, Parameter, name_of};
 pub use plan::{Failure, Plan, Request};
 pub use protocol::Protocol;
 pub use records::Record;

@@ -1,6 +1,7 @@
 //! `report.html`: what came out, for a person with ten seconds, and then for one with more.
 
-use super::grid::{Size, name_of};
+use super::grid::Size;
+use super::method::name_of;
 use super::pictures::{Panel, decibels};
 use super::table::Row;
 use super::write::{capitalised, save, title};

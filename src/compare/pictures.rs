@@ -1,7 +1,8 @@
 //! The pictures of a comparison: rows of reconstructions, error maps, strips over epochs, curves.
 
 use super::cell::Cell;
-use super::grid::{Size, name_of};
+use super::grid::Size;
+use super::method::name_of;
 use super::{CompareError, Plan, Record};
 use crate::picture::{self, Picture};
 use crate::report::curves::LineStyle;

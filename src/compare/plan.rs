@@ -2,7 +2,8 @@
 //! earlier comparison left.
 
 use super::cell::{Cell, State, chosen_sigma};
-use super::grid::{Axes, Size, Source, name_of};
+use super::grid::{Axes, Size, Source};
+use super::method::name_of;
 use super::method::{EncodingChoice, Method};
 use super::{CompareError, Protocol};
 use crate::config::{

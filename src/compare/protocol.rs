@@ -4,7 +4,8 @@
 //! its authors' notebooks. "Seed": the PyTorch part of a student's project on both.
 
 use super::CompareError;
-use super::grid::{Size, name_of};
+use super::grid::Size;
+use super::method::name_of;
 use super::method::{EncodingChoice, Method, Parameter};
 use crate::config::{
     ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,

@@ -1,8 +1,9 @@
 //! What came out, as tables: means and deviations over pictures and seeds.
 
 use super::cell::Cell;
-use super::grid::{Size, name_of};
+use super::grid::Size;
 use super::method::Method;
+use super::method::name_of;
 use super::records::{FAILURE_LEGEND, FAILURE_MARK};
 use super::{Plan, Record};
 use crate::config::OptimizerKind;

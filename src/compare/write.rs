@@ -1,7 +1,7 @@
 //! The tables as files: `results.csv` and `results.md`.
 
-use super::grid::name_of;
 use super::method::Method;
+use super::method::name_of;
 use super::table::{Cost, Headline, Row};
 use super::{CompareError, Plan, Record};
 use crate::atomic_write::{Durability, atomic_write};

@@ -7,6 +7,7 @@
 //! [`PerAxis`] turns each coordinate into features by itself; the hash grid looks features up instead,
 //! see [`HashGrid`].
 
+pub mod attenuation;
 pub mod grid;
 pub mod parts;
 pub mod per_axis;
@@ -14,7 +15,7 @@ pub mod per_axis;
 pub use grid::{GridGradients, GridLevel, GridSpec, HashGrid, Interpolation};
 pub use per_axis::PerAxis;
 
-use super::attenuation::{Footprint, PixelFilter};
+use attenuation::{Footprint, PixelFilter};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -141,7 +142,7 @@ impl Encoding {
     }
 
     /// What averaging over a pixel leaves of each feature: one gain for each of
-    /// [`Encoding::output_width`]. See [`super::attenuation`]. Of trained frequencies, those before the
+    /// [`Encoding::output_width`]. See [`attenuation`]. Of trained frequencies, those before the
     /// first step: a model that is done has them as frozen ones.
     pub fn gains(&self, filter: PixelFilter, footprint: &Footprint) -> Vec<f64> {
         match self {

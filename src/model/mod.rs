@@ -5,7 +5,6 @@
 //! rates) are computed here, once.
 
 pub mod activation;
-pub mod attenuation;
 pub mod encoding;
 mod family;
 pub mod importance;
@@ -20,7 +19,7 @@ pub mod sampling;
 pub mod schedule;
 
 pub use activation::{Activation, ActivationKind};
-pub use attenuation::{Footprint, PixelFilter};
+pub use encoding::attenuation::{self, Footprint, PixelFilter};
 pub use encoding::{
     Encoding, EncodingSpec, GridGradients, GridLevel, GridSpec, HashGrid, Interpolation, PerAxis,
 };

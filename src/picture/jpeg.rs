@@ -4,7 +4,7 @@
 //! that would be a silent mistake, so its decoder is called here in its strict mode.
 
 use super::PictureError;
-use super::load::Claim;
+use super::claim::Claim;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use std::io::Read;

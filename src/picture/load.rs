@@ -4,25 +4,14 @@
 //! have in the file. Colour profiles are not applied: values are taken for sRGB, those of HDR and
 //! EXR files and of float TIFFs for linear light.
 
+use super::claim::Claim;
+pub use super::claim::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
 use super::{Picture, PictureError, Pixels, jpeg};
 use crate::read_file::open_regular;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
-
-/// Longest side of a picture, in pixels.
-pub const MAX_SIDE: u32 = 1 << 17;
-
-/// Most pixels of a picture: 200 binary megapixels.
-pub const MAX_PIXELS: u64 = 200 << 20;
-
-/// Most bytes of the decoded pixels: 200 megapixels of RGBA at 8 bits.
-pub const MAX_DECODED_BYTES: u64 = 4 * MAX_PIXELS;
-
-/// No codec here packs more than this many decoded bytes into one byte of file, WebP excepted,
-/// which needs no bytes at all for pixels of one colour. A header that claims more is lying.
-const MAX_COMPRESSION: u64 = 50_000;
 
 /// What a PNG may unpack beside its pixels.
 const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
@@ -100,47 +89,6 @@ fn limits(format: ImageFormat) -> Limits {
         _ => 2 * MAX_DECODED_BYTES,
     });
     limits
-}
-
-/// What a header says, checked before anything is allocated for it.
-pub(super) struct Claim {
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) decoded_bytes: u64,
-    pub(super) file_bytes: u64,
-}
-
-impl Claim {
-    pub(super) fn check(&self, path: &Path, format: ImageFormat) -> Result<(), PictureError> {
-        let Self { width, height, decoded_bytes, file_bytes } = *self;
-        let path = path.to_owned();
-        if width == 0 || height == 0 {
-            return Err(PictureError::Damaged {
-                path,
-                detail: format!("its size is {width}x{height}, without a single pixel"),
-            });
-        }
-        if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
-            let detail = format!(
-                "{width}x{height}; at most {} megapixels and {MAX_SIDE} pixels a side",
-                MAX_PIXELS / 1_000_000
-            );
-            return Err(PictureError::TooLarge { path, detail });
-        }
-        if decoded_bytes > MAX_DECODED_BYTES {
-            let detail = format!(
-                "{} MB of pixels once decoded; at most {} MB",
-                decoded_bytes / 1_000_000,
-                MAX_DECODED_BYTES / 1_000_000
-            );
-            return Err(PictureError::TooLarge { path, detail });
-        }
-        if format != ImageFormat::WebP && decoded_bytes / MAX_COMPRESSION > file_bytes {
-            let detail = format!("it claims {width}x{height} pixels in a file of {file_bytes} bytes");
-            return Err(PictureError::Damaged { path, detail });
-        }
-        Ok(())
-    }
 }
 
 fn from_image_error(path: &Path, error: ImageError) -> PictureError {

@@ -1,6 +1,7 @@
 //! Pictures: what is memorised, and what is written back.
 
 pub mod builder;
+mod claim;
 pub mod color;
 mod convert;
 pub mod error;

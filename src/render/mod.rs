@@ -8,8 +8,8 @@ pub use view::{Crop, Grid, MAX_RENDERED_SIDE, MAX_SIDE, Samples, Size, View};
 
 use crate::backend::{BackendError, Predict};
 use crate::model::PixelFilter;
+use crate::model_file::ModelFile;
 use crate::picture::{Depth, PictureError, RowsOf, Target, write_rows};
-use crate::run::model_file::ModelFile;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 

@@ -7,7 +7,8 @@
 //! that it goes on to the bit. The checkpoint before stays beside it as
 //! `checkpoint.previous.safetensors`, so that a damaged file costs a few epochs, not the run.
 
-use super::{RunError, RunFolder};
+use super::RunError;
+use super::folder::{CURRENT, PREVIOUS, RunFolder};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::model::{Importance, Mask, SampleSet, TrainingState};
 use crate::read_file::{open_regular, read_at_most};
@@ -18,9 +19,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-
-pub(super) const CURRENT: &str = "checkpoint.safetensors";
-pub(super) const PREVIOUS: &str = "checkpoint.previous.safetensors";
 
 const FORMAT: &str = "afterimage checkpoint 1";
 /// Room for the header beside the values, whose size follows from the network.

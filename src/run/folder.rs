@@ -1,6 +1,6 @@
 //! The run folder: what may be created, and what may be replaced.
 
-use super::{RunError, checkpoint};
+use super::RunError;
 use crate::atomic_write::{TEMPORARY_PREFIX, TEMPORARY_SUFFIX};
 use std::path::{Path, PathBuf};
 
@@ -18,11 +18,15 @@ const FILES: [&str; 13] = [
     "progress.gif",
     "model.safetensors",
     "run.json",
-    checkpoint::CURRENT,
-    checkpoint::PREVIOUS,
+    CURRENT,
+    PREVIOUS,
     "config.toml",
 ];
 const EPOCHS: &str = "epochs";
+
+/// The checkpoint, and the one before it.
+pub(super) const CURRENT: &str = "checkpoint.safetensors";
+pub(super) const PREVIOUS: &str = "checkpoint.previous.safetensors";
 
 /// A folder that belongs to one run.
 #[derive(Clone, Debug)]

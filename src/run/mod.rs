@@ -4,7 +4,6 @@ pub mod checkpoint;
 mod folder;
 mod manifest;
 mod metrics;
-pub mod model_file;
 mod recorder;
 mod results;
 mod session;
@@ -50,7 +49,7 @@ pub enum RunError {
     Report(#[from] ReportError),
     /// The model file cannot be written.
     #[error(transparent)]
-    Model(#[from] model_file::ModelFileError),
+    Model(#[from] crate::model_file::ModelFileError),
     /// The device was lost for good; the folder has the state to go on from.
     #[error(
         "the GPU could not be opened again: {reason}; `afterimage train --resume {folder}` goes on, also with \

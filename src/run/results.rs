@@ -1,9 +1,9 @@
 //! What a run leaves behind at its end: picture, model, curves, strip, film and manifest.
 
-use super::model_file::ModelFile;
 use super::{FreshStarts, Manifest, RunError, RunFolder, Timings};
 use crate::backend::Backend;
 use crate::config::{Config, Resolved};
+use crate::model_file::ModelFile;
 use crate::picture::{Picture, save_exr, save_png};
 use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, pick_frames, quality_label};
 use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome, lr_factor};

@@ -3,7 +3,7 @@
 use super::checkpoint::{self, Fingerprint, picture_checksum};
 use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::backend::{self, Backend, BackendError, DeviceRequest, Method, Opened};
+use crate::backend::{self, Backend, BackendError, DeviceRequest, Opened, TunedConfig};
 use crate::config::Resolved;
 use crate::model::{Sampling, TrainingState};
 use crate::picture::Picture;
@@ -243,7 +243,7 @@ fn open(
     run: &Resolved,
     picture: &Arc<Picture>,
     threads: usize,
-    method: Option<Method>,
+    method: Option<TunedConfig>,
 ) -> Result<Opened, BackendError> {
     let request = DeviceRequest { method, ..run.device(threads) };
     backend::open(&request, run.job(Arc::clone(picture)), || run.initial_params())

@@ -2,7 +2,7 @@
 
 use super::Evaluation;
 use super::collapse::MAX_FRESH_STARTS;
-use crate::backend::Method;
+use crate::backend::TunedConfig;
 use crate::config::Resolved;
 use crate::model::{Importance, TrainingState};
 use std::sync::Arc;
@@ -81,7 +81,7 @@ pub struct Checkpoint {
     /// How samples are spread, where each pixel is not taken once.
     pub importance: Option<Arc<Importance>>,
     /// How the GPU it ran on trained it.
-    pub method: Option<Method>,
+    pub method: Option<TunedConfig>,
 }
 
 /// The state that did best on the held-out pixels.

@@ -1,8 +1,8 @@
 //! Small models made by hand.
 
 use afterimage::model::{Activation, Coords, Encoding, EncodingSpec, Init, Mlp, Model};
+use afterimage::model_file::ModelFile;
 use afterimage::picture::Depth;
-use afterimage::run::model_file::ModelFile;
 use std::collections::BTreeMap;
 
 /// An untrained model of 30x20 pixels that gives different colours everywhere: values around the

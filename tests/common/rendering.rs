@@ -1,7 +1,7 @@
 //! `render` in the tests of it.
 
 use super::small::program;
-use afterimage::run::model_file::ModelFile;
+use afterimage::model_file::ModelFile;
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
 

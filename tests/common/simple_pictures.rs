@@ -5,9 +5,10 @@
 //! pixels have one colour, and it is often the end of the range.
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
-use image::{Rgba, RgbaImage};
+use image::{DynamicImage, Rgba, RgbaImage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::path::Path;
 
 /// A picture and what it shows.
 pub(crate) struct Simple {
@@ -17,12 +18,26 @@ pub(crate) struct Simple {
     pub(crate) image: RgbaImage,
 }
 
+type Draw = fn(&mut Canvas);
+
 const WHITE: [u8; 4] = [255; 4];
 const BLACK: [u8; 4] = [0, 0, 0, 255];
 
+impl Simple {
+    /// Writes it as RGB, or as RGBA where some pixel is not opaque.
+    pub(crate) fn save(&self, path: &Path) {
+        let opaque = self.image.pixels().all(|pixel| pixel.0[3] == 255);
+        let saved = match opaque {
+            true => DynamicImage::from(self.image.clone()).to_rgb8().save(path),
+            false => self.image.save(path),
+        };
+        saved.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+}
+
 /// All kinds, `side` x `side` pixels.
 pub(crate) fn all(side: u32, seed: u64) -> Vec<Simple> {
-    let kinds: [(&'static str, fn(&mut Canvas)); 24] = [
+    let kinds: [(&'static str, Draw); 24] = [
         ("page", page),
         ("coloured-words", coloured_words),
         ("words-on-black", words_on_black),
@@ -266,7 +281,7 @@ fn gradient(canvas: &mut Canvas) {
 
 fn checks(canvas: &mut Canvas, cell: u32) {
     for (x, y, pixel) in canvas.image.enumerate_pixels_mut() {
-        *pixel = Rgba(if (x / cell + y / cell) % 2 == 0 { WHITE } else { BLACK });
+        *pixel = Rgba(if (x / cell + y / cell).is_multiple_of(2) { WHITE } else { BLACK });
     }
 }
 

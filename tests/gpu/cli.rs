@@ -3,7 +3,7 @@
 use crate::device;
 use crate::runs;
 
-use afterimage::run::model_file::ModelFile;
+use afterimage::model_file::ModelFile;
 use assert_cmd::Command;
 use predicates::str::contains;
 use std::path::Path;
@@ -302,7 +302,7 @@ fn float_gradients_are_used_or_refused() {
     command.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
     command.arg("--out").arg(&out).args(["--size", "16x16", "--epochs", "1", "--grid-gradients", "float"]);
     let run = command.args(["--backend", "gpu"]).assert();
-    if !gpu.supports(&Kernel::plain(&BACKWARD_FLOAT)) {
+    if !Kernel::plain(&BACKWARD_FLOAT).runs_on(&gpu) {
         run.code(1).stderr(contains("has no atomic additions of floats"));
         return;
     }

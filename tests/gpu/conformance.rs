@@ -3,8 +3,8 @@
 use crate::device;
 use crate::skip::{Missing, skip};
 
-use afterimage::backend::gpu::kernel::kernels;
-use afterimage::backend::gpu::verify::run_case;
+use afterimage::backend::gpu::ops::kernels;
+use afterimage::backend::gpu::prove::run_case;
 use std::collections::BTreeMap;
 
 fn conformance(checked_shaders: bool) {
@@ -13,7 +13,7 @@ fn conformance(checked_shaders: bool) {
     let mut failures = Vec::new();
     let mut untried = BTreeMap::<String, Vec<String>>::new();
     for kernel in kernels() {
-        if let Some(lacks) = gpu.lacks(&kernel) {
+        if let Some(lacks) = kernel.lacks_on(&gpu) {
             untried.entry(lacks).or_default().push(kernel.name());
             continue;
         }

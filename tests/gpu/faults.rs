@@ -1,10 +1,10 @@
-//! The program on a GPU that fails: lost, silent, wrong or full. See `backend::gpu::fault`.
+//! The program on a GPU that fails: lost, silent, wrong or full. See `backend::gpu::device::faults`.
 
 use crate::device;
 use crate::program;
 use crate::runs;
 
-use afterimage::backend::gpu::fault::VARIABLE;
+use afterimage::backend::gpu::device::faults::VARIABLE;
 use program::{program, resume, train_on};
 use runs::{assert_same_run, manifest, metrics};
 use std::path::{Path, PathBuf};

@@ -4,11 +4,11 @@ use crate::device;
 use crate::job;
 
 use afterimage::backend::Backend;
-use afterimage::backend::gpu::kernel::{Composes, DEFINITIONS};
-use afterimage::backend::gpu::memory::Layout;
+use afterimage::backend::gpu::kernel::Specialization;
 use afterimage::backend::gpu::ops::fused::examples_of;
-use afterimage::backend::gpu::verify::run_case;
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Mode, Variants};
+use afterimage::backend::gpu::ops::{DEFINITIONS, Layout};
+use afterimage::backend::gpu::prove::run_case;
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override};
 use afterimage::model::{Activation, EncodingSpec, GridSpec, Init, Interpolation};
 use device::open;
 use job::{Setup, steps};
@@ -19,7 +19,7 @@ fn blocks_of(block: usize, encodings: &[&str]) {
     let Some(gpu) = open(true) else { return };
     let bytes = gpu.limits.max_compute_workgroup_storage_size as usize;
     let (mut n_cases, mut failures) = (0, Vec::new());
-    let fused = DEFINITIONS.iter().filter(|def| matches!(def.composes, Composes::Network { .. }));
+    let fused = DEFINITIONS.iter().filter(|def| matches!(def.specialization, Specialization::Network { .. }));
     for def in fused.filter(|def| encodings.iter().any(|encoding| def.name.ends_with(encoding))) {
         for kernel in examples_of(def, 128, block, bytes) {
             for case in (kernel.def.cases)(&kernel) {
@@ -81,7 +81,7 @@ fn setups() -> [Setup; 4] {
 fn train(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget) -> (GpuBackend, Vec<f64>) {
     let job = setup.job();
     let backend =
-        GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), (budget, Variants::default()));
+        GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), (budget, KernelConfig::default()));
     let mut backend = backend.expect("fits");
     backend.enqueue(&steps(&job, 0..30, 1e-3)).expect("the device works");
     backend.finish().expect("the device works");
@@ -94,13 +94,13 @@ fn a_fused_network_learns_as_one_of_many_kernels_and_repeats_to_the_bit() {
     let Some(gpu) = open(false) else { return };
     let budget = |fused| Budget { fused, ..Budget::of(&gpu.limits) };
     for setup in setups() {
-        let (mut fused, losses) = train(&gpu, &setup, budget(Mode::Always));
+        let (mut fused, losses) = train(&gpu, &setup, budget(Override::Always));
         assert!(fused.info().kernels.iter().any(|name| name.starts_with("fused_step")), "{setup:?}");
-        let (mut again, losses_again) = train(&gpu, &setup, budget(Mode::Always));
+        let (mut again, losses_again) = train(&gpu, &setup, budget(Override::Always));
         assert_eq!(losses, losses_again);
         let state = |backend: &mut GpuBackend| backend.state().expect("the device works");
         assert_eq!(state(&mut fused), state(&mut again));
-        let (apart, losses_apart) = train(&gpu, &setup, budget(Mode::Never));
+        let (apart, losses_apart) = train(&gpu, &setup, budget(Override::Never));
         assert!(apart.info().kernels.iter().all(|name| !name.starts_with("fused")), "{setup:?}");
         let off = losses.iter().zip(&losses_apart).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
         println!("30 steps: losses from {} to {}, up to {off:.1e} apart", losses[0], losses[29]);
@@ -112,14 +112,14 @@ fn a_fused_network_learns_as_one_of_many_kernels_and_repeats_to_the_bit() {
 #[test]
 fn the_choice_follows_from_job_and_device() {
     let limits = wgpu::Limits { max_compute_workgroup_storage_size: 48 << 10, ..wgpu::Limits::default() };
-    let budget = Budget { fused: Mode::Auto, ..Budget::of(&limits) };
+    let budget = Budget { fused: Override::Auto, ..Budget::of(&limits) };
     let block = |setup: &Setup, budget: Budget| {
-        let (layout, _) = Layout::training(&setup.job(), budget, Variants::default()).expect("fits");
+        let (layout, _) = Layout::training(&setup.job(), budget, KernelConfig::default()).expect("fits");
         layout.fused_step.map(|blocking| (blocking.block, blocking.group, blocking.bytes()))
     };
     let large = Setup { width: 512, height: 512, batch_size: 1 << 16, ..grid_setup() };
     let wide = Setup { hidden_width: 128, n_layers: 5, ..large.clone() };
-    let always = Budget { fused: Mode::Always, ..budget };
+    let always = Budget { fused: Override::Always, ..budget };
     let (narrow, wide_block) = (block(&large, budget), block(&wide, always));
     assert_eq!(narrow.map(|(block, group, _)| (block, group)), Some((64, 256)));
     assert_eq!(wide_block.map(|(block, ..)| block), Some(16));
@@ -129,7 +129,7 @@ fn the_choice_follows_from_job_and_device() {
     // What does not pay, does not fit, or is not wanted.
     assert_eq!(block(&wide, budget), None);
     assert_eq!(block(&wide, Budget { workgroup_bytes: 16 << 10, ..always }), None);
-    assert_eq!(block(&large, Budget { fused: Mode::Never, ..budget }), None);
+    assert_eq!(block(&large, Budget { fused: Override::Never, ..budget }), None);
     assert_eq!(block(&Setup { trained_frequencies: true, ..Setup::small() }, always), None);
     assert_eq!(block(&Setup { beside: vec![EncodingSpec::None], ..Setup::small() }, always), None);
 }

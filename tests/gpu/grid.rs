@@ -6,7 +6,7 @@ use crate::lockstep;
 use crate::skip::{Missing, skip};
 
 use afterimage::backend::gpu::kernel::Kernel;
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Mode, Variants, ops};
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override, ops};
 use afterimage::backend::{Backend, BackendError, JobOptions, cpu};
 use afterimage::model::{Activation, GridGradients, Interpolation, Optimizer};
 use device::open;
@@ -44,7 +44,7 @@ fn hash_grids_follow_the_cpu_and_repeat_to_the_bit() {
     let run = |budget| {
         let gpu = Arc::clone(&gpu);
         let mut backend =
-            GpuBackend::with(gpu, job.clone(), &state, (budget, Variants::default())).expect("fits");
+            GpuBackend::with(gpu, job.clone(), &state, (budget, KernelConfig::default())).expect("fits");
         train(&mut backend, &steps)
     };
     let first = run(Budget::of(&gpu.limits));
@@ -69,7 +69,7 @@ fn with_floats(interpolation: Interpolation) -> Setup {
 fn open_with_float_atomics(checked_shaders: bool) -> Option<Arc<Gpu>> {
     let gpu = open(checked_shaders)?;
     let float = Kernel::plain(&ops::grid::BACKWARD_FLOAT);
-    if gpu.supports(&float) {
+    if float.runs_on(&gpu) {
         return Some(gpu);
     }
     skip(Missing::Other(&format!("{} lacks {}", gpu.info.name, float.needs())));
@@ -101,9 +101,9 @@ fn floats_take_no_fixed_point_sums_and_end_where_exact_sums_do() {
         let mut state = setup.state(&job);
         state.params[job.model.layout().encoding].iter_mut().for_each(|w| *w *= 1e4);
         // Floats are added layer by layer, so both are.
-        let budget = Budget { fused: Mode::Never, ..Budget::of(&gpu.limits) };
+        let budget = Budget { fused: Override::Never, ..Budget::of(&gpu.limits) };
         let mut backend =
-            GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, Variants::default()))
+            GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, KernelConfig::default()))
                 .expect("fits");
         let bytes = backend.info().bytes;
         (bytes, job.model.encoding.n_params(), train(&mut backend, &steps(&job, 0..40, 0.5)).1.params)

@@ -2,7 +2,7 @@
 
 use crate::job::{Setup, steps};
 use afterimage::backend::Backend;
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Mode, Variants};
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override};
 use afterimage::model::{EncodingSpec, GridSpec, Interpolation, Step, TrainingState};
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ pub(crate) fn tight() -> Budget {
 
 /// In one kernel, where the budget allows it, and in a kernel for each layer.
 pub(crate) fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u64) {
-    for fused in [Mode::Always, Mode::Never] {
-        lockstep_with(gpu, setup, (Budget { fused, ..budget }, Variants::default()), n_steps);
+    for fused in [Override::Always, Override::Never] {
+        lockstep_with(gpu, setup, (Budget { fused, ..budget }, KernelConfig::default()), n_steps);
     }
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn is_fused(backend: &GpuBackend) -> bool {
     backend.info().kernels.iter().any(|name| name.starts_with("fused_step"))
 }
 
-pub(crate) fn lockstep_with(gpu: &Arc<Gpu>, setup: &Setup, how: (Budget, Variants), n_steps: u64) {
+pub(crate) fn lockstep_with(gpu: &Arc<Gpu>, setup: &Setup, how: (Budget, KernelConfig), n_steps: u64) {
     let job = setup.job();
     let first = steps(&job, 0..n_steps, 1e-3);
     let mut backend = GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), how).expect("fits");

@@ -1,7 +1,7 @@
 //! The shaders against their Rust descriptions, and through every back end of naga. No GPU needed.
 
-use afterimage::backend::gpu::kernel::{Access, Kernel, ParamsBlock, StepParams, kernels};
-use afterimage::backend::gpu::variants::Product;
+use afterimage::backend::gpu::kernel::{Access, Kernel, MatmulTiling, ParamsBlock, StepParams};
+use afterimage::backend::gpu::ops::kernels;
 use afterimage::model::real::SIN_TURNS;
 use naga::back::pipeline_constants::process_overrides;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -39,7 +39,7 @@ fn specialise(kernel: &Kernel) -> (Module, ModuleInfo) {
     let (module, info) = parse(kernel);
     let mut constants: naga::back::PipelineConstants =
         kernel.override_constants().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-    if kernel.product.matrix_size().is_some() {
+    if kernel.tiling.matrix_size().is_some() {
         constants.insert("subgroup_size".to_owned(), 32.0);
     }
     let (module, info) =
@@ -112,7 +112,7 @@ fn kernels_need_no_more_than_the_default_limits() {
             .sum();
         // Devices with cooperative matrices have 32 KiB or more; wgpu checks it when the kernel is compiled.
         let available =
-            if kernel.product.matrix_size().is_some() { 32 * 1024 } else { limits.workgroup_bytes };
+            if kernel.tiling.matrix_size().is_some() { 32 * 1024 } else { limits.workgroup_bytes };
         assert!(workgroup <= available, "{} takes {workgroup} bytes", kernel.name());
     }
 }
@@ -183,25 +183,25 @@ fn host_constants_are_the_shaders() {
     );
     let depth = afterimage::backend::gpu::ops::dense::DEPTH;
     assert_eq!(depth, 32);
-    for product in Product::ALL {
+    for tiling in MatmulTiling::ALL {
         let constant = |text: &str, name: &str| {
             let (_, rest) = text.split_once(&format!("const {name}: u32 = ")).expect(name);
             rest.split_once('u').and_then(|(number, _)| number.parse::<usize>().ok()).expect("a number")
         };
-        let tile = match product.matrix_size() {
+        let tile = match tiling.matrix_size() {
             Some(size) => {
                 let in_shader = constant(&text(&format!("matmul/matrices_{size}.wgsl")), "SIZE");
                 assert_eq!(in_shader, size as usize);
                 [8 * in_shader; 2]
             }
             None => {
-                let name = product.name().trim_start_matches("tile");
+                let name = tiling.name().trim_start_matches("tile");
                 let shape = text(&format!("matmul/tile_{name}.wgsl"));
                 assert_eq!(depth % constant(&shape, "DEPTH"), 0, "slices are whole tiles");
                 ["ROW_QUADS", "COLUMN_QUADS"].map(|name| 4 * constant(&shape, name))
             }
         };
-        assert_eq!(product.tile(), tile, "{product:?}");
+        assert_eq!(tiling.tile_shape(), tile, "{tiling:?}");
     }
 }
 
@@ -220,7 +220,7 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
         let metal = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default());
         assert!(metal.unwrap_or_else(|e| panic!("{name} to MSL: {e}")).0.contains("kernel void"));
 
-        if kernel.product.matrix_size().is_some() {
+        if kernel.tiling.matrix_size().is_some() {
             println!("{name} is not for DX12: naga has no cooperative matrices in HLSL");
             continue;
         }

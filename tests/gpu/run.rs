@@ -5,7 +5,7 @@ use crate::device;
 use crate::skip::{Missing, skip};
 
 use afterimage::backend::cpu::CpuTrainer;
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Precision, Variants};
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Precision};
 use afterimage::backend::{Backend, BackendError};
 use afterimage::config::{Config, Resolved};
 use afterimage::model::TrainingState;
@@ -71,7 +71,7 @@ fn cpu_and_gpu_reach_the_same_psnr_with_a_hash_grid() {
 #[test]
 fn mixed_precision_reaches_the_psnr_of_f32() {
     let Some(gpu) = device::open(false) else { return };
-    let Ok(mixed) = Variants::choose(&gpu, Precision::Mixed) else {
+    let Ok(mixed) = KernelConfig::choose(&gpu, Precision::Mixed) else {
         skip(Missing::Other(&format!("{} has no 16-bit floats in shaders", gpu.info.name)));
         return;
     };
@@ -79,12 +79,12 @@ fn mixed_precision_reaches_the_psnr_of_f32() {
     for config in [CONFIG, &sine, GRID] {
         let (run, picture) = run(config);
         let state = initial_state(&run);
-        let reached = |variants| {
-            let how = (Budget::of(&gpu.limits), variants);
+        let reached = |config| {
+            let how = (Budget::of(&gpu.limits), config);
             let backend = GpuBackend::with(Arc::clone(&gpu), run.job(picture.clone()), &state, how);
             psnr_after_training(&run, &picture, &mut backend.expect("fits"))
         };
-        let (f32s, mixed) = (reached(Variants::default()), reached(mixed.clone()));
+        let (f32s, mixed) = (reached(KernelConfig::default()), reached(mixed.clone()));
         println!("after 200 steps: {f32s:.4} dB in f32, {mixed:.4} dB in mixed precision");
         assert!((f32s - mixed).abs() < 0.2, "{f32s} dB in f32, {mixed} dB in mixed precision");
     }

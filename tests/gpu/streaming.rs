@@ -3,7 +3,7 @@
 use crate::device;
 use crate::job;
 
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, Variants};
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig};
 use afterimage::backend::{Backend, Job, JobOptions};
 use afterimage::model::{EncodingSpec, Holdout, Sampling, TrainingState};
 use device::open;
@@ -21,7 +21,7 @@ fn streaming(budget: Budget) -> Budget {
 }
 
 fn backend(gpu: &Arc<Gpu>, job: &Job, state: &TrainingState, budget: Budget) -> GpuBackend {
-    GpuBackend::with(Arc::clone(gpu), job.clone(), state, (budget, Variants::default())).expect("fits")
+    GpuBackend::with(Arc::clone(gpu), job.clone(), state, (budget, KernelConfig::default())).expect("fits")
 }
 
 /// Steps `range`, their losses and what they lead to.

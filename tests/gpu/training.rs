@@ -5,8 +5,8 @@ use crate::job;
 use crate::lockstep;
 use crate::skip::{Missing, skip};
 
-use afterimage::backend::gpu::variants::{Product, Storage};
-use afterimage::backend::gpu::{Budget, GpuBackend, GpuPredictor, Mode, Variants};
+use afterimage::backend::gpu::kernel::{MatmulTiling, Storage};
+use afterimage::backend::gpu::{Budget, GpuBackend, GpuPredictor, KernelConfig, Override};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
     Activation, EncodingSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real, Refinements,
@@ -107,16 +107,16 @@ fn lockstep_of_every_variant() {
     }
     let trained = Setup { trained_frequencies: true, ..Setup::small() };
     let beside = Setup { beside: vec![EncodingSpec::None], ..grid(Interpolation::Linear) };
-    for product in Product::ALL {
-        if product.matrix_size().is_some_and(|size| !gpu.has_matrices(size)) {
-            skip(Missing::Other(&format!("{} has no matrices for {product:?}", gpu.info.name)));
+    for tiling in MatmulTiling::ALL {
+        if tiling.matrix_size().is_some_and(|size| !gpu.has_matrices(size)) {
+            skip(Missing::Other(&format!("{} has no matrices for {tiling:?}", gpu.info.name)));
             continue;
         }
         for setup in [Setup::small(), trained.clone(), beside.clone(), grid(Interpolation::Smoothstep)] {
             let shapes = setup.job().model.network.layers().collect::<Vec<_>>();
-            let variants = Variants::only(Storage::F16, product, shapes.into_iter());
-            lockstep_with(&gpu, &setup, (Budget::of(&gpu.limits), variants.clone()), 2);
-            lockstep_with(&gpu, &setup, (tight(), variants), 2);
+            let config = KernelConfig::only(Storage::F16, tiling, shapes.into_iter());
+            lockstep_with(&gpu, &setup, (Budget::of(&gpu.limits), config.clone()), 2);
+            lockstep_with(&gpu, &setup, (tight(), config), 2);
         }
     }
 }
@@ -278,10 +278,10 @@ fn parts_of_a_step_add_up() {
     let steps = steps(&job, 0..6, 1e-3);
     let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
     let whole = train(&mut whole, &steps).0;
-    let fused = Budget { batch_bytes: 2048, fused: Mode::Always, ..Budget::of(&gpu.limits) };
-    for (budget, fused) in [(Budget { fused: Mode::Never, ..tight() }, false), (fused, true)] {
+    let fused = Budget { batch_bytes: 2048, fused: Override::Always, ..Budget::of(&gpu.limits) };
+    for (budget, fused) in [(Budget { fused: Override::Never, ..tight() }, false), (fused, true)] {
         let mut parts =
-            GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, Variants::default()))
+            GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, KernelConfig::default()))
                 .expect("fits in parts");
         assert!(parts.info().chunk_size < 130, "the budget forces parts");
         assert_eq!(is_fused(&parts), fused);
@@ -333,7 +333,7 @@ fn predictions_are_the_networks_colours() {
     let setup = Setup { optimizer: ADAM, ..Setup::small() };
     let job = setup.job();
     let parts = Budget { batch_bytes: 2048, ..Budget::of(&gpu.limits) };
-    let how = (parts, Variants::default());
+    let how = (parts, KernelConfig::default());
     let mut backend =
         GpuBackend::with(Arc::clone(&gpu), job.clone(), &setup.state(&job), how).expect("fits in parts");
     let (_, state) = train(&mut backend, &steps(&job, 0..5, 1e-3));
@@ -379,7 +379,7 @@ fn what_does_not_fit_is_said_before_anything_is_made() {
         Arc::clone(&gpu),
         job.clone(),
         &setup.state(&job),
-        (budget, Variants::default()),
+        (budget, KernelConfig::default()),
     ) {
         Err(BackendError::DoesNotFit(message)) => message,
         other => panic!("{:?}", other.map(|_| "fits")),

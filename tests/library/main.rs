@@ -1,9 +1,10 @@
-//! The library without the program: formulas, gradients, pictures.
+//! The library without the program: formulas, gradients, pictures, and which module imports which.
 //!
 //! One program for all of them, since linking takes longer than most tests.
 
 mod golden;
 mod gradients;
+mod imports;
 mod picture_files;
 mod properties;
 mod report_outputs;

@@ -3,8 +3,8 @@
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, GridSpec, Init, Interpolation, Mlp, Model, PerAxis,
 };
+use afterimage::model_file::{ModelFile, ModelFileError};
 use afterimage::picture::Depth;
-use afterimage::run::model_file::{ModelFile, ModelFileError};
 use std::collections::BTreeMap;
 
 fn model_file(spec: EncodingSpec, activation: Activation, output: Activation) -> ModelFile {

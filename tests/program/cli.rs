@@ -293,8 +293,7 @@ fn divergence_is_explained_and_leaves_the_last_good_state() {
     }
     let metrics = std::fs::read_to_string(out.join("metrics.csv")).expect("metrics");
     assert!(!metrics.contains("NaN") && !metrics.contains("inf"), "{metrics}");
-    let model =
-        afterimage::run::model_file::ModelFile::load(&out.join("model.safetensors")).expect("a model");
+    let model = afterimage::model_file::ModelFile::load(&out.join("model.safetensors")).expect("a model");
     assert!(model.params.iter().all(|w| w.is_finite()));
 }
 

@@ -5,8 +5,8 @@ use crate::program;
 
 use afterimage::config::Config;
 use afterimage::model::TrainingState;
+use afterimage::model_file::ModelFile;
 use afterimage::run::checkpoint::{self, Fingerprint};
-use afterimage::run::model_file::ModelFile;
 use afterimage::run::{RunFolder, read_metrics};
 use afterimage::trainer::{Checkpoint, Position};
 use predicates::str::contains;

@@ -19,7 +19,7 @@ fn picture(folder: &Path, name: &str) -> PathBuf {
     let all = simple_pictures::all(SIDE, 1);
     let simple = all.into_iter().find(|simple| simple.name == name).expect("a picture of that name");
     let path = folder.join(name).with_extension("png");
-    simple.image.save(&path).expect("the picture is written");
+    simple.save(&path);
     path
 }
 
@@ -44,7 +44,7 @@ fn failures(options: &[&str], least: f64, may_fail: &[&str]) -> Vec<String> {
     let mut failures = Vec::new();
     for simple in simple_pictures::all(SIDE, 1) {
         let (path, out) = (dir.path().join("picture.png"), dir.path().join(simple.name));
-        simple.image.save(&path).expect("the picture is written");
+        simple.save(&path);
         let output = train(&path, &out).args(SELDOM).args(options).output().expect("the program starts");
         let told = output.status.code() == Some(1) && may_fail.contains(&simple.name);
         if !told && !(output.status.success() && psnr(&out) >= least) {

@@ -6,10 +6,11 @@
 //! level of a grid, some frequencies) adds up its own, lane after lane and sample after sample, whichever
 //! thread takes it.
 
+use super::chunks::CHUNK_SIZE;
 use super::encode::fourier_backward_panels;
+use super::grid;
 use super::network::{ChunkGradients, EncodingInputs};
 use super::panels::{PANEL, padded};
-use super::{CHUNK_SIZE, grid};
 use crate::model::{Encoding, Model, Real};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

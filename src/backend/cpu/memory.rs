@@ -1,10 +1,10 @@
 //! How much memory a job takes on the CPU, worked out before anything is allocated.
 
+use super::chunks::{CHUNK_SIZE, n_lanes};
 use super::lane::Lane;
 use super::network::Scratch;
 use super::packed::{Packed, Uses};
 use super::simd::SimdReal;
-use super::trainer::{CHUNK_SIZE, n_lanes};
 use crate::backend::{BackendError, Job};
 use crate::model::TrainingState;
 

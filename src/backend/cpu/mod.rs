@@ -3,6 +3,7 @@
 //! The operations are plain functions over slices, generic over [`crate::model::Real`].
 
 pub mod activate;
+mod chunks;
 pub mod dense;
 pub mod encode;
 pub mod grid;
@@ -21,7 +22,8 @@ mod single;
 mod trainer;
 mod update;
 
+pub use chunks::CHUNK_SIZE;
 pub use predictor::CpuPredictor;
 pub(crate) use predictor::thread_pool;
 pub use simd::SimdReal;
-pub use trainer::{CHUNK_SIZE, CpuTrainer};
+pub use trainer::CpuTrainer;

@@ -9,11 +9,9 @@
 //! The last panel is filled up: sample panels with whatever the last sample gives, or with zeros, feature panels
 //! with zeros.
 
+pub use super::simd::PANEL;
 use super::simd::{SimdReal, vectorised};
 use crate::model::Real;
-
-/// Samples or features side by side.
-pub const PANEL: usize = 16;
 
 /// Samples computed where `n` are asked for.
 pub fn padded(n: usize) -> usize {

@@ -1,9 +1,9 @@
 //! Colours of any raster on all cores, the same to the bit for any number of threads.
 
+use super::chunks::CHUNK_SIZE;
 use super::network::{Pass, Scratch};
 use super::packed::{Packed, Uses};
-use super::simd::SimdReal;
-use super::trainer::{CHUNK_SIZE, instruction_set};
+use super::simd::{SimdReal, instruction_set};
 use crate::backend::{BackendError, BackendInfo, Predict};
 use crate::model::{Model, ParamLayout, Raster};
 use std::sync::Mutex;

@@ -1,8 +1,10 @@
 //! Runs loops with the widest vectors this processor has.
 
-use super::panels::PANEL;
 use crate::model::Real;
 use pulp::Simd;
+
+/// Samples or features side by side.
+pub const PANEL: usize = 16;
 
 /// Calls `work` compiled for the best instruction set found at run time.
 ///
@@ -10,6 +12,16 @@ use pulp::Simd;
 #[inline(always)]
 pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
+}
+
+/// The vector instructions that [`vectorised`] loops use here, in the compilers' names.
+pub(super) fn instruction_set() -> String {
+    let chosen = format!("{:?}", pulp::Arch::new());
+    match chosen.split('(').next().unwrap_or_default() {
+        "V4" => "x86-64-v4 (AVX-512)".into(),
+        "V3" => "x86-64-v3 (AVX2, FMA)".into(),
+        other => other.to_lowercase(),
+    }
 }
 
 /// Asks for `value` to be fetched into the nearest cache, where the language has a word for it.

@@ -1,5 +1,6 @@
 //! Steps over chunks of samples on all cores, bit-identical for any number of threads.
 
+use super::chunks::{CHUNK_SIZE, n_lanes};
 use super::lane::{Lane, encoding_gradients, rounds};
 use super::memory;
 use super::network::{Pass, Scratch};
@@ -15,21 +16,8 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Samples computed at a time. Large enough that reading the weights and adding to their gradients is a small
-/// part of the work, small enough that a chunk's activations stay in the cache.
-pub const CHUNK_SIZE: usize = 256;
-
-/// Samples a lane is worth opening for.
-const LANE_SIZE: usize = 512;
-
 /// Blocks times lanes from which an update is worth waking the other threads for.
 const PARALLEL_BLOCKS: usize = 32;
-
-/// Gradient sums kept apart within a step. Fixed by the batch alone, so that the order of
-/// additions does not depend on the number of threads.
-pub(super) fn n_lanes(n_samples: usize) -> usize {
-    n_samples.div_ceil(LANE_SIZE).clamp(1, 64)
-}
 
 /// The CPU backend. In f32 it trains; in f64 it is the reference.
 pub struct CpuTrainer<T> {
@@ -214,16 +202,6 @@ impl<T: SimdReal> CpuTrainer<T> {
                 layers.into_par_iter().for_each(layers_block);
             });
         }
-    }
-}
-
-/// The vector instructions that [`vectorised`] loops use here, in the compilers' names.
-pub(super) fn instruction_set() -> String {
-    let chosen = format!("{:?}", pulp::Arch::new());
-    match chosen.split('(').next().unwrap_or_default() {
-        "V4" => "x86-64-v4 (AVX-512)".into(),
-        "V3" => "x86-64-v3 (AVX2, FMA)".into(),
-        other => other.to_lowercase(),
     }
 }
 

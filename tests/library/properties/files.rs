@@ -1,16 +1,16 @@
 //! Files that are written are read as what they were.
 
 use super::cases;
-use afterimage::backend::Method;
-use afterimage::backend::gpu::variants::{Product, Storage, Variants};
+use afterimage::backend::TunedConfig;
+use afterimage::backend::gpu::kernel::{KernelConfig, MatmulTiling, Storage};
 use afterimage::config::{ActivationKind, Config, Sigma};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, LayerShape, Mlp, Model, SampleSet,
     ScheduleKind, TrainingState,
 };
+use afterimage::model_file::ModelFile;
 use afterimage::picture::{Depth, Picture, Pixels, load, save_png};
 use afterimage::run::checkpoint::{self, Fingerprint};
-use afterimage::run::model_file::ModelFile;
 use afterimage::run::{MetricsWriter, RunFolder, read_metrics};
 use afterimage::trainer::{Best, Checkpoint, EpochSummary, Position};
 use proptest::collection::{btree_map, vec};
@@ -94,10 +94,13 @@ prop_compose! {
 }
 
 /// A method with something in each field.
-fn method_of_all() -> Method {
+fn method_of_all() -> TunedConfig {
     let shape = LayerShape { input_width: 32, output_width: 3 };
-    let tiles = Variants::only(Storage::F16, Product::Matrix16, std::iter::once(shape));
-    Method { device: "a \"GPU\", Vulkan".to_owned(), variants: Variants { fused: Some(false), ..tiles } }
+    let tiles = KernelConfig::only(Storage::F16, MatmulTiling::Matrix16, std::iter::once(shape));
+    TunedConfig {
+        device: "a \"GPU\", Vulkan".to_owned(),
+        config: KernelConfig { fused: Some(false), ..tiles },
+    }
 }
 
 /// The picture whose samples are spread.

@@ -2,9 +2,10 @@
 
 use super::cases;
 use afterimage::backend::gpu::Budget;
-use afterimage::backend::gpu::memory::{Layout, PicturePlace};
-use afterimage::backend::gpu::plan::training_step;
-use afterimage::backend::gpu::variants::{Storage, Variants};
+use afterimage::backend::gpu::kernel::{KernelConfig, Storage};
+use afterimage::backend::gpu::ops::Layout;
+use afterimage::backend::gpu::ops::record::training_step;
+use afterimage::backend::gpu::plan::PicturePlace;
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::model::{Activation, Coords, Encoding, Holdout, Loss, Mlp, Model, Optimizer, SampleSet};
 use afterimage::picture::{Picture, Pixels};
@@ -91,8 +92,8 @@ proptest! {
 
     #[test]
     fn what_the_planner_lays_out_fits(job in job(), budget in budget(), storage in select(&Storage::ALL)) {
-        let variants = Variants { storage, ..Variants::default() };
-        let (layout, training) = match Layout::training(&job, budget, variants) {
+        let config = KernelConfig { storage, ..KernelConfig::default() };
+        let (layout, training) = match Layout::training(&job, budget, config) {
             Ok(planned) => planned,
             Err(BackendError::DoesNotFit(text)) => {
                 prop_assert!(text.contains("--backend cpu"), "{text}");

@@ -1,8 +1,7 @@
 //! A dispatch as its reference sees it, what it must leave behind, and inputs to try.
 
-use super::{Kernel, StepParams};
-use crate::backend::gpu::halves;
-use crate::backend::gpu::variants::Storage;
+use super::config::Storage;
+use super::{Kernel, StepParams, halves};
 use bytemuck::Pod;
 
 /// One dispatch as its reference sees it: everything the kernel could read.
@@ -70,13 +69,17 @@ pub enum ExpectedValues {
     Bits(Vec<u32>),
 }
 
+/// The unit of the fixed-point sums.
+pub(crate) const SUM_UNIT: f64 = 1.0 / (1_u64 << 52) as f64;
+
+/// The numbers behind sums of two words, low and high.
+pub(crate) fn fixed_point(words: &[u32]) -> Vec<f64> {
+    let value = |w: &[u32; 2]| ((u64::from(w[1]) << 32 | u64::from(w[0])) as i64) as f64 * SUM_UNIT;
+    words.as_chunks().0.iter().map(value).collect()
+}
+
 /// Floats with tolerances, from word `start` of `binding`.
-pub(in crate::backend::gpu) fn close(
-    binding: usize,
-    start: usize,
-    values: Vec<f64>,
-    tolerances: Vec<f64>,
-) -> Expected {
+pub(crate) fn close(binding: usize, start: usize, values: Vec<f64>, tolerances: Vec<f64>) -> Expected {
     Expected { binding, start, values: ExpectedValues::Close { values, tolerances } }
 }
 
@@ -94,6 +97,3 @@ pub struct Case {
     /// Workgroups in x and y.
     pub grid: [u32; 2],
 }
-
-/// A quiet NaN that no kernel computes: what outputs hold before a dispatch.
-pub const POISON: u32 = 0x7fc0_dead;

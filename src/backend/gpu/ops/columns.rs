@@ -2,9 +2,9 @@
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read_stored, wgsl, write_stored,
+    Call, Case, Expected, Kernel, KernelDef, close, params_block, read_stored, wgsl, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use std::ops::Range;
 
 params_block! {
@@ -31,13 +31,9 @@ params_block! {
 pub static COPY: KernelDef = KernelDef {
     name: "copy_columns",
     parts: &[wgsl!("copy_columns.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read_stored("source"), write_stored("target_rows")],
     params: CopyColumnsParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference,
-    cases,
+    ..KernelDef::plain(reference, cases)
 };
 
 /// What is copied where.
@@ -68,8 +64,8 @@ pub fn copy(copy: Copy, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
     Dispatch::new(Kernel::plain(&COPY), &params, buffers.to_vec(), grid, 4.0 * n_values)
 }
 
-fn params(copy: Copy, max_groups: u32) -> (CopyColumnsParams, Grid) {
-    let grid = Grid::fold((copy.n_rows * copy.n_columns).div_ceil(THREADS), max_groups);
+fn params(copy: Copy, max_groups: u32) -> (CopyColumnsParams, Workgroups) {
+    let grid = Workgroups::fold((copy.n_rows * copy.n_columns).div_ceil(THREADS), max_groups);
     let params = CopyColumnsParams {
         grid_width: grid.width,
         n_rows: copy.n_rows as u32,

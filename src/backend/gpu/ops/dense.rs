@@ -1,10 +1,10 @@
 //! Linear layers as tiled matrix products.
 
 use crate::backend::gpu::kernel::{
-    Composes, Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
+    Kernel, KernelConfig, KernelDef, MatmulTiling, Operation, Specialization, params_block, read,
+    read_stored, wgsl, write, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::variants::{Operation, Product, Variants};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 
@@ -63,74 +63,43 @@ const WANTED_GROUPS: usize = 512;
 /// Fewest samples worth a slice.
 const SHORTEST_SLICE: usize = 256;
 
-/// The parts of a product that do not depend on which one it is.
-pub fn core(product: Product) -> &'static [Source] {
-    const PARAMS: Source = wgsl!("matmul/params.wgsl");
-    const TILES: Source = wgsl!("matmul/tiles.wgsl");
-    const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
-    const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
-    const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
-    match product {
-        Product::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
-        Product::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
-        Product::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
-        Product::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
-        Product::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
-        Product::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), MATRICES],
-        Product::Matrix16 => &[PARAMS, wgsl!("matmul/matrices_16.wgsl"), MATRICES],
-    }
-}
-
 /// z = f(x) W^T + b
 pub static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
     parts: &[wgsl!("dense_forward.wgsl")],
-    composes: Composes::Product,
-    uses_step: false,
+    specialization: Specialization::Matmul,
     bindings: &[read("weights"), read_stored("x"), write_stored("z")],
     params: DenseParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::forward,
-    cases: reference::forward_cases,
+    ..KernelDef::plain(reference::forward, reference::forward_cases)
 };
 
 /// dl_dx = (dl_dz W) * f'(x), in place of x
 pub static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
     parts: &[wgsl!("dense_backward_input.wgsl")],
-    composes: Composes::Product,
-    uses_step: false,
+    specialization: Specialization::Matmul,
     bindings: &[read("weights"), read_stored("dl_dz"), write_stored("x_dl_dx")],
     params: DenseParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::backward_input,
-    cases: reference::backward_input_cases,
+    ..KernelDef::plain(reference::backward_input, reference::backward_input_cases)
 };
 
 /// partials = [dl_dz^T f(x), column sums of dl_dz] for each slice of the samples
 pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     name: "dense_backward_weights",
     parts: &[wgsl!("dense_backward_weights.wgsl")],
-    composes: Composes::Product,
-    uses_step: false,
+    specialization: Specialization::Matmul,
     bindings: &[read_stored("dl_dz"), read_stored("x"), write("partials")],
     params: DenseParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::backward_weights,
-    cases: reference::backward_weights_cases,
+    ..KernelDef::plain(reference::backward_weights, reference::backward_weights_cases)
 };
 
 /// grads (+)= sum of partials over the slices
 pub static REDUCE_PARTIALS: KernelDef = KernelDef {
     name: "reduce_partials",
     parts: &[wgsl!("reduce_partials.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("partials"), write("grads")],
     params: ReduceParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::reduce,
-    cases: reference::reduce_cases,
+    ..KernelDef::plain(reference::reduce, reference::reduce_cases)
 };
 
 /// A linear layer of a plan.
@@ -143,7 +112,7 @@ pub struct Layer<'a> {
     /// Samples.
     pub n_samples: usize,
     /// How its products are made of tiles.
-    pub variants: &'a Variants,
+    pub config: &'a KernelConfig,
     /// Most workgroups in one dimension of a grid.
     pub max_groups: u32,
 }
@@ -174,25 +143,29 @@ pub fn slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> Slice
 impl Layer<'_> {
     fn dispatch(&self, operation: Operation, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
         let shape = self.range.shape;
-        let product = self.variants.product(operation, shape, self.n_samples);
+        let tiling = self.config.tiling(operation, shape, self.n_samples);
         let def = match operation {
             Operation::Forward => &FORWARD,
             Operation::BackwardInput => &BACKWARD_INPUT,
             Operation::BackwardWeights => &BACKWARD_WEIGHTS,
         };
-        let kernel = Kernel::with_activation(def, self.activation_before).tiled(product);
-        let (params, grid) = self.params((operation, product), slices);
+        let kernel = Kernel::with_activation(def, self.activation_before).tiled(tiling);
+        let (params, grid) = self.params((operation, tiling), slices);
         let flop = 2.0 * self.n_samples as f64 * shape.input_width as f64 * shape.output_width as f64;
         Dispatch::new(kernel, &params, buffers.into(), grid, flop)
     }
 
-    fn params(&self, (operation, product): (Operation, Product), slices: Slices) -> (DenseParams, Grid) {
+    fn params(
+        &self,
+        (operation, tiling): (Operation, MatmulTiling),
+        slices: Slices,
+    ) -> (DenseParams, Workgroups) {
         let shape = self.range.shape;
         let [rows, columns] = operation.results(shape, self.n_samples);
-        let [tile_rows, tile_columns] = product.tile();
+        let [tile_rows, tile_columns] = tiling.tile_shape();
         let (n_row_tiles, n_column_tiles) = (rows.div_ceil(tile_rows), columns.div_ceil(tile_columns));
         let n_groups = n_row_tiles * n_column_tiles * slices.count;
-        let grid = Grid::fold(n_groups, self.max_groups);
+        let grid = Workgroups::fold(n_groups, self.max_groups);
         let params = DenseParams {
             grid_width: grid.width,
             n_groups: n_groups as u32,
@@ -247,7 +220,7 @@ pub fn reduce(
     buffers: [BufferId; 2],
 ) -> Dispatch {
     let n_values = range.len();
-    let grid = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = ReduceParams {
         grid_width: grid.width,
         n_values: n_values as u32,

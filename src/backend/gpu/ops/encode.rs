@@ -4,10 +4,9 @@ use super::testing::{case, poison, uniform};
 use super::{columns, grid, per_axis};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write_stored,
+    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance;
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Encoding;
 use std::ops::Range;
 
@@ -27,26 +26,18 @@ params_block! {
 pub static IDENTITY: KernelDef = KernelDef {
     name: "encode_identity",
     parts: &[wgsl!("encode_identity.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("coords"), write_stored("features")],
     params: EncodeParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: identity_reference,
-    cases: identity_cases,
+    ..KernelDef::plain(identity_reference, identity_cases)
 };
 
 /// Sines and cosines.
 pub static FOURIER: KernelDef = KernelDef {
     name: "encode_fourier",
     parts: &[wgsl!("encode_fourier.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("frequencies"), read("coords"), write_stored("features")],
     params: EncodeParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: fourier_reference,
-    cases: fourier_cases,
+    ..KernelDef::plain(fourier_reference, fourier_cases)
 };
 
 /// A buffer that is written once: frequencies or levels.
@@ -133,7 +124,7 @@ fn encode_part(
             unreachable!("the layout has a buffer for the constants of each part, and of {encoding:?}")
         }
     };
-    let grid = Grid::fold(threads.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(threads.div_ceil(THREADS), max_groups);
     let params =
         EncodeParams { grid_width: grid.width, n_rows: n_rows as u32, n_frequencies: n_frequencies as u32 };
     // Around fifty operations for a sine and a cosine.
@@ -176,7 +167,7 @@ pub(super) fn fourier_tolerances(frequencies: &[[f32; 2]], coords: &[f64]) -> Ve
 
 fn identity_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, max_groups: u32| {
-        let grid = Grid::fold((2 * n).div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold((2 * n).div_ceil(THREADS), max_groups);
         let params = EncodeParams { grid_width: grid.width, n_rows: n as u32, n_frequencies: 0 };
         let buffers = vec![uniform(1, 2 * n, 1.0), poison(2 * n)];
         case(format!("{n} positions"), params, buffers, grid.size())
@@ -186,7 +177,7 @@ fn identity_cases(_: &Kernel) -> Vec<Case> {
 
 fn fourier_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, m: usize, max_groups: u32| {
-        let grid = Grid::fold((n * m).div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold((n * m).div_ceil(THREADS), max_groups);
         let params = EncodeParams { grid_width: grid.width, n_rows: n as u32, n_frequencies: m as u32 };
         let buffers = vec![uniform(1, 2 * m, 50.0), uniform(2, 2 * n, 1.0), poison(n * 2 * m)];
         case(format!("{n} x {m} frequencies"), params, buffers, grid.size())

@@ -3,11 +3,11 @@
 use super::dense::Slices;
 use super::testing::{case, poison, uniform};
 use crate::backend::cpu;
+use crate::backend::gpu::kernel::tolerance::{self, FLUSH};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, read_stored, wgsl, write,
+    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, read_stored, wgsl, write,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::{self, FLUSH};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use std::f64::consts::TAU;
 
 params_block! {
@@ -26,13 +26,9 @@ params_block! {
 pub static GRADIENTS: KernelDef = KernelDef {
     name: "fourier_gradients",
     parts: &[wgsl!("fourier_gradients.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("frequencies"), read("coords"), read_stored("dl_dfeatures"), write("partials")],
     params: FourierGradientsParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference,
-    cases,
+    ..KernelDef::plain(reference, cases)
 };
 
 /// Fewest samples of a slice.
@@ -55,7 +51,7 @@ pub fn gradients(m: usize, n_rows: usize, buffers: [BufferId; 4], max_groups: u3
         n_frequencies: m as u32,
         slice_rows: slices.length as u32,
     };
-    let grid = Grid { width: m.div_ceil(THREADS) as u32, height: slices.count as u32 };
+    let grid = Workgroups { width: m.div_ceil(THREADS) as u32, height: slices.count as u32 };
     Dispatch::new(Kernel::plain(&GRADIENTS), &params, buffers.into(), grid, 60.0 * (m * n_rows) as f64)
 }
 

@@ -2,9 +2,8 @@
 //! keeps what lies between in workgroup memory.
 
 use crate::backend::gpu::kernel::{
-    Binding, Composes, Kernel, KernelDef, Source, params_block, read, wgsl, write,
+    Binding, Kernel, KernelDef, Source, Specialization, Storage, params_block, read, wgsl, write,
 };
-use crate::backend::gpu::variants::Storage;
 use crate::model::encoding::PerAxis;
 use crate::model::{Activation, Encoding, Loss};
 
@@ -107,25 +106,19 @@ macro_rules! fused {
         pub static $step: KernelDef = KernelDef {
             name: concat!("fused_step_", $name),
             parts: &[CELLS, $($encoding,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ STEP],
-            composes: Composes::Network { loss: true },
-            uses_step: false,
+            specialization: Specialization::Network { loss: true },
             bindings: $bindings,
             params: FusedParams::BLOCK,
-            needs: wgpu::Features::empty(),
-            reference: |call| reference::step(call, Kind::$kind),
-            cases: |kernel| cases::step(kernel, Kind::$kind),
+            ..KernelDef::plain(|call| reference::step(call, Kind::$kind), |kernel| cases::step(kernel, Kind::$kind))
         };
         /// Colours.
         pub static $predict: KernelDef = KernelDef {
             name: concat!("fused_predict_", $name),
             parts: &[CELLS, $($encoding,)+ PRODUCT, PREDICT],
-            composes: Composes::Network { loss: false },
-            uses_step: false,
+            specialization: Specialization::Network { loss: false },
             bindings: PREDICT_BINDINGS,
             params: FusedParams::BLOCK,
-            needs: wgpu::Features::empty(),
-            reference: |call| reference::predict(call, Kind::$kind),
-            cases: |kernel| cases::predict(kernel, Kind::$kind),
+            ..KernelDef::plain(|call| reference::predict(call, Kind::$kind), |kernel| cases::predict(kernel, Kind::$kind))
         };
     };
 }
@@ -167,9 +160,9 @@ pub fn examples(def: &'static KernelDef) -> Vec<Kernel> {
 /// The same for hidden layers of up to `width` units and blocks of `block` samples in `bytes` of workgroup memory; none
 /// where they are not enough.
 pub fn examples_of(def: &'static KernelDef, width: usize, block: usize, bytes: usize) -> Vec<Kernel> {
-    let is_step = matches!(def.composes, Composes::Network { loss: true });
+    let is_step = matches!(def.specialization, Specialization::Network { loss: true });
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {
-        let blocking = Blocking::roomy((activation, Storage::F32), width, block, bytes)?;
+        let blocking = Blocking::filling((activation, Storage::F32), width, block, bytes)?;
         Some(Kernel::with_network(def, is_step.then_some(loss), [activation, output], blocking.constants()))
     };
     let formulas = [

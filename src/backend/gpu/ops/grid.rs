@@ -2,9 +2,9 @@
 
 use super::dense::Reduction;
 use crate::backend::gpu::kernel::{
-    Composes, Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
+    Kernel, KernelDef, Source, params_block, read, read_stored, wgsl, write, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::encoding::{HashGrid, Interpolation};
 
 mod reference;
@@ -53,26 +53,13 @@ const CELLS: Source = wgsl!("grid.wgsl");
 /// Words of a level in the buffer of levels.
 pub const LEVEL_WORDS: usize = 4;
 
-/// The unit of the fixed-point sums.
-pub const SUM_UNIT: f64 = 1.0 / (1_u64 << 52) as f64;
-
-/// The numbers behind sums of two words, low and high.
-pub fn fixed_point(words: &[u32]) -> Vec<f64> {
-    let value = |w: &[u32; 2]| ((u64::from(w[1]) << 32 | u64::from(w[0])) as i64) as f64 * SUM_UNIT;
-    words.as_chunks().0.iter().map(value).collect()
-}
-
 /// features = interpolated between vertices
 pub static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",
     parts: &[CELLS, wgsl!("encode_grid.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("levels"), read("table"), read("coords"), write_stored("features")],
     params: GridParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::encode,
-    cases: reference::encode_cases,
+    ..KernelDef::plain(reference::encode, reference::encode_cases)
 };
 
 /// sums += gradients of the entries
@@ -84,52 +71,37 @@ pub static BACKWARD: KernelDef = KernelDef {
         wgsl!("grid_add_exact.wgsl"),
         wgsl!("encode_grid_backward.wgsl"),
     ],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("sums")],
     params: GridParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::backward,
-    cases: reference::backward_cases,
+    ..KernelDef::plain(reference::backward, reference::backward_cases)
 };
 
 /// grads += gradients of the entries, by float atomics
 pub static BACKWARD_FLOAT: KernelDef = KernelDef {
     name: "encode_grid_backward_float",
     parts: &[CELLS, wgsl!("grid_add_float.wgsl"), wgsl!("encode_grid_backward.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("grads")],
     params: GridParams::BLOCK,
     needs: wgpu::Features::SHADER_FLOAT32_ATOMIC,
-    reference: reference::backward_float,
-    cases: reference::backward_float_cases,
+    ..KernelDef::plain(reference::backward_float, reference::backward_float_cases)
 };
 
 /// grads = 0
 pub static CLEAR: KernelDef = KernelDef {
     name: "clear_gradients",
     parts: &[wgsl!("clear_gradients.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[write("grads")],
     params: ClearGradientsParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::clear,
-    cases: reference::clear_cases,
+    ..KernelDef::plain(reference::clear, reference::clear_cases)
 };
 
 /// grads = sums, sums = 0
 pub static GRADIENTS: KernelDef = KernelDef {
     name: "grid_gradients",
     parts: &[wgsl!("grid_gradients.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[write("sums"), write("grads")],
     params: GridGradientsParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::gradients,
-    cases: reference::gradients_cases,
+    ..KernelDef::plain(reference::gradients, reference::gradients_cases)
 };
 
 /// The levels as the kernels read them: resolution, first entry, entries, whether hashed.
@@ -140,8 +112,8 @@ pub fn level_words(grid: &HashGrid) -> Vec<u32> {
     grid.levels.iter().flat_map(words).collect()
 }
 
-fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Grid) {
-    let groups = Grid::fold((n_rows * grid.levels.len()).div_ceil(THREADS), max_groups);
+fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Workgroups) {
+    let groups = Workgroups::fold((n_rows * grid.levels.len()).div_ceil(THREADS), max_groups);
     let params = GridParams {
         grid_width: groups.width,
         n_rows: n_rows as u32,
@@ -194,7 +166,7 @@ pub fn backward_float(
 /// The encoding's part of grads = 0.
 pub fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
     let n_values = grid.n_params();
-    let groups = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let groups = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = ClearGradientsParams { grid_width: groups.width, n_values: n_values as u32 };
     Dispatch::new(Kernel::plain(&CLEAR), &params, vec![grads], groups, n_values as f64)
 }
@@ -202,7 +174,7 @@ pub fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
 /// The encoding's part of grads = sums, and sums = 0. Buffers: sums, flat gradients.
 pub fn gradients(grid: &HashGrid, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
     let n_values = grid.n_params();
-    let groups = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let groups = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = GridGradientsParams { grid_width: groups.width, n_values: n_values as u32 };
     Dispatch::new(Kernel::plain(&GRADIENTS), &params, buffers.into(), groups, 10.0 * n_values as f64)
 }

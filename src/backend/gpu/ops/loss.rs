@@ -2,12 +2,12 @@
 
 use super::testing::{case, poison, uniform};
 use crate::backend::Job;
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, ExpectedValues, Kernel, KernelDef, close, params_block, read, wgsl,
+    Call, Case, Expected, ExpectedValues, Kernel, KernelDef, Specialization, close, params_block, read, wgsl,
     write, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Arithmetic;
 use bytemuck::Zeroable;
 
@@ -45,26 +45,20 @@ params_block! {
 pub static LOSS: KernelDef = KernelDef {
     name: "loss",
     parts: &[wgsl!("loss.wgsl")],
-    composes: Composes::Loss,
-    uses_step: false,
+    specialization: Specialization::Loss,
     bindings: &[read("targets"), read("sample_weights"), write_stored("z_dl_dz"), write("loss_partials")],
     params: LossParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: loss_reference,
-    cases: loss_cases,
+    ..KernelDef::plain(loss_reference, loss_cases)
 };
 
 /// The step's loss and the step counter.
 pub static REDUCE: KernelDef = KernelDef {
     name: "reduce_loss",
     parts: &[wgsl!("reduce_loss.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[read("loss_partials"), write("progress"), write("ring")],
     params: ReduceLossParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reduce_reference,
-    cases: reduce_cases,
+    ..KernelDef::plain(reduce_reference, reduce_cases)
 };
 
 /// Buffers of a loss.
@@ -108,7 +102,7 @@ pub fn n_partials(n_values: usize) -> usize {
 pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
     let scale = 1.0 / part.n_step_values as f64;
     let network = &job.model.network;
-    let grid = Grid::fold(n_partials(part.n_values), max_groups);
+    let grid = Workgroups::fold(n_partials(part.n_values), max_groups);
     let params = LossParams {
         grid_width: grid.width,
         n_values: part.n_values as u32,
@@ -137,7 +131,7 @@ pub fn reduce(part: Part, n_partials: usize, buffers: [BufferId; 3], max_groups:
         first_part: part.is_first.into(),
         last_part: part.is_last.into(),
     };
-    let one = Grid::fold(1, max_groups);
+    let one = Workgroups::fold(1, max_groups);
     Dispatch::new(Kernel::plain(&REDUCE), &params, buffers.into(), one, 32.0 * n_partials as f64)
 }
 
@@ -197,7 +191,7 @@ fn reduce_reference(call: &Call) -> Vec<Expected> {
 
 fn loss_cases(kernel: &Kernel) -> Vec<Case> {
     let one = |n: usize, n_step: usize, channels: u32, weights: [f32; 4], max_groups: u32| {
-        let grid = Grid::fold(n_partials(n), max_groups);
+        let grid = Workgroups::fold(n_partials(n), max_groups);
         let scale = (1.0 / n_step as f64) as f32;
         let gradient_scale = kernel.storage.gradient_scale(n_step) * scale;
         let params = LossParams {

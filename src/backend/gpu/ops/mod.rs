@@ -6,11 +6,17 @@ pub mod encode;
 pub mod fourier;
 pub mod fused;
 pub mod grid;
+pub mod layout;
 pub mod loss;
 pub mod optimizer;
 pub mod per_axis;
 pub mod predict;
+pub mod record;
 pub mod refine;
 pub mod sample;
 pub mod streamed;
+pub mod table;
 pub mod testing;
+
+pub use layout::Layout;
+pub use table::{DEFINITIONS, is_kernel, kernels};

@@ -2,12 +2,12 @@
 
 use super::testing::{case, uniform};
 use crate::backend::Job;
+use crate::backend::gpu::kernel::tolerance::Bounded;
 use crate::backend::gpu::kernel::{
-    Binding, Call, Case, Composes, Expected, Kernel, KernelDef, Source, StepParams, close, params_block,
-    read, wgsl, write,
+    Binding, Call, Case, Expected, Kernel, KernelDef, Source, Specialization, StepParams, close,
+    params_block, read, wgsl, write,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::Bounded;
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::optimizer::{Formula, Visitor};
 use crate::model::{Refinements, Shuffle, Step};
 
@@ -36,7 +36,7 @@ const fn definition(
     KernelDef {
         name,
         parts,
-        composes: Composes::Optimizer(n_moments),
+        specialization: Specialization::Optimizer(n_moments),
         uses_step: true,
         bindings,
         params: OptimizerParams::BLOCK,
@@ -79,7 +79,7 @@ pub fn update(job: &Job, buffers: Vec<BufferId>, max_groups: u32) -> Dispatch {
         1 => &WITH_ONE_MOMENT,
         _ => &WITH_TWO_MOMENTS,
     };
-    let grid = Grid::fold(n_params.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let params = OptimizerParams {
         grid_width: grid.width,
         n_params: n_params as u32,
@@ -133,7 +133,7 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
     let n_moments = optimizer.n_moments();
     let refinements = Refinements { encoding_rate: 3.0, ..Refinements::default() };
     let one = |n: usize, index: u64, max_groups: u32| {
-        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = OptimizerParams {
             grid_width: grid.width,
             n_params: n as u32,

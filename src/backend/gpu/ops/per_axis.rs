@@ -1,11 +1,11 @@
 //! Encodings of each coordinate by itself.
 
 use super::testing::{case, poison, uniform};
+use crate::backend::gpu::kernel::tolerance::Bounded;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, Source, close, params_block, read, wgsl, write_stored,
+    Call, Case, Expected, Kernel, KernelDef, Source, close, params_block, read, wgsl, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::Bounded;
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::encoding::PerAxis;
 
 params_block! {
@@ -26,26 +26,18 @@ const MAIN: Source = wgsl!("encode_per_axis.wgsl");
 pub static ONE_BLOB: KernelDef = KernelDef {
     name: "encode_one_blob",
     parts: &[wgsl!("per_axis/one_blob.wgsl"), MAIN],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("coords"), write_stored("features")],
     params: PerAxisParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: |call| reference(call, |n_bins| PerAxis::OneBlob { n_bins }),
-    cases,
+    ..KernelDef::plain(|call| reference(call, |n_bins| PerAxis::OneBlob { n_bins }), cases)
 };
 
 /// Triangle waves.
 pub static TRIANGLE_WAVE: KernelDef = KernelDef {
     name: "encode_triangle_wave",
     parts: &[wgsl!("per_axis/triangle_wave.wgsl"), MAIN],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("coords"), write_stored("features")],
     params: PerAxisParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: |call| reference(call, |n_octaves| PerAxis::TriangleWave { n_octaves }),
-    cases,
+    ..KernelDef::plain(|call| reference(call, |n_octaves| PerAxis::TriangleWave { n_octaves }), cases)
 };
 
 /// features = encoding(coords) for `n_rows` positions. Buffers: coords, features.
@@ -59,8 +51,8 @@ pub fn encode(encoding: PerAxis, n_rows: usize, buffers: [BufferId; 2], max_grou
     Dispatch::new(Kernel::plain(def), &params, buffers.into(), grid, operations * n_values as f64)
 }
 
-fn params(n_rows: usize, n_features: usize, max_groups: u32) -> (PerAxisParams, Grid) {
-    let grid = Grid::fold((n_rows * 2 * n_features).div_ceil(THREADS), max_groups);
+fn params(n_rows: usize, n_features: usize, max_groups: u32) -> (PerAxisParams, Workgroups) {
+    let grid = Workgroups::fold((n_rows * 2 * n_features).div_ceil(THREADS), max_groups);
     let (n_rows, n_features) = (n_rows as u32, n_features as u32);
     (PerAxisParams { grid_width: grid.width, n_rows, n_features }, grid)
 }

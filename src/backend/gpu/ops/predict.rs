@@ -2,10 +2,10 @@
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write,
+    Call, Case, Expected, Kernel, KernelDef, Specialization, close, params_block, read, tolerance, wgsl,
+    write,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance;
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Activation;
 
 params_block! {
@@ -22,18 +22,15 @@ params_block! {
 pub static OUTPUT: KernelDef = KernelDef {
     name: "output",
     parts: &[wgsl!("output.wgsl")],
-    composes: Composes::Activation,
-    uses_step: false,
+    specialization: Specialization::Activation,
     bindings: &[read("z"), write("colours")],
     params: OutputParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference,
-    cases,
+    ..KernelDef::plain(reference, cases)
 };
 
 /// colours = activation(z) for `n_values` values.
 pub fn output(activation: Activation, n_values: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
-    let grid = Grid::fold(n_values.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = OutputParams { grid_width: grid.width, n_values: n_values as u32 };
     let kernel = Kernel::with_activation(&OUTPUT, activation);
     Dispatch::new(kernel, &params, buffers.into(), grid, 20.0 * n_values as f64)
@@ -50,7 +47,7 @@ fn reference(call: &Call) -> Vec<Expected> {
 
 fn cases(kernel: &Kernel) -> Vec<Case> {
     let one = |n: usize, scale: f32, max_groups: u32| {
-        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = OutputParams { grid_width: grid.width, n_values: n as u32 };
         let buffers = vec![uniform(1, n, scale), poison(n)];
         case(format!("{n} values within {scale}"), params, buffers, grid.size())

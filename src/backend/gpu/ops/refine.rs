@@ -1,11 +1,11 @@
 //! What is done around the update rule: clipping, and the moving average of the weights.
 
 use super::testing::{case, poison, uniform};
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
+    Call, Case, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Arithmetic;
 use crate::model::refinements::clip_factor;
 use bytemuck::Zeroable;
@@ -48,39 +48,28 @@ params_block! {
 pub static NORM: KernelDef = KernelDef {
     name: "gradient_norm",
     parts: &[wgsl!("gradient_norm.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("grads"), write("squares")],
     params: GradientNormParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: norm_reference,
-    cases: norm_cases,
+    ..KernelDef::plain(norm_reference, norm_cases)
 };
 
 /// Scales the gradient.
 pub static CLIP: KernelDef = KernelDef {
     name: "clip_gradients",
     parts: &[wgsl!("clip_gradients.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[read("squares"), write("grads")],
     params: ClipParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: clip_reference,
-    cases: clip_cases,
+    ..KernelDef::plain(clip_reference, clip_cases)
 };
 
 /// Moves the average.
 pub static AVERAGE: KernelDef = KernelDef {
     name: "average_weights",
     parts: &[wgsl!("average_weights.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[read("weights"), write("average")],
     params: AverageParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: average_reference,
-    cases: average_cases,
+    ..KernelDef::plain(average_reference, average_cases)
 };
 
 /// Shares that every workgroup of the clipping adds up again, so no more than this.
@@ -100,14 +89,14 @@ pub fn clip(
 ) -> [Dispatch; 2] {
     let n_shares = n_shares(n_params);
     let norm = GradientNormParams { n_params: n_params as u32, n_groups: n_shares as u32 };
-    let grid = Grid::fold(n_params.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let clip = ClipParams {
         grid_width: grid.width,
         n_params: n_params as u32,
         n_shares: n_shares as u32,
         clip_norm: clip_norm as f32,
     };
-    let shares = Grid { width: n_shares as u32, height: 1 };
+    let shares = Workgroups { width: n_shares as u32, height: 1 };
     let n = n_params as f64;
     [
         Dispatch::new(Kernel::plain(&NORM), &norm, vec![grads, squares], shares, 4.0 * n),
@@ -117,7 +106,7 @@ pub fn clip(
 
 /// Moves the average after the weights. Buffers: params, average.
 pub fn average(n_params: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
-    let grid = Grid::fold(n_params.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let params = AverageParams { grid_width: grid.width, n_params: n_params as u32 };
     Dispatch::new(Kernel::plain(&AVERAGE), &params, buffers.to_vec(), grid, 8.0 * n_params as f64)
 }
@@ -184,7 +173,7 @@ fn norm_cases(_: &Kernel) -> Vec<Case> {
 
 fn clip_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, n_shares: usize, clip_norm: f32, max_groups: u32| {
-        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params =
             ClipParams { grid_width: grid.width, n_params: n as u32, n_shares: n_shares as u32, clip_norm };
         let mut squares = uniform(1, n_shares, 1.0);
@@ -197,7 +186,7 @@ fn clip_cases(_: &Kernel) -> Vec<Case> {
 
 fn average_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, average_rate: f32, max_groups: u32| {
-        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = AverageParams { grid_width: grid.width, n_params: n as u32 };
         let buffers = vec![uniform(1, n, 1.0), uniform(2, n, 1.0)];
         let step = StepParams { average_rate, ..StepParams::zeroed() };

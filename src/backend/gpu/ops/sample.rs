@@ -1,10 +1,10 @@
 //! Samples of a step and positions of a raster, computed on the device.
 
 use crate::backend::Job;
-use crate::backend::gpu::kernel::{Composes, Kernel, KernelDef, params_block, read, wgsl, write};
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
+use crate::backend::gpu::kernel::{Kernel, KernelDef, params_block, read, wgsl, write};
+use crate::backend::gpu::plan::picture::bits;
+use crate::backend::gpu::plan::{BufferId, Dispatch, PICTURE_PARTS, THREADS, Workgroups};
 use crate::model::{Raster, Sampling};
-use crate::picture::{Picture, Pixels};
 
 mod reference;
 
@@ -70,14 +70,10 @@ params_block! {
     }
 }
 
-/// Storage bindings a picture is split over.
-pub const PICTURE_PARTS: usize = 4;
-
 /// Positions and targets of a step's samples.
 pub static SAMPLE: KernelDef = KernelDef {
     name: "sample",
     parts: &[wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[
         read("picture_0"),
@@ -89,16 +85,13 @@ pub static SAMPLE: KernelDef = KernelDef {
         write("sample_weights"),
     ],
     params: SampleParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::sample,
-    cases: reference::sample_cases,
+    ..KernelDef::plain(reference::sample, reference::sample_cases)
 };
 
 /// The same of the pixels that a mask leaves.
 pub static SAMPLE_MASKED: KernelDef = KernelDef {
     name: "sample_masked",
     parts: &[wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[
         read("picture_0"),
@@ -111,16 +104,13 @@ pub static SAMPLE_MASKED: KernelDef = KernelDef {
         read("pixels"),
     ],
     params: SampleParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::sample,
-    cases: reference::masked_sample_cases,
+    ..KernelDef::plain(reference::sample, reference::masked_sample_cases)
 };
 
 /// The same of more pixels where the error is large.
 pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
     name: "sample_by_error",
     parts: &[wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[
         read("picture_0"),
@@ -133,67 +123,17 @@ pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
         read("starts"),
     ],
     params: SampleParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::sample,
-    cases: reference::by_error_sample_cases,
+    ..KernelDef::plain(reference::sample, reference::by_error_sample_cases)
 };
 
 /// Positions of consecutive pixels.
 pub static RASTER: KernelDef = KernelDef {
     name: "raster",
     parts: &[wgsl!("raster.wgsl")],
-    composes: Composes::Nothing,
-    uses_step: false,
     bindings: &[write("coords")],
     params: RasterParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference: reference::raster,
-    cases: reference::raster_cases,
+    ..KernelDef::plain(reference::raster, reference::raster_cases)
 };
-
-/// The picture on the device: a whole number of words a pixel.
-pub fn words_per_pixel(picture: &Picture) -> usize {
-    match picture.pixels {
-        Pixels::U8(_) => 1,
-        Pixels::U16(_) => picture.channels.div_ceil(2),
-        Pixels::F32(_) => picture.channels,
-    }
-}
-
-/// Words of the pixels `pixels` of `picture`: little-endian fields of 8, 16 or 32 bits.
-pub fn pack(picture: &Picture, pixels: std::ops::Range<usize>) -> Vec<u32> {
-    let per_pixel = words_per_pixel(picture);
-    let mut words = vec![0; pixels.len() * per_pixel];
-    for (pixel, words) in pixels.zip(words.chunks_exact_mut(per_pixel)) {
-        pack_pixel(picture, pixel, words);
-    }
-    words
-}
-
-/// The words of pixel number `pixel`.
-#[inline(always)]
-pub fn pack_pixel(picture: &Picture, pixel: usize, words: &mut [u32]) {
-    let values = pixel * picture.channels..(pixel + 1) * picture.channels;
-    match &picture.pixels {
-        Pixels::U8(v) => words[0] = v[values].iter().rev().fold(0, |word, &b| word << 8 | u32::from(b)),
-        Pixels::U16(v) => {
-            for (word, pair) in words.iter_mut().zip(v[values].chunks(2)) {
-                *word = pair.iter().rev().fold(0, |word, &b| word << 16 | u32::from(b));
-            }
-        }
-        Pixels::F32(v) => {
-            words.iter_mut().zip(&v[values]).for_each(|(word, value)| *word = value.to_bits());
-        }
-    }
-}
-
-pub(super) fn bits(picture: &Picture) -> u32 {
-    match picture.pixels {
-        Pixels::U8(_) => 8,
-        Pixels::U16(_) => 16,
-        Pixels::F32(_) => 32,
-    }
-}
 
 /// Buffers of the sampler.
 #[derive(Clone, Copy, Debug)]
@@ -209,7 +149,7 @@ pub struct SampleBuffers {
     /// (n)
     pub sample_weights: BufferId,
     /// Which pixels, where not each is taken once.
-    pub choice: Option<BufferId>,
+    pub sample_index: Option<BufferId>,
 }
 
 fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize) -> SampleParams {
@@ -233,12 +173,12 @@ fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize)
 
 /// Fetches the samples `rows` of a step.
 pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, max_groups: u32) -> Dispatch {
-    let grid = Grid::fold(rows.len().div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(rows.len().div_ceil(THREADS), max_groups);
     let n = rows.len() as f64;
     let params = SampleParams { grid_width: grid.width, ..sample_params(job, rows, buffers.words_per_part) };
     let [p0, p1, p2, p3] = buffers.picture;
     let mut bound = vec![p0, p1, p2, p3, buffers.coords, buffers.targets, buffers.sample_weights];
-    bound.extend(buffers.choice);
+    bound.extend(buffers.sample_index);
     let def = match (&job.options.mask, job.options.sampling) {
         (Some(_), _) => &SAMPLE_MASKED,
         (None, Sampling::Error) => &SAMPLE_BY_ERROR,
@@ -249,7 +189,7 @@ pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, m
 
 /// Positions of `n_rows` pixels; the first pixel and the geometry are filled in for each tile.
 pub fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
-    let grid = Grid::fold(n_rows.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_rows.div_ceil(THREADS), max_groups);
     let params = RasterParams { grid_width: grid.width, n_rows: n_rows as u32, ..Default::default() };
     Dispatch::new(Kernel::plain(&RASTER), &params, vec![coords], grid, 20.0 * n_rows as f64)
 }

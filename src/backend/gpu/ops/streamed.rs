@@ -1,14 +1,14 @@
 //! Samples of a step that the host gathered, where the picture stays there.
 
-use super::sample::{bits, position_tolerance, words_per_pixel};
+use super::sample::position_tolerance;
 use super::testing::{case, poison, words};
 use crate::backend::Job;
+use crate::backend::gpu::kernel::tolerance::DIVISION;
 use crate::backend::gpu::kernel::{
-    Call, Case, Composes, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
+    Call, Case, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid, THREADS};
-use crate::backend::gpu::stream::{Piece, Ring};
-use crate::backend::gpu::tolerance::DIVISION;
+use crate::backend::gpu::plan::picture::{bits, words_per_pixel};
+use crate::backend::gpu::plan::{BufferId, Dispatch, Piece, StagingRing, THREADS, Workgroups};
 use crate::model::{Coords, Raster};
 
 params_block! {
@@ -53,25 +53,22 @@ params_block! {
 pub static STREAMED: KernelDef = KernelDef {
     name: "sample_streamed",
     parts: &[wgsl!("sample_streamed.wgsl")],
-    composes: Composes::Nothing,
     uses_step: true,
     bindings: &[read("gathered"), write("coords"), write("targets"), write("sample_weights")],
     params: StreamedParams::BLOCK,
-    needs: wgpu::Features::empty(),
-    reference,
-    cases,
+    ..KernelDef::plain(reference, cases)
 };
 
 /// Takes `piece` from `ring` to the rows from `first_row` on of `[coords, targets, sample_weights]`.
 pub fn streamed(
     job: &Job,
-    ring: &Ring,
+    ring: &StagingRing,
     (piece, first_row): (Piece, usize),
     buffers: [BufferId; 3],
     max_groups: u32,
 ) -> Dispatch {
     let n = piece.rows.len();
-    let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
     let params = StreamedParams {
         grid_width: grid.width,
         n_rows: n as u32,
@@ -167,7 +164,7 @@ fn streamed_case(
             values.for_each(|word| *word = ((*word >> 8) as f32 / 1e6).to_bits());
         }
     }
-    let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
     let raster = Raster::new(width, height, Coords::Center);
     let params = StreamedParams {
         grid_width: grid.width,

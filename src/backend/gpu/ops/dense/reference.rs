@@ -2,11 +2,13 @@
 
 use super::{DenseParams, Layer, ReduceParams, slices};
 use crate::backend::cpu::dense;
-use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, close};
+use crate::backend::gpu::kernel::config::{HALF_FLUSH, HALF_ROUNDING};
+use crate::backend::gpu::kernel::tolerance::{self, FLUSH, ROUNDING};
+use crate::backend::gpu::kernel::{
+    Call, Case, Expected, Kernel, KernelConfig, MatmulTiling, Operation, Storage, close,
+};
 use crate::backend::gpu::ops::testing::{case, poison, uniform};
-use crate::backend::gpu::plan::{Grid, THREADS};
-use crate::backend::gpu::tolerance::{self, FLUSH, ROUNDING};
-use crate::backend::gpu::variants::{HALF_FLUSH, HALF_ROUNDING, Operation, Product, Storage, Variants};
+use crate::backend::gpu::plan::{THREADS, Workgroups};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 
@@ -22,16 +24,15 @@ struct Operand {
 
 impl Operand {
     /// Values that the kernel reads as they are.
-    fn exact(values: Vec<f64>, product: Product) -> Self {
-        let errors = values.iter().map(|&v| input_rounding(product, v)).collect();
+    fn exact(values: Vec<f64>, tiling: MatmulTiling) -> Self {
+        let errors = values.iter().map(|&v| input_rounding(tiling, v)).collect();
         Self { values, errors }
     }
 
     /// f(x).
-    fn activated(activation: Activation, x: &[f64], product: Product) -> Self {
+    fn activated(activation: Activation, x: &[f64], tiling: MatmulTiling) -> Self {
         let values: Vec<f64> = x.iter().map(|&z| activation.value(z)).collect();
-        let error =
-            |(&z, &v): (&f64, &f64)| tolerance::activation(activation, z) + input_rounding(product, v);
+        let error = |(&z, &v): (&f64, &f64)| tolerance::activation(activation, z) + input_rounding(tiling, v);
         let errors = x.iter().zip(&values).map(error).collect();
         Self { values, errors }
     }
@@ -42,8 +43,8 @@ impl Operand {
 }
 
 /// Error of `value` when it is multiplied as f16.
-fn input_rounding(product: Product, value: f64) -> f64 {
-    match product.matrix_size() {
+fn input_rounding(tiling: MatmulTiling, value: f64) -> f64 {
+    match tiling.matrix_size() {
         None => 0.0,
         Some(_) => value.abs() * HALF_ROUNDING + HALF_FLUSH,
     }
@@ -51,19 +52,19 @@ fn input_rounding(product: Product, value: f64) -> f64 {
 
 /// Relative error of a sum of `k` products. Cooperative matrices may truncate where f32 rounds, which doubles the
 /// error of each operation, and align the terms they add at once with the largest, which doubles it again.
-fn relative_error(product: Product, k: usize) -> f64 {
-    let careless = if product.matrix_size().is_some() { 4.0 } else { 1.0 };
+fn relative_error(tiling: MatmulTiling, k: usize) -> f64 {
+    let careless = if tiling.matrix_size().is_some() { 4.0 } else { 1.0 };
     careless * tolerance::sum_of_products(k)
 }
 
 /// The tolerance of a product of depth `k`, from `multiply`, which multiplies magnitudes:
 /// |a||b| times the relative error of a sum, |da|(|b| + |db|) and |a||db|.
 fn product_tolerance(
-    (product, k): (Product, usize),
+    (tiling, k): (MatmulTiling, usize),
     (left, right): (&Operand, &Operand),
     mut multiply: impl FnMut(&[f64], &[f64]),
 ) {
-    let relative = relative_error(product, k);
+    let relative = relative_error(tiling, k);
     let (a, b) = (left.magnitudes(), right.magnitudes());
     let grown: Vec<f64> = a.iter().zip(&left.errors).map(|(a, error)| a * relative + error).collect();
     let wide: Vec<f64> = b.iter().zip(&right.errors).map(|(b, error)| b + error).collect();
@@ -75,16 +76,16 @@ fn product_tolerance(
 
 pub(super) fn forward(call: &Call) -> Vec<Expected> {
     let p: DenseParams = call.params();
-    let (shape, product) = (shape_of(&p), call.kernel.product);
+    let (shape, tiling) = (shape_of(&p), call.kernel.tiling);
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
-    let w = Operand::exact(call.f64s(0, p.weight_offset as usize, o * i), product);
+    let w = Operand::exact(call.f64s(0, p.weight_offset as usize, o * i), tiling);
     let b = call.f64s(0, p.bias_offset as usize, o);
-    let a = Operand::activated(call.kernel.activation, &call.f64s(1, 0, n * i), product);
+    let a = Operand::activated(call.kernel.activation, &call.f64s(1, 0, n * i), tiling);
     let (mut z, mut errors) = (vec![0.0; n * o], vec![0.0; n * o]);
     dense::forward(shape, &a.values, &w.values, &b, &mut z);
     let b_errors: Vec<f64> = b.iter().map(|b| b.abs() * 2.0 * ROUNDING + FLUSH).collect();
     let mut part = vec![0.0; n * o];
-    product_tolerance((product, i), (&a, &w), |a, w| {
+    product_tolerance((tiling, i), (&a, &w), |a, w| {
         dense::forward(shape, a, w, &b_errors, &mut part);
         errors.iter_mut().zip(&part).for_each(|(error, part)| *error += part);
     });
@@ -93,16 +94,16 @@ pub(super) fn forward(call: &Call) -> Vec<Expected> {
 
 pub(super) fn backward_input(call: &Call) -> Vec<Expected> {
     let p: DenseParams = call.params();
-    let (shape, product) = (shape_of(&p), call.kernel.product);
+    let (shape, tiling) = (shape_of(&p), call.kernel.tiling);
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
-    let w = Operand::exact(call.f64s(0, p.weight_offset as usize, o * i), product);
+    let w = Operand::exact(call.f64s(0, p.weight_offset as usize, o * i), tiling);
     // Read from where it is stored as f16, if at all.
-    let dl_dz = Operand::exact(call.f64s(1, 0, n * o), Product::Tile64);
+    let dl_dz = Operand::exact(call.f64s(1, 0, n * o), MatmulTiling::Tile64);
     let x = call.f64s(2, 0, n * i);
     let (mut dl_dx, mut errors) = (vec![0.0; n * i], vec![0.0; n * i]);
     dense::backward_input(shape, &dl_dz.values, &w.values, &mut dl_dx);
     let mut part = vec![0.0; n * i];
-    product_tolerance((product, o), (&dl_dz, &w), |dl_dz, w| {
+    product_tolerance((tiling, o), (&dl_dz, &w), |dl_dz, w| {
         dense::backward_input(shape, dl_dz, w, &mut part);
         errors.iter_mut().zip(&part).for_each(|(error, part)| *error += part);
     });
@@ -117,7 +118,7 @@ pub(super) fn backward_input(call: &Call) -> Vec<Expected> {
 
 pub(super) fn backward_weights(call: &Call) -> Vec<Expected> {
     let p: DenseParams = call.params();
-    let (shape, product) = (shape_of(&p), call.kernel.product);
+    let (shape, tiling) = (shape_of(&p), call.kernel.tiling);
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
     let length = p.slice_length as usize;
     let n_slices = (p.n_groups / (p.n_row_tiles * p.n_column_tiles)) as usize;
@@ -126,18 +127,18 @@ pub(super) fn backward_weights(call: &Call) -> Vec<Expected> {
     let (mut values, mut errors) = (Vec::new(), Vec::new());
     for slice in 0..n_slices {
         let rows = (slice * length).min(n)..((slice + 1) * length).min(n);
-        let dl_dz = Operand::exact(dl_dz[rows.start * o..rows.end * o].to_vec(), Product::Tile64);
-        let a = Operand::activated(call.kernel.activation, &x[rows.start * i..rows.end * i], product);
+        let dl_dz = Operand::exact(dl_dz[rows.start * o..rows.end * o].to_vec(), MatmulTiling::Tile64);
+        let a = Operand::activated(call.kernel.activation, &x[rows.start * i..rows.end * i], tiling);
         let (mut dw, mut db) = (vec![0.0; o * i], vec![0.0; o]);
         dense::backward_weights(shape, &dl_dz.values, &a.values, &mut dw, &mut db);
         values.extend(dw.into_iter().chain(db));
         // The sums of dl_dz have no second factor, so their tolerance is taken by itself.
         let (mut dw, mut db, mut unused) = (vec![FLUSH; o * i], vec![FLUSH; o], vec![0.0; o]);
-        product_tolerance((product, length), (&dl_dz, &a), |dl_dz, a| {
+        product_tolerance((tiling, length), (&dl_dz, &a), |dl_dz, a| {
             dense::backward_weights(shape, dl_dz, a, &mut dw, &mut unused);
         });
         dense::backward_weights(shape, &dl_dz.magnitudes(), &a.values, &mut vec![0.0; o * i], &mut db);
-        let sum = relative_error(product, length);
+        let sum = relative_error(tiling, length);
         errors.extend(dw.into_iter().chain(db.into_iter().map(|e| e * sum)));
     }
     vec![close(2, 0, values, errors)]
@@ -172,7 +173,7 @@ const SHAPES: [(usize, usize, usize, u32); 9] = [
 
 fn layer_cases(
     operation: Operation,
-    product: Product,
+    tiling: MatmulTiling,
     buffers: impl Fn(&LayerRange, usize) -> Vec<Vec<u32>>,
 ) -> Vec<Case> {
     let one = |(n, i, o, max_groups): (usize, usize, usize, u32)| {
@@ -183,14 +184,14 @@ fn layer_cases(
             range: &range,
             activation_before: Activation::Identity,
             n_samples: n,
-            variants: &Variants::default(),
+            config: &KernelConfig::default(),
             max_groups,
         };
         let slices = match operation {
             Operation::BackwardWeights => slices(shape, n, u64::MAX),
             _ => layer.whole(),
         };
-        let (params, grid) = layer.params((operation, product), slices);
+        let (params, grid) = layer.params((operation, tiling), slices);
         case(format!("{n} x {i} -> {o}"), params, buffers(&range, n), grid.size())
     };
     SHAPES.map(one).into()
@@ -205,7 +206,7 @@ pub(super) fn forward_cases(kernel: &Kernel) -> Vec<Case> {
             poison(n * shape.output_width),
         ]
     };
-    layer_cases(Operation::Forward, kernel.product, buffers)
+    layer_cases(Operation::Forward, kernel.tiling, buffers)
 }
 
 /// How large gradients are: as small as in training, but in f16 as there, multiplied by the loss scale.
@@ -223,7 +224,7 @@ pub(super) fn backward_input_cases(kernel: &Kernel) -> Vec<Case> {
             uniform(3, n * shape.input_width, 2.0),
         ]
     };
-    layer_cases(Operation::BackwardInput, kernel.product, buffers)
+    layer_cases(Operation::BackwardInput, kernel.tiling, buffers)
 }
 
 pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
@@ -237,12 +238,12 @@ pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
             poison(n_partials),
         ]
     };
-    layer_cases(Operation::BackwardWeights, kernel.product, buffers)
+    layer_cases(Operation::BackwardWeights, kernel.tiling, buffers)
 }
 
 pub(super) fn reduce_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, n_slices: usize, accumulate: bool, max_groups: u32| {
-        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = ReduceParams {
             grid_width: grid.width,
             n_values: n as u32,

@@ -1,7 +1,6 @@
 //! How many samples a workgroup takes at a time, and where what it knows of them lies in its memory.
 
-use crate::backend::gpu::kernel::Kernel;
-use crate::backend::gpu::variants::Storage;
+use crate::backend::gpu::kernel::{Kernel, Storage};
 use crate::model::{Activation, Mlp};
 
 /// Samples of a block, from the best on.
@@ -65,19 +64,19 @@ fn fours(n: usize) -> usize {
 }
 
 impl Rows {
-    /// With at most `slice` features at a time, a multiple of eight; with rows of their own if `apart`.
-    pub(super) fn new(shape: &Shape, slice: usize, apart: bool) -> Self {
+    /// With at most `slice` features at a time, a multiple of eight; with rows of their own if `separate`.
+    pub(super) fn new(shape: &Shape, slice: usize, separate: bool) -> Self {
         let hidden = fours(shape.hidden_width);
         let feature_row = hidden * (shape.n_layers - 1) + fours(shape.output_width);
         let features = fours(shape.input_width).min(slice);
         let values = if shape.keeps_values { 0 } else { hidden };
-        let value_row = feature_row + if apart { features } else { 0 };
+        let value_row = feature_row + if separate { features } else { 0 };
         Self {
             hidden,
             feature_row,
             features,
             value_row,
-            features_kept: shape.input_width <= features && (apart || shape.keeps_values),
+            features_kept: shape.input_width <= features && (separate || shape.keeps_values),
             total: (value_row + values).max(feature_row + features),
         }
     }
@@ -134,7 +133,7 @@ impl Blocking {
 
     /// The largest blocks for which `bytes` of workgroup memory are enough. Where there are few samples, smaller
     /// ones, so that there is work for all of a GPU.
-    pub(super) fn fitting(
+    pub(super) fn largest_fitting(
         shape: &Shape,
         n_samples: usize,
         bytes: usize,
@@ -145,13 +144,15 @@ impl Blocking {
         let blocks = BLOCKS.iter().filter(|&&b| b == smallest || n_samples.div_ceil(b) >= WANTED_BLOCKS);
         let layouts = blocks.flat_map(|&block| {
             let rows = [(SLICE, true), (SLICE, false), (SLICE / 2, false)];
-            rows.map(|(slice, apart)| Self::new(shape, Rows::new(shape, slice, apart), block, most_threads))
+            rows.map(|(slice, separate)| {
+                Self::new(shape, Rows::new(shape, slice, separate), block, most_threads)
+            })
         });
         layouts.flatten().find(|blocking| blocking.bytes() <= bytes)
     }
 
     /// Blocks of `block` samples with all of `bytes`, for networks up to `width` wide.
-    pub(super) fn roomy(
+    pub(super) fn filling(
         (activation, storage): (Activation, Storage),
         width: usize,
         block: usize,
@@ -213,9 +214,12 @@ mod tests {
             keeps_values: false,
             storage: Storage::F32,
         };
-        let (apart, shared) = (Rows::new(&shape, 64, true), Rows::new(&shape, 64, false));
-        assert_eq!((apart.hidden, apart.feature_row, apart.features, apart.value_row), (20, 64, 32, 96));
-        assert_eq!((apart.total, apart.features_kept), (116, true));
+        let (separate, shared) = (Rows::new(&shape, 64, true), Rows::new(&shape, 64, false));
+        assert_eq!(
+            (separate.hidden, separate.feature_row, separate.features, separate.value_row),
+            (20, 64, 32, 96)
+        );
+        assert_eq!((separate.total, separate.features_kept), (116, true));
         assert_eq!((shared.value_row, shared.total, shared.features_kept), (64, 96, false));
     }
 }

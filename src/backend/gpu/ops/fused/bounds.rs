@@ -7,8 +7,9 @@
 //! element and goes through [`Bounded`].
 
 use crate::backend::cpu::dense;
-use crate::backend::gpu::tolerance::{Bounded, FLUSH, sum_of_products};
-use crate::backend::gpu::variants::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
+use crate::backend::gpu::kernel::Storage;
+use crate::backend::gpu::kernel::config::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING};
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, sum_of_products};
 use crate::model::LayerShape;
 
 /// Numbers and bounds of their errors.

@@ -8,7 +8,7 @@ use crate::backend::gpu::kernel::{Case, Kernel};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::grid;
 use crate::backend::gpu::ops::testing::{case, poison, uniform};
-use crate::backend::gpu::plan::Grid;
+use crate::backend::gpu::plan::Workgroups;
 use crate::model::encoding::{GridSpec, HashGrid, Interpolation, PerAxis};
 use crate::model::{Activation, Encoding, Mlp, Model};
 
@@ -100,7 +100,11 @@ fn largest_weight(activation: Activation, width: usize) -> f32 {
 }
 
 /// The parameters of both kernels and what they both read, where the trial goes with the kernel's sizes.
-fn inputs(kernel: &Kernel, kind: Kind, trial: &Trial) -> Option<(String, FusedParams, Vec<Vec<u32>>, Grid)> {
+fn inputs(
+    kernel: &Kernel,
+    kind: Kind,
+    trial: &Trial,
+) -> Option<(String, FusedParams, Vec<Vec<u32>>, Workgroups)> {
     let encoding = encoding_of(kind, trial.n_units);
     let network = Mlp {
         input_width: encoding.output_width(),
@@ -116,7 +120,7 @@ fn inputs(kernel: &Kernel, kind: Kind, trial: &Trial) -> Option<(String, FusedPa
     let n = (trial.n_samples)(blocking.block);
     let [most_groups, max_groups] = trial.most_groups;
     let groups = Groups::new(n, blocking.block, most_groups);
-    let grid = Grid::fold(groups.count, max_groups as u32);
+    let grid = Workgroups::fold(groups.count, max_groups as u32);
     let largest = largest_weight(kernel.activation, trial.hidden_width.max(network.input_width));
     let mut weights = uniform(1, encoding.n_params(), 1.0);
     weights.truncate(encoding.n_params());

@@ -3,9 +3,8 @@
 
 use super::blocking::{Blocking, Shape};
 use super::definitions;
-use crate::backend::gpu::budget::Budget;
-use crate::backend::gpu::mode::Mode;
-use crate::backend::gpu::variants::{Storage, Variants};
+use crate::backend::gpu::device::{Budget, Override};
+use crate::backend::gpu::kernel::{KernelConfig, Storage};
 use crate::model::{Activation, Mlp, Model};
 
 /// Numbers that a kernel for each layer moves through device memory for a sample: in a step, or a prediction. Each reads
@@ -35,7 +34,7 @@ fn moved_fused(network: &Mlp, block: usize, is_step: bool) -> usize {
 fn choose(
     model: &Model,
     n_samples: Option<usize>,
-    (budget, mode): (&Budget, Mode),
+    (budget, mode): (&Budget, Override),
     storage: Storage,
 ) -> Option<Blocking> {
     let network = &model.network;
@@ -44,25 +43,29 @@ fn choose(
         && matches!(network.output_activation, Activation::Identity | Activation::Sigmoid);
     let is_step = n_samples.is_some();
     let has_partials = !is_step || 4 * network.n_params() as u64 <= budget.partials_bytes();
-    if mode == Mode::Never || !has_outputs || !has_partials {
+    if mode == Override::Never || !has_outputs || !has_partials {
         return None;
     }
     let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
-    let blocking =
-        Blocking::fitting(&Shape::of(network, storage), n_samples.unwrap_or(usize::MAX), bytes, threads)?;
+    let blocking = Blocking::largest_fitting(
+        &Shape::of(network, storage),
+        n_samples.unwrap_or(usize::MAX),
+        bytes,
+        threads,
+    )?;
     let pays = moved_fused(network, blocking.block, is_step)
         < moved_apart(network, model.encoding.n_params() > 0, is_step);
-    (mode == Mode::Always || pays).then_some(blocking)
+    (mode == Override::Always || pays).then_some(blocking)
 }
 
 /// How a step of `n_samples` is computed in one kernel, where it is.
-pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, variants: &Variants) -> Option<Blocking> {
-    let mode = match (budget.fused, variants.fused) {
-        (Mode::Auto, Some(true)) => Mode::Always,
-        (Mode::Auto, Some(false)) => Mode::Never,
+pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, config: &KernelConfig) -> Option<Blocking> {
+    let mode = match (budget.fused, config.fused) {
+        (Override::Auto, Some(true)) => Override::Always,
+        (Override::Auto, Some(false)) => Override::Never,
         (mode, _) => mode,
     };
-    choose(model, Some(n_samples), (budget, mode), variants.storage)
+    choose(model, Some(n_samples), (budget, mode), config.storage)
 }
 
 /// How predictions are computed in one kernel, where they are: the same in training and afterwards.
@@ -90,7 +93,8 @@ mod tests {
         let (grid, fourier) = (network(32, 64, 2), network(512, 128, 4));
         assert_eq!((moved_apart(&grid, true, true), moved_apart(&fourier, false, true)), (1111, 5013));
         assert_eq!((moved_fused(&grid, 64, true), moved_fused(&fourier, 16, true)), (209, 14_455));
-        let fitting = |network| Blocking::fitting(&Shape::of(network, Storage::F32), 1 << 18, 48 << 10, 256);
+        let fitting =
+            |network| Blocking::largest_fitting(&Shape::of(network, Storage::F32), 1 << 18, 48 << 10, 256);
         let sizes = |network| fitting(network).map(|blocking| (blocking.block, blocking.bytes()));
         assert_eq!(sizes(&grid), Some((64, 47_360)));
         assert_eq!(sizes(&fourier).map(|(block, _)| block), Some(16));

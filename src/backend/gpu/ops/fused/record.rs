@@ -3,12 +3,11 @@
 use super::blocking::Blocking;
 use super::{FusedParams, definitions};
 use crate::backend::Job;
-use crate::backend::gpu::budget::Budget;
+use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::kernel::Kernel;
-use crate::backend::gpu::memory::{ForwardBuffers, Layout, TrainingBuffers};
-use crate::backend::gpu::ops::loss::Part;
-use crate::backend::gpu::ops::{dense, loss};
-use crate::backend::gpu::plan::{BufferId, Dispatch, Grid};
+use crate::backend::gpu::ops::dense;
+use crate::backend::gpu::ops::loss::{self, Part};
+use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, TrainingBuffers, Workgroups};
 use crate::model::encoding::Interpolation;
 use crate::model::{Encoding, Model};
 
@@ -50,7 +49,7 @@ pub(super) fn params(
     blocking: &Blocking,
     n_samples: usize,
     groups: Groups,
-    grid: Grid,
+    grid: Workgroups,
 ) -> FusedParams {
     let (network, encoding) = (&model.network, &model.encoding);
     let rows = &blocking.rows;
@@ -88,16 +87,16 @@ pub(super) fn params(
 /// The loss and the gradients of part of a step: in one kernel, and two sums over its workgroups.
 pub fn step(
     job: &Job,
-    layout: &Layout,
-    b: &TrainingBuffers,
+    (f, b): (&ForwardBuffers, &TrainingBuffers),
     blocking: &Blocking,
     part: Part,
+    budget: &Budget,
 ) -> [Dispatch; 3] {
-    let (model, network, f, budget) = (&job.model, &job.model.network, &layout.forward, &layout.budget);
+    let (model, network) = (&job.model, &job.model.network);
     let [def, _] = definitions(&model.encoding).expect("chosen for an encoding that has one");
     let n_samples = part.n_values / network.output_width;
     let groups = Groups::of_step(model, blocking, n_samples, budget);
-    let grid = Grid::fold(groups.count, budget.max_groups);
+    let grid = Workgroups::fold(groups.count, budget.max_groups);
     let params = FusedParams {
         scale: (1.0 / part.n_step_values as f64) as f32,
         gradient_scale: part.gradient_scale,
@@ -142,7 +141,7 @@ pub fn predict(
     let network = &model.network;
     let [_, def] = definitions(&model.encoding).expect("chosen for an encoding that has one");
     let groups = Groups::new(n_pixels, blocking.block, usize::MAX);
-    let grid = Grid::fold(groups.count, max_groups);
+    let grid = Workgroups::fold(groups.count, max_groups);
     let params = params(model, blocking, n_pixels, groups, grid);
     let formulas = [network.activation, network.output_activation];
     let kernel = Kernel::with_network(def, None, formulas, blocking.constants());

@@ -3,10 +3,9 @@
 use super::FusedParams;
 use super::bounds::{self, Bounds};
 use crate::backend::cpu;
-use crate::backend::gpu::kernel::{Call, Expected, ExpectedValues, close};
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
+use crate::backend::gpu::kernel::{Call, Expected, ExpectedValues, Storage, close};
 use crate::backend::gpu::ops::{encode, grid};
-use crate::backend::gpu::tolerance::{Bounded, FLUSH, ROUNDING};
-use crate::backend::gpu::variants::Storage;
 use crate::model::encoding::PerAxis;
 use crate::model::{Arithmetic, Encoding, Mlp, ParamLayout};
 

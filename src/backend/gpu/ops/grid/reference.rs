@@ -1,14 +1,14 @@
 //! What the kernels of the hash grid must compute, and the inputs they are tried on.
 
-use super::{
-    ClearGradientsParams, GridGradientsParams, GridParams, LEVEL_WORDS, SUM_UNIT, fixed_point, level_words,
-};
+use super::{ClearGradientsParams, GridGradientsParams, GridParams, LEVEL_WORDS, level_words};
 use crate::backend::cpu;
 use crate::backend::cpu::panels::{PANEL, padded, samples_from_rows};
-use crate::backend::gpu::kernel::{Call, Case, Expected, ExpectedValues, Kernel, close};
+use crate::backend::gpu::kernel::tolerance::{FLUSH, ROUNDING};
+use crate::backend::gpu::kernel::{
+    Call, Case, Expected, ExpectedValues, Kernel, SUM_UNIT, close, fixed_point,
+};
 use crate::backend::gpu::ops::testing::{case, poison, uniform, words};
-use crate::backend::gpu::plan::{Grid, THREADS};
-use crate::backend::gpu::tolerance::{FLUSH, ROUNDING};
+use crate::backend::gpu::plan::{THREADS, Workgroups};
 use crate::model::encoding::{GridLevel, GridSpec, HashGrid, Interpolation};
 use std::ops::RangeInclusive;
 
@@ -293,7 +293,7 @@ pub(super) fn backward_float_cases(_: &Kernel) -> Vec<Case> {
 
 pub(super) fn clear_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, max_groups: u32| {
-        let groups = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let groups = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = ClearGradientsParams { grid_width: groups.width, n_values: n as u32 };
         case(format!("{n} values"), params, vec![poison(n)], groups.size())
     };
@@ -302,7 +302,7 @@ pub(super) fn clear_cases(_: &Kernel) -> Vec<Case> {
 
 pub(super) fn gradients_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, shift: u32, max_groups: u32| {
-        let groups = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let groups = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = GridGradientsParams { grid_width: groups.width, n_values: n as u32 };
         // Of all sizes down to one unit, either sign.
         let mut sums = words(1, 2 * n);

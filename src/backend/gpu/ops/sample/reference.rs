@@ -1,12 +1,11 @@
 //! What the samplers must compute, and the pictures they are tried on.
 
-use super::{PICTURE_PARTS, RasterParams, SampleParams};
-use crate::backend::cpu;
+use super::{RasterParams, SampleParams};
+use crate::backend::gpu::kernel::tolerance::{DIVISION, ROUNDING};
 use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, StepParams, close};
 use crate::backend::gpu::ops::testing::{case, poison, words};
-use crate::backend::gpu::plan::{Grid, THREADS};
-use crate::backend::gpu::tolerance::{DIVISION, ROUNDING};
-use crate::backend::{Job, JobOptions};
+use crate::backend::gpu::plan::{PICTURE_PARTS, THREADS, Workgroups};
+use crate::backend::{Job, JobOptions, cpu};
 use crate::model::{
     Activation, Coords, Encoding, Holdout, Importance, Loss, Mask, Mlp, Model, Optimizer, Raster,
     Refinements, SampleSet, Shuffle, Step,
@@ -198,7 +197,7 @@ fn sample_case(
     let len = mask.as_ref().map_or(samples.len(), |mask| mask.pixels().len() as u32);
     let (n, skipped) = (len as usize, len / 3);
     let n_rows = n - skipped as usize;
-    let grid = Grid::fold(n_rows.div_ceil(THREADS), max_groups);
+    let grid = Workgroups::fold(n_rows.div_ceil(THREADS), max_groups);
     let raster = Raster::new(w, h, Coords::Center);
     let params = SampleParams {
         grid_width: grid.width,
@@ -234,7 +233,7 @@ fn sample_case(
 
 pub(super) fn raster_cases(_: &Kernel) -> Vec<Case> {
     let one = |w: u32, n: usize, first: u64, left: u32, max_groups: u32| {
-        let grid = Grid::fold(n.div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = RasterParams { grid_width: grid.width, n_rows: n as u32, ..Default::default() }
             .at(&Raster { first: [left, 5], ..Raster::new(w, 50_000, Coords::Center) }, first);
         case(

@@ -1,0 +1,300 @@
+//! Adapters: listing, choosing and opening one.
+
+pub mod budget;
+pub mod faults;
+pub mod overrides;
+mod pipelines;
+
+pub use budget::Budget;
+pub use faults::Faults;
+pub use overrides::Override;
+pub use pipelines::cache_folder;
+pub(super) use pipelines::{Pipeline, Shader};
+
+use crate::backend::BackendError;
+use pipelines::Pipelines;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Which adapter to use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AdapterChoice {
+    /// The best hardware GPU: discrete, then integrated, then virtual.
+    #[default]
+    Hardware,
+    /// The best of all, a software rasteriser if there is nothing else.
+    Any,
+    /// By index in the list, or by a part of its name in any case.
+    Named(String),
+}
+
+/// How a device is opened.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceOptions {
+    /// Compile bounds checks into the kernels. Slower; for verification.
+    pub checked_shaders: bool,
+    /// Ask only for the limits that WebGPU guarantees. For tests.
+    pub default_limits: bool,
+    /// Where compiled kernels and what was measured are kept between runs, if they are: [`cache_folder`], say.
+    pub cache: Option<PathBuf>,
+    /// How long to wait for an answer before the device counts as lost, two minutes if not given.
+    pub patience: Option<Duration>,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
+}
+
+/// No submission is meant to run for much longer than a tenth of a second.
+const DEVICE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// An open device. Errors that wgpu reports outside a call are kept until [`Gpu::check`].
+#[derive(Debug)]
+pub struct Gpu {
+    /// The wgpu device.
+    pub device: wgpu::Device,
+    /// Its queue.
+    pub queue: wgpu::Queue,
+    /// What it is.
+    pub info: wgpu::AdapterInfo,
+    /// Its limits, all that the adapter has unless asked otherwise.
+    pub limits: wgpu::Limits,
+    /// Options it was opened with.
+    pub options: DeviceOptions,
+    /// Sizes of the cooperative matrices it has with f16 inputs and f32 sums.
+    matrix_sizes: Vec<u32>,
+    pub(super) pipelines: Pipelines,
+    failure: Arc<Failure>,
+}
+
+/// The first error that arrived outside a call.
+#[derive(Debug, Default)]
+struct Failure(Mutex<Option<BackendError>>);
+
+impl Failure {
+    fn set(&self, error: BackendError) {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*slot {
+            None => *slot = Some(error),
+            Some(_) => log::debug!("after the first GPU error: {error}"),
+        }
+    }
+}
+
+/// Optional features the program knows how to use, with their names. A device is opened with those it has.
+pub const FEATURES: [(wgpu::Features, &str); 5] = [
+    (wgpu::Features::SHADER_F16, "SHADER_F16"),
+    (wgpu::Features::SHADER_FLOAT32_ATOMIC, "SHADER_FLOAT32_ATOMIC"),
+    (wgpu::Features::TIMESTAMP_QUERY, "TIMESTAMP_QUERY"),
+    (wgpu::Features::PIPELINE_CACHE, "PIPELINE_CACHE"),
+    (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "EXPERIMENTAL_COOPERATIVE_MATRIX"),
+];
+
+/// The adapters of the backends that `WGPU_BACKEND` allows, in wgpu's order.
+pub fn adapters() -> Vec<wgpu::Adapter> {
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    let backends = descriptor.backends;
+    let instance = wgpu::Instance::new(descriptor);
+    pollster::block_on(instance.enumerate_adapters(backends))
+}
+
+/// How good an adapter is, 0 for the best.
+fn rank(kind: wgpu::DeviceType) -> u32 {
+    let low_power = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => u32::from(low_power),
+        wgpu::DeviceType::IntegratedGpu => u32::from(!low_power),
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+/// Whether a device type is a software rasteriser.
+pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
+    info.device_type == wgpu::DeviceType::Cpu
+}
+
+/// Index of the adapter that `choice` means. `WGPU_ADAPTER_NAME` stands in for a name when none
+/// was given.
+///
+/// # Errors
+/// When none fits; the message lists what there is.
+pub fn choose(infos: &[wgpu::AdapterInfo], choice: &AdapterChoice) -> Result<usize, BackendError> {
+    let from_env = std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
+    let named = match (choice, from_env) {
+        (AdapterChoice::Named(name), _) => Some(name.clone()),
+        (_, from_env) => from_env,
+    };
+    let known = || {
+        match infos {
+        [] => "no Vulkan loader and driver, Metal or DX12 offers one; install the GPU's driver, or use --backend cpu"
+            .to_owned(),
+        _ => {
+            let names: Vec<_> = infos.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.name)).collect();
+            format!("there are: {}", names.join(", "))
+        }
+    }
+    };
+    let best = |infos: &mut dyn Iterator<Item = (usize, &wgpu::AdapterInfo)>| {
+        infos.min_by_key(|(index, info)| (rank(info.device_type), *index)).map(|(index, _)| index)
+    };
+    if let Some(name) = named {
+        // A number is never part of a name, or "5" would be "LLVM 15".
+        if let Ok(index) = name.parse::<usize>() {
+            let none = || BackendError::NoAdapter(format!("there is no adapter {index}; {}", known()));
+            return (index < infos.len()).then_some(index).ok_or_else(none);
+        }
+        if name.trim().is_empty() {
+            let reason = format!("an adapter is a number or a part of its name; {}", known());
+            return Err(BackendError::NoAdapter(reason));
+        }
+        let matches = |info: &wgpu::AdapterInfo| info.name.to_lowercase().contains(&name.to_lowercase());
+        let found = best(&mut infos.iter().enumerate().filter(|(_, info)| matches(info)));
+        return found
+            .ok_or_else(|| BackendError::NoAdapter(format!("no adapter is called '{name}'; {}", known())));
+    }
+    let software_too = *choice == AdapterChoice::Any;
+    best(&mut infos.iter().enumerate().filter(|(_, info)| software_too || !is_software(info)))
+        .ok_or_else(|| BackendError::NoAdapter(format!("no GPU was found: {}", known())))
+}
+
+impl Gpu {
+    /// Opens the adapter that `choice` means with all its limits and the features we use.
+    ///
+    /// # Errors
+    /// When no adapter fits or the device cannot be opened.
+    pub fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
+        overrides::check()?;
+        let adapters = adapters();
+        let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+        let index = choose(&infos, choice)?;
+        Self::open_adapter(&adapters[index], options)
+    }
+
+    /// Opens `adapter`.
+    ///
+    /// # Errors
+    /// When the device cannot be opened.
+    pub fn open_adapter(adapter: &wgpu::Adapter, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
+        let info = adapter.get_info();
+        let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
+        let known = FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
+        let features =
+            if options.default_limits { wgpu::Features::empty() } else { adapter.features() & known };
+        let request = adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("afterimage"),
+            required_features: features,
+            required_limits: limits.clone(),
+            // SAFETY: of the experimental features only cooperative matrices are asked for. A kernel that
+            // uses them is compared with f64 on the device before anything is trained with it.
+            experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
+            ..Default::default()
+        });
+        let (device, queue) = pollster::block_on(request)
+            .map_err(|e| BackendError::NoAdapter(format!("{} could not be opened: {e}", info.name)))?;
+        let failure = Arc::new(Failure::default());
+        let uncaptured = Arc::clone(&failure);
+        device.on_uncaptured_error(Arc::new(move |error| uncaptured.set(as_backend_error(&error))));
+        let lost = Arc::clone(&failure);
+        device.set_device_lost_callback(move |reason, message| {
+            lost.set(BackendError::DeviceLost(format!("{reason:?}: {message}")));
+        });
+        let matrix_sizes = if features
+            .contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16)
+        {
+            matrix_sizes(&adapter.cooperative_matrix_properties())
+        } else {
+            Vec::new()
+        };
+        let pipelines = Pipelines::open(&device, &info, options.cache.as_deref());
+        Ok(Arc::new(Self { device, queue, info, limits, options, matrix_sizes, pipelines, failure }))
+    }
+
+    /// Whether it has cooperative matrices of `size` by `size` with f16 inputs and f32 sums.
+    pub fn has_matrices(&self, size: u32) -> bool {
+        self.matrix_sizes.contains(&size)
+    }
+
+    /// Threads of a subgroup, as far as the API tells: where a device has several sizes, shaders that do
+    /// not ask for another run in the largest.
+    pub fn subgroup_size(&self) -> u32 {
+        self.info.subgroup_max_size
+    }
+
+    /// Fails if wgpu reported an error since the last call.
+    ///
+    /// # Errors
+    /// The first error reported.
+    pub fn check(&self) -> Result<(), BackendError> {
+        match self.failure.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Runs `make`, which creates resources, and catches its errors.
+    ///
+    /// # Errors
+    /// When wgpu refuses or memory runs out.
+    pub fn scoped<T>(&self, make: impl FnOnce(&wgpu::Device) -> T) -> Result<T, BackendError> {
+        let filters =
+            [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
+        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
+        let made = make(&self.device);
+        let mut first = None;
+        for scope in scopes.into_iter().rev() {
+            let error = pollster::block_on(scope.pop());
+            first = first.or(error);
+        }
+        match first {
+            None => self.check().map(|()| made),
+            Some(error) => Err(as_backend_error(&error)),
+        }
+    }
+
+    /// Blocks until `submission`, or everything submitted, is done.
+    ///
+    /// # Errors
+    /// When the device fails or does not answer, see [`DeviceOptions::patience`].
+    pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), BackendError> {
+        let timeout = Some(self.options.patience.unwrap_or(DEVICE_TIMEOUT));
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout });
+        self.check()?;
+        match polled {
+            Ok(_) => Ok(()),
+            Err(error) => Err(BackendError::DeviceLost(error.to_string())),
+        }
+    }
+
+    /// What measurements on this device hold for: adapter, API and driver.
+    pub fn identity(&self) -> String {
+        format!("{}, {}, {}", self.info.name, self.info.backend, self.driver())
+    }
+
+    /// Name and version of the driver.
+    pub fn driver(&self) -> String {
+        format!("{} {}", self.info.driver, self.info.driver_info).trim().to_owned()
+    }
+}
+
+/// Sizes of square matrices, of those that a device multiplies from f16 with sums in f32.
+fn matrix_sizes(properties: &[wgpu::CooperativeMatrixProperties]) -> Vec<u32> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let is_ours = |p: &&wgpu::CooperativeMatrixProperties| {
+        (p.m_size, p.n_size) == (p.n_size, p.k_size) && (p.ab_type, p.cr_type) == (F16, F32)
+    };
+    properties.iter().filter(is_ours).map(|p| p.m_size).collect()
+}
+
+fn as_backend_error(error: &wgpu::Error) -> BackendError {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => BackendError::DoesNotFit(
+            "the GPU is out of memory; choose a smaller --batch or network, or --backend cpu".to_owned(),
+        ),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
+            let lost = description.to_lowercase().contains("lost");
+            let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
+            if lost { BackendError::DeviceLost(line) } else { BackendError::Device(line) }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Compiled kernels: once a device, and on disk between runs where the graphics API offers it (Vulkan).
+
+use super::Gpu;
+use crate::atomic_write::{Durability, atomic_write};
+use crate::backend::BackendError;
+use crate::read_file::{open_regular, read_at_most};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A larger file is none of ours: a run's kernels take some hundred kilobytes.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Where what is found out about a machine is kept between runs: `AFTERIMAGE_CACHE`, or the user's folder for
+/// such files. None where that is set to nothing or unknown. It need not exist.
+pub fn cache_folder() -> Option<PathBuf> {
+    folder_by(&|name| std::env::var_os(name))
+}
+
+fn folder_by(var: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    if let Some(chosen) = var("AFTERIMAGE_CACHE") {
+        return (!chosen.is_empty()).then(|| chosen.into());
+    }
+    // The base directory specification wants relative paths ignored.
+    let folder = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let of_user = if cfg!(windows) {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
+    };
+    of_user.map(|folder| folder.join("afterimage"))
+}
+
+/// What a pipeline is compiled from: shaders with the same are the same.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shader {
+    /// For labels.
+    pub(crate) name: String,
+    pub(crate) wgsl: String,
+    /// Values of override constants.
+    pub(crate) constants: Vec<(&'static str, f64)>,
+}
+
+/// A compiled kernel.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) pipeline: wgpu::ComputePipeline,
+    pub(crate) layout: wgpu::BindGroupLayout,
+    is_proven: AtomicBool,
+}
+
+impl Pipeline {
+    pub(crate) fn new(pipeline: wgpu::ComputePipeline, layout: wgpu::BindGroupLayout) -> Self {
+        Self { pipeline, layout, is_proven: AtomicBool::new(false) }
+    }
+}
+
+/// The kernels compiled for a device so far.
+#[derive(Debug, Default)]
+pub(crate) struct Pipelines {
+    made: Mutex<Vec<(Shader, Arc<Pipeline>)>>,
+    disk: Option<OnDisk>,
+}
+
+/// The driver's own cache and the file it is kept in.
+#[derive(Debug)]
+struct OnDisk {
+    cache: wgpu::PipelineCache,
+    path: PathBuf,
+    /// Checksum of what the file holds.
+    written: Mutex<Option<u32>>,
+}
+
+impl Pipelines {
+    /// None yet; with those of earlier runs where `device` can take them and `folder` has them.
+    pub(crate) fn open(device: &wgpu::Device, info: &wgpu::AdapterInfo, folder: Option<&Path>) -> Self {
+        let key = wgpu::util::pipeline_cache_key(info);
+        let disk = match (folder, key) {
+            (Some(folder), Some(key)) if device.features().contains(wgpu::Features::PIPELINE_CACHE) => {
+                Some(OnDisk::open(device, folder.join(key)))
+            }
+            _ => None,
+        };
+        Self { disk, ..Self::default() }
+    }
+
+    /// The driver's cache, to compile with.
+    pub(crate) fn cache(&self) -> Option<&wgpu::PipelineCache> {
+        self.disk.as_ref().map(|disk| &disk.cache)
+    }
+
+    /// The pipeline of `shader`, which `make` makes on first use.
+    pub(crate) fn get(
+        &self,
+        shader: Shader,
+        make: impl FnOnce(&Shader) -> Result<Pipeline, BackendError>,
+    ) -> Result<Arc<Pipeline>, BackendError> {
+        if let Some(pipeline) = self.find(&shader) {
+            return Ok(pipeline);
+        }
+        // Not under the lock: other kernels are compiled at the same time.
+        let pipeline = Arc::new(make(&shader)?);
+        self.made().push((shader, Arc::clone(&pipeline)));
+        Ok(pipeline)
+    }
+
+    /// Whether `shader` has passed its self-test.
+    pub(crate) fn is_proven(&self, shader: &Shader) -> bool {
+        self.find(shader).is_some_and(|pipeline| pipeline.is_proven.load(Ordering::Relaxed))
+    }
+
+    /// Notes that it has.
+    pub(crate) fn set_proven(&self, shader: &Shader) {
+        let pipeline = self.find(shader).expect("compiled for its self-test");
+        pipeline.is_proven.store(true, Ordering::Relaxed);
+    }
+
+    fn find(&self, shader: &Shader) -> Option<Arc<Pipeline>> {
+        self.made().iter().find(|(known, _)| known == shader).map(|(_, pipeline)| Arc::clone(pipeline))
+    }
+
+    fn made(&self) -> MutexGuard<'_, Vec<(Shader, Arc<Pipeline>)>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OnDisk {
+    fn open(device: &wgpu::Device, path: PathBuf) -> Self {
+        let data = read(&path).inspect_err(|e| log::debug!("{}: {e}", path.display())).ok();
+        let written = Mutex::new(data.as_deref().map(crc32fast::hash));
+        // SAFETY: what is read was written by `Gpu::keep_pipelines` into the user's own cache folder and has its
+        // checksum; whoever can write there can replace this program as well. wgpu and the driver compare the
+        // headers with the adapter and the driver's version, and begin anew where they differ.
+        let cache = unsafe {
+            device.create_pipeline_cache(&wgpu::PipelineCacheDescriptor {
+                label: Some("pipelines"),
+                data: data.as_deref(),
+                fallback: true,
+            })
+        };
+        Self { cache, path, written }
+    }
+}
+
+impl Gpu {
+    /// Writes down what was compiled, for the next run. A run goes on without, so a failure is only logged.
+    pub fn keep_pipelines(&self) {
+        let Some(disk) = &self.pipelines.disk else { return };
+        let Some(data) = disk.cache.get_data().filter(|data| data.len() as u64 <= MAX_BYTES) else { return };
+        let mut written = disk.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let crc = crc32fast::hash(&data);
+        if *written != Some(crc) {
+            match write(&disk.path, &data) {
+                Ok(()) => *written = Some(crc),
+                Err(e) => log::debug!("{}: {e}", disk.path.display()),
+            }
+        }
+    }
+}
+
+/// The driver's data behind its checksum: drivers check no more than the header themselves.
+fn write(path: &Path, data: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    atomic_write(path, Durability::Cached, |out| {
+        out.write_all(&crc32fast::hash(data).to_le_bytes())?;
+        out.write_all(data)
+    })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let bytes = read_at_most(open_regular(path)?.0, MAX_BYTES + 4)?;
+    let sound = bytes.as_deref().and_then(<[u8]>::split_first_chunk::<4>);
+    let sound = sound.filter(|(crc, data)| u32::from_le_bytes(**crc) == crc32fast::hash(data));
+    sound.map(|(_, data)| data.to_vec()).ok_or_else(|| io::Error::other("it is damaged"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_the_users_unless_another_is_given() {
+        let folder = |vars: &[(&str, &str)]| {
+            folder_by(&|name| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value)))
+        };
+        assert_eq!(folder(&[("AFTERIMAGE_CACHE", "here"), ("HOME", "/h")]), Some("here".into()));
+        assert_eq!(folder(&[("AFTERIMAGE_CACHE", ""), ("HOME", "/h")]), None);
+        assert_eq!(folder(&[]), None);
+        if cfg!(all(unix, not(target_os = "macos"))) {
+            assert_eq!(folder(&[("HOME", "/h")]), Some("/h/.cache/afterimage".into()));
+            assert_eq!(folder(&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")]), Some("/c/afterimage".into()));
+            assert_eq!(
+                folder(&[("XDG_CACHE_HOME", "c"), ("HOME", "/h")]),
+                Some("/h/.cache/afterimage".into())
+            );
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/key");
+        write(&path, b"pipelines").unwrap();
+        assert_eq!(read(&path).unwrap(), b"pipelines");
+        let whole = std::fs::read(&path).unwrap();
+        for damaged in [&whole[..7], &whole[..2], b"", b"something else altogether"] {
+            std::fs::write(&path, damaged).unwrap();
+            assert!(read(&path).is_err(), "{damaged:?}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Submits many steps at a time, keeps a few submissions in flight, and brings the losses back.
+
+use super::readback::Staging;
+use super::resources::{Prepared, Resources};
+use super::stream::{Stream, UploadRequest};
+use crate::backend::BackendError;
+use crate::backend::gpu::kernel::StepParams;
+use crate::backend::gpu::plan::{BufferId, RING_SLOTS};
+use crate::model::Step;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Submissions in flight: one running, one waiting behind it, one being encoded.
+const MAX_IN_FLIGHT: usize = 3;
+
+/// How long a submission should run: long enough to hide its overhead, short enough for a desktop
+/// to stay alive and for no watchdog to fire.
+const TARGET: Duration = Duration::from_millis(30);
+
+/// Cost of the first submission, before anything was measured: a tenth of a second on a device of
+/// 20 GFLOP/s.
+const FIRST_BUDGET: f64 = 2e9;
+
+/// A step longer than this many submissions' worth is cut up; a shorter one is submitted whole.
+const CUT: f64 = 4.0;
+
+/// A step with the plan it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    /// Its parameters but the slot.
+    pub params: StepParams,
+    /// The step.
+    pub step: &'a Step,
+    /// Its plan.
+    pub plan: &'a Prepared,
+}
+
+/// Submissions in flight and what is known about the device's speed.
+#[derive(Debug)]
+pub struct Executor {
+    ring: BufferId,
+    staging: Vec<Staging>,
+    in_flight: VecDeque<Submission>,
+    /// Cost a submission may have.
+    budget: f64,
+    last_done: Instant,
+    losses: Vec<f64>,
+    /// Steps the device should have counted when the submissions so far are done.
+    steps_read: u32,
+    /// See [`Executor::drop_next`].
+    drops_next: bool,
+}
+
+#[derive(Debug)]
+struct Submission {
+    index: wgpu::SubmissionIndex,
+    submitted: Instant,
+    cost: f64,
+    /// Staging buffer with the losses of the steps that end here.
+    losses: Option<(Staging, usize)>,
+}
+
+impl Executor {
+    /// Makes the staging buffers.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
+        let size = resources.decl(ring).size_bytes();
+        let staging =
+            (0..MAX_IN_FLIGHT).map(|_| Staging::new(&resources.gpu, size)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            ring,
+            staging,
+            in_flight: VecDeque::new(),
+            budget: FIRST_BUDGET,
+            last_done: Instant::now(),
+            losses: Vec::new(),
+            steps_read: 0,
+            drops_next: false,
+        })
+    }
+
+    /// Submits `tasks` in order, with their samples from `stream` where there is one.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn run(
+        &mut self,
+        resources: &Resources,
+        mut stream: Option<&mut Stream>,
+        tasks: &[Task],
+    ) -> Result<(), BackendError> {
+        let max_steps = stream.as_ref().map_or(RING_SLOTS, |stream| stream.max_steps().min(RING_SLOTS));
+        let mut rest = tasks;
+        while !rest.is_empty() {
+            let mut cost = 0.0;
+            let fits = |task: &&Task| {
+                cost += task.plan.total_cost();
+                cost <= self.budget
+            };
+            let n = rest.iter().take(max_steps).take_while(fits).count().max(1);
+            let (now, later) = rest.split_at(n);
+            self.submit_group(resources, stream.as_deref_mut(), now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Submits steps that share one readback; a single long step takes several submissions.
+    fn submit_group(
+        &mut self,
+        resources: &Resources,
+        mut stream: Option<&mut Stream>,
+        tasks: &[Task],
+    ) -> Result<(), BackendError> {
+        self.make_room(resources)?;
+        let steps: Vec<_> =
+            tasks.iter().zip(0..).map(|(task, slot)| StepParams { slot, ..task.params }).collect();
+        resources.write_steps(&steps);
+        let dispatches: Vec<(usize, usize)> = tasks
+            .iter()
+            .enumerate()
+            .flat_map(|(slot, task)| (0..task.plan.len()).map(move |d| (slot, d)))
+            .collect();
+        let mut rest = dispatches.as_slice();
+        loop {
+            let mut cost = 0.0;
+            let fits = |&&(slot, d): &&(usize, usize)| {
+                cost += tasks[slot].plan.cost(d);
+                cost <= CUT * self.budget
+            };
+            let mut n = rest.iter().take_while(fits).count().max(1).min(rest.len());
+            if let Some(stream) = &mut stream {
+                n = send_samples(resources, stream, tasks, &rest[..n]);
+            }
+            let (now, later) = rest.split_at(n);
+            let cost = now.iter().map(|&(slot, d)| tasks[slot].plan.cost(d)).sum();
+            let n_losses = if later.is_empty() { tasks.len() } else { 0 };
+            self.submit(resources, tasks, now, cost, n_losses)?;
+            rest = later;
+            if rest.is_empty() {
+                return Ok(());
+            }
+            self.make_room(resources)?;
+        }
+    }
+
+    fn submit(
+        &mut self,
+        resources: &Resources,
+        tasks: &[Task],
+        dispatches: &[(usize, usize)],
+        cost: f64,
+        n_losses: usize,
+    ) -> Result<(), BackendError> {
+        let gpu = &resources.gpu;
+        let groups = resources.step_group();
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for &(slot, index) in dispatches {
+                tasks[slot].plan.encode(index, resources.step_offset(slot), &groups, &mut pass);
+            }
+        }
+        let losses = match n_losses {
+            0 => None,
+            n => {
+                // One is free after make_room unless an error kept it.
+                let staging = self
+                    .staging
+                    .pop()
+                    .ok_or_else(|| BackendError::DeviceLost("an earlier submission had failed".to_owned()))?;
+                let size = Some(8 * n as u64);
+                encoder.copy_buffer_to_buffer(resources.buffer(self.ring), 0, &staging.buffer, 0, size);
+                Some((staging, n))
+            }
+        };
+        let commands = (!std::mem::take(&mut self.drops_next)).then(|| encoder.finish());
+        let index = gpu.queue.submit(commands);
+        if let Some((staging, n)) = &losses {
+            staging.request(8 * *n as u64);
+        }
+        self.in_flight.push_back(Submission { index, submitted: Instant::now(), cost, losses });
+        gpu.check()
+    }
+
+    /// Waits until another submission may be made.
+    fn make_room(&mut self, resources: &Resources) -> Result<(), BackendError> {
+        while self.in_flight.len() >= MAX_IN_FLIGHT {
+            self.wait_for_oldest(resources)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_oldest(&mut self, resources: &Resources) -> Result<(), BackendError> {
+        let Some(submission) = self.in_flight.pop_front() else { return Ok(()) };
+        // An error of polling shows in the wait.
+        let _ = resources.gpu.device.poll(wgpu::PollType::Poll);
+        let was_done = submission.losses.as_ref().is_some_and(|(staging, _)| staging.is_ready());
+        resources.gpu.wait(Some(submission.index))?;
+        self.measure(submission.submitted, submission.cost, was_done);
+        if let Some((staging, n)) = submission.losses {
+            self.take(&staging, n)?;
+            self.staging.push(staging);
+        }
+        Ok(())
+    }
+
+    /// Follows the device's speed after a submission, by at most a factor of eight at once.
+    ///
+    /// One that was done before anybody looked ran for an unknown shorter time, so it can only
+    /// show that more fits.
+    fn measure(&mut self, submitted: Instant, cost: f64, was_done: bool) {
+        let now = Instant::now();
+        let seconds = (now - submitted.max(self.last_done)).as_secs_f64().max(1e-5);
+        self.last_done = now;
+        let fitting = cost * TARGET.as_secs_f64() / seconds;
+        let least = if was_done { self.budget } else { self.budget / 8.0 };
+        self.budget = fitting.clamp(least, self.budget * 8.0);
+    }
+
+    /// Reads the losses of `n` steps and checks that the device counted each of them.
+    fn take(&mut self, staging: &Staging, n: usize) -> Result<(), BackendError> {
+        let slots = staging.read(8 * n as u64, bytemuck::pod_collect_to_vec::<u8, u32>)?;
+        for slot in slots.chunks_exact(2) {
+            self.steps_read = self.steps_read.wrapping_add(1);
+            if slot[1] != self.steps_read {
+                return Err(BackendError::DeviceLost(format!(
+                    "step {} was not carried out: the device counts {}",
+                    self.steps_read, slot[1]
+                )));
+            }
+            self.losses.push(f64::from(f32::from_bits(slot[0])));
+        }
+        Ok(())
+    }
+
+    /// Waits for everything submitted.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
+        while !self.in_flight.is_empty() {
+            self.wait_for_oldest(resources)?;
+        }
+        Ok(())
+    }
+
+    /// Losses that have arrived, without waiting.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>, BackendError> {
+        // An error of polling shows in `check`.
+        let _ = resources.gpu.device.poll(wgpu::PollType::Poll);
+        resources.gpu.check()?;
+        while let Some((staging, _)) = self.in_flight.front().and_then(|s| s.losses.as_ref()) {
+            if !staging.is_ready() {
+                break;
+            }
+            self.wait_for_oldest(resources)?;
+        }
+        Ok(std::mem::take(&mut self.losses))
+    }
+
+    /// Keeps the next submission from the device, as a faulty driver may: for [`super::fault`].
+    pub(crate) fn drop_next(&mut self) {
+        self.drops_next = true;
+    }
+
+    /// Counts steps that were run without the executor.
+    pub fn skip(&mut self, n_steps: u32) {
+        self.steps_read = self.steps_read.wrapping_add(n_steps);
+    }
+
+    /// Forgets how many steps were counted: the device's counter was set to 0.
+    pub fn reset(&mut self) {
+        self.steps_read = 0;
+        self.losses.clear();
+    }
+}
+
+/// Sends the samples that `dispatches`, each a task and a number, take; gives how many of them the ring holds
+/// the samples of at once.
+fn send_samples(
+    resources: &Resources,
+    stream: &mut Stream,
+    tasks: &[Task],
+    dispatches: &[(usize, usize)],
+) -> usize {
+    let wanted = |&(slot, index): &(usize, usize)| {
+        let task: &Task = &tasks[slot];
+        task.plan.piece(index).map(|piece| UploadRequest { step_slot: slot, step: task.step, piece })
+    };
+    let all: Vec<_> = dispatches.iter().filter_map(wanted).collect();
+    let n_fitting = stream.fitting(all.iter().copied());
+    stream.send(resources, &all[..n_fitting]);
+    let mut taking = (0..).zip(dispatches).filter(|(_, dispatch)| wanted(dispatch).is_some());
+    taking.nth(n_fitting).map_or(dispatches.len(), |(index, _)| index)
+}

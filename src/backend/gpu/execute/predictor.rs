@@ -1,0 +1,92 @@
+//! Renders a trained model.
+
+use super::readback::write_words;
+use super::resources::Resources;
+use super::tiles::{Proof, Tiles};
+use crate::backend::gpu::device::{Budget, Gpu};
+use crate::backend::gpu::ops::encode::constants;
+use crate::backend::gpu::ops::{Layout, record};
+use crate::backend::gpu::plan::Plan;
+use crate::backend::{BackendError, BackendInfo, Predict};
+use crate::model::{Model, Raster};
+use std::sync::Arc;
+
+/// Copies what the encoding needs beside its weights to the device.
+pub(super) fn write_constants(
+    resources: &Resources,
+    model: &Model,
+    layout: &Layout,
+) -> Result<(), BackendError> {
+    for (part, id) in model.encoding.parts().iter().zip(&layout.forward.constants) {
+        if let (Some(constants), Some(id)) = (constants(part), id) {
+            write_words(&resources.gpu, resources.buffer(*id), 0, &constants.words)?;
+        }
+    }
+    Ok(())
+}
+
+/// Renders a trained model: no picture, no training state.
+#[derive(Debug)]
+pub struct GpuPredictor {
+    resources: Resources,
+    model: Model,
+    layout: Layout,
+    tiles: Tiles,
+}
+
+impl GpuPredictor {
+    /// Puts `params`, the flat buffer of `model.layout()`, on the device.
+    ///
+    /// # Errors
+    /// When the network does not fit or the device fails.
+    pub fn new(gpu: Arc<Gpu>, model: Model, params: &[f32]) -> Result<Self, BackendError> {
+        let n_params = model.layout().n_params();
+        if params.len() != n_params {
+            return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", params.len())));
+        }
+        let layout = Layout::prediction(&model, Budget::of(&gpu.limits))?;
+        let resources = Resources::new(gpu, layout.buffers.clone())?;
+        write_constants(&resources, &model, &layout)?;
+        write_words(
+            &resources.gpu,
+            resources.buffer(layout.forward.params),
+            0,
+            bytemuck::cast_slice(params),
+        )?;
+        Ok(Self { resources, model, layout, tiles: Tiles::default() })
+    }
+
+    /// What it runs on.
+    pub fn info(&self) -> BackendInfo {
+        let gpu = &self.resources.gpu;
+        BackendInfo {
+            backend: "gpu".to_owned(),
+            device: gpu.info.name.clone(),
+            api: gpu.info.backend.to_string(),
+            driver: gpu.driver(),
+            chunk_size: self.layout.tile as u32,
+            ..BackendInfo::default()
+        }
+    }
+
+    /// The device it is on.
+    pub(crate) fn gpu(&self) -> &Arc<Gpu> {
+        &self.resources.gpu
+    }
+
+    /// The plan of a whole tile.
+    pub(crate) fn plan(&self) -> Plan {
+        record::prediction(&self.model, &self.layout, self.layout.tile)
+    }
+
+    /// From now on asks for a proof of what smaller tiles need.
+    pub(crate) fn ask_for(&mut self, proof: Proof) {
+        self.tiles.proof = Some(proof);
+    }
+}
+
+impl Predict for GpuPredictor {
+    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        self.tiles.predict(&mut self.resources, &self.model, &self.layout, (raster, first_pixel), out)
+    }
+}

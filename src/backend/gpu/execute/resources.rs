@@ -1,0 +1,341 @@
+//! Buffers, pipelines and bind groups: everything made once, before the loop.
+
+use crate::backend::BackendError;
+use crate::backend::gpu::device::{Gpu, Pipeline, Shader};
+use crate::backend::gpu::kernel::{Access, Kernel, StepParams};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Piece, Plan, RING_SLOTS};
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A device with the buffers of a layout and the pipelines made so far.
+#[derive(Debug)]
+pub struct Resources {
+    /// The device.
+    pub gpu: Arc<Gpu>,
+    decls: Vec<BufferDecl>,
+    buffers: Vec<wgpu::Buffer>,
+    pipelines: Vec<(Kernel, Arc<Pipeline>)>,
+    compiling: Duration,
+    step_layout: wgpu::BindGroupLayout,
+    step_group: wgpu::BindGroup,
+    step_buffer: wgpu::Buffer,
+    step_pitch: u32,
+}
+
+/// A plan ready to be encoded.
+#[derive(Debug)]
+pub struct Prepared {
+    dispatches: Vec<PreparedDispatch>,
+    params: wgpu::Buffer,
+    pitch: u64,
+}
+
+#[derive(Debug)]
+struct PreparedDispatch {
+    pipeline: Arc<Pipeline>,
+    group: wgpu::BindGroup,
+    uses_step: bool,
+    grid: [u32; 2],
+    cost: f64,
+    piece: Option<Piece>,
+}
+
+impl Prepared {
+    /// Number of dispatches.
+    pub fn len(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// True for an empty plan.
+    pub fn is_empty(&self) -> bool {
+        self.dispatches.is_empty()
+    }
+
+    /// Cost of dispatch `index`, see [`Dispatch::cost`].
+    pub fn cost(&self, index: usize) -> f64 {
+        self.dispatches[index].cost
+    }
+
+    /// What the host must have sent before dispatch `index`.
+    pub fn piece(&self, index: usize) -> Option<&Piece> {
+        self.dispatches[index].piece.as_ref()
+    }
+
+    /// Cost of the whole plan.
+    pub fn total_cost(&self) -> f64 {
+        self.dispatches.iter().map(|d| d.cost).sum()
+    }
+
+    /// Encodes dispatch `index`; `step_offset` is the dynamic offset of the step's parameters.
+    pub fn encode(&self, index: usize, step_offset: u32, groups: &StepGroup, pass: &mut wgpu::ComputePass) {
+        let dispatch = &self.dispatches[index];
+        pass.set_pipeline(&dispatch.pipeline.pipeline);
+        pass.set_bind_group(0, &dispatch.group, &[]);
+        if dispatch.uses_step {
+            pass.set_bind_group(1, &groups.0, &[step_offset]);
+        }
+        pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], 1);
+    }
+
+    /// Replaces the parameter block of dispatch `index` for what is submitted from now on.
+    pub fn write_params(&self, queue: &wgpu::Queue, index: usize, bytes: &[u8]) {
+        queue.write_buffer(&self.params, index as u64 * self.pitch, bytes);
+    }
+}
+
+/// The bind group of the per-step parameters.
+#[derive(Clone, Debug)]
+pub struct StepGroup(wgpu::BindGroup);
+
+const USAGE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST).union(wgpu::BufferUsages::COPY_SRC);
+
+const UNIFORM: wgpu::BufferUsages = wgpu::BufferUsages::UNIFORM.union(wgpu::BufferUsages::COPY_DST);
+
+fn entry(binding: u32, ty: wgpu::BufferBindingType, dynamic: bool) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: dynamic, min_binding_size: None },
+        count: None,
+    }
+}
+
+/// A range of a uniform buffer, rounded up to whole vectors.
+fn uniform_range(buffer: &wgpu::Buffer, offset: u64, size: usize) -> wgpu::BindingResource<'_> {
+    let size = wgpu::BufferSize::new(size.next_multiple_of(16) as u64);
+    wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
+}
+
+impl Resources {
+    /// Makes the buffers of `decls`.
+    ///
+    /// # Errors
+    /// When they do not fit or the device refuses.
+    pub fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
+        let step_pitch = gpu.limits.min_uniform_buffer_offset_alignment.max(256);
+        let (buffers, step_layout, step_buffer, step_group) = gpu.scoped(|device| {
+            let make = |decl: &BufferDecl| {
+                device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(&decl.name),
+                    size: decl.size_bytes().max(4),
+                    usage: USAGE,
+                    mapped_at_creation: false,
+                })
+            };
+            let buffers: Vec<_> = decls.iter().map(make).collect();
+            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some("step"),
+                entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
+            });
+            let step_buffer = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("step"),
+                size: u64::from(step_pitch) * RING_SLOTS as u64,
+                usage: UNIFORM,
+                mapped_at_creation: false,
+            });
+            let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some("step"),
+                layout: &layout,
+                entries: &[wgpu::BindGroupEntry {
+                    binding: 0,
+                    resource: uniform_range(&step_buffer, 0, size_of::<StepParams>()),
+                }],
+            });
+            (buffers, layout, step_buffer, group)
+        })?;
+        let pipelines = Vec::new();
+        let compiling = Duration::ZERO;
+        Ok(Self {
+            gpu,
+            decls,
+            buffers,
+            pipelines,
+            compiling,
+            step_layout,
+            step_group,
+            step_buffer,
+            step_pitch,
+        })
+    }
+
+    /// A buffer.
+    pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
+        &self.buffers[id.0]
+    }
+
+    /// How a buffer was declared.
+    pub fn decl(&self, id: BufferId) -> &BufferDecl {
+        &self.decls[id.0]
+    }
+
+    /// The bind group of the per-step parameters, to encode with.
+    pub fn step_group(&self) -> StepGroup {
+        StepGroup(self.step_group.clone())
+    }
+
+    /// Dynamic offset of slot `slot`.
+    pub fn step_offset(&self, slot: usize) -> u32 {
+        self.step_pitch * slot as u32
+    }
+
+    /// Sets the per-step parameters from slot 0 on, for what is submitted from now on.
+    pub fn write_steps(&self, steps: &[StepParams]) {
+        let mut bytes = vec![0; steps.len() * self.step_pitch as usize];
+        for (slot, step) in bytes.chunks_exact_mut(self.step_pitch as usize).zip(steps) {
+            slot[..size_of::<StepParams>()].copy_from_slice(bytemuck::bytes_of(step));
+        }
+        self.gpu.queue.write_buffer(&self.step_buffer, 0, &bytes);
+    }
+
+    /// Compiles the kernels of `plan` and makes its parameters and bind groups.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    pub fn prepare(&mut self, plan: &Plan) -> Result<Prepared, BackendError> {
+        let largest = plan.dispatches.iter().map(|d| d.params.len()).max().unwrap_or(0);
+        let alignment = self.gpu.limits.min_uniform_buffer_offset_alignment as usize;
+        let pitch = largest.next_multiple_of(16).next_multiple_of(alignment);
+        let mut bytes = vec![0; (pitch * plan.dispatches.len()).max(16)];
+        for (slot, dispatch) in bytes.chunks_exact_mut(pitch.max(1)).zip(&plan.dispatches) {
+            slot[..dispatch.params.len()].copy_from_slice(&dispatch.params);
+        }
+        let params = self.gpu.scoped(|device| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("params"),
+                size: bytes.len() as u64,
+                usage: UNIFORM,
+                mapped_at_creation: false,
+            })
+        })?;
+        self.gpu.queue.write_buffer(&params, 0, &bytes);
+        self.compile_kernels(plan)?;
+        let mut dispatches = Vec::with_capacity(plan.dispatches.len());
+        for (index, dispatch) in plan.dispatches.iter().enumerate() {
+            let pipeline = self.pipeline(&dispatch.kernel);
+            let group = self.bind(&pipeline, dispatch, &params, (index * pitch) as u64)?;
+            dispatches.push(PreparedDispatch {
+                pipeline,
+                group,
+                uses_step: dispatch.kernel.def.uses_step,
+                grid: if self.gpu.options.faults.breaks(&dispatch.kernel.name()) {
+                    [0, 0]
+                } else {
+                    dispatch.grid
+                },
+                cost: dispatch.cost,
+                piece: dispatch.piece.clone(),
+            });
+        }
+        Ok(Prepared { dispatches, params, pitch: pitch as u64 })
+    }
+
+    fn bind(
+        &self,
+        pipeline: &Pipeline,
+        dispatch: &Dispatch,
+        params: &wgpu::Buffer,
+        offset: u64,
+    ) -> Result<wgpu::BindGroup, BackendError> {
+        let mut entries = vec![wgpu::BindGroupEntry {
+            binding: 0,
+            resource: uniform_range(params, offset, dispatch.params.len()),
+        }];
+        entries.extend(dispatch.buffers.iter().enumerate().map(|(n, &id)| wgpu::BindGroupEntry {
+            binding: n as u32 + 1,
+            resource: self.buffers[id.0].as_entire_binding(),
+        }));
+        let label = dispatch.kernel.name();
+        let layout = &pipeline.layout;
+        self.gpu.scoped(|device| {
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&label),
+                layout,
+                entries: &entries,
+            })
+        })
+    }
+
+    /// Compiles the kernels of `plan` that are new, on all cores: a driver takes up to a second for one.
+    fn compile_kernels(&mut self, plan: &Plan) -> Result<(), BackendError> {
+        let start = Instant::now();
+        let mut new: Vec<&Kernel> = Vec::new();
+        for Dispatch { kernel, .. } in &plan.dispatches {
+            let known = self.pipelines.iter().map(|(known, _)| known).chain(new.iter().copied());
+            if known.into_iter().all(|known| known != kernel) {
+                new.push(kernel);
+            }
+        }
+        let pipeline = |&kernel: &&Kernel| {
+            let make = |shader: &Shader| compile(&self.gpu, (kernel, shader), &self.step_layout);
+            Ok((kernel.clone(), self.gpu.pipelines.get(kernel.shader(&self.gpu), make)?))
+        };
+        let made: Vec<_> = new.par_iter().map(pipeline).collect::<Result<_, BackendError>>()?;
+        self.pipelines.extend(made);
+        self.compiling += start.elapsed();
+        Ok(())
+    }
+
+    fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
+        let known = self.pipelines.iter().find(|(known, _)| known == kernel);
+        Arc::clone(&known.expect("compiled before").1)
+    }
+
+    /// Time spent on compiling kernels so far.
+    pub fn compiling(&self) -> Duration {
+        self.compiling
+    }
+
+    /// Names of the kernels compiled so far.
+    pub fn kernel_names(&self) -> Vec<String> {
+        self.pipelines.iter().map(|(kernel, _)| kernel.name()).collect()
+    }
+}
+
+fn compile(
+    gpu: &Gpu,
+    (kernel, Shader { name, wgsl, constants }): (&Kernel, &Shader),
+    step_layout: &wgpu::BindGroupLayout,
+) -> Result<Pipeline, BackendError> {
+    let storage = |access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
+    entries.extend(
+        kernel.def.bindings.iter().zip(1..).map(|(binding, n)| entry(n, storage(binding.access), false)),
+    );
+    gpu.scoped(|device| {
+        let source = wgpu::ShaderSource::Wgsl(wgsl.into());
+        let descriptor = wgpu::ShaderModuleDescriptor { label: Some(name), source };
+        let module = if gpu.options.checked_shaders {
+            device.create_shader_module(descriptor)
+        } else {
+            // SAFETY: every index is compared with the sizes in the parameters, which the planner
+            // also sizes the buffers by; the conformance tests run the same kernels with checks.
+            unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+        };
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(name),
+            entries: &entries,
+        });
+        let step = kernel.def.uses_step.then_some(step_layout);
+        let groups: &[_] = if step.is_some() { &[Some(&layout), step] } else { &[Some(&layout)] };
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(name),
+            bind_group_layouts: groups,
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants,
+                // Every kernel writes its workgroup memory before reading it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: gpu.pipelines.cache(),
+        });
+        Pipeline::new(pipeline, layout)
+    })
+}

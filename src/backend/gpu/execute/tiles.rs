@@ -1,0 +1,97 @@
+//! Colours of any raster from the current weights, tile by tile.
+
+use super::readback::Staging;
+use super::resources::{Prepared, Resources};
+use crate::backend::BackendError;
+use crate::backend::gpu::device::Gpu;
+use crate::backend::gpu::ops::sample::RasterParams;
+use crate::backend::gpu::ops::{Layout, record};
+use crate::backend::gpu::plan::Plan;
+use crate::model::{Model, Raster};
+use std::sync::Arc;
+
+/// Compares the kernels of a plan with the CPU's f64.
+pub(crate) type Proof = fn(&Arc<Gpu>, &Plan) -> Result<(), BackendError>;
+
+/// Plans kept for tiles of different sizes: the whole tile and the remainders of a few rasters.
+const KEPT_PLANS: usize = 4;
+
+/// Prediction plans over the buffers of a layout.
+#[derive(Debug, Default)]
+pub struct Tiles {
+    plans: Vec<(usize, RasterParams, Prepared)>,
+    staging: Option<Staging>,
+    /// What a plan must pass before it is first used: tiles of different sizes may take different kernels.
+    pub(super) proof: Option<Proof>,
+}
+
+impl Tiles {
+    /// Writes the colours of the pixels of `raster` from `first_pixel` on, shape (pixels, channels).
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn predict(
+        &mut self,
+        resources: &mut Resources,
+        model: &Model,
+        layout: &Layout,
+        (raster, first_pixel): (&Raster, u64),
+        out: &mut [f32],
+    ) -> Result<(), BackendError> {
+        let channels = model.network.output_width;
+        assert_eq!(out.len() % channels, 0, "whole pixels");
+        let colours = layout.forward.colours;
+        let staging = match self.staging.take() {
+            Some(staging) => staging,
+            None => Staging::new(&resources.gpu, resources.decl(colours).size_bytes())?,
+        };
+        let mut pixel = first_pixel;
+        for tile in out.chunks_mut(layout.tile * channels) {
+            let n_pixels = tile.len() / channels;
+            let (_, params, plan) = self.plan(resources, model, layout, n_pixels)?;
+            let params = params.at(raster, pixel);
+            plan.write_params(&resources.gpu.queue, 0, bytemuck::bytes_of(&params));
+            let size = 4 * tile.len() as u64;
+            let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                (0..plan.len()).for_each(|d| plan.encode(d, 0, &resources.step_group(), &mut pass));
+            }
+            encoder.copy_buffer_to_buffer(resources.buffer(colours), 0, &staging.buffer, 0, Some(size));
+            let submission = resources.gpu.queue.submit([encoder.finish()]);
+            staging.request(size);
+            resources.gpu.wait(Some(submission))?;
+            staging.read(size, |bytes| bytemuck::cast_slice_mut(tile).copy_from_slice(bytes))?;
+            pixel += n_pixels as u64;
+        }
+        self.staging = Some(staging);
+        Ok(())
+    }
+
+    fn plan(
+        &mut self,
+        resources: &mut Resources,
+        model: &Model,
+        layout: &Layout,
+        n_pixels: usize,
+    ) -> Result<&(usize, RasterParams, Prepared), BackendError> {
+        let known = self.plans.iter().position(|(n, ..)| *n == n_pixels);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let plan = record::prediction(model, layout, n_pixels);
+                if let Some(proof) = self.proof {
+                    proof(&resources.gpu, &plan)?;
+                }
+                let params = bytemuck::pod_read_unaligned(&plan.dispatches[0].params);
+                let prepared = resources.prepare(&plan)?;
+                if self.plans.len() == KEPT_PLANS {
+                    self.plans.remove(0);
+                }
+                self.plans.push((n_pixels, params, prepared));
+                self.plans.len() - 1
+            }
+        };
+        Ok(&self.plans[index])
+    }
+}

@@ -1,0 +1,323 @@
+//! Trains one job on a GPU.
+
+use super::executor::{Executor, Task};
+use super::predictor::write_constants;
+use super::readback::{read_buffers, write_words};
+use super::resources::{Prepared, Resources};
+use super::stream::Stream;
+use super::tiles::{Proof, Tiles};
+use crate::backend::gpu::device::faults::StepFault;
+use crate::backend::gpu::device::{Budget, Gpu};
+use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
+use crate::backend::gpu::ops::{Layout, grid, record};
+use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, PicturePlace, Plan, TrainingBuffers};
+use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
+use crate::model::{Encoding, GridGradients, Importance, Raster, Step, TrainingState};
+use std::sync::Arc;
+
+/// Trains one job on a GPU. Everything it changes stays on the device until [`Backend::state`].
+#[derive(Debug)]
+pub struct GpuBackend {
+    job: Job,
+    resources: Resources,
+    layout: Layout,
+    buffers: TrainingBuffers,
+    /// Plans by the number of samples: a full step, and the last one of an epoch.
+    plans: Vec<(u32, Plan, Prepared)>,
+    executor: Executor,
+    /// Where the picture stays on the host.
+    stream: Option<Stream>,
+    tiles: Tiles,
+    info: BackendInfo,
+    steps_done: u64,
+    /// How samples are spread in the steps enqueued last.
+    importance: Option<Arc<Importance>>,
+}
+
+/// A step that is run one dispatch at a time: to look at each.
+pub(crate) struct ByDispatch<'a> {
+    pub(crate) resources: &'a Resources,
+    pub(crate) plan: &'a Plan,
+    pub(crate) prepared: &'a Prepared,
+    /// In slot 0.
+    pub(crate) params: StepParams,
+    /// Where the picture stays on the host.
+    pub(crate) stream: Option<&'a mut Stream>,
+}
+
+impl GpuBackend {
+    /// Puts `job` and `state` on the device.
+    ///
+    /// # Errors
+    /// When the job does not fit, the state is of another shape, or the device fails.
+    pub fn new(gpu: Arc<Gpu>, job: Job, state: &TrainingState) -> Result<Self, BackendError> {
+        let budget = Budget::of(&gpu.limits);
+        Self::with(gpu, job, state, (budget, KernelConfig::default()))
+    }
+
+    /// As [`GpuBackend::new`], within a budget smaller than the device's limits or computing in another way.
+    ///
+    /// # Errors
+    /// As [`GpuBackend::new`].
+    pub fn with(
+        gpu: Arc<Gpu>,
+        job: Job,
+        state: &TrainingState,
+        (budget, config): (Budget, KernelConfig),
+    ) -> Result<Self, BackendError> {
+        check_features(&gpu, &job)?;
+        let (layout, buffers) = Layout::training(&job, budget, config)?;
+        let resources = Resources::new(Arc::clone(&gpu), layout.buffers.clone())?;
+        let executor = Executor::new(&resources, buffers.ring)?;
+        write_constants(&resources, &job.model, &layout)?;
+        let stream = match &buffers.picture {
+            PicturePlace::Host(ring) => Some(Stream::new(&job, ring)),
+            PicturePlace::Device { .. } => None,
+        };
+        let mut backend = Self {
+            info: BackendInfo {
+                backend: "gpu".to_owned(),
+                device: gpu.info.name.clone(),
+                api: gpu.info.backend.to_string(),
+                driver: gpu.driver(),
+                chunk_size: layout.chunk as u32,
+                streams_picture: stream.is_some(),
+                method: Some(TunedConfig {
+                    device: gpu.identity(),
+                    config: KernelConfig {
+                        fused: Some(layout.fused_step.is_some()),
+                        ..layout.config.clone()
+                    },
+                }),
+                bytes: layout.buffers.iter().map(BufferDecl::size_bytes).sum(),
+                ..BackendInfo::default()
+            },
+            job,
+            resources,
+            layout,
+            buffers,
+            plans: Vec::new(),
+            executor,
+            stream,
+            tiles: Tiles::default(),
+            steps_done: 0,
+            importance: None,
+        };
+        backend.upload_picture()?;
+        backend.set_state(state)?;
+        let n_samples = backend.job.samples.len();
+        backend.prepare(backend.job.batch_size)?;
+        let rest = n_samples % backend.job.batch_size;
+        if rest != 0 {
+            backend.prepare(rest)?;
+        }
+        backend.info.kernels = backend.resources.kernel_names();
+        backend.info.pipeline_seconds = backend.resources.compiling().as_secs_f64();
+        Ok(backend)
+    }
+
+    /// The device it is on.
+    pub(crate) fn gpu(&self) -> &Arc<Gpu> {
+        &self.resources.gpu
+    }
+
+    /// Whether the picture stays on the host.
+    pub(crate) fn streams(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// The kernels of its steps, and of predictions of its picture.
+    pub(crate) fn kernels(&self) -> Vec<Kernel> {
+        // The sizes that the picture is computed in: they decide which kernels are used.
+        let (n_pixels, tile) = (self.job.picture.n_pixels() as usize, self.layout.tile);
+        let sizes = [tile.min(n_pixels), n_pixels % tile].into_iter().filter(|&n| n > 0);
+        let predictions: Vec<_> =
+            sizes.map(|n| record::prediction(&self.job.model, &self.layout, n)).collect();
+        let plans = self.plans.iter().map(|(_, plan, _)| plan).chain(&predictions);
+        plans.flat_map(|plan| &plan.dispatches).map(|dispatch| dispatch.kernel.clone()).collect()
+    }
+
+    /// From now on asks for a proof of what rasters of other sizes need.
+    pub(crate) fn ask_for(&mut self, proof: Proof) {
+        self.tiles.proof = Some(proof);
+    }
+
+    /// Prepares `step`, which must be the next, to be run one dispatch at a time without the executor, and counts it
+    /// as done.
+    pub(crate) fn step_by_dispatch(&mut self, step: &Step) -> Result<ByDispatch<'_>, BackendError> {
+        self.finish()?;
+        let index = self.prepare(step.n_samples)?;
+        self.spread(step)?;
+        let params = step_params(&self.job, step);
+        self.resources.write_steps(&[params]);
+        self.executor.skip(1);
+        self.steps_done = step.index + 1;
+        let (_, plan, prepared) = &self.plans[index];
+        Ok(ByDispatch { resources: &self.resources, plan, prepared, params, stream: self.stream.as_mut() })
+    }
+
+    fn upload_picture(&self) -> Result<(), BackendError> {
+        let &PicturePlace::Device { parts, words_per_part: per_part, sample_index } = &self.buffers.picture
+        else {
+            return Ok(());
+        };
+        if let (Some(mask), Some(id)) = (&self.job.options.mask, sample_index) {
+            write_words(&self.resources.gpu, self.resources.buffer(id), 0, mask.pixels())?;
+        }
+        let picture = &self.job.picture;
+        let per_pixel = words_per_pixel(picture);
+        let n_pixels = picture.n_pixels() as usize;
+        // Pixels of about 16 MiB at a time, each piece cut where a binding ends.
+        let per_piece = ((4 << 20) / per_pixel).max(1);
+        for first in (0..n_pixels).step_by(per_piece) {
+            let words = pack(picture, first..(first + per_piece).min(n_pixels));
+            let (mut at, mut rest) = (first * per_pixel, words.as_slice());
+            while !rest.is_empty() {
+                let (part, within) = (at / per_part, at % per_part);
+                let (now, later) = rest.split_at(rest.len().min(per_part - within));
+                let buffer = self.resources.buffer(parts[part]);
+                write_words(&self.resources.gpu, buffer, within as u64, now)?;
+                at += now.len();
+                rest = later;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records and prepares the plan of a step of `n_samples` samples unless it is there.
+    fn prepare(&mut self, n_samples: u32) -> Result<usize, BackendError> {
+        if let Some(index) = self.plans.iter().position(|(n, ..)| *n == n_samples) {
+            return Ok(index);
+        }
+        let plan = record::training_step(&self.job, &self.layout, &self.buffers, n_samples as usize);
+        let prepared = self.resources.prepare(&plan)?;
+        self.plans.push((n_samples, plan, prepared));
+        Ok(self.plans.len() - 1)
+    }
+
+    /// Spreads samples as `step` says from what is submitted next on.
+    fn spread(&mut self, step: &Step) -> Result<(), BackendError> {
+        let PicturePlace::Device { sample_index, .. } = self.buffers.picture else { return Ok(()) };
+        if let (Some(new), Some(id), None) = (&step.importance, sample_index, &self.job.options.mask)
+            && self.importance != step.importance
+        {
+            write_words(&self.resources.gpu, self.resources.buffer(id), 0, new.starts())?;
+            self.importance.clone_from(&step.importance);
+        }
+        Ok(())
+    }
+
+    /// Runs `steps`, whose samples are spread alike.
+    fn run(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+        if let Some(first) = steps.first() {
+            self.spread(first)?;
+        }
+        let plan = |step: &Step| {
+            let known = self.plans.iter().find(|(n, ..)| *n == step.n_samples);
+            &known.expect("prepared before").2
+        };
+        let tasks: Vec<_> = steps
+            .iter()
+            .map(|step| Task { params: step_params(&self.job, step), step, plan: plan(step) })
+            .collect();
+        self.executor.run(&self.resources, self.stream.as_mut(), &tasks)
+    }
+
+    fn flat_buffers(&self) -> Vec<BufferId> {
+        let b = &self.buffers;
+        let kept = b.moments.iter().chain(&b.average).copied();
+        [self.layout.forward.params].into_iter().chain(kept).collect()
+    }
+}
+
+/// Refuses a job with kernels that the device cannot run.
+fn check_features(gpu: &Gpu, job: &Job) -> Result<(), BackendError> {
+    let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
+    let float = Kernel::plain(&grid::BACKWARD_FLOAT);
+    if has_grid && job.options.grid_gradients == GridGradients::Float && !float.runs_on(gpu) {
+        return Err(BackendError::Unsupported(format!(
+            "{} has no atomic additions of floats (it lacks {}), which --grid-gradients float needs; leave it out",
+            gpu.info.name,
+            float.needs(),
+        )));
+    }
+    Ok(())
+}
+
+fn step_params(job: &Job, step: &Step) -> StepParams {
+    StepParams::new(step, job.optimizer, &job.options.refinements, 0)
+}
+
+impl Predict for GpuBackend {
+    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        let tile = (raster, first_pixel);
+        self.tiles.predict(&mut self.resources, &self.job.model, &self.layout, tile, out)
+    }
+}
+
+impl Backend for GpuBackend {
+    fn info(&self) -> &BackendInfo {
+        &self.info
+    }
+
+    fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+        for step in steps {
+            self.prepare(step.n_samples)?;
+        }
+        let faults = self.resources.gpu.options.faults.clone();
+        if faults.take(StepFault::LoseDevice, steps) {
+            self.resources.gpu.device.destroy();
+        }
+        if faults.take(StepFault::DropSubmission, steps) {
+            self.executor.drop_next();
+        }
+        for alike in steps.chunk_by(|a, b| a.importance == b.importance) {
+            self.run(alike)?;
+        }
+        self.steps_done = steps.last().map_or(self.steps_done, |step| step.index + 1);
+        Ok(())
+    }
+
+    fn take_losses(&mut self) -> Result<Vec<f64>, BackendError> {
+        self.executor.take_losses(&self.resources)
+    }
+
+    fn finish(&mut self) -> Result<(), BackendError> {
+        self.executor.finish(&self.resources)
+    }
+
+    fn state(&mut self) -> Result<TrainingState, BackendError> {
+        self.finish()?;
+        let n_params = self.job.model.layout().n_params() as u64;
+        let ids = self.flat_buffers();
+        let buffers: Vec<_> = ids.iter().map(|&id| (self.resources.buffer(id), n_params)).collect();
+        let mut flat = read_buffers(&self.resources.gpu, &buffers)?.into_iter().map(bytemuck::cast_vec);
+        let params = flat.next().expect("the parameters come first");
+        Ok(TrainingState { step: self.steps_done, params, moments: flat.collect() })
+    }
+
+    fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
+        self.finish()?;
+        let n_params = self.job.model.layout().n_params();
+        let ids = self.flat_buffers();
+        if state.moments.len() + 1 != ids.len() {
+            return Err(BackendError::StateMismatch(format!(
+                "{} optimiser moments of {}",
+                state.moments.len(),
+                ids.len() - 1
+            )));
+        }
+        let flat: Vec<&Vec<f32>> = [&state.params].into_iter().chain(&state.moments).collect();
+        if let Some(wrong) = flat.iter().find(|values| values.len() != n_params) {
+            return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", wrong.len())));
+        }
+        for (id, values) in ids.into_iter().zip(flat) {
+            write_words(&self.resources.gpu, self.resources.buffer(id), 0, bytemuck::cast_slice(values))?;
+        }
+        write_words(&self.resources.gpu, self.resources.buffer(self.buffers.progress), 0, &[0, 0])?;
+        self.executor.reset();
+        self.steps_done = state.step;
+        Ok(())
+    }
+}

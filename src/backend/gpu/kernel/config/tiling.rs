@@ -1,0 +1,189 @@
+//! How the products of a linear layer are made of tiles.
+
+use super::Storage;
+use crate::backend::gpu::device::Gpu;
+use crate::backend::gpu::kernel::{Source, wgsl};
+use crate::model::LayerShape;
+use serde::{Deserialize, Serialize};
+
+/// One of the three products of a linear layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// (samples, inputs) by (inputs, outputs)
+    Forward,
+    /// (samples, outputs) by (outputs, inputs)
+    BackwardInput,
+    /// (outputs, samples) by (samples, inputs)
+    BackwardWeights,
+}
+
+impl Operation {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardInput, Self::BackwardWeights];
+
+    /// Rows and columns of the results for `n_samples` samples.
+    pub fn results(self, shape: LayerShape, n_samples: usize) -> [usize; 2] {
+        match self {
+            Self::Forward => [n_samples, shape.output_width],
+            Self::BackwardInput => [n_samples, shape.input_width],
+            Self::BackwardWeights => [shape.output_width, shape.input_width],
+        }
+    }
+}
+
+/// How a matrix product is cut into tiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MatmulTiling {
+    /// 64 x 64 results a workgroup, 8 x 8 a thread.
+    #[default]
+    Tile64,
+    /// 32 x 32 results a workgroup, 4 x 4 a thread.
+    Tile32,
+    /// 128 x 128 results a workgroup, 8 x 8 a thread.
+    Tile128,
+    /// 256 x 4 results a workgroup, 4 x 4 a thread.
+    TileTall,
+    /// 4 x 256 results a workgroup, 4 x 4 a thread.
+    TileWide,
+    /// Cooperative matrices of 8 x 8, 64 x 64 results a workgroup. From f16, with sums in f32.
+    Matrix8,
+    /// The same of 16 x 16, 128 x 128 results a workgroup.
+    Matrix16,
+}
+
+impl MatmulTiling {
+    /// Each of them.
+    pub const ALL: [Self; 7] = [
+        Self::Tile64,
+        Self::Tile32,
+        Self::Tile128,
+        Self::TileTall,
+        Self::TileWide,
+        Self::Matrix8,
+        Self::Matrix16,
+    ];
+
+    /// For names of kernels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tile64 => "tile64",
+            Self::Tile32 => "tile32",
+            Self::Tile128 => "tile128",
+            Self::TileTall => "tall",
+            Self::TileWide => "wide",
+            Self::Matrix8 => "matrix8",
+            Self::Matrix16 => "matrix16",
+        }
+    }
+
+    /// Rows and columns of the results of a workgroup, as in `shaders/matmul/`.
+    pub fn tile_shape(self) -> [usize; 2] {
+        match self {
+            Self::Tile64 | Self::Matrix8 => [64, 64],
+            Self::Tile32 => [32, 32],
+            Self::Tile128 | Self::Matrix16 => [128, 128],
+            Self::TileTall => [256, 4],
+            Self::TileWide => [4, 256],
+        }
+    }
+
+    /// Rows and columns of a cooperative matrix, where it uses them.
+    pub fn matrix_size(self) -> Option<u32> {
+        match self {
+            Self::Matrix8 => Some(8),
+            Self::Matrix16 => Some(16),
+            _ => None,
+        }
+    }
+
+    /// Files joined into a product: those that do not depend on which one it is.
+    pub(crate) fn sources(self) -> &'static [Source] {
+        const PARAMS: Source = wgsl!("matmul/params.wgsl");
+        const TILES: Source = wgsl!("matmul/tiles.wgsl");
+        const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
+        const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
+        const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
+        match self {
+            Self::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
+            Self::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
+            Self::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
+            Self::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
+            Self::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
+            Self::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), MATRICES],
+            Self::Matrix16 => &[PARAMS, wgsl!("matmul/matrices_16.wgsl"), MATRICES],
+        }
+    }
+
+    /// Padding overhead: results of whole tiles over results wanted.
+    pub fn padding_ratio(self, [rows, columns]: [usize; 2]) -> f64 {
+        let [tile_rows, tile_columns] = self.tile_shape();
+        let computed = rows.next_multiple_of(tile_rows) * columns.next_multiple_of(tile_columns);
+        computed as f64 / (rows * columns) as f64
+    }
+
+    /// What multiplies on a device that nothing was measured on, where it may use `preferred`: that, or the
+    /// largest of the plain tiles that computes not much more than is wanted, or the one that computes least.
+    pub(super) fn default_for(preferred: Self, results: [usize; 2]) -> Self {
+        let worth = |tiling: &Self| tiling.padding_ratio(results) < 1.5;
+        let plain = [Self::Tile64, Self::Tile32, Self::TileTall, Self::TileWide];
+        let least =
+            || plain.into_iter().min_by(|a, b| a.padding_ratio(results).total_cmp(&b.padding_ratio(results)));
+        [preferred].into_iter().chain(plain).find(worth).or_else(least).unwrap_or_default()
+    }
+}
+
+/// The products that `gpu` has for values stored in this way. Matrices multiply what is stored as f16.
+pub(crate) fn possible(gpu: &Gpu, storage: Storage) -> impl Iterator<Item = MatmulTiling> + '_ {
+    let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
+    let is_possible = move |tiling: &MatmulTiling| match (storage, tiling.matrix_size()) {
+        (Storage::F32, matrices) => matrices.is_none(),
+        (Storage::F16, None) => has_f16,
+        (Storage::F16, Some(size)) => gpu.has_matrices(size),
+    };
+    MatmulTiling::ALL.into_iter().filter(is_possible)
+}
+
+/// A product that was found fastest for a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunedTile {
+    /// Which product of the layer.
+    pub operation: Operation,
+    /// Of the layer.
+    pub input_width: usize,
+    /// Of the layer.
+    pub output_width: usize,
+    /// What was fastest.
+    #[serde(rename = "product")]
+    pub tiling: MatmulTiling,
+}
+
+impl TunedTile {
+    /// Whether it is of this product.
+    pub fn is_of(&self, operation: Operation, shape: LayerShape) -> bool {
+        (self.operation, self.input_width, self.output_width)
+            == (operation, shape.input_width, shape.output_width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_unmeasured_wastes_little_where_something_fits() {
+        for (results, tiling) in [
+            ([16_384, 256], MatmulTiling::Tile64),
+            ([16_384, 3], MatmulTiling::TileTall),
+            ([3, 256], MatmulTiling::TileWide),
+            ([16_384, 32], MatmulTiling::Tile32),
+            ([3, 5], MatmulTiling::Tile32),
+            ([3, 128], MatmulTiling::TileWide),
+        ] {
+            assert_eq!(MatmulTiling::default_for(MatmulTiling::Tile64, results), tiling, "{results:?}");
+        }
+        assert_eq!(MatmulTiling::default_for(MatmulTiling::Matrix16, [4096, 256]), MatmulTiling::Matrix16);
+        assert_eq!(MatmulTiling::default_for(MatmulTiling::Matrix16, [4096, 64]), MatmulTiling::Tile64);
+    }
+}

@@ -1,0 +1,376 @@
+//! What a kernel is: the one place where WGSL meets Rust.
+//!
+//! A [`KernelDef`] names the shader's parts, its bindings in order, its parameter block, and the
+//! CPU function that says what it must compute. The conformance tests, `afterimage verify` and the
+//! reflection test walk the table of all kernels, so a kernel added to it is covered by itself.
+
+mod call;
+pub mod compare;
+pub mod config;
+pub mod halves;
+pub mod params;
+mod support;
+pub mod tolerance;
+
+pub use call::{Call, Case, Expected, ExpectedValues};
+pub(super) use call::{SUM_UNIT, close, fixed_point};
+pub use config::{KernelConfig, MatmulTiling, Operation, Precision, Storage, TunedConfig, TunedTile};
+pub use halves::POISON;
+pub(super) use params::params_block;
+pub use params::{ParamsBlock, StepParams};
+
+use crate::model::activation::{activations, turns_per_unit};
+use crate::model::loss::losses;
+use crate::model::optimizer::optimizers;
+use crate::model::{Activation, Loss, Optimizer};
+
+/// A WGSL file: its path below `shaders/` and its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Path below `shaders/`.
+    pub path: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// Includes a file of `shaders/`.
+macro_rules! wgsl {
+    ($path:literal) => {
+        $crate::backend::gpu::kernel::Source {
+            path: $path,
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path)),
+        }
+    };
+}
+pub(super) use wgsl;
+
+/// Whether a shader may write a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    ReadWrite,
+}
+
+/// A storage binding; number n of a kernel is `@group(0) @binding(n + 1)`, after the parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The variable's name in WGSL.
+    pub name: &'static str,
+    /// What the shader may do with it.
+    pub access: Access,
+    /// Whether its elements are `Stored`: f32 or f16, by the kernel's [`Storage`].
+    pub is_stored: bool,
+}
+
+/// Shorthand for a binding the shader only reads.
+pub(super) const fn read(name: &'static str) -> Binding {
+    Binding { name, access: Access::Read, is_stored: false }
+}
+
+/// Shorthand for a binding the shader writes.
+pub(super) const fn write(name: &'static str) -> Binding {
+    Binding { name, access: Access::ReadWrite, is_stored: false }
+}
+
+/// Shorthand for a binding of values between layers that the shader only reads.
+pub(super) const fn read_stored(name: &'static str) -> Binding {
+    Binding { is_stored: true, ..read(name) }
+}
+
+/// Shorthand for one that it writes.
+pub(super) const fn write_stored(name: &'static str) -> Binding {
+    Binding { is_stored: true, ..write(name) }
+}
+
+/// Which formulas of `model` a kernel is joined with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Specialization {
+    /// None.
+    None,
+    /// Any activation.
+    Activation,
+    /// Any activation, and a core of matrix products.
+    Matmul,
+    /// A loss and an output activation.
+    Loss,
+    /// An update rule that keeps this many moments.
+    Optimizer(usize),
+    /// A whole network's: any activation, an output activation and, where it trains, a loss.
+    Network {
+        /// Whether it trains.
+        loss: bool,
+    },
+}
+
+/// A kernel before its formulas are chosen.
+#[derive(Debug)]
+pub struct KernelDef {
+    /// Stem of its shader.
+    pub name: &'static str,
+    /// Files joined after `header.wgsl` and the formulas.
+    pub parts: &'static [Source],
+    /// Which formulas are joined in.
+    pub specialization: Specialization,
+    /// Whether `@group(1) @binding(0)` holds [`StepParams`].
+    pub uses_step: bool,
+    /// Storage bindings in order.
+    pub bindings: &'static [Binding],
+    /// `@group(0) @binding(0)`.
+    pub params: ParamsBlock,
+    /// What a device must have beyond WebGPU's defaults.
+    pub needs: wgpu::Features,
+    /// What it must compute.
+    pub reference: fn(&Call) -> Vec<Expected>,
+    /// Inputs to try.
+    pub cases: fn(&Kernel) -> Vec<Case>,
+}
+
+impl KernelDef {
+    /// What most kernels have: no formulas and nothing that changes from step to step or that not every device has. A
+    /// kernel without a reference cannot be.
+    pub(super) const fn plain(
+        reference: fn(&Call) -> Vec<Expected>,
+        cases: fn(&Kernel) -> Vec<Case>,
+    ) -> Self {
+        let params = ParamsBlock { name: "", size: 0, fields: &[] };
+        let (specialization, needs) = (Specialization::None, wgpu::Features::empty());
+        Self {
+            name: "",
+            parts: &[],
+            specialization,
+            uses_step: false,
+            bindings: &[],
+            params,
+            needs,
+            reference,
+            cases,
+        }
+    }
+}
+
+/// A kernel that can be compiled: a definition with its formulas.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// What is common to all variants.
+    pub def: &'static KernelDef,
+    /// The activation joined in; identity for kernels without one.
+    pub activation: Activation,
+    /// The loss joined in.
+    pub loss: Option<Loss>,
+    /// The update rule joined in.
+    pub optimizer: Option<Optimizer>,
+    /// Of its stored bindings; f32 for kernels without any.
+    pub storage: Storage,
+    /// How its product is made of tiles, for those that are one.
+    pub tiling: MatmulTiling,
+    /// The output activation joined in, beside the other.
+    pub output: Option<Activation>,
+    /// Override constants that the host chooses: sizes.
+    pub sizes: Vec<(&'static str, u32)>,
+}
+
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.def, other.def)
+            && self.activation == other.activation
+            && self.loss == other.loss
+            && self.optimizer == other.optimizer
+            && self.storage == other.storage
+            && self.tiling == other.tiling
+            && self.output == other.output
+            && self.sizes == other.sizes
+    }
+}
+
+const HEADER: Source = wgsl!("header.wgsl");
+const STORAGE_F32: Source = wgsl!("storage/f32.wgsl");
+const STORAGE_F16: Source = wgsl!("storage/f16.wgsl");
+const ENABLE_MATRICES: Source = wgsl!("matmul/enable_matrices.wgsl");
+
+/// Makes a function from the name of a formula to its shader.
+macro_rules! snippets {
+    ($function:ident of $folder:literal: $($module:ident $name:literal)+) => {
+        fn $function(name: &str) -> Source {
+            match name {
+                $($name => Source {
+                    path: concat!($folder, "/", stringify!($module), ".wgsl"),
+                    text: include_str!(concat!(
+                        env!("CARGO_MANIFEST_DIR"), "/shaders/", $folder, "/", stringify!($module), ".wgsl"
+                    )),
+                },)+
+                _ => unreachable!("every formula has a row in its table"),
+            }
+        }
+    };
+}
+activations!(snippets, activation_source of "activation":);
+losses!(snippets, loss_source of "loss":);
+optimizers!(snippets, optimizer_source of "optimizer":);
+
+/// The same beside another activation.
+fn output_source(output: Activation) -> Source {
+    match output {
+        Activation::Identity => wgsl!("output/identity.wgsl"),
+        Activation::Sigmoid => wgsl!("output/sigmoid.wgsl"),
+        other => unreachable!("{} follows no last layer", other.name()),
+    }
+}
+
+impl Kernel {
+    /// A kernel without formulas.
+    pub fn plain(def: &'static KernelDef) -> Self {
+        Self {
+            def,
+            activation: Activation::Identity,
+            loss: None,
+            optimizer: None,
+            storage: Storage::F32,
+            tiling: MatmulTiling::Tile64,
+            output: None,
+            sizes: Vec::new(),
+        }
+    }
+
+    /// A kernel with an activation joined in.
+    pub fn with_activation(def: &'static KernelDef, activation: Activation) -> Self {
+        Self { activation, ..Self::plain(def) }
+    }
+
+    /// A kernel with a loss and the output activation joined in.
+    pub fn with_loss(def: &'static KernelDef, loss: Loss, output: Activation) -> Self {
+        Self { activation: output, loss: Some(loss), ..Self::plain(def) }
+    }
+
+    /// A kernel with an update rule joined in.
+    pub fn with_optimizer(def: &'static KernelDef, optimizer: Optimizer) -> Self {
+        Self { optimizer: Some(optimizer), ..Self::plain(def) }
+    }
+
+    /// The same with stored values of this kind, where it has any.
+    pub fn stored_as(self, storage: Storage) -> Self {
+        Self { storage: if self.stores() { storage } else { Storage::F32 }, ..self }
+    }
+
+    /// Whether it keeps values between layers, in bindings or in workgroup memory.
+    fn stores(&self) -> bool {
+        let keeps = matches!(self.def.specialization, Specialization::Network { .. });
+        keeps || self.def.bindings.iter().any(|binding| binding.is_stored)
+    }
+
+    /// The same product, made of tiles in another way.
+    pub fn tiled(self, tiling: MatmulTiling) -> Self {
+        Self { tiling, ..self }
+    }
+
+    /// A whole network's kernel: with the activation of hidden layers and that of the last, and the sizes it is
+    /// compiled for.
+    pub fn with_network(
+        def: &'static KernelDef,
+        loss: Option<Loss>,
+        [activation, output]: [Activation; 2],
+        sizes: Vec<(&'static str, u32)>,
+    ) -> Self {
+        Self { activation, loss, output: Some(output), sizes, ..Self::plain(def) }
+    }
+
+    /// The size called `name`.
+    pub fn size(&self, name: &str) -> u32 {
+        let size = self.sizes.iter().find(|(known, _)| *known == name);
+        size.unwrap_or_else(|| panic!("{} has no size {name}", self.def.name)).1
+    }
+
+    /// What a device must have for it beyond WebGPU's defaults.
+    pub fn needs(&self) -> wgpu::Features {
+        let f16 =
+            if self.storage == Storage::F16 { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
+        let matrices = match self.tiling.matrix_size() {
+            Some(_) => wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+            None => wgpu::Features::empty(),
+        };
+        self.def.needs | f16 | matrices
+    }
+
+    /// Storage of binding `n`.
+    pub fn storage_of(&self, n: usize) -> Storage {
+        if self.def.bindings[n].is_stored { self.storage } else { Storage::F32 }
+    }
+
+    /// Inputs to try, as its bindings store them.
+    pub fn cases(&self) -> Vec<Case> {
+        let mut cases = (self.def.cases)(self);
+        if self.storage == Storage::F16 {
+            let stored = |(n, _): &(usize, &mut Vec<u32>)| self.def.bindings[*n].is_stored;
+            for case in &mut cases {
+                let buffers = case.buffers.iter_mut().enumerate().filter(stored);
+                buffers.for_each(|(_, words)| *words = halves::pack(words));
+            }
+        }
+        cases
+    }
+
+    fn uses_activation(&self) -> bool {
+        matches!(
+            self.def.specialization,
+            Specialization::Activation
+                | Specialization::Matmul
+                | Specialization::Loss
+                | Specialization::Network { .. }
+        )
+    }
+
+    /// The stem, then the names of its formulas, with dots between.
+    pub fn name(&self) -> String {
+        let mut names = vec![self.def.name];
+        names.extend((self.storage == Storage::F16).then_some("f16"));
+        names.extend((self.tiling != MatmulTiling::default()).then(|| self.tiling.name()));
+        names.extend(self.loss.map(Loss::name));
+        names.extend(self.optimizer.map(Optimizer::name));
+        if self.uses_activation() {
+            names.push(self.activation.name());
+        }
+        names.extend(self.output.map(Activation::name));
+        names.join(".")
+    }
+
+    /// The files joined into its shader, in order.
+    pub fn sources(&self) -> Vec<Source> {
+        let mut sources = Vec::new();
+        sources.extend(self.tiling.matrix_size().map(|_| ENABLE_MATRICES));
+        if self.stores() {
+            sources.push(if self.storage == Storage::F16 { STORAGE_F16 } else { STORAGE_F32 });
+        }
+        sources.push(HEADER);
+        if self.uses_activation() {
+            sources.push(activation_source(self.activation.name()));
+        }
+        sources.extend(self.output.map(output_source));
+        sources.extend(self.loss.map(|loss| loss_source(loss.name())));
+        sources.extend(self.optimizer.map(|rule| optimizer_source(rule.name())));
+        if self.def.specialization == Specialization::Matmul {
+            sources.extend(self.tiling.sources());
+        }
+        sources.extend(self.def.parts);
+        sources
+    }
+
+    /// Its complete WGSL.
+    pub fn wgsl(&self) -> String {
+        let texts: Vec<_> = self.sources().iter().map(|source| source.text).collect();
+        texts.join("\n")
+    }
+
+    /// Values of all override constants.
+    pub fn override_constants(&self) -> Vec<(&'static str, f64)> {
+        let mut constants = self.optimizer.map(Optimizer::constants).unwrap_or_default();
+        constants.extend(self.sizes.iter().map(|&(name, size)| (name, f64::from(size))));
+        let widen = |(name, value): (&'static str, f32)| (name, f64::from(value));
+        constants.extend(self.loss.iter().flat_map(|loss| loss.params()).map(widen));
+        if self.uses_activation() {
+            constants.extend(self.activation.params().into_iter().map(widen));
+            constants.extend(self.activation.param("w0").map(|w0| ("turns_per_unit", turns_per_unit(w0))));
+        }
+        constants
+    }
+}

@@ -1,0 +1,78 @@
+//! Uniform blocks: `Pod` structs with the names and offsets of their fields.
+
+use crate::model::{Optimizer, Refinements, Step};
+
+/// Declares a parameter block: a `Pod` struct and the names and offsets of its fields, which a test
+/// compares with the shader's struct.
+macro_rules! params_block {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $kind,)* }
+
+        impl $name {
+            /// The block as the reflection test sees it.
+            pub const BLOCK: $crate::backend::gpu::kernel::params::ParamsBlock =
+                $crate::backend::gpu::kernel::params::ParamsBlock {
+                    name: stringify!($name),
+                    size: size_of::<$name>(),
+                    fields: &[$((stringify!($field), core::mem::offset_of!($name, $field)),)*],
+                };
+        }
+    };
+}
+pub(crate) use params_block;
+
+/// A uniform block: struct name, size and the offset of every field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamsBlock {
+    /// Name of the struct, the same in WGSL and in Rust.
+    pub name: &'static str,
+    /// In bytes.
+    pub size: usize,
+    /// (name, offset in bytes)
+    pub fields: &'static [(&'static str, usize)],
+}
+
+params_block! {
+    /// What changes from step to step; one slot a step of a submission, at a dynamic offset.
+    StepParams {
+        /// Keys of the epoch's Feistel network.
+        keys: [u32; 4],
+        /// Bits in each half of its block.
+        half_bits: u32,
+        /// Samples in the epoch.
+        n_samples: u32,
+        /// First sample of the step within the epoch.
+        first_sample: u32,
+        /// Slot of the loss ring.
+        slot: u32,
+        /// Of the update rule, see [`Optimizer::factors`].
+        factors: [f32; 4],
+        /// The same for the encoding's weights.
+        encoding_factors: [f32; 4],
+        /// Of the weights' moving average, see [`Refinements::average_rate`].
+        average_rate: f32,
+        /// Low half of the step's number.
+        index: u32,
+    }
+}
+
+impl StepParams {
+    /// Parameters of `step`, which writes its loss to `slot`.
+    pub fn new(step: &Step, optimizer: Optimizer, refinements: &Refinements, slot: u32) -> Self {
+        let factors = |lr: f64| optimizer.factors(step.index, lr).map(|factor| factor as f32);
+        Self {
+            keys: step.shuffle.keys,
+            half_bits: step.shuffle.half_bits,
+            n_samples: step.shuffle.n,
+            first_sample: step.first_sample,
+            slot,
+            factors: factors(step.lr),
+            encoding_factors: factors(refinements.encoding_rate * step.lr),
+            average_rate: refinements.average_rate(step.index) as f32,
+            index: step.index as u32,
+        }
+    }
+}

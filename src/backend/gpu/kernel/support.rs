@@ -1,0 +1,30 @@
+//! What a kernel needs of a device, and what it is compiled from there.
+
+use super::Kernel;
+use crate::backend::gpu::device::{Gpu, Shader};
+
+impl Kernel {
+    /// Whether `gpu` has what it needs.
+    pub fn runs_on(&self, gpu: &Gpu) -> bool {
+        self.lacks_on(gpu).is_none()
+    }
+
+    /// What `gpu` has not and the kernel needs, if anything.
+    pub fn lacks_on(&self, gpu: &Gpu) -> Option<String> {
+        let missing = self.needs() - gpu.device.features();
+        match self.tiling.matrix_size() {
+            _ if !missing.is_empty() => Some(missing.to_string()),
+            Some(size) if !gpu.has_matrices(size) => Some(format!("cooperative matrices of {size} x {size}")),
+            _ => None,
+        }
+    }
+
+    /// What `gpu` compiles for it.
+    pub(crate) fn shader(&self, gpu: &Gpu) -> Shader {
+        let mut constants = self.override_constants();
+        if self.tiling.matrix_size().is_some() {
+            constants.push(("subgroup_size", gpu.subgroup_size().into()));
+        }
+        Shader { name: self.name(), wgsl: self.wgsl(), constants }
+    }
+}

@@ -1,0 +1,299 @@
+//! Works out every buffer's size, and how many samples are computed at a time, before anything is
+//! allocated.
+
+use super::fused::{self, Blocking};
+use super::{dense, encode, fourier, loss, refine};
+use crate::backend::gpu::device::Budget;
+use crate::backend::gpu::device::budget::MIB;
+use crate::backend::gpu::kernel::{KernelConfig, Storage};
+use crate::backend::gpu::plan::picture::words_per_pixel;
+use crate::backend::gpu::plan::{
+    BufferDecl, BufferId, ForwardBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, Role, StagingRing,
+    TrainingBuffers,
+};
+use crate::backend::{BackendError, Job};
+use crate::model::{Encoding, GridGradients, Importance, Model, Sampling};
+
+/// A larger picture stays on the host: with the batch, it would take more than a small GPU has.
+const MAX_PICTURE_BYTES: u64 = 1024 * MIB;
+
+/// Pixels predicted at a time, if memory allows.
+const TILE_PIXELS: usize = 1 << 14;
+
+/// Most operations of one dispatch: half a second on a device of 80 GFLOP/s, far below the two
+/// seconds after which Windows resets a GPU.
+const MAX_DISPATCH_FLOP: f64 = 4e10;
+
+/// Every buffer of a backend.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// In the order of [`BufferId`].
+    pub buffers: Vec<BufferDecl>,
+    /// Those of the forward pass.
+    pub forward: ForwardBuffers,
+    /// Samples computed at a time in training.
+    pub chunk: usize,
+    /// Pixels predicted at a time.
+    pub tile: usize,
+    /// What it was made for.
+    pub budget: Budget,
+    /// How training computes.
+    pub config: KernelConfig,
+    /// How a training step is computed in one kernel, where it is.
+    pub fused_step: Option<Blocking>,
+    /// The same for a prediction.
+    pub fused_prediction: Option<Blocking>,
+}
+
+/// The steps that a layout is for.
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    n_samples: usize,
+    may_be_fused: bool,
+}
+
+/// Whether fused kernels know how `job` is to be computed: they add up the gradients of grids exactly.
+fn may_be_fused(job: &Job) -> bool {
+    job.options.grid_gradients == GridGradients::Exact || !has_grid(job)
+}
+
+/// How a step of `job` is computed in one kernel, where it is.
+pub fn fused_step(job: &Job, budget: Budget, config: &KernelConfig) -> Option<Blocking> {
+    let of_step = || fused::of_step(&job.model, job.batch_size as usize, &budget, config);
+    may_be_fused(job).then(of_step).flatten()
+}
+
+fn has_grid(job: &Job) -> bool {
+    matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)))
+}
+
+impl Layout {
+    /// The buffers for predictions of `model`.
+    ///
+    /// # Errors
+    /// When the network exceeds the budget.
+    pub fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
+        Self::with_chunk(model, budget, KernelConfig::default(), None)
+    }
+
+    /// The buffers for training `job`.
+    ///
+    /// # Errors
+    /// When the job exceeds the budget.
+    pub fn training(
+        job: &Job,
+        budget: Budget,
+        config: KernelConfig,
+    ) -> Result<(Self, TrainingBuffers), BackendError> {
+        let n_encoding = job.model.encoding.n_params();
+        let has_sums = has_grid(job) && job.options.grid_gradients == GridGradients::Exact;
+        if has_sums {
+            check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
+        }
+        let steps = Steps { n_samples: job.batch_size as usize, may_be_fused: may_be_fused(job) };
+        let mut layout = Self::with_chunk(&job.model, budget, config, Some(steps))?;
+        let (rows, channels) = (layout.chunk, job.model.network.output_width);
+        let n_params = job.model.layout().n_params();
+        let refinements = &job.options.refinements;
+        let picture = layout.place_picture(job);
+        let [n_partials, n_loss_partials] = layout.partial_sums(job, rows);
+        let mut add = |name: &str, shape: &[usize], role| layout.add(name, shape, role);
+        let training = TrainingBuffers {
+            picture,
+            sample_weights: add("sample_weights", &[rows], Role::Scratch),
+            targets: add("targets", &[rows, channels], Role::Scratch),
+            grads: add("grads", &[n_params], Role::Scratch),
+            grid_sums: has_sums.then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),
+            moments: (0..job.optimizer.n_moments())
+                .map(|m| add(&format!("moment_{m}"), &[n_params], Role::State))
+                .collect(),
+            average: refinements.ema.map(|_| add("average", &[n_params], Role::State)),
+            squares: refinements
+                .clip_norm
+                .map(|_| add("squares", &[refine::n_shares(n_params)], Role::Scratch)),
+            partials: add("partials", &[n_partials], Role::Scratch),
+            loss_partials: add("loss_partials", &[n_loss_partials], Role::Scratch),
+            progress: add("progress", &[2], Role::State),
+            ring: add("ring", &[RING_SLOTS, 2], Role::Output),
+        };
+        layout.forward.predicting = training.average.unwrap_or(layout.forward.params);
+        Ok((layout, training))
+    }
+
+    /// On the device where it fits there.
+    fn place_picture(&mut self, job: &Job) -> PicturePlace {
+        let Some(words_per_part) = words_per_part(job, self.budget) else {
+            let max_bytes = self.budget.stream_bytes.min(self.budget.max_binding_bytes);
+            let mut ring = StagingRing::new(job, self.chunk, max_bytes);
+            ring.buffer = self.add("gathered", &ring.shape(), Role::Constant);
+            return PicturePlace::Host(ring);
+        };
+        let n_words = job.picture.n_pixels() as usize * words_per_pixel(&job.picture);
+        let mut add = |name: &str, len: usize| self.add(name, &[len], Role::Constant);
+        let parts: Vec<BufferId> = (0..n_words.div_ceil(words_per_part))
+            .map(|part| add(&format!("picture_{part}"), words_per_part.min(n_words - part * words_per_part)))
+            .collect();
+        PicturePlace::Device {
+            parts: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
+            words_per_part,
+            sample_index: sample_index(job).map(|n| add("sample_index", n)),
+        }
+    }
+
+    /// Most partial sums of gradients, and of losses, of `rows` samples.
+    fn partial_sums(&self, job: &Job, rows: usize) -> [usize; 2] {
+        let (model, network, budget) = (&job.model, &job.model.network, &self.budget);
+        if let Some(blocking) = &self.fused_step {
+            let n_groups = fused::Groups::most(model, blocking, rows, budget);
+            return [n_groups * network.n_params(), n_groups];
+        }
+        let of_layers = network
+            .layers()
+            .map(|shape| dense::max_slices(shape, rows, budget.partials_bytes()) * shape.n_params());
+        // Trained frequencies have partial gradients too.
+        let of_encoding = match model.encoding.trained_part() {
+            Some((part @ Encoding::TrainedFourier { .. }, _)) => {
+                fourier::slices(rows, budget.max_groups).count * part.n_params()
+            }
+            _ => 0,
+        };
+        let most = of_layers.chain([of_encoding]).max().unwrap_or(1);
+        [most, loss::n_partials(rows * network.output_width)]
+    }
+
+    fn add(&mut self, name: &str, shape: &[usize], role: Role) -> BufferId {
+        self.buffers.push(BufferDecl { name: name.to_owned(), shape: shape.to_vec(), role });
+        BufferId(self.buffers.len() - 1)
+    }
+
+    /// Lays out the forward pass for `steps`, or parts of them, or for predictions alone.
+    fn with_chunk(
+        model: &Model,
+        budget: Budget,
+        config: KernelConfig,
+        steps: Option<Steps>,
+    ) -> Result<Self, BackendError> {
+        let fusable = steps.filter(|steps| steps.may_be_fused);
+        let fused_step = fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget, &config));
+        let fused_prediction = fused::of_prediction(model, &budget);
+        let is_fused = fused_prediction.is_some() && (fused_step.is_some() || steps.is_none());
+        let batch_size = steps.map_or(1, |steps| steps.n_samples);
+        let max_rows = max_rows(model, budget, (config.storage, is_fused))?;
+        let n_chunks = batch_size.div_ceil(max_rows);
+        let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
+        // Prediction is in f32, so a tile takes the space of as many rows of training or more.
+        let per_row = 4 / config.storage.size_bytes();
+        let tile = TILE_PIXELS.min((max_rows / per_row).max(1));
+        let rows = chunk.max(tile);
+        // Of values between layers, counted in f32.
+        let stored_rows = chunk.div_ceil(per_row).max(tile);
+        let mut layout = Self {
+            buffers: Vec::new(),
+            forward: ForwardBuffers::default(),
+            chunk,
+            tile,
+            budget,
+            config,
+            fused_step,
+            fused_prediction,
+        };
+        let parts = model.encoding.parts();
+        let constants = parts.iter().map(encode::constants).map(|constants| {
+            constants.map(|constants| layout.add(constants.name, &constants.shape, Role::Constant))
+        });
+        let constants = constants.collect();
+        let widest = parts.iter().map(Encoding::output_width).max().unwrap_or(0);
+        let part = (parts.len() > 1).then(|| layout.add("part", &[stored_rows, widest], Role::Scratch));
+        let params = layout.add("params", &[model.layout().n_params()], Role::State);
+        let features = if is_fused { [1, 1] } else { [stored_rows, model.network.input_width] };
+        layout.forward = ForwardBuffers {
+            constants,
+            part,
+            coords: layout.add("coords", &[rows, 2], Role::Scratch),
+            features: layout.add("features", &features, Role::Scratch),
+            z: (0..if is_fused { 0 } else { model.network.n_layers })
+                .map(|l| {
+                    let width = model.network.layer(l).output_width;
+                    layout.add(&format!("z_{l}"), &[stored_rows, width], Role::Scratch)
+                })
+                .collect(),
+            params,
+            predicting: params,
+            colours: layout.add("colours", &[tile, model.network.output_width], Role::Output),
+        };
+        Ok(layout)
+    }
+}
+
+/// Words of the buffer that says which pixels are samples, where not each is one.
+fn sample_index(job: &Job) -> Option<usize> {
+    match (&job.options.mask, job.options.sampling) {
+        (Some(mask), _) => Some(mask.pixels().len()),
+        (None, Sampling::Error) => Some(Importance::n_blocks(job.samples) + 1),
+        (None, Sampling::Uniform) => None,
+    }
+}
+
+/// Refuses `n_params` parameters of `size_bytes` each, of `whose`, where one binding cannot hold them.
+fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) -> Result<(), BackendError> {
+    let total_bytes = size_bytes.saturating_mul(n_params as u64);
+    if total_bytes > budget.max_binding_bytes {
+        return Err(BackendError::DoesNotFit(format!(
+            "{whose} {n_params} parameters take {} MiB and this GPU binds at most {} MiB at once; choose fewer \
+             layers, a smaller width or smaller tables, or --backend cpu",
+            total_bytes.div_ceil(MIB),
+            budget.max_binding_bytes / MIB,
+        )));
+    }
+    Ok(())
+}
+
+/// Most samples that can be computed at a time.
+fn max_rows(
+    model: &Model,
+    budget: Budget,
+    (storage, is_fused): (Storage, bool),
+) -> Result<usize, BackendError> {
+    check_binding("the network's", model.layout().n_params(), 4, budget)?;
+    let network = &model.network;
+    let between = || [network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));
+    let between = || if is_fused { vec![network.output_width] } else { between().collect() };
+    let widths = || [2].into_iter().chain(between());
+    let widest = widths().max().unwrap_or(1) as u64;
+    // Positions, features and every layer, targets, weights and colours.
+    // A part of a composite encoding has a copy of its features.
+    let parts = model.encoding.parts();
+    let part = if parts.len() > 1 { parts.iter().map(Encoding::output_width).max().unwrap_or(0) } else { 0 };
+    let values = widths().sum::<usize>() - 2 + part;
+    let row_bytes = (storage.size_bytes() * values + 4 * (2 + 2 * network.output_width + 1)) as u64;
+    let largest_product = network.layers().map(|l| 2.0 * (l.input_width * l.output_width) as f64);
+    let flop = if is_fused { network.training_flop(1) } else { largest_product.fold(1.0, f64::max) };
+    let by_time = MAX_DISPATCH_FLOP / flop;
+    // Whole words of the narrowest values.
+    let per_word = 4 / storage.size_bytes() as u64;
+    // Positions, targets and colours are in f32.
+    let widest_f32 = 4 * network.output_width.max(2) as u64;
+    let by_binding = budget.max_binding_bytes / (storage.size_bytes() as u64 * widest).max(widest_f32);
+    let by_size = by_binding.min(budget.batch_bytes / row_bytes) / per_word * per_word;
+    let rows = by_size.min(by_time as u64);
+    if rows == 0 {
+        return Err(BackendError::DoesNotFit(format!(
+            "one sample of this network takes {} KiB, more than the GPU offers for a batch ({} MiB); choose a \
+             smaller width or --backend cpu",
+            row_bytes.div_ceil(1024),
+            budget.batch_bytes.min(budget.max_binding_bytes) / MIB,
+        )));
+    }
+    Ok(rows as usize)
+}
+
+/// Words of each of the picture's bindings; none where it does not fit.
+fn words_per_part(job: &Job, budget: Budget) -> Option<usize> {
+    let n_words = u128::from(job.picture.n_pixels()) * words_per_pixel(&job.picture) as u128;
+    let words_per_part = budget.picture_part_bytes / 4;
+    let capacity = (words_per_part * PICTURE_PARTS as u64).min(MAX_PICTURE_BYTES / 4);
+    // What says which pixels are samples has a binding of its own.
+    let sample_index_fits = sample_index(job).is_none_or(|n| 4 * n as u64 <= budget.max_binding_bytes);
+    (n_words <= u128::from(capacity) && sample_index_fits)
+        .then(|| words_per_part.min(n_words as u64) as usize)
+}

@@ -1,0 +1,124 @@
+//! Every kernel there is.
+
+use crate::backend::gpu::kernel::{Kernel, KernelDef, MatmulTiling, Specialization, Storage};
+use crate::backend::gpu::ops;
+use crate::model::{Activation, Loss, Optimizer};
+
+/// What may follow the last layer; losses are compiled for these.
+const OUTPUTS: [Activation; 2] = [Activation::Identity, Activation::Sigmoid];
+
+/// Every kernel there is.
+pub static DEFINITIONS: &[&KernelDef] = &[
+    &ops::sample::SAMPLE,
+    &ops::sample::SAMPLE_MASKED,
+    &ops::sample::SAMPLE_BY_ERROR,
+    &ops::streamed::STREAMED,
+    &ops::sample::RASTER,
+    &ops::encode::IDENTITY,
+    &ops::encode::FOURIER,
+    &ops::columns::COPY,
+    &ops::fourier::GRADIENTS,
+    &ops::per_axis::ONE_BLOB,
+    &ops::per_axis::TRIANGLE_WAVE,
+    &ops::grid::ENCODE,
+    &ops::grid::BACKWARD,
+    &ops::grid::BACKWARD_FLOAT,
+    &ops::grid::CLEAR,
+    &ops::grid::GRADIENTS,
+    &ops::dense::FORWARD,
+    &ops::dense::BACKWARD_INPUT,
+    &ops::dense::BACKWARD_WEIGHTS,
+    &ops::dense::REDUCE_PARTIALS,
+    &ops::loss::LOSS,
+    &ops::loss::REDUCE,
+    &ops::refine::NORM,
+    &ops::refine::CLIP,
+    &ops::refine::AVERAGE,
+    &ops::optimizer::WITHOUT_MOMENTS,
+    &ops::optimizer::WITH_ONE_MOMENT,
+    &ops::optimizer::WITH_TWO_MOMENTS,
+    &ops::predict::OUTPUT,
+    &ops::fused::STEP_IDENTITY,
+    &ops::fused::STEP_FOURIER,
+    &ops::fused::STEP_ONE_BLOB,
+    &ops::fused::STEP_TRIANGLE_WAVE,
+    &ops::fused::STEP_GRID,
+    &ops::fused::PREDICT_IDENTITY,
+    &ops::fused::PREDICT_FOURIER,
+    &ops::fused::PREDICT_ONE_BLOB,
+    &ops::fused::PREDICT_TRIANGLE_WAVE,
+    &ops::fused::PREDICT_GRID,
+];
+
+/// Update rules with constants that leave no term out.
+fn example_rules() -> Vec<Optimizer> {
+    let example = |name: &str| match name {
+        "momentum" => Some(0.9),
+        "weight_decay" => Some(0.01),
+        _ => None,
+    };
+    let plain = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.01 };
+    Optimizer::ALL.iter().map(|rule| rule.kind().with(example)).chain([plain]).collect()
+}
+
+/// Every kernel with every formula that can be joined in; of those of whole networks, which are too many, some.
+pub fn kernels() -> Vec<Kernel> {
+    let formulas = |def: &'static KernelDef| -> Vec<Kernel> {
+        match def.specialization {
+            Specialization::None => vec![Kernel::plain(def)],
+            Specialization::Activation | Specialization::Matmul => {
+                Activation::ALL.iter().map(|&a| Kernel::with_activation(def, a)).collect()
+            }
+            Specialization::Loss => {
+                let one = |&loss| OUTPUTS.map(|output| Kernel::with_loss(def, loss, output));
+                Loss::ALL.iter().flat_map(one).collect()
+            }
+            Specialization::Optimizer(n_moments) => {
+                let rules = example_rules().into_iter().filter(|rule| rule.n_moments() == n_moments);
+                rules.map(|rule| Kernel::with_optimizer(def, rule)).collect()
+            }
+            Specialization::Network { .. } => ops::fused::examples(def),
+        }
+    };
+    let f32s: Vec<Kernel> = DEFINITIONS.iter().flat_map(|def| formulas(def)).collect();
+    let others = f32s.iter().flat_map(variants).collect();
+    [f32s, others].concat()
+}
+
+/// Whether there is a kernel of this name. [`kernels`] lists some of those of whole networks and of other tiles; of the
+/// others only the stem is looked at.
+pub fn is_kernel(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    let has_more = |def: &&KernelDef| {
+        matches!(def.specialization, Specialization::Network { .. } | Specialization::Matmul)
+            && def.name == stem
+    };
+    kernels().iter().any(|kernel| kernel.name() == name) || DEFINITIONS.iter().any(has_more)
+}
+
+/// What formulas are joined in with other storages and tilings, of which each computes what the f32 kernel
+/// does: these stand for all.
+fn is_representative(kernel: &Kernel) -> bool {
+    let activation = match kernel.def.specialization {
+        Specialization::Matmul => kernel.activation == Activation::Relu,
+        _ => true,
+    };
+    activation && kernel.loss.is_none_or(|loss| matches!(loss, Loss::Mse | Loss::L1))
+}
+
+/// A kernel with its values stored as f16 and its product made in other ways, as far as it has any.
+fn variants(kernel: &Kernel) -> Vec<Kernel> {
+    let half = kernel.clone().stored_as(Storage::F16);
+    let in_tiles = |kernel: &Kernel| MatmulTiling::ALL.map(|tiling| kernel.clone().tiled(tiling));
+    match kernel.def.specialization {
+        _ if half == *kernel || !is_representative(kernel) => Vec::new(),
+        Specialization::Matmul => {
+            // Matrices multiply what is stored as f16; the kernel itself is listed already.
+            let plain = |k: &Kernel| k.tiling.matrix_size().is_none() && k != kernel;
+            in_tiles(kernel).into_iter().filter(plain).chain(in_tiles(&half)).collect()
+        }
+        // Pictures are computed in f32; and bounds of f16 through steep sines come to say nothing.
+        Specialization::Network { loss } if !loss || kernel.activation != Activation::Relu => Vec::new(),
+        _ => vec![half],
+    }
+}

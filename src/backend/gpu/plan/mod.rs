@@ -1,0 +1,145 @@
+//! A step as plain data: dispatches over named buffers.
+//!
+//! A plan is recorded once. The executor replays it for training; verification walks it dispatch
+//! by dispatch and compares each with its reference.
+
+pub mod buffers;
+pub mod picture;
+pub mod ring;
+
+pub use buffers::{ForwardBuffers, PicturePlace, TrainingBuffers};
+pub use picture::PICTURE_PARTS;
+pub use ring::{Piece, StagingRing};
+
+use crate::backend::gpu::kernel::{Access, Kernel, Storage};
+use bytemuck::Pod;
+
+/// Threads of an element-wise workgroup. `THREADS` in `header.wgsl`.
+pub const THREADS: usize = 256;
+
+/// Slots of the loss ring: the most steps of a submission.
+pub const RING_SLOTS: usize = 1024;
+
+/// A buffer of the layout a plan was recorded for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BufferId(pub usize);
+
+/// What a buffer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Written once: frequencies, the picture.
+    Constant,
+    /// TuningCache between steps: parameters, moments, progress.
+    State,
+    /// Written and read within a step.
+    Scratch,
+    /// Read back by the host.
+    Output,
+}
+
+/// A buffer of 32-bit words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BufferDecl {
+    /// For labels and messages.
+    pub name: String,
+    /// Row-major.
+    pub shape: Vec<usize>,
+    /// What it is for.
+    pub role: Role,
+}
+
+impl BufferDecl {
+    /// Number of words.
+    pub fn n_words(&self) -> u64 {
+        self.shape.iter().map(|&n| n as u64).product()
+    }
+
+    /// In bytes.
+    pub fn size_bytes(&self) -> u64 {
+        4 * self.n_words()
+    }
+}
+
+/// Workgroups in two dimensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workgroups {
+    /// In x.
+    pub width: u32,
+    /// In y.
+    pub height: u32,
+}
+
+impl Workgroups {
+    /// At least `n_groups` workgroups with no more than `max_groups` in a dimension. The kernel
+    /// leaves the surplus idle.
+    pub fn fold(n_groups: usize, max_groups: u32) -> Self {
+        let n_groups = n_groups as u64;
+        let height = n_groups.div_ceil(u64::from(max_groups)).max(1);
+        assert!(height <= 65_535, "{n_groups} workgroups exceed a grid");
+        // An even width over the rows leaves the fewest groups idle.
+        Self { width: n_groups.div_ceil(height) as u32, height: height as u32 }
+    }
+
+    /// [width, height]
+    pub fn size(self) -> [u32; 2] {
+        [self.width, self.height]
+    }
+}
+
+/// One kernel over some buffers.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// What runs.
+    pub kernel: Kernel,
+    /// Bytes of its parameter block.
+    pub params: Vec<u8>,
+    /// One for each storage binding.
+    pub buffers: Vec<BufferId>,
+    /// Workgroups.
+    pub grid: [u32; 2],
+    /// Roughly the operations it takes, for sizing submissions.
+    pub cost: f64,
+    /// What the host must have sent before, where the picture stays there.
+    pub piece: Option<Piece>,
+}
+
+/// What starting a dispatch costs, in the unit of [`Dispatch::cost`].
+const LAUNCH_COST: f64 = 1e6;
+
+impl Dispatch {
+    /// Records a dispatch of about `operations` operations.
+    pub fn new<P: Pod>(
+        kernel: Kernel,
+        params: &P,
+        buffers: Vec<BufferId>,
+        grid: Workgroups,
+        operations: f64,
+    ) -> Self {
+        assert_eq!(buffers.len(), kernel.def.bindings.len(), "buffers of {}", kernel.name());
+        let params = bytemuck::bytes_of(params).to_vec();
+        Self { kernel, params, buffers, grid: grid.size(), cost: operations + LAUNCH_COST, piece: None }
+    }
+
+    /// Buffers it may write.
+    pub fn outputs(&self) -> impl Iterator<Item = BufferId> + '_ {
+        let bindings = self.kernel.def.bindings.iter().zip(&self.buffers);
+        bindings.filter(|(binding, _)| binding.access == Access::ReadWrite).map(|(_, &id)| id)
+    }
+}
+
+/// Dispatches in order.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In order.
+    pub dispatches: Vec<Dispatch>,
+}
+
+impl Plan {
+    /// The same with values between layers stored in this way.
+    pub(crate) fn stored_as(mut self, storage: Storage) -> Self {
+        for dispatch in &mut self.dispatches {
+            dispatch.kernel = dispatch.kernel.clone().stored_as(storage);
+        }
+        self
+    }
+}

@@ -1,0 +1,54 @@
+//! A whole step, dispatch by dispatch, against its references.
+
+use super::{read_all, run_dispatch};
+use crate::backend::BackendError;
+use crate::backend::gpu::execute::GpuBackend;
+use crate::backend::gpu::execute::trainer::ByDispatch;
+use crate::backend::gpu::kernel::Call;
+use crate::backend::gpu::kernel::compare::{Worst, compare};
+use crate::model::Step;
+
+/// One dispatch of a lockstep.
+#[derive(Clone, Debug)]
+pub struct LockstepEntry {
+    /// Step number.
+    pub step: u64,
+    /// Number within the plan.
+    pub dispatch: usize,
+    /// The kernel.
+    pub kernel: String,
+    /// The comparison.
+    pub worst: Worst,
+}
+
+impl GpuBackend {
+    /// Runs `steps` one dispatch at a time. Before each, its buffers are copied to the host; the
+    /// reference computes from them in f64 what the plan says; after it the two are compared.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>, BackendError> {
+        let mut entries = Vec::new();
+        for step in steps {
+            let ByDispatch { resources, plan, prepared, params, mut stream } = self.step_by_dispatch(step)?;
+            for (number, dispatch) in plan.dispatches.iter().enumerate() {
+                if let Some(stream) = &mut stream {
+                    stream.send_for(resources, dispatch, step);
+                }
+                let before = read_all(resources, &dispatch.buffers)?;
+                run_dispatch(resources, prepared, number, 0)?;
+                let after = read_all(resources, &dispatch.buffers)?;
+                let (kernel, bytes) = (&dispatch.kernel, &dispatch.params);
+                let call = Call { kernel, params: bytes, step: params, buffers: &before };
+                let worst = compare(&call, &after);
+                entries.push(LockstepEntry {
+                    step: step.index,
+                    dispatch: number,
+                    kernel: kernel.name(),
+                    worst,
+                });
+            }
+        }
+        Ok(entries)
+    }
+}

@@ -1,0 +1,128 @@
+//! Compares kernels, and whole plans dispatch by dispatch, with the CPU's f64.
+
+mod lockstep;
+
+pub use lockstep::LockstepEntry;
+
+use crate::backend::BackendError;
+use crate::backend::gpu::device::Gpu;
+use crate::backend::gpu::execute::readback::{read_buffers, write_words};
+use crate::backend::gpu::execute::resources::{Prepared, Resources};
+use crate::backend::gpu::execute::{GpuBackend, GpuPredictor};
+use crate::backend::gpu::kernel::compare::{Worst, compare};
+use crate::backend::gpu::kernel::{Call, Case, Kernel, StepParams};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
+use std::sync::Arc;
+
+/// Words of buffers that a case of the self-test at start-up may have: milliseconds on any device.
+const SELF_TEST_WORDS: usize = 20_000;
+
+/// Runs one quick case of each kernel in `used` that has not passed on this device yet, and compares it.
+///
+/// # Errors
+/// [`BackendError::WrongResults`] names the first kernel that fails; any other when the device fails.
+pub fn self_test<'a>(gpu: &Arc<Gpu>, used: impl IntoIterator<Item = &'a Kernel>) -> Result<(), BackendError> {
+    for kernel in used {
+        let shader = kernel.shader(gpu);
+        if gpu.pipelines.is_proven(&shader) {
+            continue;
+        }
+        let words = |case: &Case| case.buffers.iter().map(Vec::len).sum::<usize>();
+        let cases = kernel.cases();
+        let quick = cases.iter().filter(|case| words(case) <= SELF_TEST_WORDS).max_by_key(|case| words(case));
+        let case = quick.or(cases.first()).expect("every kernel has cases");
+        let worst = run_case(gpu, kernel, case)?;
+        log::debug!("self-test: {} at {:.3} of its tolerance", kernel.name(), worst.share);
+        if !worst.passes() {
+            return Err(BackendError::WrongResults {
+                kernel: kernel.name(),
+                device: gpu.info.name.clone(),
+                place: worst.place,
+            });
+        }
+        gpu.pipelines.set_proven(&shader);
+    }
+    Ok(())
+}
+
+/// The same of the kernels of a plan.
+fn prove(gpu: &Arc<Gpu>, plan: &Plan) -> Result<(), BackendError> {
+    self_test(gpu, plan.dispatches.iter().map(|dispatch| &dispatch.kernel))
+}
+
+impl GpuBackend {
+    /// Compares one quick case of every kernel that this job uses with the CPU's f64, and from now on of
+    /// those that rasters of other sizes need.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongResults`] names a kernel that fails.
+    pub fn self_test(&mut self) -> Result<(), BackendError> {
+        self.ask_for(prove);
+        self_test(self.gpu(), &self.kernels())
+    }
+}
+
+impl GpuPredictor {
+    /// Compares one quick case of every kernel that whole tiles use with the CPU's f64, and from now on of those
+    /// that smaller ones need.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongResults`] names a kernel that fails.
+    pub fn self_test(&mut self) -> Result<(), BackendError> {
+        self.ask_for(prove);
+        prove(self.gpu(), &self.plan())
+    }
+}
+
+/// Runs one case of a kernel and compares it.
+///
+/// # Errors
+/// When the device fails.
+pub fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, BackendError> {
+    let decl = |(n, words): (usize, &Vec<u32>)| BufferDecl {
+        name: kernel.def.bindings[n].name.to_owned(),
+        shape: vec![words.len()],
+        role: Role::Scratch,
+    };
+    let decls = case.buffers.iter().enumerate().map(decl).collect();
+    let mut resources = Resources::new(Arc::clone(gpu), decls)?;
+    let ids: Vec<_> = (0..case.buffers.len()).map(BufferId).collect();
+    for (&id, words) in ids.iter().zip(&case.buffers) {
+        write_words(gpu, resources.buffer(id), 0, words)?;
+    }
+    let dispatch = Dispatch {
+        kernel: kernel.clone(),
+        params: case.params.clone(),
+        buffers: ids.clone(),
+        grid: case.grid,
+        cost: 0.0,
+        piece: None,
+    };
+    let prepared = resources.prepare(&Plan { dispatches: vec![dispatch] })?;
+    // A slot other than the first, so that the dynamic offset counts.
+    resources.write_steps(&[StepParams::default(), case.step]);
+    run_dispatch(&resources, &prepared, 0, 1)?;
+    let after = read_all(&resources, &ids)?;
+    Ok(compare(&Call { kernel, params: &case.params, step: case.step, buffers: &case.buffers }, &after))
+}
+
+fn run_dispatch(
+    resources: &Resources,
+    plan: &Prepared,
+    index: usize,
+    slot: usize,
+) -> Result<(), BackendError> {
+    let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        plan.encode(index, resources.step_offset(slot), &resources.step_group(), &mut pass);
+    }
+    let submission = resources.gpu.queue.submit([encoder.finish()]);
+    resources.gpu.wait(Some(submission))
+}
+
+fn read_all(resources: &Resources, ids: &[BufferId]) -> Result<Vec<Vec<u32>>, BackendError> {
+    let buffers: Vec<_> =
+        ids.iter().map(|&id| (resources.buffer(id), resources.decl(id).n_words())).collect();
+    read_buffers(&resources.gpu, &buffers)
+}

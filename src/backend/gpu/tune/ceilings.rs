@@ -1,0 +1,60 @@
+//! What a device can do at all. For measuring only.
+
+use super::stopwatch::fastest;
+use super::tiles::Timing;
+use crate::backend::BackendError;
+use crate::backend::gpu::device::{Budget, Gpu};
+use crate::backend::gpu::execute::resources::Resources;
+use crate::backend::gpu::kernel::config::possible;
+use crate::backend::gpu::kernel::{MatmulTiling, Operation, Storage};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, Role};
+use crate::model::{Activation, LayerShape};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Rows of the product that is the ceiling.
+const ROWS: usize = 16_384;
+const SHAPE: LayerShape = LayerShape { input_width: 512, output_width: 256 };
+/// Bytes copied at a time, if a buffer may have as many.
+const COPIED: u64 = 1 << 28;
+/// A submission repeats the work until it takes this long, so that submitting does not count.
+const MIN_SAMPLE_TIME: Duration = Duration::from_millis(30);
+
+/// GFLOP/s of the fastest of our products of (16384, 512) by (512, 256), for values stored in each of these ways with
+/// sums in f32, and GB/s of a copy, read and written: the best of what is seen in `seconds` each.
+///
+/// # Errors
+/// When the device fails.
+pub fn ceilings(gpu: &Arc<Gpu>, storages: &[Storage], seconds: f64) -> Result<(Vec<f64>, f64), BackendError> {
+    let budget = Budget::of(&gpu.limits);
+    let rows = ROWS.min((budget.max_binding_bytes / 4) as usize / SHAPE.input_width);
+    let copied = (COPIED.min(budget.max_binding_bytes) / 4) as usize;
+    let flop = (2 * rows * SHAPE.input_width * SHAPE.output_width) as f64;
+    let mut products = Vec::new();
+    // Tiles of a few rows or columns are for narrow layers.
+    let is_square = |kind: &MatmulTiling| kind.tile_shape()[0] == kind.tile_shape()[1];
+    for &storage in storages {
+        let timing = Timing { gpu, budget, storage, activation: Activation::Identity, n_samples: rows };
+        let mut product: f64 = 0.0;
+        for kind in possible(gpu, storage).filter(is_square) {
+            let dispatch = timing.dispatch(Operation::Forward, SHAPE, kind);
+            let took = timing.seconds(dispatch, SHAPE, (MIN_SAMPLE_TIME, seconds / 4.0))?;
+            product = product.max(1e-9 * flop / took);
+        }
+        products.push(product);
+    }
+    let decls = ["from", "to"].map(|name| BufferDecl {
+        name: name.to_owned(),
+        shape: vec![copied],
+        role: Role::Scratch,
+    });
+    let resources = Resources::new(Arc::clone(gpu), decls.into())?;
+    let [from, to] = [0, 1].map(BufferId);
+    let bytes = (8 * copied) as f64;
+    let copy = fastest(gpu, (MIN_SAMPLE_TIME, seconds), |encoder, n| {
+        for _ in 0..n {
+            encoder.copy_buffer_to_buffer(resources.buffer(from), 0, resources.buffer(to), 0, None);
+        }
+    })?;
+    Ok((products, 1e-9 * bytes / copy))
+}

@@ -1,0 +1,95 @@
+//! How a device trains a job fastest: measured at first use, and kept for later runs.
+//!
+//! The candidates are a step in one kernel and one layer by layer, with values between layers in 32 bits and in 16,
+//! as far as `--precision` and the device allow. Each is compared with the CPU, then timed as a whole ([`steps`]); layer by
+//! layer with the fastest tiles for each product ([`tiles`]). What fails its self-test is left out. The choice changes no
+//! more than the last bits of a result, unless it is to store 16 bits, which only `--precision auto` leaves open.
+//!
+//! It is measured once a device, driver and kind of job, and kept in `tuning.json` in the folder of
+//! [`DeviceOptions::cache`](super::DeviceOptions::cache) ([`cache`]); a run's checkpoints have it too, so that one that
+//! is resumed goes on to the bit. Software drivers are not timed. The environment variable
+//! `AFTERIMAGE_TUNE` changes that: `never`, or `always`, software too.
+
+mod cache;
+mod ceilings;
+mod profile;
+mod steps;
+mod stopwatch;
+mod tiles;
+
+pub use ceilings::ceilings;
+pub use profile::KernelTime;
+
+use crate::backend::gpu::device::{Budget, Gpu, Override, is_software};
+use crate::backend::gpu::kernel::{Kernel, KernelConfig, MatmulTiling, Precision};
+use crate::backend::gpu::ops::{dense, layout};
+use crate::backend::gpu::prove;
+use crate::backend::{BackendError, Job};
+use crate::model::{Activation, TrainingState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How `gpu` trains `job` from `state` when asked for `precision`: the fastest of what is sound. Beside it, how long
+/// that took to find out, if it was not known.
+///
+/// # Errors
+/// When the device cannot do what is asked, or fails.
+pub fn choose_config(
+    gpu: &Arc<Gpu>,
+    (job, state): (&Job, &TrainingState),
+    budget: Budget,
+    precision: Precision,
+) -> Result<(KernelConfig, Option<Duration>), BackendError> {
+    let is_wanted = match Override::tune() {
+        Override::Never => false,
+        Override::Always => true,
+        Override::Auto => !is_software(&gpu.info),
+    };
+    if !is_wanted {
+        return Ok((unmeasured(gpu, job, budget, precision)?, None));
+    }
+    let start = Instant::now();
+    let (config, is_new) = steps::fastest(gpu, (job, state), budget, precision)?;
+    Ok((config, is_new.then(|| start.elapsed())))
+}
+
+/// What rules say, where nothing is measured.
+fn unmeasured(
+    gpu: &Arc<Gpu>,
+    job: &Job,
+    budget: Budget,
+    precision: Precision,
+) -> Result<KernelConfig, BackendError> {
+    let config = KernelConfig::choose(gpu, precision)?;
+    // A fused network moves nothing between its layers that 16 bits would make smaller.
+    if precision == Precision::Auto && layout::fused_step(job, budget, &KernelConfig::default()).is_some() {
+        return Ok(KernelConfig::default());
+    }
+    if layout::fused_step(job, budget, &config).is_some() {
+        return Ok(config);
+    }
+    sound(gpu, job.model.network.activation, config)
+}
+
+/// `config` without cooperative matrices where they compute wrong results on `gpu`.
+fn sound(gpu: &Arc<Gpu>, activation: Activation, config: KernelConfig) -> Result<KernelConfig, BackendError> {
+    if config.tiling.matrix_size().is_some() {
+        let kernels = [&dense::FORWARD, &dense::BACKWARD_INPUT, &dense::BACKWARD_WEIGHTS].map(|def| {
+            Kernel::with_activation(def, activation).stored_as(config.storage).tiled(config.tiling)
+        });
+        if !is_sound(gpu, &kernels)? {
+            return Ok(KernelConfig { tiling: MatmulTiling::default(), ..config });
+        }
+    }
+    Ok(config)
+}
+
+fn is_sound(gpu: &Arc<Gpu>, kernels: &[Kernel]) -> Result<bool, BackendError> {
+    match prove::self_test(gpu, kernels) {
+        Err(error @ (BackendError::WrongResults { .. } | BackendError::Device(_))) => {
+            log::warn!("not used: {error}");
+            Ok(false)
+        }
+        tested => tested.map(|()| true),
+    }
+}

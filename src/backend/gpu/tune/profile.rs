@@ -1,0 +1,93 @@
+//! Where a step's time goes on a device. For measuring only.
+
+use crate::backend::BackendError;
+use crate::backend::gpu::execute::GpuBackend;
+use crate::backend::gpu::execute::readback::read_buffers;
+use crate::backend::gpu::execute::resources::{Prepared, Resources};
+use crate::backend::gpu::execute::trainer::ByDispatch;
+use crate::model::Step;
+
+/// Time of all dispatches of a kernel within a step.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct KernelTime {
+    /// The kernel with its formulas.
+    pub kernel: String,
+    /// Dispatches a step.
+    pub dispatches: usize,
+    /// Milliseconds a step, from the device's own clock.
+    pub ms: f64,
+}
+
+impl GpuBackend {
+    /// Runs `step`, which must be the next, with a timestamp around each dispatch; the longest kernels
+    /// first. None where the device has no timestamps or the picture stays on the host.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>, BackendError> {
+        let has_timestamps = self.gpu().device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        // A step's samples may not fit the ring at once.
+        if !has_timestamps || self.streams() {
+            return Ok(None);
+        }
+        let ByDispatch { resources, plan, prepared, .. } = self.step_by_dispatch(step)?;
+        let ms = timestamps(resources, prepared)?;
+        let mut times: Vec<KernelTime> = Vec::new();
+        for (dispatch, ms) in plan.dispatches.iter().zip(ms) {
+            let kernel = dispatch.kernel.name();
+            match times.iter_mut().find(|time| time.kernel == kernel) {
+                Some(time) => (time.dispatches, time.ms) = (time.dispatches + 1, time.ms + ms),
+                None => times.push(KernelTime { kernel, dispatches: 1, ms }),
+            }
+        }
+        times.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+        Ok(Some(times))
+    }
+}
+
+/// Milliseconds of each dispatch of a plan.
+fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, BackendError> {
+    let gpu = &resources.gpu;
+    let mut all = Vec::new();
+    // A query set holds 4096 timestamps.
+    for first in (0..plan.len()).step_by(2048) {
+        let n = (plan.len() - first).min(2048);
+        let (queries, resolved) = gpu.scoped(|device| {
+            let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("timestamps"),
+                ty: wgpu::QueryType::Timestamp,
+                count: 2 * n as u32,
+            });
+            let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("timestamps"),
+                size: 16 * n as u64,
+                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            });
+            (queries, buffer)
+        })?;
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for i in 0..n {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                    query_set: &queries,
+                    beginning_of_pass_write_index: Some(2 * i as u32),
+                    end_of_pass_write_index: Some(2 * i as u32 + 1),
+                }),
+            });
+            plan.encode(first + i, 0, &resources.step_group(), &mut pass);
+        }
+        encoder.resolve_query_set(&queries, 0..2 * n as u32, &resolved, 0);
+        let submission = gpu.queue.submit([encoder.finish()]);
+        gpu.wait(Some(submission))?;
+        let words = read_buffers(gpu, &[(&resolved, 4 * n as u64)])?.remove(0);
+        let ticks: Vec<u64> =
+            words.as_chunks().0.iter().map(|[low, high]| u64::from(*high) << 32 | u64::from(*low)).collect();
+        let period = f64::from(gpu.queue.get_timestamp_period());
+        all.extend(
+            ticks.as_chunks().0.iter().map(|[begin, end]| 1e-6 * period * end.saturating_sub(*begin) as f64),
+        );
+    }
+    Ok(all)
+}

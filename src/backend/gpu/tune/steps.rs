@@ -1,0 +1,274 @@
+//! The fastest way through a whole step.
+
+use super::cache::{Fastest, Key, TuningCache};
+use super::{sound, tiles};
+use crate::backend::gpu::device::{Budget, Gpu};
+use crate::backend::gpu::execute::GpuBackend;
+use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage};
+use crate::backend::gpu::ops::{Layout, layout};
+use crate::backend::{Backend, BackendError, Job};
+use crate::model::{Encoding, Importance, Model, Sampling, Shuffle, Step, TrainingState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Most samples that a step is timed with.
+const MAX_SAMPLES: u32 = 1 << 18;
+
+/// How long the steps that are timed together run at least, so that submitting does not count.
+const MIN_SAMPLE_TIME: Duration = Duration::from_millis(20);
+const MAX_STEPS: usize = 256;
+
+/// How often: the fastest counts.
+const REPEATS: usize = 3;
+
+/// A way that takes this many times as long as the fastest is not looked into further.
+const PRUNE_RATIO: f64 = 1.5;
+
+/// What 16 bits must bring where 32 were not ruled out.
+const F16_MIN_SPEEDUP: f64 = 1.1;
+
+/// The fastest way to train `job` from `state`: what is known of the device and such jobs, or what is found out now,
+/// and whether it was.
+///
+/// # Errors
+/// When the device cannot do what is asked, or fails, or computes nothing right.
+pub(super) fn fastest(
+    gpu: &Arc<Gpu>,
+    (job, state): (&Job, &TrainingState),
+    budget: Budget,
+    precision: Precision,
+) -> Result<(KernelConfig, bool), BackendError> {
+    let candidates = candidates(gpu, job, budget, precision)?;
+    if let [only] = candidates.as_slice()
+        && layout::fused_step(job, budget, only).is_some()
+    {
+        return Ok((only.clone(), false));
+    }
+    let path = gpu.options.cache.as_ref().map(|folder| folder.join("tuning.json"));
+    let mut cache = TuningCache::read(path.as_deref());
+    let key = Key { device: gpu.identity(), job: describe(job), precision };
+    let known = cache.fastest(&key).map(|fastest| fastest.config.clone());
+    let is_possible =
+        |known: &KernelConfig| candidates.iter().any(|c| same_configuration(c, known)) && known.are_on(gpu);
+    if let Some(known) = known.filter(is_possible) {
+        return Ok((known, false));
+    }
+    let fastest = Race { gpu, job, state, budget }.run(&candidates, &mut cache)?;
+    let config = fastest.config.clone();
+    cache.remember(Fastest { key, milliseconds: 1e3 * fastest.seconds, config });
+    cache.write(path.as_deref());
+    Ok((fastest.config, true))
+}
+
+/// The same but for tiles.
+fn same_configuration(a: &KernelConfig, b: &KernelConfig) -> bool {
+    (a.storage, a.fused) == (b.storage, b.fused)
+}
+
+/// What is worth a try, with untuned tiles.
+fn candidates(
+    gpu: &Arc<Gpu>,
+    job: &Job,
+    budget: Budget,
+    precision: Precision,
+) -> Result<Vec<KernelConfig>, BackendError> {
+    let mixed = || KernelConfig::choose(gpu, Precision::Mixed);
+    let stored = match precision {
+        Precision::F32 => vec![KernelConfig::default()],
+        Precision::Mixed => vec![mixed()?],
+        // A device without 16-bit floats has one way less.
+        Precision::Auto => [Some(KernelConfig::default()), mixed().ok()].into_iter().flatten().collect(),
+    };
+    let ways = stored.into_iter().flat_map(|stored| {
+        let way = |fused| KernelConfig { fused: Some(fused), ..stored.clone() };
+        // The environment may rule out one of the two.
+        [true, false]
+            .map(way)
+            .into_iter()
+            .filter(|way| Some(layout::fused_step(job, budget, way).is_some()) == way.fused)
+            .collect::<Vec<_>>()
+    });
+    let (mut fitting, mut refusal) = (Vec::new(), None);
+    for way in ways {
+        match Layout::training(job, budget, way.clone()) {
+            Ok(_) => fitting.push(way),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    match refusal {
+        Some(error) if fitting.is_empty() => Err(error),
+        _ => Ok(fitting),
+    }
+}
+
+/// A way and how long a step takes.
+#[derive(Clone, Debug, PartialEq)]
+struct Timed {
+    config: KernelConfig,
+    seconds: f64,
+}
+
+/// The better of two: the faster, unless it rounds to 16 bits and is hardly so.
+fn faster(a: Timed, b: Timed) -> Timed {
+    let handicap = |t: &Timed| if t.config.storage == Storage::F16 { F16_MIN_SPEEDUP } else { 1.0 };
+    if b.seconds * handicap(&b) < a.seconds * handicap(&a) { b } else { a }
+}
+
+/// The candidates on a device.
+struct Race<'a> {
+    gpu: &'a Arc<Gpu>,
+    job: &'a Job,
+    state: &'a TrainingState,
+    budget: Budget,
+}
+
+impl Race<'_> {
+    /// The best of `candidates`, first with the tiles that rules say, then with the fastest.
+    fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed, BackendError> {
+        let (mut timed, mut refusal) = (Vec::new(), None);
+        for candidate in candidates {
+            let candidate = self.sound(candidate)?;
+            match self.time(&candidate) {
+                Ok(seconds) => timed.push(Timed { config: candidate, seconds }),
+                Err(error) => refusal = Some(left_out(error)?),
+            }
+        }
+        let Some(fastest) = timed.iter().map(|t| t.seconds).min_by(f64::total_cmp) else {
+            return Err(refusal.expect("each candidate was timed or refused"));
+        };
+        timed.retain(|t| t.seconds <= PRUNE_RATIO * fastest);
+        for timed in &mut timed {
+            if timed.config.fused == Some(false) {
+                *timed = self.tuned(timed.clone(), cache)?;
+            }
+        }
+        Ok(timed.into_iter().reduce(faster).expect("the fastest is left"))
+    }
+
+    /// `candidate` without cooperative matrices where they compute wrong results: its other tiles may be sound.
+    fn sound(&self, candidate: &KernelConfig) -> Result<KernelConfig, BackendError> {
+        match candidate.fused {
+            Some(true) => Ok(candidate.clone()),
+            _ => sound(self.gpu, self.job.model.network.activation, candidate.clone()),
+        }
+    }
+
+    /// `way` with the fastest tiles, if they make the whole of it faster.
+    fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed, BackendError> {
+        let (gpu, job, storage) = (self.gpu, self.job, way.config.storage);
+        let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, self.budget));
+        let tuned = match tiles::complete(gpu, job, (self.budget, &way.config), known) {
+            Ok(tuned) => KernelConfig { tuned, ..way.config.clone() },
+            Err(error) => return left_out(error).map(|_| way),
+        };
+        match self.time(&tuned) {
+            Ok(seconds) if seconds < way.seconds => Ok(Timed { config: tuned, seconds }),
+            Ok(_) => Ok(way),
+            Err(error) => left_out(error).map(|_| way),
+        }
+    }
+
+    /// Seconds of a step by `config`, once its kernels have passed their self-test.
+    fn time(&self, config: &KernelConfig) -> Result<f64, BackendError> {
+        let job = Job { batch_size: self.job.batch_size.min(MAX_SAMPLES), ..self.job.clone() };
+        let how = (self.budget, config.clone());
+        let mut backend = GpuBackend::with(Arc::clone(self.gpu), job, self.state, how)?;
+        backend.self_test()?;
+        let (mut n, mut best, mut counted) = (1, f64::INFINITY, 0);
+        let mut first = self.state.step;
+        while counted < REPEATS {
+            let steps: Vec<Step> = (first..first + n as u64).map(|index| self.step(index)).collect();
+            first += n as u64;
+            let start = Instant::now();
+            backend.enqueue(&steps)?;
+            backend.finish()?;
+            let took = start.elapsed();
+            if took < MIN_SAMPLE_TIME && n < MAX_STEPS && counted == 0 {
+                n *= 2;
+                continue;
+            }
+            best = best.min(took.as_secs_f64() / n as f64);
+            counted += 1;
+        }
+        log::info!("{:.3} ms a step {}", 1e3 * best, config.name());
+        Ok(best)
+    }
+
+    /// A whole step at the beginning of an epoch, which moves the weights by next to nothing.
+    fn step(&self, index: u64) -> Step {
+        let samples = self.job.samples;
+        let by_error = self.job.options.sampling == Sampling::Error && self.job.options.mask.is_none();
+        Step {
+            index,
+            shuffle: Shuffle::new(samples.len(), index, 0),
+            first_sample: 0,
+            n_samples: self.job.batch_size.min(MAX_SAMPLES),
+            lr: 1e-6,
+            importance: by_error.then(|| Arc::new(Importance::even(samples))),
+        }
+    }
+}
+
+/// Why a candidate is left out; passed on where the device itself is gone.
+fn left_out(error: BackendError) -> Result<BackendError, BackendError> {
+    match error {
+        BackendError::WrongResults { .. } | BackendError::Device(_) | BackendError::DoesNotFit(_) => {
+            log::warn!("not used: {error}");
+            Ok(error)
+        }
+        error => Err(error),
+    }
+}
+
+/// What a step's speed depends on, for people and to find it again.
+fn describe(job: &Job) -> String {
+    let Model { encoding, network } = &job.model;
+    let parts: Vec<_> = encoding
+        .parts()
+        .iter()
+        .map(|part| {
+            let kind = match part {
+                Encoding::Identity => "identity",
+                Encoding::Fourier { .. } => "Fourier",
+                Encoding::TrainedFourier { .. } => "trained Fourier",
+                Encoding::PerAxis(_) => "per axis",
+                Encoding::Grid(_) => "grid",
+                Encoding::Composite(_) => "composite",
+            };
+            format!("{kind} {} of {} weights", part.output_width(), part.n_params())
+        })
+        .collect();
+    format!(
+        "{}, {} layers of {} to {}, {:?}, {:?}; {:?}, {} moments; {} samples, {:?} sums",
+        parts.join(" + "),
+        network.n_layers,
+        network.hidden_width,
+        network.output_width,
+        network.activation,
+        network.output_activation,
+        job.loss,
+        job.optimizer.n_moments(),
+        job.batch_size.next_power_of_two(),
+        job.options.grid_gradients,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_bits_must_be_worth_it() {
+        let timed =
+            |storage, seconds| Timed { config: KernelConfig { storage, ..KernelConfig::default() }, seconds };
+        let (exact, slower) = (timed(Storage::F32, 1.0), timed(Storage::F32, 1.2));
+        for (half, wins) in [(0.8, true), (0.95, false), (1.05, false)] {
+            let half = timed(Storage::F16, half);
+            for winner in [faster(exact.clone(), half.clone()), faster(half.clone(), exact.clone())] {
+                assert_eq!(winner.config.storage == Storage::F16, wins, "{half:?}");
+            }
+        }
+        assert_eq!(faster(slower.clone(), exact.clone()), exact);
+        assert_eq!(faster(exact.clone(), slower), exact);
+    }
+}

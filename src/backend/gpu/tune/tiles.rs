@@ -1,0 +1,158 @@
+//! Which tiles multiply a layer fastest: the three products of each, one after the other.
+
+use super::is_sound;
+use super::stopwatch::fastest;
+use crate::backend::gpu::device::{Budget, Gpu};
+use crate::backend::gpu::execute::resources::Resources;
+use crate::backend::gpu::kernel::config::possible;
+use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Operation, Storage, TunedTile};
+use crate::backend::gpu::ops::dense::{self, Layer};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
+use crate::backend::{BackendError, Job};
+use crate::model::network::LayerRange;
+use crate::model::{Activation, LayerShape};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most samples that products are timed with.
+const MAX_SAMPLES: usize = 1 << 15;
+
+/// How long a submission of repeats runs at least, so that submitting does not count.
+const MIN_SAMPLE_TIME: Duration = Duration::from_millis(4);
+
+/// Candidates that compute more than this many times what is wanted are not worth a try.
+const MAX_WASTE: f64 = 8.0;
+
+/// Samples that the products of `job` are timed with: a power of two.
+pub(super) fn n_samples(job: &Job, budget: Budget) -> usize {
+    let widest = job.model.network.layers().map(|l| l.input_width.max(l.output_width)).max().unwrap_or(1);
+    let fitting = (budget.max_binding_bytes / (4 * widest as u64)).max(1) as usize;
+    (job.batch_size as usize).next_power_of_two().min(MAX_SAMPLES).min(fitting)
+}
+
+/// The fastest tiles for every layer of `job`: those that `known` has, and the rest measured and added there.
+///
+/// # Errors
+/// When the device fails.
+pub(super) fn complete(
+    gpu: &Arc<Gpu>,
+    job: &Job,
+    (budget, config): (Budget, &KernelConfig),
+    known: &mut Vec<TunedTile>,
+) -> Result<Vec<TunedTile>, BackendError> {
+    let n_samples = n_samples(job, budget);
+    let mut choices = Vec::new();
+    for (layer, shape) in job.model.network.layers().enumerate() {
+        for operation in Operation::ALL {
+            let is_usable = |c: &&TunedTile| {
+                c.is_of(operation, shape) && possible(gpu, config.storage).any(|p| p == c.tiling)
+            };
+            let choice = match known.iter().find(is_usable) {
+                Some(choice) => *choice,
+                None => {
+                    let activation = job.model.network.activation_before(layer);
+                    let storage = config.storage;
+                    let timing = Timing { gpu, budget, storage, activation, n_samples };
+                    let choice = timing.choose((operation, shape), config)?;
+                    known.retain(|c| !c.is_of(operation, shape));
+                    known.push(choice);
+                    choice
+                }
+            };
+            choices.push(choice);
+        }
+    }
+    Ok(choices)
+}
+
+/// What products are timed with.
+pub(super) struct Timing<'a> {
+    pub(super) gpu: &'a Arc<Gpu>,
+    pub(super) budget: Budget,
+    pub(super) storage: Storage,
+    /// What the layer's input went through.
+    pub(super) activation: Activation,
+    pub(super) n_samples: usize,
+}
+
+impl Timing<'_> {
+    /// The fastest that is sound; what `config` has, where none is.
+    fn choose(
+        &self,
+        (operation, shape): (Operation, LayerShape),
+        config: &KernelConfig,
+    ) -> Result<TunedTile, BackendError> {
+        let results = operation.results(shape, self.n_samples);
+        let mut best = (f64::INFINITY, config.tiling(operation, shape, self.n_samples));
+        for tiling in possible(self.gpu, self.storage) {
+            if tiling.padding_ratio(results) > MAX_WASTE {
+                continue;
+            }
+            let dispatch = self.dispatch(operation, shape, tiling);
+            if !is_sound(self.gpu, std::slice::from_ref(&dispatch.kernel))? {
+                continue;
+            }
+            let seconds = self.seconds(dispatch, shape, (MIN_SAMPLE_TIME, 0.0))?;
+            log::debug!("{operation:?} of {shape:?} by {tiling:?}: {:.1} us", 1e6 * seconds);
+            if seconds < best.0 {
+                best = (seconds, tiling);
+            }
+        }
+        let LayerShape { input_width, output_width } = shape;
+        Ok(TunedTile { operation, input_width, output_width, tiling: best.1 })
+    }
+
+    /// One of the products of a layer alone, over the buffers of [`Timing::seconds`].
+    pub(super) fn dispatch(&self, operation: Operation, shape: LayerShape, tiling: MatmulTiling) -> Dispatch {
+        let range = LayerRange::alone(shape);
+        let config = KernelConfig::only(self.storage, tiling, std::iter::once(shape));
+        let layer = Layer {
+            range: &range,
+            activation_before: self.activation,
+            n_samples: self.n_samples,
+            config: &config,
+            max_groups: self.budget.max_groups,
+        };
+        let [params, inputs, outputs, partials] = [0, 1, 2, 3].map(BufferId);
+        let mut dispatch = match operation {
+            Operation::Forward => layer.forward(params, inputs, outputs),
+            Operation::BackwardInput => layer.backward_input(params, outputs, inputs),
+            Operation::BackwardWeights => {
+                let slices = dense::slices(shape, self.n_samples, self.budget.partials_bytes());
+                layer.backward_weights(slices, [outputs, inputs, partials])
+            }
+        };
+        dispatch.kernel = dispatch.kernel.stored_as(self.storage);
+        dispatch
+    }
+
+    /// Seconds of one dispatch, see [`fastest`] for `how_long`. Its buffers hold zeros, for all candidates alike.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn seconds(
+        &self,
+        dispatch: Dispatch,
+        shape: LayerShape,
+        how_long: (Duration, f64),
+    ) -> Result<f64, BackendError> {
+        let n_partials = dense::max_slices(shape, self.n_samples, self.budget.partials_bytes());
+        let decl = |name: &str, shape: [usize; 2]| BufferDecl {
+            name: name.to_owned(),
+            shape: shape.into(),
+            role: Role::Scratch,
+        };
+        let decls = vec![
+            decl("params", [1, shape.n_params()]),
+            decl("inputs", [self.n_samples, shape.input_width]),
+            decl("outputs", [self.n_samples, shape.output_width]),
+            decl("partials", [n_partials, shape.n_params()]),
+        ];
+        let mut resources = Resources::new(Arc::clone(self.gpu), decls)?;
+        let plan = resources.prepare(&Plan { dispatches: vec![dispatch] })?;
+        fastest(self.gpu, how_long, |encoder, n| {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            (0..n).for_each(|_| plan.encode(0, 0, &resources.step_group(), &mut pass));
+        })
+    }
+}

@@ -1,0 +1,242 @@
+//! `model.safetensors`: a trained network that describes itself.
+//!
+//! Tensors, all f32: `encoding.frequencies` (m, 2), or for a hash grid `encoding.grid.N` (entries,
+//! features) for each level from 0, or neither where the encoding needs no numbers;
+//! `layers.N.weight` (out, in) and `layers.N.bias` (out) for N from 0, as in
+//! `torch.nn.Linear`. Everything else needed to compute a colour is in the metadata:
+//!
+//! | key | value |
+//! |---|---|
+//! | `format` | `afterimage model 1` |
+//! | `activation`, `output_activation` | a name of `model::Activation`, such as `relu` |
+//! | `w0`, `scale`, `slope`; `output_w0` and so on | the parameters of the one above, where it has them |
+//! | `grid_resolutions` | for a hash grid, cells across the unit of length at each level: `16 20 25` |
+//! | `grid_interpolation` | likewise, `linear` or `smoothstep` |
+//! | `axis_encoding`, `axis_features` | for an encoding of each axis, `one-blob` or `triangle-wave`, and its features of one axis |
+//! | `coords` | `center` or `corner`: where pixels lie in the plane |
+//! | `width`, `height` | size of the picture it was trained on, in pixels |
+//! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
+
+mod encoding;
+mod fields;
+mod grid;
+mod per_axis;
+mod read;
+mod summary;
+
+use crate::atomic_write::{Durability, atomic_write};
+use crate::model::{Activation, Coords, Encoding, Model};
+use crate::picture::Depth;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+pub use summary::TensorSummary;
+
+/// A network, its weights, and what it was trained on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFile {
+    /// Encoding and layers.
+    pub model: Model,
+    /// Weights and biases, laid out as [`Model::layout`] says.
+    pub params: Vec<f32>,
+    /// Where pixels lie in the plane.
+    pub coords: Coords,
+    /// Width of the picture it was trained on, in pixels.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+    /// How the picture's values were stored: linear for `F32`, else sRGB-encoded.
+    pub depth: Depth,
+    /// Anything else worth keeping, such as the configuration. Keys of the table above are
+    /// taken from the fields instead.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Why a model file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Damaged, hostile, or made by another program.
+    #[error("{} is not a usable model file: {detail}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        detail: String,
+    },
+}
+
+/// The value of `format`.
+pub const FORMAT: &str = "afterimage model 1";
+
+/// Metadata keys that belong to fields of [`ModelFile`].
+const OWN_KEYS: [&str; 7] =
+    ["format", "activation", "output_activation", "coords", "width", "height", "depth"];
+
+/// Whether metadata `key` belongs to a field of [`ModelFile`].
+fn is_own(key: &str) -> bool {
+    let parameter = key.strip_prefix("output_").unwrap_or(key);
+    OWN_KEYS.contains(&key)
+        || key == encoding::KEY
+        || grid::KEYS.contains(&key)
+        || per_axis::KEYS.contains(&key)
+        || Activation::ALL.iter().any(|a| a.param(parameter).is_some())
+}
+
+const COORDS: [(Coords, &str); 2] = [(Coords::Center, "center"), (Coords::Corner, "corner")];
+const DEPTHS: [(Depth, &str); 3] = [(Depth::U8, "u8"), (Depth::U16, "u16"), (Depth::F32, "f32")];
+
+/// The name of `value` in `table`.
+fn name_of<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
+    let found = table.iter().find(|(v, _)| v == value);
+    found.map(|(_, name)| *name).expect("the table lists every variant")
+}
+
+impl ModelFile {
+    /// Colour channels the network gives.
+    pub fn channels(&self) -> usize {
+        self.model.network.output_width
+    }
+
+    /// Writes the file, flushed to the disk, whole or not at all. Equal models give equal bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    ///
+    /// # Panics
+    /// When `params` does not have the length of the model's layout.
+    pub fn save(&self, path: &Path) -> Result<(), ModelFileError> {
+        let tensors = self.tensors();
+        let header = header(&tensors, self.all_metadata());
+        atomic_write(path, Durability::Flushed, |out| {
+            out.write_all(&(header.len() as u64).to_le_bytes())?;
+            out.write_all(header.as_bytes())?;
+            tensors.iter().try_for_each(|tensor| tensor.write(out))
+        })
+        .map_err(|source| ModelFileError::Write { path: path.to_owned(), source })
+    }
+
+    /// Reads a file, checking everything before memory is taken for it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is damaged, too large, or no model of this program.
+    pub fn load(path: &Path) -> Result<Self, ModelFileError> {
+        read::load(path)
+    }
+
+    /// The model in the bytes of a file.
+    ///
+    /// # Errors
+    /// One sentence about what is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        read::parse(bytes)
+    }
+
+    /// With trained frequencies as frozen ones: what has been trained is only a network now.
+    pub fn frozen(mut self) -> Self {
+        let Some((Encoding::TrainedFourier { .. }, _)) = self.model.encoding.trained_part() else {
+            return self;
+        };
+        let network = self.params.split_off(self.model.encoding.n_params());
+        let trained = std::mem::replace(&mut self.params, network);
+        let frozen = |part: &Encoding| match part {
+            Encoding::TrainedFourier { .. } => {
+                Encoding::Fourier { frequencies: trained.as_chunks().0.to_vec() }
+            }
+            other => other.clone(),
+        };
+        self.model.encoding =
+            Encoding::side_by_side(self.model.encoding.parts().iter().map(frozen).collect());
+        self
+    }
+
+    fn tensors(&self) -> Vec<Tensor<'_>> {
+        let layout = self.model.layout();
+        assert_eq!(self.params.len(), layout.n_params(), "parameters of the model");
+        let mut tensors = encoding::tensors(&self.model.encoding, &self.params[layout.encoding.clone()]);
+        for (n, layer) in layout.layers.iter().enumerate() {
+            tensors.push(Tensor {
+                name: format!("layers.{n}.weight"),
+                shape: vec![layer.shape.output_width, layer.shape.input_width],
+                values: &self.params[layer.weight.clone()],
+            });
+            tensors.push(Tensor {
+                name: format!("layers.{n}.bias"),
+                shape: vec![layer.shape.output_width],
+                values: &self.params[layer.bias.clone()],
+            });
+        }
+        tensors
+    }
+
+    fn all_metadata(&self) -> BTreeMap<String, String> {
+        let mut all = self.metadata.clone();
+        all.retain(|key, _| !is_own(key));
+        let mut set = |key: &str, value: String| all.insert(key.to_owned(), value);
+        set("format", FORMAT.to_owned());
+        let network = &self.model.network;
+        for (prefix, activation) in [("", network.activation), ("output_", network.output_activation)] {
+            set(&format!("{prefix}activation"), activation.name().to_owned());
+            for (name, value) in activation.params() {
+                set(&format!("{prefix}{name}"), value.to_string());
+            }
+        }
+        set("coords", name_of(&COORDS, &self.coords).to_owned());
+        set("width", self.width.to_string());
+        set("height", self.height.to_string());
+        set("depth", name_of(&DEPTHS, &self.depth).to_owned());
+        encoding::metadata(&self.model.encoding, &mut all);
+        all
+    }
+}
+
+struct Tensor<'a> {
+    name: String,
+    shape: Vec<usize>,
+    values: &'a [f32],
+}
+
+impl Tensor<'_> {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        self.values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))
+    }
+}
+
+/// The JSON header, padded with spaces so that the tensors start at a multiple of 8 bytes.
+/// Written here rather than by the safetensors crate, which orders metadata at random.
+fn header(tensors: &[Tensor<'_>], metadata: BTreeMap<String, String>) -> String {
+    let mut entries = Map::new();
+    entries.insert("__metadata__".to_owned(), json!(metadata));
+    let mut start = 0;
+    for tensor in tensors {
+        let end = start + size_of_val(tensor.values);
+        let entry: Value = json!({
+            "dtype": "F32",
+            "shape": tensor.shape,
+            "data_offsets": [start, end],
+        });
+        entries.insert(tensor.name.clone(), entry);
+        start = end;
+    }
+    let mut header = Value::Object(entries).to_string();
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    header
+}
