@@ -75,12 +75,22 @@ prop_compose! {
         loss_sum in finite(),
         seconds in 0.0f64..1e12,
         halved in 0..=4,
+        fresh_starts in 0u32..=3,
+        flat_error in of(0.0f64..1e12),
         importance in of(importance()),
         method in any::<bool>(),
     ) -> Checkpoint {
         let lr_scale = 0.5f64.powi(halved);
         Checkpoint {
-            position: Position { epochs_done, steps_into_epoch, loss_sum, seconds, lr_scale },
+            position: Position {
+                epochs_done,
+                steps_into_epoch,
+                loss_sum,
+                seconds,
+                lr_scale,
+                fresh_starts,
+                flat_error,
+            },
             state: TrainingState { step, params, moments },
             best: best.map(|(params, moments, (epoch, step), psnr_test)| Best {
                 epoch: epoch.min(epochs_done),
