@@ -28,6 +28,9 @@ const STUCK: f64 = 1e-3;
 /// A complete run that keeps less than this share of the picture's variance is not called done.
 const POOR: f64 = 0.7;
 
+/// PSNR in dB from which on what is missing can hardly be seen, however much of a faint picture it is.
+const FAINT: f64 = 30.0;
+
 /// Too few steps to expect anything of.
 const FEW_STEPS: u64 = 256;
 
@@ -162,7 +165,8 @@ impl Failure {
             return Some(Self::Flat { fresh_starts, psnr });
         }
         let kept = evaluation.kept_variance()?;
-        (steps >= FEW_STEPS && kept < POOR && !is_smooth(run)).then_some(Self::Poor { kept, psnr })
+        let is_poor = kept < POOR && psnr < FAINT && steps >= FEW_STEPS;
+        (is_poor && !is_smooth(run)).then_some(Self::Poor { kept, psnr })
     }
 
     /// One word for files.
