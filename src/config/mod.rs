@@ -25,9 +25,8 @@ pub use sections::{
     DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, TrainingConfig,
 };
 
-use crate::read_file::read_at_most;
+use crate::read_file::{open_regular, read_at_most};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::path::Path;
 
 /// A run's settings. `None` means: take the default, which may depend on the other settings and
@@ -60,8 +59,8 @@ impl Config {
     /// the message names it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let file = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-        let open = File::open(path).map_err(|e| file(e.to_string()))?;
-        let bytes = read_at_most(open, MAX_CONFIG_BYTES).map_err(|e| file(e.to_string()))?;
+        let bytes = open_regular(path).and_then(|(open, _)| read_at_most(open, MAX_CONFIG_BYTES));
+        let bytes = bytes.map_err(|e| file(e.to_string()))?;
         let bytes = bytes.ok_or_else(|| {
             file(format!("more than {MAX_CONFIG_BYTES} bytes is too long for a configuration"))
         })?;

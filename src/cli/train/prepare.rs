@@ -1,7 +1,7 @@
 //! From what was typed to a run about to train: new, or found in the folder of an earlier one.
 
 use super::{TrainArgs, sigma};
-use afterimage::config::{Config, DeviceConfig, OutputConfig, PictureSize};
+use afterimage::config::{Config, DeviceConfig, PictureSize};
 use afterimage::picture::{self, Picture};
 use afterimage::run::{RunFolder, Session, write_config};
 use anyhow::{Context, bail};
@@ -59,8 +59,8 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let earlier = Config::read(&folder.file("config.toml"))?;
     let mut typed = args.to_config();
     let config = typed.clone().or(earlier.clone());
-    (typed.training.epochs, typed.output, typed.device) =
-        (None, OutputConfig::default(), DeviceConfig::default());
+    (typed.training.epochs, typed.device) = (None, DeviceConfig::default());
+    (typed.output.snapshot_every, typed.output.checkpoint_every) = (None, None);
     if typed != Config::default() {
         bail!(
             "with --resume the run stays what it was: only --epochs, --snapshot-every, --checkpoint-every, --backend, --adapter, --precision and --threads can be given"
