@@ -6,6 +6,7 @@
 //! | [`picture`] | loading, saving, resizing pictures; PSNR and SSIM |
 //! | [`config`] | a whole run as one value; defaults and checks |
 //! | [`model`] | what is computed, as data: encoding, network, loss, optimiser, sample order |
+//! | [`job`] | what a backend is asked for: the job, and the device |
 //! | [`backend`] | where it is computed: the CPU, or WGSL kernels on a GPU |
 //! | [`trainer`] | the loop over epochs |
 //! | [`model_file`] | a trained network as a file |
@@ -43,6 +44,7 @@ pub mod backend;
 pub mod bench;
 pub mod compare;
 pub mod config;
+pub mod job;
 pub mod model;
 pub mod model_file;
 pub mod picture;

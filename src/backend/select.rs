@@ -4,49 +4,12 @@ use super::cpu::CpuTrainer;
 use super::gpu::device::{Budget, cache_folder};
 use super::gpu::ops::Layout;
 use super::gpu::{
-    AdapterChoice, DeviceOptions, Gpu, GpuBackend, KernelConfig, Precision, TunedConfig, faults_from_env,
-    tune,
+    AdapterChoice, DeviceOptions, Gpu, GpuBackend, KernelConfig, TunedConfig, faults_from_env, tune,
 };
-use super::{Backend, BackendError, Job};
+use super::{Backend, BackendChoice, BackendError, DeviceRequest, Job, Precision};
 use crate::model::TrainingState;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Where to run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum BackendChoice {
-    /// The best hardware GPU, or the CPU where there is none
-    #[default]
-    Auto,
-    /// A GPU, or a software driver where that is all there is
-    Gpu,
-    /// The processor
-    Cpu,
-}
-
-/// What a run asks to be trained on.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeviceRequest {
-    /// Which kind.
-    pub backend: BackendChoice,
-    /// A GPU by part of its name or by its number.
-    pub adapter: Option<String>,
-    /// Threads of the CPU backend, 0 for all cores.
-    pub threads: usize,
-    /// How a GPU computes; the CPU backend has f32 alone.
-    pub precision: Precision,
-    /// What was chosen when the run began, for one that goes on.
-    pub method: Option<TunedConfig>,
-}
-
-impl DeviceRequest {
-    /// Whether any backend will do.
-    pub(super) fn is_open(&self) -> bool {
-        self.backend == BackendChoice::Auto && self.adapter.is_none()
-    }
-}
 
 /// A backend ready to train.
 pub struct Opened {
@@ -66,6 +29,19 @@ pub fn open(
     job: Job,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<Opened, BackendError> {
+    open_as(request, None, job, initial_params)
+}
+
+/// As [`open`], for a run that goes on: `before` is how a GPU trained it so far.
+///
+/// # Errors
+/// When no device fits the request or the job does not fit the device.
+pub fn open_as(
+    request: &DeviceRequest,
+    before: Option<&TunedConfig>,
+    job: Job,
+    initial_params: impl Fn() -> Vec<f32>,
+) -> Result<Opened, BackendError> {
     let cpu = |note| {
         if request.precision == Precision::Mixed {
             let reason = "--precision mixed is for GPUs, and this run is on the CPU; leave it out or use --precision f32";
@@ -80,7 +56,7 @@ pub fn open(
         Chosen::CpuInstead => return cpu(Some("no hardware GPU found: training on the CPU".into())),
     };
     let on = format!("training on {} ({})", gpu.info.name, gpu.info.backend);
-    match open_gpu(gpu, job.clone(), request, &initial_params) {
+    match open_gpu(gpu, job.clone(), (request.precision, before), &initial_params) {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             cpu(Some(format!("{error}; training on the CPU")))
         }
@@ -134,18 +110,18 @@ pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError
 fn open_gpu(
     gpu: Arc<Gpu>,
     job: Job,
-    request: &DeviceRequest,
+    (precision, before): (Precision, Option<&TunedConfig>),
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<(GpuBackend, Option<Duration>), BackendError> {
     let budget = Budget::of(&gpu.limits);
-    let before = request.method.as_ref().and_then(|method| method.on(&gpu, request.precision)).cloned();
-    let rules = KernelConfig::choose(&gpu, request.precision)?;
+    let before = before.and_then(|method| method.on(&gpu, precision)).cloned();
+    let rules = KernelConfig::choose(&gpu, precision)?;
     // Refuses what does not fit before there are weights.
     Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
     let (config, timing) = match before {
         Some(before) => (before, None),
-        None => tune::choose_config(&gpu, (&job, &state), budget, request.precision)?,
+        None => tune::choose_config(&gpu, (&job, &state), budget, precision)?,
     };
     let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config))?;
     backend.self_test()?;

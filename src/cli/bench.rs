@@ -99,7 +99,6 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         adapter: args.adapter.clone().filter(|_| gpu.is_some()),
         threads: args.threads.into(),
         precision: args.precision,
-        method: None,
     };
     let ceilings = match &gpu {
         Some(gpu) => {

@@ -12,7 +12,7 @@ mod sections;
 mod tiny_cuda_nn;
 mod training;
 
-pub use crate::backend::BackendChoice;
+pub use crate::job::BackendChoice;
 pub use crate::model::{ActivationKind, LossKind, OptimizerKind};
 pub use fields::{
     BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList, Frequencies, Keep, OutputKind,

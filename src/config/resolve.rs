@@ -6,7 +6,7 @@ use super::{
     BackendChoice, BatchSize, ChannelWeights, Config, EncodingConfig, EncodingKind, Frequencies, Keep,
     OutputKind, PictureSize, Resolved, Sigma, defaults,
 };
-use crate::backend::JobOptions;
+use crate::job::JobOptions;
 use crate::model::{
     Activation, Coords, Encoding, EncodingSpec, GridGradients, Holdout, Mask, Mlp, Model, SampleSet,
     Sampling, Schedule, ScheduleKind,

@@ -5,8 +5,7 @@ use super::{
     ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList,
     Frequencies, Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
 };
-use crate::backend::DeviceRequest;
-use crate::backend::gpu::Precision;
+use crate::job::{DeviceRequest, Precision};
 use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -286,7 +285,6 @@ impl DeviceConfig {
             adapter: self.adapter.clone(),
             threads,
             precision: self.precision.unwrap_or_default(),
-            method: None,
         }
     }
 }
