@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<()> {
     let file = picture::load("assets/astronaut.png".as_ref())?;
     let picture = Arc::new(picture::resize(&file, 64, 64));
     let config: Config = toml::from_str("training.epochs = 200\ndevice.backend = 'cpu'")?;
-    let run = config.resolve(&picture)?;
+    let run = config.resolve(&picture, None)?;
     let job = run.job(Arc::clone(&picture));
     let mut backend = afterimage::backend::open(&run.device(0), job, || run.initial_params())?.backend;
     let mut observer = UntilGood { enough: 25.0, curve: Vec::new(), n_snapshots: 0 };

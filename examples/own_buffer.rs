@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
     // Pixels may also be 16 bits, or linear floats; 1 to 4 channels.
     let picture = Arc::new(Picture { width: SIDE, height: SIDE, channels: 3, pixels: Pixels::U8(pixels()) });
     let config: Config = toml::from_str("training.epochs = 40\ndevice.backend = 'cpu'")?;
-    let run = config.resolve(&picture)?;
+    let run = config.resolve(&picture, None)?;
     let job = run.job(Arc::clone(&picture));
     let mut backend = afterimage::backend::open(&run.device(0), job, || run.initial_params())?.backend;
     Trainer::new(&run, &picture, backend.as_mut(), Position::default()).run(&mut ())?;

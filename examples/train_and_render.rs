@@ -20,7 +20,7 @@ fn main() -> anyhow::Result<()> {
     // A configuration is what `config.toml` holds; what is left out has its default. Resolved for
     // a picture, nothing is open any more. `device.backend = 'auto'` takes a GPU where there is one.
     let config: Config = toml::from_str("training.epochs = 40\ndevice.backend = 'cpu'")?;
-    let run = config.resolve(&picture)?;
+    let run = config.resolve(&picture, None)?;
 
     // A backend holds the weights, on a device or in memory. The trainer tells it which steps to take.
     let job = run.job(Arc::clone(&picture));

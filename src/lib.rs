@@ -25,7 +25,7 @@
 //! let file = picture::load("assets/astronaut.png".as_ref())?;
 //! let picture = std::sync::Arc::new(picture::resize(&file, 32, 32));
 //! let config: Config = toml::from_str("training.epochs = 50\ndevice.backend = 'cpu'")?;
-//! let run = config.resolve(&picture)?;
+//! let run = config.resolve(&picture, None)?;
 //! let job = run.job(picture.clone());
 //! let mut backend = backend::open(&run.device(0), job, || run.initial_params())?.backend;
 //! let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());

@@ -176,7 +176,9 @@ impl CompareArgs {
 pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let mut request = args.request()?;
     let gpu = choose_device(&mut request)?;
+    let settings = request.typed.clone().or(request.base.clone());
     let mut plan = Plan::new(request)?;
+    settings.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     for failure in &plan.failures {
         tell!("{} is left out: {}", failure.name, chain(&failure.error));
     }

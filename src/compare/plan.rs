@@ -115,6 +115,8 @@ impl Plan {
         let request = &self.request;
         let original = picture::load(&source.path)?;
         let original = request.crop(original)?;
+        // A protocol has none.
+        let mask = request.base.load_mask()?.filter(|_| request.protocol.is_none());
         let mut out = Vec::new();
         for &size in &request.axes.sizes {
             let picture = with_colour_if_hdr(request.resize(&original, size));
@@ -137,7 +139,7 @@ impl Plan {
                     if open.is_some() {
                         config.encoding.sigma = chosen_sigma(&folder);
                     }
-                    let run = config.resolve(&picture)?;
+                    let run = config.resolve(&picture, mask.as_ref())?;
                     let cell = Cell {
                         index: self.cells.len()
                             + out.iter().map(|p: &Prepared| p.cells.len()).sum::<usize>()

@@ -22,7 +22,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         (None, None) => Config::default(),
     };
     let mut config = args.to_config().or(base);
-    config.check()?;
+    check(&config)?;
     let file =
         config.picture.file.clone().context("which picture? give one, or --config with a picture in it")?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
@@ -40,11 +40,12 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
             bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", mask.display());
         }
     }
+    let mask = config.load_mask()?;
     let chosen = match config.sigma_is_open() {
-        true => Some(sigma::choose(&mut config, &picture, args)?),
+        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), args)?),
         false => None,
     };
-    let run = config.resolve(&picture)?;
+    let run = config.resolve(&picture, mask.as_ref())?;
     let session = Session::start(run, picture, args.threads.into(), (&out, args.force))?;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");
@@ -66,15 +67,21 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
             "with --resume the run stays what it was: only --epochs, --snapshot-every, --checkpoint-every, --backend, --adapter, --precision and --threads can be given"
         );
     }
-    config.check()?;
+    check(&config)?;
     let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
     let picture = load(&file, config.picture.size)?;
-    let run = config.resolve(&picture)?;
+    let run = config.resolve(&picture, config.load_mask()?.as_ref())?;
     let session = Session::resume(run, picture, args.threads.into(), folder)?;
     if session.run.config != earlier {
         write_config(&session.folder, &session.run)?;
     }
     Ok(session)
+}
+
+fn check(config: &Config) -> anyhow::Result<()> {
+    config.check()?;
+    config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+    Ok(())
 }
 
 /// `runs/<stem of the picture>`.
