@@ -1,8 +1,8 @@
 //! What a backend is asked for: the job, and the device to run it on.
 
 use crate::model::{GridGradients, Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Sampling};
+use crate::names::named;
 use crate::picture::Picture;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a backend is asked to train: fixed for the whole run.
@@ -53,30 +53,28 @@ impl Default for JobOptions {
     }
 }
 
-/// Where to run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum BackendChoice {
-    /// The best hardware GPU, or the CPU where there is none
-    #[default]
-    Auto,
-    /// A GPU, or a software driver where that is all there is
-    Gpu,
-    /// The processor
-    Cpu,
+named! {
+    /// Where to run.
+    pub enum BackendChoice = Auto {
+        /// The best hardware GPU, or the CPU where there is none
+        Auto "auto",
+        /// A GPU, or a software driver where that is all there is
+        Gpu "gpu",
+        /// The processor
+        Cpu "cpu",
+    }
 }
 
-/// How a GPU computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// Whichever is faster on a hardware GPU, f32 on a software driver
-    #[default]
-    Auto,
-    /// 32-bit floats throughout
-    F32,
-    /// Weights and sums in 32 bits, values between layers in 16; pictures are computed in 32
-    Mixed,
+named! {
+    /// How a GPU computes.
+    pub enum Precision = Auto {
+        /// Whichever is faster on a hardware GPU, f32 on a software driver
+        Auto "auto",
+        /// 32-bit floats throughout
+        F32 "f32",
+        /// Weights and sums in 32 bits, values between layers in 16; pictures are computed in 32
+        Mixed "mixed",
+    }
 }
 
 /// What a run asks to be trained on.

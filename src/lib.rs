@@ -7,6 +7,7 @@
 //! | [`config`] | a whole run as one value; defaults and checks |
 //! | [`model`] | what is computed, as data: encoding, network, loss, optimiser, sample order |
 //! | [`job`] | what a backend is asked for: the job, and the device |
+//! | [`names`] | values that go by names |
 //! | [`backend`] | where it is computed: the CPU, or WGSL kernels on a GPU |
 //! | [`trainer`] | the loop over epochs |
 //! | [`model_file`] | a trained network as a file |
@@ -47,6 +48,7 @@ pub mod config;
 pub mod job;
 pub mod model;
 pub mod model_file;
+pub mod names;
 pub mod picture;
 mod read_file;
 pub mod render;

@@ -166,7 +166,7 @@ impl CompareArgs {
             (_, [first, ..]) => Some(first.name.clone()),
             _ => None,
         };
-        let protocol = self.protocol.map(|p| format!("-{}", compare::name_of(&p))).unwrap_or_default();
+        let protocol = self.protocol.map(|p| format!("-{}", p)).unwrap_or_default();
         PathBuf::from("runs").join(format!("compare-{}{protocol}", first.as_deref().unwrap_or("pictures")))
     }
 }

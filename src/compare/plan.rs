@@ -3,7 +3,6 @@
 
 use super::cell::{Cell, State, chosen_sigma};
 use super::grid::{Axes, Size, Source};
-use super::method::name_of;
 use super::method::{EncodingChoice, Method};
 use super::{CompareError, Protocol};
 use crate::config::{
@@ -273,7 +272,7 @@ fn cell_name(method: Method, optimizer: OptimizerKind, seed: u64) -> String {
     let seed = if seed == 0 { String::new() } else { format!("-seed{seed}") };
     let name = method.to_string().replace([':', '+'], "-");
     match method {
-        Method::Encoding(_) => format!("{name}-{}{seed}", name_of(&optimizer)),
+        Method::Encoding(_) => format!("{name}-{optimizer}{seed}"),
         Method::Preset(_) => format!("preset-{name}{seed}"),
     }
 }
