@@ -12,7 +12,7 @@ use rayon::prelude::*;
 /// Follows the PSNR of a run that is no success.
 pub(super) const FAILURE_MARK: &str = " †";
 /// What it means.
-pub(super) const FAILURE_LEGEND: &str = "† The network learned nothing, or keeps less than half of the picture's \
+pub(super) const FAILURE_LEGEND: &str = "† The network learned nothing, or keeps less than 70 % of the picture's \
                                          variance; the column `failure` of results.csv says which.";
 
 /// The result of one cell.

@@ -74,13 +74,16 @@ pub(super) fn log2_table(n_pixels: u64, roughness: f64) -> u32 {
 /// Of [`Picture::roughness`](crate::picture::Picture::roughness): photographs have less than 0.2, noise has 1.
 const ROUGH: f64 = 0.5;
 
-pub(super) fn lr(optimizer: OptimizerKind, activation: Activation, has_grid: bool) -> f64 {
+/// Without a grid it falls with the square root of the batch: fewer samples, noisier gradients.
+pub(super) fn lr(optimizer: OptimizerKind, activation: Activation, has_grid: bool, batch_size: u32) -> f64 {
     let adam = match activation {
         Activation::Relu | Activation::LeakyRelu { .. } if has_grid => 1e-2,
         Activation::Sine { .. } | Activation::Finer { .. } => 5e-4,
         Activation::Sigmoid => 2e-2,
         _ => 5e-3,
     };
+    let noise = if has_grid { 1.0 } else { (f64::from(batch_size.min(BATCH)) / f64::from(BATCH)).sqrt() };
+    let adam = adam * noise;
     match optimizer {
         OptimizerKind::Sgd => 0.1,
         OptimizerKind::Nesterov => 1.0,

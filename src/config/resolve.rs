@@ -65,7 +65,7 @@ impl Config {
     /// # Errors
     /// Names the first setting that is out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let (_, lr) = self.training.optimizer(Activation::Relu, self.has_grid())?;
+        let (_, lr) = self.training.optimizer(Activation::Relu, self.has_grid(), defaults::BATCH)?;
         self.training.epochs(self.has_grid(), 1)?;
         self.training.loss()?;
         self.training.schedule(lr, u64::MAX)?;
@@ -134,8 +134,12 @@ impl Config {
             activation,
             output_activation,
         };
-        let (optimizer, lr) = self.training.optimizer(activation, self.has_grid())?;
         let batch = self.training.batch.unwrap_or_else(|| defaults::batch(self.has_grid(), samples.len()));
+        let batch_size = match batch {
+            BatchSize::Full => samples.len(),
+            BatchSize::Samples(n) => n.get().min(samples.len()),
+        };
+        let (optimizer, lr) = self.training.optimizer(activation, self.has_grid(), batch_size)?;
         let resolved = Resolved {
             config: Self::default(),
             model: Model { encoding, network },
@@ -144,10 +148,7 @@ impl Config {
             coords,
             raster: picture.raster(coords),
             samples,
-            batch_size: match batch {
-                BatchSize::Full => samples.len(),
-                BatchSize::Samples(n) => n.get().min(samples.len()),
-            },
+            batch_size,
             epochs: self.training.epochs(self.has_grid(), samples.len())?,
             loss: self.training.loss()?,
             options: JobOptions { mask, sampling, grid_gradients, ..self.options(picture, lr)? },

@@ -185,7 +185,7 @@ section! {
         #[arg(long)]
         pub optimizer: OptimizerKind,
         /// Learning rate of the first step [default: by optimizer and activation, Adam 5e-3 with
-        /// relu, 5e-4 with sine, 1e-2 with grids; SGD 0.1]
+        /// relu, 5e-4 with sine, less for batches below 2048, 1e-2 with grids; SGD 0.1]
         #[arg(long, value_name = "F")]
         pub lr: f64,
         /// How the learning rate moves over the run [default: cosine]

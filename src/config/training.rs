@@ -85,9 +85,10 @@ impl TrainingConfig {
         &self,
         activation: Activation,
         has_grid: bool,
+        batch_size: u32,
     ) -> Result<(Optimizer, f64), ConfigError> {
         let kind = self.kind();
-        let lr = self.lr.unwrap_or_else(|| defaults::lr(kind, activation, has_grid));
+        let lr = self.lr.unwrap_or_else(|| defaults::lr(kind, activation, has_grid, batch_size));
         if !(lr > 0.0 && lr <= MAX_RATE) {
             return Err(bad(
                 "lr",

@@ -26,7 +26,7 @@ const FLAT: f64 = 1e-4;
 const STUCK: f64 = 1e-3;
 
 /// A complete run that keeps less than this share of the picture's variance is not called done.
-const POOR: f64 = 0.5;
+const POOR: f64 = 0.7;
 
 /// Too few steps to expect anything of.
 const FEW_STEPS: u64 = 256;
