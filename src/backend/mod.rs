@@ -1,12 +1,16 @@
 //! Where the arithmetic happens: the interface both backends implement.
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
+mod on_gpu;
 mod open_predictor;
 mod select;
 pub mod tuned;
 
 pub use crate::job::{BackendChoice, DeviceRequest, Job, JobOptions, Precision};
+pub use on_gpu::has_hardware_gpu;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{Opened, open, open_as};
 pub use tuned::TunedConfig;

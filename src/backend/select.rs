@@ -1,15 +1,10 @@
 //! From what was asked for to a backend that holds the job.
 
 use super::cpu::CpuTrainer;
-use super::gpu::device::{Budget, cache_folder};
-use super::gpu::ops::Layout;
-use super::gpu::{
-    AdapterChoice, DeviceOptions, Gpu, GpuBackend, KernelConfig, TunedConfig, faults_from_env, tune,
-};
+use super::on_gpu::{self, Gpu};
+use super::tuned::TunedConfig;
 use super::{Backend, BackendChoice, BackendError, DeviceRequest, Job, Precision};
-use crate::model::TrainingState;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A backend ready to train.
 pub struct Opened {
@@ -53,24 +48,13 @@ pub fn open_as(
     let gpu = match choose_gpu(request)? {
         Chosen::Gpu(gpu) => gpu,
         Chosen::Cpu => return cpu(None),
-        Chosen::CpuInstead => return cpu(Some("no hardware GPU found: training on the CPU".into())),
+        Chosen::CpuInstead => return cpu(Some(format!("{}: training on the CPU", on_gpu::MISSING))),
     };
-    let on = format!("training on {} ({})", gpu.info.name, gpu.info.backend);
-    match open_gpu(gpu, job.clone(), (request.precision, before), &initial_params) {
+    match on_gpu::train(gpu, job.clone(), (request.precision, before), &initial_params) {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             cpu(Some(format!("{error}; training on the CPU")))
         }
-        opened => {
-            let (backend, timing) = opened?;
-            let mut note = on;
-            if backend.info().streams_picture {
-                note.push_str("; the picture stays on the host");
-            }
-            if let Some(timing) = timing {
-                note.push_str(&format!("; its fastest kernels were found in {:.1} s", timing.as_secs_f64()));
-            }
-            Ok(Opened { backend: Box::new(backend), note: Some(note) })
-        }
+        opened => opened.map(|(backend, note)| Opened { backend, note: Some(note) }),
     }
 }
 
@@ -80,54 +64,26 @@ pub(super) enum Chosen {
     Gpu(Arc<Gpu>),
     /// The CPU, as asked for.
     Cpu,
-    /// The CPU, since there is no hardware GPU.
+    /// The CPU, since there is no GPU to be had.
     CpuInstead,
 }
 
 /// Opens the GPU that `request` asks for, where it asks for one.
 pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError> {
-    let choice = match (request.backend, request.adapter.clone()) {
-        (BackendChoice::Cpu, Some(_)) => {
-            let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";
-            return Err(BackendError::NoAdapter(reason.into()));
-        }
-        (BackendChoice::Cpu, None) => return Ok(Chosen::Cpu),
-        (_, Some(name)) => AdapterChoice::Named(name),
-        (BackendChoice::Gpu, None) => AdapterChoice::Any,
-        (BackendChoice::Auto, None) => AdapterChoice::Hardware,
-    };
-    let options = DeviceOptions { cache: cache_folder(), faults: faults_from_env()?, ..Default::default() };
-    match Gpu::open(&choice, options) {
+    if request.backend == BackendChoice::Cpu {
+        let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";
+        return match request.adapter {
+            Some(_) => Err(BackendError::NoAdapter(reason.into())),
+            None => Ok(Chosen::Cpu),
+        };
+    }
+    match on_gpu::open(request) {
         Err(BackendError::NoAdapter(reason)) if request.is_open() => {
             log::info!("{reason}");
             Ok(Chosen::CpuInstead)
         }
         opened => opened.map(Chosen::Gpu),
     }
-}
-
-/// The backend, and how long it took to find out how it is fastest, if that was not known.
-fn open_gpu(
-    gpu: Arc<Gpu>,
-    job: Job,
-    (precision, before): (Precision, Option<&TunedConfig>),
-    initial_params: impl Fn() -> Vec<f32>,
-) -> Result<(GpuBackend, Option<Duration>), BackendError> {
-    let budget = Budget::of(&gpu.limits);
-    let before = before.and_then(|method| method.on(&gpu, precision)).cloned();
-    let rules = KernelConfig::choose(&gpu, precision)?;
-    // Refuses what does not fit before there are weights.
-    Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
-    let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
-    let (config, timing) = match before {
-        Some(before) => (before, None),
-        None => tune::choose_config(&gpu, (&job, &state), budget, precision)?,
-    };
-    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config))?;
-    backend.self_test()?;
-    // Some drivers compile when a kernel first runs.
-    gpu.keep_pipelines();
-    Ok((backend, timing))
 }
 
 fn open_cpu(

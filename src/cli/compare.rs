@@ -3,8 +3,7 @@
 mod display;
 
 use super::display as shared;
-use afterimage::backend::BackendChoice;
-use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu};
+use afterimage::backend::{BackendChoice, has_hardware_gpu};
 use afterimage::compare::{
     self, Axes, EncodingChoice, Ending, Headline, MAX_SEEDS, Method, Plan, Protocol, Request, Share, Size,
 };
@@ -216,11 +215,11 @@ fn choose_device(request: &mut Request) -> anyhow::Result<bool> {
         BackendChoice::Gpu => Ok(true),
         BackendChoice::Auto if named => Ok(true),
         BackendChoice::Auto => {
-            let opened = Gpu::open(&AdapterChoice::Hardware, DeviceOptions::default());
-            if opened.is_err() {
+            let has_gpu = has_hardware_gpu();
+            if !has_gpu {
                 request.typed.device.backend = Some(BackendChoice::Cpu);
             }
-            Ok(opened.is_ok())
+            Ok(has_gpu)
         }
     }
 }

@@ -100,9 +100,11 @@ macro_rules! family {
 
         /// Hands the names of the modules, which are those of the shaders, and of the formulas to
         /// `callback`, after what comes before.
+        #[cfg(feature = "gpu")]
         macro_rules! $table {
             ($d callback:ident, $d($d before:tt)*) => { $d callback! { $d($d before)* $($module $text)+ } };
         }
+        #[cfg(feature = "gpu")]
         pub(crate) use $table;
     };
 }

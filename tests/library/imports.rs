@@ -17,7 +17,7 @@ const ORDERS: &[(&str, &str)] = &[
         "atomic_write read_file names model picture job config model_file backend trainer tune report run render compare bench \
          output cli main",
     ),
-    ("crate::backend", "tuned cpu gpu select open_predictor"),
+    ("crate::backend", "tuned cpu gpu on_gpu no_gpu select open_predictor"),
     ("crate::backend::gpu", "device kernel plan ops execute prove tune"),
 ];
 

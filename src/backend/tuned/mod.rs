@@ -35,6 +35,17 @@ pub struct TunedConfig {
     pub config: KernelConfig,
 }
 
+/// Time of all dispatches of a kernel within a step.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelTime {
+    /// The kernel with its formulas.
+    pub kernel: String,
+    /// Dispatches a step.
+    pub dispatches: usize,
+    /// Milliseconds a step, from the device's own clock.
+    pub ms: f64,
+}
+
 impl KernelConfig {
     /// What prediction uses, whatever training does: a picture is the same to the bit as one rendered from
     /// the model's file.
