@@ -37,7 +37,7 @@ impl Observer for UntilGood {
     }
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = picture::load("assets/astronaut.png".as_ref())?;
     let picture = Arc::new(picture::resize(&file, 64, 64));
     let config: Config = toml::from_str("training.epochs = 200\ndevice.backend = 'cpu'")?;
@@ -48,6 +48,6 @@ fn main() -> anyhow::Result<()> {
     let outcome = Trainer::new(&run, &picture, backend.as_mut(), Position::default()).run(&mut observer)?;
     println!("{} epochs measured, {} snapshots seen", observer.curve.len(), observer.n_snapshots);
 
-    anyhow::ensure!(!outcome.complete && observer.stop_requested(), "it was not ended early");
+    assert!(!outcome.complete && observer.stop_requested(), "it was not ended early");
     Ok(())
 }
