@@ -6,6 +6,8 @@
 //! | [`picture`] | loading, saving, resizing pictures; PSNR and SSIM |
 //! | [`config`] | a whole run as one value; defaults and checks |
 //! | [`model`] | what is computed, as data: encoding, network, loss, optimiser, sample order |
+//! | [`job`] | what a backend is asked for: the job, and the device |
+//! | [`names`] | values that go by names |
 //! | [`backend`] | where it is computed: the CPU, or WGSL kernels on a GPU |
 //! | [`trainer`] | the loop over epochs |
 //! | [`model_file`] | a trained network as a file |
@@ -24,7 +26,7 @@
 //! let file = picture::load("assets/astronaut.png".as_ref())?;
 //! let picture = std::sync::Arc::new(picture::resize(&file, 32, 32));
 //! let config: Config = toml::from_str("training.epochs = 50\ndevice.backend = 'cpu'")?;
-//! let run = config.resolve(&picture)?;
+//! let run = config.resolve(&picture, None)?;
 //! let job = run.job(picture.clone());
 //! let mut backend = backend::open(&run.device(0), job, || run.initial_params())?.backend;
 //! let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
@@ -43,8 +45,10 @@ pub mod backend;
 pub mod bench;
 pub mod compare;
 pub mod config;
+pub mod job;
 pub mod model;
 pub mod model_file;
+pub mod names;
 pub mod picture;
 mod read_file;
 pub mod render;

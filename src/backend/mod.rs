@@ -1,68 +1,21 @@
 //! Where the arithmetic happens: the interface both backends implement.
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
+mod on_gpu;
 mod open_predictor;
 mod select;
+pub mod tuned;
 
-pub use gpu::TunedConfig;
+pub use crate::job::{BackendChoice, DeviceRequest, Job, JobOptions, Precision};
+pub use on_gpu::has_hardware_gpu;
 pub use open_predictor::{OpenedPredictor, open_predictor};
-pub use select::{BackendChoice, DeviceRequest, Opened, open};
+pub use select::{Opened, open, open_as};
+pub use tuned::TunedConfig;
 
-use crate::model::{
-    GridGradients, Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Sampling, Step,
-    TrainingState,
-};
-use crate::picture::Picture;
-use std::sync::Arc;
-
-/// What a backend is asked to train: fixed for the whole run.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// Encoding and network.
-    pub model: Model,
-    /// The picture to memorise; its channels are the network's output width.
-    pub picture: Arc<Picture>,
-    /// Positions of the picture's pixels.
-    pub raster: Raster,
-    /// Which pixels are trained on.
-    pub samples: SampleSet,
-    /// What is minimised.
-    pub loss: Loss,
-    /// How.
-    pub optimizer: Optimizer,
-    /// Samples of a full step; at most `samples.len()`.
-    pub batch_size: u32,
-    /// What most jobs leave as it is.
-    pub options: JobOptions,
-}
-
-/// Refinements of a job.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JobOptions {
-    /// Factor on the loss of each channel.
-    pub channel_weights: [f32; 4],
-    /// What is done around the update rule.
-    pub refinements: Refinements,
-    /// The part of the picture that is trained on, where that is not all of it.
-    pub mask: Option<Arc<Mask>>,
-    /// How an epoch's samples are spread, where there is no mask.
-    pub sampling: Sampling,
-    /// How a GPU adds up the gradients of a grid.
-    pub grid_gradients: GridGradients,
-}
-
-impl Default for JobOptions {
-    fn default() -> Self {
-        Self {
-            channel_weights: [1.0; 4],
-            refinements: Refinements::default(),
-            mask: None,
-            sampling: Sampling::Uniform,
-            grid_gradients: GridGradients::Exact,
-        }
-    }
-}
+use crate::model::{Raster, Step, TrainingState};
 
 /// Computes colours from the current weights.
 pub trait Predict {

@@ -1,11 +1,10 @@
 //! From what was asked for to a predictor that holds a trained model.
 
 use super::cpu::CpuPredictor;
-use super::gpu::{Gpu, GpuPredictor};
+use super::on_gpu;
 use super::select::{Chosen, choose_gpu};
 use super::{BackendError, BackendInfo, DeviceRequest, Predict};
 use crate::model::Model;
-use std::sync::Arc;
 
 /// A predictor ready to render.
 pub struct OpenedPredictor {
@@ -31,11 +30,14 @@ pub fn open_predictor(
         Chosen::Gpu(gpu) => gpu,
         Chosen::Cpu | Chosen::CpuInstead => return on_cpu(request, model, params, None),
     };
-    match on_gpu(gpu, model, params) {
+    match on_gpu::predict(gpu, model, params) {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             on_cpu(request, model, params, Some(format!("{error}; rendering on the CPU")))
         }
-        opened => opened,
+        opened => opened.map(|(predictor, info)| {
+            let note = Some(format!("rendering on {} ({})", info.device, info.api));
+            OpenedPredictor { predictor, info, note }
+        }),
     }
 }
 
@@ -47,13 +49,4 @@ fn on_cpu(
 ) -> Result<OpenedPredictor, BackendError> {
     let predictor = CpuPredictor::<f32>::new(model.clone(), params, request.threads)?;
     Ok(OpenedPredictor { info: predictor.info(), predictor: Box::new(predictor), note })
-}
-
-fn on_gpu(gpu: Arc<Gpu>, model: &Model, params: &[f32]) -> Result<OpenedPredictor, BackendError> {
-    let mut predictor = GpuPredictor::new(Arc::clone(&gpu), model.clone(), params)?;
-    predictor.self_test()?;
-    gpu.keep_pipelines();
-    let info = predictor.info();
-    let note = Some(format!("rendering on {} ({})", info.device, info.api));
-    Ok(OpenedPredictor { predictor: Box::new(predictor), info, note })
 }

@@ -1,52 +1,10 @@
 //! From what was asked for to a backend that holds the job.
 
 use super::cpu::CpuTrainer;
-use super::gpu::device::{Budget, cache_folder};
-use super::gpu::ops::Layout;
-use super::gpu::{
-    AdapterChoice, DeviceOptions, Gpu, GpuBackend, KernelConfig, Precision, TunedConfig, faults_from_env,
-    tune,
-};
-use super::{Backend, BackendError, Job};
-use crate::model::TrainingState;
-use serde::{Deserialize, Serialize};
+use super::on_gpu::{self, Gpu};
+use super::tuned::TunedConfig;
+use super::{Backend, BackendChoice, BackendError, DeviceRequest, Job, Precision};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Where to run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum BackendChoice {
-    /// The best hardware GPU, or the CPU where there is none
-    #[default]
-    Auto,
-    /// A GPU, or a software driver where that is all there is
-    Gpu,
-    /// The processor
-    Cpu,
-}
-
-/// What a run asks to be trained on.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeviceRequest {
-    /// Which kind.
-    pub backend: BackendChoice,
-    /// A GPU by part of its name or by its number.
-    pub adapter: Option<String>,
-    /// Threads of the CPU backend, 0 for all cores.
-    pub threads: usize,
-    /// How a GPU computes; the CPU backend has f32 alone.
-    pub precision: Precision,
-    /// What was chosen when the run began, for one that goes on.
-    pub method: Option<TunedConfig>,
-}
-
-impl DeviceRequest {
-    /// Whether any backend will do.
-    pub(super) fn is_open(&self) -> bool {
-        self.backend == BackendChoice::Auto && self.adapter.is_none()
-    }
-}
 
 /// A backend ready to train.
 pub struct Opened {
@@ -66,6 +24,19 @@ pub fn open(
     job: Job,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<Opened, BackendError> {
+    open_as(request, None, job, initial_params)
+}
+
+/// As [`open`], for a run that goes on: `before` is how a GPU trained it so far.
+///
+/// # Errors
+/// When no device fits the request or the job does not fit the device.
+pub fn open_as(
+    request: &DeviceRequest,
+    before: Option<&TunedConfig>,
+    job: Job,
+    initial_params: impl Fn() -> Vec<f32>,
+) -> Result<Opened, BackendError> {
     let cpu = |note| {
         if request.precision == Precision::Mixed {
             let reason = "--precision mixed is for GPUs, and this run is on the CPU; leave it out or use --precision f32";
@@ -77,24 +48,13 @@ pub fn open(
     let gpu = match choose_gpu(request)? {
         Chosen::Gpu(gpu) => gpu,
         Chosen::Cpu => return cpu(None),
-        Chosen::CpuInstead => return cpu(Some("no hardware GPU found: training on the CPU".into())),
+        Chosen::CpuInstead => return cpu(Some(format!("{}: training on the CPU", on_gpu::MISSING))),
     };
-    let on = format!("training on {} ({})", gpu.info.name, gpu.info.backend);
-    match open_gpu(gpu, job.clone(), request, &initial_params) {
+    match on_gpu::train(gpu, job.clone(), (request.precision, before), &initial_params) {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             cpu(Some(format!("{error}; training on the CPU")))
         }
-        opened => {
-            let (backend, timing) = opened?;
-            let mut note = on;
-            if backend.info().streams_picture {
-                note.push_str("; the picture stays on the host");
-            }
-            if let Some(timing) = timing {
-                note.push_str(&format!("; its fastest kernels were found in {:.1} s", timing.as_secs_f64()));
-            }
-            Ok(Opened { backend: Box::new(backend), note: Some(note) })
-        }
+        opened => opened.map(|(backend, note)| Opened { backend, note: Some(note) }),
     }
 }
 
@@ -104,54 +64,26 @@ pub(super) enum Chosen {
     Gpu(Arc<Gpu>),
     /// The CPU, as asked for.
     Cpu,
-    /// The CPU, since there is no hardware GPU.
+    /// The CPU, since there is no GPU to be had.
     CpuInstead,
 }
 
 /// Opens the GPU that `request` asks for, where it asks for one.
 pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError> {
-    let choice = match (request.backend, request.adapter.clone()) {
-        (BackendChoice::Cpu, Some(_)) => {
-            let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";
-            return Err(BackendError::NoAdapter(reason.into()));
-        }
-        (BackendChoice::Cpu, None) => return Ok(Chosen::Cpu),
-        (_, Some(name)) => AdapterChoice::Named(name),
-        (BackendChoice::Gpu, None) => AdapterChoice::Any,
-        (BackendChoice::Auto, None) => AdapterChoice::Hardware,
-    };
-    let options = DeviceOptions { cache: cache_folder(), faults: faults_from_env()?, ..Default::default() };
-    match Gpu::open(&choice, options) {
+    if request.backend == BackendChoice::Cpu {
+        let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";
+        return match request.adapter {
+            Some(_) => Err(BackendError::NoAdapter(reason.into())),
+            None => Ok(Chosen::Cpu),
+        };
+    }
+    match on_gpu::open(request) {
         Err(BackendError::NoAdapter(reason)) if request.is_open() => {
             log::info!("{reason}");
             Ok(Chosen::CpuInstead)
         }
         opened => opened.map(Chosen::Gpu),
     }
-}
-
-/// The backend, and how long it took to find out how it is fastest, if that was not known.
-fn open_gpu(
-    gpu: Arc<Gpu>,
-    job: Job,
-    request: &DeviceRequest,
-    initial_params: impl Fn() -> Vec<f32>,
-) -> Result<(GpuBackend, Option<Duration>), BackendError> {
-    let budget = Budget::of(&gpu.limits);
-    let before = request.method.as_ref().and_then(|method| method.on(&gpu, request.precision)).cloned();
-    let rules = KernelConfig::choose(&gpu, request.precision)?;
-    // Refuses what does not fit before there are weights.
-    Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
-    let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
-    let (config, timing) = match before {
-        Some(before) => (before, None),
-        None => tune::choose_config(&gpu, (&job, &state), budget, request.precision)?,
-    };
-    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config))?;
-    backend.self_test()?;
-    // Some drivers compile when a kernel first runs.
-    gpu.keep_pipelines();
-    Ok((backend, timing))
 }
 
 fn open_cpu(

@@ -1,7 +1,7 @@
 //! What the machine can do at all.
 
 use crate::backend::cpu::product::Multiply;
-use crate::backend::gpu::kernel::Storage;
+use crate::backend::tuned::Storage;
 use crate::backend::{BackendError, TunedConfig, cpu};
 use crate::model::LayerShape;
 use serde::Serialize;

@@ -102,7 +102,7 @@ impl BenchJob {
         };
         let pixels = Pixels::U8((0..n).map(value).collect());
         let picture = Picture { width: self.side, height: self.side, channels: 3, pixels };
-        let run = self.config.resolve(&picture).expect("a test resolves every job");
+        let run = self.config.resolve(&picture, None).expect("a test resolves every job");
         (run, Arc::new(picture))
     }
 

@@ -1,19 +1,16 @@
 //! `afterimage bench`: how fast this machine trains.
 
-use afterimage::backend::gpu::device::is_software;
-use afterimage::backend::gpu::kernel::Storage;
-use afterimage::backend::gpu::tune::{self, KernelTime};
-use afterimage::backend::gpu::{
-    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, KernelConfig, Precision, TunedConfig,
-    faults_from_env,
-};
-use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
+#[cfg_attr(not(feature = "gpu"), path = "bench/no_gpu.rs")]
+#[cfg_attr(feature = "gpu", path = "bench/gpu.rs")]
+mod gpu;
+
+use afterimage::backend::tuned::KernelTime;
+use afterimage::backend::{BackendChoice, BackendError, DeviceRequest, Precision};
 use afterimage::bench::{BenchJob, Ceilings, Figures, cpu_ceilings, jobs, measure, peak_bytes, scale_jobs};
-use afterimage::model::{Shuffle, Step, TrainingState};
 use anyhow::bail;
+use gpu::Device;
 use serde::Serialize;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,37 +90,22 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     if chosen.is_empty() {
         bail!("no job's name has `{}`; there are: {}", args.jobs.as_deref().unwrap_or(""), all.join(", "));
     }
-    let gpu = open_gpu(args)?;
+    let gpu = Device::open(args.backend, args.adapter.as_deref())?;
     let request = DeviceRequest {
         backend: if gpu.is_some() { BackendChoice::Gpu } else { BackendChoice::Cpu },
         adapter: args.adapter.clone().filter(|_| gpu.is_some()),
         threads: args.threads.into(),
         precision: args.precision,
-        method: None,
     };
     let ceilings = match &gpu {
-        Some(gpu) => {
-            let mixed = KernelConfig::choose(gpu, Precision::Mixed);
-            let storages = match args.precision {
-                Precision::F32 => &[Storage::F32][..],
-                Precision::Mixed => mixed.map(|_| &Storage::ALL[..])?,
-                Precision::Auto if mixed.is_ok() && !is_software(&gpu.info) => &Storage::ALL,
-                Precision::Auto => &[Storage::F32],
-            };
-            let (products, gigabytes_per_second) = tune::ceilings(gpu, storages, args.seconds)?;
-            Ceilings {
-                gflop_per_second: products[0],
-                mixed_gflop_per_second: products.get(1).copied(),
-                gigabytes_per_second,
-            }
-        }
+        Some(gpu) => gpu.ceilings(args.precision, args.seconds)?,
         None => cpu_ceilings(args.threads.into(), args.seconds)?,
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
-        device: gpu.as_ref().map_or_else(|| "CPU".to_owned(), |gpu| gpu.info.name.clone()),
-        driver: gpu.as_ref().map_or_else(String::new, |gpu| gpu.driver()),
+        device: gpu.as_ref().map_or_else(|| "CPU".to_owned(), Device::name),
+        driver: gpu.as_ref().map_or_else(String::new, Device::driver),
         threads: if args.threads == 0 { cores } else { args.threads.into() },
         ceilings,
         jobs: Vec::new(),
@@ -132,31 +114,12 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     Ok(finish(args, report, &chosen, &request, gpu.as_ref())?)
 }
 
-fn open_gpu(args: &BenchArgs) -> anyhow::Result<Option<Arc<Gpu>>> {
-    let choice = match (args.backend, &args.adapter) {
-        (BackendChoice::Cpu, Some(_)) => {
-            bail!("--adapter names a GPU and --backend cpu uses none; give one of the two")
-        }
-        (BackendChoice::Cpu, None) => return Ok(None),
-        (_, Some(name)) => AdapterChoice::Named(name.clone()),
-        (BackendChoice::Gpu, None) => AdapterChoice::Any,
-        (BackendChoice::Auto, None) => AdapterChoice::Hardware,
-    };
-    match Gpu::open(&choice, DeviceOptions { faults: faults_from_env()?, ..Default::default() }) {
-        Ok(gpu) => Ok(Some(gpu)),
-        Err(BackendError::NoAdapter(_)) if args.backend == BackendChoice::Auto && args.adapter.is_none() => {
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
 fn finish(
     args: &BenchArgs,
     mut report: Report,
     jobs: &[BenchJob],
     request: &DeviceRequest,
-    gpu: Option<&Arc<Gpu>>,
+    gpu: Option<&Device>,
 ) -> Result<ExitCode, BackendError> {
     if !args.json {
         let threads =
@@ -185,7 +148,7 @@ fn finish(
         let measured = measure(job, request, args.seconds, &report.ceilings);
         let kernels = match (gpu, &measured) {
             (Some(gpu), Ok(figures)) => match &figures.method {
-                Some(method) => kernel_times(gpu, job, method)?,
+                Some(method) => gpu.kernel_times(job, method)?,
                 None => None,
             },
             _ => None,
@@ -235,28 +198,4 @@ fn line(f: &Figures) -> String {
         f.seconds_compiling,
         f.method.as_ref().map_or_else(String::new, |method| method.config.name())
     )
-}
-
-/// Of the second step of `job`, so that nothing is compiled in it.
-fn kernel_times(
-    gpu: &Arc<Gpu>,
-    job: &BenchJob,
-    method: &TunedConfig,
-) -> Result<Option<Vec<KernelTime>>, BackendError> {
-    let (run, picture) = job.resolve();
-    let state = TrainingState::new(run.initial_params(), run.optimizer, &run.options.refinements);
-    let (budget, of_picture) = (Budget::of(&gpu.limits), run.job(picture));
-    let how = (budget, method.config.clone());
-    let mut backend = GpuBackend::with(Arc::clone(gpu), of_picture, &state, how)?;
-    let n = run.samples.len();
-    let step = |index| Step {
-        index,
-        shuffle: Shuffle::new(n, run.seed, 0),
-        first_sample: 0,
-        n_samples: run.batch_size.min(n),
-        lr: run.lr,
-        importance: None,
-    };
-    backend.profile(&step(0))?;
-    backend.profile(&step(1))
 }

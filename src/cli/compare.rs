@@ -3,8 +3,7 @@
 mod display;
 
 use super::display as shared;
-use afterimage::backend::BackendChoice;
-use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu};
+use afterimage::backend::{BackendChoice, has_hardware_gpu};
 use afterimage::compare::{
     self, Axes, EncodingChoice, Ending, Headline, MAX_SEEDS, Method, Plan, Protocol, Request, Share, Size,
 };
@@ -166,7 +165,7 @@ impl CompareArgs {
             (_, [first, ..]) => Some(first.name.clone()),
             _ => None,
         };
-        let protocol = self.protocol.map(|p| format!("-{}", compare::name_of(&p))).unwrap_or_default();
+        let protocol = self.protocol.map(|p| format!("-{}", p)).unwrap_or_default();
         PathBuf::from("runs").join(format!("compare-{}{protocol}", first.as_deref().unwrap_or("pictures")))
     }
 }
@@ -176,7 +175,9 @@ impl CompareArgs {
 pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let mut request = args.request()?;
     let gpu = choose_device(&mut request)?;
+    let settings = request.typed.clone().or(request.base.clone());
     let mut plan = Plan::new(request)?;
+    settings.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     for failure in &plan.failures {
         tell!("{} is left out: {}", failure.name, chain(&failure.error));
     }
@@ -214,11 +215,11 @@ fn choose_device(request: &mut Request) -> anyhow::Result<bool> {
         BackendChoice::Gpu => Ok(true),
         BackendChoice::Auto if named => Ok(true),
         BackendChoice::Auto => {
-            let opened = Gpu::open(&AdapterChoice::Hardware, DeviceOptions::default());
-            if opened.is_err() {
+            let has_gpu = has_hardware_gpu();
+            if !has_gpu {
                 request.typed.device.backend = Some(BackendChoice::Cpu);
             }
-            Ok(opened.is_ok())
+            Ok(has_gpu)
         }
     }
 }

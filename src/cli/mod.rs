@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+#[cfg(feature = "gpu")]
 mod adapters;
 mod bench;
 mod compare;
@@ -11,6 +12,7 @@ mod inspect;
 mod model;
 mod render;
 mod train;
+#[cfg(feature = "gpu")]
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -33,8 +35,10 @@ enum Command {
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
     Film(film::FilmArgs),
+    #[cfg(feature = "gpu")]
     /// List the GPU adapters this machine offers
     Adapters(adapters::AdaptersArgs),
+    #[cfg(feature = "gpu")]
     /// Prove on this machine that every kernel computes what it should
     Verify(verify::VerifyArgs),
     Bench(bench::BenchArgs),
@@ -62,7 +66,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(&args),
         Command::Film(args) => film::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        #[cfg(feature = "gpu")]
         Command::Adapters(args) => adapters::run(&args),
+        #[cfg(feature = "gpu")]
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),

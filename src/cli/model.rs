@@ -1,7 +1,6 @@
 //! What every command that uses a trained model shares: which file, which device, which output.
 
-use afterimage::backend::gpu::Precision;
-use afterimage::backend::{BackendChoice, DeviceRequest};
+use afterimage::job::{BackendChoice, DeviceRequest, Precision};
 use afterimage::model_file::ModelFile;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
@@ -28,7 +27,6 @@ impl DeviceArgs {
             adapter: self.adapter.clone(),
             threads: self.threads.into(),
             precision: Precision::F32,
-            method: None,
         }
     }
 }

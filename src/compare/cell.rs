@@ -142,9 +142,11 @@ impl Cell {
         let Some(mut config) = self.open.clone() else {
             return Ok(Session::start(self.run.clone(), picture, threads, folder)?);
         };
-        let choice = choose_sigma(&config, &picture, &self.run.device(threads), &mut StopOf(display))?;
+        let mask = config.load_mask()?;
+        let pictures = (&picture, mask.as_ref());
+        let choice = choose_sigma(&config, pictures, &self.run.device(threads), &mut StopOf(display))?;
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
-        let run = config.resolve(&picture)?;
+        let run = config.resolve(&picture, mask.as_ref())?;
         let session = Session::start(run, picture, threads, folder)?;
         let path = session.folder.file("sigma.csv");
         choice.save(&path).map_err(|e| CompareError::file(&path, e))?;

@@ -1,7 +1,7 @@
 //! What is compared: sizes and optimisers as they are typed, and the pictures of folders.
 
 use super::CompareError;
-use super::method::{Method, name_of};
+use super::method::Method;
 use crate::config::OptimizerKind;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ impl Axes {
         }
         once("sizes", &self.sizes)?;
         once("encodings and presets", &self.methods)?;
-        once("optimizers", &self.optimizers.iter().map(name_of).collect::<Vec<_>>())?;
+        once("optimizers", &self.optimizers.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let has_preset = self.methods.iter().any(|m| matches!(m, Method::Preset(_)));
         if has_preset && self.optimizers.len() > 1 {
             return Err(CompareError::Grid(

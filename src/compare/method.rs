@@ -1,14 +1,9 @@
 //! The columns of a comparison: encodings as they are typed, and presets.
 
 use crate::config::{ActivationKind, EncodingConfig, EncodingKind, Preset, Sigma};
-use clap::ValueEnum;
+use crate::names::Named;
 use std::fmt;
 use std::str::FromStr;
-
-/// The name an option has on the command line.
-pub fn name_of(value: &impl ValueEnum) -> String {
-    value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
-}
 
 /// How a picture is memorised: a column of the tables.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +18,7 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Encoding(encoding) => encoding.fmt(f),
-            Self::Preset(preset) => f.write_str(&name_of(preset)),
+            Self::Preset(preset) => preset.fmt(f),
         }
     }
 }
@@ -79,7 +74,7 @@ impl EncodingChoice {
 
 /// The parameter of `kind` in `text`, which is `whole`'s part after the colon.
 fn parameter(kind: EncodingKind, text: &str, whole: &str) -> Result<Parameter, String> {
-    let name = name_of(&kind);
+    let name = kind.name();
     let sigma = |most: f32, what: &str| {
         let number = text.parse().ok().filter(|s: &f32| (0.0..=most).contains(s));
         let sigma =
@@ -102,10 +97,6 @@ fn parameter(kind: EncodingKind, text: &str, whole: &str) -> Result<Parameter, S
     }
 }
 
-fn names<T: ValueEnum>() -> String {
-    T::value_variants().iter().map(name_of).collect::<Vec<_>>().join(", ")
-}
-
 impl FromStr for EncodingChoice {
     type Err = String;
 
@@ -118,19 +109,19 @@ impl FromStr for EncodingChoice {
             Some((name, of)) => (name, Some(of)),
             None => (encoding, None),
         };
-        let kind = EncodingKind::from_str(name, false).map_err(|_| {
-            let preset = match Preset::from_str(text, false) {
-                Ok(_) => format!(" (`{text}` is a preset: --presets {text})"),
-                Err(_) => String::new(),
+        let kind = EncodingKind::named(name).ok_or_else(|| {
+            let preset = match Preset::named(text) {
+                Some(_) => format!(" (`{text}` is a preset: --presets {text})"),
+                None => String::new(),
             };
             format!(
                 "`{text}` is no encoding; give one of {}, such as gaussian:10{preset}",
-                names::<EncodingKind>()
+                EncodingKind::names()
             )
         })?;
         let activation = activation.map(|name| {
-            ActivationKind::from_str(name, false).map_err(|_| {
-                format!("`{text}`: after the + comes an activation, one of {}", names::<ActivationKind>())
+            ActivationKind::named(name).ok_or_else(|| {
+                format!("`{text}`: after the + comes an activation, one of {}", ActivationKind::names())
             })
         });
         Ok(Self {
@@ -143,13 +134,13 @@ impl FromStr for EncodingChoice {
 
 impl fmt::Display for EncodingChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&name_of(&self.kind))?;
+        self.kind.fmt(f)?;
         match self.parameter {
             None => {}
             Some(Parameter::Sigma(sigma)) => write!(f, ":{sigma}")?,
             Some(Parameter::Octaves(n) | Parameter::Bins(n)) => write!(f, ":{n}")?,
         }
-        self.activation.map_or(Ok(()), |activation| write!(f, "+{}", name_of(&activation)))
+        self.activation.map_or(Ok(()), |activation| write!(f, "+{activation}"))
     }
 }
 

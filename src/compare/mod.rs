@@ -31,7 +31,7 @@ mod write;
 
 pub use cell::{Cell, State};
 pub use grid::{Axes, MAX_SEEDS, MAX_SIZE, Size, Source, sources};
-pub use method::{EncodingChoice, Method, Parameter, name_of};
+pub use method::{EncodingChoice, Method, Parameter};
 pub use plan::{Failure, Plan, Request};
 pub use protocol::Protocol;
 pub use records::Record;

@@ -1,11 +1,11 @@
 //! `report.html`: what came out, for a person with ten seconds, and then for one with more.
 
 use super::grid::Size;
-use super::method::name_of;
 use super::pictures::{Panel, decibels};
 use super::table::Row;
 use super::write::{capitalised, save, title};
 use super::{CompareError, Headline, Plan, Record};
+use crate::names::Named;
 use crate::report::page::{Page, escape, inline_image};
 use std::fmt::Write;
 
@@ -40,7 +40,7 @@ pub(super) fn write(plan: &Plan, headline: &Headline, scenes: &[String]) -> Resu
     }
     if let Some(protocol) = plan.request.protocol {
         page.push("<h2>How it was trained</h2>");
-        page.paragraph("soft", &format!("Protocol {}. {}", name_of(&protocol), protocol.outline().about));
+        page.paragraph("soft", &format!("Protocol {}. {}", protocol.name(), protocol.outline().about));
     }
     page.paragraph("soft", "results.csv beside this page has all numbers; every run is a folder below it.");
     save(plan, "report.html", &page.finish())
@@ -115,7 +115,7 @@ pub(super) fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel:
     html.push_str("<div class=\"row\">\n");
     for &optimizer in &plan.request.axes.optimizers {
         if plan.request.axes.optimizers.len() > 1 {
-            let _ = writeln!(html, "<h3>{}</h3>", name_of(&optimizer));
+            let _ = writeln!(html, "<h3>{}</h3>", optimizer.name());
         }
         for (cell, picture) in &panel.reconstructions {
             let of = &plan.cells[*cell];
@@ -124,7 +124,7 @@ pub(super) fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel:
             }
             let record = records.iter().find(|r| r.cell == *cell);
             let quality = record.map_or_else(|| decibels(f64::NAN), Record::quality);
-            let name = format!("{} {}, {quality}", of.method, name_of(&optimizer));
+            let name = format!("{} {}, {quality}", of.method, optimizer.name());
             let is_best = if best == Some(*cell) { "yes" } else { "no" };
             let _ = writeln!(
                 html,

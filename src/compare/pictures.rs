@@ -2,7 +2,6 @@
 
 use super::cell::Cell;
 use super::grid::Size;
-use super::method::name_of;
 use super::{CompareError, Plan, Record};
 use crate::picture::{self, Picture};
 use crate::report::curves::LineStyle;
@@ -77,7 +76,7 @@ fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Re
         if row.is_empty() {
             continue;
         }
-        let name = name_of(&optimizer);
+        let name = optimizer.to_string();
         rows.start_row(&name);
         errors.start_row(&name);
         for i in row {
@@ -116,7 +115,7 @@ fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Re
 pub(super) fn run_name(plan: &Plan, cell: &Cell) -> String {
     match plan.request.axes.optimizers.len() {
         1 => cell.method.to_string(),
-        _ => format!("{} {}", cell.method, name_of(&cell.optimizer)),
+        _ => format!("{} {}", cell.method, cell.optimizer),
     }
 }
 

@@ -3,7 +3,6 @@
 
 use super::cell::{Cell, State, chosen_sigma};
 use super::grid::{Axes, Size, Source};
-use super::method::name_of;
 use super::method::{EncodingChoice, Method};
 use super::{CompareError, Protocol};
 use crate::config::{
@@ -115,6 +114,8 @@ impl Plan {
         let request = &self.request;
         let original = picture::load(&source.path)?;
         let original = request.crop(original)?;
+        // A protocol has none.
+        let mask = request.base.load_mask()?.filter(|_| request.protocol.is_none());
         let mut out = Vec::new();
         for &size in &request.axes.sizes {
             let picture = with_colour_if_hdr(request.resize(&original, size));
@@ -137,7 +138,7 @@ impl Plan {
                     if open.is_some() {
                         config.encoding.sigma = chosen_sigma(&folder);
                     }
-                    let run = config.resolve(&picture)?;
+                    let run = config.resolve(&picture, mask.as_ref())?;
                     let cell = Cell {
                         index: self.cells.len()
                             + out.iter().map(|p: &Prepared| p.cells.len()).sum::<usize>()
@@ -271,7 +272,7 @@ fn cell_name(method: Method, optimizer: OptimizerKind, seed: u64) -> String {
     let seed = if seed == 0 { String::new() } else { format!("-seed{seed}") };
     let name = method.to_string().replace([':', '+'], "-");
     match method {
-        Method::Encoding(_) => format!("{name}-{}{seed}", name_of(&optimizer)),
+        Method::Encoding(_) => format!("{name}-{optimizer}{seed}"),
         Method::Preset(_) => format!("preset-{name}{seed}"),
     }
 }

@@ -5,26 +5,27 @@
 
 use super::CompareError;
 use super::grid::Size;
-use super::method::name_of;
 use super::method::{EncodingChoice, Method, Parameter};
 use crate::config::{
     ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,
     PictureConfig, Sigma, TrainingConfig,
 };
 use crate::model::{Coords, Holdout, Init, LossKind, ScheduleKind};
+use crate::names::{Named, named};
 use std::num::NonZeroU32;
 
-/// A way of training that others have published figures for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Protocol {
-    /// UIUC CS 444, assignment 2: 32x32 and 128x128, one sample a step, SGD and Adam
-    Course,
-    /// Tancik et al. 2020, natural pictures: 512x512, full batch, Adam
-    Paper,
-    /// Tancik et al. 2020, pictures of text: as `paper`, with its parameters for text
-    PaperText,
-    /// A student's project: 512x512, full batch, AdamW, Gaussian features
-    Seed,
+named! {
+    /// A way of training that others have published figures for.
+    pub enum Protocol {
+        /// UIUC CS 444, assignment 2: 32x32 and 128x128, one sample a step, SGD and Adam
+        Course "course",
+        /// Tancik et al. 2020, natural pictures: 512x512, full batch, Adam
+        Paper "paper",
+        /// Tancik et al. 2020, pictures of text: as `paper`, with its parameters for text
+        PaperText "paper-text",
+        /// A student's project: 512x512, full batch, AdamW, Gaussian features
+        Seed "seed",
+    }
 }
 
 /// What a protocol compares, and how it comes to its pictures.
@@ -112,7 +113,7 @@ impl Protocol {
         method: Method,
         optimizer: OptimizerKind,
     ) -> Result<Config, CompareError> {
-        let name = name_of(&self);
+        let name = self.name();
         let encoding = match method {
             Method::Encoding(encoding) if encoding.activation.is_none() => encoding,
             other => {
@@ -125,7 +126,7 @@ impl Protocol {
         if !self.outline().optimizers.contains(&optimizer) {
             return Err(CompareError::Grid(format!(
                 "the protocol `{name}` has no settings for {}; leave --optimizers out, or --protocol",
-                name_of(&optimizer)
+                optimizer
             )));
         }
         let Size::Pixels(side) = size else {

@@ -3,7 +3,6 @@
 use super::cell::Cell;
 use super::grid::Size;
 use super::method::Method;
-use super::method::name_of;
 use super::records::{FAILURE_LEGEND, FAILURE_MARK};
 use super::{Plan, Record};
 use crate::config::OptimizerKind;
@@ -85,7 +84,7 @@ impl Row {
     pub fn name(&self) -> String {
         let picture = self.picture.as_ref().map(|p| format!("{p}, ")).unwrap_or_default();
         let unit = if matches!(self.size, Size::Pixels(_)) { " pixels" } else { "" };
-        format!("{picture}{}{unit}, {}", self.size, name_of(&self.optimizer))
+        format!("{picture}{}{unit}, {}", self.size, self.optimizer)
     }
 
     /// The place of the highest mean, where there are several.

@@ -1,7 +1,6 @@
 //! The tables as files: `results.csv` and `results.md`.
 
 use super::method::Method;
-use super::method::name_of;
 use super::table::{Cost, Headline, Row};
 use super::{CompareError, Plan, Record};
 use crate::atomic_write::{Durability, atomic_write};
@@ -37,7 +36,7 @@ fn csv(plan: &Plan, records: &[Record]) -> String {
             cell.size.to_string(),
             cell.method.to_string(),
             record.sigma.map(|sigma| sigma.to_string()).unwrap_or_default(),
-            cell.run.config.training.optimizer.as_ref().map_or_else(String::new, name_of),
+            cell.run.config.training.optimizer.as_ref().map_or_else(String::new, ToString::to_string),
             cell.run.seed.to_string(),
             optional(result.psnr_train),
             optional(result.psnr_test),
@@ -81,7 +80,7 @@ fn markdown(plan: &Plan, headline: &Headline) -> String {
         text.push_str(&costs_table(headline, row));
     }
     if let Some(protocol) = plan.request.protocol {
-        text.push_str(&format!("\nProtocol `{}`. {}\n", name_of(&protocol), protocol.outline().about));
+        text.push_str(&format!("\nProtocol `{}`. {}\n", protocol, protocol.outline().about));
     }
     for failure in &plan.failures {
         text.push_str(&format!("\nLeft out: {}.\n", plain(&failure.error.to_string())));

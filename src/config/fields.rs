@@ -1,35 +1,34 @@
 //! The words a configuration is written in.
 
+use crate::names::{Named, named};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::str::FromStr;
 
-/// Input encodings by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum EncodingKind {
-    /// The position itself
-    #[serde(alias = "identity")]
-    #[value(alias = "identity")]
-    None,
-    /// One turn across the picture
-    Basic,
-    /// Axis-aligned powers of two
-    Positional,
-    /// Random Fourier features
-    Gaussian,
-    /// Sines and cosines of half a cycle along each axis and its octaves
-    Octaves,
-    /// Triangle waves of the same frequencies: cheaper
-    TriangleWave,
-    /// Bins along each axis, each with its share of a blob around the position
-    OneBlob,
-    /// Trained features on grids of several resolutions, the fine ones hashed: the fastest
-    HashGrid,
-    /// The same without hashing: every vertex has its own features
-    DenseGrid,
+named! {
+    /// Input encodings by name.
+    pub enum EncodingKind {
+        /// The position itself
+        None "none" or "identity",
+        /// One turn across the picture
+        Basic "basic",
+        /// Axis-aligned powers of two
+        Positional "positional",
+        /// Random Fourier features
+        Gaussian "gaussian",
+        /// Sines and cosines of half a cycle along each axis and its octaves
+        Octaves "octaves",
+        /// Triangle waves of the same frequencies: cheaper
+        TriangleWave "triangle-wave",
+        /// Bins along each axis, each with its share of a blob around the position
+        OneBlob "one-blob",
+        /// Trained features on grids of several resolutions, the fine ones hashed: the fastest
+        HashGrid "hash-grid",
+        /// The same without hashing: every vertex has its own features
+        DenseGrid "dense-grid",
+    }
 }
 
 impl EncodingKind {
@@ -48,37 +47,32 @@ impl FromStr for EncodingList {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let kind =
-            |name: &str| {
-                <EncodingKind as clap::ValueEnum>::from_str(name, false).map_err(|_| {
+        let none = |name| {
             format!("`{name}` is no encoding; give some of those that --encoding has, such as none,one-blob")
-        })
-            };
+        };
+        let kind = |name| EncodingKind::named(name).ok_or_else(|| none(name));
         text.split(',').map(kind).collect::<Result<_, _>>().map(Self)
     }
 }
 
-/// What becomes of the frequencies of Fourier features.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Frequencies {
-    /// They stay as they are drawn
-    #[default]
-    Frozen,
-    /// They are trained like the network's weights
-    Trained,
+named! {
+    /// What becomes of the frequencies of Fourier features.
+    pub enum Frequencies = Frozen {
+        /// They stay as they are drawn
+        Frozen "frozen",
+        /// They are trained like the network's weights
+        Trained "trained",
+    }
 }
 
-/// Activations of the last layer by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputKind {
-    /// 1 / (1 + e^-z), for values in [0, 1]
-    Sigmoid,
-    /// z, for HDR
-    #[serde(alias = "none")]
-    #[value(alias = "none")]
-    Identity,
+named! {
+    /// Activations of the last layer by name.
+    pub enum OutputKind {
+        /// 1 / (1 + e^-z), for values in [0, 1]
+        Sigmoid "sigmoid",
+        /// z, for HDR
+        Identity "identity" or "none",
+    }
 }
 
 /// A factor on the loss of each channel, written `1,1,1,0.5`.
@@ -269,15 +263,14 @@ impl fmt::Display for PictureSize {
     }
 }
 
-/// Which weights a run ends with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Keep {
-    /// Those of the last step
-    #[default]
-    Last,
-    /// Those that did best on the held-out pixels: early stopping
-    Best,
+named! {
+    /// Which weights a run ends with.
+    pub enum Keep = Last {
+        /// Those of the last step
+        Last "last",
+        /// Those that did best on the held-out pixels: early stopping
+        Best "best",
+    }
 }
 
 /// How often a run's state is kept.

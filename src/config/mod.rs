@@ -12,7 +12,7 @@ mod sections;
 mod tiny_cuda_nn;
 mod training;
 
-pub use crate::backend::BackendChoice;
+pub use crate::job::BackendChoice;
 pub use crate::model::{ActivationKind, LossKind, OptimizerKind};
 pub use fields::{
     BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList, Frequencies, Keep, OutputKind,
@@ -25,10 +25,10 @@ pub use sections::{
     DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, TrainingConfig,
 };
 
-use crate::read_file::read_at_most;
+use crate::picture::{self, Picture, PictureError};
+use crate::read_file::{open_regular, read_at_most};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A run's settings. `None` means: take the default, which may depend on the other settings and
 /// on the picture. A resolved configuration has no `None` that matters and repeats the run.
@@ -60,14 +60,26 @@ impl Config {
     /// the message names it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let file = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-        let open = File::open(path).map_err(|e| file(e.to_string()))?;
-        let bytes = read_at_most(open, MAX_CONFIG_BYTES).map_err(|e| file(e.to_string()))?;
+        let bytes = open_regular(path).and_then(|(open, _)| read_at_most(open, MAX_CONFIG_BYTES));
+        let bytes = bytes.map_err(|e| file(e.to_string()))?;
         let bytes = bytes.ok_or_else(|| {
             file(format!("more than {MAX_CONFIG_BYTES} bytes is too long for a configuration"))
         })?;
         let text = String::from_utf8(bytes).map_err(|_| file("it is not UTF-8 text".to_owned()))?;
         let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
         if is_json { Self::parse_tiny_cuda_nn(&text) } else { Self::parse(&text) }.map_err(file)
+    }
+
+    /// The mask, where a file is named: what [`Self::resolve`] takes.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no picture.
+    pub fn load_mask(&self) -> Result<Option<Picture>, ConfigError> {
+        let load = |path: &PathBuf| {
+            let failed = |e: PictureError| ConfigError::Mask { path: path.clone(), reason: e.to_string() };
+            picture::load(path).map_err(failed)
+        };
+        self.picture.mask.as_ref().map(load).transpose()
     }
 
     /// The configuration in a TOML text.

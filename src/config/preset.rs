@@ -1,20 +1,22 @@
 //! Configurations that come with the program.
 
 use super::Config;
+use crate::names::named;
 
 macro_rules! presets {
-    ($($(#[$about:meta])* $preset:ident => $file:literal,)*) => {
-        /// A configuration of `assets/presets/`, by name.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-        pub enum Preset {
-            $($(#[$about])* $preset,)*
+    ($($(#[doc = $about:literal])+ $preset:ident $name:literal,)*) => {
+        named! {
+            /// A configuration of `assets/presets/`, by name.
+            pub enum Preset {
+                $($(#[doc = $about])+ $preset $name,)*
+            }
         }
 
         impl Preset {
             /// Its file.
             pub fn text(self) -> &'static str {
                 match self {
-                    $(Self::$preset => include_str!(concat!("../../assets/presets/", $file)),)*
+                    $(Self::$preset => include_str!(concat!("../../assets/presets/", $name, ".toml")),)*
                 }
             }
         }
@@ -23,21 +25,21 @@ macro_rules! presets {
 
 presets! {
     /// A hash grid: seconds on a CPU
-    Fast => "fast.toml",
+    Fast "fast",
     /// Fourier features and sines in small batches: minutes
-    Sharp => "sharp.toml",
+    Sharp "sharp",
     /// The same for long: every pixel of a small picture
-    Memorize => "memorize.toml",
+    Memorize "memorize",
     /// Sines without an encoding
-    Siren => "siren.toml",
+    Siren "siren",
     /// A model of less than 20 kB
-    Tiny => "tiny.toml",
+    Tiny "tiny",
     /// Tancik et al. 2020
-    Paper => "paper.toml",
+    Paper "paper",
     /// A student's project on that paper
-    Seed => "seed.toml",
+    Seed "seed",
     /// A university course's assignment on it
-    Course => "course.toml",
+    Course "course",
 }
 
 impl Preset {
@@ -50,14 +52,14 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::ValueEnum;
+    use crate::names::Named;
 
     #[test]
     fn presets_mean_something_and_every_file_is_one() {
-        for preset in Preset::value_variants() {
+        for preset in Preset::ALL {
             preset.config().check().unwrap_or_else(|e| panic!("{preset:?}: {e}"));
         }
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/presets");
-        assert_eq!(std::fs::read_dir(folder).unwrap().count(), Preset::value_variants().len());
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), Preset::ALL.len());
     }
 }

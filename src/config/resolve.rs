@@ -6,7 +6,7 @@ use super::{
     BackendChoice, BatchSize, ChannelWeights, Config, EncodingConfig, EncodingKind, Frequencies, Keep,
     OutputKind, PictureSize, Resolved, Sigma, defaults,
 };
-use crate::backend::JobOptions;
+use crate::job::JobOptions;
 use crate::model::{
     Activation, Coords, Encoding, EncodingSpec, GridGradients, Holdout, Mask, Mlp, Model, SampleSet,
     Sampling, Schedule, ScheduleKind,
@@ -59,7 +59,8 @@ const MAX_PIXELS: u64 = 1 << 28;
 const MAX_LAYERS: usize = 1 << 10;
 
 impl Config {
-    /// Checks what can be checked without the picture.
+    /// Checks what can be checked without the picture. What can be run and is hardly meant,
+    /// [`Self::warnings`] tell.
     ///
     /// # Errors
     /// Names the first setting that is out of range.
@@ -75,12 +76,6 @@ impl Config {
         positive("snapshot-every", self.output.snapshot_every)?;
         positive("measure-every", self.output.measure_every)?;
         self.keep()?;
-        for (setting, why) in self.without_effect() {
-            log::warn!("{setting} has no effect {why}");
-        }
-        if let Some(warning) = self.network.questionable(self.has_grid()) {
-            log::warn!("{warning}");
-        }
         match self.picture.size {
             Some(size @ PictureSize::Pixels(w, h))
                 if u64::from(w.get()) * u64::from(h.get()) > MAX_PIXELS =>
@@ -91,15 +86,23 @@ impl Config {
         }
     }
 
-    /// Fills every default for `picture` (already at its training size) and checks every value.
+    /// A sentence for each setting that does nothing beside the others, or is hardly meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let without_effect = self.without_effect().into_iter();
+        let sentences = without_effect.map(|(setting, why)| format!("{setting} has no effect {why}"));
+        sentences.chain(self.network.questionable(self.has_grid())).collect()
+    }
+
+    /// Fills every default for `picture` (already at its training size) and checks every value. `mask` is
+    /// what [`Self::load_mask`] gives: only its white pixels are trained on.
     ///
     /// # Errors
     /// Names the first setting that is out of range.
-    pub fn resolve(&self, picture: &Picture) -> Result<Resolved, ConfigError> {
+    pub fn resolve(&self, picture: &Picture, mask: Option<&Picture>) -> Result<Resolved, ConfigError> {
         let seed = self.training.seed.unwrap_or(0);
         let coords = self.picture.coords.unwrap_or(Coords::Center);
         let samples = self.samples(picture)?;
-        let mask = self.mask(picture, samples)?;
+        let mask = self.mask(picture, mask, samples)?;
         let sampling = self.training.sampling.unwrap_or_default();
         if mask.is_some() && sampling == Sampling::Error {
             return Err(bad(
@@ -228,11 +231,21 @@ impl Config {
         Ok(SampleSet { width, height, holdout, masked: None })
     }
 
-    /// The pixels that the mask's file leaves, where there is one.
-    fn mask(&self, picture: &Picture, samples: SampleSet) -> Result<Option<Arc<Mask>>, ConfigError> {
-        let Some(path) = &self.picture.mask else { return Ok(None) };
-        let bad_mask = |reason: String| ConfigError::Mask { path: path.clone(), reason };
-        let mask = picture::load(path).map_err(|e| bad_mask(e.to_string()))?;
+    /// The pixels that the mask leaves, where there is one.
+    fn mask(
+        &self,
+        picture: &Picture,
+        mask: Option<&Picture>,
+        samples: SampleSet,
+    ) -> Result<Option<Arc<Mask>>, ConfigError> {
+        let path = self.picture.mask.clone();
+        let bad_mask =
+            |reason| ConfigError::Mask { path: path.clone().unwrap_or_else(|| "given".into()), reason };
+        let mask = match (mask, &path) {
+            (Some(mask), _) => mask,
+            (None, Some(_)) => return Err(bad_mask("load it first, with Config::load_mask".to_owned())),
+            (None, None) => return Ok(None),
+        };
         let (size, own) = ((picture.width, picture.height), (mask.width, mask.height));
         // As far as a picture resized from the mask's size may be off.
         let same_shape =
@@ -243,8 +256,8 @@ impl Config {
                 own.0, own.1, size.0, size.1
             )));
         }
-        let mask = if own == size { mask } else { picture::resize(&mask, size.0, size.1) };
-        let inside = mask.brightness().into_iter().map(|v| v >= 0.5).collect();
+        let resized = (own != size).then(|| picture::resize(mask, size.0, size.1));
+        let inside = resized.as_ref().unwrap_or(mask).brightness().into_iter().map(|v| v >= 0.5).collect();
         let none =
             || bad_mask("it leaves no pixel to train on: white is trained on, black is not".to_owned());
         Mask::new(inside, samples).map(|mask| Some(Arc::new(mask))).ok_or_else(none)

@@ -1,7 +1,7 @@
 //! A run with every default filled in and every value checked.
 
 use super::{CheckpointEvery, Config, Keep};
-use crate::backend::{DeviceRequest, Job, JobOptions};
+use crate::job::{DeviceRequest, Job, JobOptions};
 use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Schedule};
 use crate::picture::Picture;
 use std::sync::Arc;

@@ -5,28 +5,31 @@ use super::{
     ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList,
     Frequencies, Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
 };
-use crate::backend::DeviceRequest;
-use crate::backend::gpu::Precision;
+use crate::job::{DeviceRequest, Precision};
 use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Numbers TOML can hold.
+#[cfg(feature = "cli")]
 const TOML_MAX: u64 = i64::MAX as u64;
 
 /// A section of optional settings, each also an option of the command line, with
 /// `or(self, base)`, which takes what is open in `self` from `base`.
 macro_rules! section {
     (
-        $(#[$about:meta])*
-        pub struct $name:ident { $($(#[$attribute:meta])* pub $field:ident: $type:ty,)* }
+        $(#[doc = $about:literal])+
+        #[command($($command:tt)*)]
+        pub struct $name:ident { $($(#[doc = $help:literal])+ #[arg($($arg:tt)*)] pub $field:ident: $type:ty,)* }
     ) => {
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "cli", derive(clap::Args), command($($command)*))]
         #[serde(deny_unknown_fields, default)]
-        $(#[$about])*
         pub struct $name {
             $(
-                $(#[$attribute])*
+                $(#[doc = $help])+
+                #[cfg_attr(feature = "cli", arg($($arg)*))]
                 #[serde(skip_serializing_if = "Option::is_none")]
                 pub $field: Option<$type>,
             )*
@@ -286,7 +289,6 @@ impl DeviceConfig {
             adapter: self.adapter.clone(),
             threads,
             precision: self.precision.unwrap_or_default(),
-            method: None,
         }
     }
 }

@@ -16,7 +16,7 @@ macro_rules! family {
         $(#[$about:meta])* pub enum $name:ident: $param_type:ty;
         $(#[$kind_about:meta])* pub enum $kind:ident;
         $(
-            $(#[$help:meta])*
+            $(#[doc = $help:literal])+
             $variant:ident $({ $($param:ident = $default:expr),+ })? $text:literal $(or $alias:literal)? in $module:ident,
         )+
     ) => {
@@ -24,15 +24,16 @@ macro_rules! family {
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum $name {
             $(
-                $(#[$help])*
+                $(#[doc = $help])+
                 $variant $({ $(#[doc = concat!("The parameter `", stringify!($param), "`.")] $param: $param_type),+ })?,
             )+
         }
 
-        $(#[$kind_about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-        pub enum $kind {
-            $($(#[$help])* #[serde(rename = $text $(, alias = $alias)?)] #[value(name = $text $(, alias = $alias)?)] $variant,)+
+        $crate::names::named! {
+            $(#[$kind_about])*
+            pub enum $kind {
+                $($(#[doc = $help])+ $variant $text $(or $alias)?,)+
+            }
         }
 
         impl $kind {
@@ -99,9 +100,11 @@ macro_rules! family {
 
         /// Hands the names of the modules, which are those of the shaders, and of the formulas to
         /// `callback`, after what comes before.
+        #[cfg(feature = "gpu")]
         macro_rules! $table {
             ($d callback:ident, $d($d before:tt)*) => { $d callback! { $d($d before)* $($module $text)+ } };
         }
+        #[cfg(feature = "gpu")]
         pub(crate) use $table;
     };
 }

@@ -9,18 +9,16 @@
 
 use super::SampleSet;
 use super::sampling::mix;
+use crate::names::named;
 
-/// How the samples of an epoch are spread over the training pixels.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sampling {
-    /// Each pixel once.
-    #[default]
-    Uniform,
-    /// More where the error was large when it was last measured, with less weight each.
-    Error,
+named! {
+    /// How the samples of an epoch are spread over the training pixels.
+    pub enum Sampling = Uniform {
+        /// Each pixel once.
+        Uniform "uniform",
+        /// More where the error was large when it was last measured, with less weight each.
+        Error "error",
+    }
 }
 
 /// Width and height of a block in training pixels. `BLOCK` in `shaders/sample_by_error.wgsl`.

@@ -1,26 +1,27 @@
 //! Initial weights, drawn on the host so that every backend starts from the same ones.
 
 use super::{Encoding, Model};
+use crate::names::named;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// How weights and biases are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Init {
-    /// W ~ N(0, 1 / fan_in), b = 0. The course's.
-    LecunNormal,
-    /// W ~ N(0, 2 / (fan_in + fan_out)), b ~ N(0, 0.01^2). Glorot and Bengio 2010, equation 12 as
-    /// a normal; the biases as in Tancik et al. 2020.
-    GlorotNormal,
-    /// W ~ N(0, 2 / fan_in), b = 0. He et al. 2015, equation 10.
-    HeNormal,
-    /// W and b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), what `torch.nn.Linear` does.
-    Torch,
-    /// W ~ U(-sqrt(6 / fan_in) / w0, sqrt(6 / fan_in) / w0), a first layer that sees positions
-    /// U(-1 / fan_in, 1 / fan_in), b as `Torch`. Sitzmann et al. 2020, section 3.2.
-    Siren,
+named! {
+    /// How weights and biases are drawn.
+    pub enum Init {
+        /// W ~ N(0, 1 / fan_in), b = 0. The course's.
+        LecunNormal "lecun-normal",
+        /// W ~ N(0, 2 / (fan_in + fan_out)), b ~ N(0, 0.01^2). Glorot and Bengio 2010, equation 12 as
+        /// a normal; the biases as in Tancik et al. 2020.
+        GlorotNormal "glorot-normal",
+        /// W ~ N(0, 2 / fan_in), b = 0. He et al. 2015, equation 10.
+        HeNormal "he-normal",
+        /// W and b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), what `torch.nn.Linear` does.
+        Torch "torch",
+        /// W ~ U(-sqrt(6 / fan_in) / w0, sqrt(6 / fan_in) / w0), a first layer that sees positions
+        /// U(-1 / fan_in, 1 / fan_in), b as `Torch`. Sitzmann et al. 2020, section 3.2.
+        Siren "siren",
+    }
 }
 
 impl Init {

@@ -3,16 +3,17 @@
 //! Integer arithmetic throughout, the same in `shaders/sample.wgsl`, so that both backends see
 //! the same samples in the same order.
 
+use crate::names::named;
 use std::num::NonZeroU32;
 
-/// Where pixels lie in the plane the network sees. x runs right, y down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Coords {
-    /// Pixel centres over the longer side: ((x + 0.5), (y + 0.5)) / max(W, H).
-    Center,
-    /// Corners, each axis on [0, 1): (x / W, y / H). The convention of the paper's notebooks.
-    Corner,
+named! {
+    /// Where pixels lie in the plane the network sees. x runs right, y down.
+    pub enum Coords {
+        /// Pixel centres over the longer side: ((x + 0.5), (y + 0.5)) / max(W, H).
+        Center "center",
+        /// Corners, each axis on [0, 1): (x / W, y / H). The convention of the paper's notebooks.
+        Corner "corner",
+    }
 }
 
 /// A grid of points in the plane: the pixels of a picture to train on or to render.
@@ -62,18 +63,18 @@ impl Raster {
     }
 }
 
-/// Which pixels are kept from training and measured as the test split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Holdout {
-    /// Train on every pixel; there is no test split.
-    None,
-    /// Train on the pixels with even x and even y, test on those with odd x and odd y, as in
-    /// Tancik et al. 2020.
-    EveryOther,
-    /// Train on the pixels with even x and even y, test on all pixels, those of the training among
-    /// them, as in UIUC CS 444's second assignment.
-    EveryOtherAll,
+named! {
+    /// Which pixels are kept from training and measured as the test split.
+    pub enum Holdout {
+        /// Train on every pixel; there is no test split.
+        None "none",
+        /// Train on the pixels with even x and even y, test on those with odd x and odd y, as in
+        /// Tancik et al. 2020.
+        EveryOther "every-other",
+        /// Train on the pixels with even x and even y, test on all pixels, those of the training among
+        /// them, as in UIUC CS 444's second assignment.
+        EveryOtherAll "every-other-all",
+    }
 }
 
 /// The training pixels of a picture of `width` by `height`, numbered from 0 row by row.

@@ -1,23 +1,24 @@
 //! Learning-rate schedules over the steps of a run.
 
+use crate::names::named;
 use std::f64::consts::PI;
 
-/// Schedules by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScheduleKind {
-    /// The same throughout
-    Constant,
-    /// Half a cosine down to --min-lr
-    Cosine,
-    /// Cosines of --cycle steps, each after a warm-up of --warmup steps
-    CosineRestarts,
-    /// By the same factor each step, down to --decay of the first
-    Exponential,
-    /// Times --decay every --cycle steps
-    Step,
-    /// Up for --warmup steps and down to almost nothing
-    OneCycle,
+named! {
+    /// Schedules by name.
+    pub enum ScheduleKind {
+        /// The same throughout
+        Constant "constant",
+        /// Half a cosine down to --min-lr
+        Cosine "cosine",
+        /// Cosines of --cycle steps, each after a warm-up of --warmup steps
+        CosineRestarts "cosine-restarts",
+        /// By the same factor each step, down to --decay of the first
+        Exponential "exponential",
+        /// Times --decay every --cycle steps
+        Step "step",
+        /// Up for --warmup steps and down to almost nothing
+        OneCycle "one-cycle",
+    }
 }
 
 /// How the learning rate moves. Steps t count from 0; n is the run's number of them.

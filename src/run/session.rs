@@ -3,7 +3,7 @@
 use super::checkpoint::{self, Fingerprint, picture_checksum};
 use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::backend::{self, Backend, BackendError, DeviceRequest, Opened, TunedConfig};
+use crate::backend::{self, Backend, BackendError, Opened, TunedConfig};
 use crate::config::Resolved;
 use crate::model::{Sampling, TrainingState};
 use crate::picture::Picture;
@@ -245,8 +245,8 @@ fn open(
     threads: usize,
     method: Option<TunedConfig>,
 ) -> Result<Opened, BackendError> {
-    let request = DeviceRequest { method, ..run.device(threads) };
-    backend::open(&request, run.job(Arc::clone(picture)), || run.initial_params())
+    let job = run.job(Arc::clone(picture));
+    backend::open_as(&run.device(threads), method.as_ref(), job, || run.initial_params())
 }
 
 /// What a checkpoint of this run must fit.

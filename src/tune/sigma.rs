@@ -94,7 +94,7 @@ pub trait Watch {
     fn stop_requested(&self) -> bool;
 }
 
-/// Chooses sigma for training `picture` (at its training size) as `config` says, on `device`.
+/// Chooses sigma for training `picture` (at its training size, with its mask) as `config` says, on `device`.
 ///
 /// Climbs from candidate to better neighbour, twice, and takes the lowest point of a parabola through
 /// the last best and its neighbours, over the logarithms of sigma and loss. Test pixels are never
@@ -104,11 +104,11 @@ pub trait Watch {
 /// When the settings cannot be run, the device fails, or `watch` asks to stop.
 pub fn choose_sigma(
     config: &Config,
-    picture: &Arc<Picture>,
+    (picture, mask): (&Arc<Picture>, Option<&Picture>),
     device: &DeviceRequest,
     watch: &mut dyn Watch,
 ) -> Result<SigmaChoice, TuneError> {
-    let run = resolve(config, picture, sigma_of(FIRST))?;
+    let run = resolve(config, (picture, mask), sigma_of(FIRST))?;
     let n_steps = run.epochs.saturating_mul(u64::from(run.steps_per_epoch()));
     // Beyond a quarter of the pixels per side most frequencies are above what the picture holds.
     let highest = (picture.width.max(picture.height) as f32 / 4.0).log2() * PER_OCTAVE as f32;
@@ -122,7 +122,7 @@ pub fn choose_sigma(
         let mut losses = BTreeMap::new();
         let mut try_one = |candidate: i32| -> Result<f64, TuneError> {
             let sigma = sigma_of(candidate);
-            let run = resolve(config, picture, sigma)?;
+            let run = resolve(config, (picture, mask), sigma)?;
             let job = backend::Job { batch_size: batch_size(&run), ..run.job(Arc::clone(picture)) };
             let mut opened = backend::open(device, job, || run.initial_params())?;
             let held_out_loss = train(&run, opened.backend.as_mut(), steps, &|| watch.stop_requested())?;
@@ -173,12 +173,16 @@ impl Climb {
     }
 }
 
-fn resolve(config: &Config, picture: &Picture, sigma: f32) -> Result<Resolved, TuneError> {
+fn resolve(
+    config: &Config,
+    (picture, mask): (&Picture, Option<&Picture>),
+    sigma: f32,
+) -> Result<Resolved, TuneError> {
     let mut config = config.clone();
     config.encoding.sigma = Some(Sigma::Fixed(sigma));
     // What is held out here is a part of the sample order.
     config.training.sampling = None;
-    Ok(config.resolve(picture)?)
+    Ok(config.resolve(picture, mask)?)
 }
 
 fn n_held_out(n_samples: u32) -> u32 {

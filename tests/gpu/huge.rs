@@ -59,7 +59,7 @@ fn train(backend: BackendChoice) -> Box<dyn Backend> {
     let picture = Arc::new(picture());
     let before = peak_bytes();
     let config = Config::parse(CONFIG).expect("a configuration");
-    let run = config.resolve(&picture).expect("a run");
+    let run = config.resolve(&picture, None).expect("a run");
     let request = DeviceRequest { backend, ..DeviceRequest::default() };
     let opened = open(&request, run.job(Arc::clone(&picture)), || run.initial_params());
     let mut backend = opened.expect("the picture fits").backend;

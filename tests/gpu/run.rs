@@ -38,7 +38,7 @@ fn run(config: &str) -> (Resolved, Arc<Picture>) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png");
     let picture = Arc::new(picture::resize(&picture::load(&file).expect("the asset loads"), 48, 48));
     let config: Config = toml::from_str(config).expect("a configuration");
-    (config.resolve(&picture).expect("it can be run"), picture)
+    (config.resolve(&picture, None).expect("it can be run"), picture)
 }
 
 fn initial_state(run: &Resolved) -> TrainingState {

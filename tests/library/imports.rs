@@ -14,10 +14,10 @@ use std::path::Path;
 const ORDERS: &[(&str, &str)] = &[
     (
         "crate",
-        "atomic_write read_file model picture model_file backend config trainer tune report run render compare bench \
+        "atomic_write read_file names model picture job config model_file backend trainer tune report run render compare bench \
          output cli main",
     ),
-    ("crate::backend", "cpu gpu select open_predictor"),
+    ("crate::backend", "tuned cpu gpu on_gpu no_gpu select open_predictor"),
     ("crate::backend::gpu", "device kernel plan ops execute prove tune"),
 ];
 

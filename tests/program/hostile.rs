@@ -73,8 +73,19 @@ fn a_run_with_such_a_configuration_is_not_resumed() {
 
 #[test]
 fn a_configuration_without_end_is_refused() {
-    let text = Config::read(Path::new("/dev/zero")).expect_err("no end").to_string();
-    assert!(text.contains("too long for a configuration"), "{text}");
+    let dir = temporary_folder();
+    let (waiting, long) = (dir.path().join("pipe.toml"), dir.path().join("long.toml"));
+    pipe(&waiting);
+    sparse(&long, 1 << 40);
+    for (path, sentence) in [
+        (Path::new("/dev/zero"), "it is not a file"),
+        (&waiting, "it is not a file"),
+        (&long, "too long for a configuration"),
+    ] {
+        let mut command = assert_cmd::Command::new(program());
+        command.args(["train", "--config"]).arg(path).timeout(Duration::from_secs(60));
+        command.assert().code(1).stderr(contains(sentence));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From what was typed to a run about to train: new, or found in the folder of an earlier one.
 
 use super::{TrainArgs, sigma};
-use afterimage::config::{Config, DeviceConfig, OutputConfig, PictureSize};
+use afterimage::config::{Config, DeviceConfig, PictureSize};
 use afterimage::picture::{self, Picture};
 use afterimage::run::{RunFolder, Session, write_config};
 use anyhow::{Context, bail};
@@ -22,7 +22,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         (None, None) => Config::default(),
     };
     let mut config = args.to_config().or(base);
-    config.check()?;
+    check(&config)?;
     let file =
         config.picture.file.clone().context("which picture? give one, or --config with a picture in it")?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
@@ -40,11 +40,12 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
             bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", mask.display());
         }
     }
+    let mask = config.load_mask()?;
     let chosen = match config.sigma_is_open() {
-        true => Some(sigma::choose(&mut config, &picture, args)?),
+        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), args)?),
         false => None,
     };
-    let run = config.resolve(&picture)?;
+    let run = config.resolve(&picture, mask.as_ref())?;
     let session = Session::start(run, picture, args.threads.into(), (&out, args.force))?;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");
@@ -59,22 +60,28 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let earlier = Config::read(&folder.file("config.toml"))?;
     let mut typed = args.to_config();
     let config = typed.clone().or(earlier.clone());
-    (typed.training.epochs, typed.output, typed.device) =
-        (None, OutputConfig::default(), DeviceConfig::default());
+    (typed.training.epochs, typed.device) = (None, DeviceConfig::default());
+    (typed.output.snapshot_every, typed.output.checkpoint_every) = (None, None);
     if typed != Config::default() {
         bail!(
             "with --resume the run stays what it was: only --epochs, --snapshot-every, --checkpoint-every, --backend, --adapter, --precision and --threads can be given"
         );
     }
-    config.check()?;
+    check(&config)?;
     let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
     let picture = load(&file, config.picture.size)?;
-    let run = config.resolve(&picture)?;
+    let run = config.resolve(&picture, config.load_mask()?.as_ref())?;
     let session = Session::resume(run, picture, args.threads.into(), folder)?;
     if session.run.config != earlier {
         write_config(&session.folder, &session.run)?;
     }
     Ok(session)
+}
+
+fn check(config: &Config) -> anyhow::Result<()> {
+    config.check()?;
+    config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+    Ok(())
 }
 
 /// `runs/<stem of the picture>`.

@@ -12,13 +12,13 @@ use std::time::Instant;
 /// Chooses sigma for the run, sets it in `config`, and says what it cost.
 pub(super) fn choose(
     config: &mut Config,
-    picture: &Arc<Picture>,
+    (picture, mask): (&Arc<Picture>, Option<&Picture>),
     args: &TrainArgs,
 ) -> anyhow::Result<SigmaChoice> {
     let start = Instant::now();
     let device = config.device.request(args.threads.into());
     let mut progress = Progress { on_terminal: !args.quiet && std::io::stderr().is_terminal() };
-    let choice = choose_sigma(config, picture, &device, &mut progress)?;
+    let choice = choose_sigma(config, (picture, mask), &device, &mut progress)?;
     if progress.on_terminal {
         let _ = write!(std::io::stderr(), "\x1b[K");
     }

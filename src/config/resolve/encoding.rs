@@ -8,7 +8,6 @@ use crate::model::encoding::grid::{FEATURES_PER_LEVEL, MAX_RESOLUTION};
 use crate::model::encoding::per_axis::{MAX_BINS, MAX_OCTAVES};
 use crate::model::{EncodingSpec, GridSpec, HashGrid, Holdout, PerAxis};
 use crate::picture::Picture;
-use clap::ValueEnum;
 
 /// Levels beyond this have no use: 32 doublings leave any picture behind.
 const MAX_LEVELS: usize = 32;
@@ -55,8 +54,8 @@ impl Config {
             };
             return Err(bad(
                 "also",
-                name_of(*kind),
-                format!("{} is of the same family, of which there is one at most", name_of(*other)),
+                kind,
+                format!("{} is of the same family, of which there is one at most", other),
             ));
         }
         let trained = self.encoding.frequencies == Some(Frequencies::Trained);
@@ -258,10 +257,6 @@ fn family(kind: EncodingKind) -> u8 {
 }
 
 const FREQUENCIES: u8 = 1;
-
-fn name_of(kind: EncodingKind) -> String {
-    kind.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-}
 
 /// The section with everything that `specs` say written out.
 pub(super) fn filled(specs: &[EncodingSpec]) -> EncodingConfig {

@@ -24,18 +24,19 @@
 
 use super::Encoding;
 use crate::model::Model;
+use crate::names::named;
 use std::f64::consts::PI;
 
-/// How the area of an output pixel is weighted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum PixelFilter {
-    /// The mean over the pixel's square, as a camera and area averaging have it
-    #[default]
-    Box,
-    /// A Gaussian as wide as the box: softer, without ripples
-    Gaussian,
-    /// The colour at the pixel's centre: aliases when scaling down
-    None,
+named! {
+    /// How the area of an output pixel is weighted.
+    pub enum PixelFilter = Box {
+        /// The mean over the pixel's square, as a camera and area averaging have it
+        Box "box",
+        /// A Gaussian as wide as the box: softer, without ripples
+        Gaussian "gaussian",
+        /// The colour at the pixel's centre: aliases when scaling down
+        None "none",
+    }
 }
 
 /// Extents of a pixel in x and y, in units of the plane.

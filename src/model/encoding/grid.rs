@@ -9,30 +9,28 @@
 //! table has entries stores each; a finer one shares entries by the hash of equation 4,
 //! (x XOR 2654435761 y) mod T.
 
+use crate::names::named;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How features are interpolated between vertices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Interpolation {
-    /// Linear in x and in y
-    Linear,
-    /// Linear in 3 t^2 - 2 t^3: smooth derivatives, from cell to cell too
-    Smoothstep,
+named! {
+    /// How features are interpolated between vertices.
+    pub enum Interpolation {
+        /// Linear in x and in y
+        Linear "linear",
+        /// Linear in 3 t^2 - 2 t^3: smooth derivatives, from cell to cell too
+        Smoothstep "smoothstep",
+    }
 }
 
-/// How a GPU adds up the gradients of a grid's entries, which many samples share.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum GridGradients {
-    /// In whole numbers: a run repeats to the bit
-    #[default]
-    Exact,
-    /// In floats, in whatever order: faster, where the GPU can
-    Float,
+named! {
+    /// How a GPU adds up the gradients of a grid's entries, which many samples share.
+    pub enum GridGradients = Exact {
+        /// In whole numbers: a run repeats to the bit
+        Exact "exact",
+        /// In floats, in whatever order: faster, where the GPU can
+        Float "float",
+    }
 }
 
 /// A grid as a configuration describes it.

@@ -1,8 +1,7 @@
 //! Files that are written are read as what they were.
 
 use super::cases;
-use afterimage::backend::TunedConfig;
-use afterimage::backend::gpu::kernel::{KernelConfig, MatmulTiling, Storage};
+use afterimage::backend::tuned::{KernelConfig, MatmulTiling, Storage, TunedConfig};
 use afterimage::config::{ActivationKind, Config, Sigma};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, LayerShape, Mlp, Model, SampleSet,

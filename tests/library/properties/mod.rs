@@ -1,6 +1,7 @@
 //! What must hold for any size, seed, shape and value.
 
 mod files;
+#[cfg(feature = "gpu")]
 mod planner;
 mod shuffle;
 

@@ -1,7 +1,7 @@
 //! A dispatch as its reference sees it, what it must leave behind, and inputs to try.
 
-use super::config::Storage;
 use super::{Kernel, StepParams, halves};
+use crate::backend::tuned::Storage;
 use bytemuck::Pod;
 
 /// One dispatch as its reference sees it: everything the kernel could read.

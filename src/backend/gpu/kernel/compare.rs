@@ -1,8 +1,8 @@
 //! What a dispatch left behind against what its reference says.
 
 use super::call::{Call, Expected, ExpectedValues, fixed_point};
-use super::config::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
 use super::halves;
+use crate::backend::tuned::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
 
 /// The worst value of a comparison.
 #[derive(Clone, Debug, PartialEq)]

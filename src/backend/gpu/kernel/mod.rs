@@ -6,7 +6,7 @@
 
 mod call;
 pub mod compare;
-pub mod config;
+mod config;
 pub mod halves;
 pub mod params;
 mod support;
@@ -14,10 +14,13 @@ pub mod tolerance;
 
 pub use call::{Call, Case, Expected, ExpectedValues};
 pub(super) use call::{SUM_UNIT, close, fixed_point};
-pub use config::{KernelConfig, MatmulTiling, Operation, Precision, Storage, TunedConfig, TunedTile};
+pub(super) use config::possible;
 pub use halves::POISON;
 pub(super) use params::params_block;
 pub use params::{ParamsBlock, StepParams};
+
+pub use crate::backend::tuned::{KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile};
+pub use crate::job::Precision;
 
 use crate::model::activation::{activations, turns_per_unit};
 use crate::model::loss::losses;

@@ -110,7 +110,7 @@ fn write(path: &Path, cache: &TuningCache) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::gpu::kernel::config::{MatmulTiling, Operation};
+    use crate::backend::gpu::kernel::{MatmulTiling, Operation};
 
     fn key(job: usize) -> Key {
         Key { device: "a GPU".into(), job: format!("job {job}"), precision: Precision::Auto }

@@ -5,7 +5,7 @@ use super::tiles::Timing;
 use crate::backend::BackendError;
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::execute::resources::Resources;
-use crate::backend::gpu::kernel::config::possible;
+use crate::backend::gpu::kernel::possible;
 use crate::backend::gpu::kernel::{MatmulTiling, Operation, Storage};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Role};
 use crate::model::{Activation, LayerShape};

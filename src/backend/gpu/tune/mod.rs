@@ -18,7 +18,6 @@ mod stopwatch;
 mod tiles;
 
 pub use ceilings::ceilings;
-pub use profile::KernelTime;
 
 use crate::backend::gpu::device::{Budget, Gpu, Override, is_software};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, MatmulTiling, Precision};

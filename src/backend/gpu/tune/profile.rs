@@ -5,18 +5,8 @@ use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::execute::readback::read_buffers;
 use crate::backend::gpu::execute::resources::{Prepared, Resources};
 use crate::backend::gpu::execute::trainer::ByDispatch;
+use crate::backend::tuned::KernelTime;
 use crate::model::Step;
-
-/// Time of all dispatches of a kernel within a step.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct KernelTime {
-    /// The kernel with its formulas.
-    pub kernel: String,
-    /// Dispatches a step.
-    pub dispatches: usize,
-    /// Milliseconds a step, from the device's own clock.
-    pub ms: f64,
-}
 
 impl GpuBackend {
     /// Runs `step`, which must be the next, with a timestamp around each dispatch; the longest kernels

@@ -4,7 +4,7 @@ use super::is_sound;
 use super::stopwatch::fastest;
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::execute::resources::Resources;
-use crate::backend::gpu::kernel::config::possible;
+use crate::backend::gpu::kernel::possible;
 use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Operation, Storage, TunedTile};
 use crate::backend::gpu::ops::dense::{self, Layer};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};

@@ -2,13 +2,13 @@
 
 use super::{DenseParams, Layer, ReduceParams, slices};
 use crate::backend::cpu::dense;
-use crate::backend::gpu::kernel::config::{HALF_FLUSH, HALF_ROUNDING};
 use crate::backend::gpu::kernel::tolerance::{self, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelConfig, MatmulTiling, Operation, Storage, close,
 };
 use crate::backend::gpu::ops::testing::{case, poison, uniform};
 use crate::backend::gpu::plan::{THREADS, Workgroups};
+use crate::backend::tuned::{HALF_FLUSH, HALF_ROUNDING};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 

@@ -8,8 +8,8 @@
 
 use crate::backend::cpu::dense;
 use crate::backend::gpu::kernel::Storage;
-use crate::backend::gpu::kernel::config::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING};
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, sum_of_products};
+use crate::backend::tuned::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING};
 use crate::model::LayerShape;
 
 /// Numbers and bounds of their errors.

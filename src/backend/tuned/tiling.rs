@@ -1,8 +1,5 @@
 //! How the products of a linear layer are made of tiles.
 
-use super::Storage;
-use crate::backend::gpu::device::Gpu;
-use crate::backend::gpu::kernel::{Source, wgsl};
 use crate::model::LayerShape;
 use serde::{Deserialize, Serialize};
 
@@ -98,24 +95,6 @@ impl MatmulTiling {
         }
     }
 
-    /// Files joined into a product: those that do not depend on which one it is.
-    pub(crate) fn sources(self) -> &'static [Source] {
-        const PARAMS: Source = wgsl!("matmul/params.wgsl");
-        const TILES: Source = wgsl!("matmul/tiles.wgsl");
-        const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
-        const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
-        const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
-        match self {
-            Self::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
-            Self::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
-            Self::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
-            Self::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
-            Self::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
-            Self::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), MATRICES],
-            Self::Matrix16 => &[PARAMS, wgsl!("matmul/matrices_16.wgsl"), MATRICES],
-        }
-    }
-
     /// Padding overhead: results of whole tiles over results wanted.
     pub fn padding_ratio(self, [rows, columns]: [usize; 2]) -> f64 {
         let [tile_rows, tile_columns] = self.tile_shape();
@@ -132,17 +111,6 @@ impl MatmulTiling {
             || plain.into_iter().min_by(|a, b| a.padding_ratio(results).total_cmp(&b.padding_ratio(results)));
         [preferred].into_iter().chain(plain).find(worth).or_else(least).unwrap_or_default()
     }
-}
-
-/// The products that `gpu` has for values stored in this way. Matrices multiply what is stored as f16.
-pub(crate) fn possible(gpu: &Gpu, storage: Storage) -> impl Iterator<Item = MatmulTiling> + '_ {
-    let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
-    let is_possible = move |tiling: &MatmulTiling| match (storage, tiling.matrix_size()) {
-        (Storage::F32, matrices) => matrices.is_none(),
-        (Storage::F16, None) => has_f16,
-        (Storage::F16, Some(size)) => gpu.has_matrices(size),
-    };
-    MatmulTiling::ALL.into_iter().filter(is_possible)
 }
 
 /// A product that was found fastest for a shape.

@@ -1,0 +1,86 @@
+//! Which of several kernels that compute the same thing a device has, and what it is given unmeasured.
+
+use super::{Source, wgsl};
+use crate::backend::BackendError;
+use crate::backend::gpu::device::{Gpu, is_software};
+use crate::backend::tuned::{KernelConfig, MatmulTiling, Storage, TunedConfig};
+use crate::job::Precision;
+
+impl TunedConfig {
+    /// What was chosen, where `gpu` is the same device and `precision` allows it.
+    pub fn on(&self, gpu: &Gpu, precision: Precision) -> Option<&KernelConfig> {
+        let storage = self.config.storage;
+        let allowed = match precision {
+            Precision::Auto => true,
+            Precision::F32 => storage == Storage::F32,
+            Precision::Mixed => storage == Storage::F16,
+        };
+        let is_there = self.device == gpu.identity() && self.config.are_on(gpu);
+        (allowed && is_there).then_some(&self.config)
+    }
+}
+
+impl KernelConfig {
+    /// Whether `gpu` has all of them: what a file says may be anything.
+    pub(crate) fn are_on(&self, gpu: &Gpu) -> bool {
+        let has = |tiling: MatmulTiling| possible(gpu, self.storage).any(|p| p == tiling);
+        has(self.tiling) && self.tuned.iter().all(|choice| has(choice.tiling))
+    }
+
+    /// What `gpu` trains with when asked for `precision`, as far as it is known without measuring.
+    ///
+    /// # Errors
+    /// When the device cannot do what is asked.
+    pub fn choose(gpu: &Gpu, precision: Precision) -> Result<Self, BackendError> {
+        let matrices = [MatmulTiling::Matrix16, MatmulTiling::Matrix8]
+            .into_iter()
+            .find(|tiling| tiling.matrix_size().is_some_and(|size| gpu.has_matrices(size)));
+        let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
+        let tiling = matrices.unwrap_or_default();
+        let mixed = Self { storage: Storage::F16, tiling, ..Self::default() };
+        match precision {
+            Precision::Mixed if !has_f16 => Err(BackendError::NoAdapter(format!(
+                "{} has no 16-bit floats in shaders (SHADER_F16), which --precision mixed needs; use --precision f32",
+                gpu.info.name
+            ))),
+            Precision::Mixed => Ok(mixed),
+            // A software driver computes matrices one product at a time, and takes seconds to compile each kernel.
+            Precision::Auto if has_f16 && matrices.is_some() && !is_software(&gpu.info) => Ok(mixed),
+            Precision::Auto | Precision::F32 => Ok(Self::default()),
+        }
+    }
+}
+
+impl MatmulTiling {
+    /// Files joined into a product: those that do not depend on which one it is.
+    pub(crate) fn sources(self) -> &'static [Source] {
+        const PARAMS: Source = wgsl!("matmul/params.wgsl");
+        const TILES: Source = wgsl!("matmul/tiles.wgsl");
+        const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
+        const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
+        const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
+        match self {
+            Self::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
+            Self::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
+            Self::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
+            Self::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
+            Self::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
+            Self::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), MATRICES],
+            Self::Matrix16 => &[PARAMS, wgsl!("matmul/matrices_16.wgsl"), MATRICES],
+        }
+    }
+}
+
+/// The products that `gpu` has for values stored in this way. Matrices multiply what is stored as f16.
+pub(in crate::backend::gpu) fn possible(
+    gpu: &Gpu,
+    storage: Storage,
+) -> impl Iterator<Item = MatmulTiling> + '_ {
+    let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
+    let is_possible = move |tiling: &MatmulTiling| match (storage, tiling.matrix_size()) {
+        (Storage::F32, matrices) => matrices.is_none(),
+        (Storage::F16, None) => has_f16,
+        (Storage::F16, Some(size)) => gpu.has_matrices(size),
+    };
+    MatmulTiling::ALL.into_iter().filter(is_possible)
+}

@@ -1,0 +1,39 @@
+//! In the place of `on_gpu.rs` where the feature `gpu` is off: there is no GPU.
+
+use super::tuned::TunedConfig;
+use super::{Backend, BackendError, BackendInfo, DeviceRequest, Job, Precision, Predict};
+use crate::model::Model;
+use std::sync::Arc;
+
+/// There is none.
+pub(super) enum Gpu {}
+
+/// Why `auto` comes to the CPU.
+pub(super) const MISSING: &str = "this build has no GPU backend";
+
+/// Whether `auto` comes to a GPU.
+pub fn has_hardware_gpu() -> bool {
+    false
+}
+
+pub(super) fn open(_: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
+    let reason = "this build has no GPU backend, since its feature `gpu` is off; use --backend cpu";
+    Err(BackendError::NoAdapter(reason.into()))
+}
+
+pub(super) fn train(
+    gpu: Arc<Gpu>,
+    _: Job,
+    _: (Precision, Option<&TunedConfig>),
+    _: impl Fn() -> Vec<f32>,
+) -> Result<(Box<dyn Backend>, String), BackendError> {
+    match *gpu {}
+}
+
+pub(super) fn predict(
+    gpu: Arc<Gpu>,
+    _: &Model,
+    _: &[f32],
+) -> Result<(Box<dyn Predict>, BackendInfo), BackendError> {
+    match *gpu {}
+}

@@ -1,0 +1,87 @@
+//! What is opened on a GPU. `no_gpu.rs` takes its place where the feature `gpu` is off.
+
+pub(super) use super::gpu::Gpu;
+use super::gpu::device::{Budget, cache_folder};
+use super::gpu::ops::Layout;
+use super::gpu::{
+    AdapterChoice, DeviceOptions, GpuBackend, GpuPredictor, KernelConfig, faults_from_env, tune,
+};
+use super::tuned::TunedConfig;
+use super::{Backend, BackendChoice, BackendError, BackendInfo, DeviceRequest, Job, Precision, Predict};
+use crate::model::{Model, TrainingState};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why `auto` comes to the CPU.
+pub(super) const MISSING: &str = "no hardware GPU found";
+
+/// Whether `auto` comes to a GPU.
+pub fn has_hardware_gpu() -> bool {
+    Gpu::open(&AdapterChoice::Hardware, DeviceOptions::default()).is_ok()
+}
+
+/// The GPU that `request` means.
+pub(super) fn open(request: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
+    let choice = match (&request.adapter, request.backend) {
+        (Some(name), _) => AdapterChoice::Named(name.clone()),
+        (None, BackendChoice::Gpu) => AdapterChoice::Any,
+        (None, _) => AdapterChoice::Hardware,
+    };
+    let options = DeviceOptions { cache: cache_folder(), faults: faults_from_env()?, ..Default::default() };
+    Gpu::open(&choice, options)
+}
+
+/// A backend that holds `job`, and a line about it. `before` is how a GPU trained it so far.
+pub(super) fn train(
+    gpu: Arc<Gpu>,
+    job: Job,
+    how: (Precision, Option<&TunedConfig>),
+    initial_params: impl Fn() -> Vec<f32>,
+) -> Result<(Box<dyn Backend>, String), BackendError> {
+    let mut note = format!("training on {} ({})", gpu.info.name, gpu.info.backend);
+    let (backend, timing) = trainer(gpu, job, how, initial_params)?;
+    if backend.info().streams_picture {
+        note.push_str("; the picture stays on the host");
+    }
+    if let Some(timing) = timing {
+        note.push_str(&format!("; its fastest kernels were found in {:.1} s", timing.as_secs_f64()));
+    }
+    Ok((Box::new(backend), note))
+}
+
+/// The backend, and how long it took to find out how it is fastest, if that was not known.
+fn trainer(
+    gpu: Arc<Gpu>,
+    job: Job,
+    (precision, before): (Precision, Option<&TunedConfig>),
+    initial_params: impl Fn() -> Vec<f32>,
+) -> Result<(GpuBackend, Option<Duration>), BackendError> {
+    let budget = Budget::of(&gpu.limits);
+    let before = before.and_then(|method| method.on(&gpu, precision)).cloned();
+    let rules = KernelConfig::choose(&gpu, precision)?;
+    // Refuses what does not fit before there are weights.
+    Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
+    let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
+    let (config, timing) = match before {
+        Some(before) => (before, None),
+        None => tune::choose_config(&gpu, (&job, &state), budget, precision)?,
+    };
+    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config))?;
+    backend.self_test()?;
+    // Some drivers compile when a kernel first runs.
+    gpu.keep_pipelines();
+    Ok((backend, timing))
+}
+
+/// A predictor that holds `params`, and what it runs on.
+pub(super) fn predict(
+    gpu: Arc<Gpu>,
+    model: &Model,
+    params: &[f32],
+) -> Result<(Box<dyn Predict>, BackendInfo), BackendError> {
+    let mut predictor = GpuPredictor::new(Arc::clone(&gpu), model.clone(), params)?;
+    predictor.self_test()?;
+    gpu.keep_pipelines();
+    let info = predictor.info();
+    Ok((Box::new(predictor), info))
+}

@@ -1,0 +1,84 @@
+//! What is measured on a GPU. `no_gpu.rs` takes its place where the feature `gpu` is off.
+
+use afterimage::backend::gpu::device::is_software;
+use afterimage::backend::gpu::{
+    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, KernelConfig, faults_from_env, tune,
+};
+use afterimage::backend::tuned::{KernelTime, Storage, TunedConfig};
+use afterimage::backend::{BackendChoice, BackendError, Precision};
+use afterimage::bench::{BenchJob, Ceilings};
+use afterimage::model::{Shuffle, Step, TrainingState};
+use anyhow::bail;
+use std::sync::Arc;
+
+pub(super) struct Device(Arc<Gpu>);
+
+impl Device {
+    /// The GPU that is asked for; none where the CPU is.
+    pub(super) fn open(backend: BackendChoice, adapter: Option<&str>) -> anyhow::Result<Option<Self>> {
+        let choice = match (backend, adapter) {
+            (BackendChoice::Cpu, Some(_)) => {
+                bail!("--adapter names a GPU and --backend cpu uses none; give one of the two")
+            }
+            (BackendChoice::Cpu, None) => return Ok(None),
+            (_, Some(name)) => AdapterChoice::Named(name.to_owned()),
+            (BackendChoice::Gpu, None) => AdapterChoice::Any,
+            (BackendChoice::Auto, None) => AdapterChoice::Hardware,
+        };
+        match Gpu::open(&choice, DeviceOptions { faults: faults_from_env()?, ..Default::default() }) {
+            Ok(gpu) => Ok(Some(Self(gpu))),
+            Err(BackendError::NoAdapter(_)) if backend == BackendChoice::Auto && adapter.is_none() => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.0.info.name.clone()
+    }
+
+    pub(super) fn driver(&self) -> String {
+        self.0.driver()
+    }
+
+    pub(super) fn ceilings(&self, precision: Precision, seconds: f64) -> anyhow::Result<Ceilings> {
+        let mixed = KernelConfig::choose(&self.0, Precision::Mixed);
+        let storages = match precision {
+            Precision::F32 => &[Storage::F32][..],
+            Precision::Mixed => mixed.map(|_| &Storage::ALL[..])?,
+            Precision::Auto if mixed.is_ok() && !is_software(&self.0.info) => &Storage::ALL,
+            Precision::Auto => &[Storage::F32],
+        };
+        let (products, gigabytes_per_second) = tune::ceilings(&self.0, storages, seconds)?;
+        Ok(Ceilings {
+            gflop_per_second: products[0],
+            mixed_gflop_per_second: products.get(1).copied(),
+            gigabytes_per_second,
+        })
+    }
+
+    /// Of the second step of `job`, so that nothing is compiled in it.
+    pub(super) fn kernel_times(
+        &self,
+        job: &BenchJob,
+        method: &TunedConfig,
+    ) -> Result<Option<Vec<KernelTime>>, BackendError> {
+        let (run, picture) = job.resolve();
+        let state = TrainingState::new(run.initial_params(), run.optimizer, &run.options.refinements);
+        let (budget, of_picture) = (Budget::of(&self.0.limits), run.job(picture));
+        let how = (budget, method.config.clone());
+        let mut backend = GpuBackend::with(Arc::clone(&self.0), of_picture, &state, how)?;
+        let n = run.samples.len();
+        let step = |index| Step {
+            index,
+            shuffle: Shuffle::new(n, run.seed, 0),
+            first_sample: 0,
+            n_samples: run.batch_size.min(n),
+            lr: run.lr,
+            importance: None,
+        };
+        backend.profile(&step(0))?;
+        backend.profile(&step(1))
+    }
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The library without its program and without GPUs: it builds, and leaves out what only those need.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+crates() {
+  cargo tree --locked -e normal --prefix none --format "{p}" --no-default-features "$@" | cut -d " " -f 1
+}
+lacks() {
+  local unwanted=$1 found
+  shift
+  found=$(crates "$@" | grep -xE "$unwanted" | sort -u | paste -sd " ") || return 0
+  echo "with $* the library needs $found" >&2
+  return 1
+}
+lacks "anyhow|clap.*|ctrlc|env_logger|indicatif|naga|pollster|wgpu.*" --features cpu
+lacks "anyhow|clap.*|ctrlc|env_logger|indicatif" --features cpu,gpu
+
+for features in cpu cpu,gpu cli; do
+  cargo clippy --locked --quiet --no-default-features --features $features -- -D warnings
+done
