@@ -45,8 +45,9 @@ pub fn lr_factor(fresh_starts: u32) -> f64 {
 impl Trainer<'_> {
     /// Whether the epoch in hand ends with a check.
     pub(super) fn check_due(&self) -> bool {
-        let after = self.steps_done();
-        check_due(after - u64::from(self.steps_per_epoch()), after)
+        // A learning rate that still rises says nothing.
+        let after = self.steps_done().saturating_sub(self.run.schedule.warmup);
+        check_due(after.saturating_sub(self.steps_per_epoch().into()), after)
     }
 
     /// Looks whether the network learns anything, where a check is due; starts afresh where it does not, and
@@ -67,7 +68,7 @@ impl Trainer<'_> {
             "the network's picture is flat after {} steps and stays so: starting afresh with other weights and a \
              learning rate of {:e}",
             self.position.epochs_done * u64::from(self.steps_per_epoch()),
-            self.run.lr * lr_factor(fresh_starts),
+            self.initial_lr() * lr_factor(1),
         );
         let Position { seconds, lr_scale, .. } = self.position;
         self.position = Position { seconds, lr_scale, fresh_starts, ..Position::default() };
