@@ -25,5 +25,7 @@ mod program;
 #[path = "../common/runs.rs"]
 #[expect(dead_code, reason = "the undisturbed run is the CPU's")]
 mod runs;
+#[path = "../common/simple_pictures.rs"]
+mod simple_pictures;
 #[path = "../common/skip.rs"]
 mod skip;

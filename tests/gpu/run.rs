@@ -2,6 +2,7 @@
 //! after the device was lost.
 
 use crate::device;
+use crate::simple_pictures;
 use crate::skip::{Missing, skip};
 
 use afterimage::backend::cpu::CpuTrainer;
@@ -101,6 +102,39 @@ fn reach_the_same_psnr(config: &str) {
     // The untrained network has 9 dB.
     assert!(cpu > 15.0, "{cpu} dB: nothing was learned");
     assert!((cpu - gpu).abs() < 0.05, "{cpu} dB on the CPU, {gpu} dB on the GPU");
+}
+
+/// Words in colour on white: what a sigmoid after ReLUs on a grid saturates on.
+const COLLAPSE: &str = "
+encoding.kind = 'hash-grid'
+network.activation = 'relu'
+network.output = 'sigmoid'
+training.epochs = 20
+training.schedule = 'constant'
+training.lr = 3e-2
+";
+
+#[test]
+fn a_collapsed_run_starts_afresh_on_both_backends() {
+    let Some(gpu) = device::open(false) else { return };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let all = simple_pictures::all(48, 1);
+    let words = all.iter().find(|simple| simple.name == "coloured-words").expect("it is there");
+    words.save(&dir.path().join("words.png"));
+    let picture = Arc::new(picture::load(&dir.path().join("words.png")).expect("the picture loads"));
+    let config: Config = toml::from_str(COLLAPSE).expect("a configuration");
+    let run = config.resolve(&picture, None).expect("it can be run");
+    let state = initial_state(&run);
+    let fresh_starts = |backend: &mut dyn Backend| {
+        let mut trainer = Trainer::new(&run, &picture, backend, Position::default());
+        let outcome = trainer.run(&mut ()).expect("the device works");
+        let psnr = trainer.evaluate(false).expect("the device works").train.psnr();
+        assert!(psnr > 25.0, "{psnr} dB: a flat picture has 20");
+        outcome.position.fresh_starts
+    };
+    let mut on_cpu = CpuTrainer::new(run.job(picture.clone()), &state.params, 2).expect("threads start");
+    assert_eq!(fresh_starts(&mut on_cpu), 1, "on the CPU");
+    assert_eq!(fresh_starts(&mut on_gpu(&gpu, &run, &picture, &state)), 1, "on the GPU");
 }
 
 /// Keeps every second epoch, and destroys the device in the seventh.
