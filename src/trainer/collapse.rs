@@ -28,6 +28,9 @@ const STUCK: f64 = 1e-3;
 /// A complete run that keeps less than this share of the picture's variance is not called done.
 const POOR: f64 = 0.7;
 
+/// PSNR in dB from which on what is missing can hardly be seen, however much of a faint picture it is.
+const FAINT: f64 = 30.0;
+
 /// Too few steps to expect anything of.
 const FEW_STEPS: u64 = 256;
 
@@ -42,8 +45,9 @@ pub fn lr_factor(fresh_starts: u32) -> f64 {
 impl Trainer<'_> {
     /// Whether the epoch in hand ends with a check.
     pub(super) fn check_due(&self) -> bool {
-        let after = self.steps_done();
-        check_due(after - u64::from(self.steps_per_epoch()), after)
+        // A learning rate that still rises says nothing.
+        let after = self.steps_done().saturating_sub(self.run.schedule.warmup);
+        check_due(after.saturating_sub(self.steps_per_epoch().into()), after)
     }
 
     /// Looks whether the network learns anything, where a check is due; starts afresh where it does not, and
@@ -64,7 +68,7 @@ impl Trainer<'_> {
             "the network's picture is flat after {} steps and stays so: starting afresh with other weights and a \
              learning rate of {:e}",
             self.position.epochs_done * u64::from(self.steps_per_epoch()),
-            self.run.lr * lr_factor(fresh_starts),
+            self.initial_lr() * lr_factor(1),
         );
         let Position { seconds, lr_scale, .. } = self.position;
         self.position = Position { seconds, lr_scale, fresh_starts, ..Position::default() };
@@ -162,7 +166,8 @@ impl Failure {
             return Some(Self::Flat { fresh_starts, psnr });
         }
         let kept = evaluation.kept_variance()?;
-        (steps >= FEW_STEPS && kept < POOR && !is_smooth(run)).then_some(Self::Poor { kept, psnr })
+        let is_poor = kept < POOR && psnr < FAINT && steps >= FEW_STEPS;
+        (is_poor && !is_smooth(run)).then_some(Self::Poor { kept, psnr })
     }
 
     /// One word for files.

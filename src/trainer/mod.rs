@@ -2,16 +2,18 @@
 //! to take and an [`Observer`] what came of them.
 
 mod collapse;
+mod error;
 mod evaluate;
 mod observer;
 mod position;
 
 pub use collapse::{Failure, lr_factor};
+pub use error::TrainError;
 pub use evaluate::{ChannelFit, Evaluation};
 pub use observer::{EpochSummary, Observer, Progress};
 pub use position::{Best, Checkpoint, Outcome, Position};
 
-use crate::backend::{Backend, BackendError};
+use crate::backend::Backend;
 use crate::config::{Keep, Resolved};
 use crate::model::{Importance, Sampling, Shuffle, Step};
 use crate::picture::Picture;
@@ -24,24 +26,6 @@ const GROUP_TIME: Duration = Duration::from_millis(100);
 
 /// How often a diverging run goes back and halves its learning rate before it gives up.
 const MAX_RETREATS: i32 = 4;
-
-/// Why training ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// The device failed.
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    /// The loss is no longer a number.
-    #[error(
-        "training diverged: the loss is no longer a finite number in epoch {epoch}, even at a learning rate of {lr:e}; give a lower --lr, or a lower --weight-decay if you gave one"
-    )]
-    Diverged {
-        /// The epoch in which it was noticed.
-        epoch: u64,
-        /// The lowest initial learning rate that was tried.
-        lr: f64,
-    },
-}
 
 /// An epoch's evaluation, and whether it was due anyway or is there for the check alone.
 struct Measured {
@@ -105,7 +89,6 @@ impl<'a> Trainer<'a> {
         // The clock goes on from where an earlier part of the run stopped.
         let start = Instant::now();
         let before = self.position.seconds;
-        self.last_good = Some(self.checkpoint()?);
         if self.position.is_beginning() {
             let Some(evaluation) = self.begin(observer)? else {
                 return self.outcome(false, None);
@@ -114,6 +97,8 @@ impl<'a> Trainer<'a> {
                 self.keep(observer)?;
                 return self.outcome(true, Some(evaluation));
             }
+        } else {
+            self.last_good = Some(self.checkpoint()?);
         }
         let mut last = None;
         while self.position.epochs_done < self.run.epochs {
@@ -252,7 +237,7 @@ impl<'a> Trainer<'a> {
         let noticed_in = self.position.epochs_done;
         let lr_scale = self.position.lr_scale * 0.5;
         if lr_scale < 0.5_f64.powi(MAX_RETREATS) {
-            let lr = self.run.lr * self.position.lr_scale;
+            let lr = self.initial_lr();
             return Err(TrainError::Diverged { epoch: noticed_in, lr }.into());
         }
         self.go_back()?;
@@ -260,7 +245,7 @@ impl<'a> Trainer<'a> {
         log::warn!(
             "the loss is no longer finite in epoch {noticed_in}: going back to epoch {} with half the learning rate ({:e})",
             self.position.epochs_done,
-            self.run.lr * lr_scale,
+            self.initial_lr(),
         );
         observer.retreat(&self.position)
     }
@@ -364,6 +349,11 @@ impl<'a> Trainer<'a> {
             lr: self.lr(index),
             importance: self.importance.clone(),
         }
+    }
+
+    /// Learning rate of the first step, after all that went wrong so far.
+    fn initial_lr(&self) -> f64 {
+        self.run.lr * self.position.lr_scale * lr_factor(self.position.fresh_starts)
     }
 
     fn lr(&self, index: u64) -> f64 {
