@@ -1,7 +1,8 @@
 //! `report.html`: what came out, for a person with ten seconds, and then for one with more.
 
 use super::grid::Size;
-use super::pictures::{Panel, decibels};
+use super::pictures::Panel;
+use super::records::decibels;
 use super::table::Row;
 use super::write::{capitalised, save, title};
 use super::{CompareError, Headline, Plan, Record};

@@ -6,8 +6,8 @@ use super::{CompareError, Plan, Record};
 use crate::picture::{self, Picture};
 use crate::report::curves::LineStyle;
 use crate::report::{
-    CurvePoint, ERROR_SCALE, Series, Sheet, epoch_label, error_map, pick_frames, quality_label,
-    save_styled_curves, styled_svg,
+    CurvePoint, ERROR_SCALE, Series, Sheet, epoch_label, error_map, pick_frames, save_styled_curves,
+    styled_svg,
 };
 use rayon::prelude::*;
 use std::path::Path;
@@ -117,10 +117,6 @@ pub(super) fn run_name(plan: &Plan, cell: &Cell) -> String {
         1 => cell.method.to_string(),
         _ => format!("{} {}", cell.method, cell.optimizer),
     }
-}
-
-pub(super) fn decibels(psnr: f64) -> String {
-    quality_label(psnr, None).unwrap_or_else(|| "no number".to_owned())
 }
 
 /// Methods have colours; optimisers after the first are dashed.

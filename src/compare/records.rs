@@ -1,10 +1,10 @@
 //! What came of each cell, read from its run folder.
 
 use super::cell::{Cell, State};
-use super::pictures::decibels;
 use super::{CompareError, Plan};
 use crate::config::Sigma;
 use crate::picture::{self, ssim};
+use crate::report::quality_label;
 use crate::run::read_metrics;
 use crate::trainer::EpochSummary;
 use rayon::prelude::*;
@@ -48,6 +48,10 @@ impl Record {
         let mark = if self.failure.is_some() { FAILURE_MARK } else { "" };
         format!("{}{mark}", decibels(self.psnr()))
     }
+}
+
+pub(super) fn decibels(psnr: f64) -> String {
+    quality_label(psnr, None).unwrap_or_else(|| "no number".to_owned())
 }
 
 /// The results of all cells that are done.

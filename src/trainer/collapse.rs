@@ -6,15 +6,13 @@
 //! did not come closer to the picture in between, as a slow one would.
 
 use super::evaluate::ChannelFit;
+use super::position::MAX_FRESH_STARTS;
 use super::{Evaluation, Observer, Position, TrainError, Trainer};
 use crate::config::{EncodingKind, Resolved};
 use crate::model::{Activation, TrainingState};
 
 /// The first check comes after this many steps, later ones each time the number has doubled.
 const FIRST_CHECK: u64 = 32;
-
-/// How often a collapsed run starts afresh before it is left as it is.
-pub(super) const MAX_FRESH_STARTS: u32 = 3;
 
 /// What each fresh start leaves of the learning rate.
 const FRESH_START_LR: f64 = 0.25;

@@ -1,11 +1,13 @@
 //! Where a run stands, and what is needed to go on from there.
 
 use super::Evaluation;
-use super::collapse::MAX_FRESH_STARTS;
 use crate::backend::TunedConfig;
 use crate::config::Resolved;
 use crate::model::{Importance, TrainingState};
 use std::sync::Arc;
+
+/// How often a collapsed run starts afresh before it is left as it is.
+pub(super) const MAX_FRESH_STARTS: u32 = 3;
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
