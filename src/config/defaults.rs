@@ -50,7 +50,7 @@ pub(super) fn octaves(longer_side: u32) -> usize {
 }
 
 /// Bins of one-blob along each axis.
-pub(super) const BINS: usize = 64;
+pub(super) const BINS: usize = 96;
 
 /// Cells across the longer side at a grid's coarsest level.
 pub(super) fn base_resolution(longer_side: u32) -> u32 {

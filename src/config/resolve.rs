@@ -139,7 +139,9 @@ impl Config {
             BatchSize::Full => samples.len(),
             BatchSize::Samples(n) => n.get().min(samples.len()),
         };
-        let (optimizer, lr) = self.training.optimizer(activation, self.has_grid(), batch_size)?;
+        // A batch that was asked for leaves the rate as it is.
+        let usual_batch = if self.training.batch.is_some() { defaults::BATCH } else { batch_size };
+        let (optimizer, lr) = self.training.optimizer(activation, self.has_grid(), usual_batch)?;
         let resolved = Resolved {
             config: Self::default(),
             model: Model { encoding, network },

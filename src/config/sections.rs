@@ -93,7 +93,7 @@ section! {
         /// a pixel: 10 at 512x512]
         #[arg(long, value_name = "N")]
         pub octaves: usize,
-        /// One-blob: bins along each axis [default: 64]
+        /// One-blob: bins along each axis [default: 96]
         #[arg(long, value_name = "N")]
         pub bins: usize,
         /// Grids: levels of resolution [default: 16]
@@ -185,7 +185,7 @@ section! {
         #[arg(long)]
         pub optimizer: OptimizerKind,
         /// Learning rate of the first step [default: by optimizer and activation, Adam 5e-3 with
-        /// relu, 5e-4 with sine, less for batches below 2048, 1e-2 with grids; SGD 0.1]
+        /// relu, 5e-4 with sine, less for pictures below 65,536 pixels, 1e-2 with grids; SGD 0.1]
         #[arg(long, value_name = "F")]
         pub lr: f64,
         /// How the learning rate moves over the run [default: cosine]

@@ -30,7 +30,7 @@ const POOR: f64 = 0.7;
 const FAINT: f64 = 30.0;
 
 /// Too few steps to expect anything of.
-const FEW_STEPS: u64 = 256;
+const FEW_STEPS: u64 = 1000;
 
 /// Where hidden units begin that a fresh start must not leave dead: above 0, where every sample reaches them.
 const ALIVE: f32 = 0.1;

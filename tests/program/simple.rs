@@ -132,11 +132,11 @@ fn a_run_that_learns_little_is_no_success() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("run");
     let noise = picture(dir.path(), "noise");
-    let slow = ["--encoding", "gaussian", "--sigma", "0.5", "--epochs", "80"];
+    let slow = ["--encoding", "gaussian", "--sigma", "0.5", "--epochs", "250"];
     train(&noise, &out).args(slow).assert().code(1).stderr(contains("the network learned little"));
     assert_eq!(manifest(&out)["failure"], "poor");
     // Whoever asks for bare positions knows that they are slow.
-    let bare = ["--encoding", "none", "--epochs", "80", "--force"];
+    let bare = ["--encoding", "none", "--epochs", "250", "--force"];
     train(&picture(dir.path(), "page"), &out).args(bare).assert().success();
 }
 
