@@ -72,7 +72,7 @@ impl Config {
         self.training.refinements(lr)?;
         self.network_shape()?;
         self.encoding_specs(None)?;
-        self.activations()?;
+        self.activations(None)?;
         positive("snapshot-every", self.output.snapshot_every)?;
         positive("measure-every", self.output.measure_every)?;
         self.keep()?;
@@ -117,7 +117,7 @@ impl Config {
             return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
         }
         let specs = self.encoding_specs(Some(picture))?;
-        let (activation, output_activation) = self.activations()?;
+        let (activation, output_activation) = self.activations(Some(picture))?;
         let (hidden_width, n_layers) = self.network_shape()?;
         let grid_gradients = self.encoding.grid_gradients.unwrap_or_default();
         let parts = specs.iter().map(|spec| Encoding::new(*spec, seed));
@@ -283,7 +283,7 @@ impl Config {
         Ok((hidden, layers))
     }
 
-    fn activations(&self) -> Result<(Activation, Activation), ConfigError> {
+    fn activations(&self, picture: Option<&Picture>) -> Result<(Activation, Activation), ConfigError> {
         let kind = self.network.kind(self.has_grid());
         for (setting, value) in [("w0", self.network.w0), ("scale", self.network.scale)] {
             if let Some(value) = value.filter(|v| !(v.is_finite() && *v > 0.0)) {
@@ -296,8 +296,12 @@ impl Config {
         let hidden = kind.with(|name| self.network.parameter(name));
         let output = match self.network.output {
             Some(OutputKind::Sigmoid) => Activation::Sigmoid,
-            // A sigmoid can saturate on pages and night skies, and is then stuck.
-            None | Some(OutputKind::Identity) => Activation::Identity,
+            Some(OutputKind::Identity) => Activation::Identity,
+            // A sigmoid saturates on pages and night skies, and is then stuck.
+            None if self.has_grid() || picture.is_some_and(|p| p.is_hdr() || p.crowds_the_ends()) => {
+                Activation::Identity
+            }
+            None => Activation::Sigmoid,
         };
         Ok((hidden, output))
     }

@@ -144,7 +144,8 @@ section! {
         /// Of leaky-relu below 0 [default: 0.01]
         #[arg(long, value_name = "F")]
         pub slope: f32,
-        /// After the last layer; without a sigmoid, values beyond black and white are cut off [default: identity]
+        /// After the last layer; without a sigmoid, values beyond black and white are cut off [default: identity with
+        /// grids, for HDR and where most is black or white; sigmoid]
         #[arg(id = "output_activation", long = "output-activation", value_name = "ACTIVATION")]
         pub output: OutputKind,
         /// How initial weights are drawn [default: by activation, he-normal for relu]

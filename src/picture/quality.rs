@@ -61,6 +61,19 @@ impl SquaredError {
 const ROUGHNESS_PIXELS: u64 = 1 << 20;
 
 impl Picture {
+    /// Whether most values lie near black or white, as in pages, drawings and night skies: 40 % are at an end of the
+    /// range, or the mean is within 8 % of one. Photographs stay below 15 %.
+    pub fn crowds_the_ends(&self) -> bool {
+        let n = self.pixels.len();
+        let (mut at_ends, mut sum) = (0_usize, 0.0);
+        for value in (0..n).map(|i| self.pixels.value(i)) {
+            at_ends += usize::from(!(1.5 / 255.0..=253.5 / 255.0).contains(&value));
+            sum += f64::from(value);
+        }
+        let mean = sum / n as f64;
+        at_ends as f64 > 0.4 * n as f64 || !(0.08..=0.92).contains(&mean)
+    }
+
     /// How little a pixel tells of its neighbour on the right or below, whichever it tells more of: their mean squared
     /// difference over that of unrelated pixels, 2 variance. Near 0 for a smooth picture, 1 for noise, 0 for one
     /// colour. Of a large picture some rows are looked at.

@@ -108,8 +108,8 @@ fn every_kernel_in_use_is_tested_before_it_is_used() {
         return;
     }
     for (fused, least, of_prediction) in [
-        ("never", 10, ["raster", "output.identity"]),
-        ("auto", 5, ["raster", "fused_predict_fourier.relu.identity"]),
+        ("never", 10, ["raster", "output.sigmoid"]),
+        ("auto", 5, ["raster", "fused_predict_fourier.relu.sigmoid"]),
     ] {
         every_kernel_is_tested(fused, least, of_prediction);
     }

@@ -31,7 +31,7 @@ fn a_run_says_what_it_is() {
     for text in [
         "astronaut.png, 40x30, RGB, 8 bits",
         "16 frequencies",
-        "32 -> 3 x 24 relu -> 3 identity",
+        "32 -> 3 x 24 relu -> 3 sigmoid",
         "epochs 2",
         "PSNR",
         "held out",
