@@ -4,9 +4,11 @@ use super::CompareError;
 use super::grid::Size;
 use super::method::Method;
 use crate::config::{Config, DeviceConfig, OptimizerKind, Resolved, Sigma};
+use crate::names::Named;
 use crate::picture::{self, Picture};
 use crate::read_file::{open_regular, read_at_most};
 use crate::run::{Display, RunFolder, Session};
+use crate::trainer::FailureKind;
 use crate::tune::{self, SigmaTrial, TuneError, choose_sigma};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,8 +93,8 @@ impl Cell {
     }
 
     /// Why the run is no success, where it is none although it came to its end.
-    pub(super) fn failure(&self) -> Option<String> {
-        Some(self.manifest()?["failure"].as_str()?.to_owned())
+    pub(super) fn failure(&self) -> Option<FailureKind> {
+        FailureKind::named(self.manifest()?["failure"].as_str()?)
     }
 
     /// The sigma it was trained with, where its encoding has one.

@@ -6,7 +6,7 @@ use crate::config::Sigma;
 use crate::picture::{self, ssim};
 use crate::report::quality_label;
 use crate::run::read_metrics;
-use crate::trainer::EpochSummary;
+use crate::trainer::{EpochSummary, FailureKind};
 use rayon::prelude::*;
 
 /// Follows the PSNR of a run that is no success.
@@ -33,7 +33,7 @@ pub struct Record {
     /// The sigma it was trained with, where its encoding has one.
     pub sigma: Option<Sigma>,
     /// Why the run is no success, where it is none although it came to its end.
-    pub failure: Option<String>,
+    pub failure: Option<FailureKind>,
 }
 
 impl Record {

@@ -46,7 +46,7 @@ fn csv(plan: &Plan, records: &[Record]) -> String {
             format!("{:.3}", result.seconds),
             record.n_params.to_string(),
             format!("{:e}", cell.run.lr),
-            record.failure.clone().unwrap_or_default(),
+            record.failure.map(|failure| failure.to_string()).unwrap_or_default(),
             folder.to_string_lossy().replace('\\', "/"),
         ];
         text.push_str(&fields.map(|f| quoted(&f)).join(","));

@@ -70,7 +70,7 @@ named! {
     pub enum OutputKind {
         /// 1 / (1 + e^-z), for values in [0, 1]
         Sigmoid "sigmoid",
-        /// z, for HDR
+        /// z, cut off at black and white but for HDR
         Identity "identity" or "none",
     }
 }

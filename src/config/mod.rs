@@ -28,6 +28,7 @@ pub use sections::{
 use crate::picture::{self, Picture, PictureError};
 use crate::read_file::{open_regular, read_at_most};
 use serde::{Deserialize, Serialize};
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 /// A run's settings. `None` means: take the default, which may depend on the other settings and
@@ -76,7 +77,9 @@ impl Config {
     /// When it cannot be read, or is no picture.
     pub fn load_mask(&self) -> Result<Option<Picture>, ConfigError> {
         let load = |path: &PathBuf| {
-            let failed = |e: PictureError| ConfigError::Mask { path: path.clone(), reason: e.to_string() };
+            // The path is said already, and why is in the error's source, where it has one.
+            let why = |e: PictureError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
+            let failed = |e| ConfigError::Mask { path: path.clone(), reason: why(e) };
             picture::load(path).map_err(failed)
         };
         self.picture.mask.as_ref().map(load).transpose()
@@ -103,7 +106,11 @@ impl Config {
 
     /// Takes each setting from `self` where it is set and from `base` elsewhere.
     #[must_use]
-    pub fn or(self, base: Self) -> Self {
+    pub fn or(self, mut base: Self) -> Self {
+        // Both say how long to train, so either takes the other's place.
+        if self.training.epochs.is_some() || self.training.effort.is_some() {
+            (base.training.epochs, base.training.effort) = (None, None);
+        }
         Self {
             picture: self.picture.or(base.picture),
             encoding: self.encoding.or(base.encoding),
@@ -137,4 +144,18 @@ fn in_plain_words(message: String) -> String {
         _ => return message,
     };
     format!("{found}expected {words}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_and_effort_take_each_others_place() {
+        let of = |text| Config::parse(text).expect("a configuration");
+        let (epochs, effort) = (of("training.epochs = 7"), of("training.effort = 2.0"));
+        assert_eq!(epochs.clone().or(effort.clone()), epochs);
+        assert_eq!(effort.clone().or(epochs.clone()), effort);
+        assert_eq!(Config::default().or(epochs.clone()), epochs);
+    }
 }

@@ -155,7 +155,7 @@ impl TrainingConfig {
             }
         }
         if self.effort.is_some() && self.epochs.is_some() {
-            without.push(("effort", "beside --epochs".to_owned()));
+            without.push(("effort", "beside epochs".to_owned()));
         }
         if self.delta.is_some() && self.loss != Some(LossKind::Huber) {
             without.push(("delta", "without --loss huber".to_owned()));

@@ -1,6 +1,7 @@
 //! Pictures: what is memorised, and what is written back.
 
 pub mod builder;
+mod character;
 mod claim;
 pub mod color;
 mod convert;
@@ -123,7 +124,7 @@ impl Picture {
 
     /// The mean of each pixel's colour values, times its alpha where it has one, row by row.
     pub fn brightness(&self) -> Vec<f32> {
-        let n_colours = if self.has_alpha() { self.channels - 1 } else { self.channels };
+        let n_colours = self.n_colours();
         let of_pixel = |pixel: usize| {
             let value = |c: usize| self.pixels.value(pixel * self.channels + c);
             let mean = (0..n_colours).map(value).sum::<f32>() / n_colours as f32;
@@ -132,10 +133,16 @@ impl Picture {
         (0..self.n_pixels() as usize).map(of_pixel).collect()
     }
 
-    /// A predicted value as this kind of picture holds it: cut off at black and white, but for HDR.
+    /// Channels but alpha.
+    fn n_colours(&self) -> usize {
+        if self.has_alpha() { self.channels - 1 } else { self.channels }
+    }
+
+    /// A predicted value as this kind of picture holds it: cut off at black and white, but for HDR. What is not finite
+    /// stays so, since it tells of a network that diverged.
     #[inline]
     pub fn in_range(&self, value: f32) -> f32 {
-        if self.is_hdr() { value } else { value.clamp(0.0, 1.0) }
+        if self.is_hdr() || !value.is_finite() { value } else { value.clamp(0.0, 1.0) }
     }
 
     /// Whether the values are linear and unbounded rather than sRGB in [0, 1].

@@ -57,57 +57,6 @@ impl SquaredError {
     }
 }
 
-/// Pixels that [`Picture::roughness`] looks at, about.
-const ROUGHNESS_PIXELS: u64 = 1 << 20;
-
-impl Picture {
-    /// Whether most values lie near black or white, as in pages, drawings and night skies: 40 % are at an end of the
-    /// range, or the mean is within 8 % of one. Photographs stay below 15 %.
-    pub fn crowds_the_ends(&self) -> bool {
-        let n = self.pixels.len();
-        let (mut at_ends, mut sum) = (0_usize, 0.0);
-        for value in (0..n).map(|i| self.pixels.value(i)) {
-            at_ends += usize::from(!(1.5 / 255.0..=253.5 / 255.0).contains(&value));
-            sum += f64::from(value);
-        }
-        let mean = sum / n as f64;
-        at_ends as f64 > 0.4 * n as f64 || !(0.08..=0.92).contains(&mean)
-    }
-
-    /// How little a pixel tells of its neighbour on the right or below, whichever it tells more of: their mean squared
-    /// difference over that of unrelated pixels, 2 variance. Near 0 for a smooth picture, 1 for noise, 0 for one
-    /// colour. Of a large picture some rows are looked at.
-    pub fn roughness(&self) -> f64 {
-        let (width, channels) = (self.width as usize, self.channels);
-        let every = self.n_pixels().div_ceil(ROUGHNESS_PIXELS) as usize;
-        let (mut sum, mut squares, mut n) = (0.0, 0.0, 0.0);
-        let (mut across, mut down) = ((0.0, 0.0), (0.0, 0.0));
-        let row_length = width * channels;
-        for row in (0..self.height as usize).step_by(every) {
-            for place in 0..row_length {
-                let at = |index: usize| f64::from(self.pixels.value(index));
-                let index = row * row_length + place;
-                let value = at(index);
-                (sum, squares, n) = (sum + value, squares + value * value, n + 1.0);
-                let add = |to: &mut (f64, f64), other: f64| {
-                    *to = (to.0 + (other - value) * (other - value), to.1 + 1.0);
-                };
-                if place + channels < row_length {
-                    add(&mut across, at(index + channels));
-                }
-                if row + 1 < self.height as usize {
-                    add(&mut down, at(index + row_length));
-                }
-            }
-        }
-        let variance = squares / n - (sum / n) * (sum / n);
-        let share =
-            |(squares, n): (f64, f64)| if n > 0.0 { squares / n / (2.0 * variance) } else { f64::INFINITY };
-        let least = share(across).min(share(down));
-        if variance > 1e-10 && least.is_finite() { least } else { 0.0 }
-    }
-}
-
 /// Side of the window of [`ssim`].
 const WINDOW: usize = 11;
 /// Its standard deviation in pixels.

@@ -3,6 +3,7 @@
 use super::RunError;
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::BackendInfo;
+use crate::trainer::FailureKind;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -38,9 +39,9 @@ pub struct Manifest {
     /// How often the run began again since the network learned nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fresh_starts: Option<FreshStarts>,
-    /// Why the run is no success although it came to its end: `flat` or `poor`.
+    /// Why the run is no success although it came to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<&'static str>,
+    pub failure: Option<FailureKind>,
     /// Where the time went.
     pub timings: Timings,
 }

@@ -6,7 +6,7 @@ use crate::config::{Config, Resolved};
 use crate::model_file::ModelFile;
 use crate::picture::{Picture, save_exr, save_png};
 use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, pick_frames, quality_label};
-use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome, lr_factor};
+use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -125,9 +125,10 @@ impl Results<'_> {
     }
 
     fn fresh_starts(&self) -> Option<FreshStarts> {
-        let count = self.outcome.position.fresh_starts;
+        let position = &self.outcome.position;
+        let count = position.fresh_starts;
         let reason = "the network's picture was flat and stayed so";
-        (count > 0).then(|| FreshStarts { count, reason, lr: self.run.lr * lr_factor(count) })
+        (count > 0).then(|| FreshStarts { count, reason, lr: self.run.lr * position.lr_factor() })
     }
 
     fn manifest(&self, backend: &dyn Backend) -> Manifest {
@@ -146,7 +147,7 @@ impl Results<'_> {
             psnr_test: self.evaluation.psnr_test().and_then(finite),
             kept_epoch: self.outcome.kept_epoch,
             fresh_starts: self.fresh_starts(),
-            failure: self.failure.map(Failure::name),
+            failure: self.failure.map(Failure::kind),
             timings: self.timings,
         }
     }

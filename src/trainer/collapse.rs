@@ -10,12 +10,10 @@ use super::position::MAX_FRESH_STARTS;
 use super::{Evaluation, Observer, Position, TrainError, Trainer};
 use crate::config::{EncodingKind, Resolved};
 use crate::model::{Activation, TrainingState};
+use crate::names::named;
 
 /// The first check comes after this many steps, later ones each time the number has doubled.
 const FIRST_CHECK: u64 = 32;
-
-/// What each fresh start leaves of the learning rate.
-const FRESH_START_LR: f64 = 0.25;
 
 /// Variance of the network's values, as a share of the picture's, below which a channel is flat.
 const FLAT: f64 = 1e-4;
@@ -34,11 +32,6 @@ const FEW_STEPS: u64 = 1000;
 
 /// Where hidden units begin that a fresh start must not leave dead: above 0, where every sample reaches them.
 const ALIVE: f32 = 0.1;
-
-/// Factor on the learning rate after `fresh_starts`.
-pub fn lr_factor(fresh_starts: u32) -> f64 {
-    FRESH_START_LR.powi(fresh_starts as i32)
-}
 
 impl Trainer<'_> {
     /// Whether the epoch in hand ends with a check.
@@ -61,16 +54,16 @@ impl Trainer<'_> {
         if !stuck || self.position.fresh_starts == MAX_FRESH_STARTS {
             return Ok(false);
         }
-        let fresh_starts = self.position.fresh_starts + 1;
-        log::warn!(
-            "the network's picture is flat after {} steps and stays so: starting afresh with other weights and a \
-             learning rate of {:e}",
-            self.position.epochs_done * u64::from(self.steps_per_epoch()),
-            self.initial_lr() * lr_factor(1),
-        );
-        let Position { seconds, lr_scale, .. } = self.position;
+        let steps = self.steps_done();
+        let Position { seconds, lr_scale, fresh_starts, .. } = self.position;
+        let fresh_starts = fresh_starts + 1;
         self.position = Position { seconds, lr_scale, fresh_starts, ..Position::default() };
-        let state = self.fresh_state();
+        log::warn!(
+            "the network's picture is flat after {steps} steps and stays so: starting afresh with other weights and a \
+             learning rate of {:e}",
+            self.initial_lr(),
+        );
+        let state = self.fresh_state(evaluation);
         self.backend.set_state(&state).map_err(TrainError::from)?;
         self.best = None;
         self.importance = self.even_importance();
@@ -80,7 +73,7 @@ impl Trainer<'_> {
     }
 
     /// Weights from another seed, hidden units alive, and the picture's mean colour at the end.
-    fn fresh_state(&self) -> TrainingState {
+    fn fresh_state(&self, evaluation: &Evaluation) -> TrainingState {
         let (run, network) = (self.run, &self.run.model.network);
         let layout = run.model.layout();
         let seed = run.seed.wrapping_add(u64::from(self.position.fresh_starts));
@@ -89,23 +82,17 @@ impl Trainer<'_> {
         if network.activation == Activation::Relu {
             hidden.iter().for_each(|layer| params[layer.bias.clone()].fill(ALIVE));
         }
-        for (bias, mean) in params[last.bias.clone()].iter_mut().zip(self.mean_colour()) {
+        for (bias, channel) in params[last.bias.clone()].iter_mut().zip(&evaluation.channels) {
             *bias = match network.output_activation {
-                Activation::Sigmoid => (mean / (1.0 - mean)).ln(),
-                _ => mean,
+                // Away from the ends, where it saturates.
+                Activation::Sigmoid => {
+                    let mean = channel.mean().clamp(0.02, 0.98);
+                    (mean / (1.0 - mean)).ln() as f32
+                }
+                _ => channel.mean() as f32,
             };
         }
         TrainingState::new(params, run.optimizer, &run.options.refinements)
-    }
-
-    /// Of the picture, away from the ends of the range, where a sigmoid saturates.
-    fn mean_colour(&self) -> impl Iterator<Item = f32> {
-        let (channels, n) = (self.picture.channels, self.picture.n_pixels());
-        (0..channels).map(move |c| {
-            let sum: f64 =
-                (0..n as usize).map(|i| f64::from(self.picture.pixels.value(i * channels + c))).sum();
-            ((sum / n as f64) as f32).clamp(0.02, 0.98)
-        })
     }
 }
 
@@ -134,6 +121,16 @@ impl ChannelFit {
 
     fn error_share(&self) -> f64 {
         self.mse() / self.variance()
+    }
+}
+
+named! {
+    /// Why a run that came to its end is no success, in a word.
+    pub enum FailureKind {
+        /// The network's picture is flat
+        Flat "flat",
+        /// The network has learned little
+        Poor "poor",
     }
 }
 
@@ -168,11 +165,11 @@ impl Failure {
         (is_poor && !is_smooth(run)).then_some(Self::Poor { kept, psnr })
     }
 
-    /// One word for files.
-    pub fn name(self) -> &'static str {
+    /// Without its figures, for files.
+    pub fn kind(self) -> FailureKind {
         match self {
-            Self::Flat { .. } => "flat",
-            Self::Poor { .. } => "poor",
+            Self::Flat { .. } => FailureKind::Flat,
+            Self::Poor { .. } => FailureKind::Poor,
         }
     }
 }

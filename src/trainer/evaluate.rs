@@ -67,6 +67,11 @@ impl ChannelFit {
         self.error.mse()
     }
 
+    /// Of the picture's values.
+    pub fn mean(&self) -> f64 {
+        self.truth.sum / self.error.count as f64
+    }
+
     /// Of the picture's values: the mean squared error of the best flat picture.
     pub fn variance(&self) -> f64 {
         self.truth.variance(self.error.count)
@@ -131,24 +136,21 @@ impl Evaluation {
                 if mask.is_some_and(|mask| !mask.contains(pixel)) {
                     continue;
                 }
+                // A pixel may belong to both.
+                let (trained, tested) = (samples.in_training_split(x, y), samples.in_test_split(x, y));
                 let mut error = SquaredError::default();
-                let in_training_split = samples.in_training_split(x, y);
                 for (c, &value) in colour.iter().enumerate() {
                     let value = picture.in_range(value);
                     let truth = picture.pixels.value(pixel as usize * channels + c);
                     error.add_value(value, truth);
-                    if in_training_split {
+                    if trained {
                         evaluation.channels[c].add(value, truth);
                     }
                 }
-                // A pixel may belong to both.
-                if in_training_split {
-                    evaluation.train.merge(error);
-                    if let Some(blocks) = &mut blocks {
-                        blocks[Importance::block_of(*samples, x, y)].merge(error);
-                    }
+                if let Some(blocks) = blocks.as_mut().filter(|_| trained) {
+                    blocks[Importance::block_of(*samples, x, y)].merge(error);
                 }
-                if samples.in_test_split(x, y) {
+                if tested {
                     evaluation.test.merge(error);
                 }
             }
@@ -157,6 +159,7 @@ impl Evaluation {
             }
             first_pixel += n as u64;
         }
+        evaluation.channels.iter().for_each(|channel| evaluation.train.merge(channel.error));
         evaluation.block_errors = blocks.iter().flatten().map(|error| error.mse()).collect();
         evaluation.picture = builder.map(PictureBuilder::finish);
         Ok(Some(evaluation))

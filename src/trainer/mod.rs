@@ -7,7 +7,7 @@ mod evaluate;
 mod observer;
 mod position;
 
-pub use collapse::{Failure, lr_factor};
+pub use collapse::{Failure, FailureKind};
 pub use error::TrainError;
 pub use evaluate::{ChannelFit, Evaluation};
 pub use observer::{EpochSummary, Observer, Progress};
@@ -353,12 +353,11 @@ impl<'a> Trainer<'a> {
 
     /// Learning rate of the first step, after all that went wrong so far.
     fn initial_lr(&self) -> f64 {
-        self.run.lr * self.position.lr_scale * lr_factor(self.position.fresh_starts)
+        self.run.lr * self.position.lr_factor()
     }
 
     fn lr(&self, index: u64) -> f64 {
-        let scale = self.position.lr_scale * lr_factor(self.position.fresh_starts);
-        scale * self.run.schedule.lr(self.run.lr, index, self.n_steps())
+        self.position.lr_factor() * self.run.schedule.lr(self.run.lr, index, self.n_steps())
     }
 
     fn steps_per_epoch(&self) -> u32 {

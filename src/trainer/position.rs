@@ -9,6 +9,9 @@ use std::sync::Arc;
 /// How often a collapsed run starts afresh before it is left as it is.
 pub(super) const MAX_FRESH_STARTS: u32 = 3;
 
+/// What each fresh start leaves of the learning rate.
+const FRESH_START_LR: f64 = 0.25;
+
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Position {
@@ -54,6 +57,11 @@ impl Position {
             && self.loss_sum.is_finite()
             && self.fresh_starts <= MAX_FRESH_STARTS
             && self.flat_error.is_none_or(|error| error.is_finite() && error >= 0.0)
+    }
+
+    /// Factor on the learning rate, after all that went wrong so far.
+    pub fn lr_factor(&self) -> f64 {
+        self.lr_scale * FRESH_START_LR.powi(self.fresh_starts as i32)
     }
 
     /// Whether nothing is trained yet.

@@ -148,6 +148,8 @@ fn implausible_checkpoints_are_refused() {
         (Position { lr_scale: 1e9, ..good }, 0.5),
         (Position { lr_scale: 0.0, ..good }, 0.5),
         (Position { seconds: -1.0, ..good }, 0.5),
+        (Position { fresh_starts: 4, ..good }, 0.5),
+        (Position { flat_error: Some(-1.0), ..good }, 0.5),
         (good, f32::NAN),
     ] {
         let text = refusal(position, weight).expect_err("implausible");

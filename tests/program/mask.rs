@@ -101,6 +101,9 @@ fn masks_that_mean_nothing_are_refused() {
     refused("it leaves no pixel to train on: white is trained on");
     GrayImage::from_pixel(SIDE, 2 * SIDE, Luma([255])).save(&mask).expect("saved");
     refused("it has 20x40 pixels, which is not the shape of the picture, 20x20");
+    std::fs::remove_file(&mask).and_then(|()| std::fs::create_dir(&mask)).expect("a folder");
+    refused("it is not a file");
+    std::fs::remove_dir(&mask).expect("removed");
     std::fs::write(&mask, "no picture").expect("written");
     refused("the mask");
     std::fs::remove_file(&mask).expect("removed");

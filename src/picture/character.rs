@@ -1,0 +1,113 @@
+//! What kind of picture it is, where that decides how it is best memorised.
+
+use super::Picture;
+
+/// Pixels that are looked at, about; of a larger picture only some rows are.
+const PIXELS: u64 = 1 << 20;
+
+impl Picture {
+    /// Whether most colours lie near black or white, as in pages, drawings and night skies: 40 % of the values
+    /// are at an end of the range, or their mean is within 8 % of one. Of 18 photographs none had more than 17 %
+    /// there, of 17 drawings, pages and skies none less than 67 %.
+    pub fn crowds_the_ends(&self) -> bool {
+        let (mut n, mut at_ends, mut sum) = (0.0, 0.0, 0.0);
+        for row in self.some_rows() {
+            for x in 0..self.width as usize {
+                for c in 0..self.n_colours() {
+                    let value = self.at(x, row, c);
+                    let is_end = !(1.5 / 255.0..=253.5 / 255.0).contains(&value);
+                    (n, at_ends, sum) = (n + 1.0, at_ends + f64::from(u8::from(is_end)), sum + value);
+                }
+            }
+        }
+        at_ends > 0.4 * n || !(0.08..=0.92).contains(&(sum / n))
+    }
+
+    /// How little a pixel tells of its neighbour on the right or below, whichever it tells more of: their mean
+    /// squared difference over that of unrelated pixels, 2 variance. Near 0 for a smooth picture, 1 for noise, 0
+    /// for one colour.
+    pub fn roughness(&self) -> f64 {
+        let (width, height) = (self.width as usize, self.height as usize);
+        let (mut values, mut across, mut down) = <(Mean, Mean, Mean)>::default();
+        let mut squares = Mean::default();
+        for row in self.some_rows() {
+            for x in 0..width {
+                for c in 0..self.n_colours() {
+                    let value = self.at(x, row, c);
+                    values.add(value);
+                    squares.add(value * value);
+                    if x + 1 < width {
+                        across.add((self.at(x + 1, row, c) - value).powi(2));
+                    }
+                    if row + 1 < height {
+                        down.add((self.at(x, row + 1, c) - value).powi(2));
+                    }
+                }
+            }
+        }
+        let mean = |of: Mean| (of.n > 0.0).then(|| of.sum / of.n);
+        let variance = mean(squares).unwrap_or(0.0) - mean(values).unwrap_or(0.0).powi(2);
+        let least = mean(across).into_iter().chain(mean(down)).reduce(f64::min);
+        least.filter(|_| variance > 1e-10).map_or(0.0, |least| least / (2.0 * variance))
+    }
+
+    fn some_rows(&self) -> impl Iterator<Item = usize> + use<> {
+        (0..self.height as usize).step_by(self.n_pixels().div_ceil(PIXELS) as usize)
+    }
+
+    fn at(&self, x: usize, row: usize, c: usize) -> f64 {
+        f64::from(self.pixels.value((row * self.width as usize + x) * self.channels + c))
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Mean {
+    sum: f64,
+    n: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        (self.sum, self.n) = (self.sum + value, self.n + 1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Pixels;
+
+    /// 16 x 16 pixels of two channels, grey by `value` and an opaque alpha.
+    fn grey(value: impl Fn(u32, u32) -> u8) -> Picture {
+        let pixels = (0..256).flat_map(|i| [value(i % 16, i / 16), 255]).collect();
+        Picture { width: 16, height: 16, channels: 2, pixels: Pixels::U8(pixels) }
+    }
+
+    #[test]
+    fn noise_is_rough_and_lines_are_not() {
+        let noise = grey(|x, y| ((x * 7919 + y * 104_729).wrapping_mul(0x9e37_79b9) >> 24) as u8).roughness();
+        assert!((0.7..1.3).contains(&noise), "{noise}");
+        // Only across: each pixel tells all of the one below.
+        assert_eq!(grey(|x, _| if x % 2 == 0 { 40 } else { 200 }).roughness(), 0.0);
+        assert!(grey(|x, y| (8 * x + 7 * y) as u8).roughness() < 0.05);
+        assert_eq!(grey(|_, _| 90).roughness(), 0.0);
+        let pixel = Picture { width: 1, height: 1, channels: 1, pixels: Pixels::U8(vec![3]) };
+        assert_eq!(pixel.roughness(), 0.0);
+    }
+
+    #[test]
+    fn pages_and_skies_crowd_the_ends_and_an_opaque_alpha_does_not() {
+        assert!(grey(|x, _| if x == 3 { 0 } else { 255 }).crowds_the_ends());
+        assert!(grey(|x, y| (x + y) as u8 % 12).crowds_the_ends());
+        assert!(!grey(|x, y| (8 * x + 7 * y) as u8).crowds_the_ends());
+    }
+
+    #[test]
+    fn only_finite_values_are_cut_off_at_black_and_white() {
+        let picture = grey(|_, _| 90);
+        assert_eq!([-0.5, 0.25, 1.5].map(|value| picture.in_range(value)), [0.0, 0.25, 1.0]);
+        assert!(picture.in_range(f32::INFINITY).is_infinite() && picture.in_range(f32::NAN).is_nan());
+        let hdr = Picture { pixels: Pixels::F32(vec![7.0; 512]), ..picture };
+        assert_eq!(hdr.in_range(7.0), 7.0);
+    }
+}
