@@ -33,9 +33,11 @@ fn train(picture: &Path, out: &Path) -> Command {
 /// Pictures and measurements at the start and the end alone.
 const SELDOM: [&str; 4] = ["--snapshot-every", "1000", "--measure-every", "1000"];
 
-/// PSNR of a run, infinite where the picture is exact.
+/// PSNR of a run's training pixels, infinite where they are exact. run.json has neither that nor NaN.
 fn psnr(run: &Path) -> f64 {
-    manifest(run)["psnr_train"].as_f64().unwrap_or(f64::INFINITY)
+    let rows = metrics(run);
+    let psnr_train = rows.last().and_then(|row| row.split(',').nth(4)).expect("epochs");
+    psnr_train.parse().unwrap_or_else(|_| panic!("`{psnr_train}` is no PSNR"))
 }
 
 /// Trains each picture of `names`, all where there are none, with `options`, and names those that end
