@@ -74,6 +74,9 @@ impl Mean {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
     use crate::picture::Pixels;
 
@@ -85,7 +88,8 @@ mod tests {
 
     #[test]
     fn noise_is_rough_and_lines_are_not() {
-        let noise = grey(|x, y| ((x * 7919 + y * 104_729).wrapping_mul(0x9e37_79b9) >> 24) as u8).roughness();
+        let random: [u8; 256] = ChaCha8Rng::seed_from_u64(0).random();
+        let noise = grey(|x, y| random[(16 * y + x) as usize]).roughness();
         assert!((0.7..1.3).contains(&noise), "{noise}");
         // Only across: each pixel tells all of the one below.
         assert_eq!(grey(|x, _| if x % 2 == 0 { 40 } else { 200 }).roughness(), 0.0);
