@@ -29,7 +29,7 @@ const BY_ERROR: f64 = 0.8;
 
 /// A sample: its pixel, and what it weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drawn {
+pub struct Sample {
     /// Of the picture.
     pub x: u32,
     /// Of the picture.
@@ -40,7 +40,7 @@ pub struct Drawn {
     pub count: u32,
 }
 
-impl Drawn {
+impl Sample {
     /// Factor on its loss.
     pub fn weight(self) -> f32 {
         self.area as f32 / self.count as f32
@@ -126,7 +126,7 @@ impl Importance {
     }
 
     /// Sample `index` of an epoch whose order has the first key `key`.
-    pub fn draw(&self, index: u32, key: u32) -> Drawn {
+    pub fn draw(&self, index: u32, key: u32) -> Sample {
         let b = self.starts.partition_point(|&start| start <= index) as u32 - 1;
         let (start, end) = (self.starts[b as usize], self.starts[b as usize + 1]);
         let [(left, top), (width, height)] = block(self.samples, b);
@@ -135,7 +135,7 @@ impl Importance {
         // are seen once.
         let within = (index - start + mix(key ^ mix(b)) % area) % area;
         let stride = self.samples.stride();
-        Drawn {
+        Sample {
             x: stride * (left + within % width),
             y: stride * (top + within / width),
             area,
