@@ -1,4 +1,4 @@
-//! What a run shows to people: curves, strips, sheets and error maps, films, pages.
+//! Output for people: curves, strips, sheets, error maps, films, HTML pages.
 
 pub mod canvas;
 pub mod curves;
