@@ -22,7 +22,7 @@ pub use encoding::attenuation::{self, Footprint, PixelFilter};
 pub use encoding::{
     Encoding, EncodingSpec, GridGradients, GridLevel, GridSpec, HashGrid, Interpolation, PerAxis,
 };
-pub use importance::{Sample, Importance, Sampling};
+pub use importance::{Importance, Sample, Sampling};
 pub use init::Init;
 pub use loss::{Loss, LossKind};
 pub use mask::Mask;

@@ -77,7 +77,7 @@ pub enum PictureError {
         height: u32,
     },
     /// An output file without the extension of a known format.
-    #[error("{} has no extension of a picture format; use one of {known}", path.display())]
+    #[error("the extension of {} is not that of a picture format; use one of {known}", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,

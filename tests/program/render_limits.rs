@@ -47,7 +47,7 @@ fn bad_input_is_refused_in_a_sentence() {
         (&["--crop", "0,0,0,5"], 2, "at least 1"),
         (&["--crop", "20,0,11,5"], 1, "extends beyond the picture of 30x20"),
         (&["--scale", "2", "--crop", "0,4294967295,60,1"], 1, "extends beyond"),
-        (&["--out", "a.xyz"], 1, "no extension of a picture format"),
+        (&["--out", "a.xyz"], 1, "is not that of a picture format"),
         (&["--out", "a.jpg", "--bits", "16"], 1, "JPEG cannot store 16 bits a value; use 8"),
         (&["--out", "taken.png"], 1, "give --force to replace it"),
         (&["--out", "empty"], 1, "no extension"),

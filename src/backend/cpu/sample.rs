@@ -2,7 +2,7 @@
 
 use super::simd::vectorised;
 use crate::backend::Job;
-use crate::model::{Sample, Real, Step};
+use crate::model::{Real, Sample, Step};
 
 /// Which pixel sample `row` of `step` (counted within the step) is.
 #[inline(always)]
