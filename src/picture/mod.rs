@@ -1,17 +1,17 @@
 //! Pictures: loading, saving, resampling and comparing.
 
-pub mod builder;
+mod builder;
 mod character;
 mod claim;
 pub mod color;
 mod convert;
-pub mod error;
+mod error;
 mod format;
 mod jpeg;
 pub mod load;
-pub mod quality;
-pub mod resize;
-pub mod save;
+mod quality;
+mod resize;
+mod save;
 mod write_rows;
 
 pub use builder::{Depth, PictureBuilder};

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 /// Horizontal alignment of text to its point, which is at half the height of its capitals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Anchor {
+pub(crate) enum Anchor {
     /// To the right of the point.
     Start,
     /// Centred on it.
@@ -15,37 +15,33 @@ pub enum Anchor {
     End,
 }
 
-/// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stroke {
+pub(crate) struct Stroke {
     /// sRGB.
-    pub rgb: [u8; 3],
+    pub(crate) rgb: [u8; 3],
     /// Width in units of the drawing.
-    pub width: f64,
+    pub(crate) width: f64,
     /// 1 is opaque.
-    pub opacity: f64,
+    pub(crate) opacity: f64,
     /// Length of dashes and of the gaps between them; none for a solid line.
-    pub dash: Option<f64>,
+    pub(crate) dash: Option<f64>,
 }
 
 /// A drawing surface. x runs right, y down, in units of the drawing.
-pub trait Canvas {
+pub(crate) trait Canvas {
     /// Draws a line through `points`, or a dot at a single one.
     fn line(&mut self, points: &[[f64; 2]], stroke: Stroke);
-    /// Draws a filled circle.
     fn dot(&mut self, center: [f64; 2], radius: f64, rgb: [u8; 3]);
-    /// Draws one line of text.
     fn text(&mut self, at: [f64; 2], anchor: Anchor, style: TextStyle, text: &str);
 }
 
-/// Draws an SVG document.
-pub struct SvgCanvas {
+pub(crate) struct SvgCanvas {
     body: String,
 }
 
 impl SvgCanvas {
     /// A white sheet of `width` by `height` units.
-    pub fn new(width: u32, height: u32) -> Self {
+    pub(crate) fn new(width: u32, height: u32) -> Self {
         let body = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" \
@@ -55,8 +51,7 @@ impl SvgCanvas {
         Self { body }
     }
 
-    /// The finished document.
-    pub fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         self.body.push_str("</svg>\n");
         self.body
     }
@@ -134,20 +129,19 @@ fn escape(text: &str) -> String {
 }
 
 /// Draws an antialiased RGB image with `scale` pixels per unit.
-pub struct ImageCanvas {
+pub(crate) struct ImageCanvas {
     image: RgbImage,
     scale: f64,
 }
 
 impl ImageCanvas {
     /// A white sheet of `width` by `height` units.
-    pub fn new(width: u32, height: u32, scale: u32) -> Self {
+    pub(crate) fn new(width: u32, height: u32, scale: u32) -> Self {
         let image = RgbImage::from_pixel(width * scale, height * scale, Rgb([255; 3]));
         Self { image, scale: f64::from(scale) }
     }
 
-    /// The finished image.
-    pub fn finish(self) -> RgbImage {
+    pub(crate) fn finish(self) -> RgbImage {
         self.image
     }
 
