@@ -1,4 +1,4 @@
-//! Watches a run as it goes, keeps what it hears, and ends it once the picture is good enough.
+//! Observes a run, records its PSNR, and stops it once the picture is good enough.
 //!
 //!     cargo run --release --example observer
 
@@ -15,10 +15,10 @@ struct UntilGood {
 }
 
 impl Observer for UntilGood {
-    // Any error that a `TrainError` can become: an observer that writes files has its own beside.
+    // Any error that a `TrainError` converts into; an observer that writes files would add its own.
     type Error = TrainError;
 
-    // Before the first epoch and after each. A snapshot of the picture comes as often as the configuration says.
+    // Called before the first epoch and after each, with snapshots as often as the configuration says.
     fn epoch(&mut self, summary: &EpochSummary, snapshot: Option<Picture>) -> Result<(), TrainError> {
         self.n_snapshots += usize::from(snapshot.is_some());
         if let Some(psnr) = summary.psnr_train {
@@ -28,10 +28,10 @@ impl Observer for UntilGood {
         Ok(())
     }
 
-    // After every few steps: the place for a progress bar.
+    // Called every few steps, for progress bars.
     fn progress(&mut self, _: &Progress) {}
 
-    // Asked after every few steps.
+    // Also called every few steps.
     fn stop_requested(&self) -> bool {
         self.curve.last().is_some_and(|psnr| *psnr >= self.enough)
     }
@@ -48,6 +48,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let outcome = Trainer::new(&run, &picture, backend.as_mut(), Position::default()).run(&mut observer)?;
     println!("{} epochs measured, {} snapshots seen", observer.curve.len(), observer.n_snapshots);
 
-    assert!(!outcome.complete && observer.stop_requested(), "it was not ended early");
+    assert!(!outcome.complete && observer.stop_requested(), "it was not stopped early");
     Ok(())
 }

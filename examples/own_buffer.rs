@@ -1,4 +1,4 @@
-//! Trains on pixels from memory and takes the colours back as numbers; no file is read or written.
+//! Trains on pixels in memory and reads the colours back as numbers, without any files.
 //!
 //!     cargo run --release --example own_buffer
 
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 const SIDE: u32 = 48;
 
-/// A disc on a ramp: red, green and blue of each pixel, row by row from the top.
+/// A disc on a gradient: interleaved RGB, row by row from the top.
 fn pixels() -> Vec<u8> {
     let centre = SIDE as f32 / 2.0;
     let mut pixels = Vec::with_capacity((SIDE * SIDE * 3) as usize);
@@ -24,7 +24,7 @@ fn pixels() -> Vec<u8> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Pixels may also be 16 bits, or linear floats; 1 to 4 channels.
+    // 16-bit pixels, linear floats and 1 to 4 channels work too.
     let picture = Arc::new(Picture { width: SIDE, height: SIDE, channels: 3, pixels: Pixels::U8(pixels()) });
     let config: Config = toml::from_str("training.epochs = 40\ndevice.backend = 'cpu'")?;
     let run = config.resolve(&picture, None)?;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut backend = afterimage::backend::open(&run.device(0), job, || run.initial_params())?.backend;
     Trainer::new(&run, &picture, backend.as_mut(), Position::default()).run(&mut ())?;
 
-    // Values in 0..=1, with red, green and blue next to each other, as in the picture.
+    // Values in 0..=1, interleaved as in the picture.
     let mut colours = vec![0.0_f32; (SIDE * SIDE * 3) as usize];
     backend.predict(&run.raster, 0, &mut colours)?;
     let errors = colours.iter().enumerate().map(|(i, value)| (value - picture.pixels.value(i)).abs());

@@ -1,4 +1,4 @@
-//! Writes the simple pictures that the tests train on: `cargo run --release --example simple_pictures -- FOLDER [SIDE]`.
+//! Writes the simple pictures of the tests: `cargo run --release --example simple_pictures -- FOLDER [SIDE]`.
 
 #[path = "../tests/common/simple_pictures.rs"]
 mod simple_pictures;

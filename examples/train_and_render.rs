@@ -1,4 +1,4 @@
-//! Trains on a picture and renders what was learned at four times its size.
+//! Trains on a picture and renders it at four times its size.
 //!
 //!     cargo run --release --example train_and_render [PICTURE [OUT.png]]
 
@@ -14,11 +14,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = args.next().unwrap_or_else(|| "assets/astronaut.png".into());
     let out = args.next().unwrap_or_else(|| std::env::temp_dir().join("afterimage-large.png"));
 
-    // Small, so that it takes a moment.
+    // Small, so that training takes a moment.
     let picture = Arc::new(picture::resize(&picture::load(&path)?, 64, 64));
 
-    // A configuration is what `config.toml` holds; what is left out has its default. Resolved for
-    // a picture, nothing is open any more. `device.backend = 'auto'` takes a GPU where there is one.
+    // The settings of a `config.toml`. Resolving them for a picture fills in the defaults.
+    // `device.backend = 'auto'` uses a GPU if there is one.
     let config: Config = toml::from_str("training.epochs = 40\ndevice.backend = 'cpu'")?;
     let run = config.resolve(&picture, None)?;
 
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let psnr = trainer.evaluate(false)?.train.psnr();
     println!("{psnr:.1} dB after {} epochs", run.epochs);
 
-    // The network is a function of the plane: any raster of points will do.
+    // The network is a function of the plane and can be sampled on any raster.
     let raster = Raster::new(4 * picture.width, 4 * picture.height, run.coords);
     let mut colours = vec![0.0; raster.n_pixels() as usize * picture.channels];
     backend.predict(&raster, 0, &mut colours)?;

@@ -298,7 +298,9 @@ impl Config {
             Some(OutputKind::Sigmoid) => Activation::Sigmoid,
             Some(OutputKind::Identity) => Activation::Identity,
             // A sigmoid saturates on pages and night skies, and is then stuck.
-            None if self.has_grid() || picture.is_some_and(|p| p.is_hdr() || p.crowds_the_ends()) => {
+            None if self.has_grid()
+                || picture.is_some_and(|p| p.is_hdr() || p.is_mostly_black_or_white()) =>
+            {
                 Activation::Identity
             }
             None => Activation::Sigmoid,

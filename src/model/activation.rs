@@ -1,4 +1,4 @@
-//! Activation functions and their exact derivatives, from the pre-activation z.
+//! Activation functions and their derivatives with respect to the pre-activation z.
 
 mod finer;
 mod gabor;
@@ -20,9 +20,9 @@ use super::family::family;
 
 /// An activation's formula.
 ///
-/// Its twin in `shaders/activation/` has the functions `activation` and `activation_derivative`.
+/// Its shader in `shaders/activation/` has the functions `activation` and `activation_derivative`.
 pub trait Formula: Copy {
-    /// f(z) and df/dz, sharing what they have in common.
+    /// f(z) and df/dz, sharing subexpressions.
     fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T);
 }
 
@@ -36,7 +36,7 @@ family! {
     Relu "relu" in relu,
     /// max(z, slope z)
     LeakyRelu { slope = 0.01 } "leaky-relu" in leaky_relu,
-    /// GELU, in the form with tanh
+    /// GELU, tanh form
     Gelu "gelu" in gelu,
     /// z sigmoid(z)
     Silu "silu" in silu,

@@ -1,15 +1,15 @@
 //! Families of formulas: activations, losses, update rules.
 //!
 //! A member of a family is one file with its formula, one row of the family's table, and one file
-//! of `shaders/` with the same formula. The table gives its name in configurations, on the command
-//! line and in files, its parameters with their defaults, and the examples that tests walk.
+//! in `shaders/` with the same formula. The table has its name in configurations, on the command
+//! line and in files, and its parameters with their defaults; tests iterate over it.
 
 /// Declares a family from its table.
 ///
 /// A row is `/// help` `Variant { parameter = default } "name" or "other name" in module`, the other name
-/// where there is one; the module holds a struct named like the variant, with the same parameters as fields, that has the formula.
-/// Besides the enum and the enum of names it makes a macro that hands the modules' names to
-/// another macro, from which the GPU backend includes the shaders.
+/// being optional. The module has a struct with the formula, named like the variant, with its parameters
+/// as fields. Besides the enum and the enum of names, this defines a macro that passes the modules' names
+/// to another macro, with which the GPU backend includes the shaders.
 macro_rules! family {
     (
         ($d:tt) $table:ident, visitor $visitor:ident of $formula:path;
@@ -37,7 +37,7 @@ macro_rules! family {
         }
 
         impl $kind {
-            /// The member of this name, with the parameters `given` knows and defaults for the others.
+            /// The member of this name, with parameters from `given`, or else their defaults.
             pub fn with(self, given: impl Fn(&str) -> Option<$param_type>) -> $name {
                 let _ = &given;
                 match self {
@@ -52,7 +52,7 @@ macro_rules! family {
             /// Every member, with its default parameters.
             pub const ALL: &[Self] = &[$(Self::$variant $({ $($param: $default),+ })?),+];
 
-            /// Its name without its parameters.
+            /// The member without its parameters.
             pub fn kind(self) -> $kind {
                 match self {
                     $(Self::$variant $({ $($param: _),+ })? => $kind::$variant,)+
@@ -78,8 +78,8 @@ macro_rules! family {
                 self.params().into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
             }
 
-            /// Hands the formula to `visitor`, which is compiled once for each, so that the choice
-            /// is not made inside its loops.
+            /// Passes the formula to `visitor`, which is compiled for each, so that its loops do
+            /// not branch on the formula.
             #[inline(always)]
             pub fn visit<V: $visitor>(self, visitor: V) -> V::Output {
                 match self {
@@ -90,16 +90,15 @@ macro_rules! family {
             }
         }
 
-        /// What is done with a formula, whichever it is.
+        /// A computation that is generic over the formula.
         pub trait $visitor {
-            /// What comes of it.
+            /// The result.
             type Output;
-            /// Does it.
+            /// Runs it with `formula`.
             fn visit<F: $formula>(self, formula: F) -> Self::Output;
         }
 
-        /// Hands the names of the modules, which are those of the shaders, and of the formulas to
-        /// `callback`, after what comes before.
+        /// Calls `callback` with `before`, then the module (and shader) name and the name of each formula.
         #[cfg(feature = "gpu")]
         macro_rules! $table {
             ($d callback:ident, $d($d before:tt)*) => { $d callback! { $d($d before)* $($module $text)+ } };

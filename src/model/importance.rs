@@ -1,10 +1,10 @@
 //! Importance sampling: more samples where the error is large, each with less weight, so that the
 //! expected gradient stays that of the whole picture.
 //!
-//! The training pixels are divided into blocks of 8 x 8. Of an epoch's N samples, block b with A_b pixels
-//! takes n_b, a fifth by its area and the rest by A_b times its root mean square error (which is
-//! optimal where the gradient's length grows with the error: Katharopoulos and Fleuret 2018).
-//! A sample of it weighs A_b / n_b. Integer arithmetic picks the pixel, the same in
+//! The training pixels are divided into blocks of 8x8. Block b with A_b pixels gets n_b of an epoch's N
+//! samples: a fifth of N is divided in proportion to A_b, the rest to A_b times the block's root mean
+//! square error (optimal if the gradient's norm grows with the error: Katharopoulos and Fleuret 2018).
+//! Each of its samples has weight A_b / n_b. The pixel is chosen by integer arithmetic, as in
 //! `shaders/sample_by_error.wgsl`.
 
 use super::SampleSet;
@@ -12,11 +12,11 @@ use super::sampling::mix;
 use crate::names::named;
 
 named! {
-    /// How the samples of an epoch are spread over the training pixels.
+    /// How an epoch samples the training pixels.
     pub enum Sampling = Uniform {
         /// Each pixel once.
         Uniform "uniform",
-        /// More where the error was large when it was last measured, with less weight each.
+        /// More samples where the last measured error is large, each with less weight.
         Error "error",
     }
 }
@@ -24,30 +24,30 @@ named! {
 /// Width and height of a block in training pixels. `BLOCK` in `shaders/sample_by_error.wgsl`.
 pub const BLOCK: u32 = 8;
 
-/// The share of samples that goes by error; the rest goes by area, so that no pixel is forgotten.
+/// Share of samples distributed by error; the rest go by area, so that every pixel is sampled.
 const BY_ERROR: f64 = 0.8;
 
-/// A sample: its pixel, and what it weighs.
+/// The pixel and weight of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drawn {
-    /// Of the picture.
+pub struct Sample {
+    /// Column in the picture.
     pub x: u32,
-    /// Of the picture.
+    /// Row in the picture.
     pub y: u32,
-    /// Training pixels of its block; 1 where samples weigh the same.
+    /// Training pixels in its block; 1 without importance sampling.
     pub area: u32,
-    /// Samples that its block takes; 1 where samples weigh the same.
+    /// Samples in its block; 1 without importance sampling.
     pub count: u32,
 }
 
-impl Drawn {
+impl Sample {
     /// Factor on its loss.
     pub fn weight(self) -> f32 {
         self.area as f32 / self.count as f32
     }
 }
 
-/// How many of an epoch's samples fall into each block.
+/// The distribution of an epoch's samples over blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Importance {
     samples: SampleSet,
@@ -73,7 +73,7 @@ fn area(samples: SampleSet, b: u32) -> u32 {
 }
 
 impl Importance {
-    /// For blocks with the mean squared errors `errors`. All count alike where those are not numbers.
+    /// Distributes samples by the blocks' mean squared errors, or by area alone if these are not finite.
     pub fn new(samples: SampleSet, errors: &[f64]) -> Self {
         let n_blocks = Self::n_blocks(samples);
         assert_eq!(errors.len(), n_blocks, "blocks of the picture");
@@ -82,7 +82,7 @@ impl Importance {
         let total: f64 = by_error.iter().sum();
         let by_error = if total > 0.0 && total.is_finite() { by_error } else { areas().collect() };
         let (total, n) = (by_error.iter().sum::<f64>(), f64::from(samples.len()));
-        // One sample each, so that every pixel is seen now and then, and the rest as they deserve.
+        // One sample each, so that every pixel is seen occasionally, and the rest by share.
         let extra = f64::from(samples.len() - n_blocks as u32);
         let mut share = 0.0;
         let mut starts = vec![0];
@@ -94,12 +94,12 @@ impl Importance {
         Self { samples, starts }
     }
 
-    /// Before any error is known.
+    /// Distributes samples by area, before any error is known.
     pub fn even(samples: SampleSet) -> Self {
         Self::new(samples, &vec![1.0; Self::n_blocks(samples)])
     }
 
-    /// From numbers that were [`Importance::starts`]; none where they cannot have been.
+    /// Restores a distribution from its [`Importance::starts`]; none if they are invalid.
     pub fn from_starts(samples: SampleSet, starts: Vec<u32>) -> Option<Self> {
         let whole = starts.len() == Self::n_blocks(samples) + 1
             && starts.first() == Some(&0)
@@ -114,7 +114,7 @@ impl Importance {
         across as usize * down as usize
     }
 
-    /// The block of pixel (x, y), which is trained on.
+    /// The block of training pixel (x, y).
     pub fn block_of(samples: SampleSet, x: u32, y: u32) -> usize {
         let (column, row) = (x / samples.stride() / BLOCK, y / samples.stride() / BLOCK);
         row as usize * blocks(samples).0 as usize + column as usize
@@ -126,16 +126,15 @@ impl Importance {
     }
 
     /// Sample `index` of an epoch whose order has the first key `key`.
-    pub fn draw(&self, index: u32, key: u32) -> Drawn {
+    pub fn draw(&self, index: u32, key: u32) -> Sample {
         let b = self.starts.partition_point(|&start| start <= index) as u32 - 1;
         let (start, end) = (self.starts[b as usize], self.starts[b as usize + 1]);
         let [(left, top), (width, height)] = block(self.samples, b);
         let area = width * height;
-        // Consecutive pixels of the block from one that differs from epoch to epoch: none is seen twice before all
-        // are seen once.
+        // Consecutive pixels of the block, from a start that changes every epoch: all are seen before any is repeated.
         let within = (index - start + mix(key ^ mix(b)) % area) % area;
         let stride = self.samples.stride();
-        Drawn {
+        Sample {
             x: stride * (left + within % width),
             y: stride * (top + within / width),
             area,
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pixel_is_as_likely_as_its_block_says() {
+    fn sampling_is_unbiased() {
         let samples = samples(20, 12, Holdout::None);
         let importance = Importance::new(samples, &errors(samples));
         let mut expected = vec![0.0; 240];
@@ -194,7 +193,7 @@ mod tests {
                 expected[(drawn.y * 20 + drawn.x) as usize] += f64::from(drawn.weight()) / n_epochs as f64;
             }
         }
-        // Unbiased: each pixel weighs 1 in the mean.
+        // Each pixel's mean weight is 1.
         for (pixel, weight) in expected.iter().enumerate() {
             assert!((weight - 1.0).abs() < 0.15, "pixel {pixel} weighs {weight}");
         }

@@ -1,4 +1,4 @@
-//! Initial weights, drawn on the host so that every backend starts from the same ones.
+//! Initial weights, drawn on the host so that every backend starts from the same values.
 
 use super::{Encoding, Model};
 use crate::names::named;
@@ -9,17 +9,17 @@ use rand_distr::{Distribution, StandardNormal};
 named! {
     /// How weights and biases are drawn.
     pub enum Init {
-        /// W ~ N(0, 1 / fan_in), b = 0. The course's.
+        /// W ~ N(0, 1 / fan_in), b = 0. Used by the course.
         LecunNormal "lecun-normal",
         /// W ~ N(0, 2 / (fan_in + fan_out)), b ~ N(0, 0.01^2). Glorot and Bengio 2010, equation 12 as
         /// a normal; the biases as in Tancik et al. 2020.
         GlorotNormal "glorot-normal",
         /// W ~ N(0, 2 / fan_in), b = 0. He et al. 2015, equation 10.
         HeNormal "he-normal",
-        /// W and b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), what `torch.nn.Linear` does.
+        /// W and b ~ U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), as in `torch.nn.Linear`.
         Torch "torch",
-        /// W ~ U(-sqrt(6 / fan_in) / w0, sqrt(6 / fan_in) / w0), a first layer that sees positions
-        /// U(-1 / fan_in, 1 / fan_in), b as `Torch`. Sitzmann et al. 2020, section 3.2.
+        /// W ~ U(-sqrt(6 / fan_in) / w0, sqrt(6 / fan_in) / w0), or U(-1 / fan_in, 1 / fan_in) in a
+        /// first layer whose inputs are positions; b as `Torch`. Sitzmann et al. 2020, section 3.2.
         Siren "siren",
     }
 }
@@ -27,9 +27,9 @@ named! {
 impl Init {
     /// Draws all parameters of `model`: the flat buffer of [`Model::layout`].
     ///
-    /// Layer n draws from stream n of a ChaCha generator, W row by row and then b, so a layer's
-    /// weights do not depend on the widths of the layers before it. An encoding's weights are drawn
-    /// as its paper says, whatever `self` is, from a stream of their own.
+    /// Layer n draws from stream n of a ChaCha generator, W row by row and then b, so its weights do
+    /// not depend on the widths of earlier layers. An encoding's weights have their own stream and
+    /// the distribution of its paper, whatever `self` is.
     pub fn draw(self, model: &Model, seed: u64) -> Vec<f32> {
         let layout = model.layout();
         let mut params = vec![0.0; layout.n_params()];
@@ -71,7 +71,7 @@ enum Spread {
     Zero,
     /// Standard deviation, mean 0.
     Normal(f64),
-    /// Half-width, centred on 0.
+    /// Half-width, mean 0.
     Uniform(f64),
 }
 

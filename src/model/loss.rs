@@ -1,4 +1,4 @@
-//! Losses: what training minimises.
+//! Loss functions.
 
 mod half_mse;
 mod huber;
@@ -13,7 +13,7 @@ use super::family::family;
 
 /// A loss's formula, for one prediction p and its target t.
 ///
-/// Its twin in `shaders/loss/` has the functions `loss` and `loss_derivative`.
+/// Its shader in `shaders/loss/` has the functions `loss` and `loss_derivative`.
 pub trait Formula: Copy {
     /// l(p, t) and dl/dp.
     fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T);

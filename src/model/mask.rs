@@ -1,4 +1,4 @@
-//! A part of a picture: the pixels that are trained on, whatever their shape.
+//! Masks: training on a part of a picture.
 
 use super::SampleSet;
 
@@ -7,12 +7,12 @@ use super::SampleSet;
 pub struct Mask {
     /// For each pixel, row by row.
     inside: Vec<bool>,
-    /// Numbers of the training pixels among them, in order.
+    /// Indices of the training pixels inside, ascending.
     pixels: Vec<u32>,
 }
 
 impl Mask {
-    /// Those of `samples`' picture that are `inside`, row by row; none where that leaves no training pixel.
+    /// A mask over the picture of `samples`, row by row; none if no training pixel is `inside`.
     pub fn new(inside: Vec<bool>, samples: SampleSet) -> Option<Self> {
         assert_eq!(inside.len(), samples.width as usize * samples.height as usize, "pixels of the mask");
         let unmasked = SampleSet { masked: None, ..samples };
@@ -22,12 +22,12 @@ impl Mask {
         (!pixels.is_empty()).then_some(Self { inside, pixels })
     }
 
-    /// Numbers of the training pixels, y width + x each, in order.
+    /// Indices y width + x of the training pixels, ascending.
     pub fn pixels(&self) -> &[u32] {
         &self.pixels
     }
 
-    /// Whether pixel number `pixel` is inside.
+    /// Whether the pixel with index `pixel` is inside.
     pub fn contains(&self, pixel: u64) -> bool {
         self.inside[pixel as usize]
     }

@@ -1,8 +1,7 @@
-//! What is computed, as data: encoding, network, loss, optimiser, schedule, sample order.
+//! The model and its training as data: encoding, network, loss, optimiser, schedule, sample order.
 //!
-//! Nothing here runs a training step. The backends read these types and do the arithmetic; the
-//! parts that must agree to the bit between backends (sample order, initial weights, learning
-//! rates) are computed here, once.
+//! Nothing here runs a training step; the backends do that from these types. What must be
+//! bit-identical on all backends (sample order, initial weights, learning rates) is computed here.
 
 pub mod activation;
 pub mod encoding;
@@ -23,7 +22,7 @@ pub use encoding::attenuation::{self, Footprint, PixelFilter};
 pub use encoding::{
     Encoding, EncodingSpec, GridGradients, GridLevel, GridSpec, HashGrid, Interpolation, PerAxis,
 };
-pub use importance::{Drawn, Importance, Sampling};
+pub use importance::{Importance, Sample, Sampling};
 pub use init::Init;
 pub use loss::{Loss, LossKind};
 pub use mask::Mask;
@@ -36,7 +35,7 @@ pub use schedule::{Schedule, ScheduleKind};
 
 use std::sync::Arc;
 
-/// A coordinate network without its weights: how a position becomes a colour.
+/// A coordinate network without its weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// Position to features.
@@ -52,7 +51,7 @@ impl Model {
     }
 }
 
-/// One optimiser step, fully resolved on the host and the same for every backend.
+/// One optimiser step, resolved on the host, the same for every backend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Optimiser steps done before this one, from 0.
@@ -65,11 +64,11 @@ pub struct Step {
     pub n_samples: u32,
     /// Learning rate.
     pub lr: f64,
-    /// How the epoch's samples are spread, where each pixel is not taken once.
+    /// Importance sampling of the epoch; none if each pixel is sampled once.
     pub importance: Option<Arc<Importance>>,
 }
 
-/// Everything that changes during training, on the host.
+/// The state of training, on the host.
 ///
 /// `params` and each of `moments` have the length and the ranges of [`ParamLayout`].
 #[derive(Clone, Debug, PartialEq)]
@@ -78,8 +77,8 @@ pub struct TrainingState {
     pub step: u64,
     /// Weights and biases.
     pub params: Vec<f32>,
-    /// Optimiser moments: none for plain SGD, velocity with momentum, first and second for Adam. Last
-    /// the weights' moving average, where there is one.
+    /// Optimiser moments (none for plain SGD, velocity with momentum, first and second for Adam), then
+    /// the moving average of the weights, if there is one.
     pub moments: Vec<Vec<f32>>,
 }
 
@@ -91,12 +90,12 @@ impl TrainingState {
         Self { step: 0, params, moments }
     }
 
-    /// How many vectors `moments` has.
+    /// Length of `moments`.
     pub fn n_moments(optimizer: Optimizer, refinements: &Refinements) -> usize {
         optimizer.n_moments() + usize::from(refinements.ema.is_some())
     }
 
-    /// The weights that predict: the average, where there is one.
+    /// The weights to predict with: the moving average, if there is one.
     pub fn into_predicting(mut self, refinements: &Refinements) -> Vec<f32> {
         match refinements.ema {
             Some(_) => self.moments.pop().expect("the average is the last"),

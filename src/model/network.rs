@@ -1,4 +1,4 @@
-//! The multi-layer perceptron's shape, and where its tensors lie in the flat parameter buffer.
+//! The shape of the multi-layer perceptron and the layout of the flat parameter buffer.
 
 use super::Activation;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::ops::Range;
 /// `output_activation` at the end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mlp {
-    /// Features per sample.
+    /// Input features.
     pub input_width: usize,
     /// Units of each hidden layer.
     pub hidden_width: usize,
@@ -15,7 +15,7 @@ pub struct Mlp {
     pub output_width: usize,
     /// Linear layers, at least 2.
     pub n_layers: usize,
-    /// After every layer but the last.
+    /// After every layer except the last.
     pub activation: Activation,
     /// After the last layer.
     pub output_activation: Activation,
@@ -52,12 +52,12 @@ impl Mlp {
         (0..self.n_layers).map(|layer| self.layer(layer))
     }
 
-    /// What is applied to the pre-activation of linear layer `layer`.
+    /// The activation after linear layer `layer`.
     pub fn activation_after(&self, layer: usize) -> Activation {
         if layer + 1 == self.n_layers { self.output_activation } else { self.activation }
     }
 
-    /// What the input of linear layer `layer` went through: nothing for the features.
+    /// The activation before linear layer `layer`: the identity for the first.
     pub fn activation_before(&self, layer: usize) -> Activation {
         if layer == 0 { Activation::Identity } else { self.activation }
     }
@@ -68,8 +68,8 @@ impl Mlp {
     }
 
     /// Floating-point operations of one training step on `batch_size` samples, counting a
-    /// multiply-add as two: forward, weight gradients, and input gradients of all but the first
-    /// layer (which only an encoding with weights needs).
+    /// multiply-add as two: forward pass, weight gradients, and input gradients of all layers except
+    /// the first (whose are needed only by trained encodings).
     pub fn training_flop(&self, batch_size: usize) -> f64 {
         let weights = |l: LayerShape| (l.input_width * l.output_width) as f64;
         let all: f64 = self.layers().map(weights).sum();
@@ -77,9 +77,9 @@ impl Mlp {
     }
 }
 
-/// Named ranges of the flat parameter buffer, in order: encoding, then W and b of each layer.
+/// Ranges of the flat parameter buffer, in order: encoding, then W and b of each layer.
 ///
-/// Gradients and every optimiser moment are laid out the same.
+/// Gradients and optimiser moments have the same layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParamLayout {
     /// The encoding's trained weights; empty for fixed encodings.
@@ -88,7 +88,7 @@ pub struct ParamLayout {
     pub layers: Vec<LayerRange>,
 }
 
-/// Where one linear layer lies. `bias` follows `weight` directly.
+/// The ranges of one linear layer. `bias` directly follows `weight`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerRange {
     /// The layer's shape.
@@ -100,7 +100,7 @@ pub struct LayerRange {
 }
 
 impl LayerRange {
-    /// A layer by itself: its parameters begin the buffer.
+    /// The layout of a single layer at the start of a buffer.
     pub fn alone(shape: LayerShape) -> Self {
         let n_weights = shape.input_width * shape.output_width;
         Self { shape, weight: 0..n_weights, bias: n_weights..shape.n_params() }
@@ -113,7 +113,7 @@ impl LayerRange {
 }
 
 impl ParamLayout {
-    /// Lays out `n_encoding` encoding weights and then the layers of `network`.
+    /// The layout of `n_encoding` encoding weights followed by the layers of `network`.
     pub fn new(n_encoding: usize, network: &Mlp) -> Self {
         let mut end = n_encoding;
         let mut take = |n: usize| {

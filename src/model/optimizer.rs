@@ -1,4 +1,4 @@
-//! Optimisers: how gradients become a change of the parameters.
+//! Optimisers.
 
 mod adabelief;
 mod adam;
@@ -9,20 +9,20 @@ mod sgd;
 use super::Arithmetic;
 use super::family::family;
 
-/// What a rule needs of a step, worked out on the host in f64 and rounded once.
+/// The factors of a step, computed on the host in f64 and rounded once.
 pub type Factors = [f64; 4];
 
-/// An update rule for one parameter w with gradient g and the moments m it keeps.
+/// An update rule for one parameter w with gradient g and moments m.
 ///
-/// Its twin in `shaders/optimizer/` has the function `update`.
+/// Its shader in `shaders/optimizer/` has the function `update`.
 pub trait Formula: Copy {
-    /// Moments it keeps, at most 2.
+    /// Number of moments, at most 2.
     fn n_moments(self) -> usize;
-    /// Constants its shader declares with `override`.
+    /// Constants that its shader declares with `override`.
     fn constants(self) -> Vec<(&'static str, f64)>;
-    /// What changes from step to step; `index` counts from 0.
+    /// Factors of step `index`, from 0.
     fn factors(self, index: u64, lr: f64) -> Factors;
-    /// The new w and m. Moments it does not keep are 0.
+    /// The new w and m. Unused moments are 0.
     fn update<T: Arithmetic>(self, factors: [T; 4], w: T, g: T, m: [T; 2]) -> (T, [T; 2]);
 }
 
@@ -32,32 +32,32 @@ family! {
     pub enum Optimizer: f64;
     /// Update rules by name.
     pub enum OptimizerKind;
-    /// Stochastic gradient descent, with --momentum if you like
+    /// Stochastic gradient descent, optionally with --momentum
     Sgd { momentum = 0.0, weight_decay = 0.0 } "sgd" in sgd,
     /// Gradient descent with Nesterov's momentum
     Nesterov { momentum = 0.9, weight_decay = 0.0 } "nesterov" in nesterov,
     /// Adam
     Adam { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0 } "adam" in adam,
-    /// Adam with a decoupled weight decay of 0.01
+    /// Adam with decoupled weight decay, 0.01 by default
     AdamW { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01 } "adamw" in adam,
-    /// Adam that trusts gradients that are as expected
+    /// Adam with longer steps where gradients are predictable
     AdaBelief { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-16, weight_decay = 0.0 } "adabelief" in adabelief,
-    /// Steps of one size in the direction of the sign
+    /// Steps of equal size in the direction of the sign
     Lion { beta1 = 0.9, beta2 = 0.99, weight_decay = 0.0 } "lion" in lion,
 }
 
 impl Optimizer {
-    /// Moment buffers it keeps: 0 for plain SGD, 1 with momentum, 2 for Adam.
+    /// Number of moments: 0 for plain SGD, 1 with momentum, 2 for Adam.
     pub fn n_moments(self) -> usize {
         self.visit(CountMoments)
     }
 
-    /// Constants its shader declares with `override`.
+    /// Constants that its shader declares with `override`.
     pub fn constants(self) -> Vec<(&'static str, f64)> {
         self.visit(Constants)
     }
 
-    /// What its kernel needs of step `index`, from 0.
+    /// Factors of step `index`, from 0.
     pub fn factors(self, index: u64, lr: f64) -> Factors {
         self.visit(FactorsAt(index, lr))
     }

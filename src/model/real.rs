@@ -4,11 +4,11 @@ use std::f64::consts::TAU;
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-/// What formulas are written in: activations, losses and update rules.
+/// The arithmetic of formulas: activations, losses and update rules.
 ///
-/// Elementary functions are here so that f32 can use short polynomials that vectorise while f64,
-/// the reference, uses the standard library. The GPU's tolerances come from a third type, which
-/// carries an error bound through the same formula (`backend/gpu/tolerance.rs`).
+/// Elementary functions are included so that f32 can use short, vectorisable polynomials while f64,
+/// the reference, uses the standard library. GPU tolerances come from a third type, which carries an
+/// error bound through the same formula (`backend/gpu/tolerance.rs`).
 pub trait Arithmetic:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
@@ -16,13 +16,13 @@ pub trait Arithmetic:
     fn of(x: f64) -> Self;
     /// |x|
     fn abs(self) -> Self;
-    /// |x - n| for the nearest whole number n.
+    /// |x - n| for the nearest integer n.
     fn distance_to_integer(self) -> Self;
     /// The square root.
     fn sqrt(self) -> Self;
     /// (sin 2 pi t, cos 2 pi t) for `t = self` in turns.
     fn sin_cos_turns(self) -> (Self, Self);
-    /// e to the power of `self`, which formulas keep at 0 or below.
+    /// e to the power of `self`, for formulas that keep it at 0 or below.
     fn exp_fast(self) -> Self;
     /// ln(1 + x) for x from -0.25 to 1.
     fn ln_1p_fast(self) -> Self;
@@ -51,17 +51,17 @@ pub trait Arithmetic:
     }
 }
 
-/// A floating-point type the CPU path can compute in.
+/// A floating-point type of the CPU backend.
 pub trait Real:
     Arithmetic + PartialOrd + AddAssign + SubAssign + MulAssign + Debug + Default + Send + Sync + 'static
 {
-    /// `x` widened.
+    /// Widens `x`.
     fn from_f32(x: f32) -> Self;
-    /// Widened to f64.
+    /// Widens to f64.
     fn as_f64(self) -> f64;
-    /// Rounded to f32.
+    /// Rounds to f32.
     fn as_f32(self) -> f32;
-    /// Rounded down, for values from 0 to 2^22.
+    /// Rounds down, for values from 0 to 2^22.
     fn floor_u32(self) -> u32;
     /// The nearest value to `x`, which is below 2^31.
     fn of_u32(x: u32) -> Self;
@@ -86,7 +86,7 @@ impl Arithmetic for f64 {
     }
     #[inline(always)]
     fn sin_cos_turns(self) -> (Self, Self) {
-        // Reducing in turns first is exact and keeps sin and cos accurate for large phases.
+        // Range reduction in turns is exact and keeps sin and cos accurate for large phases.
         (TAU * (self - self.round())).sin_cos()
     }
     #[inline(always)]
@@ -118,7 +118,7 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn floor_u32(self) -> u32 {
-        // Through i32, which every instruction set converts to in one instruction.
+        // Via i32, a single instruction in every instruction set.
         self as i32 as u32
     }
     #[inline(always)]
@@ -128,7 +128,7 @@ impl Real for f64 {
 }
 
 /// Coefficients of the odd polynomial P with P(r) = sin(2 pi r) on [-1/4, 1/4], lowest power
-/// first. Shared with `shaders/header.wgsl`; a test holds the two together.
+/// first. The same as in `shaders/header.wgsl`, which a test checks.
 ///
 /// The minimax fit of sin(2 pi r) / r in r^2 for relative error (2.1e-11 in exact arithmetic); in
 /// f32 arithmetic the largest absolute error is 2.2e-7, all of it rounding.
@@ -145,8 +145,8 @@ fn sin_quarter(r: f32) -> f32 {
     r * (c0 + s * (c1 + s * (c2 + s * (c3 + s * (c4 + s * c5)))))
 }
 
-/// ln(1 + x) = 2 atanh(s) with s = x / (2 + x), the series to the thirteenth power: the rest is
-/// below 2e-8 of it for |s| <= 1/3. The same in `shaders/header.wgsl`.
+/// ln(1 + x) = 2 atanh(s) with s = x / (2 + x), the series up to the thirteenth power: the relative
+/// error is below 2e-8 for |s| <= 1/3. The same as in `shaders/header.wgsl`.
 #[inline(always)]
 pub fn ln_1p_series<T: Arithmetic>(x: T) -> T {
     let s = x / (T::of(2.0) + x);
@@ -173,8 +173,8 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn floor_u32(self) -> u32 {
-        // With 2^23 added, the bits below the exponent are the nearest whole number. A cast would have to look out for
-        // values beyond the integers, which takes longer than all else that a grid does to find a cell.
+        // After adding 2^23, the mantissa bits are the nearest integer. A saturating cast would take longer than all
+        // other work of finding a grid cell.
         const SHIFT: f32 = 8_388_608.0; // 2^23
         let shifted = self + SHIFT;
         let above = (shifted - SHIFT) > self;
@@ -223,7 +223,7 @@ impl Arithmetic for f32 {
     #[inline(always)]
     fn exp_fast(self) -> Self {
         // e^x = 2^n e^f with |f| <= ln(2) / 2: n goes into the exponent bits and e^f is its Taylor
-        // series to the sixth power (relative error below 2e-7). ln 2 is taken off in two parts
+        // series up to the sixth power (relative error below 2e-7). ln 2 is subtracted in two parts
         // (Cody and Waite 1980), the first with few enough bits that n times it is exact.
         const LN_2_HIGH: f32 = 0.693_359_4; // 355 / 512
         const LN_2_LOW: f32 = -2.121_944_4e-4;

@@ -1,9 +1,9 @@
-//! What is done around an update rule, whichever it is.
+//! Steps around the update rule: clipping, penalties, averaging.
 
-/// Refinements of a training step; the default leaves the update rule alone.
+/// Refinements of a training step; none by default.
 ///
-/// In the order of a step: the gradient is clipped, penalties are added to it, the rule updates the
-/// weights, and the average follows them.
+/// In a step, the gradient is clipped, penalties are added to it, the rule updates the weights, and
+/// then their average is updated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Refinements {
     /// Factor on the learning rate of the encoding's weights.
@@ -15,8 +15,8 @@ pub struct Refinements {
     /// Largest Euclidean norm of the whole gradient; a longer one is scaled down to it.
     /// Pascanu et al. 2013, *On the difficulty of training recurrent neural networks*, algorithm 1.
     pub clip_norm: Option<f64>,
-    /// Decay of a moving average of the weights, which predictions and the model file then have.
-    /// Polyak and Juditsky 1992, with Kingma and Ba 2015's correction for its beginning.
+    /// Decay of a moving average of the weights, which is then used in predictions and the model file.
+    /// Polyak and Juditsky 1992, with the bias correction of Kingma and Ba 2015.
     pub ema: Option<f64>,
 }
 
@@ -29,15 +29,15 @@ impl Default for Refinements {
 /// Keeps the factor finite for a gradient of 0, as `torch.nn.utils.clip_grad_norm_` does.
 const NORM_EPSILON: f64 = 1e-6;
 
-/// What a gradient of `norm` is multiplied with so that it is no longer than `clip_norm`.
+/// The factor on a gradient of `norm` that clips it to `clip_norm`.
 #[inline(always)]
 pub fn clip_factor(clip_norm: f64, norm: f64) -> f64 {
     (clip_norm / (norm + NORM_EPSILON)).min(1.0)
 }
 
 impl Refinements {
-    /// What the average a moves by towards the weights w after step `index` (from 0): with t = index + 1,
-    /// a += (1 - ema) / (1 - ema^t) (w - a), so that the first step's weights are the first average.
+    /// How far the average a moves towards the weights w after step `index` (from 0): with t = index + 1,
+    /// a += (1 - ema) / (1 - ema^t) (w - a), so that the first average is the weights of the first step.
     pub fn average_rate(&self, index: u64) -> f64 {
         let Some(decay) = self.ema else { return 1.0 };
         let t = (index + 1) as f64;
@@ -45,7 +45,7 @@ impl Refinements {
         (1.0 - decay) / -f64::exp_m1(t * decay.ln())
     }
 
-    /// Whether a step only applies the rule.
+    /// Whether a step only applies the update rule.
     pub fn are_none(&self) -> bool {
         *self == Self::default()
     }

@@ -1,6 +1,6 @@
-//! Which pixel is sample i of an epoch, and where it lies in the plane.
+//! The order of an epoch's samples, and positions of pixels in the plane.
 //!
-//! Integer arithmetic throughout, the same in `shaders/sample.wgsl`, so that both backends see
+//! The order uses integer arithmetic only, as in `shaders/sample.wgsl`, so that both backends see
 //! the same samples in the same order.
 
 use crate::names::named;
@@ -16,19 +16,19 @@ named! {
     }
 }
 
-/// A grid of points in the plane: the pixels of a picture to train on or to render.
+/// A raster of points in the plane: the pixels of a picture to train on or to render.
 ///
-/// Pixel (x, y) has the coordinates `origin + (first + (x, y)) * step`, evaluated in f32, so that a
-/// part of a larger raster has the very positions that the whole one gives it.
+/// Pixel (x, y) is at `origin + (first + (x, y)) * step`, evaluated in f32, so that a part of a
+/// larger raster has exactly the positions of the whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Raster {
     /// Pixels per row.
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Column and row of the whole raster that pixel (0, 0) of this part is.
+    /// Column and row of this part's pixel (0, 0) in the whole raster.
     pub first: [u32; 2],
-    /// Position of the whole raster's pixel (0, 0).
+    /// Position of pixel (0, 0) of the whole raster.
     pub origin: [f32; 2],
     /// Distance between neighbours in x and in y.
     pub step: [f32; 2],
@@ -64,15 +64,15 @@ impl Raster {
 }
 
 named! {
-    /// Which pixels are kept from training and measured as the test split.
+    /// Which pixels are held out from training and measured as the test split.
     pub enum Holdout {
         /// Train on every pixel; there is no test split.
         None "none",
         /// Train on the pixels with even x and even y, test on those with odd x and odd y, as in
         /// Tancik et al. 2020.
         EveryOther "every-other",
-        /// Train on the pixels with even x and even y, test on all pixels, those of the training among
-        /// them, as in UIUC CS 444's second assignment.
+        /// Train on the pixels with even x and even y, test on all pixels including those, as in UIUC
+        /// CS 444's second assignment.
         EveryOtherAll "every-other-all",
     }
 }
@@ -84,9 +84,9 @@ pub struct SampleSet {
     pub width: u32,
     /// Height of the picture in pixels.
     pub height: u32,
-    /// Which of them to train on.
+    /// Which pixels are held out.
     pub holdout: Holdout,
-    /// How many of those a [`super::Mask`] leaves, where there is one; it knows which.
+    /// Number of training pixels inside the [`super::Mask`], if there is one.
     pub masked: Option<NonZeroU32>,
 }
 
@@ -115,12 +115,12 @@ impl SampleSet {
         self.masked.map_or(all, NonZeroU32::get)
     }
 
-    /// True for a picture without pixels.
+    /// Whether there are no training pixels.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// (x, y) of training pixel `index`, where no mask says otherwise.
+    /// (x, y) of training pixel `index`, without a mask.
     #[inline(always)]
     pub fn pixel(&self, index: u32) -> (u32, u32) {
         let columns = self.columns();
@@ -146,15 +146,15 @@ impl SampleSet {
 /// A keyed bijection on 0..n: the sample order of one epoch.
 ///
 /// A balanced Feistel network (Luby and Rackoff 1988) on the smallest even number of bits that
-/// holds n, walked until it lands below n (Black and Rogaway 2002, cycle walking): fewer than
-/// four rounds of the walk on average.
+/// holds n, repeated until the result is below n (cycle walking, Black and Rogaway 2002): fewer than
+/// four times on average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shuffle {
     /// Number of samples in an epoch.
     pub n: u32,
     /// Bits in each half of the network's block.
     pub half_bits: u32,
-    /// One key a round.
+    /// One key per round.
     pub keys: [u32; Self::ROUNDS],
 }
 
@@ -181,8 +181,8 @@ impl Shuffle {
         x
     }
 
-    /// [`Shuffle::index`] of `N` samples from `first` on, which is below n; of the last one again beyond it. All take as
-    /// many steps of the walk as the longest of them, in vectors.
+    /// [`Shuffle::index`] of `N` samples from `first` on, with the last sample repeated beyond n. Vectorised: all walk
+    /// as many steps as the longest.
     #[inline(always)]
     pub fn indices<const N: usize>(&self, first: u32) -> [u32; N] {
         debug_assert!(first < self.n);
@@ -197,7 +197,7 @@ impl Shuffle {
         x
     }
 
-    /// One step of the walk, within the network's block.
+    /// One pass through the network.
     #[inline(always)]
     fn walk(&self, x: u32) -> u32 {
         let mask = (1u32 << self.half_bits) - 1;

@@ -6,44 +6,44 @@ use std::f64::consts::PI;
 named! {
     /// Schedules by name.
     pub enum ScheduleKind {
-        /// The same throughout
+        /// A constant rate
         Constant "constant",
         /// Half a cosine down to --min-lr
         Cosine "cosine",
         /// Cosines of --cycle steps, each after a warm-up of --warmup steps
         CosineRestarts "cosine-restarts",
-        /// By the same factor each step, down to --decay of the first
+        /// Exponential decay, to --decay times the initial rate
         Exponential "exponential",
-        /// Times --decay every --cycle steps
+        /// Multiplied by --decay every --cycle steps
         Step "step",
         /// Up for --warmup steps and down to almost nothing
         OneCycle "one-cycle",
     }
 }
 
-/// How the learning rate moves. Steps t count from 0; n is the run's number of them.
+/// A learning-rate schedule over steps t = 0 .. n-1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
-    /// Its form.
+    /// The curve.
     pub kind: ScheduleKind,
-    /// w: the rate rises for this many steps.
+    /// w: steps of warm-up.
     pub warmup: u64,
-    /// h: then it stays for this many, and what the form says follows over the other n - w - h. Not for
-    /// restarts and one-cycle.
+    /// h: steps at the full rate after it; the curve covers the other n - w - h. Not used by restarts
+    /// and one-cycle.
     pub hold: u64,
-    /// Where cosines end.
+    /// Final rate of cosines.
     pub min_lr: f64,
-    /// Steps of a cycle of restarts, warm-up included, or between drops.
+    /// Steps per restart, warm-up included, or between drops.
     pub cycle: u64,
-    /// What is left of the rate: at the end for `Exponential`, after each drop for `Step`.
+    /// Factor on the rate: at the end for `Exponential`, after each drop for `Step`.
     pub decay: f64,
 }
 
-/// Share of a one-cycle run that rises, where nothing else is said, as `torch`'s `OneCycleLR`.
+/// Default warm-up of one-cycle as a share of the run, as in `torch`'s `OneCycleLR`.
 pub const ONE_CYCLE_RISE: f64 = 0.3;
 
 impl Schedule {
-    /// One of `kind` without warm-up, with cosines that end at 0.
+    /// A schedule without warm-up, with cosines that end at 0.
     pub fn new(kind: ScheduleKind) -> Self {
         let decay = if kind == ScheduleKind::Step { 0.1 } else { 0.01 };
         Self { kind, warmup: 0, hold: 0, min_lr: 0.0, cycle: u64::MAX, decay }
@@ -52,9 +52,9 @@ impl Schedule {
     /// Learning rate of step `index` (from 0) out of `n_steps`.
     ///
     /// Constant: lr. Cosine: min + (lr - min) (1 + cos(pi t / n)) / 2, Loshchilov and Hutter 2017,
-    /// equation 5. CosineRestarts: the same over each cycle, which begins with a line from min to
-    /// lr. Exponential: lr decay^(t / n). Step: lr decay^floor(t / cycle). OneCycle: half a cosine
-    /// from lr / 25 to lr, then one to lr / 250,000 (Smith and Topin 2018, as `torch` has it).
+    /// equation 5. CosineRestarts: the same over each cycle, after a linear warm-up from min to lr.
+    /// Exponential: lr decay^(t / n). Step: lr decay^floor(t / cycle). OneCycle: half a cosine
+    /// from lr / 25 to lr, then one to lr / 250,000 (Smith and Topin 2018, as in `torch`).
     pub fn lr(&self, lr: f64, index: u64, n_steps: u64) -> f64 {
         match self.kind {
             ScheduleKind::CosineRestarts => return self.restarts(lr, index),

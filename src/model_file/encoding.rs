@@ -1,7 +1,7 @@
-//! Which encodings a model file has.
+//! The encodings of a model file.
 //!
-//! Tensors and metadata say it for one alone. Several that stand side by side are named, from left to right,
-//! in the metadata's `encodings`.
+//! A single encoding follows from the tensors and metadata. Several are listed, in order, in the metadata's
+//! `encodings`.
 
 use super::fields::{Metadata, Tensors};
 use super::{Tensor, grid, per_axis};
@@ -49,7 +49,7 @@ pub(super) fn n_tensors(encoding: &Encoding) -> usize {
     encoding.parts().iter().map(of_part).sum()
 }
 
-/// What the tensors do not say.
+/// Adds what the tensors do not contain.
 pub(super) fn metadata(encoding: &Encoding, into: &mut BTreeMap<String, String>) {
     let mut set = |key: &str, value: String| drop(into.insert(key.to_owned(), value));
     if let Encoding::Composite(parts) = encoding {

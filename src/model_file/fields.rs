@@ -1,11 +1,11 @@
-//! Metadata and tensors by name, from a file that may be damaged or hostile.
+//! Metadata and tensors of an untrusted file, by name.
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-/// The header's strings.
+/// The metadata in the header.
 pub(super) struct Metadata<'a>(pub(super) &'a BTreeMap<String, String>);
 
 impl Metadata<'_> {
@@ -34,8 +34,8 @@ impl Metadata<'_> {
     }
 }
 
-/// The header's tensors and the bytes they lie in. Offsets were checked against the file's
-/// length by [`safetensors::SafeTensors::read_metadata`].
+/// The header's tensors and their bytes. Offsets have been checked against the file's length by
+/// [`safetensors::SafeTensors::read_metadata`].
 pub(super) struct Tensors<'a> {
     pub(super) infos: BTreeMap<String, &'a TensorInfo>,
     pub(super) values: &'a [u8],

@@ -26,7 +26,7 @@ pub(super) fn tensors<'a>(grid: &HashGrid, params: &'a [f32]) -> Vec<Tensor<'a>>
     grid.levels.iter().enumerate().map(tensor).collect()
 }
 
-/// What the tensors do not say.
+/// What the tensors do not contain.
 pub(super) fn metadata(grid: &HashGrid) -> [(&'static str, String); 2] {
     let resolutions: Vec<String> = grid.levels.iter().map(|level| level.resolution.to_string()).collect();
     let [key_resolutions, key_interpolation] = KEYS;
@@ -36,7 +36,7 @@ pub(super) fn metadata(grid: &HashGrid) -> [(&'static str, String); 2] {
     ]
 }
 
-/// The grid of a file that has one.
+/// Reads the grid of a file that has one.
 pub(super) fn read(tensors: &Tensors<'_>, metadata: &Metadata<'_>) -> Result<HashGrid, String> {
     let [key_resolutions, key_interpolation] = KEYS;
     let text = metadata.get(key_resolutions)?;

@@ -1,9 +1,9 @@
-//! `model.safetensors`: a trained network that describes itself.
+//! `model.safetensors`: a self-describing trained network.
 //!
-//! Tensors, all f32: `encoding.frequencies` (m, 2), or for a hash grid `encoding.grid.N` (entries,
-//! features) for each level from 0, or neither where the encoding needs no numbers;
-//! `layers.N.weight` (out, in) and `layers.N.bias` (out) for N from 0, as in
-//! `torch.nn.Linear`. Everything else needed to compute a colour is in the metadata:
+//! Tensors, all f32: `encoding.frequencies` (m, 2) or, for a hash grid, `encoding.grid.N` (entries,
+//! features) for each level from 0, or neither for encodings without numbers; `layers.N.weight`
+//! (out, in) and `layers.N.bias` (out) for N from 0, as in `torch.nn.Linear`. Everything else needed
+//! to compute a colour is in the metadata:
 //!
 //! | key | value |
 //! |---|---|
@@ -38,18 +38,18 @@ pub use summary::TensorSummary;
 pub struct ModelFile {
     /// Encoding and layers.
     pub model: Model,
-    /// Weights and biases, laid out as [`Model::layout`] says.
+    /// Weights and biases, in the order of [`Model::layout`].
     pub params: Vec<f32>,
     /// Where pixels lie in the plane.
     pub coords: Coords,
     /// Width of the picture it was trained on, in pixels.
     pub width: u32,
-    /// Its height.
+    /// Height of that picture.
     pub height: u32,
-    /// How the picture's values were stored: linear for `F32`, else sRGB-encoded.
+    /// Format of the picture's values: linear for `F32`, else sRGB-encoded.
     pub depth: Depth,
-    /// Anything else worth keeping, such as the configuration. Keys of the table above are
-    /// taken from the fields instead.
+    /// Other metadata, such as the configuration. Keys of the table above are taken from the fields
+    /// instead.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -109,12 +109,12 @@ fn name_of<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str
 }
 
 impl ModelFile {
-    /// Colour channels the network gives.
+    /// Channels of the network's output.
     pub fn channels(&self) -> usize {
         self.model.network.output_width
     }
 
-    /// Writes the file, flushed to the disk, whole or not at all. Equal models give equal bytes.
+    /// Writes the file atomically and flushes it to disk. Equal models give equal bytes.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -132,23 +132,23 @@ impl ModelFile {
         .map_err(|source| ModelFileError::Write { path: path.to_owned(), source })
     }
 
-    /// Reads a file, checking everything before memory is taken for it.
+    /// Reads a file, checking everything before allocating memory for it.
     ///
     /// # Errors
-    /// When the file cannot be read, or is damaged, too large, or no model of this program.
+    /// When the file cannot be read, is damaged or too large, or is not a model of this program.
     pub fn load(path: &Path) -> Result<Self, ModelFileError> {
         read::load(path)
     }
 
-    /// The model in the bytes of a file.
+    /// Parses the bytes of a file.
     ///
     /// # Errors
-    /// One sentence about what is wrong with it.
+    /// One sentence that says what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         read::parse(bytes)
     }
 
-    /// With trained frequencies as frozen ones: what has been trained is only a network now.
+    /// Converts trained frequencies into fixed ones.
     pub fn frozen(mut self) -> Self {
         let Some((Encoding::TrainedFourier { .. }, _)) = self.model.encoding.trained_part() else {
             return self;
@@ -219,7 +219,7 @@ impl Tensor<'_> {
 }
 
 /// The JSON header, padded with spaces so that the tensors start at a multiple of 8 bytes.
-/// Written here rather than by the safetensors crate, which orders metadata at random.
+/// Not written by the safetensors crate, which orders metadata randomly.
 fn header(tensors: &[Tensor<'_>], metadata: BTreeMap<String, String>) -> String {
     let mut entries = Map::new();
     entries.insert("__metadata__".to_owned(), json!(metadata));

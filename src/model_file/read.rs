@@ -1,4 +1,4 @@
-//! Reading a model file that may be damaged or hostile.
+//! Reading untrusted model files.
 
 use super::fields::{Metadata, Tensors};
 use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, encoding, grid, is_own};
@@ -9,18 +9,18 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::path::Path;
 
-/// Largest file read: far above any network that trains in this program.
+/// Largest file read, far above any network that this program trains.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 const MAX_HEADER_BYTES: u64 = 1 << 20;
 const MAX_TENSORS: usize = 1024;
-/// Pixels of the picture behind a model: more than can be trained on.
+/// Most pixels of a model's picture, more than can be trained on.
 const MAX_PIXELS: u64 = 1 << 30;
 
 pub(super) fn load(path: &Path) -> Result<ModelFile, ModelFileError> {
     let read_error = |source| ModelFileError::Read { path: path.to_owned(), source };
     let invalid = |detail| ModelFileError::Invalid { path: path.to_owned(), detail };
     let (mut file, size_bytes) = open_regular(path).map_err(read_error)?;
-    // Looked at first, so that a large file that is something else is not read at all.
+    // Checked first, so that a large file of another kind is not read at all.
     let mut start = Vec::new();
     file.by_ref().take(8).read_to_end(&mut start).map_err(read_error)?;
     check_lengths(&start, size_bytes).map_err(invalid)?;
@@ -103,7 +103,7 @@ fn activation(metadata: &Metadata<'_>, prefix: &str) -> Result<Activation, Strin
     Ok(example.kind().with(|name| values.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)))
 }
 
-/// Width and form of all layers from the tensors' shapes, which must form a chain.
+/// The layers, from the tensors' shapes, which must form a chain.
 fn model(
     tensors: &Tensors<'_>,
     encoding: Encoding,

@@ -1,18 +1,18 @@
-//! What a model file says about itself.
+//! A summary of a model file's contents.
 
 use super::ModelFile;
 use serde::Serialize;
 
-/// A tensor in numbers.
+/// Shape and statistics of a tensor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TensorSummary {
-    /// As in the file.
+    /// Name in the file.
     pub name: String,
     /// Outermost dimension first.
     pub shape: Vec<usize>,
-    /// Type of a value.
+    /// Type of its values.
     pub dtype: &'static str,
-    /// Bytes of its values.
+    /// Size of its values.
     pub bytes: usize,
     /// Smallest value.
     pub lowest: f32,
@@ -23,7 +23,7 @@ pub struct TensorSummary {
 }
 
 impl ModelFile {
-    /// Every tensor of the file, in its order.
+    /// All tensors, in the order of the file.
     pub fn tensor_summaries(&self) -> Vec<TensorSummary> {
         let summary = |tensor: super::Tensor<'_>| {
             let values = tensor.values;
@@ -40,15 +40,15 @@ impl ModelFile {
         self.tensors().into_iter().map(summary).collect()
     }
 
-    /// A setting of the configuration it was trained with, as text; none where the file does not
-    /// say. Comes from the file: do not print it unescaped.
+    /// A setting of the training configuration, as text, if the file has it. The text is untrusted: do
+    /// not print it unescaped.
     pub fn setting(&self, section: &str, key: &str) -> Option<String> {
         self.settings(section).into_iter().find(|(k, _)| k == key).map(|(_, value)| value)
     }
 
-    /// All settings of a section of that configuration.
+    /// All settings of a section of the training configuration.
     pub fn settings(&self, section: &str) -> Vec<(String, String)> {
-        // Read as a plain table, so that a model of another version still says what it can.
+        // Read as a plain table, so that settings of other versions are still found.
         let table: Option<toml::Table> = self.metadata.get("config").and_then(|text| text.parse().ok());
         let section = table.as_ref().and_then(|t| t.get(section)?.as_table());
         let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -14,7 +14,7 @@ pub enum Depth {
 }
 
 impl Picture {
-    /// How its values are stored.
+    /// How the values are stored.
     pub fn depth(&self) -> Depth {
         match self.pixels {
             Pixels::U8(_) => Depth::U8,
@@ -24,7 +24,7 @@ impl Picture {
     }
 }
 
-/// Collects f32 values into a [`Picture`], so that a large prediction is never held as floats.
+/// Collects f32 values into a [`Picture`], so that a large prediction is never held as floats as a whole.
 ///
 /// ```
 /// use afterimage::picture::{Depth, PictureBuilder, Pixels};
@@ -59,7 +59,7 @@ impl PictureBuilder {
     /// For 8 and 16 bits they are clamped to [0, 1] and rounded to nearest, NaN becoming 0.
     ///
     /// # Panics
-    /// When more values come than the picture has.
+    /// When there are more values than the picture has.
     pub fn push(&mut self, values: &[f32]) {
         let held = self.picture.pixels.len() + values.len();
         assert!(held <= self.expected, "{held} values for a picture of {}", self.expected);
@@ -81,13 +81,13 @@ impl PictureBuilder {
     }
 }
 
-/// [0, 1] to 0..=255, clamped, to nearest. `as` turns NaN into 0.
+/// [0, 1] to 0..=255, clamped and rounded to nearest. `as` turns NaN into 0.
 pub(crate) fn to_u8(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
-/// [0, 1] to 0..=65535, clamped, to nearest.
+/// [0, 1] to 0..=65535, clamped and rounded to nearest.
 pub(crate) fn to_u16(value: f32) -> u16 {
-    // In f64, since 65534.5 + 0.5 and its like are not exact in f32.
+    // In f64, since sums such as 65534.5 + 0.5 are not exact in f32.
     (f64::from(value.clamp(0.0, 1.0)) * 65535.0 + 0.5) as u16
 }

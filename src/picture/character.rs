@@ -1,19 +1,19 @@
-//! What kind of picture it is, where that decides how it is best memorised.
+//! Statistics of a picture that decide its default settings.
 
 use super::Picture;
 
-/// Pixels that are looked at, about; of a larger picture only some rows are.
+/// About how many pixels are sampled. Larger pictures are sampled in whole rows.
 const PIXELS: u64 = 1 << 20;
 
 impl Picture {
-    /// Whether most colours lie near black or white, as in pages, drawings and night skies: 40 % of the values
-    /// are at an end of the range, or their mean is within 8 % of one. Of 18 photographs none had more than 17 %
-    /// there, of 17 drawings, pages and skies none less than 67 %.
-    pub fn crowds_the_ends(&self) -> bool {
+    /// Whether the picture is mostly black or white, like pages, drawings and night skies: 40 % of the values are at
+    /// an end of the range, or their mean is within 8 % of one. The share is at most 17 % in each of 18 photographs and
+    /// at least 67 % in each of 17 drawings, pages and skies.
+    pub fn is_mostly_black_or_white(&self) -> bool {
         let (mut n, mut at_ends, mut sum) = (0.0, 0.0, 0.0);
-        for row in self.some_rows() {
+        for row in self.sampled_rows() {
             for x in 0..self.width as usize {
-                for c in 0..self.n_colours() {
+                for c in 0..self.color_channels() {
                     let value = self.at(x, row, c);
                     let is_end = !(1.5 / 255.0..=253.5 / 255.0).contains(&value);
                     (n, at_ends, sum) = (n + 1.0, at_ends + f64::from(u8::from(is_end)), sum + value);
@@ -23,16 +23,15 @@ impl Picture {
         at_ends > 0.4 * n || !(0.08..=0.92).contains(&(sum / n))
     }
 
-    /// How little a pixel tells of its neighbour on the right or below, whichever it tells more of: their mean
-    /// squared difference over that of unrelated pixels, 2 variance. Near 0 for a smooth picture, 1 for noise, 0
-    /// for one colour.
+    /// How little neighbouring pixels correlate: their mean squared difference, across or down, whichever is smaller,
+    /// over that of unrelated pixels (twice the variance). Near 0 for a smooth picture, 1 for noise, 0 for one colour.
     pub fn roughness(&self) -> f64 {
         let (width, height) = (self.width as usize, self.height as usize);
         let (mut values, mut across, mut down) = <(Mean, Mean, Mean)>::default();
         let mut squares = Mean::default();
-        for row in self.some_rows() {
+        for row in self.sampled_rows() {
             for x in 0..width {
-                for c in 0..self.n_colours() {
+                for c in 0..self.color_channels() {
                     let value = self.at(x, row, c);
                     values.add(value);
                     squares.add(value * value);
@@ -51,7 +50,7 @@ impl Picture {
         least.filter(|_| variance > 1e-10).map_or(0.0, |least| least / (2.0 * variance))
     }
 
-    fn some_rows(&self) -> impl Iterator<Item = usize> + use<> {
+    fn sampled_rows(&self) -> impl Iterator<Item = usize> + use<> {
         (0..self.height as usize).step_by(self.n_pixels().div_ceil(PIXELS) as usize)
     }
 
@@ -91,7 +90,7 @@ mod tests {
         let random: [u8; 256] = ChaCha8Rng::seed_from_u64(0).random();
         let noise = grey(|x, y| random[(16 * y + x) as usize]).roughness();
         assert!((0.7..1.3).contains(&noise), "{noise}");
-        // Only across: each pixel tells all of the one below.
+        // Pixels vary across only: each equals the one below.
         assert_eq!(grey(|x, _| if x % 2 == 0 { 40 } else { 200 }).roughness(), 0.0);
         assert!(grey(|x, y| (8 * x + 7 * y) as u8).roughness() < 0.05);
         assert_eq!(grey(|_, _| 90).roughness(), 0.0);
@@ -100,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn pages_and_skies_crowd_the_ends_and_an_opaque_alpha_does_not() {
-        assert!(grey(|x, _| if x == 3 { 0 } else { 255 }).crowds_the_ends());
-        assert!(grey(|x, y| (x + y) as u8 % 12).crowds_the_ends());
-        assert!(!grey(|x, y| (8 * x + 7 * y) as u8).crowds_the_ends());
+    fn pages_and_skies_are_mostly_black_or_white_whatever_their_alpha() {
+        assert!(grey(|x, _| if x == 3 { 0 } else { 255 }).is_mostly_black_or_white());
+        assert!(grey(|x, y| (x + y) as u8 % 12).is_mostly_black_or_white());
+        assert!(!grey(|x, y| (8 * x + 7 * y) as u8).is_mostly_black_or_white());
     }
 
     #[test]
-    fn only_finite_values_are_cut_off_at_black_and_white() {
+    fn only_finite_values_are_clamped_to_black_and_white() {
         let picture = grey(|_, _| 90);
         assert_eq!([-0.5, 0.25, 1.5].map(|value| picture.in_range(value)), [0.0, 0.25, 1.0]);
         assert!(picture.in_range(f32::INFINITY).is_infinite() && picture.in_range(f32::NAN).is_nan());

@@ -1,4 +1,4 @@
-//! What a picture file says of its size, compared with limits and with the file before memory is taken for it.
+//! The size that a picture file claims, checked against limits and the file's length before memory is allocated.
 
 use super::PictureError;
 use image::ImageFormat;
@@ -7,17 +7,17 @@ use std::path::Path;
 /// Longest side of a picture, in pixels.
 pub const MAX_SIDE: u32 = 1 << 17;
 
-/// Most pixels of a picture: 200 binary megapixels.
+/// Most pixels of a picture: 200 x 2^20.
 pub const MAX_PIXELS: u64 = 200 << 20;
 
 /// Most bytes of the decoded pixels: 200 megapixels of RGBA at 8 bits.
 pub const MAX_DECODED_BYTES: u64 = 4 * MAX_PIXELS;
 
-/// No codec here packs more than this many decoded bytes into one byte of file, WebP excepted,
-/// which needs no bytes at all for pixels of one colour. A header that claims more is lying.
+/// No codec here packs more than this many decoded bytes into one byte of file, except WebP,
+/// which needs no bytes at all for pixels of one colour. A header that claims more is wrong.
 const MAX_COMPRESSION: u64 = 50_000;
 
-/// What a header says, checked before anything is allocated for it.
+/// What a header claims, to be checked before allocating anything for it.
 pub(super) struct Claim {
     pub(super) width: u32,
     pub(super) height: u32,
@@ -32,7 +32,7 @@ impl Claim {
         if width == 0 || height == 0 {
             return Err(PictureError::Damaged {
                 path,
-                detail: format!("its size is {width}x{height}, without a single pixel"),
+                detail: format!("its size is {width}x{height}, which has no pixels"),
             });
         }
         if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {

@@ -1,10 +1,10 @@
-//! From values as a network gives them to values as a file holds them.
+//! Conversion of predicted values to those of a file.
 
 use super::builder::{to_u8, to_u16};
 use super::color::{linear_from_srgb, srgb_from_linear};
 use super::{Depth, Target};
 
-/// Turns pixels of a picture into pixels of a file: colour curve, channels, depth.
+/// Converts predicted pixels to those of a file: colour curve, channels, depth.
 #[derive(Clone, Copy, Debug)]
 pub struct Converter {
     channels: usize,
@@ -14,26 +14,26 @@ pub struct Converter {
 }
 
 impl Converter {
-    /// For pixels of `channels` channels that belong to a picture of `depth`.
+    /// A converter for pixels with `channels` channels of a picture of `depth`.
     pub fn new(channels: usize, depth: Depth, target: Target) -> Self {
         Self { channels, linear: depth == Depth::F32, target }
     }
 
-    /// Whether colours are laid over white, since the file has no alpha.
+    /// Whether colours are blended over white, since the file has no alpha.
     pub fn flattens(&self) -> bool {
         self.channels.is_multiple_of(2) && !self.target.channels.is_multiple_of(2)
     }
 
-    /// Whether values beyond what a screen shows are lost.
+    /// Whether HDR values beyond the range of a screen are lost.
     pub fn clips(&self) -> bool {
         self.linear && self.target.depth != Depth::F32
     }
 
-    /// Pixels with the file's channels, in the file's curve, as floats: (n, channels) ->
+    /// Pixels with the file's channels and colour curve, as floats: (n, channels) ->
     /// (n, target channels).
     ///
-    /// Alpha that the file cannot hold is resolved by laying the picture over white, in the
-    /// file's own values, as browsers and editors do.
+    /// If the file has no alpha, the picture is blended over white in the file's encoded values,
+    /// as browsers and editors do.
     pub fn floats(&self, values: &[f32]) -> Vec<f32> {
         let to_linear = self.target.depth == Depth::F32;
         let curve = |v: f32| match (self.linear, to_linear) {
@@ -59,7 +59,7 @@ impl Converter {
         out
     }
 
-    /// The same at the file's depth, in the machine's byte order.
+    /// The same at the file's depth, in native byte order.
     pub fn bytes(&self, values: &[f32]) -> Vec<u8> {
         let floats = self.floats(values);
         match self.target.depth {

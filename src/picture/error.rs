@@ -1,4 +1,4 @@
-//! What can go wrong with a picture, in one sentence each.
+//! Errors of reading, changing and writing pictures.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub enum PictureError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The first bytes are those of no known format.
+    /// The first bytes match no known format.
     #[error(
         "{} is not a picture that can be read: its contents are none of PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, QOI, HDR and EXR",
         path.display()
@@ -23,20 +23,20 @@ pub enum PictureError {
         /// The file.
         path: PathBuf,
     },
-    /// A picture in a format, or a colour type, that is not read.
+    /// An unsupported format or colour type.
     #[error("{} cannot be read ({detail}); save it as an 8-bit or 16-bit PNG first", path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
-        /// Which feature is missing.
+        /// What is not supported.
         detail: String,
     },
     /// Cut short or corrupted.
-    #[error("{} is damaged or cut short ({detail}); copy it again or save it anew", path.display())]
+    #[error("{} is damaged or cut short ({detail}); copy or save it again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where the decoder gave up.
+        /// Where decoding failed.
         detail: String,
     },
     /// Larger than the limits of [`super::load`].
@@ -47,7 +47,7 @@ pub enum PictureError {
         /// The size found and the size allowed.
         detail: String,
     },
-    /// An HDR picture with NaN or infinite values, which no network can fit.
+    /// An HDR picture with NaN or infinite values.
     #[error(
         "{} has {count} values that are not finite numbers, the first at pixel ({x}, {y}); replace them before training",
         path.display()
@@ -62,7 +62,7 @@ pub enum PictureError {
         /// Row of the first.
         y: usize,
     },
-    /// A crop that reaches beyond the picture.
+    /// A crop larger than the picture.
     #[error(
         "a crop of {crop_width}x{crop_height} does not fit into a picture of {width}x{height}; ask for at least 1x1 and at most the picture's size"
     )]
@@ -76,25 +76,25 @@ pub enum PictureError {
         /// The picture's height.
         height: u32,
     },
-    /// An output file whose name does not say which format it is to have.
-    #[error("{} has no extension of a picture format; use one of {known}", path.display())]
+    /// An output file without the extension of a known format.
+    #[error("the extension of {} is not that of a picture format; use one of {known}", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
-        /// The extensions there are.
+        /// The known extensions.
         known: String,
     },
-    /// Bits a value that a format does not have.
-    #[error("{format} has no {bits} bits a value; it has {possible}")]
+    /// A bit depth that a format does not have.
+    #[error("{format} cannot store {bits} bits a value; use {possible}")]
     NoSuchDepth {
         /// The format.
         format: &'static str,
         /// Bits asked for.
         bits: u8,
-        /// Bits it has.
+        /// Bits it supports.
         possible: String,
     },
-    /// A picture that a format, or this machine, cannot write in one piece.
+    /// A picture too large for a format, or for this machine's memory.
     #[error(
         "{width}x{height} is too large for {format} ({detail}); PNG and TIFF are written row by row at any size"
     )]

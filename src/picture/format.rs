@@ -1,9 +1,9 @@
-//! Picture files by their extension: what each format can hold.
+//! Output formats by file extension, and what each supports.
 
 use super::{Depth, PictureError};
 use std::path::Path;
 
-/// A format that is written.
+/// A format that can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Portable Network Graphics.
@@ -16,7 +16,7 @@ pub enum Format {
     WebP,
     /// OpenEXR, linear.
     Exr,
-    /// Radiance, linear, 8 bits and a shared exponent.
+    /// Radiance, linear, 8 bits with a shared exponent.
     Hdr,
     /// Windows bitmap.
     Bmp,
@@ -38,9 +38,9 @@ struct Traits {
     grey_alpha: bool,
     /// Longest side in pixels.
     max_side: u32,
-    /// Bytes taken for each byte of the finished pixels by an encoder that wants the whole picture,
-    /// the pixels themselves counted in; none for one that takes rows. Upper bounds: at 4000x3000 the
-    /// process grew by 1.0 times the pixels, 1.2 for QOI, 2.4 for WebP.
+    /// Memory for each byte of the finished pixels, the pixels themselves included, of an encoder that needs
+    /// the whole picture; none for one that writes rows. Upper bounds: at 4000x3000 the process grew by 1.0
+    /// times the pixels, 1.2 for QOI, 2.4 for WebP.
     memory_factor: Option<u64>,
 }
 
@@ -64,10 +64,10 @@ impl Format {
         FORMATS.iter().find(|t| t.format == self).expect("the table lists every format")
     }
 
-    /// The format that the extension of `path` stands for.
+    /// The format for the extension of `path`.
     ///
     /// # Errors
-    /// When there is none; the message lists those there are.
+    /// When there is none; the message lists the known extensions.
     pub fn of(path: &Path) -> Result<Self, PictureError> {
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         let found = FORMATS.iter().find(|t| t.extensions.iter().any(|e| Some(*e) == extension.as_deref()));
@@ -77,18 +77,18 @@ impl Format {
             .ok_or_else(|| PictureError::UnknownFormat { path: path.to_owned(), known: names() })
     }
 
-    /// Its name, for people.
+    /// The display name.
     pub fn name(self) -> &'static str {
         self.traits().name
     }
 
-    /// Whether it is written row by row, in little memory.
+    /// Whether it is written row by row, using little memory.
     pub fn streams(self) -> bool {
         self.traits().memory_factor.is_none()
     }
 }
 
-/// How a picture is to be written.
+/// The form in which a picture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The file format.
@@ -97,14 +97,13 @@ pub struct Target {
     pub depth: Depth,
     /// Channels in the file.
     pub channels: usize,
-    /// Of JPEG, 1 to 100.
+    /// JPEG quality, 1 to 100.
     pub quality: u8,
 }
 
 impl Target {
-    /// A file of `format` for values of `channels` channels that were `depth` deep: with the same
-    /// depth and channels where the format has them, else with the nearest it has. `bits` asks for
-    /// a depth.
+    /// The target for values of `channels` channels and `depth` in `format`: the same depth and
+    /// channels if the format has them, else the nearest. `bits` overrides the depth.
     ///
     /// # Errors
     /// When the format has no such depth.
@@ -143,18 +142,18 @@ impl Target {
         Ok(Self { format, depth, channels, quality: 92 })
     }
 
-    /// Refuses a picture of `width` by `height` that the format cannot hold, or that needs more
-    /// memory than is free.
+    /// Checks that the format can hold a picture of `width` by `height` and that encoding it fits
+    /// into `free_bytes` of memory.
     ///
     /// # Errors
-    /// Says which formats can.
+    /// When it does not; the message names the formats without such limits.
     pub fn check(&self, width: u32, height: u32, free_bytes: Option<u64>) -> Result<(), PictureError> {
         let traits = self.format.traits();
         let too_large = |detail: String| {
             Err(PictureError::TooLargeToWrite { format: traits.name, width, height, detail })
         };
         if width.max(height) > traits.max_side {
-            return too_large(format!("the format ends at {} pixels a side", traits.max_side));
+            return too_large(format!("the format allows at most {} pixels a side", traits.max_side));
         }
         let Some(factor) = traits.memory_factor else { return Ok(()) };
         let needed = u64::from(width) * u64::from(height) * self.pixel_bytes() as u64 * factor;
@@ -162,7 +161,7 @@ impl Target {
             Some(free) if needed > free => {
                 let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
                 too_large(format!(
-                    "it takes {:.1} GiB of memory and {:.1} GiB are free",
+                    "it needs {:.1} GiB of memory and {:.1} GiB are free",
                     gib(needed),
                     gib(free)
                 ))
@@ -171,7 +170,7 @@ impl Target {
         }
     }
 
-    /// Bytes of a pixel before it is encoded.
+    /// Bytes of a pixel before encoding.
     pub fn pixel_bytes(&self) -> usize {
         let value_bytes = match self.depth {
             Depth::U8 => 1,

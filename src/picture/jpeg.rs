@@ -1,7 +1,7 @@
-//! JPEG, decoded strictly.
+//! Strict JPEG decoding.
 //!
-//! The `image` crate shows what it can of a damaged JPEG and fills the rest with grey; training on
-//! that would be a silent mistake, so its decoder is called here in its strict mode.
+//! The `image` crate fills the missing part of a damaged JPEG with grey, and training on that would be
+//! a silent mistake, so its decoder is used here in strict mode.
 
 use super::PictureError;
 use super::claim::Claim;
@@ -15,10 +15,10 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// Longest JPEG file read: what no picture within the limits needs.
+/// Largest JPEG file read, more than any picture within the limits needs.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Decodes to grey or RGB, upright.
+/// Decodes to grey or RGB and applies the EXIF orientation.
 pub(super) fn decode(path: &Path, file: impl Read, size_bytes: u64) -> Result<DynamicImage, PictureError> {
     if size_bytes > MAX_FILE_BYTES {
         let detail = format!("a JPEG file of {size_bytes} bytes; at most {MAX_FILE_BYTES}");
@@ -41,7 +41,7 @@ pub(super) fn decode(path: &Path, file: impl Read, size_bytes: u64) -> Result<Dy
     let (color, channels) = if grey { (ColorSpace::Luma, 1) } else { (ColorSpace::RGB, 3) };
     let decoded_bytes = u64::from(width) * u64::from(height) * channels;
     Claim { width, height, decoded_bytes, file_bytes: size_bytes }.check(path, ImageFormat::Jpeg)?;
-    // The decoder notices a missing end only when the next row of blocks starts.
+    // The decoder notices a missing end only at the next row of blocks.
     if !has_end_of_image(&bytes) {
         let detail = "the end of the picture is missing".to_owned();
         return Err(PictureError::Damaged { path: path.to_owned(), detail });
@@ -73,7 +73,7 @@ fn from_jpeg_error(path: &Path, error: DecodeErrors) -> PictureError {
 }
 
 /// Whether an end-of-image marker follows the first scan: such a pair of bytes cannot occur
-/// within coded pixels (ITU T.81, B.1.1.5). Thumbnails in the headers before it have their own.
+/// within entropy-coded data (ITU T.81, B.1.1.5). Thumbnails in the headers have their own.
 fn has_end_of_image(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xda;
     const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];

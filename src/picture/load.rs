@@ -1,8 +1,8 @@
 //! Reading picture files.
 //!
-//! The format is told by the first bytes, never by the file's name. Pixels keep the depth they
-//! have in the file. Colour profiles are not applied: values are taken for sRGB, those of HDR and
-//! EXR files and of float TIFFs for linear light.
+//! The format is detected from the first bytes, never from the file's name. Pixels keep their depth.
+//! Colour profiles are not applied: values are assumed to be sRGB, or linear light in HDR and EXR
+//! files and float TIFFs.
 
 use super::claim::Claim;
 pub use super::claim::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
@@ -13,14 +13,14 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-/// What a PNG may unpack beside its pixels.
+/// Memory that a PNG may decompress to besides its pixels.
 const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
 
 /// Reads a PNG, JPEG, WebP, TIFF, BMP, GIF (first frame), PNM, QOI, HDR or EXR file.
 ///
-/// Grey and alpha are kept where the format has them; palettes become RGB or RGBA, CMYK becomes
-/// RGB, a GIF without transparent pixels RGB. EXIF orientation is applied. Needs little more
-/// memory than the decoded pixels (twice as much to turn a picture by a quarter).
+/// Grey and alpha are kept; palettes become RGB or RGBA, CMYK becomes RGB, and a GIF without
+/// transparent pixels becomes RGB. EXIF orientation is applied. Needs little more memory than the
+/// decoded pixels (twice as much to rotate a picture by 90 degrees).
 ///
 /// # Errors
 /// When the file cannot be read, is not a picture, is damaged or cut short, exceeds
@@ -31,7 +31,7 @@ pub fn load(path: &Path) -> Result<Picture, PictureError> {
     load_from(path, BufReader::with_capacity(1 << 16, file), size_bytes)
 }
 
-/// The picture in the bytes of a file. `name` stands for the file in messages and is not opened.
+/// Parses the bytes of a file. `name` is used in messages only and is not opened.
 ///
 /// # Errors
 /// As [`load`].
@@ -51,7 +51,7 @@ fn load_from(path: &Path, mut reader: impl BufRead + Seek, size_bytes: u64) -> R
     into_picture(path, image, format)
 }
 
-/// The format that the first bytes belong to. Leaves the reader at the start.
+/// Detects the format from the first bytes. Leaves the reader at the start.
 fn sniff(reader: &mut (impl Read + Seek)) -> io::Result<Option<ImageFormat>> {
     let mut magic = Vec::with_capacity(64);
     reader.by_ref().take(64).read_to_end(&mut magic)?;
@@ -83,9 +83,9 @@ fn limits(format: ImageFormat) -> Limits {
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(match format {
-        // Only rows, texts and colour profiles count here, and the last two are not used.
+        // Only rows, texts and colour profiles count here; texts and profiles are not used.
         ImageFormat::Png => MAX_PNG_EXTRA_BYTES,
-        // What decoders need beside the pixels is far below the pixels themselves.
+        // Decoders need far less memory besides the pixels than for them.
         _ => 2 * MAX_DECODED_BYTES,
     });
     limits
@@ -103,7 +103,7 @@ fn from_image_error(path: &Path, error: ImageError) -> PictureError {
     }
 }
 
-/// Takes over the decoder's buffer without a copy.
+/// Takes over the decoder's buffer without copying.
 fn into_picture(path: &Path, image: DynamicImage, format: ImageFormat) -> Result<Picture, PictureError> {
     let image = match image {
         // The GIF decoder always gives RGBA.
@@ -135,7 +135,7 @@ fn into_picture(path: &Path, image: DynamicImage, format: ImageFormat) -> Result
     Ok(picture)
 }
 
-/// Replacing NaN and infinities silently would train on values nobody drew, so they are refused.
+/// Refuses NaN and infinities, rather than silently training on other values in their place.
 fn refuse_non_finite(path: &Path, picture: &Picture) -> Result<(), PictureError> {
     let Pixels::F32(values) = &picture.pixels else { return Ok(()) };
     let count = values.iter().filter(|v| !v.is_finite()).count();

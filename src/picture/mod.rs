@@ -1,17 +1,17 @@
-//! Pictures: what is memorised, and what is written back.
+//! Pictures: loading, saving, resampling and comparing.
 
-pub mod builder;
+mod builder;
 mod character;
 mod claim;
 pub mod color;
 mod convert;
-pub mod error;
+mod error;
 mod format;
 mod jpeg;
 pub mod load;
-pub mod quality;
-pub mod resize;
-pub mod save;
+mod quality;
+mod resize;
+mod save;
 mod write_rows;
 
 pub use builder::{Depth, PictureBuilder};
@@ -52,7 +52,7 @@ pub enum Pixels {
 }
 
 impl Pixels {
-    /// Value `index` as training sees it.
+    /// Value `index` as training uses it: integers divided by their maximum.
     #[inline(always)]
     pub fn value(&self, index: usize) -> f32 {
         match self {
@@ -62,9 +62,9 @@ impl Pixels {
         }
     }
 
-    /// [`Pixels::value`] of the `channels` values from each of `places` on. values: (places, channels).
+    /// [`Pixels::value`] of the `channels` values that start at each of `places`. values: (places, channels).
     ///
-    /// Reading waits for memory, so nothing else is in that loop, and divisions are made in vectors.
+    /// Loads are in a loop of their own, since they stall on memory; the divisions after them are vectorised.
     #[inline(always)]
     pub fn gather(&self, places: &[usize], channels: usize, values: &mut [f32]) {
         #[inline(always)]
@@ -95,14 +95,14 @@ impl Pixels {
         }
     }
 
-    /// True without any value.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl Picture {
-    /// The grid of all its pixels.
+    /// The positions of all pixels.
     pub fn raster(&self, coords: Coords) -> Raster {
         Raster::new(self.width, self.height, coords)
     }
@@ -112,7 +112,7 @@ impl Picture {
         u64::from(self.width) * u64::from(self.height)
     }
 
-    /// Bytes of its values in memory.
+    /// Size of the values in memory.
     pub fn size_bytes(&self) -> u64 {
         let bytes_per_value = match self.pixels {
             Pixels::U8(_) => 1,
@@ -122,24 +122,19 @@ impl Picture {
         bytes_per_value * self.n_pixels() * self.channels as u64
     }
 
-    /// The mean of each pixel's colour values, times its alpha where it has one, row by row.
+    /// The mean colour value of each pixel, times its alpha if there is one, row by row.
     pub fn brightness(&self) -> Vec<f32> {
-        let n_colours = self.n_colours();
+        let n_colors = self.color_channels();
         let of_pixel = |pixel: usize| {
             let value = |c: usize| self.pixels.value(pixel * self.channels + c);
-            let mean = (0..n_colours).map(value).sum::<f32>() / n_colours as f32;
-            if self.has_alpha() { mean * value(n_colours) } else { mean }
+            let mean = (0..n_colors).map(value).sum::<f32>() / n_colors as f32;
+            if self.has_alpha() { mean * value(n_colors) } else { mean }
         };
         (0..self.n_pixels() as usize).map(of_pixel).collect()
     }
 
-    /// Channels but alpha.
-    fn n_colours(&self) -> usize {
-        if self.has_alpha() { self.channels - 1 } else { self.channels }
-    }
-
-    /// A predicted value as this kind of picture holds it: cut off at black and white, but for HDR. What is not finite
-    /// stays so, since it tells of a network that diverged.
+    /// Clamps a predicted value to black and white, except for HDR. Values that are not finite are kept, as a sign that
+    /// training diverged.
     #[inline]
     pub fn in_range(&self, value: f32) -> f32 {
         if self.is_hdr() || !value.is_finite() { value } else { value.clamp(0.0, 1.0) }

@@ -1,4 +1,4 @@
-//! How close a picture is to another: squared error, PSNR and SSIM.
+//! Differences between pictures: squared error, PSNR and SSIM.
 
 use super::Picture;
 use crate::model::loss::psnr;
@@ -14,7 +14,7 @@ pub struct SquaredError {
 }
 
 impl SquaredError {
-    /// Adds the values of `prediction` against those of `target`, both of one length.
+    /// Adds the errors of `prediction` against `target`, which have the same length.
     pub fn add(&mut self, prediction: &[f32], target: &[f32]) {
         assert_eq!(prediction.len(), target.len(), "values to compare");
         for (&p, &t) in prediction.iter().zip(target) {
@@ -30,13 +30,13 @@ impl SquaredError {
         self.count += 1;
     }
 
-    /// Adds what was summed elsewhere.
+    /// Adds another sum.
     pub fn merge(&mut self, other: Self) {
         self.sum += other.sum;
         self.count += other.count;
     }
 
-    /// The mean, NaN of no values.
+    /// The mean; NaN without values.
     pub fn mse(self) -> f64 {
         self.sum / self.count as f64
     }
@@ -46,7 +46,7 @@ impl SquaredError {
         psnr(self.mse())
     }
 
-    /// Over all values of two pictures of one size, as stored.
+    /// The error over all stored values of two pictures of the same size.
     pub fn between(prediction: &Picture, target: &Picture) -> Self {
         assert_same_shape(prediction, target);
         let mut error = Self::default();
@@ -59,21 +59,21 @@ impl SquaredError {
 
 /// Side of the window of [`ssim`].
 const WINDOW: usize = 11;
-/// Its standard deviation in pixels.
+/// Standard deviation of the window in pixels.
 const SIGMA: f64 = 1.5;
 /// (K1 L)^2 and (K2 L)^2 with K1 = 0.01, K2 = 0.03 and L = 1.
 const C1: f64 = 0.01 * 0.01;
 const C2: f64 = 0.03 * 0.03;
-/// Output rows computed together by one thread.
+/// Output rows per thread at a time.
 const BAND: usize = 64;
 
-/// Structural similarity of two pictures of one size, in [-1, 1]: Wang et al. 2004, equation 13
+/// Structural similarity of two pictures of the same size, in [-1, 1]: Wang et al. 2004, equation 13
 /// averaged as in equation 17, with their 11x11 Gaussian window (sigma 1.5), K1 = 0.01,
-/// K2 = 0.03, dynamic range 1, over the windows that lie wholly inside the picture.
+/// K2 = 0.03, dynamic range 1, over all windows fully inside the picture.
 ///
 /// Computed for each channel, alpha included, and averaged. HDR pictures are compared as a screen
-/// shows them. Where a side is shorter than 11 pixels the window is cut to the longest odd length
-/// that fits along that side, and its weights are scaled to add up to 1.
+/// shows them. Along a side shorter than 11 pixels the window is cut to the longest odd length that
+/// fits, and its weights are normalised.
 ///
 /// # Panics
 /// When the pictures differ in size or channels.
@@ -85,7 +85,7 @@ pub fn ssim(a: &Picture, b: &Picture) -> f64 {
     let rows = height + 1 - pair.down.len();
     let bands: Vec<(usize, usize)> =
         (0..a.channels).flat_map(|channel| (0..rows).step_by(BAND).map(move |row| (channel, row))).collect();
-    // The sums are added in order, so that the result does not depend on the threads.
+    // Added in order, so that the result does not depend on the number of threads.
     let sums: Vec<f64> =
         bands.par_iter().map(|&(channel, row)| pair.band_sum(channel, row..(row + BAND).min(rows))).collect();
     sums.iter().sum::<f64>() / (columns * rows * a.channels) as f64
@@ -119,7 +119,7 @@ impl Pair<'_> {
         sum
     }
 
-    /// Row `y` filtered across.
+    /// Row `y`, filtered horizontally.
     fn filter_row(&self, channel: usize, y: usize) -> Vec<Moments> {
         let width = self.a.width as usize;
         let products = |x: usize| {
@@ -202,7 +202,7 @@ mod tests {
         }
     }
 
-    /// Values of scikit-image 0.26, made by
+    /// Values from scikit-image 0.26:
     /// ```python
     /// import numpy as np
     /// from skimage.metrics import structural_similarity as ssim
@@ -230,7 +230,7 @@ mod tests {
             let b = (0..n).zip(&a).map(|(i, &a)| ((u64::from(a) + (i * 29) % 61) % 256) as u8).collect();
             let picture = |values| Picture { channels, ..grey(width, height, values) };
             let found = ssim(&picture(a), &picture(b));
-            // 8-bit values over 255 are rounded to f32 here and not there.
+            // Only this implementation rounds 8-bit values over 255 to f32.
             assert!((found - expected).abs() < 1e-6, "{width}x{height}x{channels}: {found}, not {expected}");
         }
     }

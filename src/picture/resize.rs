@@ -4,14 +4,14 @@ use super::{Picture, PictureBuilder, PictureError, Pixels};
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
-/// Resamples to `width` by `height` with a Lanczos filter of three lobes, separably, as PIL's
-/// `Image.resize(..., LANCZOS)` does: when shrinking, the filter is stretched by the scale, so
-/// nothing aliases. Opaque 8-bit pictures get PIL's arithmetic too (22-bit fixed-point weights,
-/// values rounded to 8 bits between the two passes), so that a result can be compared with one
-/// that was trained from Python on the same picture; all others are resampled in floats.
+/// Resamples to `width` by `height` with a separable three-lobed Lanczos filter, like PIL's
+/// `Image.resize(..., LANCZOS)`: when shrinking, the filter is stretched by the scale to prevent
+/// aliasing. Opaque 8-bit pictures also use PIL's arithmetic (22-bit fixed-point weights, values
+/// rounded to 8 bits between the two passes), so that results are comparable with training from
+/// Python on the same picture. All others are resampled in floats.
 ///
-/// Colours are weighted by alpha. Values overshooting the depth's range, or for HDR the range of
-/// the picture's own values, are clamped.
+/// Colours are weighted by alpha. Values that overshoot the range of the depth, or for HDR the
+/// range of the picture, are clamped.
 ///
 /// # Panics
 /// When a side is 0.
@@ -50,8 +50,8 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
     builder.finish()
 }
 
-/// Cuts `width` by `height` pixels out of the middle; of an odd rest, the larger part is cut off
-/// at the right or the bottom.
+/// Crops to `width` by `height` pixels at the centre. An odd remainder is cut off at the right or the
+/// bottom.
 ///
 /// # Errors
 /// When the crop is empty or larger than the picture.
@@ -77,10 +77,10 @@ pub fn center_crop(picture: &Picture, width: u32, height: u32) -> Result<Picture
     Ok(Picture { width, height, channels, pixels })
 }
 
-/// The source samples that make one output sample.
+/// The source samples of one output sample.
 struct Tap {
     first: usize,
-    /// Adds up to 1.
+    /// Sum to 1.
     weights: Vec<f64>,
 }
 
@@ -130,7 +130,7 @@ fn resize_u8(picture: &Picture, values: &[u8], width: u32, height: u32) -> Vec<u
     out
 }
 
-/// One [`Tap`] for each of `to` outputs along an axis of `from` inputs.
+/// The [`Tap`]s of `to` outputs along an axis of `from` inputs.
 fn taps(from: u32, to: u32) -> Vec<Tap> {
     const LOBES: f64 = 3.0;
     let scale = f64::from(from) / f64::from(to);
@@ -147,7 +147,7 @@ fn taps(from: u32, to: u32) -> Vec<Tap> {
     (0..to).map(tap).collect()
 }
 
-/// sinc(x) sinc(x / lobes) within the lobes, 0 beyond.
+/// sinc(x) sinc(x / lobes) inside the lobes, 0 outside.
 fn lanczos(x: f64, lobes: f64) -> f64 {
     let sinc = |x: f64| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
     if x.abs() < lobes { sinc(x) * sinc(x / lobes) } else { 0.0 }
@@ -185,7 +185,7 @@ fn multiply_by_alpha(values: &mut [f32], channels: usize) {
     }
 }
 
-/// Where alpha vanishes the colour is unknown and becomes black.
+/// Where alpha is 0 the colour is unknown and becomes black.
 fn divide_by_alpha(values: &mut [f32], channels: usize) {
     for pixel in values.chunks_exact_mut(channels) {
         if let [colors @ .., alpha] = pixel {

@@ -1,4 +1,4 @@
-//! Writing a picture as its rows come.
+//! Writing a picture row by row.
 
 use super::save::into_io_error;
 use super::{Converter, Depth, Format, PictureError, Target};
@@ -12,21 +12,21 @@ use tiff::encoder::colortype::{self, ColorType};
 use tiff::encoder::{TiffEncoder, TiffKind, TiffValue};
 use tiff::tags::ExtraSamples;
 
-/// The picture a file is made of.
+/// Size and format of the values to write.
 #[derive(Clone, Copy, Debug)]
 pub struct RowsOf {
     /// Pixels per row.
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Channels of the values that come.
+    /// Channels of the values.
     pub channels: usize,
-    /// What the values mean: linear for `F32`, else sRGB-encoded.
+    /// Meaning of the values: linear for `F32`, else sRGB-encoded.
     pub depth: Depth,
 }
 
-/// Writes the picture whose pixels `parts` brings, in row order and in parts of any number of whole
-/// pixels, values as a network gives them.
+/// Writes a picture from predicted values. `parts` yields its pixels in row order, any number of whole
+/// pixels at a time.
 ///
 /// PNG and TIFF are written as the pixels come; all other formats collect them first.
 /// The file appears whole or not at all.
@@ -65,7 +65,7 @@ fn ended_early() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the picture was not finished")
 }
 
-/// Pictures above this many pixels are packed fast rather than small.
+/// Pictures with more pixels than this are compressed fast.
 const SMALL_PIXELS: u64 = 4_000_000;
 
 fn stream_png(
@@ -106,7 +106,7 @@ fn stream_png(
     Ok(writer.finish()?)
 }
 
-/// From this many bytes on, a file needs BigTIFF's 64-bit offsets; the rest is for the directory.
+/// Above this many bytes a file needs BigTIFF's 64-bit offsets; the margin is for the directory.
 const MAX_TIFF_BYTES: u64 = u32::MAX as u64 - (u32::MAX as u64 >> 6);
 
 fn stream_tiff(
@@ -116,7 +116,7 @@ fn stream_tiff(
     parts: &mut dyn Iterator<Item = Vec<u8>>,
 ) -> io::Result<()> {
     let size_bytes = u64::from(width) * u64::from(height) * target.pixel_bytes() as u64;
-    // Not compressed: `tiff` 0.11 writes strips as they are whatever compression it declares.
+    // Not compressed: `tiff` 0.11 writes raw strips whatever compression it declares.
     let written = if size_bytes > MAX_TIFF_BYTES {
         TiffEncoder::new_big(out).and_then(|tiff| tiff_strips(tiff, target, (width, height), parts))
     } else {
@@ -189,7 +189,7 @@ fn tiff_error(error: tiff::TiffError) -> io::Error {
     }
 }
 
-/// Encodes the whole picture. `bytes` are its values in the machine's byte order.
+/// Encodes the whole picture. `bytes` are its values in native byte order.
 fn encode(
     out: &mut BufWriter<&File>,
     target: &Target,
@@ -220,7 +220,7 @@ fn encode(
             let kind = if grey { pnm::PnmSubtype::Graymap(binary) } else { pnm::PnmSubtype::Pixmap(binary) };
             pnm::PnmEncoder::new(out).with_subtype(kind).write_image(bytes, width, height, color)
         }
-        Format::Png | Format::Tiff => unreachable!("written as the rows come"),
+        Format::Png | Format::Tiff => unreachable!("written row by row"),
     };
     written.map_err(into_io_error)
 }

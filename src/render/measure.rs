@@ -1,4 +1,4 @@
-//! How close a model is to a picture, measured on what it predicts before any rounding.
+//! Error of a model against a picture, measured on predictions before rounding.
 
 use super::{Grid, RenderError, Size, Watch, for_each_band};
 use crate::backend::Predict;
@@ -10,29 +10,29 @@ use crate::picture::{Picture, PictureBuilder, SquaredError};
 pub struct MaxError {
     /// |p - t|, peak 1.
     pub value: f64,
-    /// Column of the pixel it is in.
+    /// Column of its pixel.
     pub x: u32,
-    /// Its row.
+    /// Row of its pixel.
     pub y: u32,
 }
 
 /// A model compared with a picture.
 #[derive(Clone, Debug)]
 pub struct Measurement {
-    /// Over all pixels, of the values as predicted, within the picture's range.
+    /// Over all pixels, of the predicted values clamped to the picture's range.
     pub all: SquaredError,
-    /// Over the pixels trained on.
+    /// Over the training pixels.
     pub train: SquaredError,
     /// Over the test split, if there is one.
     pub test: SquaredError,
-    /// The worst value.
+    /// The largest error.
     pub max: MaxError,
-    /// The prediction, rounded to the depth of the picture.
+    /// The prediction, rounded to the picture's depth.
     pub prediction: Picture,
 }
 
-/// Predicts `grid` and compares it with `target`, which has as many pixels. Values are compared
-/// as they are: sRGB-encoded, or linear for HDR. `samples` says which pixels were trained on.
+/// Predicts `grid` and compares it with `target`, which has the same size. Values are compared as
+/// stored: sRGB-encoded, or linear for HDR. `samples` has the training and test pixels.
 ///
 /// # Errors
 /// When the device fails or `watch` returned false.

@@ -1,4 +1,4 @@
-//! A trained model as a picture of any size: band by band, so that memory does not grow with it.
+//! Rendering a trained model at any size, band by band to bound memory.
 
 mod measure;
 mod view;
@@ -18,7 +18,7 @@ use std::sync::mpsc::sync_channel;
 pub enum RenderError {
     /// A crop that is not part of the picture.
     #[error(
-        "the crop {},{},{},{} reaches beyond the picture of {whole}; its pixels are counted in the rendered size, so give X + WIDTH up to {} and Y + HEIGHT up to {}",
+        "the crop {},{},{},{} extends beyond the picture of {whole}; in pixels of the rendered size, X + WIDTH can be at most {} and Y + HEIGHT at most {}",
         crop.x, crop.y, crop.size.width, crop.size.height, whole.width, whole.height
     )]
     CropOutside {
@@ -27,15 +27,15 @@ pub enum RenderError {
         /// The picture it should lie in.
         whole: Size,
     },
-    /// Beyond what can be rendered.
-    #[error("{size} is too large; at most {max_side} pixels a side are rendered")]
+    /// Larger than the limit.
+    #[error("{size} is too large; at most {max_side} pixels a side are possible")]
     TooLarge {
         /// What was asked for.
         size: Size,
         /// The limit.
         max_side: u32,
     },
-    /// A scale that gives no picture.
+    /// A scale that gives no valid size.
     #[error(
         "{size} cannot be scaled by {scale}; give a number above 0 that leaves at most {MAX_SIDE} pixels a side"
     )]
@@ -51,7 +51,7 @@ pub enum RenderError {
     /// The picture could not be written.
     #[error(transparent)]
     Picture(#[from] PictureError),
-    /// Someone asked to stop.
+    /// Stopped by the caller.
     #[error("stopped; nothing was written")]
     Stopped,
 }
@@ -62,24 +62,24 @@ impl ModelFile {
         Size { width: self.width, height: self.height }
     }
 
-    /// The parameters with which `view` is rendered: what its pixels are too large to show fades.
+    /// The parameters for rendering `view`, with features too fine for its pixels attenuated.
     pub fn params_for(&self, view: &View, filter: PixelFilter) -> Vec<f32> {
         self.model.attenuate(&self.params, filter, &view.footprint(self.size(), self.coords))
     }
 
-    /// Where the pixels of `view` lie.
+    /// The points of `view`.
     pub fn grid(&self, view: &View) -> Grid {
         view.grid(self.size(), self.coords)
     }
 }
 
-/// Points computed at a time: a few MiB, and enough for every core and for the GPU's tiles.
+/// Points computed at a time: a few MiB, and enough to occupy all cores or a GPU.
 const BAND_POINTS: u64 = 1 << 18;
 
-/// Told after each band how many points are done; false ends the work.
+/// Called after each band with the number of points done; return false to stop.
 pub type Watch<'a> = &'a mut dyn FnMut(u64) -> bool;
 
-/// Calls `take` with the colours of one band of pixels after the other, (pixels, `channels`), and
+/// Calls `take` for each band in order, with its colours, (pixels, `channels`), and
 /// the number of points done, until it returns false.
 fn for_each_band(
     predictor: &mut dyn Predict,
@@ -89,7 +89,7 @@ fn for_each_band(
 ) -> Result<(), BackendError> {
     let (n_points, width) = (grid.points.n_pixels(), u64::from(grid.points.width));
     let one_a_pixel = grid.samples == [1, 1];
-    // Whole rows, where points are yet to be averaged.
+    // Whole rows, if points have to be averaged.
     let per_band = if one_a_pixel { BAND_POINTS } else { (BAND_POINTS / width).max(1) * width };
     let mut averages = Averages::new(grid, channels);
     let mut first = 0;
@@ -106,13 +106,13 @@ fn for_each_band(
     Ok(())
 }
 
-/// The means of the points of each pixel, summed up row by row. Colours are weighted by alpha.
+/// Averages the points of each pixel, row by row. Colours are weighted by alpha.
 struct Averages {
     channels: usize,
     samples: [u32; 2],
     /// Values of a row of points.
     row_len: usize,
-    /// Sums of the row of pixels in hand, and how many rows of points are in them.
+    /// Sums of the current row of pixels, and the number of rows of points in them.
     sums: Vec<f64>,
     rows: u32,
 }
@@ -124,7 +124,7 @@ impl Averages {
         Self { channels, samples: grid.samples, row_len, sums, rows: 0 }
     }
 
-    /// Adds whole rows of points; returns the rows of pixels that they complete.
+    /// Adds whole rows of points and returns the rows of pixels that they complete.
     fn add_rows(&mut self, points: &[f32]) -> Vec<f32> {
         let mut done = Vec::new();
         for row in points.chunks_exact(self.row_len) {
@@ -157,7 +157,7 @@ impl Averages {
             let weight = if channels.is_multiple_of(2) { sum[channels - 1] } else { n };
             for (c, sum) in sum.iter_mut().enumerate() {
                 let is_alpha = channels.is_multiple_of(2) && c + 1 == channels;
-                // Where nothing is opaque the colour does not matter.
+                // The colour of transparent pixels does not matter.
                 let divisor = if is_alpha { n } else { weight };
                 done.push(if divisor > 0.0 { (*sum / divisor) as f32 } else { 0.0 });
                 *sum = 0.0;
@@ -187,7 +187,7 @@ pub fn render_to_file(
         let mut stopped = false;
         let computed = for_each_band(predictor, grid, channels, |band, done| {
             stopped = !watch(done);
-            // The writer only stops listening when it has failed.
+            // The writer closes the channel only if it has failed.
             !stopped && bands.send(band).is_ok()
         });
         // A writer that misses bands gives up and leaves no file.

@@ -1,14 +1,14 @@
-//! Which pixels of which size: from what was asked for to points of the plane.
+//! Sizes, crops and the points to sample for them.
 
 use super::RenderError;
 use crate::model::{Coords, Footprint, Raster};
 use std::str::FromStr;
 
-/// Longest side of the picture that a view is a part of. Beyond it, 32-bit floats give
-/// neighbouring pixels the same position.
+/// Longest side of the whole picture. Beyond it, 32-bit floats give neighbouring pixels the same
+/// position.
 pub const MAX_SIDE: u32 = 1 << 24;
 
-/// Longest side of what is rendered.
+/// Longest side of the rendered part.
 pub const MAX_RENDERED_SIDE: u32 = 1 << 17;
 
 /// Width and height in pixels, each at least 1.
@@ -58,11 +58,11 @@ impl std::fmt::Display for Size {
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crop {
-    /// Its first column.
+    /// First column.
     pub x: u32,
-    /// Its first row.
+    /// First row.
     pub y: u32,
-    /// Its width and height.
+    /// Width and height.
     pub size: Size,
 }
 
@@ -82,20 +82,19 @@ impl FromStr for Crop {
     }
 }
 
-/// Points computed in each pixel, along each side.
+/// Points per pixel along each side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Samples {
-    /// As many as it takes for each to stand for no more than a trained pixel, at most
-    /// [`Samples::MAX_AUTO`].
+    /// Enough for one point per trained pixel, at most [`Samples::MAX_AUTO`].
     #[default]
     Auto,
-    /// This many, from 1 on.
+    /// This many, at least 1.
     PerSide(u32),
 }
 
 impl Samples {
-    /// Most points a side that are taken unasked: a thumbnail of a large picture then takes a small
-    /// part of the time that the whole takes, and what the points leave out is attenuated.
+    /// Most points a side with `Auto`. It makes a thumbnail much cheaper than the whole of a large
+    /// picture; finer detail is attenuated.
     pub const MAX_AUTO: u32 = 16;
     /// Most points a side.
     pub const MAX: u32 = 64;
@@ -122,12 +121,12 @@ impl FromStr for Samples {
     }
 }
 
-/// The points at which a picture is computed: `samples` in each of its pixels.
+/// The points at which a picture is computed, `samples` per pixel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grid {
     /// All points, row by row.
     pub points: Raster,
-    /// Points of a pixel in x and y.
+    /// Points per pixel in x and y.
     pub samples: [u32; 2],
 }
 
@@ -138,7 +137,7 @@ impl Grid {
     }
 }
 
-/// A picture of a certain size, or a part of it.
+/// A picture of a given size, or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     whole: Size,
@@ -150,7 +149,7 @@ impl View {
     /// The pixels of `crop`, or all, of a picture of size `whole`.
     ///
     /// # Errors
-    /// When the crop reaches beyond the picture or a side is too long.
+    /// When the crop extends beyond the picture or a side is too long.
     pub fn new(whole: Size, crop: Option<Crop>, samples: Samples) -> Result<Self, RenderError> {
         if whole.width.max(whole.height) > MAX_SIDE {
             return Err(RenderError::TooLarge { size: whole, max_side: MAX_SIDE });
@@ -167,7 +166,7 @@ impl View {
         Ok(Self { whole, crop, samples })
     }
 
-    /// Size of what is rendered.
+    /// Size of the rendered part.
     pub fn size(&self) -> Size {
         self.crop.size
     }
@@ -182,9 +181,9 @@ impl View {
     /// The points of its pixels in the plane of a picture of size `trained`.
     ///
     /// Point i of n along an axis covers the same part of the scene as the trained pixels around
-    /// p = (i + 1/2) W / n - 1/2, so its position is that of "pixel p": whatever part of a pixel
-    /// the convention places, centre or corner, the picture stays where it is at every size. At the
-    /// trained size the positions are the trained ones to the bit.
+    /// p = (i + 1/2) W / n - 1/2, so it has the position of "pixel p". The picture is thus in the same
+    /// place at every size, whether the convention places centres or corners. At the trained size
+    /// the positions are exactly the trained ones.
     pub fn grid(&self, trained: Size, coords: Coords) -> Grid {
         let (origin, step) = Raster::geometry(trained.width, trained.height, coords);
         let samples @ [nx, ny] = self.samples(trained);
@@ -204,7 +203,7 @@ impl View {
         Grid { points, samples }
     }
 
-    /// Extents of a trained pixel and of what a point of this view stands for.
+    /// The extent of a trained pixel and of a point of this view.
     pub fn footprint(&self, trained: Size, coords: Coords) -> Footprint {
         let (_, step) = Raster::geometry(trained.width, trained.height, coords);
         let [nx, ny] = self.samples(trained).map(f64::from);
@@ -278,8 +277,8 @@ mod tests {
             View::new(whole.parse().expect("a size"), crop, Samples::Auto).map_err(|e| e.to_string())
         };
         assert!(new("10x10", "0,0,10,10").is_ok());
-        assert!(new("10x10", "1,0,10,10").unwrap_err().contains("reaches beyond"));
-        assert!(new("10x10", "4294967295,0,2,1").unwrap_err().contains("reaches beyond"));
+        assert!(new("10x10", "1,0,10,10").unwrap_err().contains("extends beyond"));
+        assert!(new("10x10", "4294967295,0,2,1").unwrap_err().contains("extends beyond"));
         assert!("10x0".parse::<Size>().is_err() && "0,0,0,4".parse::<Crop>().is_err());
         assert!(View::new(Size { width: MAX_SIDE + 1, height: 1 }, None, Samples::Auto).is_err());
         assert!(Size { width: 3, height: 3 }.scaled(f64::NAN).is_err());

@@ -1,12 +1,12 @@
-//! The two things a chart is drawn on: SVG text and an RGB image.
+//! Drawing surfaces for charts: SVG and RGB images.
 
 use super::font::{CAP_HEIGHT, TextStyle, Weight, blend};
 use image::{Rgb, RgbImage};
 use std::fmt::Write;
 
-/// Where a text stands relative to its point, which is at the middle of its capitals' height.
+/// Horizontal alignment of text to its point, which is at half the height of its capitals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Anchor {
+pub(crate) enum Anchor {
     /// To the right of the point.
     Start,
     /// Centred on it.
@@ -15,37 +15,33 @@ pub enum Anchor {
     End,
 }
 
-/// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stroke {
+pub(crate) struct Stroke {
     /// sRGB.
-    pub rgb: [u8; 3],
+    pub(crate) rgb: [u8; 3],
     /// Width in units of the drawing.
-    pub width: f64,
+    pub(crate) width: f64,
     /// 1 is opaque.
-    pub opacity: f64,
-    /// Length of dashes and of the gaps between them; none for a full line.
-    pub dash: Option<f64>,
+    pub(crate) opacity: f64,
+    /// Length of dashes and of the gaps between them; none for a solid line.
+    pub(crate) dash: Option<f64>,
 }
 
-/// Something to draw on. x runs right, y down, in units of the drawing.
-pub trait Canvas {
-    /// A line through `points`; a dot for a single one.
+/// A drawing surface. x runs right, y down, in units of the drawing.
+pub(crate) trait Canvas {
+    /// Draws a line through `points`, or a dot at a single one.
     fn line(&mut self, points: &[[f64; 2]], stroke: Stroke);
-    /// A filled circle.
     fn dot(&mut self, center: [f64; 2], radius: f64, rgb: [u8; 3]);
-    /// One line of text.
     fn text(&mut self, at: [f64; 2], anchor: Anchor, style: TextStyle, text: &str);
 }
 
-/// An SVG document in the making.
-pub struct SvgCanvas {
+pub(crate) struct SvgCanvas {
     body: String,
 }
 
 impl SvgCanvas {
     /// A white sheet of `width` by `height` units.
-    pub fn new(width: u32, height: u32) -> Self {
+    pub(crate) fn new(width: u32, height: u32) -> Self {
         let body = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" \
@@ -55,8 +51,7 @@ impl SvgCanvas {
         Self { body }
     }
 
-    /// The whole document.
-    pub fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         self.body.push_str("</svg>\n");
         self.body
     }
@@ -73,7 +68,7 @@ impl Canvas for SvgCanvas {
         for [x, y] in points {
             let _ = write!(list, "{x:.2},{y:.2} ");
         }
-        // A path of length 0 is drawn only when it has a second, equal point.
+        // A path of length 0 is drawn only if it has a second, equal point.
         if let [[x, y]] = points {
             let _ = write!(list, "{x:.2},{y:.2}");
         }
@@ -118,7 +113,7 @@ fn hex([r, g, b]: [u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// Control characters are not allowed in XML 1.0, not even escaped.
+/// Escapes for XML 1.0, which does not allow control characters, not even escaped.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -133,26 +128,25 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// An RGB image with `scale` pixels per unit, smoothed at the edges.
-pub struct ImageCanvas {
+/// Draws an antialiased RGB image with `scale` pixels per unit.
+pub(crate) struct ImageCanvas {
     image: RgbImage,
     scale: f64,
 }
 
 impl ImageCanvas {
     /// A white sheet of `width` by `height` units.
-    pub fn new(width: u32, height: u32, scale: u32) -> Self {
+    pub(crate) fn new(width: u32, height: u32, scale: u32) -> Self {
         let image = RgbImage::from_pixel(width * scale, height * scale, Rgb([255; 3]));
         Self { image, scale: f64::from(scale) }
     }
 
-    /// The finished image.
-    pub fn finish(self) -> RgbImage {
+    pub(crate) fn finish(self) -> RgbImage {
         self.image
     }
 
-    /// Blends every pixel near `segments` by how much of it lies within `radius` pixels of the
-    /// nearest one, so that joints are not drawn twice.
+    /// Blends every pixel near `segments` by its coverage within `radius` pixels of the nearest
+    /// segment, so that joints are not drawn twice.
     fn fill_near(&mut self, segments: &[[[f64; 2]; 2]], radius: f64, rgb: [u8; 3], opacity: f64) {
         let (width, height) = self.image.dimensions();
         let mut coverage = std::collections::BTreeMap::new();
@@ -178,7 +172,7 @@ impl ImageCanvas {
     }
 }
 
-/// From `point` to the segment from `a` to `b`.
+/// Distance from `point` to the segment from `a` to `b`.
 fn distance(point: [f64; 2], a: [f64; 2], b: [f64; 2]) -> f64 {
     let along = [b[0] - a[0], b[1] - a[1]];
     let from_a = [point[0] - a[0], point[1] - a[1]];
@@ -221,7 +215,7 @@ impl Canvas for ImageCanvas {
     }
 }
 
-/// Cuts a line into dashes of length `dash` with gaps as long between them.
+/// Cuts a line into dashes and gaps of length `dash`.
 fn dashes(points: &[[f64; 2]], dash: f64) -> Vec<[[f64; 2]; 2]> {
     let mut out = Vec::new();
     let mut walked = 0.0;
@@ -233,7 +227,7 @@ fn dashes(points: &[[f64; 2]], dash: f64) -> Vec<[[f64; 2]; 2]> {
         while from < length {
             let phase = (walked + from) % (2.0 * dash);
             let drawn = phase < dash;
-            // Never a step so short that rounding could swallow it.
+            // Steps must not be so short that rounding makes them 0.
             let left = (if drawn { dash } else { 2.0 * dash } - phase).max(dash * 1e-3);
             let to = (from + left).min(length);
             if drawn {

@@ -1,4 +1,4 @@
-//! `psnr.svg` and `psnr.png`: train and test PSNR against epoch, of one run or of many.
+//! `psnr.svg` and `psnr.png`: train and test PSNR over epochs, of one or several runs.
 
 use super::ReportError;
 use super::canvas::{Anchor, Canvas, ImageCanvas, Stroke, SvgCanvas};
@@ -17,33 +17,33 @@ use labels::Label;
 /// One row of a run's metrics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
-    /// Passes over the training pixels done.
+    /// Passes over the training pixels.
     pub epoch: u64,
-    /// Optimiser steps done.
+    /// Optimiser steps.
     pub step: u64,
-    /// Time spent training.
+    /// Training time.
     pub seconds: f64,
     /// On the training pixels, in dB; infinite for a perfect fit.
     pub psnr_train: f64,
-    /// On the held-out pixels, where there are any.
+    /// On the held-out pixels, if there are any.
     pub psnr_test: Option<f64>,
 }
 
 /// The metrics of one run, in order of epochs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Shown when there are several.
+    /// Shown if there are several series.
     pub name: String,
-    /// Its rows.
+    /// The rows.
     pub points: Vec<CurvePoint>,
 }
 
-/// How the lines of one series are told from the others.
+/// Colour and dashes of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineStyle {
-    /// Number of the colour; there are seven, and further ones are dashed.
+    /// Index of the colour; after seven colours, lines are dashed.
     pub color: usize,
-    /// 0 for a full line, then ever longer dashes.
+    /// 0 for a solid line, then increasingly long dashes.
     pub dash: usize,
 }
 
@@ -64,13 +64,12 @@ impl LineStyle {
 
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 600;
-/// Pixels of the PNG per unit, for sharp text on dense screens.
+/// Pixels per unit of the PNG, for sharp text on high-density screens.
 const PNG_SCALE: u32 = 2;
-/// More points than this cannot be told apart at this size.
+/// More points than this are indistinguishable at this size.
 const MAX_POINTS: usize = 1200;
 
-/// Okabe and Ito's palette, which colour-blind people can tell apart, without its yellow, which
-/// nobody can on white.
+/// Okabe and Ito's colour-blind-safe palette, without its yellow, which is illegible on white.
 const PALETTE: [[u8; 3]; 7] = [
     [0x00, 0x72, 0xb2],
     [0xd5, 0x5e, 0x00],
@@ -86,12 +85,11 @@ const TICK_STYLE: TextStyle = TextStyle { size: 14.0, weight: Weight::Regular, r
 const TITLE_STYLE: TextStyle = TextStyle { size: 15.0, weight: Weight::SemiBold, rgb: TEXT };
 const LABEL_STYLE: TextStyle = TextStyle { size: 15.0, weight: Weight::Regular, rgb: TEXT };
 
-/// Writes `psnr.svg` and `psnr.png` (twice as sharp) into `folder`.
+/// Writes `psnr.svg` and `psnr.png` (at double resolution) into `folder`.
 ///
-/// A single run has a line for train and one for test PSNR. Of several runs each has a colour:
-/// its test PSNR, or else its train PSNR, is labelled with the run's name, and a thin pale line
-/// shows the train PSNR beside the test's. Perfect fits are drawn at the top edge; values that
-/// are not numbers are left out.
+/// A single run has a line each for train and test PSNR. Of several runs, each has a colour: its
+/// test PSNR, or else its train PSNR, is labelled with the run's name, and next to a test PSNR a
+/// thin pale line shows the train PSNR. Perfect fits are drawn at the top edge; NaN is left out.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -99,7 +97,7 @@ pub fn save_psnr_curves(folder: &Path, series: &[Series]) -> Result<(), ReportEr
     save_styled_curves(folder, series, &LineStyle::one_after_another(series.len()))
 }
 
-/// As [`save_psnr_curves`], with a style for each series.
+/// [`save_psnr_curves`] with a style for each series.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -116,7 +114,7 @@ pub fn psnr_svg(series: &[Series]) -> String {
     styled_svg(series, &LineStyle::one_after_another(series.len()))
 }
 
-/// As [`psnr_svg`], with a style for each series.
+/// [`psnr_svg`] with a style for each series.
 pub fn styled_svg(series: &[Series], styles: &[LineStyle]) -> String {
     let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
     draw(&mut canvas, series, styles);
@@ -136,13 +134,13 @@ fn styled_picture(series: &[Series], styles: &[LineStyle]) -> Picture {
     Picture { width, height, channels: 3, pixels: Pixels::U8(image.into_raw()) }
 }
 
-/// One line of the plot, thinned out and without the values that are not numbers.
+/// One line of the plot, decimated and without NaN.
 struct Line {
     /// (epoch, dB)
     points: Vec<(f64, f64)>,
     rgb: [u8; 3],
     dash: Option<f64>,
-    /// None for the thin companion of a labelled line.
+    /// None for the thin line of train PSNR next to a labelled one.
     label: Option<String>,
 }
 
@@ -171,8 +169,8 @@ fn draw(canvas: &mut dyn Canvas, series: &[Series], styles: &[LineStyle]) {
 }
 
 fn lines(series: &[Series], styles: &[LineStyle]) -> Vec<Line> {
-    let train = |s: &Series| thin_out(s.points.iter().map(|p| (p.epoch, Some(p.psnr_train))));
-    let test = |s: &Series| thin_out(s.points.iter().map(|p| (p.epoch, p.psnr_test)));
+    let train = |s: &Series| decimate(s.points.iter().map(|p| (p.epoch, Some(p.psnr_train))));
+    let test = |s: &Series| decimate(s.points.iter().map(|p| (p.epoch, p.psnr_test)));
     if let [only] = series {
         let line = |points, rgb, name: &str| Line { points, rgb, dash: None, label: Some(name.to_owned()) };
         let both = [line(train(only), PALETTE[0], "train"), line(test(only), PALETTE[1], "test")];
@@ -194,8 +192,8 @@ fn lines(series: &[Series], styles: &[LineStyle]) -> Vec<Line> {
     out
 }
 
-/// Drops what is not a number, then all but about [`MAX_POINTS`], keeping the last.
-fn thin_out(points: impl Iterator<Item = (u64, Option<f64>)>) -> Vec<(f64, f64)> {
+/// Drops NaN, then decimates to about [`MAX_POINTS`], keeping the last point.
+fn decimate(points: impl Iterator<Item = (u64, Option<f64>)>) -> Vec<(f64, f64)> {
     let usable = |db: f64| db.is_finite() || db == f64::INFINITY;
     let points: Vec<(f64, f64)> =
         points.filter_map(|(epoch, db)| Some((epoch as f64, db.filter(|&db| usable(db))?))).collect();
@@ -204,7 +202,7 @@ fn thin_out(points: impl Iterator<Item = (u64, Option<f64>)>) -> Vec<(f64, f64)>
     points.into_iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last).map(|(_, p)| p).collect()
 }
 
-/// A name cut to what fits beside the plot.
+/// A name truncated to fit beside the plot.
 fn short(name: &str) -> String {
     const LONGEST: usize = 28;
     if name.chars().count() <= LONGEST {

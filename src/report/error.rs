@@ -1,4 +1,4 @@
-//! What can go wrong with a report.
+//! Errors of reports.
 
 use crate::picture::PictureError;
 use std::io;
@@ -18,36 +18,36 @@ pub enum ReportError {
         /// What the operating system or the encoder said.
         source: io::Error,
     },
-    /// An output file whose name does not say which kind of film it is to be.
-    #[error("{} has no extension of a film; use .gif, .apng or .png, or with ffmpeg .mp4, .mov or .webp", path.display())]
+    /// An output file without the extension of a film format.
+    #[error("the extension of {} is not that of a film; use .gif, .apng or .png, or with ffmpeg .mp4, .mov or .webp", path.display())]
     FilmFormat {
         /// The file.
         path: PathBuf,
     },
-    /// A format that ffmpeg writes, without ffmpeg.
+    /// A format that needs ffmpeg, which is not installed.
     #[error("{} needs the program ffmpeg, which was not found; install it, or make a .gif or .apng", path.display())]
     NoFfmpeg {
         /// The file.
         path: PathBuf,
     },
-    /// ffmpeg gave up.
-    #[error("ffmpeg could not make {} ({reason}); make a .gif or .apng, or install a fuller ffmpeg", path.display())]
+    /// ffmpeg failed.
+    #[error("ffmpeg could not make {} ({reason}); make a .gif or .apng, or install ffmpeg with more codecs", path.display())]
     Ffmpeg {
         /// The file.
         path: PathBuf,
-        /// The last thing it said.
+        /// The last line of its output.
         reason: String,
     },
     /// A film without frames.
     #[error("a film needs at least one snapshot, and there is none")]
     NoFrames,
-    /// A frame that is not a picture of the same size as the first.
+    /// A frame of another size than the first.
     #[error(
-        "{} is {found} pixels large and the first frame {expected}; a film needs frames of one shape",
+        "{} is {found} pixels and the first frame {expected}; all frames of a film must have the same shape",
         path.display()
     )]
     FrameSize {
-        /// The odd frame.
+        /// The frame.
         path: PathBuf,
         /// Its size, as width x height.
         found: String,

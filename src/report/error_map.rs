@@ -1,16 +1,16 @@
-//! Where a reconstruction is wrong, as a picture.
+//! Error maps.
 
 use crate::picture::{Picture, Pixels};
 
-/// Error, as a share of the range, that is drawn white.
+/// The error drawn white, as a share of the range.
 pub const ERROR_SCALE: f32 = 0.25;
 
-/// From no error to [`ERROR_SCALE`]: lightness rises evenly, so that it reads without colours too.
+/// From no error to [`ERROR_SCALE`], with evenly rising lightness, so that it is readable without colour.
 const RAMP: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [64.0, 22.0, 110.0], [178.0, 52.0, 92.0], [244.0, 142.0, 54.0], [255.0, 255.0, 255.0]];
 
-/// The absolute error of each pixel, in row order: the mean over its channels (alpha included) of
-/// values as a screen shows them, 1 being the full range.
+/// The absolute error of each pixel, in row order: the mean over channels, alpha included, of values
+/// as a screen shows them. The full range is 1.
 ///
 /// # Panics
 /// When the pictures differ in size or channels.
@@ -25,7 +25,7 @@ pub fn pixel_errors(reconstruction: &Picture, truth: &Picture) -> Vec<f32> {
     (0..truth.n_pixels() as usize).map(error).collect()
 }
 
-/// The errors of [`pixel_errors`] as colours: black 0, white [`ERROR_SCALE`] and above.
+/// The errors of [`pixel_errors`] as colours, from black for 0 to white from [`ERROR_SCALE`] on.
 ///
 /// # Panics
 /// When the pictures differ in size or channels.
@@ -38,7 +38,7 @@ fn color(error: f32) -> [u8; 3] {
     ramp(error / ERROR_SCALE)
 }
 
-/// The colour of `share` of a scale, clamped to [0, 1].
+/// The colour at `share` of the scale, clamped to [0, 1].
 pub(super) fn ramp(share: f32) -> [u8; 3] {
     let place = share.clamp(0.0, 1.0) * (RAMP.len() - 1) as f32;
     let below = (place as usize).min(RAMP.len() - 2);

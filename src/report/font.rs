@@ -4,12 +4,9 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use image::RgbImage;
 use std::sync::LazyLock;
 
-/// Weights of the embedded font.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// 400
+pub(crate) enum Weight {
     Regular,
-    /// 600
     SemiBold,
 }
 
@@ -22,19 +19,17 @@ fn embedded(bytes: &'static [u8]) -> FontRef<'static> {
     FontRef::try_from_slice(bytes).expect("the embedded font is valid")
 }
 
-/// How text looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TextStyle {
+pub(crate) struct TextStyle {
     /// Size of the em square in pixels.
-    pub size: f32,
-    /// Regular or semi-bold.
-    pub weight: Weight,
-    /// sRGB.
-    pub rgb: [u8; 3],
+    pub(crate) size: f32,
+    pub(crate) weight: Weight,
+    /// Colour, sRGB.
+    pub(crate) rgb: [u8; 3],
 }
 
-/// Height of capitals and digits as a share of the size.
-pub const CAP_HEIGHT: f32 = 0.727;
+/// Height of capitals and digits relative to the size.
+pub(crate) const CAP_HEIGHT: f32 = 0.727;
 
 impl TextStyle {
     fn font(&self) -> &'static FontRef<'static> {
@@ -51,15 +46,14 @@ impl TextStyle {
         PxScale::from(self.size * per_em)
     }
 
-    /// Length of a line of text in pixels.
-    pub fn text_width(&self, text: &str) -> f32 {
+    /// Width of a line of text in pixels.
+    pub(crate) fn text_width(&self, text: &str) -> f32 {
         let font = self.font().as_scaled(self.scale());
         text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum()
     }
 
-    /// Draws one line of text with its left end and baseline at (x, y). Parts outside the image
-    /// are left out.
-    pub fn draw(&self, image: &mut RgbImage, x: f32, y: f32, text: &str) {
+    /// Draws one line of text with its left end and baseline at (x, y), clipped to the image.
+    pub(crate) fn draw(&self, image: &mut RgbImage, x: f32, y: f32, text: &str) {
         let font = self.font().as_scaled(self.scale());
         let mut pen = x;
         for c in text.chars() {
@@ -76,7 +70,7 @@ impl TextStyle {
     }
 }
 
-/// Mixes `rgb` into pixel (x, y), if there is one, by `coverage` in [0, 1].
+/// Blends `rgb` into pixel (x, y), if it exists, by `coverage` in [0, 1].
 pub(super) fn blend(image: &mut RgbImage, x: i64, y: i64, rgb: [u8; 3], coverage: f32) {
     let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else { return };
     let Some(pixel) = image.get_pixel_mut_checked(x, y) else { return };

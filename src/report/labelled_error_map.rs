@@ -1,4 +1,4 @@
-//! A map of errors with its scale, fitted to the picture.
+//! Error maps with a labelled scale that fits the picture.
 
 use super::error_map::{pixel_errors, ramp};
 use super::font::{TextStyle, Weight};
@@ -6,7 +6,7 @@ use super::panel::fitted_size;
 use crate::picture::{Picture, Pixels};
 use image::{Rgb, RgbImage};
 
-/// A round number of levels of 255 that all but one in 200 of `errors` stay below.
+/// The end of the scale: a round number of levels of 255 that 99.5 % of `errors` do not exceed.
 pub fn scale_for(errors: &[f32]) -> f64 {
     let mut sorted = errors.to_vec();
     let at = (sorted.len().saturating_sub(1)) * 199 / 200;
@@ -16,9 +16,9 @@ pub fn scale_for(errors: &[f32]) -> f64 {
     *ROUND.iter().find(|&&round| levels <= round).unwrap_or(&255.0)
 }
 
-/// The errors of `prediction` as colours, over a scale labelled in levels of 255. The scale ends at
-/// `top` levels, or at a round number fitted to the picture; give the same to compare maps. Tiny
-/// pictures are enlarged.
+/// The errors of `prediction` as colours, above a scale labelled in levels of 255. The scale ends at
+/// `top`, or by default at [`scale_for`] the errors; use the same `top` to compare maps. Tiny pictures
+/// are enlarged.
 ///
 /// # Panics
 /// When the pictures differ in size or channels.
@@ -42,7 +42,7 @@ pub fn labelled_error_map(prediction: &Picture, target: &Picture, top: Option<f6
     }
 }
 
-/// Room for the labels.
+/// Minimum width, for the labels.
 const MIN_WIDTH: u32 = 240;
 
 /// The scale below a map.

@@ -1,11 +1,11 @@
-//! What a run shows to people: curves, strips, sheets and error maps, films, pages.
+//! Output for people: curves, strips, sheets, error maps, films, HTML pages.
 
-pub mod canvas;
+mod canvas;
 pub mod curves;
 pub mod error;
 pub mod error_map;
 pub mod film;
-pub mod font;
+mod font;
 mod labelled_error_map;
 pub mod page;
 pub mod palette;

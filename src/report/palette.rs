@@ -3,35 +3,34 @@
 use color_quant::NeuQuant;
 use image::RgbImage;
 
-/// A palette and a table from any colour to its nearest entry.
+/// A palette with a lookup table for the nearest entry of any colour.
 pub struct Palette {
     colors: Vec<[u8; 3]>,
     /// Nearest entry for each cell of the colour cube, red slowest.
     nearest: Vec<u8>,
 }
 
-/// The index of a pixel that stays as it is.
+/// The index of an unchanged pixel.
 pub const TRANSPARENT: u8 = 255;
 
-/// What the frames so far left on the screen.
+/// The screen after the previous frames.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
-    /// Of each pixel, the picture's colour when it was last drawn; empty before the first frame.
+    /// Source colour of each pixel when it was last drawn; empty before the first frame.
     sources: Vec<[u8; 3]>,
 }
 
-/// Bits of each channel that tell the cells of the colour cube apart: fine enough that dithering
-/// hides the rest, and coarser while the palette is still being fitted, since a table takes a
-/// search of the palette for each cell.
+/// Bits of each channel in the colour cube: enough that dithering hides the rest, and fewer while
+/// fitting the palette, since building the table searches the palette for each cell.
 const CELL_BITS: usize = 6;
 const FITTING_BITS: usize = 5;
 /// Pixels that the palette is fitted to.
 const SAMPLES: usize = 200_000;
-/// Rounds of k-means after the first guess.
+/// Iterations of k-means after the initial guess.
 const ROUNDS: usize = 4;
 
 impl Palette {
-    /// Fits 255 colours to `images`: Dekker's NeuQuant for a start, then k-means.
+    /// Fits 255 colours to `images`: Dekker's NeuQuant, then k-means.
     pub fn fit(images: &[&RgbImage]) -> Self {
         let total: usize = images.iter().map(|i| (i.width() * i.height()) as usize).sum();
         let stride = (total / SAMPLES).max(1);
@@ -47,7 +46,7 @@ impl Palette {
         Self { nearest: nearest_table(&colors, CELL_BITS), colors }
     }
 
-    /// The colours, as a GIF stores them: 256 times red, green, blue, the last for [`TRANSPARENT`].
+    /// The colours as stored in a GIF: 256 RGB triples, the last for [`TRANSPARENT`].
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.colors.iter().flatten().copied().collect();
         bytes.resize(3 * 256, 0);
@@ -58,17 +57,17 @@ impl Palette {
         self.nearest[cell(rgb.map(|v| v as u8), CELL_BITS)]
     }
 
-    /// What to draw for `image` over what is `shown`: pixels that differ there by at most `unseen`
-    /// in each channel become [`TRANSPARENT`]. The others are palette indices, the error of each pixel passed on to its neighbours (Floyd and
-    /// Steinberg 1976), rows in alternating directions so that no worms grow to one side.
+    /// Indices that draw `image` over what is `shown`. Pixels that differ by at most `unseen` in each
+    /// channel are [`TRANSPARENT`]. The others are dithered by error diffusion (Floyd and Steinberg
+    /// 1976), in serpentine order to avoid worm artefacts.
     pub fn dither(&self, image: &RgbImage, shown: &mut Shown, unseen: u8) -> Vec<u8> {
-        /// A little less than all, which keeps flat areas calm from frame to frame.
+        /// Below 1, to reduce flicker in flat areas.
         const PASSED_ON: f32 = 0.85;
         let (width, height) = (image.width() as usize, image.height() as usize);
         let is_first = shown.sources.is_empty();
         shown.sources.resize(width * height, [0; 3]);
         let mut out = vec![TRANSPARENT; width * height];
-        // Errors of this row and the next, with a column of slack at both ends.
+        // Errors of this row and the next, padded by a column at both ends.
         let (mut here, mut below) = (vec![[0.0f32; 3]; width + 2], vec![[0.0f32; 3]; width + 2]);
         for y in 0..height {
             for i in 0..width {
@@ -77,7 +76,7 @@ impl Palette {
                 let pixel = image.get_pixel(x as u32, y as u32).0;
                 let source = &mut shown.sources[y * width + x];
                 if !is_first && (0..3).all(|c| pixel[c].abs_diff(source[c]) <= unseen) {
-                    // Its own error went to its neighbours when it was drawn.
+                    // Its error was diffused when it was drawn.
                     continue;
                 }
                 *source = pixel;
@@ -102,7 +101,7 @@ impl Palette {
     }
 }
 
-/// One round of Lloyd's algorithm.
+/// One iteration of Lloyd's algorithm.
 fn refine(colors: &mut [[u8; 3]], samples: &[[u8; 3]]) {
     let table = nearest_table(colors, FITTING_BITS);
     let mut sums = vec![[0u64; 4]; colors.len()];
@@ -120,7 +119,7 @@ fn refine(colors: &mut [[u8; 3]], samples: &[[u8; 3]]) {
     }
 }
 
-/// Number of the cell that holds a colour, red slowest.
+/// Index of a colour's cell, red slowest.
 fn cell(rgb: [u8; 3], bits: usize) -> usize {
     rgb.iter().fold(0, |number, &v| (number << bits) | (usize::from(v) >> (8 - bits)))
 }
@@ -132,7 +131,7 @@ fn nearest_table(colors: &[[u8; 3]], bits: usize) -> Vec<u8> {
     let nearest = |cell: usize| {
         let at = [cell >> (2 * bits), (cell >> bits) & mask, cell & mask].map(middle);
         let distance = |color: &[u8; 3]| {
-            // Green counts most and blue least, as they do to the eye.
+            // Perceptual weights: green most, blue least.
             let d: [i32; 3] = std::array::from_fn(|c| at[c] - i32::from(color[c]));
             3 * d[0] * d[0] + 4 * d[1] * d[1] + 2 * d[2] * d[2]
         };

@@ -1,15 +1,15 @@
-//! A picture made ready to be looked at: fitted into a box, 8-bit RGB.
+//! Pictures prepared for viewing: fitted into a box, 8-bit RGB.
 
 use crate::picture::{Picture, resize};
 use image::{Rgb, RgbImage};
 
-/// Pictures with no side longer than this are enlarged.
+/// Pictures up to this size are enlarged.
 const TINY_SIDE: u32 = 128;
-/// To at least this, by an integer factor.
+/// Size to enlarge them to, at least, by an integer factor.
 const ENLARGED_SIDE: u32 = 256;
 
-/// Size of `picture` fitted into a box: a large one is scaled down, a tiny one up by an integer
-/// factor, any other keeps its size.
+/// The size of a picture fitted into a box: large pictures are scaled down, tiny ones up by an
+/// integer factor, others keep their size.
 pub fn fitted_size(width: u32, height: u32, max_width: u32, max_height: u32) -> (u32, u32) {
     let longest = width.max(height);
     if longest <= TINY_SIDE {
@@ -25,7 +25,7 @@ pub fn fitted_size(width: u32, height: u32, max_width: u32, max_height: u32) -> 
 }
 
 /// Fits `picture` into a box of `max_width` by `max_height` ([`fitted_size`]): Lanczos down,
-/// nearest neighbour up. HDR is clamped and curved; alpha is laid over a light checkerboard.
+/// nearest neighbour up. HDR is clamped and sRGB-encoded; alpha is blended over a light checkerboard.
 pub fn panel(picture: &Picture, max_width: u32, max_height: u32) -> RgbImage {
     let (width, height) = fitted_size(picture.width, picture.height, max_width, max_height);
     if width > picture.width {

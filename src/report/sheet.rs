@@ -1,5 +1,4 @@
-//! Rows of labelled pictures under one another: reconstructions beside the truth, error maps,
-//! strips of several runs.
+//! Rows of labelled pictures: reconstructions beside the truth, error maps, strips of several runs.
 
 use super::ReportError;
 use super::font::{TextStyle, Weight};
@@ -12,14 +11,14 @@ use std::path::Path;
 const MAX_SIDE: u32 = 400;
 /// Between panels, and around them.
 const GAP: u32 = 16;
-/// Most panels of a single row; more go on in further lines, so that labels stay large enough to read.
+/// Most panels per line; a longer row is wrapped, so that labels stay readable.
 const MAX_COLUMNS: usize = 6;
 const LABEL_HEIGHT: u32 = 34;
 const LABEL: TextStyle = TextStyle { size: 18.0, weight: Weight::Regular, rgb: [0x22; 3] };
 const TITLE: TextStyle = TextStyle { size: 18.0, weight: Weight::SemiBold, rgb: [0x22; 3] };
 const NOTE: TextStyle = TextStyle { size: 16.0, weight: Weight::Regular, rgb: [0x66; 3] };
 
-/// A sheet in the making. Pictures are scaled as they come, so only panels are held in memory.
+/// A sheet under construction. Pictures are scaled when added, so only panels are held in memory.
 #[derive(Default)]
 pub struct Sheet {
     rows: Vec<Row>,
@@ -32,7 +31,7 @@ struct Row {
 }
 
 impl Sheet {
-    /// Starts a row; its title stands at the left where there are several rows.
+    /// Starts a row. Its title is drawn at the left if there are several rows.
     pub fn start_row(&mut self, title: &str) {
         self.rows.push(Row { title: title.to_owned(), panels: Vec::new() });
     }
@@ -46,12 +45,12 @@ impl Sheet {
         row.panels.push((panel(picture, MAX_SIDE, MAX_SIDE), label.into()));
     }
 
-    /// Writes a line under everything.
+    /// Adds a line of text at the bottom.
     pub fn note(&mut self, text: impl Into<String>) {
         self.note = Some(text.into());
     }
 
-    /// The rows' panels, line by line: a row each, or a single long row in lines of about the same length.
+    /// The panels, line by line: one line per row, or a single long row in lines of similar length.
     fn lines(&self) -> Vec<&[(RgbImage, String)]> {
         match self.rows.as_slice() {
             [row] if row.panels.len() > MAX_COLUMNS => {
@@ -62,7 +61,7 @@ impl Sheet {
         }
     }
 
-    /// The sheet as an RGB picture on white; a blank one without panels.
+    /// The sheet as an RGB picture on white, blank if there are no panels.
     pub fn draw(&self) -> Picture {
         let ceil = |width: f32| width.ceil() as u32;
         let lines = self.lines();
@@ -106,7 +105,7 @@ impl Sheet {
         Picture { width, height, channels: 3, pixels: Pixels::U8(sheet.into_raw()) }
     }
 
-    /// Writes the sheet as a PNG, whole or not at all.
+    /// Writes the sheet as a PNG, atomically.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -1,4 +1,4 @@
-//! `strip.png`: snapshots side by side, the ground truth at the right, a label under each.
+//! `strip.png`: labelled snapshots side by side, with the ground truth at the right.
 
 use super::ReportError;
 use super::font::{TextStyle, Weight};
@@ -13,7 +13,7 @@ const MAX_HEIGHT: u32 = 640;
 /// Between panels, and around them.
 const GAP: u32 = 16;
 
-/// A strip in the making. Pictures are scaled as they come, so only panels are held in memory.
+/// A strip under construction. Pictures are scaled when added, so only panels are held in memory.
 #[derive(Default)]
 pub struct Strip {
     panels: Vec<(RgbImage, String)>,
@@ -30,17 +30,17 @@ impl Strip {
         self.panels.push((panel(picture, MAX_WIDTH, MAX_HEIGHT), label.into()));
     }
 
-    /// Panels so far.
+    /// Number of panels.
     pub fn len(&self) -> usize {
         self.panels.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no panels.
     pub fn is_empty(&self) -> bool {
         self.panels.is_empty()
     }
 
-    /// The strip as an RGB picture on white; a blank one without panels.
+    /// The strip as an RGB picture on white, blank if there are no panels.
     pub fn draw(&self) -> Picture {
         let widest = self.panels.iter().map(|(p, _)| p.width()).max().unwrap_or(1);
         let tallest = self.panels.iter().map(|(p, _)| p.height()).max().unwrap_or(1);
@@ -63,7 +63,7 @@ impl Strip {
         Picture { width, height, channels: 3, pixels: Pixels::U8(sheet.into_raw()) }
     }
 
-    /// Writes the strip as a PNG, whole or not at all.
+    /// Writes the strip as a PNG, atomically.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -72,8 +72,7 @@ impl Strip {
     }
 }
 
-/// "epoch 12 · 27.3 dB", with the test split's figure where there is one; without any when it is
-/// not a number.
+/// "epoch 12 · 27.3 dB", with the PSNR of the test split if there is one; without either if it is NaN.
 pub fn epoch_label(epoch: u64, psnr_train: f64, psnr_test: Option<f64>) -> String {
     match quality_label(psnr_train, psnr_test) {
         Some(quality) => format!("epoch {epoch} · {quality}"),
@@ -81,7 +80,7 @@ pub fn epoch_label(epoch: u64, psnr_train: f64, psnr_test: Option<f64>) -> Strin
     }
 }
 
-/// "27.3 dB", "27.3 dB, test 25.1 dB" or "exact"; none for what is not a number.
+/// "27.3 dB", "27.3 dB, test 25.1 dB" or "exact"; none for NaN.
 pub fn quality_label(psnr_train: f64, psnr_test: Option<f64>) -> Option<String> {
     let one = |db: f64| match db {
         f64::INFINITY => Some("exact".to_owned()),

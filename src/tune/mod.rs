@@ -1,4 +1,4 @@
-//! Settings chosen by trying them.
+//! Settings chosen by short training runs.
 
 mod sigma;
 
@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 /// Why a setting could not be chosen.
 #[derive(Debug, thiserror::Error)]
 pub enum TuneError {
-    /// The settings around it cannot be run.
+    /// The other settings are invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The device failed.
@@ -19,7 +19,7 @@ pub enum TuneError {
     /// Asked to stop.
     #[error("stopped before sigma was chosen")]
     Stopped,
-    /// No value of the setting led anywhere.
+    /// Training diverged with every value.
     #[error(
         "no sigma could be chosen: training diverged with every value; give a lower --lr, or a number for --sigma"
     )]

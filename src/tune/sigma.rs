@@ -1,9 +1,9 @@
-//! The standard deviation of Gaussian Fourier features, chosen per picture.
+//! Choice of the standard deviation of Gaussian Fourier features for a picture.
 //!
-//! Too small and the network cannot draw fine detail; too large and it fills the space between
-//! the training pixels with noise (Tancik et al. 2020, section 6 and figure 4). The paper searches
-//! a grid on other pictures; here each candidate is trained for a short while on this one, without
-//! some of its training pixels, and judged on those.
+//! If it is too small, the network cannot reproduce fine detail; if too large, it fills the space
+//! between the training pixels with noise (Tancik et al. 2020, section 6 and figure 4). The paper
+//! searches a grid on other pictures; here each candidate is trained briefly on this picture without
+//! some of its training pixels, and its loss on those decides.
 
 use super::TuneError;
 use crate::atomic_write::{Durability, atomic_write};
@@ -20,38 +20,38 @@ use std::sync::Arc;
 /// One training pixel in this many is held out from the trials.
 const HELD_OUT: u32 = 5;
 
-/// More held-out pixels only make the judgement slower.
+/// More held-out pixels would only cost time.
 const MAX_HELD_OUT: u32 = 1 << 15;
 
-/// Candidates are powers of two to the half: number n is 2^(n / 2) cycles per longer side.
+/// Candidates are half octaves: number n is 2^(n / 2) cycles per longer side.
 const PER_OCTAVE: i32 = 2;
 
 /// Lowest candidate: a sixteenth of a cycle.
 const LOWEST: i32 = -8;
 
-/// Where the climb begins: 4 cycles.
+/// First candidate: 4 cycles.
 const FIRST: i32 = 4;
 
-/// How far a climb steps, and how long it trains each candidate.
+/// Stride and trial length of a hill climb.
 struct Climb {
-    /// Candidates between neighbours.
+    /// Distance between neighbouring candidates.
     stride: i32,
     /// Steps of a trial as a share of the run's.
     share: f64,
-    /// Fewer say too little: what is best moves while a network learns, down where it begins to
-    /// fill the space between the pixels by heart, up where it has not yet drawn the detail.
+    /// Shorter trials mislead: the best sigma changes during training, downwards once the network
+    /// overfits between the pixels, upwards while it has not yet learned the detail.
     min_steps: u64,
-    /// So that the search has an end.
+    /// Bounds the search.
     max_trials: usize,
 }
 
-/// Octaves first, roughly; then half octaves from the best of those, trained for longer.
+/// Octaves with short trials, then half octaves around the best with longer ones.
 const CLIMBS: [Climb; 2] = [
     Climb { stride: PER_OCTAVE, share: 1.0 / 16.0, min_steps: 150, max_trials: 8 },
     Climb { stride: 1, share: 1.0 / 4.0, min_steps: 500, max_trials: 8 },
 ];
 
-/// One candidate and how it did.
+/// One candidate and its loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SigmaTrial {
     /// In cycles per longer side.
@@ -62,19 +62,19 @@ pub struct SigmaTrial {
     pub held_out_loss: f64,
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SigmaChoice {
     /// The chosen value.
     pub sigma: f32,
     /// Everything tried, in order.
     pub trials: Vec<SigmaTrial>,
-    /// Optimiser steps of all trials over those of the run.
+    /// Optimiser steps of all trials, relative to the run's.
     pub cost: f64,
 }
 
 impl SigmaChoice {
-    /// Writes `sigma.csv`, one line a trial.
+    /// Writes `sigma.csv`, one line per trial.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -86,19 +86,18 @@ impl SigmaChoice {
     }
 }
 
-/// Hears how a search goes.
+/// Observes a search.
 pub trait Watch {
-    /// After each candidate.
+    /// Called after each candidate.
     fn trial(&mut self, trial: &SigmaTrial);
-    /// Whether to give up.
+    /// Whether to stop.
     fn stop_requested(&self) -> bool;
 }
 
 /// Chooses sigma for training `picture` (at its training size, with its mask) as `config` says, on `device`.
 ///
-/// Climbs from candidate to better neighbour, twice, and takes the lowest point of a parabola through
-/// the last best and its neighbours, over the logarithms of sigma and loss. Test pixels are never
-/// looked at.
+/// Hill climbing at two resolutions, then the minimum of a parabola through the best candidate and its
+/// neighbours, in the logarithms of sigma and loss. Test pixels are never used.
 ///
 /// # Errors
 /// When the settings cannot be run, the device fails, or `watch` asks to stop.
@@ -110,7 +109,7 @@ pub fn choose_sigma(
 ) -> Result<SigmaChoice, TuneError> {
     let run = resolve(config, (picture, mask), sigma_of(FIRST))?;
     let n_steps = run.epochs.saturating_mul(u64::from(run.steps_per_epoch()));
-    // Beyond a quarter of the pixels per side most frequencies are above what the picture holds.
+    // Above a quarter of the pixels per side, most frequencies are too high for the picture.
     let highest = (picture.width.max(picture.height) as f32 / 4.0).log2() * PER_OCTAVE as f32;
     let range = LOWEST..=(highest as i32).max(LOWEST);
     let mut best = FIRST.clamp(*range.start(), *range.end());
@@ -180,7 +179,7 @@ fn resolve(
 ) -> Result<Resolved, TuneError> {
     let mut config = config.clone();
     config.encoding.sigma = Some(Sigma::Fixed(sigma));
-    // What is held out here is a part of the sample order.
+    // The held-out pixels are the end of the sample order.
     config.training.sampling = None;
     Ok(config.resolve(picture, mask)?)
 }
@@ -194,7 +193,7 @@ fn batch_size(run: &Resolved) -> u32 {
     run.batch_size.min((n_samples - n_held_out(n_samples)).max(1))
 }
 
-/// Trains for `n_steps` steps on all but the held-out pixels; the loss on those.
+/// Trains for `n_steps` steps without the held-out pixels and returns the loss on those.
 ///
 /// One fixed shuffle of the training pixels is used throughout: its end is what is held out.
 fn train(
@@ -244,8 +243,8 @@ fn train(
     Ok(if loss.is_finite() { loss } else { f64::INFINITY })
 }
 
-/// The lowest point of the parabola through the best candidate and its neighbours, over the
-/// logarithms of sigma and loss; the best itself where a neighbour was not tried.
+/// The minimum of the parabola through the best candidate and its neighbours, in the logarithms of
+/// sigma and loss; the best candidate if a neighbour was not tried.
 fn refine(losses: &Losses, best: i32, stride: i32) -> f32 {
     let around = [best - stride, best, best + stride].map(|c| losses.get(&c).map(|loss| loss.ln()));
     let [Some(low), Some(middle), Some(high)] = around else { return sigma_of(best) };

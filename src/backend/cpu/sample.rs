@@ -2,17 +2,17 @@
 
 use super::simd::vectorised;
 use crate::backend::Job;
-use crate::model::{Drawn, Real, Step};
+use crate::model::{Real, Sample, Step};
 
 /// Which pixel sample `row` of `step` (counted within the step) is.
 #[inline(always)]
-pub fn draw(job: &Job, step: &Step, row: u32) -> Drawn {
+pub fn draw(job: &Job, step: &Step, row: u32) -> Sample {
     drawn(job, step, step.shuffle.index(step.first_sample + row))
 }
 
 /// The pixel that number `index` of the training pixels stands for.
 #[inline(always)]
-fn drawn(job: &Job, step: &Step, index: u32) -> Drawn {
+fn drawn(job: &Job, step: &Step, index: u32) -> Sample {
     let (x, y) = match (&job.options.mask, &step.importance) {
         (None, None) => job.samples.pixel(index),
         (Some(mask), _) => {
@@ -21,7 +21,7 @@ fn drawn(job: &Job, step: &Step, index: u32) -> Drawn {
         }
         (None, Some(importance)) => return importance.draw(index, step.shuffle.keys[0]),
     };
-    Drawn { x, y, area: 1, count: 1 }
+    Sample { x, y, area: 1, count: 1 }
 }
 
 /// Samples whose numbers are worked out at a time.

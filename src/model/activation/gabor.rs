@@ -1,4 +1,4 @@
-//! Saragadam et al. 2023, WIRE: Wavelet Implicit Neural Representations, in its real form.
+//! Saragadam et al. 2023, WIRE: Wavelet Implicit Neural Representations, real form.
 
 use super::Formula;
 use super::sine::turns_per_unit;

@@ -1,4 +1,4 @@
-//! Hendrycks and Gimpel 2016, Gaussian Error Linear Units, in the form with tanh.
+//! Hendrycks and Gimpel 2016, Gaussian Error Linear Units, tanh form.
 
 use super::Formula;
 use super::sigmoid::sigmoid;

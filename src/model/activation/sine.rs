@@ -19,7 +19,7 @@ impl Formula for Sine {
     }
 }
 
-/// w0 / 2 pi: what turns a pre-activation into a phase in turns.
+/// w0 / 2 pi, the factor from a pre-activation to a phase in turns.
 #[inline(always)]
 pub fn turns_per_unit<T: Arithmetic>(w0: f32) -> T {
     T::of(f64::from(w0) / TAU)

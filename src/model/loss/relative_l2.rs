@@ -1,9 +1,9 @@
-//! Lehtinen et al. 2018, Noise2Noise, as tiny-cuda-nn has it.
+//! Lehtinen et al. 2018, Noise2Noise, as in tiny-cuda-nn.
 
 use super::Formula;
 use crate::model::Arithmetic;
 
-/// (p - t)^2 / (p^2 + 0.01), with a derivative that takes the denominator as constant.
+/// (p - t)^2 / (p^2 + 0.01), with a derivative that treats the denominator as constant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RelativeL2;
 

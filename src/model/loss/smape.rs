@@ -1,9 +1,9 @@
-//! Symmetric mean absolute percentage error, as tiny-cuda-nn has it.
+//! Symmetric mean absolute percentage error, as in tiny-cuda-nn.
 
 use super::Formula;
 use crate::model::Arithmetic;
 
-/// |p - t| / (0.5 (|p| + |t|) + 0.01), with a derivative that takes the denominator as constant.
+/// |p - t| / (0.5 (|p| + |t|) + 0.01), with a derivative that treats the denominator as constant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Smape;
 

@@ -4,8 +4,8 @@ use super::adam::Adam;
 use super::{Factors, Formula};
 use crate::model::Arithmetic;
 
-/// Zhuang et al. 2020, AdaBelief Optimizer, algorithm 2, with decoupled decay: Adam whose second
-/// moment is of g - m, so that steps are long where the gradient is as expected.
+/// Zhuang et al. 2020, AdaBelief Optimizer, algorithm 2, with decoupled decay: Adam with the second
+/// moment of g - m, so that steps are long where the gradient is predictable.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AdaBelief {
     /// Decay of the first moment.
@@ -19,7 +19,7 @@ pub(super) struct AdaBelief {
 }
 
 impl AdaBelief {
-    /// The rule with the same constants and corrections.
+    /// Adam, which has the same constants and corrections.
     #[inline(always)]
     fn as_adam(self) -> Adam {
         let Self { beta1, beta2, epsilon, weight_decay } = self;

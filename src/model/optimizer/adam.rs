@@ -17,7 +17,7 @@ pub(super) struct Adam {
     pub(super) weight_decay: f64,
 }
 
-/// The same with another default decay.
+/// The same, with a different default decay.
 pub(super) type AdamW = Adam;
 
 /// Bias corrections at step `index` (from 0): 1 - beta1^t and sqrt(1 - beta2^t), t = index + 1.

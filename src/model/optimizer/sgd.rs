@@ -4,7 +4,7 @@ use super::{Factors, Formula};
 use crate::model::Arithmetic;
 
 /// g' = g + weight_decay w; v = momentum v + g' (v = g' at the first step); w -= lr v.
-/// With momentum 0 no v is kept.
+/// With momentum 0 there is no v.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sgd {
     /// 0 for plain SGD.

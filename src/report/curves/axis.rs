@@ -1,22 +1,22 @@
 //! Axes with round ticks.
 
-/// A range of values laid out between two places on the sheet.
+/// Maps a range of values to a range of the sheet.
 pub(super) struct Axis {
     low: f64,
     high: f64,
     step: f64,
-    /// Where `low` and `high` lie.
+    /// Positions of `low` and `high`.
     pub(super) pixels: [f64; 2],
 }
 
 impl Axis {
-    /// From 0 to the last epoch; a run that has only epoch 0 gets room for one more.
+    /// From 0 to the last epoch, at least 1.
     pub(super) fn epochs(last: f64, pixels: [f64; 2]) -> Self {
         let high = last.max(1.0);
         Self { low: 0.0, high, step: round_step(high / 8.0).max(1.0), pixels }
     }
 
-    /// Around the finite ones of `values`, ending at ticks.
+    /// Covers the finite ones of `values` and ends at ticks.
     pub(super) fn decibels(values: impl Iterator<Item = f64>, pixels: [f64; 2]) -> Self {
         let start = (f64::INFINITY, f64::NEG_INFINITY);
         let finite = values.filter(|v| v.is_finite());
@@ -31,13 +31,13 @@ impl Axis {
         Self { low: (low / step).floor() * step, high: (high / step).ceil() * step, step, pixels }
     }
 
-    /// Where `value` lies; beyond the ends, at the end.
+    /// Position of `value`, clamped to the ends.
     pub(super) fn place(&self, value: f64) -> f64 {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         self.pixels[0] + share * (self.pixels[1] - self.pixels[0])
     }
 
-    /// Values at round numbers, and how they are written.
+    /// Round values and their labels.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         let count = ((self.high - self.low) / self.step + 1e-9) as usize;
         let decimals = if self.step < 1.0 { (-self.step.log10()).ceil() as usize } else { 0 };
@@ -48,7 +48,7 @@ impl Axis {
     }
 }
 
-/// The least of 1, 2, 5 times a power of ten that is not below `least`.
+/// The smallest of 1, 2, 5 times a power of ten that is at least `least`.
 fn round_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     // The tolerance keeps 2.0000000001 from becoming 5.

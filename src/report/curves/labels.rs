@@ -1,21 +1,21 @@
-//! Labels at the ends of lines, pushed apart so that none covers another.
+//! Labels at the ends of lines, moved so that they do not overlap.
 
 use crate::report::canvas::{Anchor, Canvas, Stroke};
 use crate::report::font::TextStyle;
 
-/// What stands beside the end of a line.
+/// The label at the end of a line.
 pub(super) struct Label {
     pub(super) text: String,
     pub(super) rgb: [u8; 3],
     /// The line's last point.
     pub(super) end: [f64; 2],
-    /// Right edge of the plot, which the label stands beside.
+    /// Right edge of the plot.
     pub(super) column: f64,
 }
 
-/// From the plot's edge to the text.
+/// Distance from the plot's edge to the text.
 pub(super) const OFFSET: f64 = 26.0;
-/// From one label to the next, when there is room.
+/// Distance between labels, if there is room.
 const GAP: f64 = 21.0;
 
 /// Draws all labels within `span`, bottom and top of the plot, each joined to its line.
@@ -31,14 +31,14 @@ pub(super) fn draw(canvas: &mut dyn Canvas, mut labels: Vec<Label>, span: [f64; 
     }
 }
 
-/// Moves sorted places as little as needed for `gap` between neighbours, within low..=high.
-/// With more places than fit, the gap shrinks.
+/// Moves sorted positions as little as needed for `gap` between neighbours, within low..=high.
+/// If they do not fit, the gap shrinks.
 fn push_apart(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
     let gap = match wanted.len() {
         0 | 1 => gap,
         n => gap.min((high - low) / (n - 1) as f64),
     };
-    // Groups of touching labels: (mean of where their first would be, how many).
+    // Groups of touching labels: (mean desired position of the first label, number of labels).
     let mut groups: Vec<(f64, usize)> = Vec::new();
     let start = |(first, n): (f64, usize)| first.clamp(low, (high - gap * (n - 1) as f64).max(low));
     for &y in wanted {

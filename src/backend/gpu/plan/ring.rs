@@ -31,7 +31,7 @@ pub struct StagingRing {
     /// Pieces of a full step.
     pub pieces_per_step: u32,
     /// Words of a row: its pixel's number; where rows have weights, area and count of
-    /// [`crate::model::Drawn`]; the pixel as stored.
+    /// [`crate::model::Sample`]; the pixel as stored.
     pub row_words: usize,
     /// Whether rows have weights.
     pub weighted: bool,
