@@ -39,7 +39,7 @@ pub enum PictureError {
         /// Where decoding failed.
         detail: String,
     },
-    /// Larger than the limits of [`super::load`].
+    /// Larger than the limits of [`super::load()`].
     #[error("{} is too large ({detail}); scale it down first", path.display())]
     TooLarge {
         /// The file.
@@ -77,7 +77,7 @@ pub enum PictureError {
         height: u32,
     },
     /// An output file without the extension of a known format.
-    #[error("the extension of {} is not that of a picture format; use one of {known}", path.display())]
+    #[error("{} does not have the extension of a picture format; use one of {known}", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,

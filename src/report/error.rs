@@ -19,7 +19,7 @@ pub enum ReportError {
         source: io::Error,
     },
     /// An output file without the extension of a film format.
-    #[error("the extension of {} is not that of a film; use .gif, .apng or .png, or with ffmpeg .mp4, .mov or .webp", path.display())]
+    #[error("{} does not have the extension of a film; use .gif, .apng or .png, or with ffmpeg .mp4, .mov or .webp", path.display())]
     FilmFormat {
         /// The file.
         path: PathBuf,

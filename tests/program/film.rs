@@ -123,7 +123,7 @@ fn bad_input_is_refused_in_a_sentence() {
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).expect("made");
     let cases: [(&Path, &[&str], i32, &str); 8] = [
-        (&run, &["--out", "a.avi"], 1, "is not that of a film"),
+        (&run, &["--out", "a.avi"], 1, "does not have the extension of a film"),
         (&run, &["--out", "taken.gif"], 1, "give --force"),
         (&run, &["--fps", "0"], 1, "outside 0.1 to 50"),
         (&run, &["--fps", "nan"], 1, "outside 0.1 to 50"),
