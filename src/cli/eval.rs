@@ -87,7 +87,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     if let Some(note) = &device.note {
         tell!("{note}");
     }
-    display::stop_on_ctrl_c()?;
+    display::handle_ctrl_c(None)?;
     let grid = opened.model.grid(&view);
     let holdout = match opened.model.setting("picture", "holdout").as_deref() {
         Some("every-other") if view.size() == opened.model.size() => Holdout::EveryOther,

@@ -99,7 +99,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         notes.iter().for_each(|note| tell!("{note}"));
     }
-    display::stop_on_ctrl_c()?;
+    display::handle_ctrl_c(None)?;
     let grid = model.grid(&view);
     let mut display = WorkDisplay::new(args.quiet, grid.points.n_pixels());
     let rendered = render_to_file(
