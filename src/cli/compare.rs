@@ -168,7 +168,10 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     for failure in &plan.failures {
         tell!("{} is left out: {}", failure.name, chain(&failure.error));
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = match settings.device.request().threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
     let share = Share::new(plan.pending(), args.jobs.map(usize::from), gpu, cores);
     shared::handle_ctrl_c(Some(shared::STOPPING))?;
     let display = GridDisplay::new(&plan, share, args.verbosity.quiet);

@@ -83,7 +83,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let (picture, resized) = fitted(&picture::load(&args.image)?, &opened, args)?;
     let view = View::new(Size { width: picture.width, height: picture.height }, None, Samples::Auto)?;
     let params = opened.model.params_for(&view, PixelFilter::Box);
-    let mut device = open_predictor(&args.device.request(), &opened.model.model, &params)?;
+    let mut device = open_predictor(&args.device.request()?, &opened.model.model, &params)?;
     if let Some(note) = &device.note {
         tell!("{note}");
     }

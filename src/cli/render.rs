@@ -84,7 +84,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     model::check_output(&out, args.force, &[&opened.file])?;
 
     let params = model.params_for(&view, args.filter);
-    let mut device = open_predictor(&args.device.request(), &model.model, &params)?;
+    let mut device = open_predictor(&args.device.request()?, &model.model, &params)?;
     let mut notes: Vec<String> = device.note.take().into_iter().collect();
     let converter = Converter::new(model.channels(), model.depth, target);
     if converter.clips() {

@@ -38,10 +38,6 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(in crate::cli) verbosity: Verbosity,
 
-    /// Threads of the CPU backend [default: all cores]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Device",
-        value_parser = clap::value_parser!(u16).range(0..=256))]
-    pub(super) threads: u16,
     #[command(flatten)]
     device: DeviceConfig,
     #[command(flatten)]

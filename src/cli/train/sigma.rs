@@ -16,7 +16,7 @@ pub(super) fn choose(
     args: &TrainArgs,
 ) -> anyhow::Result<SigmaChoice> {
     let start = Instant::now();
-    let device = config.device.request(args.threads.into());
+    let device = config.device.request();
     let mut progress = Progress { on_terminal: !args.verbosity.quiet && std::io::stderr().is_terminal() };
     let choice = choose_sigma(config, (picture, mask), &device, &mut progress)?;
     if progress.on_terminal {
