@@ -140,7 +140,7 @@ impl Session {
         let mut trainer =
             Trainer::new(run, picture, backend.as_mut(), position).going_on(checkpoint.as_ref());
         let outcome = trainer.run(&mut recorder);
-        let metrics = recorder.finish();
+        let recorded = recorder.finish();
         counted.display.finished();
         let good = trainer.into_last_good();
         // None where the device failed before the run began: what was known before still holds.
@@ -168,7 +168,7 @@ impl Session {
             training_seconds: outcome.position.seconds,
             samples_per_second: counted.samples as f64 / trained.max(1e-9),
         };
-        let metrics = metrics?;
+        let (metrics, thumbnails) = recorded?;
         let failure = outcome
             .complete
             .then(|| Failure::of(run, outcome.position.fresh_starts, outcome.step, &evaluation));
@@ -180,6 +180,7 @@ impl Session {
             evaluation: &evaluation,
             failure,
             metrics: &metrics,
+            thumbnails: &thumbnails,
             outcome: &outcome,
             timings,
         };
