@@ -117,7 +117,9 @@ fn finish(
         let Ceilings { gflop_per_second, mixed_gflop_per_second, gigabytes_per_second } = report.ceilings;
         show!("{}{threads}", report.device);
         let mixed = mixed_gflop_per_second.map_or_else(String::new, |mixed| format!(", {mixed:.0} mixed"));
-        show!("a large product of matrices: {gflop_per_second:.0} GFLOP/s{mixed}");
+        let ceiling =
+            if gpu.is_none() { "multiply-adds in registers" } else { "a large product of matrices" };
+        show!("{ceiling}: {gflop_per_second:.0} GFLOP/s{mixed}");
         show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
         show!("");
         show!(
