@@ -22,9 +22,9 @@ pub(super) fn write(plan: &Plan, headline: &Headline, scenes: &[Markup]) -> Resu
     let caption = format!("{}{over}", capitalised(headline.measure));
     let body = html! {
         p.lead { (summary(headline)) }
-        (table(headline, &headline.rows, &caption))
+        (results(headline, &headline.rows, &caption))
         @if !headline.by_picture.is_empty() {
-            details { summary { "Each picture" } (table(headline, &headline.by_picture, "Each picture")) }
+            details { summary { "Each picture" } (results(headline, &headline.by_picture, "Each picture")) }
         }
         @if let Some(legend) = headline.legend {
             p.soft { (legend) }
@@ -65,54 +65,51 @@ fn summary(headline: &Headline) -> String {
     }
 }
 
-fn table(headline: &Headline, rows: &[Row], caption: &str) -> Markup {
+/// A table; `names` are of its columns, the first of which names its rows.
+fn table(caption: &str, names: &[&str], body: &Markup) -> Markup {
     html! {
         div.wide {
             table {
                 caption { (caption) }
-                thead { tr { th { "run" } @for method in &headline.methods { th scope="col" { (method) } } } }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            th scope="row" { (row.name()) }
-                            @for (i, cell) in row.cells.iter().enumerate() {
-                                td class=[(row.best() == Some(i)).then_some("best")] {
-                                    @if let Some(spread) = cell { (spread) } @else { "–" }
-                                }
-                            }
-                        }
-                    }
-                }
+                thead { tr { @for (i, name) in names.iter().enumerate() { th scope=[(i > 0).then_some("col")] { (name) } } } }
+                tbody { (body) }
             }
         }
     }
 }
 
-fn costs(headline: &Headline, row: &Row) -> Markup {
-    html! {
-        div.wide {
-            table {
-                caption { "What each costs: " (row.name()) }
-                thead {
-                    tr {
-                        th { "method" }
-                        @for name in [headline.measure, "SSIM", "weights", "seconds"] { th scope="col" { (name) } }
-                    }
-                }
-                tbody {
-                    @for ((method, psnr), cost) in headline.methods.iter().zip(&row.cells).zip(&row.costs) {
-                        @if let (Some(psnr), Some(cost)) = (psnr, cost) {
-                            tr {
-                                th scope="row" { (method) }
-                                td { (psnr) }
-                                @for text in cost.texts() { td { (text) } }
-                            }
-                        }
+fn results(headline: &Headline, rows: &[Row], caption: &str) -> Markup {
+    let methods: Vec<String> = headline.methods.iter().map(ToString::to_string).collect();
+    let names: Vec<&str> = ["run"].into_iter().chain(methods.iter().map(String::as_str)).collect();
+    let body = html! {
+        @for row in rows {
+            tr {
+                th scope="row" { (row.name()) }
+                @for (i, cell) in row.cells.iter().enumerate() {
+                    td class=[(row.best() == Some(i)).then_some("best")] {
+                        @if let Some(spread) = cell { (spread) } @else { "–" }
                     }
                 }
             }
         }
-    }
+    };
+    table(caption, &names, &body)
+}
+
+fn costs(headline: &Headline, row: &Row) -> Markup {
+    let body = html! {
+        @for ((method, psnr), cost) in headline.methods.iter().zip(&row.cells).zip(&row.costs) {
+            @if let (Some(psnr), Some(cost)) = (psnr, cost) {
+                tr {
+                    th scope="row" { (method) }
+                    td { (psnr) }
+                    @for text in cost.texts() { td { (text) } }
+                }
+            }
+        }
+    };
+    let names = ["method", headline.measure, "SSIM", "weights", "seconds"];
+    table(&format!("What each costs: {}", row.name()), &names, &body)
 }
 
 /// One picture at one size: reconstructions beside the truth, the wipe, curves, errors, strips.

@@ -70,7 +70,7 @@ impl Film {
 /// The frames of a film, read one at a time where they are not in memory.
 struct Frames<'a> {
     sources: Vec<(u64, PathBuf)>,
-    kept: &'a BTreeMap<u64, RgbImage>,
+    kept: &'a BTreeMap<u64, Option<RgbImage>>,
     film: &'a Film,
     size: (u32, u32),
     /// Seconds each frame stays.
@@ -81,7 +81,7 @@ impl<'a> Frames<'a> {
     fn new(
         snapshots: &[(u64, PathBuf)],
         film: &'a Film,
-        kept: &'a BTreeMap<u64, RgbImage>,
+        kept: &'a BTreeMap<u64, Option<RgbImage>>,
     ) -> Result<Self, ReportError> {
         let all: Vec<u64> = snapshots.iter().map(|(epoch, _)| *epoch).collect();
         let picked = pick_frames(&all, film.max_frames);
@@ -98,8 +98,8 @@ impl<'a> Frames<'a> {
 
     fn fitted(&self, (epoch, source): &(u64, PathBuf)) -> Result<Cow<'a, RgbImage>, ReportError> {
         match self.kept.get(epoch) {
-            Some(kept) => Ok(Cow::Borrowed(kept)),
-            None => Ok(Cow::Owned(self.film.fitted(&picture::load(source)?))),
+            Some(Some(kept)) => Ok(Cow::Borrowed(kept)),
+            _ => Ok(Cow::Owned(self.film.fitted(&picture::load(source)?))),
         }
     }
 
@@ -157,9 +157,9 @@ pub fn save_film(path: &Path, snapshots: &[(u64, PathBuf)], film: &Film) -> Resu
     save_film_with(&BTreeMap::new(), path, snapshots, film)
 }
 
-/// As [`save_film`]; `kept` has frames of some epochs, fitted already.
+/// As [`save_film`]; `kept` has the frames of some epochs, fitted already.
 pub(crate) fn save_film_with(
-    kept: &BTreeMap<u64, RgbImage>,
+    kept: &BTreeMap<u64, Option<RgbImage>>,
     path: &Path,
     snapshots: &[(u64, PathBuf)],
     film: &Film,

@@ -57,7 +57,7 @@ impl Results<'_> {
         let frames: Vec<(u64, PathBuf)> = snapshots.iter().map(|&e| (e, folder.snapshot(e))).collect();
         // Someone may have removed the pictures of a run that is resumed after its last epoch.
         if !frames.is_empty() {
-            let (kept, path) = (self.thumbnails.film(), folder.file("progress.gif"));
+            let (kept, path) = (&self.thumbnails.film, folder.file("progress.gif"));
             report::film::save_film_with(kept, &path, &frames, &Film::default())?;
         }
         Ok(())
@@ -105,9 +105,9 @@ impl Results<'_> {
         // The last panel is the network as it is now, even in the middle of an epoch.
         let last = self.outcome.kept_epoch.or(between_epochs.then_some(position.epochs_done));
         for epoch in earlier_panels(snapshots, last) {
-            let panel = match self.thumbnails.strip(epoch) {
-                Some(kept) => kept.clone(),
-                None => Strip::fitted(&crate::picture::load(&self.folder.snapshot(epoch))?),
+            let panel = match self.thumbnails.strip.get(&epoch) {
+                Some(Some(kept)) => kept.clone(),
+                _ => Strip::fitted(&crate::picture::load(&self.folder.snapshot(epoch))?),
             };
             let row = self.metrics.iter().find(|row| row.epoch == epoch);
             let train = row.and_then(|row| row.psnr_train).unwrap_or(f64::NAN);

@@ -4,7 +4,7 @@ use crate::config::Resolved;
 use crate::picture::Picture;
 use crate::report::{Film, Strip, pick_frames};
 use image::RgbImage;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Panels of the strip beside the ground truth.
 const STRIP_PANELS: usize = 4;
@@ -12,54 +12,31 @@ const STRIP_PANELS: usize = 4;
 /// More snapshots than this are not planned for.
 const MAX_PLANNED: usize = 1 << 20;
 
-/// A few epochs, and their pictures once they are there.
-#[derive(Debug, Default)]
-struct Kept {
-    wanted: BTreeSet<u64>,
-    pictures: BTreeMap<u64, RgbImage>,
-}
-
-impl Kept {
-    fn keep(&mut self, epoch: u64, fitted: impl FnOnce() -> RgbImage) {
-        if self.wanted.contains(&epoch) {
-            self.pictures.insert(epoch, fitted());
-        }
-    }
-}
-
-/// What is kept of a run. A run that is stopped, or that lost its pictures, shows other epochs than were planned; they
-/// are read from the disk.
+/// What is kept of a run's snapshots, by epoch; none until they are there. A run that is stopped shows others than were
+/// planned, and one that is resumed has some on the disk alone: those are read.
 #[derive(Debug, Default)]
 pub struct Thumbnails {
-    film: Kept,
-    strip: Kept,
+    pub(super) film: BTreeMap<u64, Option<RgbImage>>,
+    pub(super) strip: BTreeMap<u64, Option<RgbImage>>,
 }
 
 impl Thumbnails {
     /// Those that `run` will show when it comes to its end: a few dozen, however many snapshots it has.
-    pub fn planned(run: &Resolved) -> Self {
+    pub(super) fn planned(run: &Resolved) -> Self {
         let every = (0..run.epochs).step_by(usize::try_from(run.snapshot_every).unwrap_or(usize::MAX));
         let snapshots: Vec<u64> = every.take(MAX_PLANNED).chain([run.epochs]).collect();
-        let film = pick_frames(&snapshots, Film::default().max_frames).into_iter().map(|i| snapshots[i]);
+        let film = pick_frames(&snapshots, Film::default().max_frames);
         let strip = earlier_panels(&snapshots, Some(run.epochs));
-        let kept = |wanted| Kept { wanted, ..Kept::default() };
-        Self { film: kept(film.collect()), strip: kept(strip.into_iter().collect()) }
+        Self {
+            film: film.into_iter().map(|i| (snapshots[i], None)).collect(),
+            strip: strip.into_iter().map(|epoch| (epoch, None)).collect(),
+        }
     }
 
-    /// Takes what is wanted of a snapshot, as it is saved.
-    pub fn pass(&mut self, epoch: u64, snapshot: &Picture) {
-        self.film.keep(epoch, || Film::default().fitted(snapshot));
-        self.strip.keep(epoch, || Strip::fitted(snapshot));
-    }
-
-    /// The film's frames that are there.
-    pub fn film(&self) -> &BTreeMap<u64, RgbImage> {
-        &self.film.pictures
-    }
-
-    /// The strip's panel of an epoch, if it is there.
-    pub fn strip(&self, epoch: u64) -> Option<&RgbImage> {
-        self.strip.pictures.get(&epoch)
+    /// Keeps what is wanted of a snapshot, given as it is saved.
+    pub(super) fn pass(&mut self, epoch: u64, snapshot: &Picture) {
+        self.film.entry(epoch).and_modify(|kept| *kept = Some(Film::default().fitted(snapshot)));
+        self.strip.entry(epoch).and_modify(|kept| *kept = Some(Strip::fitted(snapshot)));
     }
 }
 
