@@ -51,39 +51,6 @@ fn encoding_forward(bencher: Bencher, name: &str) {
         .bench_local(|| encode::encode(&encoding, &params, black_box(&coords), &mut features));
 }
 
-/// What the processor can do at most: 12 chains of multiply-adds in registers. An item is one number's, two
-/// operations.
-#[divan::bench]
-fn multiply_adds(bencher: Bencher) {
-    struct Chains(usize);
-    impl pulp::WithSimd for Chains {
-        type Output = f32;
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, simd: S) -> f32 {
-            let (factor, term) = (simd.splat_f32s(0.999_999), simd.splat_f32s(1e-7));
-            let mut sums = [simd.splat_f32s(1.0); 12];
-            for _ in 0..self.0 {
-                for sum in &mut sums {
-                    *sum = simd.mul_add_e_f32s(*sum, factor, term);
-                }
-            }
-            sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
-        }
-    }
-    struct Lanes;
-    impl pulp::WithSimd for Lanes {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    let (n, arch) = (1_000_000, pulp::Arch::new());
-    bencher
-        .counter(ItemsCount::new(12 * n * arch.dispatch(Lanes)))
-        .bench_local(|| arch.dispatch(Chains(black_box(n))));
-}
-
 const SHAPES: [LayerShape; 3] = [
     LayerShape { input_width: 512, output_width: 256 },
     LayerShape { input_width: 256, output_width: 256 },

@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config: Config = toml::from_str("training.epochs = 200\ndevice.backend = 'cpu'")?;
     let run = config.resolve(&picture, None)?;
     let job = run.job(Arc::clone(&picture));
-    let mut backend = afterimage::backend::open(&run.device(0), job, || run.initial_params())?.backend;
+    let mut backend = afterimage::backend::open(&run.device, job, || run.initial_params())?.backend;
     let mut observer = UntilGood { enough: 25.0, curve: Vec::new(), n_snapshots: 0 };
     let outcome = Trainer::new(&run, &picture, backend.as_mut(), Position::default()).run(&mut observer)?;
     println!("{} epochs measured, {} snapshots seen", observer.curve.len(), observer.n_snapshots);

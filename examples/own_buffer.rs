@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config: Config = toml::from_str("training.epochs = 40\ndevice.backend = 'cpu'")?;
     let run = config.resolve(&picture, None)?;
     let job = run.job(Arc::clone(&picture));
-    let mut backend = afterimage::backend::open(&run.device(0), job, || run.initial_params())?.backend;
+    let mut backend = afterimage::backend::open(&run.device, job, || run.initial_params())?.backend;
     Trainer::new(&run, &picture, backend.as_mut(), Position::default()).run(&mut ())?;
 
     // Values in 0..=1, interleaved as in the picture.

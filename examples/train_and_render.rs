@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A backend holds the weights, on a device or in memory. The trainer tells it which steps to take.
     let job = run.job(Arc::clone(&picture));
-    let mut backend = afterimage::backend::open(&run.device(0), job, || run.initial_params())?.backend;
+    let mut backend = afterimage::backend::open(&run.device, job, || run.initial_params())?.backend;
     let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
     trainer.run(&mut ())?;
     let psnr = trainer.evaluate(false)?.train.psnr();

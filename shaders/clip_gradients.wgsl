@@ -14,23 +14,14 @@ struct ClipParams {
 @group(0) @binding(1) var<storage, read> squares: array<f32>;     // (shares)
 @group(0) @binding(2) var<storage, read_write> grads: array<f32>; // (n)
 
-var<workgroup> sums: array<f32, THREADS>;
-
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     var sum = 0.0;
     for (var i = thread; i < params.n_shares; i += THREADS) {
         sum += squares[i];
     }
-    sums[thread] = sum;
-    workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            sums[thread] += sums[thread + half];
-        }
-        workgroupBarrier();
-    }
-    let factor = min(params.clip_norm / (sqrt(sums[0]) + NORM_EPSILON), 1.0);
+    let norm = sqrt(reduce(thread, THREADS, sum));
+    let factor = min(params.clip_norm / (norm + NORM_EPSILON), 1.0);
     let i = group_index(group, params.grid_width) * THREADS + thread;
     if i < params.n_params {
         grads[i] *= factor;

@@ -9,23 +9,14 @@ struct GradientNormParams {
 @group(0) @binding(1) var<storage, read> grads: array<f32>;         // (n)
 @group(0) @binding(2) var<storage, read_write> squares: array<f32>; // (groups)
 
-var<workgroup> sums: array<f32, THREADS>;
-
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     var sum = 0.0;
     for (var i = group.x * THREADS + thread; i < params.n_params; i += params.n_groups * THREADS) {
         sum += grads[i] * grads[i];
     }
-    sums[thread] = sum;
-    workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            sums[thread] += sums[thread + half];
-        }
-        workgroupBarrier();
-    }
+    sum = reduce(thread, THREADS, sum);
     if thread == 0u {
-        squares[group.x] = sums[0];
+        squares[group.x] = sum;
     }
 }

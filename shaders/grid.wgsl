@@ -1,15 +1,6 @@
 // Where positions fall in a level of the hash grid, Mueller et al. 2022. The integer arithmetic is
 // that of `model::encoding::grid`.
 
-struct GridParams {
-    grid_width: u32,
-    n_rows: u32,
-    n_levels: u32,
-    n_features: u32,  // of a level
-    smoothstep: u32,  // 0: linear
-    gradient_unit: f32, // what a stored gradient of 1 stands for
-}
-
 struct Cell {
     entries: vec4<u32>, // of vertices (x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1), over all levels
     weights: vec4<f32>, // how much of each the position takes

@@ -17,8 +17,6 @@ struct LossParams {
 @group(0) @binding(3) var<storage, read_write> z_dl_dz: array<Stored>;    // (n, channels)
 @group(0) @binding(4) var<storage, read_write> loss_partials: array<f32>; // (workgroups)
 
-var<workgroup> sums: array<f32, THREADS>;
-
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let part = group_index(group, params.grid_width);
@@ -36,15 +34,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         value = weight * params.scale * loss(p, t);
         z_dl_dz[i] = stored(weight * params.gradient_scale * loss_derivative(p, t) * activation_derivative(z));
     }
-    sums[thread] = value;
-    workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            sums[thread] += sums[thread + half];
-        }
-        workgroupBarrier();
-    }
+    let sum = reduce(thread, THREADS, value);
     if thread == 0u {
-        loss_partials[part] = sums[0];
+        loss_partials[part] = sum;
     }
 }

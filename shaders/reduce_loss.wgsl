@@ -13,26 +13,16 @@ struct ReduceLossParams {
 @group(0) @binding(3) var<storage, read_write> ring: array<u32>;     // (slots, 2): [loss as bits, steps done]
 @group(1) @binding(0) var<uniform> step: StepParams;
 
-var<workgroup> sums: array<f32, THREADS>;
-
 @compute @workgroup_size(THREADS)
 fn main(@builtin(local_invocation_index) thread: u32) {
     var sum = 0.0;
     for (var i = thread; i < params.n_partials; i += THREADS) {
         sum += loss_partials[i];
     }
-    sums[thread] = sum;
-    workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            sums[thread] += sums[thread + half];
-        }
-        workgroupBarrier();
-    }
+    var loss = reduce(thread, THREADS, sum);
     if thread != 0u {
         return;
     }
-    var loss = sums[0];
     if params.first_part == 0u {
         loss += bitcast<f32>(progress[0]);
     }

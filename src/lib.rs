@@ -28,7 +28,7 @@
 //! let config: Config = toml::from_str("training.epochs = 50\ndevice.backend = 'cpu'")?;
 //! let run = config.resolve(&picture, None)?;
 //! let job = run.job(picture.clone());
-//! let mut backend = backend::open(&run.device(0), job, || run.initial_params())?.backend;
+//! let mut backend = backend::open(&run.device, job, || run.initial_params())?.backend;
 //! let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
 //! trainer.run(&mut ())?;
 //! let result = trainer.evaluate(true)?;

@@ -40,6 +40,15 @@ fn loss_of_block(first_sample: u32, thread: u32) -> f32 {
     return sum;
 }
 
+// Sums are kept where the tiles of weights were.
+fn partial_sum(i: u32) -> f32 {
+    return tile[i].x;
+}
+
+fn keep_partial_sum(i: u32, sum: f32) {
+    tile[i].x = sum;
+}
+
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let index = group_index(group, params.grid_width);
@@ -59,17 +68,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
     // Four channels of BLOCK / 4 vectors: no more threads than BLOCK have a share.
-    if thread < BLOCK {
-        tile[thread] = vec4<f32>(loss_sum);
-    }
-    workgroupBarrier();
-    for (var half = BLOCK / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            tile[thread] += tile[thread + half];
-        }
-        workgroupBarrier();
-    }
+    loss_sum = reduce(thread, BLOCK, loss_sum);
     if thread == 0u {
-        loss_partials[index] = tile[0].x;
+        loss_partials[index] = loss_sum;
     }
 }

@@ -6,19 +6,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if index >= params.n_groups {
         return;
     }
-    let column_tile = index % params.n_column_tiles;
-    let row_tile = (index / params.n_column_tiles) % params.n_row_tiles;
-    let slice = index / (params.n_column_tiles * params.n_row_tiles);
+    let tile = tile_of(index, vec2<u32>(TILE_ROWS, TILE_COLUMNS));
     let tx = thread % COLUMN_QUADS;
     let ty = thread / COLUMN_QUADS;
     // Rows of results. Named, since an indexed array may leave the registers.
     var c0 = vec4<f32>(); var c1 = vec4<f32>(); var c2 = vec4<f32>(); var c3 = vec4<f32>();
     left_sum = vec4<f32>();
 
-    let range = depth_range(slice);
+    let range = depth_range(tile.slice);
     for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
-        load_left(thread, row_tile * TILE_ROWS, k_base);
-        load_right(thread, column_tile * TILE_COLUMNS, k_base);
+        load_left(thread, tile.row, k_base);
+        load_right(thread, tile.column, k_base);
         workgroupBarrier();
         // By hand, four at a time: naga has no hint to unroll a loop.
         for (var k = 0u; k < DEPTH; k += 4u) {
@@ -38,15 +36,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
 
-    let row = row_tile * TILE_ROWS + 4u * ty;
-    let column = column_tile * TILE_COLUMNS + 4u * tx;
+    let row = tile.row + 4u * ty;
+    let column = tile.column + 4u * tx;
     // One call in a loop: drivers put the code of `store` in the place of each.
     for (var r = row; r < row + 4u; r++) {
-        store(slice, r, column, c0);
+        store(tile.slice, r, column, c0);
         c0 = c1; c1 = c2; c2 = c3;
     }
 
-    if SUM_LEFT && column_tile == 0u {
-        finish_sums(thread, slice, row_tile * TILE_ROWS);
+    if SUM_LEFT && tile.column == 0u {
+        finish_sums(thread, tile.slice, tile.row);
     }
 }

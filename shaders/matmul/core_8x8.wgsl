@@ -7,9 +7,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if index >= params.n_groups {
         return;
     }
-    let column_tile = index % params.n_column_tiles;
-    let row_tile = (index / params.n_column_tiles) % params.n_row_tiles;
-    let slice = index / (params.n_column_tiles * params.n_row_tiles);
+    let tile = tile_of(index, vec2<u32>(TILE_ROWS, TILE_COLUMNS));
     let tx = thread % (COLUMN_QUADS / 2u);
     let ty = thread / (COLUMN_QUADS / 2u);
     let zero = vec4<f32>();
@@ -20,10 +18,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var c60 = zero; var c61 = zero; var c70 = zero; var c71 = zero;
     left_sum = zero;
 
-    let range = depth_range(slice);
+    let range = depth_range(tile.slice);
     for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
-        load_left(thread, row_tile * TILE_ROWS, k_base);
-        load_right(thread, column_tile * TILE_COLUMNS, k_base);
+        load_left(thread, tile.row, k_base);
+        load_right(thread, tile.column, k_base);
         workgroupBarrier();
         // By hand, two at a time: naga has no hint to unroll a loop.
         for (var k = 0u; k < DEPTH; k += 2u) {
@@ -55,18 +53,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
 
-    let row = row_tile * TILE_ROWS + 4u * ty;
-    let column = column_tile * TILE_COLUMNS + 4u * tx;
+    let row = tile.row + 4u * ty;
+    let column = tile.column + 4u * tx;
     // One call in a loop: drivers put the code of `store` in the place of each.
     for (var r = 0u; r < 8u; r++) {
         let to = row + r % 4u + r / 4u * (TILE_ROWS / 2u);
-        store(slice, to, column, c00);
-        store(slice, to, column + TILE_COLUMNS / 2u, c01);
+        store(tile.slice, to, column, c00);
+        store(tile.slice, to, column + TILE_COLUMNS / 2u, c01);
         c00 = c10; c10 = c20; c20 = c30; c30 = c40; c40 = c50; c50 = c60; c60 = c70;
         c01 = c11; c11 = c21; c21 = c31; c31 = c41; c41 = c51; c51 = c61; c61 = c71;
     }
 
-    if SUM_LEFT && column_tile == 0u {
-        finish_sums(thread, slice, row_tile * TILE_ROWS);
+    if SUM_LEFT && tile.column == 0u {
+        finish_sums(thread, tile.slice, tile.row);
     }
 }

@@ -66,13 +66,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Surplus groups go along and store nothing: naga wants matrices in control flow that it sees to be uniform.
     let index = group_index(group, params.grid_width);
     is_surplus = index >= params.n_groups;
-    let column_tile = index % params.n_column_tiles;
-    let row_tile = (index / params.n_column_tiles) % params.n_row_tiles;
-    let slice = index / (params.n_column_tiles * params.n_row_tiles);
+    let tile = tile_of(index, vec2<u32>(TILE));
+    let slice = tile.slice;
     let subgroup = thread / subgroup_size;
     let share_row = SHARE * (subgroup / 2u);
     let share_column = SHARE * (subgroup % 2u);
-    let sums_wanted = SUM_LEFT && column_tile == 0u;
+    let sums_wanted = SUM_LEFT && tile.column == 0u;
     for (var row = thread; row < TILE; row += n_threads) {
         row_sums[row] = 0.0;
     }
@@ -84,8 +83,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var range = depth_range(slice);
     range.y = select(range.y, range.x, is_surplus);
     for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
-        load_left(thread, row_tile * TILE, k_base);
-        load_right(thread, column_tile * TILE, k_base);
+        load_left(thread, tile.row, k_base);
+        load_right(thread, tile.column, k_base);
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k += SIZE) {
             let first_row = share_row * PITCH + k;
@@ -113,8 +112,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
 
-    let row = row_tile * TILE + share_row;
-    let column = column_tile * TILE + share_column;
+    let row = tile.row + share_row;
+    let column = tile.column + share_column;
     finish(c00, thread, slice, row, column); finish(c01, thread, slice, row, column + SIZE);
     finish(c02, thread, slice, row, column + 2u * SIZE); finish(c03, thread, slice, row, column + 3u * SIZE);
     finish(c10, thread, slice, row + SIZE, column); finish(c11, thread, slice, row + SIZE, column + SIZE);
@@ -133,7 +132,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var quad = thread; quad < TILE / 4u; quad += n_threads) {
             let at = 4u * quad;
             let sums = vec4<f32>(row_sums[at], row_sums[at + 1u], row_sums[at + 2u], row_sums[at + 3u]);
-            store_sums(slice, row_tile * TILE + at, sums);
+            store_sums(slice, tile.row + at, sums);
         }
     }
 }

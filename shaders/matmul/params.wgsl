@@ -1,4 +1,4 @@
-// Parameters of the three matrix products, however they are made of tiles.
+// What the three matrix products have in common, however they are made of tiles.
 
 struct DenseParams {
     grid_width: u32,
@@ -11,4 +11,21 @@ struct DenseParams {
     weight_offset: u32, // of W in the flat parameters, in elements
     bias_offset: u32,   // of b
     slice_length: u32,  // samples summed by a slice: backward to weights only
+}
+
+// What a workgroup computes.
+struct Tile {
+    row: u32,    // its first
+    column: u32, // its first
+    slice: u32,
+}
+
+// Tiles lie row by row, slice after slice. sides: rows and columns of one.
+fn tile_of(index: u32, sides: vec2<u32>) -> Tile {
+    let by_row = index / params.n_column_tiles;
+    return Tile(
+        by_row % params.n_row_tiles * sides.x,
+        index % params.n_column_tiles * sides.y,
+        index / (params.n_column_tiles * params.n_row_tiles),
+    );
 }

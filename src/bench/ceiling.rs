@@ -1,17 +1,17 @@
 //! What the machine can do at all.
 
-use crate::backend::cpu::product::Multiply;
 use crate::backend::tuned::Storage;
 use crate::backend::{BackendError, TunedConfig, cpu};
-use crate::model::LayerShape;
+use pulp::{Simd, WithSimd};
 use serde::Serialize;
+use std::hint::black_box;
 use std::sync::Mutex;
 use std::time::Instant;
 
 /// Measured in the same run as the jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ceilings {
-    /// A large product of matrices, (65536, 512) by (512, 256) on the CPU, a quarter of the rows on a GPU, in f32.
+    /// On the CPU multiply-adds in registers, on a GPU a large product of matrices, (16384, 512) by (512, 256), in f32.
     pub gflop_per_second: f64,
     /// The same with values stored in 16 bits, where the GPU may choose that.
     pub mixed_gflop_per_second: Option<f64>,
@@ -29,46 +29,25 @@ impl Ceilings {
     }
 }
 
-/// Rows of the product, in all threads together.
-const ROWS: usize = 65_536;
-const SHAPE: LayerShape = LayerShape { input_width: 512, output_width: 256 };
+/// Multiply-adds in registers, in chains: as many as hide that each waits for the one before.
+const CHAINS: usize = 12;
+/// Of each chain at a time.
+const LENGTH: usize = 1_000_000;
 /// Floats copied, in all threads together: beyond any cache.
 const COPIED: usize = 1 << 26;
 
 /// Of the CPU with `threads` threads, 0 for all cores: the best of what is seen in `seconds`.
 ///
-/// The product is the better of the `gemm` crate's and of training's own, each thread with rows of its own.
+/// GFLOP/s are of multiply-adds in registers, which no product of matrices can exceed.
 ///
 /// # Errors
 /// When the threads cannot be started.
 pub fn cpu_ceilings(threads: usize, seconds: f64) -> Result<Ceilings, BackendError> {
     let pool = cpu::thread_pool(threads)?;
     let n_threads = pool.current_num_threads();
-    let rows = (ROWS / n_threads).next_multiple_of(cpu::panels::PANEL);
-    let flop = (2 * rows * n_threads * SHAPE.input_width * SHAPE.output_width) as f64;
-    let operands = pool.broadcast(|_| {
-        let x = vec![0.5_f32; rows * SHAPE.input_width];
-        let w = vec![0.25_f32; SHAPE.input_width * SHAPE.output_width];
-        Mutex::new((x, w, vec![0.0_f32; SHAPE.output_width], vec![0.0_f32; rows * SHAPE.output_width]))
-    });
-    let library = || {
-        pool.broadcast(|thread| {
-            let (x, w, b, z) = &mut *operands[thread.index()].lock().expect("a worker thread panicked");
-            cpu::dense::forward(SHAPE, x, w, b, z);
-        });
-    };
-    // The weights are all the same, and so in any order; x and z are panels of samples.
-    let own = || {
-        pool.broadcast(|thread| {
-            let (x, w, b, z) = &mut *operands[thread.index()].lock().expect("a worker thread panicked");
-            let layer =
-                Multiply { weights: w, bias: Some(b), rows: SHAPE.output_width, depth: SHAPE.input_width };
-            layer.run(x.as_chunks().0, z.as_chunks_mut().0, |_, _| {});
-        });
-    };
-    let fastest_product = fastest(0.5 * seconds, library).min(fastest(0.5 * seconds, own));
-    let gflop_per_second = 1e-9 * flop / fastest_product;
-    drop(operands);
+    let multiply_adds = || pool.broadcast(|_| pulp::Arch::new().dispatch(Chains(black_box(LENGTH))));
+    let flop: usize = multiply_adds().iter().map(|n| 2 * n).sum();
+    let gflop_per_second = 1e-9 * flop as f64 / fastest(0.5 * seconds, || _ = multiply_adds());
     let len = COPIED / n_threads;
     let memory = pool.broadcast(|_| Mutex::new((vec![1.0_f32; len], vec![0.0_f32; len])));
     let copy = || {
@@ -79,6 +58,26 @@ pub fn cpu_ceilings(threads: usize, seconds: f64) -> Result<Ceilings, BackendErr
     };
     let gigabytes_per_second = 1e-9 * (8 * len * n_threads) as f64 / fastest(0.5 * seconds, copy);
     Ok(Ceilings { gflop_per_second, mixed_gflop_per_second: None, gigabytes_per_second })
+}
+
+struct Chains(usize);
+
+impl WithSimd for Chains {
+    /// Multiply-adds done.
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> usize {
+        let (factor, term) = (simd.splat_f32s(0.999_999), simd.splat_f32s(1e-7));
+        let mut sums = [simd.splat_f32s(1.0); CHAINS];
+        for _ in 0..self.0 {
+            for sum in &mut sums {
+                *sum = simd.mul_add_e_f32s(*sum, factor, term);
+            }
+        }
+        black_box(sums.map(|sum| simd.reduce_sum_f32s(sum)));
+        CHAINS * self.0 * S::F32_LANES
+    }
 }
 
 /// Seconds of the fastest of the calls that begin within `seconds`, at least three.

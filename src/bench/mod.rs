@@ -5,7 +5,7 @@
 //! | `jobs` | what is measured: networks, pictures, batches, and their floating-point operations |
 //! | `measure` | milliseconds a step, and what follows from them |
 //! | `process` | memory and processor time that the process has used |
-//! | `ceiling` | what the machine can do at all: a matrix product, a copy |
+//! | `ceiling` | what the machine can do at all: multiply-adds or a matrix product, a copy |
 
 mod ceiling;
 mod jobs;

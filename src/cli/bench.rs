@@ -5,8 +5,9 @@
 mod gpu;
 
 use afterimage::backend::tuned::KernelTime;
-use afterimage::backend::{BackendChoice, BackendError, DeviceRequest, Precision};
+use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
 use afterimage::bench::{BenchJob, Ceilings, Figures, cpu_ceilings, jobs, measure, peak_bytes, scale_jobs};
+use afterimage::config::DeviceConfig;
 use anyhow::bail;
 use gpu::Device;
 use serde::Serialize;
@@ -26,19 +27,6 @@ benches/torch_baseline.py measures PyTorch on the same jobs; docs/BENCHMARKS.md 
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct BenchArgs {
-    /// Where to run
-    #[arg(long, default_value = "auto")]
-    backend: BackendChoice,
-    /// GPU adapter by part of its name or by its number in `afterimage adapters`
-    #[arg(long, value_name = "NAME|INDEX")]
-    adapter: Option<String>,
-    /// Threads of the CPU backend [default: all cores]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true,
-        value_parser = clap::value_parser!(u16).range(0..=256))]
-    threads: u16,
-    /// How a GPU computes
-    #[arg(long, default_value = "auto")]
-    precision: Precision,
     /// Only jobs whose names have this in them
     #[arg(long, value_name = "TEXT")]
     jobs: Option<String>,
@@ -54,6 +42,8 @@ pub(super) struct BenchArgs {
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceConfig,
 }
 
 #[derive(Serialize)]
@@ -90,23 +80,23 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     if chosen.is_empty() {
         bail!("no job's name has `{}`; there are: {}", args.jobs.as_deref().unwrap_or(""), all.join(", "));
     }
-    let gpu = Device::open(args.backend, args.adapter.as_deref())?;
+    let asked = args.device.request();
+    let gpu = Device::open(asked.backend, asked.adapter.as_deref())?;
     let request = DeviceRequest {
         backend: if gpu.is_some() { BackendChoice::Gpu } else { BackendChoice::Cpu },
-        adapter: args.adapter.clone().filter(|_| gpu.is_some()),
-        threads: args.threads.into(),
-        precision: args.precision,
+        adapter: asked.adapter.filter(|_| gpu.is_some()),
+        ..asked
     };
     let ceilings = match &gpu {
-        Some(gpu) => gpu.ceilings(args.precision, args.seconds)?,
-        None => cpu_ceilings(args.threads.into(), args.seconds)?,
+        Some(gpu) => gpu.ceilings(request.precision, args.seconds)?,
+        None => cpu_ceilings(request.threads, args.seconds)?,
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         device: gpu.as_ref().map_or_else(|| "CPU".to_owned(), Device::name),
         driver: gpu.as_ref().map_or_else(String::new, Device::driver),
-        threads: if args.threads == 0 { cores } else { args.threads.into() },
+        threads: if request.threads == 0 { cores } else { request.threads },
         ceilings,
         jobs: Vec::new(),
         peak_bytes: None,
@@ -127,7 +117,9 @@ fn finish(
         let Ceilings { gflop_per_second, mixed_gflop_per_second, gigabytes_per_second } = report.ceilings;
         show!("{}{threads}", report.device);
         let mixed = mixed_gflop_per_second.map_or_else(String::new, |mixed| format!(", {mixed:.0} mixed"));
-        show!("a large product of matrices: {gflop_per_second:.0} GFLOP/s{mixed}");
+        let ceiling =
+            if gpu.is_none() { "multiply-adds in registers" } else { "a large product of matrices" };
+        show!("{ceiling}: {gflop_per_second:.0} GFLOP/s{mixed}");
         show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
         show!("");
         show!(

@@ -2,7 +2,7 @@
 
 mod display;
 
-use super::display as shared;
+use super::display::{self as shared, Verbosity};
 use afterimage::backend::{BackendChoice, has_hardware_gpu};
 use afterimage::compare::{
     self, Axes, EncodingChoice, Ending, Headline, MAX_SEEDS, Method, Plan, Protocol, Request, Share, Size,
@@ -38,12 +38,8 @@ pub(crate) struct CompareArgs {
     /// Replace runs in the folder that were trained with other settings
     #[arg(long)]
     force: bool,
-    /// Print only errors
-    #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Say more about what is chosen; twice for everything
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    verbose: u8,
+    #[command(flatten)]
+    pub(super) verbosity: Verbosity,
 
     /// Longer sides in pixels, or `native` [default: 128, or the protocol's]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', help_heading = "Grid")]
@@ -109,15 +105,6 @@ const ENCODINGS: [EncodingChoice; 6] = [
 ];
 
 impl CompareArgs {
-    pub(crate) fn log_level(&self) -> &'static str {
-        match self.verbose {
-            _ if self.quiet => "error",
-            0 => "warn",
-            1 => "info",
-            _ => "debug",
-        }
-    }
-
     fn axes(&self) -> Axes {
         let outline = self.protocol.map(Protocol::outline);
         let sizes = || match outline {
@@ -181,10 +168,13 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     for failure in &plan.failures {
         tell!("{} is left out: {}", failure.name, chain(&failure.error));
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = match settings.device.request().threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
     let share = Share::new(plan.pending(), args.jobs.map(usize::from), gpu, cores);
-    shared::handle_ctrl_c()?;
-    let display = GridDisplay::new(&plan, share, args.quiet);
+    shared::handle_ctrl_c(Some(shared::STOPPING))?;
+    let display = GridDisplay::new(&plan, share, args.verbosity.quiet);
     let endings = compare::run(&mut plan, share, &display);
     display.close();
     let failed = endings.iter().filter(|e| matches!(e, Ending::Failed(_))).count();
@@ -198,7 +188,7 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
         bail!("no run came to its end");
     }
     let records = compare::report(&plan)?;
-    if !args.quiet {
+    if !args.verbosity.quiet {
         summarise(&plan, &Headline::of(&plan, &records));
     }
     Ok(ExitCode::from(u8::from(failed > 0 || !plan.failures.is_empty())))

@@ -13,33 +13,33 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// Exit code of a run ended by Ctrl-C: 128 + SIGINT, as shells have it.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// Makes the first Ctrl-C end the run after the step in hand and the second end the program.
-pub(super) fn handle_ctrl_c() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
+/// Makes the first Ctrl-C say `notice`, where there is one, and ask for an end, and the second end the program.
+pub(super) fn handle_ctrl_c(notice: Option<&'static str>) -> anyhow::Result<()> {
+    ctrlc::set_handler(move || {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        tell!("\nstopping after this step and writing the results; press Ctrl-C again to end at once");
+        if let Some(notice) = notice {
+            tell!("{notice}");
+        }
     })?;
     Ok(())
 }
+
+/// What is said when a training is stopped.
+pub(super) const STOPPING: &str =
+    "\nstopping after this step and writing the results; press Ctrl-C again to end at once";
 
 /// Whether Ctrl-C was pressed.
 pub(super) fn stop_requested() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-/// Between plain lines, so that a log stays readable.
-const LINE_INTERVAL: Duration = Duration::from_secs(2);
-
-/// The display of one run.
-pub(super) struct TrainingDisplay {
+/// How far something is: a bar on a terminal, plain lines now and then elsewhere, nothing where it is to be quiet.
+pub(super) struct Meter {
     output: Output,
-    start: Instant,
-    last_line: Option<Instant>,
-    samples: u64,
-    latest: String,
-    quality: String,
+    interval: Duration,
+    last_line: Instant,
 }
 
 enum Output {
@@ -48,8 +48,9 @@ enum Output {
     Lines,
 }
 
-impl TrainingDisplay {
-    pub(super) fn new(quiet: bool) -> Self {
+impl Meter {
+    /// With `interval` between plain lines, so that a log stays readable.
+    pub(super) fn new(quiet: bool, interval: Duration) -> Self {
         let output = if quiet {
             Output::Quiet
         } else if std::io::stderr().is_terminal() {
@@ -59,14 +60,59 @@ impl TrainingDisplay {
         } else {
             Output::Lines
         };
-        Self {
-            output,
-            start: Instant::now(),
-            last_line: None,
-            samples: 0,
-            latest: String::new(),
-            quality: String::new(),
+        Self { output, interval, last_line: Instant::now() }
+    }
+
+    /// Moves the bar to `done` of `all`.
+    pub(super) fn advance(&self, done: u64, all: u64, message: impl FnOnce() -> String) {
+        if let Output::Bar(bar) = &self.output {
+            bar.set_length(all);
+            bar.set_position(done);
+            bar.set_message(message());
         }
+    }
+
+    /// Says a plain line where there is no bar, if the last one is old or this one is `due`.
+    pub(super) fn line(&mut self, due: bool, text: impl FnOnce() -> String) {
+        if matches!(self.output, Output::Lines) && (due || self.last_line.elapsed() >= self.interval) {
+            self.last_line = Instant::now();
+            tell!("{}", text());
+        }
+    }
+
+    /// Says a line above the bar; where all is quiet, only if it is `urgent`.
+    pub(super) fn say(&self, urgent: bool, text: &str) {
+        match &self.output {
+            Output::Bar(bar) => bar.println(text),
+            Output::Lines => tell!("{text}"),
+            Output::Quiet if urgent => tell!("{text}"),
+            Output::Quiet => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn close(&self) {
+        if let Output::Bar(bar) = &self.output {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+const LINE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The display of one run.
+pub(super) struct TrainingDisplay {
+    meter: Meter,
+    start: Instant,
+    samples: u64,
+    latest: String,
+    quality: String,
+}
+
+impl TrainingDisplay {
+    pub(super) fn new(quiet: bool) -> Self {
+        let (latest, quality) = (String::new(), String::new());
+        Self { meter: Meter::new(quiet, LINE_INTERVAL), start: Instant::now(), samples: 0, latest, quality }
     }
 
     fn speed(&self) -> String {
@@ -81,11 +127,7 @@ impl TrainingDisplay {
 impl Display for TrainingDisplay {
     fn progress(&mut self, progress: &Progress) {
         self.samples += progress.n_samples;
-        if let Output::Bar(bar) = &self.output {
-            bar.set_length(progress.n_steps);
-            bar.set_position(progress.step);
-            bar.set_message(format!("{}  {}", self.latest, self.speed()));
-        }
+        self.meter.advance(progress.step, progress.n_steps, || format!("{}  {}", self.latest, self.speed()));
     }
 
     fn epoch(&mut self, summary: &EpochSummary, n_epochs: u64) {
@@ -97,26 +139,20 @@ impl Display for TrainingDisplay {
             let test = summary.psnr_test.map(|p| format!(" (test {p:.2} dB)")).unwrap_or_default();
             self.quality = format!("  {train:.2} dB{test}");
         }
+        let due = self.latest.is_empty() || summary.epoch == n_epochs;
         self.latest = format!("epoch {}/{n_epochs}{}", summary.epoch, self.quality);
-        let last = summary.epoch == n_epochs;
-        let due = self.last_line.is_none_or(|t| t.elapsed() >= LINE_INTERVAL) || last;
-        if matches!(self.output, Output::Lines) && due {
-            self.last_line = Some(Instant::now());
-            let left = match summary.epoch {
-                0 => String::new(),
-                done => {
-                    let seconds = self.start.elapsed().as_secs_f64() * (n_epochs - done) as f64 / done as f64;
-                    format!("  {}  {seconds:.0} s left", self.speed())
-                }
-            };
-            tell!("{}{left}", self.latest);
-        }
+        let left = match summary.epoch {
+            0 => String::new(),
+            done => {
+                let seconds = self.start.elapsed().as_secs_f64() * (n_epochs - done) as f64 / done as f64;
+                format!("  {}  {seconds:.0} s left", self.speed())
+            }
+        };
+        self.meter.line(due, || format!("{}{left}", self.latest));
     }
 
     fn finished(&mut self) {
-        if let Output::Bar(bar) = &self.output {
-            bar.finish_and_clear();
-        }
+        self.meter.close();
     }
 
     fn stop_requested(&self) -> bool {
@@ -129,67 +165,58 @@ pub(super) fn count(n: u64, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Makes the first Ctrl-C end the work in hand, which then writes nothing, and the second the
-/// program.
-pub(super) fn stop_on_ctrl_c() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-    })?;
-    Ok(())
-}
-
 /// The display of work on a known number of pixels.
 pub(super) struct WorkDisplay {
-    output: Output,
+    meter: Meter,
     start: Instant,
-    last_line: Instant,
     n_pixels: u64,
 }
 
 impl WorkDisplay {
     pub(super) fn new(quiet: bool, n_pixels: u64) -> Self {
-        let output = if quiet {
-            Output::Quiet
-        } else if std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template("{bar:28.cyan/blue} {percent:>3}%  {msg}  ETA {eta}")
-                .expect("the template is valid");
-            Output::Bar(ProgressBar::new(n_pixels).with_style(style))
-        } else {
-            Output::Lines
-        };
-        let now = Instant::now();
-        Self { output, start: now, last_line: now, n_pixels }
+        Self { meter: Meter::new(quiet, LINE_INTERVAL), start: Instant::now(), n_pixels }
     }
 
     /// Shows that `done` pixels are done; false when someone asked to stop.
     pub(super) fn advance(&mut self, done: u64) -> bool {
         let per_second = done as f64 / self.seconds().max(1e-9);
-        match &self.output {
-            Output::Bar(bar) => {
-                bar.set_position(done);
-                bar.set_message(format!("{:.1} M points/s", per_second / 1e6));
-            }
-            Output::Lines if self.last_line.elapsed() >= LINE_INTERVAL => {
-                self.last_line = Instant::now();
-                let left = (self.n_pixels - done) as f64 / per_second;
-                let percent = 100.0 * done as f64 / self.n_pixels as f64;
-                tell!("{percent:.0} %  {:.1} M points/s  {left:.0} s left", per_second / 1e6);
-            }
-            _ => {}
-        }
-        !STOP.load(Ordering::Relaxed)
+        let speed = || format!("{:.1} M points/s", per_second / 1e6);
+        self.meter.advance(done, self.n_pixels, speed);
+        self.meter.line(false, || {
+            let left = (self.n_pixels - done) as f64 / per_second;
+            let percent = 100.0 * done as f64 / self.n_pixels as f64;
+            format!("{percent:.0} %  {}  {left:.0} s left", speed())
+        });
+        !stop_requested()
     }
 
     pub(super) fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
 
-    /// Takes the bar away.
-    pub(super) fn close(&mut self) {
-        if let Output::Bar(bar) = &self.output {
-            bar.finish_and_clear();
+    pub(super) fn close(&self) {
+        self.meter.close();
+    }
+}
+
+/// How much is said besides the results.
+#[derive(clap::Args)]
+pub(super) struct Verbosity {
+    /// Print only errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more about what is chosen; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Verbosity {
+    pub(super) fn log_level(&self) -> &'static str {
+        match self.verbose {
+            _ if self.quiet => "error",
+            0 => "warn",
+            1 => "info",
+            _ => "debug",
         }
     }
 }

@@ -83,11 +83,11 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let (picture, resized) = fitted(&picture::load(&args.image)?, &opened, args)?;
     let view = View::new(Size { width: picture.width, height: picture.height }, None, Samples::Auto)?;
     let params = opened.model.params_for(&view, PixelFilter::Box);
-    let mut device = open_predictor(&args.device.request(), &opened.model.model, &params)?;
+    let mut device = open_predictor(&args.device.request()?, &opened.model.model, &params)?;
     if let Some(note) = &device.note {
         tell!("{note}");
     }
-    display::stop_on_ctrl_c()?;
+    display::handle_ctrl_c(None)?;
     let grid = opened.model.grid(&view);
     let holdout = match opened.model.setting("picture", "holdout").as_deref() {
         Some("every-other") if view.size() == opened.model.size() => Holdout::EveryOther,

@@ -50,8 +50,8 @@ enum Command {
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let level = match &cli.command {
-        Command::Train(args) => args.log_level(),
-        Command::Compare(args) => args.log_level(),
+        Command::Train(args) => args.verbosity.log_level(),
+        Command::Compare(args) => args.verbosity.log_level(),
         _ => "warn",
     };
     // Graphics drivers and wgpu report at length what only their developers can use.

@@ -1,33 +1,25 @@
 //! What every command that uses a trained model shares: which file, which device, which output.
 
-use afterimage::job::{BackendChoice, DeviceRequest, Precision};
+use afterimage::config::DeviceConfig;
+use afterimage::job::{DeviceRequest, Precision};
 use afterimage::model_file::ModelFile;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
 
-/// Where to compute.
+/// Where to compute. Pictures are always computed in f32, so `--precision` is not offered.
 #[derive(clap::Args, Clone, Debug)]
+#[command(about = None, long_about = None, mut_arg("precision", |arg| arg.hide(true)))]
 pub(super) struct DeviceArgs {
-    /// Where to compute [default: auto]
-    #[arg(long, help_heading = "Device")]
-    backend: Option<BackendChoice>,
-    /// GPU adapter by part of its name or by its number in `afterimage adapters`
-    #[arg(long, value_name = "NAME|INDEX", help_heading = "Device")]
-    adapter: Option<String>,
-    /// Threads of the CPU backend [default: all cores]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Device",
-        value_parser = clap::value_parser!(u16).range(0..=256))]
-    threads: u16,
+    #[command(flatten)]
+    device: DeviceConfig,
 }
 
 impl DeviceArgs {
-    pub(super) fn request(&self) -> DeviceRequest {
-        DeviceRequest {
-            backend: self.backend.unwrap_or_default(),
-            adapter: self.adapter.clone(),
-            threads: self.threads.into(),
-            precision: Precision::F32,
+    pub(super) fn request(&self) -> anyhow::Result<DeviceRequest> {
+        if self.device.precision.is_some() {
+            bail!("pictures are always computed in f32; leave --precision out");
         }
+        Ok(DeviceRequest { precision: Precision::F32, ..self.device.request() })
     }
 }
 

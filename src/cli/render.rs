@@ -84,7 +84,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     model::check_output(&out, args.force, &[&opened.file])?;
 
     let params = model.params_for(&view, args.filter);
-    let mut device = open_predictor(&args.device.request(), &model.model, &params)?;
+    let mut device = open_predictor(&args.device.request()?, &model.model, &params)?;
     let mut notes: Vec<String> = device.note.take().into_iter().collect();
     let converter = Converter::new(model.channels(), model.depth, target);
     if converter.clips() {
@@ -99,7 +99,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         notes.iter().for_each(|note| tell!("{note}"));
     }
-    display::stop_on_ctrl_c()?;
+    display::handle_ctrl_c(None)?;
     let grid = model.grid(&view);
     let mut display = WorkDisplay::new(args.quiet, grid.points.n_pixels());
     let rendered = render_to_file(

@@ -118,12 +118,15 @@ impl Cell {
     /// When training diverges, the device fails or a file cannot be written.
     pub fn train(&self, threads: usize, display: &mut dyn Display) -> Result<bool, CompareError> {
         let start = Instant::now();
+        let mut run = self.run.clone();
+        // A share of the machine, which says nothing about the run.
+        run.device.threads = threads;
         let picture = Arc::new(picture::load(&self.prepared)?);
         let session = match self.state {
-            State::New => self.start(picture, threads, display),
+            State::New => self.start(run, picture, display),
             _ => {
                 let folder = RunFolder::open(&self.folder)?;
-                Ok(Session::resume(self.run.clone(), picture, threads, folder)?)
+                Ok(Session::resume(run, picture, folder)?)
             }
         };
         match session {
@@ -136,20 +139,20 @@ impl Cell {
     /// A new run, after its sigma was chosen where that is open.
     fn start(
         &self,
+        run: Resolved,
         picture: Arc<Picture>,
-        threads: usize,
         display: &dyn Display,
     ) -> Result<Session, CompareError> {
         let folder = (self.folder.as_path(), true);
         let Some(mut config) = self.open.clone() else {
-            return Ok(Session::start(self.run.clone(), picture, threads, folder)?);
+            return Ok(Session::start(run, picture, folder)?);
         };
         let mask = config.load_mask()?;
         let pictures = (&picture, mask.as_ref());
-        let choice = choose_sigma(&config, pictures, &self.run.device(threads), &mut StopOf(display))?;
+        let choice = choose_sigma(&config, pictures, &run.device, &mut StopOf(display))?;
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
-        let run = config.resolve(&picture, mask.as_ref())?;
-        let session = Session::start(run, picture, threads, folder)?;
+        let run = Resolved { device: run.device, ..config.resolve(&picture, mask.as_ref())? };
+        let session = Session::start(run, picture, folder)?;
         let path = session.folder.file("sigma.csv");
         choice.save(&path).map_err(|e| CompareError::file(&path, e))?;
         Ok(session)

@@ -9,6 +9,7 @@ use crate::report::{
     CurvePoint, ERROR_SCALE, Series, Sheet, epoch_label, error_map, pick_frames, save_styled_curves,
     styled_svg,
 };
+use maud::Markup;
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -39,8 +40,8 @@ pub(super) struct Panel {
 pub(super) fn write(
     plan: &Plan,
     records: &[Record],
-    scene: impl Fn(&Panel) -> String + Sync,
-) -> Result<Vec<String>, CompareError> {
+    scene: impl Fn(&Panel) -> Markup + Sync,
+) -> Result<Vec<Markup>, CompareError> {
     let n_pictures = plan.request.sources.len();
     let sizes = &plan.request.axes.sizes;
     let pairs: Vec<(usize, Size)> =

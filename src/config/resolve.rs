@@ -2,11 +2,12 @@
 
 mod encoding;
 
+use super::sections::MAX_THREADS;
 use super::{
     BackendChoice, BatchSize, ChannelWeights, Config, EncodingConfig, EncodingKind, Frequencies, Keep,
     OutputKind, PictureSize, Resolved, Sigma, defaults,
 };
-use crate::job::JobOptions;
+use crate::job::{DeviceRequest, JobOptions};
 use crate::model::{
     Activation, Coords, Encoding, EncodingSpec, GridGradients, Holdout, Mask, Mlp, Model, SampleSet,
     Sampling, Schedule, ScheduleKind,
@@ -76,6 +77,7 @@ impl Config {
         positive("snapshot-every", self.output.snapshot_every)?;
         positive("measure-every", self.output.measure_every)?;
         self.keep()?;
+        self.device()?;
         match self.picture.size {
             Some(size @ PictureSize::Pixels(w, h))
                 if u64::from(w.get()) * u64::from(h.get()) > MAX_PIXELS =>
@@ -161,6 +163,7 @@ impl Config {
             measure_every: positive("measure-every", self.output.measure_every)?.unwrap_or(1),
             keep: self.keep()?,
             checkpoint_every: self.output.checkpoint_every.unwrap_or(defaults::CHECKPOINT_EVERY),
+            device: self.device()?,
         };
         let n_steps = resolved.epochs.saturating_mul(resolved.steps_per_epoch().into());
         let resolved = Resolved { schedule: self.training.schedule(lr, n_steps)?, ..resolved };
@@ -214,6 +217,15 @@ impl Config {
             ));
         }
         Ok(keep)
+    }
+
+    fn device(&self) -> Result<DeviceRequest, ConfigError> {
+        match self.device.threads {
+            Some(n) if n > MAX_THREADS => {
+                Err(bad("threads", n, format!("give a number up to {MAX_THREADS}, or 0 for all cores")))
+            }
+            _ => Ok(self.device.request()),
+        }
     }
 
     fn samples(&self, picture: &Picture) -> Result<SampleSet, ConfigError> {

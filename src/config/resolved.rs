@@ -45,6 +45,8 @@ pub struct Resolved {
     pub keep: Keep,
     /// How often the state is kept.
     pub checkpoint_every: CheckpointEvery,
+    /// What it asks to be trained on.
+    pub device: DeviceRequest,
 }
 
 impl Resolved {
@@ -65,11 +67,6 @@ impl Resolved {
     /// Steps of one pass over the training pixels.
     pub fn steps_per_epoch(&self) -> u32 {
         self.samples.len().div_ceil(self.batch_size)
-    }
-
-    /// What it asks to be trained on, with `threads` for the CPU backend, 0 for all cores.
-    pub fn device(&self, threads: usize) -> DeviceRequest {
-        self.config.device.request(threads)
     }
 
     /// Initial weights and biases, as laid out by the model.

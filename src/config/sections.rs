@@ -279,16 +279,22 @@ section! {
         /// on a software driver]
         #[arg(long)]
         pub precision: Precision,
+        /// Threads of the CPU backend, 0 for all cores; they change no result [default: 0]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(MAX_THREADS)))]
+        pub threads: u16,
     }
 }
 
+/// Most threads that may be asked for.
+pub(super) const MAX_THREADS: u16 = 256;
+
 impl DeviceConfig {
-    /// What is asked of the machine, with `threads` for the CPU backend, 0 for all cores.
-    pub fn request(&self, threads: usize) -> DeviceRequest {
+    /// What is asked of the machine.
+    pub fn request(&self) -> DeviceRequest {
         DeviceRequest {
             backend: self.backend.unwrap_or_default(),
             adapter: self.adapter.clone(),
-            threads,
+            threads: self.threads.unwrap_or(0).into(),
             precision: self.precision.unwrap_or_default(),
         }
     }

@@ -8,9 +8,23 @@ mod section;
 use super::{ActivationKind, Config, LossKind, NetworkConfig, OutputKind, TrainingConfig};
 use crate::model::Init;
 use encoding::encoding;
+use jsonc_parser::{ParseOptions, parse_to_serde_value};
 use optimizer::optimizer;
-use section::{Section, without_comments};
+use section::Section;
 use serde_json::{Map, Value};
+
+const JSON_WITH_COMMENTS: ParseOptions = ParseOptions {
+    allow_comments: true,
+    allow_loose_object_property_names: false,
+    allow_trailing_commas: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
 
 impl Config {
     /// The configuration in tiny-cuda-nn's JSON, comments allowed. What is not said there (epochs,
@@ -19,7 +33,7 @@ impl Config {
     /// # Errors
     /// One sentence that names what is wrong, or what this program does not have.
     pub fn parse_tiny_cuda_nn(text: &str) -> Result<Self, String> {
-        let value: Value = serde_json::from_str(&without_comments(text)).map_err(|e| format!("{e}"))?;
+        let value: Value = parse_to_serde_value(text, &JSON_WITH_COMMENTS).map_err(|e| e.to_string())?;
         let Value::Object(sections) = value else {
             return Err("tiny-cuda-nn's JSON is an object with the sections loss, optimizer, encoding and \
                         network"

@@ -6,8 +6,10 @@ mod gif;
 
 use super::ReportError;
 use super::panel::panel;
-use crate::picture;
+use crate::picture::{self, Picture};
 use image::RgbImage;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How a film is made.
@@ -45,6 +47,11 @@ const SHORTEST: f64 = 0.04;
 const LONGEST: f64 = 0.6;
 
 impl Film {
+    /// A frame: `picture` fitted into the largest size.
+    pub(crate) fn fitted(&self, picture: &Picture) -> RgbImage {
+        panel(picture, self.max_size[0], self.max_size[1])
+    }
+
     /// Seconds that each of the frames of `epochs`, in increasing order, stays.
     fn durations(&self, epochs: &[u64]) -> Vec<f64> {
         let first = epochs.first().copied().unwrap_or(0);
@@ -60,40 +67,50 @@ impl Film {
     }
 }
 
-/// The frames of a film, read one at a time.
-struct Frames {
-    sources: Vec<PathBuf>,
-    max_size: [u32; 2],
+/// The frames of a film, read one at a time where they are not in memory.
+struct Frames<'a> {
+    sources: Vec<(u64, PathBuf)>,
+    kept: &'a BTreeMap<u64, Option<RgbImage>>,
+    film: &'a Film,
     size: (u32, u32),
     /// Seconds each frame stays.
     durations: Vec<f64>,
 }
 
-impl Frames {
-    fn new(snapshots: &[(u64, PathBuf)], film: &Film) -> Result<Self, ReportError> {
+impl<'a> Frames<'a> {
+    fn new(
+        snapshots: &[(u64, PathBuf)],
+        film: &'a Film,
+        kept: &'a BTreeMap<u64, Option<RgbImage>>,
+    ) -> Result<Self, ReportError> {
         let all: Vec<u64> = snapshots.iter().map(|(epoch, _)| *epoch).collect();
         let picked = pick_frames(&all, film.max_frames);
-        let epochs: Vec<u64> = picked.iter().map(|&i| all[i]).collect();
-        let sources: Vec<PathBuf> = picked.iter().map(|&i| snapshots[i].1.clone()).collect();
-        let first = sources.first().ok_or(ReportError::NoFrames)?;
-        let [width, height] = film.max_size;
-        let size = panel(&picture::load(first)?, width, height).dimensions();
-        Ok(Self { sources, max_size: film.max_size, size, durations: film.durations(&epochs) })
+        let sources: Vec<_> = picked.iter().map(|&i| snapshots[i].clone()).collect();
+        let epochs: Vec<u64> = sources.iter().map(|(epoch, _)| *epoch).collect();
+        let frames = Self { sources, kept, film, size: (0, 0), durations: film.durations(&epochs) };
+        let size = frames.fitted(frames.sources.first().ok_or(ReportError::NoFrames)?)?.dimensions();
+        Ok(Self { size, ..frames })
     }
 
     fn len(&self) -> usize {
         self.sources.len()
     }
 
-    fn load(&self, index: usize) -> Result<RgbImage, ReportError> {
-        let source = &self.sources[index];
-        let frame = panel(&picture::load(source)?, self.max_size[0], self.max_size[1]);
+    fn fitted(&self, (epoch, source): &(u64, PathBuf)) -> Result<Cow<'a, RgbImage>, ReportError> {
+        match self.kept.get(epoch) {
+            Some(Some(kept)) => Ok(Cow::Borrowed(kept)),
+            _ => Ok(Cow::Owned(self.film.fitted(&picture::load(source)?))),
+        }
+    }
+
+    fn load(&self, index: usize) -> Result<Cow<'a, RgbImage>, ReportError> {
+        let frame = self.fitted(&self.sources[index])?;
         if frame.dimensions() == self.size {
             return Ok(frame);
         }
         let text = |(width, height): (u32, u32)| format!("{width}x{height}");
         Err(ReportError::FrameSize {
-            path: source.clone(),
+            path: self.sources[index].1.clone(),
             found: text(frame.dimensions()),
             expected: text(self.size),
         })
@@ -137,8 +154,18 @@ pub fn check_film_name(path: &Path) -> Result<(), ReportError> {
 /// When there are no snapshots, they differ in size, one cannot be read, the film cannot be
 /// written, or ffmpeg is needed and not there.
 pub fn save_film(path: &Path, snapshots: &[(u64, PathBuf)], film: &Film) -> Result<(), ReportError> {
+    save_film_with(&BTreeMap::new(), path, snapshots, film)
+}
+
+/// As [`save_film`]; `kept` has the frames of some epochs, fitted already.
+pub(crate) fn save_film_with(
+    kept: &BTreeMap<u64, Option<RgbImage>>,
+    path: &Path,
+    snapshots: &[(u64, PathBuf)],
+    film: &Film,
+) -> Result<(), ReportError> {
     let save = format_of(path)?;
-    save(path, &Frames::new(snapshots, film)?)
+    save(path, &Frames::new(snapshots, film, kept)?)
 }
 
 /// Which of `epochs`, in increasing order, become frames: the first, the last, and those nearest

@@ -7,7 +7,7 @@ pub mod error_map;
 pub mod film;
 mod font;
 mod labelled_error_map;
-pub mod page;
+pub(crate) mod page;
 pub mod palette;
 pub mod panel;
 pub mod sheet;

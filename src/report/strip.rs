@@ -25,9 +25,19 @@ impl Strip {
         Self::default()
     }
 
+    /// A panel: `picture` fitted into 512x640 pixels; tiny pictures are enlarged.
+    pub(crate) fn fitted(picture: &Picture) -> RgbImage {
+        panel(picture, MAX_WIDTH, MAX_HEIGHT)
+    }
+
     /// Adds a panel at the right, fitted into 512x640 pixels; tiny pictures are enlarged.
     pub fn push(&mut self, picture: &Picture, label: impl Into<String>) {
-        self.panels.push((panel(picture, MAX_WIDTH, MAX_HEIGHT), label.into()));
+        self.push_fitted(Self::fitted(picture), label);
+    }
+
+    /// Adds one that is fitted already.
+    pub(crate) fn push_fitted(&mut self, panel: RgbImage, label: impl Into<String>) {
+        self.panels.push((panel, label.into()));
     }
 
     /// Number of panels.

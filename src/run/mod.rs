@@ -8,6 +8,7 @@ mod recorder;
 mod results;
 mod session;
 mod snapshots;
+mod thumbnails;
 
 pub use folder::RunFolder;
 pub use manifest::{FreshStarts, Manifest, Timings};
@@ -16,6 +17,7 @@ pub use recorder::{Display, Recorder};
 pub use results::Results;
 pub use session::{Finished, Session, write_config};
 pub use snapshots::SnapshotWriter;
+pub use thumbnails::Thumbnails;
 
 use crate::picture::PictureError;
 use crate::report::ReportError;

@@ -1,7 +1,7 @@
 //! Writes a run down while it happens, and sums it up at its end.
 
 use super::checkpoint::Fingerprint;
-use super::{MetricsWriter, RunError, RunFolder, SnapshotWriter};
+use super::{MetricsWriter, RunError, RunFolder, SnapshotWriter, Thumbnails};
 use crate::config::{CheckpointEvery, Resolved};
 use crate::picture::Picture;
 use crate::trainer::{Checkpoint, EpochSummary, Observer, Position, Progress};
@@ -54,7 +54,7 @@ impl<'a> Recorder<'a> {
         folder.remove_snapshots(first_to_come)?;
         Ok(Self {
             metrics: MetricsWriter::create(&folder.file("metrics.csv"), &rows)?,
-            snapshots: SnapshotWriter::start()?,
+            snapshots: SnapshotWriter::start(Thumbnails::planned(run))?,
             folder,
             display,
             n_epochs: run.epochs,
@@ -65,13 +65,13 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Waits for the last snapshots and returns the metrics, one row an epoch.
+    /// Waits for the last snapshots and returns the metrics, one row an epoch, and what is kept of the snapshots.
     ///
     /// # Errors
     /// When a snapshot could not be written.
-    pub fn finish(mut self) -> Result<Vec<EpochSummary>, RunError> {
-        self.snapshots.finish()?;
-        Ok(self.rows)
+    pub fn finish(mut self) -> Result<(Vec<EpochSummary>, Thumbnails), RunError> {
+        let thumbnails = self.snapshots.finish()?;
+        Ok((self.rows, thumbnails))
     }
 }
 
@@ -81,7 +81,7 @@ impl Observer for Recorder<'_> {
     fn epoch(&mut self, summary: &EpochSummary, snapshot: Option<Picture>) -> Result<(), RunError> {
         self.metrics.write(summary)?;
         if let Some(picture) = snapshot {
-            self.snapshots.write(self.folder.snapshot(summary.epoch), picture)?;
+            self.snapshots.write(self.folder, summary.epoch, picture)?;
         }
         self.display.epoch(summary, self.n_epochs);
         self.rows.push(summary.clone());

@@ -1,17 +1,15 @@
 //! What a run leaves behind at its end: picture, model, curves, strip, film and manifest.
 
+use super::thumbnails::{Thumbnails, earlier_panels};
 use super::{FreshStarts, Manifest, RunError, RunFolder, Timings};
 use crate::backend::Backend;
 use crate::config::{Config, Resolved};
 use crate::model_file::ModelFile;
 use crate::picture::{Picture, save_exr, save_png};
-use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, pick_frames, quality_label};
+use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, quality_label};
 use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// Panels of the strip beside the ground truth.
-const STRIP_PANELS: usize = 4;
 
 /// Everything known at the end of a run.
 pub struct Results<'a> {
@@ -27,6 +25,8 @@ pub struct Results<'a> {
     pub failure: Option<Failure>,
     /// One row an epoch.
     pub metrics: &'a [EpochSummary],
+    /// Snapshots that need not be read again.
+    pub thumbnails: &'a Thumbnails,
     /// How the run ended.
     pub outcome: &'a Outcome,
     /// Where the time went.
@@ -57,7 +57,8 @@ impl Results<'_> {
         let frames: Vec<(u64, PathBuf)> = snapshots.iter().map(|&e| (e, folder.snapshot(e))).collect();
         // Someone may have removed the pictures of a run that is resumed after its last epoch.
         if !frames.is_empty() {
-            report::save_film(&folder.file("progress.gif"), &frames, &Film::default())?;
+            let (kept, path) = (&self.thumbnails.film, folder.file("progress.gif"));
+            report::film::save_film_with(kept, &path, &frames, &Film::default())?;
         }
         Ok(())
     }
@@ -104,11 +105,14 @@ impl Results<'_> {
         // The last panel is the network as it is now, even in the middle of an epoch.
         let last = self.outcome.kept_epoch.or(between_epochs.then_some(position.epochs_done));
         for epoch in earlier_panels(snapshots, last) {
-            let panel = crate::picture::load(&self.folder.snapshot(epoch))?;
+            let panel = match self.thumbnails.strip.get(&epoch) {
+                Some(Some(kept)) => kept.clone(),
+                _ => Strip::fitted(&crate::picture::load(&self.folder.snapshot(epoch))?),
+            };
             let row = self.metrics.iter().find(|row| row.epoch == epoch);
             let train = row.and_then(|row| row.psnr_train).unwrap_or(f64::NAN);
             let test = row.and_then(|row| row.psnr_test);
-            strip.push(&panel, epoch_label(epoch, train, test));
+            strip.push_fitted(panel, epoch_label(epoch, train, test));
         }
         let train = self.evaluation.train.psnr();
         let test = self.evaluation.psnr_test();
@@ -153,14 +157,6 @@ impl Results<'_> {
     }
 }
 
-/// The snapshots shown before that of epoch `last`, which ends the strip, where it is of a whole epoch.
-fn earlier_panels(snapshots: &[u64], last: Option<u64>) -> Vec<u64> {
-    let until_last: Vec<u64> =
-        snapshots.iter().copied().filter(|&e| last.is_none_or(|last| e <= last)).collect();
-    let picked = pick_frames(&until_last, STRIP_PANELS).into_iter().map(|i| until_last[i]);
-    picked.filter(|&epoch| Some(epoch) != last).collect()
-}
-
 /// JSON has no infinity, the PSNR of a perfect fit.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
@@ -176,22 +172,5 @@ impl CurvePoint {
             psnr_train: row.psnr_train?,
             psnr_test: row.psnr_test,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_strip_ends_with_the_weights_that_were_kept() {
-        let snapshots: Vec<u64> = (0..=60).collect();
-        let whole = earlier_panels(&snapshots, Some(60));
-        assert_eq!((whole.first(), whole.len()), (Some(&0), STRIP_PANELS - 1));
-        let kept = earlier_panels(&snapshots, Some(10));
-        assert_eq!((kept.first(), kept.len()), (Some(&0), STRIP_PANELS - 1));
-        assert!(kept.is_sorted() && kept.iter().all(|&epoch| epoch < 10), "{kept:?}");
-        // In the middle of an epoch the last panel has none of its own.
-        assert_eq!(earlier_panels(&[0, 1], None), [0, 1]);
     }
 }

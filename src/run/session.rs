@@ -25,7 +25,6 @@ pub struct Session {
     /// What is run.
     pub run: Resolved,
     picture: Arc<Picture>,
-    threads: usize,
     backend: Box<dyn Backend>,
     /// The last state known to be sound; none for a run that has not begun.
     checkpoint: Option<Checkpoint>,
@@ -67,34 +66,27 @@ impl From<TrainError> for Interrupted {
 }
 
 impl Session {
-    /// A new run of `run` on `picture`, at its training size, on `threads` threads where the CPU
-    /// trains, all for 0. The folder at `path` is made last, so that whatever is wrong leaves none
-    /// behind; a run that is in it is replaced where `force` says so.
+    /// A new run of `run` on `picture`, at its training size. The folder at `path` is made last, so that
+    /// whatever is wrong leaves none behind; a run that is in it is replaced where `force` says so.
     ///
     /// # Errors
     /// When no device fits, or the folder cannot be used.
     pub fn start(
         run: Resolved,
         picture: Arc<Picture>,
-        threads: usize,
         (path, force): (&Path, bool),
     ) -> Result<Self, RunError> {
-        let opened = open(&run, &picture, threads, None).map_err(TrainError::from)?;
+        let opened = open(&run, &picture, None).map_err(TrainError::from)?;
         let folder = RunFolder::create(path, force)?;
         write_config(&folder, &run)?;
-        Ok(Self::new(folder, run, picture, threads, opened))
+        Ok(Self::new(folder, run, picture, opened))
     }
 
     /// The run in `folder`, from its last checkpoint or, where it has none yet, from its beginning.
     ///
     /// # Errors
     /// When no device fits, or the checkpoint is damaged or not of this run.
-    pub fn resume(
-        run: Resolved,
-        picture: Arc<Picture>,
-        threads: usize,
-        folder: RunFolder,
-    ) -> Result<Self, RunError> {
+    pub fn resume(run: Resolved, picture: Arc<Picture>, folder: RunFolder) -> Result<Self, RunError> {
         let checkpoint = checkpoint::load(&folder, fingerprint(&run, &picture))?;
         let done = checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
         let unfit = |reason: String| RunError::Folder { path: folder.path().to_owned(), reason };
@@ -109,15 +101,15 @@ impl Session {
             return Err(unfit(reason.to_owned()));
         }
         let method = checkpoint.as_ref().and_then(|c| c.method.clone());
-        let opened = open(&run, &picture, threads, method).map_err(TrainError::from)?;
-        let mut session = Self { checkpoint, ..Self::new(folder, run, picture, threads, opened) };
+        let opened = open(&run, &picture, method).map_err(TrainError::from)?;
+        let mut session = Self { checkpoint, ..Self::new(folder, run, picture, opened) };
         session.restore().map_err(TrainError::from)?;
         Ok(session)
     }
 
-    fn new(folder: RunFolder, run: Resolved, picture: Arc<Picture>, threads: usize, opened: Opened) -> Self {
+    fn new(folder: RunFolder, run: Resolved, picture: Arc<Picture>, opened: Opened) -> Self {
         let Opened { backend, note } = opened;
-        Self { folder, run, picture, threads, backend, checkpoint: None, note }
+        Self { folder, run, picture, backend, checkpoint: None, note }
     }
 
     /// Trains to the end, or until `display` asks to stop, and writes the results. Takes up to three
@@ -148,7 +140,7 @@ impl Session {
         let mut trainer =
             Trainer::new(run, picture, backend.as_mut(), position).going_on(checkpoint.as_ref());
         let outcome = trainer.run(&mut recorder);
-        let metrics = recorder.finish();
+        let recorded = recorder.finish();
         counted.display.finished();
         let good = trainer.into_last_good();
         // None where the device failed before the run began: what was known before still holds.
@@ -176,7 +168,7 @@ impl Session {
             training_seconds: outcome.position.seconds,
             samples_per_second: counted.samples as f64 / trained.max(1e-9),
         };
-        let metrics = metrics?;
+        let (metrics, thumbnails) = recorded?;
         let failure = outcome
             .complete
             .then(|| Failure::of(run, outcome.position.fresh_starts, outcome.step, &evaluation));
@@ -188,6 +180,7 @@ impl Session {
             evaluation: &evaluation,
             failure,
             metrics: &metrics,
+            thumbnails: &thumbnails,
             outcome: &outcome,
             timings,
         };
@@ -221,7 +214,7 @@ impl Session {
 
     fn reopen(&mut self) -> Result<(), BackendError> {
         let method = self.backend.info().method.clone();
-        let Opened { backend, note } = open(&self.run, &self.picture, self.threads, method)?;
+        let Opened { backend, note } = open(&self.run, &self.picture, method)?;
         if let Some(note) = note.filter(|_| backend.info().device != self.backend.info().device) {
             log::warn!("{note}");
         }
@@ -239,14 +232,9 @@ impl Session {
 }
 
 /// `method` is how a GPU trained the run so far.
-fn open(
-    run: &Resolved,
-    picture: &Arc<Picture>,
-    threads: usize,
-    method: Option<TunedConfig>,
-) -> Result<Opened, BackendError> {
+fn open(run: &Resolved, picture: &Arc<Picture>, method: Option<TunedConfig>) -> Result<Opened, BackendError> {
     let job = run.job(Arc::clone(picture));
-    backend::open_as(&run.device(threads), method.as_ref(), job, || run.initial_params())
+    backend::open_as(&run.device, method.as_ref(), job, || run.initial_params())
 }
 
 /// What a checkpoint of this run must fit.

@@ -111,6 +111,30 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
+fn threads_are_a_setting_that_may_change() {
+    let dir = folder();
+    let out = dir.path().join("run");
+    let threads = |args: &[&str]| {
+        let mut command = afterimage();
+        command.arg("train").args(args).assert().success();
+        let config = std::fs::read_to_string(out.join("config.toml")).expect("config.toml");
+        config.lines().find(|line| line.starts_with("threads")).map(str::to_owned)
+    };
+    let (picture, folder) = (astronaut(), out.to_str().expect("UTF-8").to_owned());
+    let options = ["--backend", "cpu", "--size", "16x16", "--epochs", "2", "--hidden", "16"];
+    let new = [&[picture.to_str().expect("UTF-8"), "--out", &folder, "--force"], &options[..]].concat();
+    assert_eq!(threads(&new), None);
+    assert_eq!(threads(&[&new[..], &["--threads", "2"]].concat()).as_deref(), Some("threads = 2"));
+    let resumed = threads(&["--resume", &folder, "--epochs", "3", "--threads", "0"]);
+    assert_eq!(resumed.as_deref(), Some("threads = 0"));
+    let config = dir.path().join("c.toml");
+    std::fs::write(&config, "[device]\nthreads = 257\n").expect("written");
+    let mut refused = afterimage();
+    refused.args(["train", &picture.to_string_lossy(), "--config"]).arg(config);
+    refused.assert().code(1).stderr(contains("threads is 257: give a number up to 256, or 0 for all cores"));
+}
+
+#[test]
 fn grey_alpha_and_sixteen_bits_come_back_as_they_were() {
     use image::{ColorType, DynamicImage, ImageBuffer};
     let dir = folder();

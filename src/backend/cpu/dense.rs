@@ -114,7 +114,7 @@ struct View<'a, T> {
     column_stride: usize,
 }
 
-impl<'a, T> View<'a, T> {
+impl<'a, T: Copy> View<'a, T> {
     /// A row-major matrix with `width` columns.
     fn rows(values: &'a [T], width: usize) -> Self {
         Self { values, row_stride: width, column_stride: 1 }
@@ -125,9 +125,9 @@ impl<'a, T> View<'a, T> {
         Self { values, row_stride: 1, column_stride: width }
     }
 
-    fn assert_holds(&self, rows: usize, columns: usize) {
-        let last = (rows - 1) * self.row_stride + (columns - 1) * self.column_stride;
-        assert!(last < self.values.len(), "matrix of {rows} x {columns} exceeds its slice");
+    #[inline(always)]
+    fn at(&self, row: usize, column: usize) -> T {
+        self.values[row * self.row_stride + column * self.column_stride]
     }
 }
 
@@ -139,39 +139,54 @@ struct Product<'a, T> {
     right: View<'a, T>,
 }
 
+/// Results whose sums stay in registers while the whole depth goes by.
+const TILE_ROWS: usize = 4;
+const TILE_COLUMNS: usize = 16;
+
 impl<T: Real> Product<'_, T> {
     /// out += left right. out: (rows, columns), row-major.
     fn add_to(self, out: &mut [T]) {
-        if self.rows == 0 || self.columns == 0 || self.depth == 0 {
-            return;
-        }
         assert_eq!(out.len(), self.rows * self.columns, "output of a matrix product");
-        self.left.assert_holds(self.rows, self.depth);
-        self.right.assert_holds(self.depth, self.columns);
-        // SAFETY: the three matrices lie within their slices, as checked above, and `out` is
-        // borrowed mutably, so it overlaps neither of the others.
-        unsafe {
-            gemm::gemm(
-                self.rows,
-                self.columns,
-                self.depth,
-                out.as_mut_ptr(),
-                1,
-                self.columns as isize,
-                true,
-                self.left.values.as_ptr(),
-                self.left.column_stride as isize,
-                self.left.row_stride as isize,
-                self.right.values.as_ptr(),
-                self.right.column_stride as isize,
-                self.right.row_stride as isize,
-                T::one(),
-                T::one(),
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
+        vectorised(
+            #[inline(always)]
+            || self.add_tiles(out),
+        );
+    }
+
+    #[inline(always)]
+    fn add_tiles(&self, out: &mut [T]) {
+        // Columns of `right` side by side; beyond its last, whatever was there before.
+        let mut panel = vec![[T::zero(); TILE_COLUMNS]; self.depth];
+        for first in (0..self.columns).step_by(TILE_COLUMNS) {
+            let width = TILE_COLUMNS.min(self.columns - first);
+            for (k, row) in panel.iter_mut().enumerate() {
+                for (c, value) in row[..width].iter_mut().enumerate() {
+                    *value = self.right.at(k, first + c);
+                }
+            }
+            for (tile, rows) in out.chunks_mut(TILE_ROWS * self.columns).enumerate() {
+                let sums = self.tile(tile * TILE_ROWS, &panel);
+                for (row, sums) in rows.chunks_exact_mut(self.columns).zip(sums) {
+                    for (out, sum) in row[first..][..width].iter_mut().zip(sums) {
+                        *out += sum;
+                    }
+                }
+            }
         }
+    }
+
+    /// Sums of the rows from `first` on, the last one again where there are too few.
+    #[inline(always)]
+    fn tile(&self, first: usize, panel: &[[T; TILE_COLUMNS]]) -> [[T; TILE_COLUMNS]; TILE_ROWS] {
+        let mut sums = [[T::zero(); TILE_COLUMNS]; TILE_ROWS];
+        for (k, right) in panel.iter().enumerate() {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let left = self.left.at((first + r).min(self.rows - 1), k);
+                for (sum, &right) in sums.iter_mut().zip(right) {
+                    *sum += left * right;
+                }
+            }
+        }
+        sums
     }
 }

@@ -1,12 +1,10 @@
 //! What a person sees while a grid is trained: one bar on a terminal, plain lines elsewhere.
 
-use super::super::display::{self as shared, count};
+use super::super::display::{self as shared, Meter, count};
 use super::chain;
 use afterimage::compare::{Cell, Ending, Plan, Share, State, Watch, work};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 /// Between plain lines while no run ends.
 const LINE_INTERVAL: Duration = Duration::from_secs(20);
@@ -16,23 +14,16 @@ const RESOLUTION: u64 = 10_000;
 
 /// The display of one comparison; its cells report from several threads.
 pub(super) struct GridDisplay {
-    output: Output,
     progress: Mutex<Progress>,
 }
 
-enum Output {
-    Quiet,
-    Bar(ProgressBar),
-    Lines,
-}
-
 struct Progress {
+    meter: Meter,
     /// Work of each cell, and the share of it that is done.
     cells: Vec<(f64, f64)>,
     running: Vec<String>,
     ended: usize,
     pending: usize,
-    last_line: Instant,
 }
 
 impl Progress {
@@ -41,6 +32,14 @@ impl Progress {
         let all: f64 = self.cells.iter().map(|(work, _)| work).sum();
         let done: f64 = self.cells.iter().map(|(work, share)| work * share).sum();
         done / all.max(1.0)
+    }
+
+    fn show(&mut self) {
+        let share = self.share();
+        let now = self.running.first().map_or("", String::as_str);
+        let message = || format!("{}/{} runs  {now}", self.ended, self.pending);
+        self.meter.advance((share * RESOLUTION as f64) as u64, RESOLUTION, message);
+        self.meter.line(false, || format!("{:.0} %", share * 100.0));
     }
 }
 
@@ -59,79 +58,49 @@ impl GridDisplay {
             };
             tell!("{} to train{skipped}{at_a_time}", count(pending as u64, "run"));
         }
-        let output = if quiet || pending == 0 {
-            Output::Quiet
-        } else if std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template("{bar:28.cyan/blue} {percent:>3}%  {msg}  ETA {eta}")
-                .expect("the template is valid");
-            Output::Bar(ProgressBar::new(RESOLUTION).with_style(style))
-        } else {
-            Output::Lines
-        };
         let weight = |cell: &Cell| if cell.state == State::Done { 0.0 } else { work(cell) };
         let cells = plan.cells.iter().map(|cell| (weight(cell), 0.0)).collect();
-        let progress = Progress { cells, running: Vec::new(), ended: 0, pending, last_line: Instant::now() };
-        Self { output, progress: Mutex::new(progress) }
+        let meter = Meter::new(quiet || pending == 0, LINE_INTERVAL);
+        let progress = Progress { meter, cells, running: Vec::new(), ended: 0, pending };
+        Self { progress: Mutex::new(progress) }
     }
 
-    /// Takes the bar away.
     pub(super) fn close(&self) {
-        if let Output::Bar(bar) = &self.output {
-            bar.finish_and_clear();
-        }
+        self.lock().meter.close();
     }
 
-    fn update(&self, change: impl FnOnce(&mut Progress)) -> (usize, usize) {
-        let mut progress = self.progress.lock().expect("no worker panicked");
-        change(&mut progress);
-        if let Output::Bar(bar) = &self.output {
-            bar.set_position((progress.share() * RESOLUTION as f64) as u64);
-            let now = progress.running.first().map_or("", String::as_str);
-            bar.set_message(format!("{}/{} runs  {now}", progress.ended, progress.pending));
-        }
-        if matches!(self.output, Output::Lines) && progress.last_line.elapsed() >= LINE_INTERVAL {
-            progress.last_line = Instant::now();
-            tell!("{:.0} %", progress.share() * 100.0);
-        }
-        (progress.ended, progress.pending)
-    }
-
-    fn line(&self, text: &str) {
-        match &self.output {
-            Output::Bar(bar) => bar.println(text),
-            Output::Lines => tell!("{text}"),
-            Output::Quiet => {}
-        }
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().expect("no worker panicked")
     }
 }
 
 impl Watch for GridDisplay {
     fn started(&self, cell: &Cell) {
-        self.update(|progress| progress.running.push(cell.label.clone()));
+        let mut progress = self.lock();
+        progress.running.push(cell.label.clone());
+        progress.show();
     }
 
     fn progress(&self, cell: &Cell, share: f64) {
-        self.update(|progress| progress.cells[cell.index].1 = share);
+        let mut progress = self.lock();
+        progress.cells[cell.index].1 = share;
+        progress.show();
     }
 
     fn ended(&self, cell: &Cell, ending: &Ending) {
         if matches!(ending, Ending::Skipped) {
             return;
         }
-        let (ended, pending) = self.update(|progress| {
-            progress.running.retain(|label| *label != cell.label);
-            progress.cells[cell.index].1 = 1.0;
-            progress.ended += 1;
-        });
+        let mut progress = self.lock();
+        progress.running.retain(|label| *label != cell.label);
+        progress.cells[cell.index].1 = 1.0;
+        progress.ended += 1;
+        progress.show();
+        let (ended, pending) = (progress.ended, progress.pending);
         match ending {
-            Ending::Trained => self.line(&format!("{ended}/{pending}  {}", cell.label)),
-            // Said even where nothing else is.
+            Ending::Trained => progress.meter.say(false, &format!("{ended}/{pending}  {}", cell.label)),
             Ending::Failed(error) => {
-                let text = format!("{} failed: {}", cell.label, chain(error));
-                match &self.output {
-                    Output::Bar(bar) => bar.println(text),
-                    _ => tell!("{text}"),
-                }
+                progress.meter.say(true, &format!("{} failed: {}", cell.label, chain(error)));
             }
             Ending::Skipped | Ending::Stopped => {}
         }

@@ -1,5 +1,6 @@
 //! What may be typed after `afterimage train`.
 
+use crate::cli::display::Verbosity;
 use afterimage::config::{
     Config, DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, Preset, TrainingConfig,
 };
@@ -34,17 +35,9 @@ pub(crate) struct TrainArgs {
     /// Go on with the run in this folder, from its last checkpoint; --epochs may ask for more
     #[arg(long, value_name = "DIR", conflicts_with_all = ["image", "out", "force", "config", "preset"])]
     pub(super) resume: Option<PathBuf>,
-    /// Print only errors
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
-    /// Say more about what is chosen; twice for everything
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub(super) verbose: u8,
+    #[command(flatten)]
+    pub(in crate::cli) verbosity: Verbosity,
 
-    /// Threads of the CPU backend [default: all cores]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Device",
-        value_parser = clap::value_parser!(u16).range(0..=256))]
-    pub(super) threads: u16,
     #[command(flatten)]
     device: DeviceConfig,
     #[command(flatten)]
@@ -60,15 +53,6 @@ pub(crate) struct TrainArgs {
 }
 
 impl TrainArgs {
-    pub(crate) fn log_level(&self) -> &'static str {
-        match self.verbose {
-            _ if self.quiet => "error",
-            0 => "warn",
-            1 => "info",
-            _ => "debug",
-        }
-    }
-
     /// What was typed, as a configuration with everything else open.
     pub(super) fn to_config(&self) -> Config {
         Config {

@@ -15,12 +15,12 @@ use std::time::Instant;
 pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let mut session = prepare::session(&args)?;
-    if let Some(note) = session.note.take().filter(|_| !args.quiet) {
+    if let Some(note) = session.note.take().filter(|_| !args.verbosity.quiet) {
         tell!("{note}");
     }
-    display::handle_ctrl_c()?;
-    let finished = session.train(start, &mut TrainingDisplay::new(args.quiet))?;
-    if !args.quiet {
+    display::handle_ctrl_c(Some(display::STOPPING))?;
+    let finished = session.train(start, &mut TrainingDisplay::new(args.verbosity.quiet))?;
+    if !args.verbosity.quiet {
         summarise(&session, &finished);
     }
     if let Some(failure) = finished.failure {

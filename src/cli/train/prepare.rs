@@ -46,7 +46,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         false => None,
     };
     let run = config.resolve(&picture, mask.as_ref())?;
-    let session = Session::start(run, picture, args.threads.into(), (&out, args.force))?;
+    let session = Session::start(run, picture, (&out, args.force))?;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");
         chosen.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -71,7 +71,7 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
     let picture = load(&file, config.picture.size)?;
     let run = config.resolve(&picture, config.load_mask()?.as_ref())?;
-    let session = Session::resume(run, picture, args.threads.into(), folder)?;
+    let session = Session::resume(run, picture, folder)?;
     if session.run.config != earlier {
         write_config(&session.folder, &session.run)?;
     }

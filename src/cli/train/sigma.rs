@@ -16,14 +16,14 @@ pub(super) fn choose(
     args: &TrainArgs,
 ) -> anyhow::Result<SigmaChoice> {
     let start = Instant::now();
-    let device = config.device.request(args.threads.into());
-    let mut progress = Progress { on_terminal: !args.quiet && std::io::stderr().is_terminal() };
+    let device = config.device.request();
+    let mut progress = Progress { on_terminal: !args.verbosity.quiet && std::io::stderr().is_terminal() };
     let choice = choose_sigma(config, (picture, mask), &device, &mut progress)?;
     if progress.on_terminal {
         let _ = write!(std::io::stderr(), "\x1b[K");
     }
     config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
-    if !args.quiet {
+    if !args.verbosity.quiet {
         tell!(
             "sigma {:.1}, chosen on held-out pixels: {} short trainings in {:.1} s, {:.0} % of the run's steps",
             choice.sigma,

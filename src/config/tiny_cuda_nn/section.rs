@@ -4,43 +4,6 @@ use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// Replaces `//` and `/* */` comments outside strings by spaces, so that places in errors stay true.
-pub(super) fn without_comments(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    let mut in_string = false;
-    while let Some(c) = rest.next() {
-        match (c, rest.peek()) {
-            ('\\', Some(_)) if in_string => {
-                out.push(c);
-                out.extend(rest.next());
-            }
-            ('"', _) => {
-                in_string = !in_string;
-                out.push(c);
-            }
-            ('/', Some('/')) if !in_string => {
-                while rest.peek().is_some_and(|&c| c != '\n') {
-                    rest.next();
-                }
-            }
-            ('/', Some('*')) if !in_string => {
-                let mut before = ' ';
-                rest.next();
-                for c in rest.by_ref() {
-                    out.push(if c == '\n' { '\n' } else { ' ' });
-                    if (before, c) == ('*', '/') {
-                        break;
-                    }
-                    before = c;
-                }
-            }
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
 /// A section's values, and which of them were asked for.
 pub(super) struct Section<'a> {
     pub(super) name: &'static str,

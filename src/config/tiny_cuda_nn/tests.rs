@@ -1,7 +1,5 @@
-use super::section::without_comments;
 use crate::config::{Config, EncodingKind, EncodingList, LossKind};
 use crate::model::ScheduleKind;
-use serde_json::Value;
 
 /// The components and values of its sample with a hash grid, written as it allows.
 const HASH: &str = r#"{
@@ -86,7 +84,9 @@ fn wrappers_are_settings_of_the_run() {
 #[test]
 fn what_is_not_here_is_named() {
     for (text, part) in [
-        ("{", "EOF"),
+        ("{", "Unterminated object on line 1 column 1"),
+        ("{\"loss\": /* a\nb */ x}", "line 2 column 6"),
+        (r#"{"loss": {},}"#, "Trailing commas are not allowed"),
         ("[1]", "an object with the sections"),
         (r#"{"lr": 1}"#, "there is none of tiny-cuda-nn's sections"),
         (r#"{"loss": "L2"}"#, "`loss` is \"L2\": give an object"),
@@ -111,8 +111,7 @@ fn what_is_not_here_is_named() {
 
 #[test]
 fn comments_are_left_out_and_strings_are_not() {
-    let text = "{\"a\": \"// b \\\" /* c */\", // d\n/* e\n */ \"f\": 1}";
-    let value: Value = serde_json::from_str(&without_comments(text)).unwrap();
-    assert_eq!(value["a"], "// b \" /* c */");
-    assert_eq!(value["f"], 1);
+    let text = "{\"loss\": {\"otype\": \"// b \\\" /* c */\"}}";
+    let error = Config::parse_tiny_cuda_nn(text).unwrap_err();
+    assert!(error.contains("loss `// b \" /* c */`"), "{error}");
 }

@@ -3,6 +3,8 @@
 use super::Frames;
 use crate::atomic_write::{Durability, atomic_write};
 use crate::report::ReportError;
+use image::RgbImage;
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -24,10 +26,10 @@ pub(super) fn save(path: &Path, frames: &Frames) -> Result<(), ReportError> {
     }
 }
 
-fn encode(
+fn encode<'a>(
     out: &mut impl Write,
     frames: &Frames,
-    mut load: impl FnMut(usize) -> io::Result<image::RgbImage>,
+    mut load: impl FnMut(usize) -> io::Result<Cow<'a, RgbImage>>,
 ) -> io::Result<()> {
     let mut encoder = png::Encoder::new(out, frames.size.0, frames.size.1);
     encoder.set_color(png::ColorType::Rgb);

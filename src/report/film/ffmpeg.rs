@@ -75,7 +75,8 @@ enum Failure {
 fn send(pipe: &mut ChildStdin, frames: &Frames) -> Result<(), Failure> {
     let (mut due, mut sent) = (0.0, 0u64);
     for (i, seconds) in frames.durations.iter().enumerate() {
-        let frame = padded(&frames.load(i).map_err(Failure::Frame)?);
+        let frame = frames.load(i).map_err(Failure::Frame)?;
+        let frame = padded(&frame);
         due += seconds * FPS;
         // Counted from the start, so that the rounding does not add up; every frame is seen.
         let copies = (due.round() as u64).saturating_sub(sent).max(1);

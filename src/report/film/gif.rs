@@ -42,7 +42,7 @@ fn fit(frames: &Frames) -> Result<Palette, ReportError> {
     // The last frame, which stays longest, counts double.
     let picked = (0..=last).rev().step_by(stride).chain([last]);
     let images = picked.map(|i| frames.load(i)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Palette::fit(&images.iter().collect::<Vec<_>>()))
+    Ok(Palette::fit(&images.iter().map(AsRef::as_ref).collect::<Vec<_>>()))
 }
 
 enum Failure {

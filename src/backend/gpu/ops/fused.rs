@@ -74,6 +74,7 @@ const PRODUCT: Source = wgsl!("fused/product.wgsl");
 const BACKWARD: Source = wgsl!("fused/backward.wgsl");
 const LAYERS: Source = wgsl!("fused/backward_layers.wgsl");
 const NO_GRADIENTS: Source = wgsl!("fused/no_encoding_gradients.wgsl");
+const REDUCE: Source = wgsl!("reduce.wgsl");
 const STEP: Source = wgsl!("fused/step.wgsl");
 const PREDICT: Source = wgsl!("fused/predict.wgsl");
 
@@ -105,7 +106,7 @@ macro_rules! fused {
         /// Loss and gradients.
         pub static $step: KernelDef = KernelDef {
             name: concat!("fused_step_", $name),
-            parts: &[CELLS, $($encoding,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ STEP],
+            parts: &[CELLS, $($encoding,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ REDUCE, STEP],
             specialization: Specialization::Network { loss: true },
             bindings: $bindings,
             params: FusedParams::BLOCK,

@@ -49,6 +49,7 @@ params_block! {
 }
 
 const CELLS: Source = wgsl!("grid.wgsl");
+const FEATURES: Source = wgsl!("grid_features.wgsl");
 
 /// Words of a level in the buffer of levels.
 pub const LEVEL_WORDS: usize = 4;
@@ -56,7 +57,7 @@ pub const LEVEL_WORDS: usize = 4;
 /// features = interpolated between vertices
 pub static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",
-    parts: &[CELLS, wgsl!("encode_grid.wgsl")],
+    parts: &[CELLS, FEATURES, wgsl!("encode_grid.wgsl")],
     bindings: &[read("levels"), read("table"), read("coords"), write_stored("features")],
     params: GridParams::BLOCK,
     ..KernelDef::plain(reference::encode, reference::encode_cases)
@@ -67,6 +68,7 @@ pub static BACKWARD: KernelDef = KernelDef {
     name: "encode_grid_backward",
     parts: &[
         CELLS,
+        FEATURES,
         wgsl!("fixed_point.wgsl"),
         wgsl!("grid_add_exact.wgsl"),
         wgsl!("encode_grid_backward.wgsl"),
@@ -79,7 +81,7 @@ pub static BACKWARD: KernelDef = KernelDef {
 /// grads += gradients of the entries, by float atomics
 pub static BACKWARD_FLOAT: KernelDef = KernelDef {
     name: "encode_grid_backward_float",
-    parts: &[CELLS, wgsl!("grid_add_float.wgsl"), wgsl!("encode_grid_backward.wgsl")],
+    parts: &[CELLS, FEATURES, wgsl!("grid_add_float.wgsl"), wgsl!("encode_grid_backward.wgsl")],
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("grads")],
     params: GridParams::BLOCK,
     needs: wgpu::Features::SHADER_FLOAT32_ATOMIC,

@@ -44,7 +44,7 @@ params_block! {
 /// Any loss.
 pub static LOSS: KernelDef = KernelDef {
     name: "loss",
-    parts: &[wgsl!("loss.wgsl")],
+    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("loss.wgsl")],
     specialization: Specialization::Loss,
     bindings: &[read("targets"), read("sample_weights"), write_stored("z_dl_dz"), write("loss_partials")],
     params: LossParams::BLOCK,
@@ -54,7 +54,7 @@ pub static LOSS: KernelDef = KernelDef {
 /// The step's loss and the step counter.
 pub static REDUCE: KernelDef = KernelDef {
     name: "reduce_loss",
-    parts: &[wgsl!("reduce_loss.wgsl")],
+    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("reduce_loss.wgsl")],
     uses_step: true,
     bindings: &[read("loss_partials"), write("progress"), write("ring")],
     params: ReduceLossParams::BLOCK,

@@ -47,7 +47,7 @@ params_block! {
 /// Shares of the gradient's sum of squares.
 pub static NORM: KernelDef = KernelDef {
     name: "gradient_norm",
-    parts: &[wgsl!("gradient_norm.wgsl")],
+    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("gradient_norm.wgsl")],
     bindings: &[read("grads"), write("squares")],
     params: GradientNormParams::BLOCK,
     ..KernelDef::plain(norm_reference, norm_cases)
@@ -56,7 +56,7 @@ pub static NORM: KernelDef = KernelDef {
 /// Scales the gradient.
 pub static CLIP: KernelDef = KernelDef {
     name: "clip_gradients",
-    parts: &[wgsl!("clip_gradients.wgsl")],
+    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("clip_gradients.wgsl")],
     bindings: &[read("squares"), write("grads")],
     params: ClipParams::BLOCK,
     ..KernelDef::plain(clip_reference, clip_cases)
