@@ -28,7 +28,8 @@ pub struct RowsOf {
 /// Writes the picture whose pixels `parts` brings, in row order and in parts of any number of whole
 /// pixels, values as a network gives them.
 ///
-/// PNG and TIFF are written as the pixels come; all other formats collect them first.
+/// Some formats are written as the pixels come ([`Format::streams`](super::Format::streams)); the others collect
+/// them first.
 /// The file appears whole or not at all.
 ///
 /// # Errors
