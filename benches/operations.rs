@@ -4,9 +4,7 @@
 use afterimage::backend::cpu::panels::PANEL;
 use afterimage::backend::cpu::product::{Multiply, WeightGradient, tile_and_sum};
 use afterimage::backend::cpu::{CHUNK_SIZE, activate, encode, optimizer};
-use afterimage::model::{
-    Activation, Encoding, EncodingSpec, GridSpec, Interpolation, LayerShape, Optimizer, PerAxis,
-};
+use afterimage::model::{Activation, Encoding, EncodingSpec, Interpolation, LayerShape, Optimizer};
 use divan::{Bencher, black_box, counter::ItemsCount};
 
 fn main() {
@@ -26,17 +24,17 @@ const ENCODINGS: [&str; 4] = ["gaussian", "hash-grid", "one-blob", "octaves"];
 
 fn encoding(name: &str) -> Encoding {
     let spec = match name {
-        "gaussian" => EncodingSpec::Gaussian { n_frequencies: 256, sigma: 10.0 },
-        "one-blob" => EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 64 }),
-        "octaves" => EncodingSpec::Octaves { n_octaves: 10 },
-        _ => EncodingSpec::Grid(GridSpec {
-            n_levels: 16,
+        "gaussian" => EncodingSpec::Gaussian { features: 256, sigma: 10.0 },
+        "one-blob" => EncodingSpec::OneBlob { bins: 64 },
+        "octaves" => EncodingSpec::Octaves { octaves: 10 },
+        _ => EncodingSpec::HashGrid {
+            levels: 16,
             features_per_level: 2,
-            log2_table: Some(15),
+            log2_table: 15,
             base_resolution: 16,
             growth: 1.26,
             interpolation: Interpolation::Linear,
-        }),
+        },
     };
     Encoding::new(spec, 0)
 }

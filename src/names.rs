@@ -25,6 +25,16 @@ pub trait Named: Copy + 'static {
     }
 }
 
+/// `a, b and c`, with `and` or another word.
+pub fn join<T: std::fmt::Display>(names: &[T], and: &str) -> String {
+    let before = |i: usize| match names.len() - i {
+        _ if i == 0 => String::new(),
+        1 => format!(" {and} "),
+        _ => ", ".to_owned(),
+    };
+    names.iter().enumerate().map(|(i, name)| format!("{}{name}", before(i))).collect()
+}
+
 /// Declares an enum whose values have names.
 ///
 /// A row is `/// help` `Variant "name" or "other name",` the other name where there is one. `enum Name = Variant` says

@@ -1,7 +1,7 @@
 //! `afterimage inspect`: what a model file holds.
 
 use super::model;
-use afterimage::model::{Activation, Encoding, GridLevel, PerAxis};
+use afterimage::model::{Activation, Encoding, GridLevel};
 use afterimage::model_file::{FORMAT, ModelFile, TensorSummary};
 use afterimage::picture::Depth;
 use serde::Serialize;
@@ -77,7 +77,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
 fn encoding(encoding: &Encoding) -> String {
     match encoding {
         Encoding::Composite(parts) => parts.iter().map(self::encoding).collect::<Vec<_>>().join(", beside "),
-        Encoding::Identity => "the position itself".to_owned(),
+        Encoding::Pointwise(pointwise) => pointwise.formula().describe(),
         Encoding::Fourier { frequencies } | Encoding::TrainedFourier { initial: frequencies } => {
             let length = |b: &[f32; 2]| f64::from(b[0]).hypot(f64::from(b[1]));
             let highest = frequencies.iter().map(length).fold(0.0, f64::max);
@@ -85,10 +85,6 @@ fn encoding(encoding: &Encoding) -> String {
                 "Fourier features, {} frequencies up to {highest:.1} cycles per unit of length",
                 frequencies.len()
             )
-        }
-        Encoding::PerAxis(PerAxis::OneBlob { n_bins }) => format!("one-blob, {n_bins} bins along each axis"),
-        Encoding::PerAxis(PerAxis::TriangleWave { n_octaves }) => {
-            format!("triangle waves of {n_octaves} octaves along each axis")
         }
         Encoding::Grid(grid) => {
             let hashed = grid.levels.iter().filter(|level| level.is_hashed()).count();

@@ -16,14 +16,26 @@ Examples:
   afterimage render runs/astronaut --scale 4 --out large.png
   afterimage render model.safetensors --size 16384x16384 --bits 16
   afterimage render runs/photo --scale 8 --crop 2048,1024,800,600 --out detail.tif
-  afterimage render runs/photo --size 128x128 --out icon.webp    # smaller, without aliasing
+  afterimage render runs/photo --size 128x128 --out icon.webp    # smaller, without aliasing";
 
-PNG and TIFF are written row by row in little memory at any size; the other formats take the whole
-picture into memory.";
+fn after_help() -> String {
+    let streamed = Format::names_streamed("and");
+    format!(
+        "{EXAMPLES}\n\n{streamed} are written row by row in little memory at any size; the other formats take the whole\n\
+         picture into memory."
+    )
+}
+
+fn out_help() -> String {
+    format!(
+        "The picture: {} [default: NAME-WxH.png here; NAME-WxH.exr for an HDR model]",
+        Format::extensions_written("or")
+    )
+}
 
 /// Render a trained model at any size
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = after_help())]
 pub(super) struct RenderArgs {
     /// model.safetensors, or the folder of a run
     model: PathBuf,
@@ -36,9 +48,7 @@ pub(super) struct RenderArgs {
     /// Only this part, in pixels of the whole picture at the size asked for
     #[arg(long, value_name = "X,Y,W,H")]
     crop: Option<Crop>,
-    /// The picture: .png, .jpg, .tif, .webp, .exr, .hdr, .bmp, .qoi, .ppm or .pgm
-    /// [default: NAME-WxH.png here; NAME-WxH.exr for an HDR model]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = out_help())]
     out: Option<PathBuf>,
     /// Replace the file if it exists
     #[arg(long)]

@@ -228,7 +228,7 @@ fn small_job() -> (Job, TrainingState) {
     let value = |i: usize| (127.0 + 100.0 * (i as f32 * 0.11).sin()) as u8;
     let pixels = Pixels::U8((0..width as usize * height as usize * channels).map(value).collect());
     let picture = Picture { width, height, channels, pixels };
-    let encoding = Encoding::new(EncodingSpec::Gaussian { n_frequencies: 65, sigma: 6.0 }, 1);
+    let encoding = Encoding::new(EncodingSpec::Gaussian { features: 65, sigma: 6.0 }, 1);
     let network = Mlp {
         input_width: encoding.output_width(),
         hidden_width: 96,

@@ -3,6 +3,7 @@
 use super::CompareError;
 use super::method::Method;
 use crate::config::OptimizerKind;
+use crate::picture::Format;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -91,12 +92,6 @@ impl Axes {
     }
 }
 
-/// Endings of the files that are taken from a folder; a file named outright may have any.
-const ENDINGS: [&str; 20] = [
-    "png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif", "pnm", "ppm", "pgm", "pbm", "pam", "pfm",
-    "qoi", "hdr", "exr", "jpe", "jfif", "dib",
-];
-
 /// A picture to compare on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -107,7 +102,8 @@ pub struct Source {
 }
 
 /// The pictures among `given` files and folders. Folders are not searched within, and what is
-/// hidden or has no picture's ending is left out of them; their pictures are in order of names.
+/// hidden or has no picture's ending is left out of them; their pictures are in order of names. A file named outright
+/// may have any ending.
 ///
 /// # Errors
 /// When a folder has no picture, or two pictures would share a name.
@@ -145,7 +141,7 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CompareError> {
     let is_picture = |path: &PathBuf| {
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        path.is_file() && !hidden && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
+        path.is_file() && !hidden && ending.is_some_and(|e| Format::is_read(&e))
     };
     let mut pictures: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_picture).collect();
     pictures.sort();

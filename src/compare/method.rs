@@ -1,6 +1,6 @@
 //! The columns of a comparison: encodings as they are typed, and presets.
 
-use crate::config::{ActivationKind, EncodingConfig, EncodingKind, Preset, Sigma};
+use crate::config::{ActivationKind, EncodingConfig, EncodingKind, Preset, Section, Sigma};
 use crate::names::Named;
 use std::fmt;
 use std::str::FromStr;
@@ -40,10 +40,8 @@ pub struct EncodingChoice {
 pub enum Parameter {
     /// Gaussian: standard deviation of the frequencies. Positional: log2 of the highest one plus 1.
     Sigma(Sigma),
-    /// Octaves and triangle-wave: how many.
-    Octaves(usize),
-    /// One-blob: how many.
-    Bins(usize),
+    /// Of encodings with one parameter, its name and how many: octaves, bins.
+    Count(&'static str, usize),
 }
 
 impl EncodingChoice {
@@ -59,14 +57,12 @@ impl EncodingChoice {
 
     /// As a section of a configuration with `features` frequencies.
     pub fn config(self, features: Option<usize>) -> EncodingConfig {
-        let has_frequencies = matches!(self.kind, EncodingKind::Positional | EncodingKind::Gaussian);
-        let features = features.filter(|_| has_frequencies);
+        let features = features.filter(|_| self.kind.params().contains(&"features"));
         let mut config = EncodingConfig { kind: Some(self.kind), features, ..EncodingConfig::default() };
         match self.parameter {
             None => {}
             Some(Parameter::Sigma(sigma)) => config.sigma = Some(sigma),
-            Some(Parameter::Octaves(n)) => config.octaves = Some(n),
-            Some(Parameter::Bins(n)) => config.bins = Some(n),
+            Some(Parameter::Count(name, n)) => config.set(name, Some(n)),
         }
         config
     }
@@ -81,18 +77,15 @@ fn parameter(kind: EncodingKind, text: &str, whole: &str) -> Result<Parameter, S
             number.ok_or_else(|| format!("`{whole}`: {what} is a number from 0 to {most}, such as {name}:6"));
         Ok(Parameter::Sigma(Sigma::Fixed(sigma?)))
     };
-    let count = |what: &str| {
-        let number = text.parse().ok().filter(|&n: &usize| n > 0);
-        number.ok_or_else(|| format!("`{whole}`: {what} is a whole number from 1 on, such as {name}:8"))
-    };
-    match kind {
-        EncodingKind::Gaussian if text == "auto" => Ok(Parameter::Sigma(Sigma::Auto)),
-        EncodingKind::Gaussian => sigma(1e6, "the standard deviation of gaussian frequencies"),
-        EncodingKind::Positional => sigma(20.0, "the exponent of positional frequencies"),
-        EncodingKind::Octaves | EncodingKind::TriangleWave => {
-            count("the number of octaves").map(Parameter::Octaves)
+    match (kind, kind.params()) {
+        (EncodingKind::Gaussian, _) if text == "auto" => Ok(Parameter::Sigma(Sigma::Auto)),
+        (EncodingKind::Gaussian, _) => sigma(1e6, "the standard deviation of gaussian frequencies"),
+        (EncodingKind::Positional, _) => sigma(20.0, "the exponent of positional frequencies"),
+        (_, [what]) => {
+            let number = text.parse().ok().filter(|&n: &usize| n > 0);
+            let wanted = format!("the number of {what} is a whole number from 1 on, such as {name}:8");
+            number.map(|n| Parameter::Count(what, n)).ok_or_else(|| format!("`{whole}`: {wanted}"))
         }
-        EncodingKind::OneBlob => count("the number of bins").map(Parameter::Bins),
         _ => Err(format!("`{whole}`: {name} has no parameter; give `{name}`")),
     }
 }
@@ -138,7 +131,7 @@ impl fmt::Display for EncodingChoice {
         match self.parameter {
             None => {}
             Some(Parameter::Sigma(sigma)) => write!(f, ":{sigma}")?,
-            Some(Parameter::Octaves(n) | Parameter::Bins(n)) => write!(f, ":{n}")?,
+            Some(Parameter::Count(_, n)) => write!(f, ":{n}")?,
         }
         self.activation.map_or(Ok(()), |activation| write!(f, "+{activation}"))
     }
@@ -192,5 +185,10 @@ mod tests {
         assert_eq!((config("octaves:6").octaves, config("octaves:6").features), (Some(6), None));
         assert_eq!(config("one-blob:32").bins, Some(32));
         assert_eq!((config("gaussian").features, config("gaussian").sigma), (Some(7), None));
+        for kind in EncodingKind::ALL {
+            if let Ok(choice) = format!("{kind}:8").parse::<EncodingChoice>() {
+                assert_ne!(choice.config(None), EncodingChoice::plain(*kind).config(None), "{kind}");
+            }
+        }
     }
 }

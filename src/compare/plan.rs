@@ -218,38 +218,17 @@ impl Request {
         let kept = match base.encoding.kind {
             Some(kind) if kind == encoding.kind => base.encoding,
             // Settings of grids mean the same to both kinds, others only to their own.
-            _ if encoding.kind.is_grid() => {
-                EncodingConfig { sigma: None, features: None, also: None, ..base.encoding }
-            }
+            _ if encoding.kind.is_grid() => base.encoding.only_of(encoding.kind),
             _ => EncodingConfig::default(),
         };
         let same_activation = encoding.activation.is_none_or(|kind| base.network.activation == Some(kind));
         let network = match same_activation {
             true => base.network,
-            // Nor do the constants, initial weights and rates of one activation.
-            false => NetworkConfig {
-                activation: encoding.activation,
-                w0: None,
-                scale: None,
-                slope: None,
-                init: None,
-                ..base.network
-            },
+            false => NetworkConfig { activation: encoding.activation, ..base.network.without_activation() },
         };
         let same_rule = base.training.optimizer.unwrap_or(OptimizerKind::Adam) == optimizer;
-        let training = match same_rule {
-            true => base.training,
-            // Rates and constants of one rule mean nothing to another.
-            false => TrainingConfig {
-                lr: None,
-                momentum: None,
-                weight_decay: None,
-                beta1: None,
-                beta2: None,
-                epsilon: None,
-                ..base.training
-            },
-        };
+        let training = if same_rule { base.training } else { base.training.without_rule() };
+        // Nor does a rate suit another activation.
         let lr = training.lr.filter(|_| same_activation);
         Config {
             picture: self.free_picture(),

@@ -1,42 +1,12 @@
 //! The words a configuration is written in.
 
+use crate::model::EncodingKind;
 use crate::names::{Named, named};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::str::FromStr;
-
-named! {
-    /// Input encodings by name.
-    pub enum EncodingKind {
-        /// The position itself
-        None "none" or "identity",
-        /// One turn across the picture
-        Basic "basic",
-        /// Axis-aligned powers of two
-        Positional "positional",
-        /// Random Fourier features
-        Gaussian "gaussian",
-        /// Sines and cosines of half a cycle along each axis and its octaves
-        Octaves "octaves",
-        /// Triangle waves of the same frequencies: cheaper
-        TriangleWave "triangle-wave",
-        /// Bins along each axis, each with its share of a blob around the position
-        OneBlob "one-blob",
-        /// Trained features on grids of several resolutions, the fine ones hashed: the fastest
-        HashGrid "hash-grid",
-        /// The same without hashing: every vertex has its own features
-        DenseGrid "dense-grid",
-    }
-}
-
-impl EncodingKind {
-    /// Whether it has the settings of grids.
-    pub fn is_grid(self) -> bool {
-        matches!(self, Self::HashGrid | Self::DenseGrid)
-    }
-}
 
 /// Encodings side by side, written `none,one-blob`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +129,12 @@ pub enum Sigma {
     /// This many cycles per longer side; for positional encoding, log2 of the highest frequency
     /// plus one.
     Fixed(f32),
+}
+
+impl From<f32> for Sigma {
+    fn from(sigma: f32) -> Self {
+        Self::Fixed(sigma)
+    }
 }
 
 impl FromStr for Sigma {

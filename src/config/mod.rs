@@ -4,6 +4,7 @@
 mod defaults;
 mod fields;
 mod network;
+mod parameters;
 mod preset;
 mod refinements;
 mod resolve;
@@ -13,14 +14,15 @@ mod tiny_cuda_nn;
 mod training;
 
 pub use crate::job::BackendChoice;
-pub use crate::model::{ActivationKind, LossKind, OptimizerKind};
+pub use crate::model::{ActivationKind, EncodingKind, LossKind, OptimizerKind};
 pub use fields::{
-    BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList, Frequencies, Keep, OutputKind,
-    PictureSize, Sigma,
+    BatchSize, ChannelWeights, CheckpointEvery, EncodingList, Frequencies, Keep, OutputKind, PictureSize,
+    Sigma,
 };
 pub use preset::Preset;
 pub use resolve::ConfigError;
 pub use resolved::Resolved;
+pub(crate) use sections::Section;
 pub use sections::{
     DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, TrainingConfig,
 };

@@ -1,10 +1,7 @@
 //! The `[network]` section: the activation's parameters, and what does not go together.
 
-use super::{NetworkConfig, defaults};
+use super::{ConfigError, NetworkConfig, Section, defaults, parameters};
 use crate::model::{Activation, ActivationKind, Init};
-
-/// Parameters of activations, which are settings of the same names.
-const PARAMETERS: [&str; 3] = ["w0", "scale", "slope"];
 
 impl NetworkConfig {
     /// The hidden activation, with or without a grid before it.
@@ -12,26 +9,27 @@ impl NetworkConfig {
         self.activation.unwrap_or_else(|| defaults::activation(has_grid).kind())
     }
 
-    /// The activation's parameter `name`, where it is given.
-    pub(super) fn parameter(&self, name: &str) -> Option<f32> {
-        match name {
-            "w0" => self.w0,
-            "scale" => self.scale,
-            "slope" => self.slope,
-            _ => unreachable!("{name} is in PARAMETERS"),
-        }
+    /// The hidden activation with its parameters.
+    pub(super) fn hidden_activation(&self, has_grid: bool) -> Result<Activation, ConfigError> {
+        parameters::check::<Activation>(self, |value| value.to_string())?;
+        Ok(self.kind(has_grid).with(|name| self.get(name)))
     }
 
     /// Parameters that are given and that the activation does not have.
-    pub(super) fn without_effect(&self, has_grid: bool) -> Vec<(&'static str, String)> {
-        let activation = self.kind(has_grid).with(|_| None);
-        let unused = |name: &&str| self.parameter(name).is_some() && activation.param(name).is_none();
-        let with_activation = |name: &'static str| {
-            let has = |a: &&Activation| a.param(name).is_some();
-            let names: Vec<_> = Activation::ALL.iter().filter(has).map(|a| a.name()).collect();
-            (name, format!("with {}: only {} have it", activation.name(), names.join(", ")))
-        };
-        PARAMETERS.into_iter().filter(unused).map(with_activation).collect()
+    pub(super) fn without_effect(&self, has_grid: bool) -> Vec<(String, String)> {
+        parameters::without_effect(self, self.kind(has_grid).with(|_| None))
+    }
+
+    pub(super) fn fill_activation(&mut self, activation: Activation) {
+        self.activation = Some(activation.kind());
+        parameters::fill(self, activation);
+    }
+
+    /// Without an activation, and without its constants and initial weights, which mean nothing to another.
+    pub(crate) fn without_activation(mut self) -> Self {
+        (self.activation, self.init) = (None, None);
+        parameters::clear::<Activation>(&mut self);
+        self
     }
 
     /// What can be run and is hardly meant.

@@ -42,10 +42,14 @@ impl TrainingConfig {
     }
 
     /// Settings for an encoding's weights, where it has none.
-    pub(super) fn encoding_without_weights(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn encoding_without_weights(&self) -> Vec<(String, String)> {
         let why = "with this encoding: it has no weights to train";
         let given =
             [(self.encoding_lr.is_some(), "encoding-lr"), (self.encoding_l2.is_some(), "encoding-l2")];
-        given.into_iter().filter(|(given, _)| *given).map(|(_, setting)| (setting, why.to_owned())).collect()
+        given
+            .into_iter()
+            .filter(|(given, _)| *given)
+            .map(|(_, setting)| (setting.to_owned(), why.to_owned()))
+            .collect()
     }
 }

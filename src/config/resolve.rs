@@ -15,6 +15,7 @@ use crate::model::{
 use crate::picture::{self, Picture};
 use std::fmt::Display;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -51,6 +52,16 @@ pub enum ConfigError {
 
 pub(super) fn bad(field: &'static str, value: impl Display, allowed: impl Into<String>) -> ConfigError {
     ConfigError::Value { field, value: value.to_string(), allowed: allowed.into() }
+}
+
+/// `value`, where it is within `range`.
+fn within<T: PartialOrd + Display>(
+    field: &'static str,
+    value: T,
+    range: RangeInclusive<T>,
+    allowed: impl Into<String>,
+) -> Result<T, ConfigError> {
+    if range.contains(&value) { Ok(value) } else { Err(bad(field, value, allowed)) }
 }
 
 /// Widths beyond this are refused before anything is multiplied with them.
@@ -101,41 +112,14 @@ impl Config {
     /// # Errors
     /// Names the first setting that is out of range.
     pub fn resolve(&self, picture: &Picture, mask: Option<&Picture>) -> Result<Resolved, ConfigError> {
-        let seed = self.training.seed.unwrap_or(0);
-        let coords = self.picture.coords.unwrap_or(Coords::Center);
-        let samples = self.samples(picture)?;
-        let mask = self.mask(picture, mask, samples)?;
-        let sampling = self.training.sampling.unwrap_or_default();
-        if mask.is_some() && sampling == Sampling::Error {
-            return Err(bad(
-                "sampling",
-                "error",
-                "with --mask, each pixel is taken once; leave --sampling out",
-            ));
-        }
-        let masked = mask.as_ref().and_then(|mask| NonZeroU32::new(mask.pixels().len() as u32));
-        let samples = SampleSet { masked, ..samples };
+        let (samples, mask) = self.masked_samples(picture, mask)?;
         if self.sigma_is_open() {
             return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
         }
         let specs = self.encoding_specs(Some(picture))?;
-        let (activation, output_activation) = self.activations(Some(picture))?;
-        let (hidden_width, n_layers) = self.network_shape()?;
-        let grid_gradients = self.encoding.grid_gradients.unwrap_or_default();
-        let parts = specs.iter().map(|spec| Encoding::new(*spec, seed));
-        let encoding = Encoding::side_by_side(parts.collect());
-        let encoding = match self.encoding.frequencies.unwrap_or_default() {
-            Frequencies::Frozen => encoding,
-            Frequencies::Trained => encoding.with_trained_frequencies(),
-        };
-        let network = Mlp {
-            input_width: encoding.output_width(),
-            hidden_width,
-            output_width: picture.channels,
-            n_layers,
-            activation,
-            output_activation,
-        };
+        let model = self.model(picture, &specs)?;
+        let activation = model.network.activation;
+        let coords = self.picture.coords.unwrap_or(Coords::Center);
         let batch = self.training.batch.unwrap_or_else(|| defaults::batch(self.has_grid(), samples.len()));
         let batch_size = match batch {
             BatchSize::Full => samples.len(),
@@ -146,16 +130,16 @@ impl Config {
         let (optimizer, lr) = self.training.optimizer(activation, self.has_grid(), usual_batch)?;
         let resolved = Resolved {
             config: Self::default(),
-            model: Model { encoding, network },
+            model,
             init: self.network.init.unwrap_or_else(|| defaults::init(activation)),
-            seed,
+            seed: self.training.seed.unwrap_or(0),
             coords,
             raster: picture.raster(coords),
             samples,
             batch_size,
             epochs: self.training.epochs(self.has_grid(), samples.len())?,
             loss: self.training.loss()?,
-            options: JobOptions { mask, sampling, grid_gradients, ..self.options(picture, lr)? },
+            options: JobOptions { mask, ..self.options(picture, lr)? },
             optimizer,
             lr,
             schedule: Schedule::new(ScheduleKind::Constant),
@@ -170,10 +154,30 @@ impl Config {
         Ok(Resolved { config: self.filled(&resolved, &specs, batch), ..resolved })
     }
 
+    /// Encoding and network for `picture`.
+    fn model(&self, picture: &Picture, specs: &[EncodingSpec]) -> Result<Model, ConfigError> {
+        let seed = self.training.seed.unwrap_or(0);
+        let (activation, output_activation) = self.activations(Some(picture))?;
+        let (hidden_width, n_layers) = self.network_shape()?;
+        let parts = specs.iter().map(|spec| Encoding::new(*spec, seed));
+        let encoding = Encoding::side_by_side(parts.collect());
+        let encoding = match self.encoding.frequencies.unwrap_or_default() {
+            Frequencies::Frozen => encoding,
+            Frequencies::Trained => encoding.with_trained_frequencies(),
+        };
+        let network = Mlp {
+            input_width: encoding.output_width(),
+            hidden_width,
+            output_width: picture.channels,
+            n_layers,
+            activation,
+            output_activation,
+        };
+        Ok(Model { encoding, network })
+    }
+
     /// Settings that are given and mean nothing beside the others, and why.
-    fn without_effect(&self) -> Vec<(&'static str, String)> {
-        let encoding = self.encoding_without_effect().into_iter().filter(|(given, ..)| *given);
-        let encoding = encoding.map(|(_, setting, why)| (setting, why.to_owned()));
+    fn without_effect(&self) -> Vec<(String, String)> {
         let trained = self.encoding.frequencies == Some(Frequencies::Trained);
         let without_weights = match self.has_grid() || trained {
             true => Vec::new(),
@@ -182,16 +186,20 @@ impl Config {
         let exact_anyway = self.has_grid()
             && self.encoding.grid_gradients == Some(GridGradients::Float)
             && self.device.backend == Some(BackendChoice::Cpu);
-        let on_cpu = ("grid-gradients", "on the CPU, which always adds up in the same order".to_owned());
+        let on_cpu =
+            ("grid-gradients".to_owned(), "on the CPU, which always adds up in the same order".to_owned());
         let on_cpu = exact_anyway.then_some(on_cpu);
         let others =
             self.network.without_effect(self.has_grid()).into_iter().chain(self.training.without_effect());
+        let encoding = self.encoding_without_effect().into_iter();
         encoding.chain(others).chain(without_weights).chain(on_cpu).collect()
     }
 
     fn options(&self, picture: &Picture, lr: f64) -> Result<JobOptions, ConfigError> {
         let refinements = self.training.refinements(lr)?;
-        let mut options = JobOptions { refinements, ..JobOptions::default() };
+        let sampling = self.training.sampling.unwrap_or_default();
+        let grid_gradients = self.encoding.grid_gradients.unwrap_or_default();
+        let mut options = JobOptions { refinements, sampling, grid_gradients, ..JobOptions::default() };
         if let Some(ChannelWeights(weights)) = &self.training.channel_weights {
             if weights.len() != picture.channels {
                 let allowed = format!("give one for each of the picture's {} channels", picture.channels);
@@ -245,6 +253,22 @@ impl Config {
         Ok(SampleSet { width, height, holdout, masked: None })
     }
 
+    /// Which pixels are trained on, and the mask that leaves them, where there is one.
+    fn masked_samples(
+        &self,
+        picture: &Picture,
+        mask: Option<&Picture>,
+    ) -> Result<(SampleSet, Option<Arc<Mask>>), ConfigError> {
+        let samples = self.samples(picture)?;
+        let mask = self.mask(picture, mask, samples)?;
+        if mask.is_some() && self.training.sampling == Some(Sampling::Error) {
+            let allowed = "with --mask, each pixel is taken once; leave --sampling out";
+            return Err(bad("sampling", "error", allowed));
+        }
+        let masked = mask.as_ref().and_then(|mask| NonZeroU32::new(mask.pixels().len() as u32));
+        Ok((SampleSet { masked, ..samples }, mask))
+    }
+
     /// The pixels that the mask leaves, where there is one.
     fn mask(
         &self,
@@ -296,16 +320,7 @@ impl Config {
     }
 
     fn activations(&self, picture: Option<&Picture>) -> Result<(Activation, Activation), ConfigError> {
-        let kind = self.network.kind(self.has_grid());
-        for (setting, value) in [("w0", self.network.w0), ("scale", self.network.scale)] {
-            if let Some(value) = value.filter(|v| !(v.is_finite() && *v > 0.0)) {
-                return Err(bad(setting, value, "give a number above 0"));
-            }
-        }
-        if let Some(slope) = self.network.slope.filter(|v| !(0.0..1.0).contains(v)) {
-            return Err(bad("slope", slope, "give a number from 0 to below 1"));
-        }
-        let hidden = kind.with(|name| self.network.parameter(name));
+        let hidden = self.network.hidden_activation(self.has_grid())?;
         let output = match self.network.output {
             Some(OutputKind::Sigmoid) => Activation::Sigmoid,
             Some(OutputKind::Identity) => Activation::Identity,
@@ -334,10 +349,7 @@ impl Config {
         let network = &resolved.model.network;
         config.network.hidden = Some(network.hidden_width);
         config.network.layers = Some(network.n_layers);
-        config.network.activation = Some(network.activation.kind());
-        config.network.w0 = network.activation.param("w0");
-        config.network.scale = network.activation.param("scale");
-        config.network.slope = network.activation.param("slope");
+        config.network.fill_activation(network.activation);
         config.network.output = Some(match network.output_activation {
             Activation::Identity => OutputKind::Identity,
             _ => OutputKind::Sigmoid,

@@ -8,11 +8,46 @@ use super::{
 use crate::job::{DeviceRequest, Precision};
 use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
 use serde::{Deserialize, Serialize};
+use std::any::Any;
 use std::path::PathBuf;
 
 /// Numbers TOML can hold.
 #[cfg(feature = "cli")]
 const TOML_MAX: u64 = i64::MAX as u64;
+
+/// A setting, whatever its type.
+pub(crate) trait Setting: Any {
+    fn is_given(&self) -> bool;
+    fn clear(&mut self);
+}
+
+impl<T: Any> Setting for Option<T> {
+    fn is_given(&self) -> bool {
+        self.is_some()
+    }
+
+    fn clear(&mut self) {
+        *self = None;
+    }
+}
+
+/// Settings by the names of their fields, which those of parameters are.
+pub(crate) trait Section {
+    fn setting(&self, name: &str) -> &dyn Setting;
+    fn setting_mut(&mut self, name: &str) -> &mut dyn Setting;
+
+    /// The setting `name`, a `T`, where it is given.
+    fn get<T: Any + Copy>(&self, name: &str) -> Option<T> {
+        let setting: &dyn Any = self.setting(name);
+        *setting.downcast_ref().expect("a parameter has its setting's type")
+    }
+
+    /// Gives the setting `name`, a `T`, or leaves it open.
+    fn set<T: Any>(&mut self, name: &str, value: Option<T>) {
+        let setting: &mut dyn Any = self.setting_mut(name);
+        *setting.downcast_mut().expect("a parameter has its setting's type") = value;
+    }
+}
 
 /// A section of optional settings, each also an option of the command line, with
 /// `or(self, base)`, which takes what is open in `self` from `base`.
@@ -38,6 +73,22 @@ macro_rules! section {
         impl $name {
             pub(crate) fn or(self, base: Self) -> Self {
                 Self { $($field: self.$field.or(base.$field),)* }
+            }
+        }
+
+        impl Section for $name {
+            fn setting(&self, name: &str) -> &dyn Setting {
+                match name {
+                    $(stringify!($field) => &self.$field,)*
+                    _ => unreachable!("{name} is no setting of the section"),
+                }
+            }
+
+            fn setting_mut(&mut self, name: &str) -> &mut dyn Setting {
+                match name {
+                    $(stringify!($field) => &mut self.$field,)*
+                    _ => unreachable!("{name} is no setting of the section"),
+                }
             }
         }
     };

@@ -1,48 +1,13 @@
 //! The `[training]` section: loss, update rule and their parameters.
 
+use super::parameters::{self, MAX_RATE};
 use super::resolve::bad;
-use super::{ConfigError, TrainingConfig, defaults};
+use super::{ConfigError, Section, TrainingConfig, defaults};
 use crate::model::{Activation, Loss, LossKind, Optimizer, OptimizerKind, Schedule, ScheduleKind};
+use crate::names::join;
 
-/// Learning rates and decays beyond this cannot be meant.
-const MAX_RATE: f64 = 1e4;
 /// A thousand times the default takes days on any machine.
 const MAX_EFFORT: f64 = 1e3;
-
-/// A parameter of update rules: its name in [`Optimizer`], its setting, and what it may be.
-struct Parameter {
-    name: &'static str,
-    setting: &'static str,
-    is_allowed: fn(f64) -> bool,
-    allowed: &'static str,
-}
-
-const PARAMETERS: [Parameter; 5] = [
-    below_one("momentum", "momentum"),
-    below_one("beta1", "beta1"),
-    below_one("beta2", "beta2"),
-    Parameter {
-        name: "epsilon",
-        setting: "epsilon",
-        is_allowed: |v| v.is_finite() && v > 0.0,
-        allowed: "give a number above 0, such as 1e-8",
-    },
-    Parameter {
-        name: "weight_decay",
-        setting: "weight-decay",
-        is_allowed: |v| (0.0..=MAX_RATE).contains(&v),
-        allowed: "give a number from 0 to 10000",
-    },
-];
-
-const fn below_one(name: &'static str, setting: &'static str) -> Parameter {
-    Parameter {
-        name,
-        setting,
-        is_allowed: |v| (0.0..1.0).contains(&v),
-        allowed: "give a number from 0 to below 1",
-    }
-}
 
 fn has_min_lr(kind: ScheduleKind) -> bool {
     matches!(kind, ScheduleKind::Cosine | ScheduleKind::CosineRestarts)
@@ -65,21 +30,6 @@ impl TrainingConfig {
         self.optimizer.unwrap_or(OptimizerKind::Adam)
     }
 
-    fn parameter(&mut self, name: &str) -> &mut Option<f64> {
-        match name {
-            "momentum" => &mut self.momentum,
-            "beta1" => &mut self.beta1,
-            "beta2" => &mut self.beta2,
-            "epsilon" => &mut self.epsilon,
-            "weight_decay" => &mut self.weight_decay,
-            _ => unreachable!("{name} is in PARAMETERS"),
-        }
-    }
-
-    fn given(&self, name: &str) -> Option<f64> {
-        *self.clone().parameter(name)
-    }
-
     /// The update rule and its learning rate.
     pub(super) fn optimizer(
         &self,
@@ -96,14 +46,10 @@ impl TrainingConfig {
                 format!("give a learning rate above 0 and up to {MAX_RATE}, such as 1e-3"),
             ));
         }
-        for Parameter { name, setting, is_allowed, allowed } in PARAMETERS {
-            if let Some(value) = self.given(name).filter(|v| !is_allowed(*v)) {
-                return Err(bad(setting, format_args!("{value:?}"), allowed));
-            }
-        }
+        parameters::check::<Optimizer>(self, |value| format!("{value:?}"))?;
         let adam = matches!(kind, OptimizerKind::Adam | OptimizerKind::AdamW);
         let usual = |name: &str| defaults::adam_with_grid(name).filter(|_| adam && has_grid);
-        let optimizer = kind.with(|name| self.given(name).or_else(|| usual(name)));
+        let optimizer = kind.with(|name| self.get(name).or_else(|| usual(name)));
         match self.momentum {
             Some(momentum) if momentum != 0.0 && optimizer.param("momentum").is_none() => {
                 Err(bad("momentum", momentum, "only --optimizer sgd and nesterov have it; Adam has beta1"))
@@ -125,24 +71,13 @@ impl TrainingConfig {
     }
 
     pub(super) fn loss(&self) -> Result<Loss, ConfigError> {
-        match self.delta {
-            Some(delta) if !(delta.is_finite() && delta > 0.0) => {
-                Err(bad("delta", delta, "give a number above 0, such as 0.1"))
-            }
-            delta => Ok(self.loss.unwrap_or(LossKind::Mse).with(|_| delta)),
-        }
+        parameters::check::<Loss>(self, |value| value.to_string())?;
+        Ok(self.loss.unwrap_or(LossKind::Mse).with(|name| self.get(name)))
     }
 
     /// Parameters that are given and that neither the loss nor the update rule has.
-    pub(super) fn without_effect(&self) -> Vec<(&'static str, String)> {
-        let optimizer = self.kind().with(|_| None);
-        let unused = |p: &Parameter| self.given(p.name).is_some() && optimizer.param(p.name).is_none();
-        let with_rule = |p: &Parameter| {
-            let has = |rule: &&Optimizer| rule.param(p.name).is_some();
-            let names: Vec<_> = Optimizer::ALL.iter().filter(has).map(|rule| rule.name()).collect();
-            (p.setting, format!("with {}: only {} have it", optimizer.name(), names.join(", ")))
-        };
-        let mut without: Vec<_> = PARAMETERS.iter().filter(|p| unused(p)).map(with_rule).collect();
+    pub(super) fn without_effect(&self) -> Vec<(String, String)> {
+        let mut without = parameters::without_effect(self, self.kind().with(|_| None));
         let kind = self.schedule.unwrap_or(ScheduleKind::Cosine);
         for (given, has, setting, with) in [
             (self.min_lr.is_some(), has_min_lr(kind), "min-lr", "cosine and cosine-restarts"),
@@ -151,15 +86,16 @@ impl TrainingConfig {
             (self.decay.is_some(), has_decay(kind), "decay", "exponential and step"),
         ] {
             if given && !has {
-                without.push((setting, format!("with this schedule: only {with} have it")));
+                without.push((setting.to_owned(), format!("with this schedule: only {with} have it")));
             }
         }
         if self.effort.is_some() && self.epochs.is_some() {
-            without.push(("effort", "beside epochs".to_owned()));
+            without.push(("effort".to_owned(), "beside epochs".to_owned()));
         }
-        if self.delta.is_some() && self.loss != Some(LossKind::Huber) {
-            without.push(("delta", "without --loss huber".to_owned()));
-        }
+        let loss = self.loss.unwrap_or(LossKind::Mse).with(|_| None);
+        let without_loss =
+            |(setting, having): (_, Vec<_>)| (setting, format!("without --loss {}", join(&having, "or")));
+        without.extend(parameters::unused(self, loss).into_iter().map(without_loss));
         without
     }
 
@@ -201,13 +137,18 @@ impl TrainingConfig {
 
     pub(super) fn fill_loss(&mut self, loss: Loss) {
         self.loss = Some(loss.kind());
-        self.delta = loss.param("delta");
+        parameters::fill(self, loss);
     }
 
     pub(super) fn fill_optimizer(&mut self, optimizer: Optimizer) {
         self.optimizer = Some(optimizer.kind());
-        for Parameter { name, .. } in PARAMETERS {
-            *self.parameter(name) = optimizer.param(name);
-        }
+        parameters::fill(self, optimizer);
+    }
+
+    /// Without an update rule, and without its rate and constants, which mean nothing to another.
+    pub(crate) fn without_rule(mut self) -> Self {
+        (self.optimizer, self.lr) = (None, None);
+        parameters::clear::<Optimizer>(&mut self);
+        self
     }
 }

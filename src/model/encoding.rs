@@ -1,65 +1,118 @@
 //! Input encodings: position c = (x, y) to features.
 //!
-//! All Fourier-type encodings are one operation with different frequencies B, of shape (m, 2):
-//! [sin(2 pi B c), cos(2 pi B c)], Tancik et al. 2020, equation 5 with all a_j = 1. The m sines
-//! come first, then the m cosines.
-//!
-//! [`PerAxis`] turns each coordinate into features by itself; the hash grid looks features up instead,
-//! see [`HashGrid`].
+//! The table below has them all. They are computed in three ways: feature by feature from a [`Formula`], as sines and
+//! cosines of frequencies B ([`fourier`]), or looked up in a [`HashGrid`].
 
 pub mod attenuation;
+pub mod fourier;
 pub mod grid;
+mod identity;
+pub mod one_blob;
 pub mod parts;
-pub mod per_axis;
+mod table;
+mod triangle_wave;
 
 pub use grid::{GridGradients, GridLevel, GridSpec, HashGrid, Interpolation};
-pub use per_axis::PerAxis;
+pub use identity::Identity;
+pub use one_blob::OneBlob;
+pub use triangle_wave::TriangleWave;
 
+use super::Arithmetic;
+use crate::names::named;
 use attenuation::{Footprint, PixelFilter};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use table::encodings;
 
-/// An encoding as a configuration names it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum EncodingSpec {
-    /// The position itself: two features.
-    None,
-    /// B = identity: one turn across the longer side in x and in y; four features.
-    Basic,
-    /// Axis-aligned frequencies 2^t - 1 for t evenly spaced on [0, log2_max], alternating x and
-    /// y, as in the notebooks of Tancik et al. 2020.
-    Positional {
-        /// m, the rows of B; half of them along each axis.
-        n_frequencies: usize,
-        /// log2 of the highest frequency plus one.
-        log2_max: f32,
-    },
-    /// Entries of B drawn from N(0, sigma^2).
-    Gaussian {
-        /// m, the rows of B.
-        n_frequencies: usize,
-        /// Standard deviation in cycles per unit of length.
-        sigma: f32,
-    },
-    /// Axis-aligned frequencies 2^(k-1) for k = 0 .. n-1, along x and along y: half a cycle across the
-    /// unit of length and its octaves. Mildenhall et al. 2020 (NeRF), equation 4, which counts from
-    /// -1 to 1; tiny-cuda-nn's `Frequency`.
-    Octaves {
-        /// n
-        n_octaves: usize,
-    },
-    /// Each axis by itself.
-    PerAxis(PerAxis),
-    /// Trained features on grids of several resolutions.
-    Grid(GridSpec),
+/// An encoding's formula, by which each of its features follows from the position alone. It has one number at most, n.
+///
+/// Its twin in `shaders/encoding/` has the function `feature`.
+pub trait Formula {
+    /// With this n.
+    fn with_units(n_units: usize) -> Self
+    where
+        Self: Sized;
+    /// n, such as the number of bins along an axis.
+    fn n_units(&self) -> usize {
+        1
+    }
+    /// Largest n that it may have.
+    fn max_units(&self) -> usize {
+        1
+    }
+    /// Largest n that kernels are tried with.
+    fn max_tried(&self) -> usize {
+        self.max_units()
+    }
+    /// Number of features.
+    fn output_width(&self) -> usize {
+        2 * self.n_units()
+    }
+    /// Roughly the operations of a feature.
+    fn operations(&self) -> f64;
+    /// What it is, in words.
+    fn describe(&self) -> String;
+    /// What averaging over a pixel leaves of each feature, see [`attenuation`]. Those without a frequency do not fade.
+    fn gains(&self, _: PixelFilter, _: &Footprint) -> Vec<f64> {
+        vec![1.0; self.output_width()]
+    }
+    /// The features of the position c.
+    fn encode<T: Arithmetic>(&self, c: [T; 2], features: &mut [T])
+    where
+        Self: Sized;
+}
+
+named! {
+    /// What an encoding is one of: side by side stands one of each at most. Model files have these names.
+    pub enum EncodingFamily {
+        /// The position itself
+        Position "position",
+        /// Sines and cosines
+        Frequencies "frequencies",
+        /// Bins or waves along each axis
+        Axes "axes",
+        /// Trained features on grids
+        Grid "grid",
+    }
+}
+
+encodings! {
+    ($)
+    /// The position itself
+    None "none" or "identity" of Position = identity::encoding, formula Identity in identity;
+    /// One turn across the picture
+    Basic "basic" of Frequencies = fourier::basic;
+    /// Axis-aligned powers of two
+    Positional { features: usize, sigma: f32 } "positional" of Frequencies = fourier::positional;
+    /// Random Fourier features
+    Gaussian { features: usize, sigma: f32 } "gaussian" of Frequencies = fourier::gaussian;
+    /// Sines and cosines of half a cycle along each axis and its octaves
+    Octaves { octaves: usize } "octaves" of Frequencies = fourier::octaves;
+    /// Triangle waves of the same frequencies: cheaper
+    TriangleWave { octaves: usize } "triangle-wave" of Axes = triangle_wave::encoding, formula TriangleWave in triangle_wave;
+    /// Bins along each axis, each with its share of a blob around the position
+    OneBlob { bins: usize } "one-blob" of Axes = one_blob::encoding, formula OneBlob in one_blob;
+    /// Trained features on grids of several resolutions, the fine ones hashed: the fastest
+    HashGrid {
+        levels: usize, features_per_level: usize, log2_table: u32, base_resolution: u32, growth: f64,
+        interpolation: Interpolation
+    } "hash-grid" of Grid = grid::hashed;
+    /// The same without hashing: every vertex has its own features
+    DenseGrid {
+        levels: usize, features_per_level: usize, base_resolution: u32, growth: f64, interpolation: Interpolation
+    } "dense-grid" of Grid = grid::dense;
+}
+
+impl EncodingKind {
+    /// Whether it has trained features on grids.
+    pub fn is_grid(self) -> bool {
+        self.family() == EncodingFamily::Grid
+    }
 }
 
 /// An encoding ready to compute with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Encoding {
-    /// features = c, shape (batch, 2).
-    Identity,
+    /// features = those of a formula, such as c itself, shape (batch, 2).
+    Pointwise(Pointwise),
     /// features = [sin(2 pi B c), cos(2 pi B c)], shape (batch, 2m).
     Fourier {
         /// B, shape (m, 2), row-major, in cycles per unit of length.
@@ -70,8 +123,6 @@ pub enum Encoding {
         /// B before the first step.
         initial: Vec<[f32; 2]>,
     },
-    /// features = those of x and then those of y, shape (batch, 2n).
-    PerAxis(PerAxis),
     /// features = those of each level, shape (batch, L F), interpolated between trained vertices.
     Grid(HashGrid),
     /// features = those of each, side by side: see [`Encoding::side_by_side`].
@@ -79,43 +130,19 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Draws or computes the frequencies. The same seed gives the same encoding on every machine.
-    pub fn new(spec: EncodingSpec, seed: u64) -> Self {
-        match spec {
-            EncodingSpec::None => Self::Identity,
-            EncodingSpec::Basic => Self::Fourier { frequencies: vec![[1.0, 0.0], [0.0, 1.0]] },
-            EncodingSpec::Positional { n_frequencies, log2_max } => {
-                let per_axis = n_frequencies.div_ceil(2);
-                let frequency = |i: usize| {
-                    let t = if per_axis > 1 {
-                        f64::from(log2_max) * i as f64 / (per_axis - 1) as f64
-                    } else {
-                        f64::from(log2_max)
-                    };
-                    (t.exp2() - 1.0) as f32
-                };
-                let row = |j: usize| {
-                    let f = frequency(j / 2);
-                    if j.is_multiple_of(2) { [f, 0.0] } else { [0.0, f] }
-                };
-                Self::Fourier { frequencies: (0..n_frequencies).map(row).collect() }
-            }
-            EncodingSpec::Gaussian { n_frequencies, sigma } => {
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                rng.set_stream(ENCODING_STREAM);
-                let mut draw = || {
-                    let z: f64 = StandardNormal.sample(&mut rng);
-                    (z * f64::from(sigma)) as f32
-                };
-                Self::Fourier { frequencies: (0..n_frequencies).map(|_| [draw(), draw()]).collect() }
-            }
-            EncodingSpec::Octaves { n_octaves } => {
-                let frequency = |k: usize| (k as f32 - 1.0).exp2();
-                let rows = |k: usize| [[frequency(k), 0.0], [0.0, frequency(k)]];
-                Self::Fourier { frequencies: (0..n_octaves).flat_map(rows).collect() }
-            }
-            EncodingSpec::PerAxis(per_axis) => Self::PerAxis(per_axis),
-            EncodingSpec::Grid(spec) => Self::Grid(HashGrid::new(spec)),
+    /// features = c
+    pub const IDENTITY: Self = Self::Pointwise(Pointwise::Identity(Identity));
+
+    /// What it is one of.
+    ///
+    /// # Panics
+    /// When it is a composite.
+    pub fn family(&self) -> EncodingFamily {
+        match self {
+            Self::Pointwise(pointwise) => pointwise.kind().family(),
+            Self::Fourier { .. } | Self::TrainedFourier { .. } => EncodingFamily::Frequencies,
+            Self::Grid(_) => EncodingFamily::Grid,
+            Self::Composite(_) => panic!("a composite within another"),
         }
     }
 
@@ -133,9 +160,8 @@ impl Encoding {
     /// Number of features, the input width of the network.
     pub fn output_width(&self) -> usize {
         match self {
-            Self::Identity => 2,
+            Self::Pointwise(pointwise) => pointwise.formula().output_width(),
             Self::Fourier { frequencies: b } | Self::TrainedFourier { initial: b } => 2 * b.len(),
-            Self::PerAxis(per_axis) => per_axis.output_width(),
             Self::Grid(grid) => grid.output_width(),
             Self::Composite(parts) => parts.iter().map(Self::output_width).sum(),
         }
@@ -146,15 +172,14 @@ impl Encoding {
     /// first step: a model that is done has them as frozen ones.
     pub fn gains(&self, filter: PixelFilter, footprint: &Footprint) -> Vec<f64> {
         match self {
-            // The mean of a straight line over a pixel is its value at the centre.
-            Self::Identity => vec![1.0; 2],
+            Self::Pointwise(pointwise) => pointwise.formula().gains(filter, footprint),
             Self::Fourier { frequencies } | Self::TrainedFourier { initial: frequencies } => {
                 let gains: Vec<f64> = frequencies.iter().map(|b| filter.gain(*b, footprint)).collect();
                 // Sine and cosine of one frequency fade together.
                 [gains.as_slice(), gains.as_slice()].concat()
             }
-            // Their features have no frequency: none fades.
-            Self::PerAxis(_) | Self::Grid(_) => vec![1.0; self.output_width()],
+            // Its features have no frequency: none fades.
+            Self::Grid(_) => vec![1.0; self.output_width()],
             Self::Composite(parts) => parts.iter().flat_map(|part| part.gains(filter, footprint)).collect(),
         }
     }
@@ -162,7 +187,7 @@ impl Encoding {
     /// Trained weights of the encoding. They come first in the flat parameter buffer.
     pub fn n_params(&self) -> usize {
         match self {
-            Self::Identity | Self::Fourier { .. } | Self::PerAxis(_) => 0,
+            Self::Pointwise(_) | Self::Fourier { .. } => 0,
             Self::TrainedFourier { initial } => 2 * initial.len(),
             Self::Grid(grid) => grid.n_params(),
             Self::Composite(parts) => parts.iter().map(Self::n_params).sum(),
@@ -173,7 +198,7 @@ impl Encoding {
     pub fn draw_params(&self, seed: u64, params: &mut [f32]) {
         assert_eq!(params.len(), self.n_params(), "weights of the encoding");
         match self {
-            Self::Identity | Self::Fourier { .. } | Self::PerAxis(_) => {}
+            Self::Pointwise(_) | Self::Fourier { .. } => {}
             Self::TrainedFourier { initial } => params.copy_from_slice(initial.as_flattened()),
             Self::Grid(grid) => grid.draw(seed, params),
             Self::Composite(_) => {
@@ -184,6 +209,3 @@ impl Encoding {
         }
     }
 }
-
-/// The random stream of the encoding; layer n of the network uses stream n.
-const ENCODING_STREAM: u64 = u64::MAX;

@@ -4,6 +4,18 @@
 //! in `shaders/` with the same formula. The table has its name in configurations, on the command
 //! line and in files, and its parameters with their defaults; tests iterate over it.
 
+/// What activations, losses and update rules have in common: members with parameters.
+pub trait Family: Copy + 'static {
+    /// Of a parameter.
+    type Param: Copy + Into<f64> + 'static;
+    /// Every member, with its default parameters.
+    const ALL: &'static [Self];
+    /// The name used in configurations and files.
+    fn name(self) -> &'static str;
+    /// Its parameters by name.
+    fn params(self) -> Vec<(&'static str, Self::Param)>;
+}
+
 /// Declares a family from its table.
 ///
 /// A row is `/// help` `Variant { parameter = default } "name" or "other name" in module`, the other name
@@ -45,6 +57,19 @@ macro_rules! family {
                         $($param: given(stringify!($param)).unwrap_or($default)),+
                     })?,)+
                 }
+            }
+        }
+
+        impl $crate::model::Family for $name {
+            type Param = $param_type;
+            const ALL: &[Self] = Self::ALL;
+
+            fn name(self) -> &'static str {
+                self.name()
+            }
+
+            fn params(self) -> Vec<(&'static str, $param_type)> {
+                self.params()
             }
         }
 

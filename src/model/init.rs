@@ -58,7 +58,7 @@ impl Init {
             Self::Siren => {
                 let w0 = model.network.activation.param("w0").map_or(1.0, f64::from);
                 // Features are spread as a sine layer's output is, so the layer they enter is no first one.
-                let sees_positions = layer == 0 && model.encoding == Encoding::Identity;
+                let sees_positions = layer == 0 && model.encoding == Encoding::IDENTITY;
                 let bound = if sees_positions { fan_in.recip() } else { (6.0 / fan_in).sqrt() / w0 };
                 (Spread::Uniform(bound), Spread::Uniform(fan_in.recip().sqrt()))
             }

@@ -20,8 +20,10 @@ pub mod schedule;
 pub use activation::{Activation, ActivationKind};
 pub use encoding::attenuation::{self, Footprint, PixelFilter};
 pub use encoding::{
-    Encoding, EncodingSpec, GridGradients, GridLevel, GridSpec, HashGrid, Interpolation, PerAxis,
+    Encoding, EncodingFamily, EncodingKind, EncodingSpec, GridGradients, GridLevel, GridSpec, HashGrid,
+    Interpolation, Pointwise,
 };
+pub use family::Family;
 pub use importance::{Importance, Sample, Sampling};
 pub use init::Init;
 pub use loss::{Loss, LossKind};

@@ -4,25 +4,15 @@
 //! `encodings`.
 
 use super::fields::{Metadata, Tensors};
-use super::{Tensor, grid, per_axis};
-use crate::model::Encoding;
+use super::{Tensor, axes, grid};
+use crate::model::{Encoding, EncodingFamily};
+use crate::names::Named;
 use std::collections::BTreeMap;
 
 /// Metadata key of a composite.
 pub(super) const KEY: &str = "encodings";
 
 const FREQUENCIES: &str = "encoding.frequencies";
-
-/// A composite's word for `part`.
-fn family(part: &Encoding) -> &'static str {
-    match part {
-        Encoding::Identity => "position",
-        Encoding::Fourier { .. } | Encoding::TrainedFourier { .. } => "frequencies",
-        Encoding::PerAxis(_) => "axes",
-        Encoding::Grid(_) => "grid",
-        Encoding::Composite(_) => unreachable!("composites do not nest"),
-    }
-}
 
 /// The tensors of `encoding`, whose weights are `params`.
 pub(super) fn tensors<'a>(encoding: &'a Encoding, params: &'a [f32]) -> Vec<Tensor<'a>> {
@@ -34,7 +24,7 @@ pub(super) fn tensors<'a>(encoding: &'a Encoding, params: &'a [f32]) -> Vec<Tens
         }],
         Encoding::TrainedFourier { .. } => unreachable!("`ModelFile::frozen` made them frozen ones"),
         Encoding::Grid(hash_grid) => grid::tensors(hash_grid, params),
-        Encoding::Identity | Encoding::PerAxis(_) | Encoding::Composite(_) => Vec::new(),
+        Encoding::Pointwise(_) | Encoding::Composite(_) => Vec::new(),
     };
     encoding.parts().iter().flat_map(of_part).collect()
 }
@@ -44,7 +34,7 @@ pub(super) fn n_tensors(encoding: &Encoding) -> usize {
     let of_part = |part: &Encoding| match part {
         Encoding::Fourier { .. } | Encoding::TrainedFourier { .. } => 1,
         Encoding::Grid(grid) => grid.levels.len(),
-        Encoding::Identity | Encoding::PerAxis(_) | Encoding::Composite(_) => 0,
+        Encoding::Pointwise(_) | Encoding::Composite(_) => 0,
     };
     encoding.parts().iter().map(of_part).sum()
 }
@@ -53,12 +43,12 @@ pub(super) fn n_tensors(encoding: &Encoding) -> usize {
 pub(super) fn metadata(encoding: &Encoding, into: &mut BTreeMap<String, String>) {
     let mut set = |key: &str, value: String| drop(into.insert(key.to_owned(), value));
     if let Encoding::Composite(parts) = encoding {
-        set(KEY, parts.iter().map(family).collect::<Vec<_>>().join(" "));
+        set(KEY, parts.iter().map(|part| part.family().name()).collect::<Vec<_>>().join(" "));
     }
     for part in encoding.parts() {
         match part {
             Encoding::Grid(hash_grid) => grid::metadata(hash_grid).into_iter().for_each(|(k, v)| set(k, v)),
-            Encoding::PerAxis(axes) => per_axis::metadata(*axes).into_iter().for_each(|(k, v)| set(k, v)),
+            Encoding::Pointwise(of) => axes::metadata(*of).into_iter().for_each(|(k, v)| set(k, v)),
             _ => {}
         }
     }
@@ -72,19 +62,19 @@ pub(super) fn read(tensors: &Tensors<'_>, metadata: &Metadata<'_>) -> Result<Enc
         } else if tensors.has(FREQUENCIES) {
             frequencies(tensors)
         } else {
-            Ok(per_axis::read(metadata)?.map_or(Encoding::Identity, Encoding::PerAxis))
+            Ok(axes::read(metadata)?.map_or(Encoding::IDENTITY, Encoding::Pointwise))
         };
     };
     let words: Vec<&str> = words.split(' ').collect();
     let twice = words.iter().enumerate().any(|(i, word)| words[..i].contains(word));
-    let part = |word: &&str| match *word {
-        "position" => Ok(Encoding::Identity),
-        "frequencies" => frequencies(tensors),
-        "axes" => per_axis::read(metadata)?
-            .map(Encoding::PerAxis)
+    let part = |word: &&str| match EncodingFamily::named(word) {
+        Some(EncodingFamily::Position) => Ok(Encoding::IDENTITY),
+        Some(EncodingFamily::Frequencies) => frequencies(tensors),
+        Some(EncodingFamily::Axes) => axes::read(metadata)?
+            .map(Encoding::Pointwise)
             .ok_or_else(|| "its metadata does not say which encoding of each axis it has".to_owned()),
-        "grid" => grid::read(tensors, metadata).map(Encoding::Grid),
-        _ => Err(format!(
+        Some(EncodingFamily::Grid) => grid::read(tensors, metadata).map(Encoding::Grid),
+        None => Err(format!(
             "its metadata has {KEY} = {words:?}; words from position, frequencies, axes and grid are needed"
         )),
     };

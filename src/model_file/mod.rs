@@ -9,18 +9,18 @@
 //! |---|---|
 //! | `format` | `afterimage model 1` |
 //! | `activation`, `output_activation` | a name of `model::Activation`, such as `relu` |
-//! | `w0`, `scale`, `slope`; `output_w0` and so on | the parameters of the one above, where it has them |
+//! | its parameters, such as `w0`; `output_w0` | of the one above, where it has them |
 //! | `grid_resolutions` | for a hash grid, cells across the unit of length at each level: `16 20 25` |
 //! | `grid_interpolation` | likewise, `linear` or `smoothstep` |
-//! | `axis_encoding`, `axis_features` | for an encoding of each axis, `one-blob` or `triangle-wave`, and its features of one axis |
+//! | `axis_encoding`, `axis_features` | for an encoding of each axis, its name, such as `one-blob`, and its features of one axis |
 //! | `coords` | `center` or `corner`: where pixels lie in the plane |
 //! | `width`, `height` | size of the picture it was trained on, in pixels |
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
 
+mod axes;
 mod encoding;
 mod fields;
 mod grid;
-mod per_axis;
 mod read;
 mod summary;
 
@@ -95,7 +95,7 @@ fn is_own(key: &str) -> bool {
     OWN_KEYS.contains(&key)
         || key == encoding::KEY
         || grid::KEYS.contains(&key)
-        || per_axis::KEYS.contains(&key)
+        || axes::KEYS.contains(&key)
         || Activation::ALL.iter().any(|a| a.param(parameter).is_some())
 }
 

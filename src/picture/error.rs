@@ -16,12 +16,14 @@ pub enum PictureError {
     },
     /// The first bytes match no known format.
     #[error(
-        "{} is not a picture that can be read: its contents are none of PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, QOI, HDR and EXR",
+        "{} is not a picture that can be read: its contents are none of {known}",
         path.display()
     )]
     NotAPicture {
         /// The file.
         path: PathBuf,
+        /// The formats there are.
+        known: String,
     },
     /// An unsupported format or colour type.
     #[error("{} cannot be read ({detail}); save it as an 8-bit or 16-bit PNG first", path.display())]
@@ -96,7 +98,7 @@ pub enum PictureError {
     },
     /// A picture too large for a format, or for this machine's memory.
     #[error(
-        "{width}x{height} is too large for {format} ({detail}); PNG and TIFF are written row by row at any size"
+        "{width}x{height} is too large for {format} ({detail}); {streamed} are written row by row at any size"
     )]
     TooLargeToWrite {
         /// The format.
@@ -107,6 +109,8 @@ pub enum PictureError {
         height: u32,
         /// Which limit.
         detail: String,
+        /// The formats without one.
+        streamed: String,
     },
     /// The file cannot be written.
     #[error("cannot write {}", path.display())]

@@ -1,6 +1,7 @@
 //! Output formats by file extension, and what each supports.
 
 use super::{Depth, PictureError};
+use crate::names::join;
 use std::path::Path;
 
 /// A format that can be written.
@@ -26,11 +27,14 @@ pub enum Format {
     Pnm,
 }
 
-/// What a format can hold.
+/// What a format can hold. Each is read; GIF is not written.
 struct Traits {
-    format: Format,
+    format: Option<Format>,
     name: &'static str,
+    /// Of files that are written, and read.
     extensions: &'static [&'static str],
+    /// Of more files that are read.
+    also_read: &'static [&'static str],
     /// Bits a value, the usual one first.
     bits: &'static [u8],
     grey: bool,
@@ -47,21 +51,26 @@ struct Traits {
 const NO_LIMIT: u32 = i32::MAX as u32;
 
 #[rustfmt::skip]
-const FORMATS: [Traits; 9] = [
-    Traits { format: Format::Png, name: "PNG", extensions: &["png"], bits: &[8, 16], grey: true, alpha: true, grey_alpha: true, max_side: NO_LIMIT, memory_factor: None },
-    Traits { format: Format::Jpeg, name: "JPEG", extensions: &["jpg", "jpeg"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
-    Traits { format: Format::Tiff, name: "TIFF", extensions: &["tif", "tiff"], bits: &[8, 16, 32], grey: true, alpha: true, grey_alpha: false, max_side: NO_LIMIT, memory_factor: None },
-    Traits { format: Format::WebP, name: "WebP", extensions: &["webp"], bits: &[8], grey: true, alpha: true, grey_alpha: true, max_side: 16_383, memory_factor: Some(5) },
-    Traits { format: Format::Exr, name: "EXR", extensions: &["exr"], bits: &[32], grey: false, alpha: true, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
-    Traits { format: Format::Hdr, name: "HDR", extensions: &["hdr"], bits: &[32], grey: false, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
-    Traits { format: Format::Bmp, name: "BMP", extensions: &["bmp"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 32_767, memory_factor: Some(2) },
-    Traits { format: Format::Qoi, name: "QOI", extensions: &["qoi"], bits: &[8], grey: false, alpha: true, grey_alpha: false, max_side: 20_000, memory_factor: Some(3) },
-    Traits { format: Format::Pnm, name: "PNM", extensions: &["ppm", "pgm", "pnm"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
+const FORMATS: [Traits; 10] = [
+    Traits { format: Some(Format::Png), name: "PNG", extensions: &["png"], also_read: &[], bits: &[8, 16], grey: true, alpha: true, grey_alpha: true, max_side: NO_LIMIT, memory_factor: None },
+    Traits { format: Some(Format::Jpeg), name: "JPEG", extensions: &["jpg", "jpeg"], also_read: &["jpe", "jfif"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
+    Traits { format: Some(Format::WebP), name: "WebP", extensions: &["webp"], also_read: &[], bits: &[8], grey: true, alpha: true, grey_alpha: true, max_side: 16_383, memory_factor: Some(5) },
+    Traits { format: Some(Format::Tiff), name: "TIFF", extensions: &["tif", "tiff"], also_read: &[], bits: &[8, 16, 32], grey: true, alpha: true, grey_alpha: false, max_side: NO_LIMIT, memory_factor: None },
+    Traits { format: Some(Format::Bmp), name: "BMP", extensions: &["bmp"], also_read: &["dib"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 32_767, memory_factor: Some(2) },
+    Traits { format: None, name: "GIF", extensions: &[], also_read: &["gif"], bits: &[], grey: false, alpha: false, grey_alpha: false, max_side: 0, memory_factor: None },
+    Traits { format: Some(Format::Pnm), name: "PNM", extensions: &["ppm", "pgm", "pnm"], also_read: &["pbm", "pam", "pfm"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
+    Traits { format: Some(Format::Qoi), name: "QOI", extensions: &["qoi"], also_read: &[], bits: &[8], grey: false, alpha: true, grey_alpha: false, max_side: 20_000, memory_factor: Some(3) },
+    Traits { format: Some(Format::Hdr), name: "HDR", extensions: &["hdr"], also_read: &[], bits: &[32], grey: false, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
+    Traits { format: Some(Format::Exr), name: "EXR", extensions: &["exr"], also_read: &[], bits: &[32], grey: false, alpha: true, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
 ];
+
+fn written() -> impl Iterator<Item = &'static Traits> {
+    FORMATS.iter().filter(|t| t.format.is_some())
+}
 
 impl Format {
     fn traits(self) -> &'static Traits {
-        FORMATS.iter().find(|t| t.format == self).expect("the table lists every format")
+        FORMATS.iter().find(|t| t.format == Some(self)).expect("the table lists every format")
     }
 
     /// The format for the extension of `path`.
@@ -71,10 +80,32 @@ impl Format {
     pub fn of(path: &Path) -> Result<Self, PictureError> {
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         let found = FORMATS.iter().find(|t| t.extensions.iter().any(|e| Some(*e) == extension.as_deref()));
-        let names = || FORMATS.iter().map(|t| format!(".{}", t.extensions[0])).collect::<Vec<_>>().join(", ");
+        let names = || written().map(|t| format!(".{}", t.extensions[0])).collect::<Vec<_>>().join(", ");
         found
-            .map(|t| t.format)
+            .and_then(|t| t.format)
             .ok_or_else(|| PictureError::UnknownFormat { path: path.to_owned(), known: names() })
+    }
+
+    /// The names of all formats that are read, as `PNG, JPEG and so on` with `and` or another word.
+    pub fn names_read(and: &str) -> String {
+        join(&FORMATS.each_ref().map(|t| t.name), and)
+    }
+
+    /// The extensions of all files that are written.
+    pub fn extensions_written(or: &str) -> String {
+        let extensions = written().flat_map(|t| t.extensions).map(|e| format!(".{e}"));
+        join(&extensions.collect::<Vec<_>>(), or)
+    }
+
+    /// The names of those that are written row by row.
+    pub fn names_streamed(and: &str) -> String {
+        let names = written().filter(|t| t.memory_factor.is_none()).map(|t| t.name);
+        join(&names.collect::<Vec<_>>(), and)
+    }
+
+    /// Whether files with this extension, in small letters, are read.
+    pub fn is_read(extension: &str) -> bool {
+        FORMATS.iter().any(|t| t.extensions.contains(&extension) || t.also_read.contains(&extension))
     }
 
     /// The display name.
@@ -150,7 +181,8 @@ impl Target {
     pub fn check(&self, width: u32, height: u32, free_bytes: Option<u64>) -> Result<(), PictureError> {
         let traits = self.format.traits();
         let too_large = |detail: String| {
-            Err(PictureError::TooLargeToWrite { format: traits.name, width, height, detail })
+            let streamed = Format::names_streamed("and");
+            Err(PictureError::TooLargeToWrite { format: traits.name, width, height, detail, streamed })
         };
         if width.max(height) > traits.max_side {
             return too_large(format!("the format allows at most {} pixels a side", traits.max_side));
@@ -178,5 +210,16 @@ impl Target {
             Depth::F32 => 4,
         };
         value_bytes * self.channels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_names_the_formats_that_are_read() {
+        let sentence = format!("\n{} are read,", Format::names_read("and"));
+        assert!(include_str!("../../README.md").contains(&sentence), "{sentence}");
     }
 }

@@ -6,7 +6,7 @@
 
 use super::claim::Claim;
 pub use super::claim::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
-use super::{Picture, PictureError, Pixels, jpeg};
+use super::{Format, Picture, PictureError, Pixels, jpeg};
 use crate::read_file::open_regular;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
@@ -16,7 +16,7 @@ use std::path::Path;
 /// Memory that a PNG may decompress to besides its pixels.
 const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
 
-/// Reads a PNG, JPEG, WebP, TIFF, BMP, GIF (first frame), PNM, QOI, HDR or EXR file.
+/// Reads a file of any format that [`Format::names_read`] lists; of a GIF its first frame.
 ///
 /// Grey and alpha are kept; palettes become RGB or RGBA, CMYK becomes RGB, and a GIF without
 /// transparent pixels becomes RGB. EXIF orientation is applied. Needs little more memory than the
@@ -42,7 +42,8 @@ pub fn parse(bytes: &[u8], name: &Path) -> Result<Picture, PictureError> {
 fn load_from(path: &Path, mut reader: impl BufRead + Seek, size_bytes: u64) -> Result<Picture, PictureError> {
     let read_error = |source| PictureError::Read { path: path.to_owned(), source };
     let format = sniff(&mut reader).map_err(read_error)?;
-    let format = format.ok_or_else(|| PictureError::NotAPicture { path: path.to_owned() })?;
+    let known = || Format::names_read("and");
+    let format = format.ok_or_else(|| PictureError::NotAPicture { path: path.to_owned(), known: known() })?;
     let image = if format == ImageFormat::Jpeg {
         jpeg::decode(path, reader, size_bytes)?
     } else {

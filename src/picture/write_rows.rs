@@ -28,7 +28,8 @@ pub struct RowsOf {
 /// Writes a picture from predicted values. `parts` yields its pixels in row order, any number of whole
 /// pixels at a time.
 ///
-/// PNG and TIFF are written as the pixels come; all other formats collect them first.
+/// Some formats are written as the pixels come ([`Format::streams`](super::Format::streams)); the others collect
+/// them first.
 /// The file appears whole or not at all.
 ///
 /// # Errors

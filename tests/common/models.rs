@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// An untrained model of 30x20 pixels that gives different colours everywhere: values around the
 /// middle of [0, 1], or up to about 5 for HDR.
 pub(crate) fn model(channels: usize, depth: Depth) -> ModelFile {
-    let encoding = Encoding::new(EncodingSpec::Gaussian { n_frequencies: 12, sigma: 4.0 }, 5);
+    let encoding = Encoding::new(EncodingSpec::Gaussian { features: 12, sigma: 4.0 }, 5);
     let hdr = depth == Depth::F32;
     let network = Mlp {
         input_width: encoding.output_width(),

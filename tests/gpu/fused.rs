@@ -6,10 +6,10 @@ use crate::job;
 use afterimage::backend::Backend;
 use afterimage::backend::gpu::kernel::Specialization;
 use afterimage::backend::gpu::ops::fused::examples_of;
-use afterimage::backend::gpu::ops::{DEFINITIONS, Layout};
+use afterimage::backend::gpu::ops::{Layout, definitions};
 use afterimage::backend::gpu::prove::run_case;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override};
-use afterimage::model::{Activation, EncodingSpec, GridSpec, Init, Interpolation};
+use afterimage::model::{Activation, EncodingSpec, Init, Interpolation};
 use device::open;
 use job::{Setup, steps};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ fn blocks_of(block: usize, encodings: &[&str]) {
     let Some(gpu) = open(true) else { return };
     let bytes = gpu.limits.max_compute_workgroup_storage_size as usize;
     let (mut n_cases, mut failures) = (0, Vec::new());
-    let fused = DEFINITIONS.iter().filter(|def| matches!(def.specialization, Specialization::Network { .. }));
+    let fused = definitions().filter(|def| matches!(def.specialization, Specialization::Network { .. }));
     for def in fused.filter(|def| encodings.iter().any(|encoding| def.name.ends_with(encoding))) {
         for kernel in examples_of(def, 128, block, bytes) {
             for case in (kernel.def.cases)(&kernel) {
@@ -58,21 +58,21 @@ fn blocks_of_128_agree_with_f64() {
 }
 
 fn grid_setup() -> Setup {
-    let spec = GridSpec {
-        n_levels: 4,
+    let encoding = EncodingSpec::HashGrid {
+        levels: 4,
         features_per_level: 2,
-        log2_table: Some(7),
+        log2_table: 7,
         base_resolution: 8,
         growth: 1.6,
         interpolation: Interpolation::Linear,
     };
-    Setup { encoding: EncodingSpec::Grid(spec), hidden_width: 64, n_layers: 3, ..Setup::small() }
+    Setup { encoding, hidden_width: 64, n_layers: 3, ..Setup::small() }
 }
 
 /// Jobs on both sides of each choice: f(z) kept or not, features in slices or at once.
 fn setups() -> [Setup; 4] {
     let sine = Activation::Sine { w0: 30.0 };
-    let wide = EncodingSpec::Gaussian { n_frequencies: 71, sigma: 5.0 };
+    let wide = EncodingSpec::Gaussian { features: 71, sigma: 5.0 };
     let deep =
         Setup { activation: sine, init: Init::Siren, encoding: wide, hidden_width: 33, ..Setup::small() };
     [grid_setup(), Setup { activation: sine, init: Init::Siren, ..grid_setup() }, deep, Setup::small()]

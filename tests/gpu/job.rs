@@ -44,7 +44,7 @@ impl Setup {
             channels: 3,
             bits: 8,
             holdout: Holdout::None,
-            encoding: EncodingSpec::Gaussian { n_frequencies: 33, sigma: 5.0 },
+            encoding: EncodingSpec::Gaussian { features: 33, sigma: 5.0 },
             masked: false,
             beside: Vec::new(),
             trained_frequencies: false,

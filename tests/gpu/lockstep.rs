@@ -3,7 +3,7 @@
 use crate::job::{Setup, steps};
 use afterimage::backend::Backend;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override};
-use afterimage::model::{EncodingSpec, GridSpec, Interpolation, Step, TrainingState};
+use afterimage::model::{EncodingSpec, Interpolation, Step, TrainingState};
 use std::sync::Arc;
 
 /// So small that a step of `Setup::small` takes several parts, grids fold and pictures split.
@@ -60,13 +60,13 @@ pub(crate) fn train(backend: &mut GpuBackend, steps: &[Step]) -> (Vec<f64>, Trai
 
 /// Levels of 8, 14 and 26 cells, the first with a vertex each, the others hashed.
 pub(crate) fn grid(interpolation: Interpolation) -> Setup {
-    let spec = GridSpec {
-        n_levels: 3,
+    let encoding = EncodingSpec::HashGrid {
+        levels: 3,
         features_per_level: 2,
-        log2_table: Some(7),
+        log2_table: 7,
         base_resolution: 8,
         growth: 1.8,
         interpolation,
     };
-    Setup { encoding: EncodingSpec::Grid(spec), hidden_width: 32, n_layers: 3, ..Setup::small() }
+    Setup { encoding, hidden_width: 32, n_layers: 3, ..Setup::small() }
 }

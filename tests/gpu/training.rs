@@ -9,8 +9,8 @@ use afterimage::backend::gpu::kernel::{MatmulTiling, Storage};
 use afterimage::backend::gpu::{Budget, GpuBackend, GpuPredictor, KernelConfig, Override};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
 use afterimage::model::{
-    Activation, EncodingSpec, Holdout, Init, Interpolation, Loss, Optimizer, PerAxis, Real, Refinements,
-    Sampling, Step, TrainingState,
+    Activation, EncodingSpec, Holdout, Init, Interpolation, Loss, Optimizer, Real, Refinements, Sampling,
+    Step, TrainingState,
 };
 use device::open;
 use job::{ADAM, Setup, steps};
@@ -81,13 +81,13 @@ fn lockstep_trained_frequencies() {
 #[test]
 fn lockstep_encodings_side_by_side() {
     let Some(gpu) = open(true) else { return };
-    let blob = EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 5 });
+    let blob = EncodingSpec::OneBlob { bins: 5 };
     // The trained one in the middle, and last.
     let grids = Setup { beside: vec![blob], ..grid(Interpolation::Linear) };
     let grids = Setup { encoding: EncodingSpec::Basic, beside: vec![grids.encoding, blob], ..grids };
     let trained = Setup {
         encoding: EncodingSpec::None,
-        beside: vec![EncodingSpec::Gaussian { n_frequencies: 9, sigma: 4.0 }],
+        beside: vec![EncodingSpec::Gaussian { features: 9, sigma: 4.0 }],
         trained_frequencies: true,
         ..Setup::small()
     };
@@ -185,8 +185,8 @@ fn averages_predict_as_on_the_cpu() {
 #[test]
 fn lockstep_encodings_of_each_axis() {
     let Some(gpu) = open(false) else { return };
-    for per_axis in [PerAxis::OneBlob { n_bins: 17 }, PerAxis::TriangleWave { n_octaves: 6 }] {
-        let setup = Setup { encoding: EncodingSpec::PerAxis(per_axis), ..Setup::small() };
+    for encoding in [EncodingSpec::OneBlob { bins: 17 }, EncodingSpec::TriangleWave { octaves: 6 }] {
+        let setup = Setup { encoding, ..Setup::small() };
         lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
     }
 }

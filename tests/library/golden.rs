@@ -2,10 +2,11 @@
 //! gradient of each tensor, and ten steps of each optimiser.
 
 use afterimage::backend::cpu::CpuTrainer;
+use afterimage::backend::cpu::encode::encode;
 use afterimage::backend::{Backend, Job, JobOptions, Predict};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, HashGrid, Holdout, Interpolation, Loss, Mlp, Model,
-    Optimizer, PerAxis, Refinements, SampleSet, Shuffle, Step,
+    Optimizer, Refinements, SampleSet, Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use safetensors::{Dtype, SafeTensors};
@@ -58,7 +59,7 @@ impl Golden {
             return self.trained_encoding();
         }
         match self.tensors().tensor("encoding.frequencies") {
-            Err(_) => Encoding::Identity,
+            Err(_) => Encoding::IDENTITY,
             Ok(tensor) => {
                 let values: Vec<f32> = tensor
                     .data()
@@ -81,9 +82,9 @@ impl Golden {
             }
             "smoothstep" => grid(Interpolation::Smoothstep),
             "side-by-side" => Encoding::side_by_side(vec![
-                Encoding::Identity,
+                Encoding::IDENTITY,
                 grid(Interpolation::Linear),
-                Encoding::new(EncodingSpec::Octaves { n_octaves: 3 }, 0),
+                Encoding::new(EncodingSpec::Octaves { octaves: 3 }, 0),
             ]),
             _ => grid(Interpolation::Linear),
         }
@@ -210,16 +211,19 @@ fn activations_and_losses() {
 fn encodings_of_each_axis() {
     let golden = Golden::read("formulas");
     let coords = golden.f64s("c");
-    for (name, encoding) in [
-        ("one-blob.16", PerAxis::OneBlob { n_bins: 16 }),
-        ("one-blob.2", PerAxis::OneBlob { n_bins: 2 }),
-        ("triangle-wave.12", PerAxis::TriangleWave { n_octaves: 12 }),
+    for (name, spec) in [
+        ("one-blob.16", EncodingSpec::OneBlob { bins: 16 }),
+        ("one-blob.2", EncodingSpec::OneBlob { bins: 2 }),
+        ("triangle-wave.12", EncodingSpec::TriangleWave { octaves: 12 }),
     ] {
-        let mut features = vec![0.0; coords.len() * encoding.n_features()];
-        for (&c, features) in coords.iter().zip(features.chunks_exact_mut(encoding.n_features())) {
-            encoding.encode(c, features);
-        }
-        assert_close(name, &features, &golden.f64s(name), TOLERANCE);
+        let encoding = Encoding::new(spec, 0);
+        let positions: Vec<f64> = coords.iter().flat_map(|&c| [c, c]).collect();
+        let mut features = vec![0.0; coords.len() * encoding.output_width()];
+        encode(&encoding, &[], &positions, &mut features);
+        let of_axis = golden.f64s(name);
+        let rows = of_axis.chunks_exact(encoding.output_width() / 2);
+        let expected: Vec<f64> = rows.flat_map(|row| row.repeat(2)).collect();
+        assert_close(name, &features, &expected, TOLERANCE);
     }
 }
 

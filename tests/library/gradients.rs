@@ -11,8 +11,8 @@
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::{Job, JobOptions};
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, GridSpec, Holdout, Importance, Init, Interpolation, Loss,
-    Mlp, Model, Optimizer, PerAxis, SampleSet, Sampling, Shuffle, Step,
+    Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, Interpolation, Loss, Mlp, Model,
+    Optimizer, SampleSet, Sampling, Shuffle, Step,
 };
 use afterimage::picture::{Picture, Pixels};
 use std::sync::Arc;
@@ -21,14 +21,20 @@ const BOUND: f64 = 1e-7;
 
 /// Three levels; with a table of 32 entries the first is dense (5 x 5 vertices), the others hashed.
 fn grid(features_per_level: usize, log2_table: Option<u32>, interpolation: Interpolation) -> EncodingSpec {
-    EncodingSpec::Grid(GridSpec {
-        n_levels: 3,
-        features_per_level,
-        log2_table,
-        base_resolution: 3,
-        growth: 1.6,
-        interpolation,
-    })
+    let (levels, base_resolution, growth) = (3, 3, 1.6);
+    match log2_table {
+        Some(log2_table) => EncodingSpec::HashGrid {
+            levels,
+            features_per_level,
+            log2_table,
+            base_resolution,
+            growth,
+            interpolation,
+        },
+        None => {
+            EncodingSpec::DenseGrid { levels, features_per_level, base_resolution, growth, interpolation }
+        }
+    }
 }
 
 fn job(spec: EncodingSpec, n_layers: usize, activation: Activation, output_activation: Activation) -> Job {
@@ -137,7 +143,7 @@ fn weighted_samples() {
 
 #[test]
 fn trained_frequencies() {
-    let spec = EncodingSpec::Gaussian { n_frequencies: 5, sigma: 2.0 };
+    let spec = EncodingSpec::Gaussian { features: 5, sigma: 2.0 };
     for activation in [Activation::Tanh, Activation::Sine { w0: 3.0 }] {
         let mut job = job(spec, 3, activation, Activation::Sigmoid);
         job.model.encoding = job.model.encoding.with_trained_frequencies();
@@ -166,11 +172,11 @@ fn whole_networks() {
     let encodings = [
         EncodingSpec::None,
         EncodingSpec::Basic,
-        EncodingSpec::Positional { n_frequencies: 6, log2_max: 3.0 },
-        EncodingSpec::Gaussian { n_frequencies: 5, sigma: 2.0 },
-        EncodingSpec::Octaves { n_octaves: 3 },
-        EncodingSpec::PerAxis(PerAxis::TriangleWave { n_octaves: 4 }),
-        EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 4 }),
+        EncodingSpec::Positional { features: 6, sigma: 3.0 },
+        EncodingSpec::Gaussian { features: 5, sigma: 2.0 },
+        EncodingSpec::Octaves { octaves: 3 },
+        EncodingSpec::TriangleWave { octaves: 4 },
+        EncodingSpec::OneBlob { bins: 4 },
         grid(2, Some(5), Interpolation::Linear),
         grid(1, Some(4), Interpolation::Smoothstep),
         grid(4, None, Interpolation::Linear),

@@ -1,8 +1,6 @@
 //! Model files: round trips, and files that are damaged or hostile.
 
-use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, GridSpec, Init, Interpolation, Mlp, Model, PerAxis,
-};
+use afterimage::model::{Activation, Coords, Encoding, EncodingSpec, Init, Interpolation, Mlp, Model};
 use afterimage::model_file::{ModelFile, ModelFileError};
 use afterimage::picture::Depth;
 use std::collections::BTreeMap;
@@ -27,28 +25,27 @@ fn file_of(encoding: Encoding, activation: Activation, output: Activation) -> Mo
 }
 
 fn gaussian() -> ModelFile {
-    let spec = EncodingSpec::Gaussian { n_frequencies: 5, sigma: 3.0 };
+    let spec = EncodingSpec::Gaussian { features: 5, sigma: 3.0 };
     model_file(spec, Activation::Relu, Activation::Sigmoid)
 }
 
 /// Three levels: 5 x 5 vertices stored each, then 32 entries shared.
 fn grid(interpolation: Interpolation) -> ModelFile {
-    let spec = GridSpec {
-        n_levels: 3,
+    let spec = EncodingSpec::HashGrid {
+        levels: 3,
         features_per_level: 2,
-        log2_table: Some(5),
+        log2_table: 5,
         base_resolution: 3,
         growth: 1.6,
         interpolation,
     };
-    model_file(EncodingSpec::Grid(spec), Activation::Relu, Activation::Sigmoid)
+    model_file(spec, Activation::Relu, Activation::Sigmoid)
 }
 
 /// The grid beside all others.
 fn composite() -> ModelFile {
     let grid = grid(Interpolation::Linear).model.encoding;
-    let specs =
-        [EncodingSpec::None, EncodingSpec::Basic, EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 9 })];
+    let specs = [EncodingSpec::None, EncodingSpec::Basic, EncodingSpec::OneBlob { bins: 9 }];
     let others = specs.map(|spec| Encoding::new(spec, 5));
     let encoding = Encoding::side_by_side([grid].into_iter().chain(others).collect());
     file_of(encoding, Activation::Relu, Activation::Sigmoid)
@@ -85,9 +82,9 @@ fn every_kind_of_model_comes_back() {
         grid(Interpolation::Linear),
         grid(Interpolation::Smoothstep),
         composite(),
-        model_file(EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 9 }), sine, Activation::Sigmoid),
-        model_file(EncodingSpec::PerAxis(PerAxis::TriangleWave { n_octaves: 4 }), sine, Activation::Sigmoid),
-        model_file(EncodingSpec::Octaves { n_octaves: 3 }, sine, Activation::Sigmoid),
+        model_file(EncodingSpec::OneBlob { bins: 9 }, sine, Activation::Sigmoid),
+        model_file(EncodingSpec::TriangleWave { octaves: 4 }, sine, Activation::Sigmoid),
+        model_file(EncodingSpec::Octaves { octaves: 3 }, sine, Activation::Sigmoid),
         model_file(EncodingSpec::None, sine, Activation::Identity),
         model_file(EncodingSpec::Basic, sine, Activation::Sine { w0: 2.5 }),
     ] {
@@ -115,9 +112,9 @@ fn encodings_that_cannot_stand_side_by_side_are_refused() {
 
 #[test]
 fn trained_frequencies_are_written_as_frozen_ones() {
-    let spec = EncodingSpec::Gaussian { n_frequencies: 4, sigma: 2.0 };
+    let spec = EncodingSpec::Gaussian { features: 4, sigma: 2.0 };
     let trained = Encoding::new(spec, 5).with_trained_frequencies();
-    let parts = vec![Encoding::Identity, trained];
+    let parts = vec![Encoding::IDENTITY, trained];
     let file = file_of(Encoding::side_by_side(parts), Activation::Relu, Activation::Sigmoid);
     let frozen = file.clone().frozen();
     let Encoding::Composite(parts) = &frozen.model.encoding else { panic!("{:?}", frozen.model.encoding) };

@@ -144,12 +144,12 @@ pub fn fourier_backward<T: Real>(params: &[T], coords: &[T], dl_dfeatures: &[T],
 pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features: &mut [T]) {
     match encoding {
         Encoding::Grid(grid) => grid::encode(grid, params, coords, features),
-        Encoding::Identity => features.copy_from_slice(coords),
-        Encoding::PerAxis(per_axis) => vectorised(
+        Encoding::Pointwise(pointwise) => vectorised(
             #[inline(always)]
             || {
-                for (&c, features) in coords.iter().zip(features.chunks_exact_mut(per_axis.n_features())) {
-                    per_axis.encode(c, features);
+                let rows = features.chunks_exact_mut(pointwise.formula().output_width());
+                for (&c, features) in coords.as_chunks().0.iter().zip(rows) {
+                    pointwise.encode(c, features);
                 }
             },
         ),
@@ -172,24 +172,24 @@ pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features
 mod tests {
     use super::*;
     use crate::backend::cpu::panels::samples_from_rows;
-    use crate::model::{EncodingSpec, GridSpec, Interpolation, PerAxis};
+    use crate::model::{EncodingSpec, Interpolation};
 
     #[test]
     fn panels_have_the_same_bits_as_rows() {
         let coords: Vec<f32> = (0..2 * 3 * PANEL).map(|i| (i as f32 * 0.618).fract()).collect();
-        let grid = GridSpec {
-            n_levels: 3,
+        let grid = EncodingSpec::HashGrid {
+            levels: 3,
             features_per_level: 2,
-            log2_table: Some(7),
+            log2_table: 7,
             base_resolution: 8,
             growth: 2.0,
             interpolation: Interpolation::Linear,
         };
         let specs = [
-            EncodingSpec::Grid(grid),
+            grid,
             EncodingSpec::None,
-            EncodingSpec::Gaussian { n_frequencies: 37, sigma: 10.0 },
-            EncodingSpec::PerAxis(PerAxis::OneBlob { n_bins: 9 }),
+            EncodingSpec::Gaussian { features: 37, sigma: 10.0 },
+            EncodingSpec::OneBlob { bins: 9 },
         ];
         let trained = Encoding::TrainedFourier { initial: vec![[0.0, 0.0]; 5] };
         let mut encodings: Vec<_> =

@@ -144,7 +144,7 @@ pub(super) fn encoding_gradients<T: Real>(
                 }
             });
         }
-        Encoding::Identity | Encoding::Fourier { .. } | Encoding::PerAxis(_) | Encoding::Composite(_) => {
+        Encoding::Pointwise(_) | Encoding::Fourier { .. } | Encoding::Composite(_) => {
             unreachable!("an encoding without weights has no gradients")
         }
     }

@@ -121,7 +121,7 @@ mod tests {
         };
         let samples = SampleSet { width, height, holdout, masked: None };
         Job {
-            model: Model { encoding: Encoding::Identity, network },
+            model: Model { encoding: Encoding::IDENTITY, network },
             raster: picture.raster(Coords::Center),
             samples,
             picture: Arc::new(picture),

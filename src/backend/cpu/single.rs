@@ -138,7 +138,7 @@ mod tests {
 
     /// Wide enough that a block of gradients ends within a row, and a row within a block.
     fn job(optimizer: Optimizer) -> Job {
-        let spec = EncodingSpec::Gaussian { n_frequencies: 35, sigma: 2.0 };
+        let spec = EncodingSpec::Gaussian { features: 35, sigma: 2.0 };
         let encoding = Encoding::new(spec, 3);
         let network = Mlp {
             input_width: encoding.output_width(),

@@ -4,6 +4,7 @@ use crate::cli::display::Verbosity;
 use afterimage::config::{
     Config, DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, Preset, TrainingConfig,
 };
+use afterimage::picture::Format;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -18,7 +19,7 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct TrainArgs {
-    /// The picture: PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, QOI, HDR or EXR
+    #[arg(help = format!("The picture: {}", Format::names_read("or")))]
     pub(super) image: Option<PathBuf>,
     /// Folder for everything the run writes [default: runs/NAME-OF-THE-PICTURE]
     #[arg(long, value_name = "DIR")]

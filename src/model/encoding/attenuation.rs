@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn gaussian_encoding() -> Encoding {
-        Encoding::new(EncodingSpec::Gaussian { n_frequencies: 12, sigma: 8.0 }, 3)
+        Encoding::new(EncodingSpec::Gaussian { features: 12, sigma: 8.0 }, 3)
     }
 
     fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
@@ -145,8 +145,8 @@ mod tests {
         for encoding in [
             gaussian_encoding(),
             Encoding::new(EncodingSpec::Basic, 0),
-            Encoding::new(EncodingSpec::Positional { n_frequencies: 10, log2_max: 5.0 }, 0),
-            Encoding::Identity,
+            Encoding::new(EncodingSpec::Positional { features: 10, sigma: 5.0 }, 0),
+            Encoding::IDENTITY,
         ] {
             let expected = mean(&encoding, (0.37, 0.61), footprint.rendered, 200);
             assert_close(&scaled(&encoding, PixelFilter::Box, &footprint), &expected, 1e-3);

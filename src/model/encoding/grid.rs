@@ -9,6 +9,7 @@
 //! table has entries stores each; a finer one shares entries by the hash of equation 4,
 //! (x XOR 2654435761 y) mod T.
 
+use super::Encoding;
 use crate::names::named;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,7 +34,7 @@ named! {
     }
 }
 
-/// A grid as a configuration describes it.
+/// What a grid's levels follow from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GridSpec {
     /// L
@@ -113,6 +114,35 @@ impl GridLevel {
     pub fn entries(self) -> std::ops::Range<usize> {
         self.first_entry..self.first_entry + self.n_entries
     }
+}
+
+/// A grid whose finer levels share the entries of a table.
+pub(super) fn hashed(
+    n_levels: usize,
+    features_per_level: usize,
+    log2_table: u32,
+    base_resolution: u32,
+    growth: f64,
+    interpolation: Interpolation,
+    _seed: u64,
+) -> Encoding {
+    let log2_table = Some(log2_table);
+    let spec = GridSpec { n_levels, features_per_level, log2_table, base_resolution, growth, interpolation };
+    Encoding::Grid(HashGrid::new(spec))
+}
+
+/// A grid with an entry for each vertex.
+pub(super) fn dense(
+    n_levels: usize,
+    features_per_level: usize,
+    base_resolution: u32,
+    growth: f64,
+    interpolation: Interpolation,
+    _seed: u64,
+) -> Encoding {
+    let log2_table = None;
+    let spec = GridSpec { n_levels, features_per_level, log2_table, base_resolution, growth, interpolation };
+    Encoding::Grid(HashGrid::new(spec))
 }
 
 fn n_vertices(resolution: u32) -> u64 {

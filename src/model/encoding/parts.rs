@@ -33,16 +33,9 @@ impl Encoding {
     /// # Panics
     /// When there are none, or more of a kind.
     pub fn side_by_side(mut parts: Vec<Self>) -> Self {
-        let family = |part: &Self| match part {
-            Self::Identity => 0,
-            Self::Fourier { .. } | Self::TrainedFourier { .. } => 1,
-            Self::PerAxis(_) => 2,
-            Self::Grid(_) => 3,
-            Self::Composite(_) => panic!("a composite within another"),
-        };
         for (i, part) in parts.iter().enumerate() {
             assert!(
-                parts[..i].iter().all(|other| family(other) != family(part)),
+                parts[..i].iter().all(|other| other.family() != part.family()),
                 "two of a family: {part:?}"
             );
         }

@@ -42,7 +42,7 @@ prop_compose! {
         output_activation in activation(),
         seed in any::<u64>(),
     ) -> Model {
-        let spec = n_frequencies.map_or(EncodingSpec::None, |n_frequencies| EncodingSpec::Gaussian { n_frequencies, sigma: 9.0 });
+        let spec = n_frequencies.map_or(EncodingSpec::None, |features| EncodingSpec::Gaussian { features, sigma: 9.0 });
         let encoding = Encoding::new(spec, seed);
         let input_width = encoding.output_width();
         let network = Mlp { input_width, hidden_width, output_width, n_layers, activation, output_activation };

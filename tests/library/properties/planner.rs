@@ -40,7 +40,7 @@ prop_compose! {
         optimizer in optimizer(),
         batch in prop_oneof![1u32..5000, 1..=u32::MAX],
     ) -> Job {
-        let encoding = n_frequencies.map_or(Encoding::Identity, |m| Encoding::Fourier { frequencies: vec![[0.0; 2]; m] });
+        let encoding = n_frequencies.map_or(Encoding::IDENTITY, |m| Encoding::Fourier { frequencies: vec![[0.0; 2]; m] });
         let network = Mlp {
             input_width: encoding.output_width(),
             hidden_width,

@@ -36,12 +36,25 @@ pub struct Source {
     pub text: &'static str,
 }
 
-/// Includes a file of `shaders/`.
+/// Includes a file of `shaders/`: by its path, or as the file of a module in a folder.
 macro_rules! wgsl {
     ($path:literal) => {
         $crate::backend::gpu::kernel::Source {
             path: $path,
             text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path)),
+        }
+    };
+    ($folder:literal, $module:ident) => {
+        $crate::backend::gpu::kernel::Source {
+            path: concat!($folder, "/", stringify!($module), ".wgsl"),
+            text: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/shaders/",
+                $folder,
+                "/",
+                stringify!($module),
+                ".wgsl"
+            )),
         }
     };
 }
@@ -197,12 +210,7 @@ macro_rules! snippets {
     ($function:ident of $folder:literal: $($module:ident $name:literal)+) => {
         fn $function(name: &str) -> Source {
             match name {
-                $($name => Source {
-                    path: concat!($folder, "/", stringify!($module), ".wgsl"),
-                    text: include_str!(concat!(
-                        env!("CARGO_MANIFEST_DIR"), "/shaders/", $folder, "/", stringify!($module), ".wgsl"
-                    )),
-                },)+
+                $($name => wgsl!($folder, $module),)+
                 _ => unreachable!("every formula has a row in its table"),
             }
         }

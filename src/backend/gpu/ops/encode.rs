@@ -1,7 +1,7 @@
 //! Encodings: positions to features.
 
 use super::testing::{case, poison, uniform};
-use super::{columns, grid, per_axis};
+use super::{columns, grid, pointwise};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl, write_stored,
@@ -11,7 +11,7 @@ use crate::model::Encoding;
 use std::ops::Range;
 
 params_block! {
-    /// Parameters of the encodings.
+    /// Parameters of Fourier features.
     EncodeParams {
         /// Workgroups in x.
         grid_width: u32,
@@ -21,15 +21,6 @@ params_block! {
         n_frequencies: u32,
     }
 }
-
-/// The position itself.
-pub static IDENTITY: KernelDef = KernelDef {
-    name: "encode_identity",
-    parts: &[wgsl!("encode_identity.wgsl")],
-    bindings: &[read("coords"), write_stored("features")],
-    params: EncodeParams::BLOCK,
-    ..KernelDef::plain(identity_reference, identity_cases)
-};
 
 /// Sines and cosines.
 pub static FOURIER: KernelDef = KernelDef {
@@ -55,7 +46,7 @@ pub struct Constants {
 /// of a grid.
 pub fn constants(encoding: &Encoding) -> Option<Constants> {
     match encoding {
-        Encoding::Identity | Encoding::PerAxis(_) | Encoding::TrainedFourier { .. } => None,
+        Encoding::Pointwise(_) | Encoding::TrainedFourier { .. } => None,
         Encoding::Fourier { frequencies } => {
             let words = bytemuck::cast_slice(frequencies).to_vec();
             Some(Constants { name: "frequencies", shape: [frequencies.len(), 2], words })
@@ -106,38 +97,24 @@ fn encode_part(
     constants: Option<BufferId>,
     max_groups: u32,
 ) -> Dispatch {
-    let (def, n_frequencies, threads, bound) = match (encoding, constants) {
+    let (m, bound) = match (encoding, constants) {
         (Encoding::Grid(hash_grid), Some(levels)) => {
             return grid::encode(hash_grid, n_rows, [levels, params, coords, features], max_groups);
         }
-        (Encoding::PerAxis(encoding), _) => {
-            return per_axis::encode(*encoding, n_rows, [coords, features], max_groups);
+        (Encoding::Pointwise(encoding), _) => {
+            return pointwise::encode(*encoding, n_rows, [coords, features], max_groups);
         }
-        (Encoding::Fourier { frequencies: b }, Some(id)) => {
-            (&FOURIER, b.len(), n_rows * b.len(), vec![id, coords, features])
-        }
-        (Encoding::TrainedFourier { initial: b }, _) => {
-            (&FOURIER, b.len(), n_rows * b.len(), vec![params, coords, features])
-        }
-        (Encoding::Identity, _) => (&IDENTITY, 0, 2 * n_rows, vec![coords, features]),
+        (Encoding::Fourier { frequencies: b }, Some(id)) => (b.len(), vec![id, coords, features]),
+        (Encoding::TrainedFourier { initial: b }, _) => (b.len(), vec![params, coords, features]),
         (_, None) | (Encoding::Composite(_), _) => {
             unreachable!("the layout has a buffer for the constants of each part, and of {encoding:?}")
         }
     };
+    let threads = n_rows * m;
     let grid = Workgroups::fold(threads.div_ceil(THREADS), max_groups);
-    let params =
-        EncodeParams { grid_width: grid.width, n_rows: n_rows as u32, n_frequencies: n_frequencies as u32 };
+    let params = EncodeParams { grid_width: grid.width, n_rows: n_rows as u32, n_frequencies: m as u32 };
     // Around fifty operations for a sine and a cosine.
-    Dispatch::new(Kernel::plain(def), &params, bound, grid, 50.0 * threads as f64)
-}
-
-fn identity_reference(call: &Call) -> Vec<Expected> {
-    let p: EncodeParams = call.params();
-    let n = 2 * p.n_rows as usize;
-    let coords = call.f64s(0, 0, n);
-    let mut features = vec![0.0; n];
-    cpu::encode::encode(&Encoding::Identity, &[], &coords, &mut features);
-    vec![close(1, 0, features, vec![0.0; n])]
+    Dispatch::new(Kernel::plain(&FOURIER), &params, bound, grid, 50.0 * threads as f64)
 }
 
 fn fourier_reference(call: &Call) -> Vec<Expected> {
@@ -163,16 +140,6 @@ pub(super) fn fourier_tolerances(frequencies: &[[f32; 2]], coords: &[f64]) -> Ve
         }
     }
     tolerances
-}
-
-fn identity_cases(_: &Kernel) -> Vec<Case> {
-    let one = |n: usize, max_groups: u32| {
-        let grid = Workgroups::fold((2 * n).div_ceil(THREADS), max_groups);
-        let params = EncodeParams { grid_width: grid.width, n_rows: n as u32, n_frequencies: 0 };
-        let buffers = vec![uniform(1, 2 * n, 1.0), poison(2 * n)];
-        case(format!("{n} positions"), params, buffers, grid.size())
-    };
-    vec![one(1, 65_535), one(127, 65_535), one(129, 65_535), one(1009, 3)]
 }
 
 fn fourier_cases(_: &Kernel) -> Vec<Case> {

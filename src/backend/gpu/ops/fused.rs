@@ -4,8 +4,8 @@
 use crate::backend::gpu::kernel::{
     Binding, Kernel, KernelDef, Source, Specialization, Storage, params_block, read, wgsl, write,
 };
-use crate::model::encoding::PerAxis;
-use crate::model::{Activation, Encoding, Loss};
+use crate::model::encoding::{self, Formula, formulas};
+use crate::model::{Activation, Encoding, Loss, Pointwise};
 
 mod blocking;
 mod bounds;
@@ -17,7 +17,6 @@ mod reference;
 pub use blocking::Blocking;
 pub use choice::{of_prediction, of_step};
 pub use record::{Groups, predict, step};
-use reference::Kind;
 
 params_block! {
     /// Parameters of both kernels; those of the loss are 0 in a prediction.
@@ -52,7 +51,7 @@ params_block! {
         value_row: u32,
         /// Whether features outlast the forward pass.
         features_kept: u32,
-        /// Of the encoding: frequencies, levels, or features of an axis.
+        /// Of the encoding: frequencies, levels, or a formula's n.
         n_units: u32,
         /// F
         n_features: u32,
@@ -69,7 +68,7 @@ params_block! {
 
 const CELLS: Source = wgsl!("fused/cells.wgsl");
 const POINTWISE: Source = wgsl!("fused/pointwise.wgsl");
-const PER_AXIS: Source = wgsl!("fused/per_axis.wgsl");
+const FORMULA: Source = wgsl!("fused/formula.wgsl");
 const PRODUCT: Source = wgsl!("fused/product.wgsl");
 const BACKWARD: Source = wgsl!("fused/backward.wgsl");
 const LAYERS: Source = wgsl!("fused/backward_layers.wgsl");
@@ -99,53 +98,84 @@ const GRID_BINDINGS: &[Binding] = &[
 ];
 const PREDICT_BINDINGS: &[Binding] = &[read("weights"), read("constants"), read("coords"), write("colours")];
 
-/// The definitions of both kernels for an encoding: `$encoding` are its parts, `$gradients` those of its gradients.
+/// The definitions of both kernels, a step and a prediction, for an encoding: `$parts` are its parts, `$gradients` those of
+/// its gradients, `$of_call` gives the encoding that a kernel sees and `$example` one with a number of units.
 macro_rules! fused {
-    ($step:ident $predict:ident $kind:ident $name:literal
-        [$($encoding:expr),+] [$($gradients:expr),+] $bindings:ident) => {
-        /// Loss and gradients.
-        pub static $step: KernelDef = KernelDef {
-            name: concat!("fused_step_", $name),
-            parts: &[CELLS, $($encoding,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ REDUCE, STEP],
-            specialization: Specialization::Network { loss: true },
-            bindings: $bindings,
-            params: FusedParams::BLOCK,
-            ..KernelDef::plain(|call| reference::step(call, Kind::$kind), |kernel| cases::step(kernel, Kind::$kind))
-        };
-        /// Colours.
-        pub static $predict: KernelDef = KernelDef {
-            name: concat!("fused_predict_", $name),
-            parts: &[CELLS, $($encoding,)+ PRODUCT, PREDICT],
-            specialization: Specialization::Network { loss: false },
-            bindings: PREDICT_BINDINGS,
-            params: FusedParams::BLOCK,
-            ..KernelDef::plain(|call| reference::predict(call, Kind::$kind), |kernel| cases::predict(kernel, Kind::$kind))
-        };
+    ($name:expr, [$($parts:expr),+], [$($gradients:expr),+], $bindings:ident, $of_call:expr, $example:expr) => {
+        [
+            KernelDef {
+                name: concat!("fused_step_", $name),
+                parts: &[CELLS, $($parts,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ REDUCE, STEP],
+                specialization: Specialization::Network { loss: true },
+                bindings: $bindings,
+                params: FusedParams::BLOCK,
+                ..KernelDef::plain(|call| reference::step(call, $of_call), |kernel| cases::step(kernel, $example))
+            },
+            KernelDef {
+                name: concat!("fused_predict_", $name),
+                parts: &[CELLS, $($parts,)+ PRODUCT, PREDICT],
+                specialization: Specialization::Network { loss: false },
+                bindings: PREDICT_BINDINGS,
+                params: FusedParams::BLOCK,
+                ..KernelDef::plain(
+                    |call| reference::predict(call, $of_call),
+                    |kernel| cases::predict(kernel, $example),
+                )
+            },
+        ]
     };
 }
 
-fused!(STEP_IDENTITY PREDICT_IDENTITY Identity "identity"
-    [wgsl!("fused/identity.wgsl"), POINTWISE] [NO_GRADIENTS] STEP_BINDINGS);
-fused!(STEP_FOURIER PREDICT_FOURIER Fourier "fourier"
-    [wgsl!("fused/fourier.wgsl"), POINTWISE] [NO_GRADIENTS] STEP_BINDINGS);
-fused!(STEP_ONE_BLOB PREDICT_ONE_BLOB OneBlob "one_blob"
-    [wgsl!("per_axis/one_blob.wgsl"), PER_AXIS, POINTWISE] [NO_GRADIENTS] STEP_BINDINGS);
-fused!(STEP_TRIANGLE_WAVE PREDICT_TRIANGLE_WAVE TriangleWave "triangle_wave"
-    [wgsl!("per_axis/triangle_wave.wgsl"), PER_AXIS, POINTWISE] [NO_GRADIENTS] STEP_BINDINGS);
-fused!(STEP_GRID PREDICT_GRID Grid "grid"
-    [wgsl!("grid.wgsl"), wgsl!("fused/grid.wgsl")]
-    [wgsl!("fused/grid_sums.wgsl"), wgsl!("fixed_point.wgsl"), wgsl!("fused/grid_gradients.wgsl")] GRID_BINDINGS);
+static FOURIER: [KernelDef; 2] = fused!(
+    "fourier",
+    [wgsl!("fused/fourier.wgsl"), POINTWISE],
+    [NO_GRADIENTS],
+    STEP_BINDINGS,
+    reference::fourier,
+    cases::example_fourier
+);
+static GRID: [KernelDef; 2] = fused!(
+    "grid",
+    [wgsl!("grid.wgsl"), wgsl!("fused/grid.wgsl")],
+    [wgsl!("fused/grid_sums.wgsl"), wgsl!("fixed_point.wgsl"), wgsl!("fused/grid_gradients.wgsl")],
+    GRID_BINDINGS,
+    reference::grid,
+    cases::example_grid
+);
+
+macro_rules! of_formulas {
+    ($($formula:ident $module:ident)+) => {
+        static FORMULAS: &[[KernelDef; 2]] = &[$(fused!(
+            stringify!($module),
+            [wgsl!("encoding", $module), FORMULA, POINTWISE],
+            [NO_GRADIENTS],
+            STEP_BINDINGS,
+            |_, p| Encoding::Pointwise(Pointwise::$formula(encoding::$formula::with_units(p.n_units as usize))),
+            |n_units| Encoding::Pointwise(Pointwise::$formula(tried(n_units)))
+        )),+];
+    };
+}
+formulas!(of_formulas);
+
+/// A formula that kernels are tried with.
+fn tried<F: Formula>(n_units: usize) -> F {
+    F::with_units(n_units.min(F::with_units(1).max_tried()))
+}
+
+/// Both kernels for every encoding that has them.
+pub fn all() -> impl Iterator<Item = &'static KernelDef> {
+    FOURIER.iter().chain(&GRID).chain(FORMULAS.as_flattened())
+}
 
 /// The step's definition and the prediction's, for encodings that there is one for.
-fn definitions(encoding: &Encoding) -> Option<[&'static KernelDef; 2]> {
+fn definitions(encoding: &Encoding) -> Option<&'static [KernelDef; 2]> {
     match encoding {
-        Encoding::Identity => Some([&STEP_IDENTITY, &PREDICT_IDENTITY]),
-        Encoding::Fourier { .. } => Some([&STEP_FOURIER, &PREDICT_FOURIER]),
-        Encoding::PerAxis(PerAxis::OneBlob { .. }) => Some([&STEP_ONE_BLOB, &PREDICT_ONE_BLOB]),
-        Encoding::PerAxis(PerAxis::TriangleWave { .. }) => {
-            Some([&STEP_TRIANGLE_WAVE, &PREDICT_TRIANGLE_WAVE])
+        Encoding::Fourier { .. } => Some(&FOURIER),
+        Encoding::Grid(_) => Some(&GRID),
+        Encoding::Pointwise(pointwise) => {
+            let stem = |step: &KernelDef| step.name.strip_prefix("fused_step_");
+            FORMULAS.iter().find(|[step, _]| stem(step) == Some(pointwise.stem()))
         }
-        Encoding::Grid(_) => Some([&STEP_GRID, &PREDICT_GRID]),
         Encoding::TrainedFourier { .. } | Encoding::Composite(_) => None,
     }
 }

@@ -9,7 +9,7 @@ pub mod grid;
 pub mod layout;
 pub mod loss;
 pub mod optimizer;
-pub mod per_axis;
+pub mod pointwise;
 pub mod predict;
 pub mod record;
 pub mod refine;
@@ -19,4 +19,4 @@ pub mod table;
 pub mod testing;
 
 pub use layout::Layout;
-pub use table::{DEFINITIONS, is_kernel, kernels};
+pub use table::{definitions, is_kernel, kernels};

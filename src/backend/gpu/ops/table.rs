@@ -7,19 +7,16 @@ use crate::model::{Activation, Loss, Optimizer};
 /// What may follow the last layer; losses are compiled for these.
 const OUTPUTS: [Activation; 2] = [Activation::Identity, Activation::Sigmoid];
 
-/// Every kernel there is.
-pub static DEFINITIONS: &[&KernelDef] = &[
+/// Kernels of which there is not one for each formula of an encoding.
+static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::SAMPLE,
     &ops::sample::SAMPLE_MASKED,
     &ops::sample::SAMPLE_BY_ERROR,
     &ops::streamed::STREAMED,
     &ops::sample::RASTER,
-    &ops::encode::IDENTITY,
     &ops::encode::FOURIER,
     &ops::columns::COPY,
     &ops::fourier::GRADIENTS,
-    &ops::per_axis::ONE_BLOB,
-    &ops::per_axis::TRIANGLE_WAVE,
     &ops::grid::ENCODE,
     &ops::grid::BACKWARD,
     &ops::grid::BACKWARD_FLOAT,
@@ -38,17 +35,12 @@ pub static DEFINITIONS: &[&KernelDef] = &[
     &ops::optimizer::WITH_ONE_MOMENT,
     &ops::optimizer::WITH_TWO_MOMENTS,
     &ops::predict::OUTPUT,
-    &ops::fused::STEP_IDENTITY,
-    &ops::fused::STEP_FOURIER,
-    &ops::fused::STEP_ONE_BLOB,
-    &ops::fused::STEP_TRIANGLE_WAVE,
-    &ops::fused::STEP_GRID,
-    &ops::fused::PREDICT_IDENTITY,
-    &ops::fused::PREDICT_FOURIER,
-    &ops::fused::PREDICT_ONE_BLOB,
-    &ops::fused::PREDICT_TRIANGLE_WAVE,
-    &ops::fused::PREDICT_GRID,
 ];
+
+/// Every kernel there is.
+pub fn definitions() -> impl Iterator<Item = &'static KernelDef> {
+    DEFINITIONS.iter().copied().chain(ops::pointwise::ENCODE).chain(ops::fused::all())
+}
 
 /// Update rules with constants that leave no term out.
 fn example_rules() -> Vec<Optimizer> {
@@ -80,7 +72,7 @@ pub fn kernels() -> Vec<Kernel> {
             Specialization::Network { .. } => ops::fused::examples(def),
         }
     };
-    let f32s: Vec<Kernel> = DEFINITIONS.iter().flat_map(|def| formulas(def)).collect();
+    let f32s: Vec<Kernel> = definitions().flat_map(formulas).collect();
     let others = f32s.iter().flat_map(variants).collect();
     [f32s, others].concat()
 }
@@ -89,11 +81,11 @@ pub fn kernels() -> Vec<Kernel> {
 /// others only the stem is looked at.
 pub fn is_kernel(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
-    let has_more = |def: &&KernelDef| {
+    let has_more = |def: &KernelDef| {
         matches!(def.specialization, Specialization::Network { .. } | Specialization::Matmul)
             && def.name == stem
     };
-    kernels().iter().any(|kernel| kernel.name() == name) || DEFINITIONS.iter().any(has_more)
+    kernels().iter().any(|kernel| kernel.name() == name) || definitions().any(has_more)
 }
 
 /// What formulas are joined in with other storages and tilings, of which each computes what the f32 kernel

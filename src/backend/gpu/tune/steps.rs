@@ -228,10 +228,9 @@ fn describe(job: &Job) -> String {
         .iter()
         .map(|part| {
             let kind = match part {
-                Encoding::Identity => "identity",
+                Encoding::Pointwise(pointwise) => pointwise.stem(),
                 Encoding::Fourier { .. } => "Fourier",
                 Encoding::TrainedFourier { .. } => "trained Fourier",
-                Encoding::PerAxis(_) => "per axis",
                 Encoding::Grid(_) => "grid",
                 Encoding::Composite(_) => "composite",
             };

@@ -3,13 +3,12 @@
 use super::FusedParams;
 use super::blocking::{Blocking, Rows, Shape};
 use super::record::{Groups, params};
-use super::reference::Kind;
 use crate::backend::gpu::kernel::{Case, Kernel};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::grid;
 use crate::backend::gpu::ops::testing::{case, poison, uniform};
 use crate::backend::gpu::plan::Workgroups;
-use crate::model::encoding::{GridSpec, HashGrid, Interpolation, PerAxis};
+use crate::model::encoding::{GridSpec, HashGrid, Interpolation};
 use crate::model::{Activation, Encoding, Mlp, Model};
 
 /// What a case varies.
@@ -17,7 +16,7 @@ use crate::model::{Activation, Encoding, Mlp, Model};
 struct Trial {
     /// Samples for a block of so many.
     n_samples: fn(usize) -> usize,
-    /// Of the encoding, see [`encoding_of`].
+    /// Of the encoding: frequencies, levels, or a formula's n.
     n_units: usize,
     hidden_width: usize,
     output_width: usize,
@@ -55,38 +54,31 @@ const fn trial(
     Trial { n_samples, n_units, hidden_width, output_width, n_layers, most_groups, slice }
 }
 
-/// An encoding of a kind with frequencies, levels or features of an axis.
-fn encoding_of(kind: Kind, n_units: usize) -> Encoding {
-    match kind {
-        Kind::Identity => Encoding::Identity,
-        Kind::Fourier => {
-            let frequency = |i: usize| [0.7 * i as f32 - 3.0, 5.0 - 1.3 * i as f32];
-            Encoding::Fourier { frequencies: (0..n_units).map(frequency).collect() }
-        }
-        Kind::OneBlob => Encoding::PerAxis(PerAxis::OneBlob { n_bins: n_units }),
-        // Of higher octaves f32 leaves too little for the bounds to say anything.
-        Kind::TriangleWave => Encoding::PerAxis(PerAxis::TriangleWave { n_octaves: n_units.min(16) }),
-        Kind::Grid => Encoding::Grid(example_grid(n_units)),
-    }
+/// An encoding with a number of units.
+type Example = fn(usize) -> Encoding;
+
+pub(super) fn example_fourier(n_frequencies: usize) -> Encoding {
+    let frequency = |i: usize| [0.7 * i as f32 - 3.0, 5.0 - 1.3 * i as f32];
+    Encoding::Fourier { frequencies: (0..n_frequencies).map(frequency).collect() }
 }
 
-fn example_grid(n_levels: usize) -> HashGrid {
+pub(super) fn example_grid(n_levels: usize) -> Encoding {
     let interpolation =
         if n_levels.is_multiple_of(2) { Interpolation::Linear } else { Interpolation::Smoothstep };
-    HashGrid::new(GridSpec {
+    Encoding::Grid(HashGrid::new(GridSpec {
         n_levels,
         features_per_level: 2,
         log2_table: Some(7),
         base_resolution: 5,
         growth: 1.4,
         interpolation,
-    })
+    }))
 }
 
 /// Positions on [-1, 1], within the unit square for a grid.
-fn positions(kind: Kind, n: usize) -> Vec<u32> {
+fn positions(encoding: &Encoding, n: usize) -> Vec<u32> {
     let mut coords = uniform(2, 2 * n, 1.0);
-    if kind == Kind::Grid {
+    if matches!(encoding, Encoding::Grid(_)) {
         coords[..2 * n].iter_mut().for_each(|word| *word &= 0x7fff_ffff);
     }
     coords
@@ -102,10 +94,10 @@ fn largest_weight(activation: Activation, width: usize) -> f32 {
 /// The parameters of both kernels and what they both read, where the trial goes with the kernel's sizes.
 fn inputs(
     kernel: &Kernel,
-    kind: Kind,
+    example: Example,
     trial: &Trial,
 ) -> Option<(String, FusedParams, Vec<Vec<u32>>, Workgroups)> {
-    let encoding = encoding_of(kind, trial.n_units);
+    let encoding = example(trial.n_units);
     let network = Mlp {
         input_width: encoding.output_width(),
         hidden_width: trial.hidden_width,
@@ -137,14 +129,14 @@ fn inputs(
     Some((
         label,
         params(&model, &blocking, n, groups, grid),
-        vec![weights, constants, positions(kind, n)],
+        vec![weights, constants, positions(&model.encoding, n)],
         grid,
     ))
 }
 
-pub(super) fn step(kernel: &Kernel, kind: Kind) -> Vec<Case> {
+pub(super) fn step(kernel: &Kernel, example: Example) -> Vec<Case> {
     let one = |trial: &Trial| {
-        let (label, p, mut buffers, grid) = inputs(kernel, kind, trial)?;
+        let (label, p, mut buffers, grid) = inputs(kernel, example, trial)?;
         let (n, channels) = (p.n_samples as usize, trial.output_width);
         // Of a step of more samples than these.
         let scale = (1.0 / ((n + 7) * channels) as f64) as f32;
@@ -155,7 +147,7 @@ pub(super) fn step(kernel: &Kernel, kind: Kind) -> Vec<Case> {
         let n_groups = p.n_groups as usize;
         buffers.extend([uniform(4, n * channels, 1.0), sample_weights]);
         buffers.extend([poison(n_groups * p.n_params as usize), poison(n_groups)]);
-        if kind == Kind::Grid {
+        if matches!(example(1), Encoding::Grid(_)) {
             buffers.push(grid::example_sums(p.first_weight as usize));
         }
         Some(case(label, p, buffers, grid.size()))
@@ -163,9 +155,9 @@ pub(super) fn step(kernel: &Kernel, kind: Kind) -> Vec<Case> {
     TRIALS.iter().filter_map(one).collect()
 }
 
-pub(super) fn predict(kernel: &Kernel, kind: Kind) -> Vec<Case> {
+pub(super) fn predict(kernel: &Kernel, example: Example) -> Vec<Case> {
     let one = |trial: &Trial| {
-        let (label, p, mut buffers, grid) = inputs(kernel, kind, trial)?;
+        let (label, p, mut buffers, grid) = inputs(kernel, example, trial)?;
         buffers.push(poison(p.n_samples as usize * trial.output_width));
         Some(case(label, p, buffers, grid.size()))
     };

@@ -55,11 +55,11 @@ pub(super) fn params(
     let rows = &blocking.rows;
     let (n_units, n_features, smoothstep) = match encoding {
         Encoding::Fourier { frequencies } => (frequencies.len(), 0, false),
-        Encoding::PerAxis(per_axis) => (per_axis.n_features(), 0, false),
+        Encoding::Pointwise(pointwise) => (pointwise.formula().n_units(), 0, false),
         Encoding::Grid(grid) => {
             (grid.levels.len(), grid.features_per_level, grid.interpolation == Interpolation::Smoothstep)
         }
-        Encoding::Identity | Encoding::TrainedFourier { .. } | Encoding::Composite(_) => (0, 0, false),
+        Encoding::TrainedFourier { .. } | Encoding::Composite(_) => unreachable!("it is not fused"),
     };
     FusedParams {
         grid_width: grid.width,

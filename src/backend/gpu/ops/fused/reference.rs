@@ -5,35 +5,19 @@ use super::bounds::{self, Bounds};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{Call, Expected, ExpectedValues, Storage, close};
-use crate::backend::gpu::ops::{encode, grid};
-use crate::model::encoding::PerAxis;
+use crate::backend::gpu::ops::{encode, grid, pointwise};
 use crate::model::{Arithmetic, Encoding, Mlp, ParamLayout};
 
-/// Which encoding a kernel has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Identity,
-    Fourier,
-    OneBlob,
-    TriangleWave,
-    Grid,
+/// The encoding that a kernel sees.
+type OfCall = fn(&Call, &FusedParams) -> Encoding;
+
+pub(super) fn fourier(call: &Call, p: &FusedParams) -> Encoding {
+    Encoding::Fourier { frequencies: call.f32s(1).as_chunks::<2>().0[..p.n_units as usize].to_vec() }
 }
 
-impl Kind {
-    /// The encoding that the kernel sees.
-    fn encoding(self, call: &Call, p: &FusedParams) -> Encoding {
-        let n = p.n_units as usize;
-        match self {
-            Self::Identity => Encoding::Identity,
-            Self::Fourier => Encoding::Fourier { frequencies: call.f32s(1).as_chunks::<2>().0[..n].to_vec() },
-            Self::OneBlob => Encoding::PerAxis(PerAxis::OneBlob { n_bins: n }),
-            Self::TriangleWave => Encoding::PerAxis(PerAxis::TriangleWave { n_octaves: n }),
-            Self::Grid => {
-                let levels = &call.buffers[1];
-                Encoding::Grid(grid::of_words(levels, n, p.n_features as usize, p.smoothstep != 0))
-            }
-        }
-    }
+pub(super) fn grid(call: &Call, p: &FusedParams) -> Encoding {
+    let (n_levels, n_features) = (p.n_units as usize, p.n_features as usize);
+    Encoding::Grid(grid::of_words(&call.buffers[1], n_levels, n_features, p.smoothstep != 0))
 }
 
 /// A forward pass.
@@ -53,32 +37,19 @@ struct Pass {
 }
 
 fn features(encoding: &Encoding, table: &[f64], coords: &[f64]) -> Bounds {
-    let mut values = vec![0.0; coords.len() / 2 * encoding.output_width()];
+    let errors = match encoding {
+        Encoding::Pointwise(encoding) => return pointwise::features(*encoding, coords).into_iter().collect(),
+        Encoding::Fourier { frequencies } => encode::fourier_tolerances(frequencies, coords),
+        Encoding::Grid(hash_grid) => grid::feature_tolerances(hash_grid, table, coords),
+        Encoding::TrainedFourier { .. } | Encoding::Composite(_) => unreachable!("it is not fused"),
+    };
+    let mut values = vec![0.0; errors.len()];
     cpu::encode::encode(encoding, table, coords, &mut values);
-    match encoding {
-        Encoding::Fourier { frequencies } => {
-            let errors = encode::fourier_tolerances(frequencies, coords);
-            Bounds::new(values, errors)
-        }
-        Encoding::PerAxis(per_axis) => {
-            let mut features = vec![Bounded::exact(0.0); values.len()];
-            for (&c, features) in coords.iter().zip(features.chunks_exact_mut(per_axis.n_features())) {
-                per_axis.encode(Bounded::exact(c), features);
-            }
-            features.into_iter().collect()
-        }
-        Encoding::Grid(hash_grid) => {
-            let errors = grid::feature_tolerances(hash_grid, table, coords);
-            Bounds::new(values, errors)
-        }
-        Encoding::Identity | Encoding::TrainedFourier { .. } | Encoding::Composite(_) => {
-            Bounds::exact(values)
-        }
-    }
+    Bounds::new(values, errors)
 }
 
 impl Pass {
-    fn new(call: &Call, kind: Kind) -> Self {
+    fn new(call: &Call, of_call: OfCall) -> Self {
         let p: FusedParams = call.params();
         let network = Mlp {
             input_width: p.input_width as usize,
@@ -88,7 +59,7 @@ impl Pass {
             activation: call.kernel.activation,
             output_activation: call.kernel.output.expect("an output activation is joined in"),
         };
-        let encoding = kind.encoding(call, &p);
+        let encoding = of_call(call, &p);
         let coords = call.f64s(2, 0, 2 * p.n_samples as usize);
         let n_table = p.first_weight as usize;
         let table = call.f64s(0, 0, n_table);
@@ -172,9 +143,9 @@ fn groups(call: &Call, p: &FusedParams) -> Vec<std::ops::Range<usize>> {
     (0..p.n_groups as usize).map(|g| (g * length).min(n)..((g + 1) * length).min(n)).collect()
 }
 
-pub(super) fn step(call: &Call, kind: Kind) -> Vec<Expected> {
+pub(super) fn step(call: &Call, of_call: OfCall) -> Vec<Expected> {
     let p: FusedParams = call.params();
-    let pass = Pass::new(call, kind);
+    let pass = Pass::new(call, of_call);
     let (losses, dl_dz) = loss(call, &p, &pass.z);
     let (mut partials, mut loss_partials) = (Bounds::default(), Vec::new());
     let mut dl_dfeatures = Bounds::default();
@@ -209,8 +180,8 @@ pub(super) fn step(call: &Call, kind: Kind) -> Vec<Expected> {
     expected
 }
 
-pub(super) fn predict(call: &Call, kind: Kind) -> Vec<Expected> {
-    let pass = Pass::new(call, kind);
+pub(super) fn predict(call: &Call, of_call: OfCall) -> Vec<Expected> {
+    let pass = Pass::new(call, of_call);
     let output = pass.network.output_activation;
     let colours: Bounds = pass.z.iter().map(|z| output.value::<Bounded>(z)).collect();
     vec![close(3, 0, colours.values, colours.errors)]

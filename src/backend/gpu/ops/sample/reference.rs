@@ -83,7 +83,7 @@ fn unused_model(channels: usize) -> Model {
         activation: Activation::Identity,
         output_activation: Activation::Identity,
     };
-    Model { encoding: Encoding::Identity, network }
+    Model { encoding: Encoding::IDENTITY, network }
 }
 
 pub(super) fn sample(call: &Call) -> Vec<Expected> {

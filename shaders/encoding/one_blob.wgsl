@@ -1,5 +1,5 @@
-// n bins with what each has of a blob around the coordinate; images of the blob lie n bins away.
-// `model::encoding::per_axis`.
+// n bins along x and then y with what each has of a blob around the coordinate; images of the blob lie n bins away.
+// `model::encoding::one_blob`.
 
 // The integral up to u of the quartic kernel 15/16 (1 - u^2)^2, which is 0 beyond [-1, 1].
 fn quartic_cdf(unbounded: f32) -> f32 {
@@ -12,7 +12,7 @@ fn of_image(left: f32) -> f32 {
     return quartic_cdf(left + 1.0) - quartic_cdf(left);
 }
 
-fn axis_feature(c: f32, k: u32, n: u32) -> f32 {
-    let left = f32(k) - c * f32(n);
+fn feature(k: u32, n: u32, c: vec2<f32>) -> f32 {
+    let left = f32(k % n) - select(c.y, c.x, k < n) * f32(n);
     return of_image(left - f32(n)) + of_image(left) + of_image(left + f32(n));
 }
