@@ -13,7 +13,7 @@ lacks() {
   echo "with $* the library needs $found" >&2
   return 1
 }
-lacks "anyhow|clap.*|ctrlc|env_logger|indicatif|naga|pollster|wgpu.*" --features cpu
+lacks "anyhow|clap.*|ctrlc|env_logger|indicatif|naga|wgpu.*" --features cpu
 lacks "anyhow|clap.*|ctrlc|env_logger|indicatif" --features cpu,gpu
 
 for features in cpu cpu,gpu cli; do

@@ -5,7 +5,7 @@
 mod gpu;
 
 use afterimage::backend::tuned::KernelTime;
-use afterimage::backend::{BackendChoice, BackendError, DeviceRequest, Precision};
+use afterimage::backend::{BackendChoice, BackendError, DeviceOptions, DeviceRequest, Precision};
 use afterimage::bench::{BenchJob, Ceilings, Figures, cpu_ceilings, jobs, measure, peak_bytes, scale_jobs};
 use anyhow::bail;
 use gpu::Device;
@@ -90,12 +90,14 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     if chosen.is_empty() {
         bail!("no job's name has `{}`; there are: {}", args.jobs.as_deref().unwrap_or(""), all.join(", "));
     }
-    let gpu = Device::open(args.backend, args.adapter.as_deref())?;
+    let options = DeviceOptions::from_env()?;
+    let gpu = Device::open(args.backend, args.adapter.as_deref(), &options)?;
     let request = DeviceRequest {
         backend: if gpu.is_some() { BackendChoice::Gpu } else { BackendChoice::Cpu },
         adapter: args.adapter.clone().filter(|_| gpu.is_some()),
         threads: args.threads.into(),
         precision: args.precision,
+        options,
     };
     let ceilings = match &gpu {
         Some(gpu) => gpu.ceilings(args.precision, args.seconds)?,

@@ -1,6 +1,6 @@
 //! What every command that uses a trained model shares: which file, which device, which output.
 
-use afterimage::job::{BackendChoice, DeviceRequest, Precision};
+use afterimage::job::{BackendChoice, DeviceOptions, DeviceRequest, Precision};
 use afterimage::model_file::ModelFile;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
@@ -21,13 +21,14 @@ pub(super) struct DeviceArgs {
 }
 
 impl DeviceArgs {
-    pub(super) fn request(&self) -> DeviceRequest {
-        DeviceRequest {
+    pub(super) fn request(&self) -> anyhow::Result<DeviceRequest> {
+        Ok(DeviceRequest {
             backend: self.backend.unwrap_or_default(),
             adapter: self.adapter.clone(),
             threads: self.threads.into(),
             precision: Precision::F32,
-        }
+            options: DeviceOptions::from_env()?,
+        })
     }
 }
 

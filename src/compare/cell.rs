@@ -3,7 +3,9 @@
 use super::CompareError;
 use super::grid::Size;
 use super::method::Method;
+use crate::block_on;
 use crate::config::{Config, DeviceConfig, OptimizerKind, Resolved, Sigma};
+use crate::job::{DeviceOptions, DeviceRequest};
 use crate::names::Named;
 use crate::picture::{self, Picture};
 use crate::read_file::{open_regular, read_at_most};
@@ -112,18 +114,24 @@ impl Cell {
         complete && ["final.png", "metrics.csv"].iter().all(|file| self.folder.join(file).is_file())
     }
 
-    /// Trains it to its end, from where it was stopped; false when it was stopped again.
+    /// Trains it to its end, from where it was stopped, on `threads` threads where the CPU trains, all for 0; false
+    /// when it was stopped again.
     ///
     /// # Errors
     /// When training diverges, the device fails or a file cannot be written.
-    pub fn train(&self, threads: usize, display: &mut dyn Display) -> Result<bool, CompareError> {
+    pub fn train(
+        &self,
+        (threads, options): (usize, &DeviceOptions),
+        display: &mut dyn Display,
+    ) -> Result<bool, CompareError> {
+        let device = self.run.device(threads).with(options);
         let start = Instant::now();
         let picture = Arc::new(picture::load(&self.prepared)?);
         let session = match self.state {
-            State::New => self.start(picture, threads, display),
+            State::New => self.start(picture, device, display),
             _ => {
                 let folder = RunFolder::open(&self.folder)?;
-                Ok(Session::resume(self.run.clone(), picture, threads, folder)?)
+                Ok(Session::resume(self.run.clone(), picture, device, folder)?)
             }
         };
         match session {
@@ -137,19 +145,19 @@ impl Cell {
     fn start(
         &self,
         picture: Arc<Picture>,
-        threads: usize,
+        device: DeviceRequest,
         display: &dyn Display,
     ) -> Result<Session, CompareError> {
         let folder = (self.folder.as_path(), true);
         let Some(mut config) = self.open.clone() else {
-            return Ok(Session::start(self.run.clone(), picture, threads, folder)?);
+            return Ok(Session::start(self.run.clone(), picture, device, folder)?);
         };
         let mask = config.load_mask()?;
         let pictures = (&picture, mask.as_ref());
-        let choice = choose_sigma(&config, pictures, &self.run.device(threads), &mut StopOf(display))?;
+        let choice = block_on(choose_sigma(&config, pictures, &device, &mut StopOf(display)))?;
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
         let run = config.resolve(&picture, mask.as_ref())?;
-        let session = Session::start(run, picture, threads, folder)?;
+        let session = Session::start(run, picture, device, folder)?;
         let path = session.folder.file("sigma.csv");
         choice.save(&path).map_err(|e| CompareError::file(&path, e))?;
         Ok(session)

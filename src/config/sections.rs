@@ -290,6 +290,7 @@ impl DeviceConfig {
             adapter: self.adapter.clone(),
             threads,
             precision: self.precision.unwrap_or_default(),
+            ..DeviceRequest::default()
         }
     }
 }

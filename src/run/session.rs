@@ -3,7 +3,8 @@
 use super::checkpoint::{self, Fingerprint, picture_checksum};
 use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::backend::{self, Backend, BackendError, Opened, TunedConfig};
+use crate::backend::{self, Backend, BackendError, DeviceRequest, Opened, TunedConfig};
+use crate::block_on;
 use crate::config::Resolved;
 use crate::model::{Sampling, TrainingState};
 use crate::picture::Picture;
@@ -25,7 +26,7 @@ pub struct Session {
     /// What is run.
     pub run: Resolved,
     picture: Arc<Picture>,
-    threads: usize,
+    device: DeviceRequest,
     backend: Box<dyn Backend>,
     /// The last state known to be sound; none for a run that has not begun.
     checkpoint: Option<Checkpoint>,
@@ -67,22 +68,21 @@ impl From<TrainError> for Interrupted {
 }
 
 impl Session {
-    /// A new run of `run` on `picture`, at its training size, on `threads` threads where the CPU
-    /// trains, all for 0. The folder at `path` is made last, so that whatever is wrong leaves none
-    /// behind; a run that is in it is replaced where `force` says so.
+    /// A new run of `run` on `picture`, at its training size, on `device`. The folder at `path` is made last, so that
+    /// whatever is wrong leaves none behind; a run that is in it is replaced where `force` says so.
     ///
     /// # Errors
     /// When no device fits, or the folder cannot be used.
     pub fn start(
         run: Resolved,
         picture: Arc<Picture>,
-        threads: usize,
+        device: DeviceRequest,
         (path, force): (&Path, bool),
     ) -> Result<Self, RunError> {
-        let opened = open(&run, &picture, threads, None).map_err(TrainError::from)?;
+        let opened = open(&run, &picture, &device, None).map_err(TrainError::from)?;
         let folder = RunFolder::create(path, force)?;
         write_config(&folder, &run)?;
-        Ok(Self::new(folder, run, picture, threads, opened))
+        Ok(Self::new(folder, run, picture, device, opened))
     }
 
     /// The run in `folder`, from its last checkpoint or, where it has none yet, from its beginning.
@@ -92,7 +92,7 @@ impl Session {
     pub fn resume(
         run: Resolved,
         picture: Arc<Picture>,
-        threads: usize,
+        device: DeviceRequest,
         folder: RunFolder,
     ) -> Result<Self, RunError> {
         let checkpoint = checkpoint::load(&folder, fingerprint(&run, &picture))?;
@@ -109,15 +109,21 @@ impl Session {
             return Err(unfit(reason.to_owned()));
         }
         let method = checkpoint.as_ref().and_then(|c| c.method.clone());
-        let opened = open(&run, &picture, threads, method).map_err(TrainError::from)?;
-        let mut session = Self { checkpoint, ..Self::new(folder, run, picture, threads, opened) };
+        let opened = open(&run, &picture, &device, method).map_err(TrainError::from)?;
+        let mut session = Self { checkpoint, ..Self::new(folder, run, picture, device, opened) };
         session.restore().map_err(TrainError::from)?;
         Ok(session)
     }
 
-    fn new(folder: RunFolder, run: Resolved, picture: Arc<Picture>, threads: usize, opened: Opened) -> Self {
+    fn new(
+        folder: RunFolder,
+        run: Resolved,
+        picture: Arc<Picture>,
+        device: DeviceRequest,
+        opened: Opened,
+    ) -> Self {
         let Opened { backend, note } = opened;
-        Self { folder, run, picture, threads, backend, checkpoint: None, note }
+        Self { folder, run, picture, device, backend, checkpoint: None, note }
     }
 
     /// Trains to the end, or until `display` asks to stop, and writes the results. Takes up to three
@@ -138,7 +144,7 @@ impl Session {
         }
     }
 
-    /// From the last good state to the end; on an error the session holds the last good state.
+    /// From the last checkpoint to the end; on an error the session holds the last that was sound.
     fn attempt(&mut self, startup: Duration, display: &mut dyn Display) -> Result<Finished, Interrupted> {
         let Self { folder, run, picture, backend, checkpoint, .. } = self;
         let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
@@ -146,21 +152,21 @@ impl Session {
         let fingerprint = fingerprint(run, picture);
         let mut recorder = Recorder::new(folder, run, fingerprint, &position, &mut counted)?;
         let mut trainer =
-            Trainer::new(run, picture, backend.as_mut(), position).going_on(checkpoint.as_ref());
-        let outcome = trainer.run(&mut recorder);
+            Trainer::new(run, picture, backend.as_mut(), position).resuming_from(checkpoint.as_ref());
+        let outcome = block_on(trainer.run(&mut recorder));
         let metrics = recorder.finish();
         counted.display.finished();
-        let good = trainer.into_last_good();
+        let last = trainer.into_last_checkpoint();
         // None where the device failed before the run began: what was known before still holds.
-        if good.is_some() {
-            checkpoint.clone_from(&good);
+        if last.is_some() {
+            checkpoint.clone_from(&last);
         }
-        let (mut outcome, diverged) = match (outcome, good) {
+        let (mut outcome, diverged) = match (outcome, last) {
             (Ok(outcome), _) => (outcome, None),
             // What was learned before it went wrong is still worth having.
-            (Err(RunError::Train(error @ TrainError::Diverged { .. })), Some(good)) => {
-                backend.set_state(&good.state).map_err(TrainError::from)?;
-                let (position, step) = (good.position, good.state.step);
+            (Err(RunError::Train(error @ TrainError::Diverged { .. })), Some(last)) => {
+                block_on(backend.set_state(&last.state)).map_err(TrainError::from)?;
+                let (position, step) = (last.position, last.state.step);
                 let outcome = Outcome { position, complete: false, step, evaluation: None, kept_epoch: None };
                 (outcome, Some(error))
             }
@@ -168,7 +174,10 @@ impl Session {
         };
         let evaluation = match outcome.evaluation.take() {
             Some(evaluation) => evaluation,
-            None => Trainer::new(run, picture, backend.as_mut(), outcome.position).evaluate(true)?,
+            None => {
+                let mut trainer = Trainer::new(run, picture, backend.as_mut(), outcome.position);
+                block_on(trainer.evaluate(true))?
+            }
         };
         let trained = outcome.position.seconds - position.seconds;
         let timings = Timings {
@@ -198,7 +207,7 @@ impl Session {
         }
     }
 
-    /// Opens a lost device anew, with the last good state on it, unless it was lost too often.
+    /// Opens a lost device anew, with the last checkpoint on it, unless it was lost too often.
     fn recover(&mut self, mut reason: String, losses: &mut usize) -> Result<(), RunError> {
         let folder = self.folder.path().display().to_string();
         while *losses < MAX_DEVICE_LOSSES {
@@ -221,7 +230,7 @@ impl Session {
 
     fn reopen(&mut self) -> Result<(), BackendError> {
         let method = self.backend.info().method.clone();
-        let Opened { backend, note } = open(&self.run, &self.picture, self.threads, method)?;
+        let Opened { backend, note } = open(&self.run, &self.picture, &self.device, method)?;
         if let Some(note) = note.filter(|_| backend.info().device != self.backend.info().device) {
             log::warn!("{note}");
         }
@@ -229,10 +238,10 @@ impl Session {
         self.restore()
     }
 
-    /// Puts the last good state on the device.
+    /// Puts the last checkpoint on the device.
     fn restore(&mut self) -> Result<(), BackendError> {
         match &self.checkpoint {
-            Some(checkpoint) => self.backend.set_state(&checkpoint.state),
+            Some(checkpoint) => block_on(self.backend.set_state(&checkpoint.state)),
             None => Ok(()),
         }
     }
@@ -242,11 +251,11 @@ impl Session {
 fn open(
     run: &Resolved,
     picture: &Arc<Picture>,
-    threads: usize,
+    device: &DeviceRequest,
     method: Option<TunedConfig>,
 ) -> Result<Opened, BackendError> {
     let job = run.job(Arc::clone(picture));
-    backend::open_as(&run.device(threads), method.as_ref(), job, || run.initial_params())
+    block_on(backend::open_as(device, method.as_ref(), job, || run.initial_params()))
 }
 
 /// What a checkpoint of this run must fit.

@@ -2,6 +2,7 @@
 
 use super::{TrainArgs, sigma};
 use afterimage::config::{Config, DeviceConfig, PictureSize};
+use afterimage::job::DeviceOptions;
 use afterimage::picture::{self, Picture};
 use afterimage::run::{RunFolder, Session, write_config};
 use anyhow::{Context, bail};
@@ -41,12 +42,13 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         }
     }
     let mask = config.load_mask()?;
+    let device = config.device.request(args.threads.into()).with(&DeviceOptions::from_env()?);
     let chosen = match config.sigma_is_open() {
-        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), args)?),
+        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &device, args)?),
         false => None,
     };
     let run = config.resolve(&picture, mask.as_ref())?;
-    let session = Session::start(run, picture, args.threads.into(), (&out, args.force))?;
+    let session = Session::start(run, picture, device, (&out, args.force))?;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");
         chosen.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -71,7 +73,8 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
     let picture = load(&file, config.picture.size)?;
     let run = config.resolve(&picture, config.load_mask()?.as_ref())?;
-    let session = Session::resume(run, picture, args.threads.into(), folder)?;
+    let device = run.device(args.threads.into()).with(&DeviceOptions::from_env()?);
+    let session = Session::resume(run, picture, device, folder)?;
     if session.run.config != earlier {
         write_config(&session.folder, &session.run)?;
     }

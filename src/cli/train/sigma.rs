@@ -2,7 +2,9 @@
 
 use super::TrainArgs;
 use crate::cli::display;
+use afterimage::block_on;
 use afterimage::config::{Config, Sigma};
+use afterimage::job::DeviceRequest;
 use afterimage::picture::Picture;
 use afterimage::tune::{SigmaChoice, SigmaTrial, Watch, choose_sigma};
 use std::io::{IsTerminal, Write};
@@ -13,12 +15,12 @@ use std::time::Instant;
 pub(super) fn choose(
     config: &mut Config,
     (picture, mask): (&Arc<Picture>, Option<&Picture>),
+    device: &DeviceRequest,
     args: &TrainArgs,
 ) -> anyhow::Result<SigmaChoice> {
     let start = Instant::now();
-    let device = config.device.request(args.threads.into());
     let mut progress = Progress { on_terminal: !args.quiet && std::io::stderr().is_terminal() };
-    let choice = choose_sigma(config, (picture, mask), &device, &mut progress)?;
+    let choice = block_on(choose_sigma(config, (picture, mask), device, &mut progress))?;
     if progress.on_terminal {
         let _ = write!(std::io::stderr(), "\x1b[K");
     }
