@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[error("{0}")]
 pub struct EnvironmentError(String);
 
-/// The variable that asks for faults, where the feature `faults` is on: see [`crate::job::faults`].
+/// The variable that asks for faults, in builds with the feature `faults`: `job::faults` has them.
 pub const FAULT: &str = "AFTERIMAGE_FAULT";
 
 impl DeviceOptions {

@@ -24,17 +24,12 @@ use async_trait::async_trait;
 /// Computes colours from the current weights.
 #[async_trait(?Send)]
 pub trait Predict {
-    /// Writes the colours of the pixels of `raster` from number `first_pixel` on (row by row)
+    /// Writes the colours of the pixels of `raster` from number `first` on (row by row)
     /// into `out`, shape (pixels, channels), values after the output activation, not clamped.
     ///
     /// # Errors
     /// When the device fails.
-    async fn predict(
-        &mut self,
-        raster: &Raster,
-        first_pixel: u64,
-        out: &mut [f32],
-    ) -> Result<(), BackendError>;
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError>;
 }
 
 /// Trains one job and holds its state.

@@ -72,14 +72,6 @@ impl Steps {
         Self { order_of: Some(epoch), taken, ..self }
     }
 
-    /// Of whole batches alone: what is left at the end of an epoch is left out.
-    #[must_use]
-    pub fn whole_batches(mut self) -> Self {
-        let n_taken = self.taken.end - self.taken.start;
-        self.taken.end -= n_taken % self.batch_size;
-        self
-    }
-
     /// From step `index` on, counted from the run's first.
     #[must_use]
     pub fn starting_at(self, index: u64) -> Self {
@@ -138,7 +130,6 @@ mod tests {
         let steps = Steps::new(10, 4, 7, 0.5).part_of_order(9, 5..10);
         assert_eq!(places(steps.clone(), 3), [(0, 5, 4), (1, 9, 1), (2, 5, 4)]);
         assert!(steps.clone().take(3).all(|step| step.shuffle == Shuffle::new(10, 7, 9)));
-        assert_eq!(places(steps.whole_batches(), 2), [(0, 5, 4), (1, 5, 4)]);
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod evaluate;
 mod observer;
 mod position;
 mod report;
+#[cfg(test)]
+mod tests;
 
 pub use collapse::{Failure, FailureKind};
 pub use error::TrainError;

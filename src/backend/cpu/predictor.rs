@@ -102,15 +102,10 @@ pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
 
 #[async_trait(?Send)]
 impl<T: SimdReal> Predict for CpuPredictor<T> {
-    async fn predict(
-        &mut self,
-        raster: &Raster,
-        first_pixel: u64,
-        out: &mut [f32],
-    ) -> Result<(), BackendError> {
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
         let layers = self.packed.of(&self.layout, &self.params, &self.pool);
         let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params, layers };
-        predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
+        predict_with(&self.pool, &pass, &self.scratch, (raster, first), out);
         Ok(())
     }
 }

@@ -223,12 +223,7 @@ fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
 
 #[async_trait(?Send)]
 impl<T: SimdReal> Predict for CpuTrainer<T> {
-    async fn predict(
-        &mut self,
-        raster: &Raster,
-        first_pixel: u64,
-        out: &mut [f32],
-    ) -> Result<(), BackendError> {
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
         // The average, where there is one, for which the weights of training are put aside.
         let averaged = self.job.options.refinements.ema.is_some();
         let params = if averaged { self.moments.last().expect("the average") } else { &self.params };
@@ -237,7 +232,7 @@ impl<T: SimdReal> Predict for CpuTrainer<T> {
         }
         let layers = self.packed.of(&self.layout, params, &self.pool);
         let pass = Pass { model: &self.job.model, layout: &self.layout, params, layers };
-        predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
+        predict_with(&self.pool, &pass, &self.scratch, (raster, first), out);
         if averaged {
             self.packed.forget();
         }

@@ -84,13 +84,7 @@ impl GpuPredictor {
 
 #[async_trait(?Send)]
 impl Predict for GpuPredictor {
-    async fn predict(
-        &mut self,
-        raster: &Raster,
-        first_pixel: u64,
-        out: &mut [f32],
-    ) -> Result<(), BackendError> {
-        let tile = (raster, first_pixel);
-        self.tiles.predict(&mut self.resources, &self.model, &self.layout, tile, out).await
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        self.tiles.predict(&mut self.resources, &self.model, &self.layout, (raster, first), out).await
     }
 }

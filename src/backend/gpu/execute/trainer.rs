@@ -264,14 +264,9 @@ fn step_params(job: &Job, step: &Step) -> StepParams {
 
 #[async_trait(?Send)]
 impl Predict for GpuBackend {
-    async fn predict(
-        &mut self,
-        raster: &Raster,
-        first_pixel: u64,
-        out: &mut [f32],
-    ) -> Result<(), BackendError> {
-        let tile = (raster, first_pixel);
-        self.tiles.predict(&mut self.resources, &self.job.model, &self.layout, tile, out).await
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        let pixels = (raster, first);
+        self.tiles.predict(&mut self.resources, &self.job.model, &self.layout, pixels, out).await
     }
 }
 

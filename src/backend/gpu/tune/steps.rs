@@ -195,10 +195,10 @@ impl Race<'_> {
 
     /// Whole steps, which move the weights by next to nothing.
     fn steps(&self) -> Steps {
-        let samples = self.job.samples;
+        let (samples, batch_size) = (self.job.samples, self.job.batch_size.min(MAX_SAMPLES));
         let by_error = self.job.options.sampling == Sampling::Error && self.job.options.mask.is_none();
-        Steps::new(samples.len(), self.job.batch_size.min(MAX_SAMPLES), 0, 1e-6)
-            .whole_batches()
+        Steps::new(samples.len(), batch_size, 0, 1e-6)
+            .part_of_order(0, 0..samples.len() / batch_size * batch_size)
             .spread_by(by_error.then(|| Arc::new(Importance::even(samples))))
             .starting_at(self.state.step)
     }
