@@ -5,11 +5,10 @@
 
 use super::{Gpu, Staging, as_backend_error};
 use crate::backend::BackendError;
-use std::time::Duration;
 
 /// No submission is meant to run for much longer than a tenth of a second.
 #[cfg(not(target_family = "wasm"))]
-const DEVICE_TIMEOUT: Duration = Duration::from_secs(120);
+const DEVICE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// Work that was handed to the device.
 #[derive(Debug)]
