@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release --example observer
 
+use afterimage::backend;
+use afterimage::block_on;
 use afterimage::config::Config;
 use afterimage::picture::{self, Picture};
 use afterimage::trainer::{EpochSummary, Observer, Position, Progress, TrainError, Trainer};
@@ -43,9 +45,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config: Config = toml::from_str("training.epochs = 200\ndevice.backend = 'cpu'")?;
     let run = config.resolve(&picture, None)?;
     let job = run.job(Arc::clone(&picture));
-    let mut backend = afterimage::backend::open(&run.device, job, || run.initial_params())?.backend;
+    let mut backend = block_on(backend::open(&run.device, job, || run.initial_params()))?.backend;
     let mut observer = UntilGood { enough: 25.0, curve: Vec::new(), n_snapshots: 0 };
-    let outcome = Trainer::new(&run, &picture, backend.as_mut(), Position::default()).run(&mut observer)?;
+    let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
+    let outcome = block_on(trainer.run(&mut observer))?;
     println!("{} epochs measured, {} snapshots seen", observer.curve.len(), observer.n_snapshots);
 
     assert!(!outcome.complete && observer.stop_requested(), "it was not stopped early");

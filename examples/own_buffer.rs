@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release --example own_buffer
 
+use afterimage::backend;
+use afterimage::block_on;
 use afterimage::config::Config;
 use afterimage::picture::{Picture, Pixels};
 use afterimage::trainer::{Position, Trainer};
@@ -29,12 +31,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config: Config = toml::from_str("training.epochs = 40\ndevice.backend = 'cpu'")?;
     let run = config.resolve(&picture, None)?;
     let job = run.job(Arc::clone(&picture));
-    let mut backend = afterimage::backend::open(&run.device, job, || run.initial_params())?.backend;
-    Trainer::new(&run, &picture, backend.as_mut(), Position::default()).run(&mut ())?;
+    let mut backend = block_on(backend::open(&run.device, job, || run.initial_params()))?.backend;
+    let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
+    block_on(trainer.run(&mut ()))?;
 
     // Values in 0..=1, interleaved as in the picture.
     let mut colours = vec![0.0_f32; (SIDE * SIDE * 3) as usize];
-    backend.predict(&run.raster, 0, &mut colours)?;
+    block_on(backend.predict(&run.raster, 0, &mut colours))?;
     let errors = colours.iter().enumerate().map(|(i, value)| (value - picture.pixels.value(i)).abs());
     let mean = errors.sum::<f32>() / colours.len() as f32;
     println!("the mean error is {:.2} of 255", 255.0 * mean);

@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release --example train_and_render [PICTURE [OUT.png]]
 
+use afterimage::backend;
+use afterimage::block_on;
 use afterimage::config::Config;
 use afterimage::model::Raster;
 use afterimage::picture::{self, PictureBuilder};
@@ -22,18 +24,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config: Config = toml::from_str("training.epochs = 40\ndevice.backend = 'cpu'")?;
     let run = config.resolve(&picture, None)?;
 
-    // A backend holds the weights, on a device or in memory. The trainer tells it which steps to take.
+    // A backend holds the weights, on a device or in memory. The trainer tells it which steps to take. What may have to
+    // wait for a device is a future; a program that waits itself makes a call of it.
     let job = run.job(Arc::clone(&picture));
-    let mut backend = afterimage::backend::open(&run.device, job, || run.initial_params())?.backend;
+    let mut backend = block_on(backend::open(&run.device, job, || run.initial_params()))?.backend;
     let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
-    trainer.run(&mut ())?;
-    let psnr = trainer.evaluate(false)?.train.psnr();
+    block_on(trainer.run(&mut ()))?;
+    let psnr = block_on(trainer.evaluate(false))?.train.psnr();
     println!("{psnr:.1} dB after {} epochs", run.epochs);
 
     // The network is a function of the plane and can be sampled on any raster.
     let raster = Raster::new(4 * picture.width, 4 * picture.height, run.coords);
     let mut colours = vec![0.0; raster.n_pixels() as usize * picture.channels];
-    backend.predict(&raster, 0, &mut colours)?;
+    block_on(backend.predict(&raster, 0, &mut colours))?;
     let mut large = PictureBuilder::new(raster.width, raster.height, picture.channels, picture.depth());
     large.push(&colours);
     picture::save_png(&large.finish(), &out)?;

@@ -7,6 +7,8 @@
 //! | [`config`] | a whole run as one value; defaults and checks |
 //! | [`model`] | what is computed, as data: encoding, network, loss, optimiser, sample order |
 //! | [`job`] | what a backend is asked for: the job, and the device |
+//! | [`environment`] | what environment variables say of devices |
+//! | [`clock`] | time, from whoever has it |
 //! | [`names`] | values that go by names |
 //! | [`backend`] | where it is computed: the CPU, or WGSL kernels on a GPU |
 //! | [`trainer`] | the loop over epochs |
@@ -17,21 +19,25 @@
 //! | [`bench`] | how fast this machine trains |
 //! | [`report`] | curves, strips, films |
 //!
+//! Whatever may have to wait for a device is a future. [`block_on`] makes a call of it; in a browser the event loop drives
+//! it, step by step where [`trainer::Trainer::advance`] is called. No thread is started below [`run`] but those that
+//! compute, no file is opened that was not named, and only [`job::DeviceOptions::from_env`] reads the environment.
+//!
 //! A training step happens in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is
 //! the plan recorded in [`backend::gpu`].
 //!
 //! ```
-//! use afterimage::{backend, config::Config, picture, trainer::{Position, Trainer}};
+//! use afterimage::{backend, block_on, config::Config, picture, trainer::{Position, Trainer}};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let file = picture::load("assets/astronaut.png".as_ref())?;
 //! let picture = std::sync::Arc::new(picture::resize(&file, 32, 32));
 //! let config: Config = toml::from_str("training.epochs = 50\ndevice.backend = 'cpu'")?;
 //! let run = config.resolve(&picture, None)?;
 //! let job = run.job(picture.clone());
-//! let mut backend = backend::open(&run.device, job, || run.initial_params())?.backend;
+//! let mut backend = block_on(backend::open(&run.device, job, || run.initial_params()))?.backend;
 //! let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
-//! trainer.run(&mut ())?;
-//! let result = trainer.evaluate(true)?;
+//! block_on(trainer.run(&mut ()))?;
+//! let result = block_on(trainer.evaluate(true))?;
 //! assert!(result.train.psnr() > 20.0);
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("out.png");
@@ -43,8 +49,10 @@
 pub mod atomic_write;
 pub mod backend;
 pub mod bench;
+pub mod clock;
 pub mod compare;
 pub mod config;
+pub mod environment;
 pub mod job;
 pub mod model;
 pub mod model_file;
@@ -56,3 +64,6 @@ pub mod report;
 pub mod run;
 pub mod trainer;
 pub mod tune;
+
+/// Waits for a future on this thread: the simple way to use what is asynchronous here, outside a browser.
+pub use pollster::block_on;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The library without its program and without GPUs: it builds, and leaves out what only those need.
+# The library without its program and without GPUs, and for browsers: it builds, and leaves out what only those need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,9 +13,17 @@ lacks() {
   echo "with $* the library needs $found" >&2
   return 1
 }
-lacks "anyhow|clap.*|ctrlc|env_logger|indicatif|naga|pollster|wgpu.*" --features cpu
+lacks "anyhow|clap.*|ctrlc|env_logger|indicatif|naga|wgpu.*" --features cpu
 lacks "anyhow|clap.*|ctrlc|env_logger|indicatif" --features cpu,gpu
 
 for features in cpu cpu,gpu cli; do
   cargo clippy --locked --quiet --no-default-features --features $features -- -D warnings
 done
+browser=wasm32-unknown-unknown
+if rustup target list --installed 2>/dev/null | grep -qx $browser; then
+  for features in cpu cpu,gpu; do
+    cargo check --locked --quiet --target $browser --no-default-features --features $features
+  done
+else
+  echo "not checked for browsers, for want of \`rustup target add $browser\`"
+fi

@@ -16,15 +16,16 @@ export AFTERIMAGE_SKIPS
 trap 'rm -f "$AFTERIMAGE_SKIPS"' EXIT
 
 status=0
+# All with the feature that lets devices fail on purpose, so that all is built once.
 # A process for each test, where nextest is there: a crashing driver then fails one test.
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --release --no-fail-fast || status=$?
-  cargo test --release --doc || status=$?
+  cargo nextest run --release --features faults --no-fail-fast || status=$?
+  cargo test --release --features faults --doc || status=$?
 else
-  cargo test --release --no-fail-fast || status=$?
+  cargo test --release --features faults --no-fail-fast || status=$?
 fi
 for example in train_and_render own_buffer observer; do
-  cargo run --release --example $example || status=$?
+  cargo run --release --features faults --example $example || status=$?
 done
 
 sort -u "$AFTERIMAGE_SKIPS" | sed 's/^/skipped: /'

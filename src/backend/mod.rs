@@ -1,4 +1,7 @@
 //! Where the arithmetic happens: the interface both backends implement.
+//!
+//! Whatever may have to wait for a device is a future. Those of the CPU are ready at once, and so are those of a GPU
+//! outside a browser; [`block_on`](crate::block_on) makes calls of them.
 
 pub mod cpu;
 #[cfg(feature = "gpu")]
@@ -9,27 +12,30 @@ mod open_predictor;
 mod select;
 pub mod tuned;
 
-pub use crate::job::{BackendChoice, DeviceRequest, Job, JobOptions, Precision};
+pub use crate::job::{BackendChoice, DeviceOptions, DeviceRequest, Job, JobOptions, Precision};
 pub use on_gpu::has_hardware_gpu;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{Opened, open, open_as};
 pub use tuned::TunedConfig;
 
 use crate::model::{Raster, Step, TrainingState};
+use async_trait::async_trait;
 
 /// Computes colours from the current weights.
+#[async_trait(?Send)]
 pub trait Predict {
-    /// Writes the colours of the pixels of `raster` from number `first_pixel` on (row by row)
+    /// Writes the colours of the pixels of `raster` from number `first` on (row by row)
     /// into `out`, shape (pixels, channels), values after the output activation, not clamped.
     ///
     /// # Errors
     /// When the device fails.
-    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError>;
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError>;
 }
 
 /// Trains one job and holds its state.
 ///
 /// Steps are enqueued in order and may run later; their losses come back in the same order.
+#[async_trait(?Send)]
 pub trait Backend: Predict {
     /// What it runs on, for people and for `run.json`.
     fn info(&self) -> &BackendInfo;
@@ -39,7 +45,7 @@ pub trait Backend: Predict {
     ///
     /// # Errors
     /// When the device fails.
-    fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError>;
+    async fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError>;
 
     /// Losses of the steps finished since the last call, in order; does not wait. Each is the
     /// mean over the step's samples and channels before its update.
@@ -52,19 +58,19 @@ pub trait Backend: Predict {
     ///
     /// # Errors
     /// When the device fails.
-    fn finish(&mut self) -> Result<(), BackendError>;
+    async fn finish(&mut self) -> Result<(), BackendError>;
 
     /// Copies the training state to the host. Waits for enqueued steps.
     ///
     /// # Errors
     /// When the device fails.
-    fn state(&mut self) -> Result<TrainingState, BackendError>;
+    async fn state(&mut self) -> Result<TrainingState, BackendError>;
 
     /// Replaces the training state.
     ///
     /// # Errors
     /// When the device fails or the state does not fit the job.
-    fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError>;
+    async fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError>;
 }
 
 /// What a backend runs on and what it chose.
@@ -128,12 +134,6 @@ pub enum BackendError {
         /// The worst value.
         place: String,
     },
-    /// `AFTERIMAGE_FAULT` asks for a fault that there is not.
-    #[error("{0}")]
-    UnknownFault(String),
-    /// An environment variable has a value that it cannot have.
-    #[error("{0}")]
-    Environment(String),
     /// A state of another shape than the job's.
     #[error("the training state does not fit the network: {0}")]
     StateMismatch(String),

@@ -1,7 +1,7 @@
 //! In the place of `on_gpu.rs` where the feature `gpu` is off: there is no GPU.
 
 use super::tuned::TunedConfig;
-use super::{Backend, BackendError, BackendInfo, DeviceRequest, Job, Precision, Predict};
+use super::{Backend, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, Precision, Predict};
 use crate::model::Model;
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ pub(super) enum Gpu {}
 pub(super) const MISSING: &str = "this build has no GPU backend";
 
 /// Whether `auto` comes to a GPU.
-pub fn has_hardware_gpu() -> bool {
+pub async fn has_hardware_gpu(_: &DeviceOptions) -> bool {
     false
 }
 
-pub(super) fn open(_: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
+pub(super) async fn open(_: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
     let reason = "this build has no GPU backend, since its feature `gpu` is off; use --backend cpu";
     Err(BackendError::NoAdapter(reason.into()))
 }
 
-pub(super) fn train(
+pub(super) async fn train(
     gpu: Arc<Gpu>,
     _: Job,
     _: (Precision, Option<&TunedConfig>),
@@ -30,7 +30,7 @@ pub(super) fn train(
     match *gpu {}
 }
 
-pub(super) fn predict(
+pub(super) async fn predict(
     gpu: Arc<Gpu>,
     _: &Model,
     _: &[f32],

@@ -1,13 +1,12 @@
 //! What is opened on a GPU. `no_gpu.rs` takes its place where the feature `gpu` is off.
 
 pub(super) use super::gpu::Gpu;
-use super::gpu::device::{Budget, cache_folder};
 use super::gpu::ops::Layout;
-use super::gpu::{
-    AdapterChoice, DeviceOptions, GpuBackend, GpuPredictor, KernelConfig, faults_from_env, tune,
-};
+use super::gpu::{AdapterChoice, GpuBackend, GpuPredictor, KernelConfig, tune};
 use super::tuned::TunedConfig;
-use super::{Backend, BackendChoice, BackendError, BackendInfo, DeviceRequest, Job, Precision, Predict};
+use super::{
+    Backend, BackendChoice, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, Precision, Predict,
+};
 use crate::model::{Model, TrainingState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,30 +15,29 @@ use std::time::Duration;
 pub(super) const MISSING: &str = "no hardware GPU found";
 
 /// Whether `auto` comes to a GPU.
-pub fn has_hardware_gpu() -> bool {
-    Gpu::open(&AdapterChoice::Hardware, DeviceOptions::default()).is_ok()
+pub async fn has_hardware_gpu(options: &DeviceOptions) -> bool {
+    Gpu::open(&AdapterChoice::Hardware, options.clone()).await.is_ok()
 }
 
 /// The GPU that `request` means.
-pub(super) fn open(request: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
+pub(super) async fn open(request: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
     let choice = match (&request.adapter, request.backend) {
         (Some(name), _) => AdapterChoice::Named(name.clone()),
         (None, BackendChoice::Gpu) => AdapterChoice::Any,
         (None, _) => AdapterChoice::Hardware,
     };
-    let options = DeviceOptions { cache: cache_folder(), faults: faults_from_env()?, ..Default::default() };
-    Gpu::open(&choice, options)
+    Gpu::open(&choice, request.options.clone()).await
 }
 
 /// A backend that holds `job`, and a line about it. `before` is how a GPU trained it so far.
-pub(super) fn train(
+pub(super) async fn train(
     gpu: Arc<Gpu>,
     job: Job,
     how: (Precision, Option<&TunedConfig>),
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<(Box<dyn Backend>, String), BackendError> {
     let mut note = format!("training on {} ({})", gpu.info.name, gpu.info.backend);
-    let (backend, timing) = trainer(gpu, job, how, initial_params)?;
+    let (backend, timing) = trainer(gpu, job, how, initial_params).await?;
     if backend.info().streams_picture {
         note.push_str("; the picture stays on the host");
     }
@@ -50,13 +48,13 @@ pub(super) fn train(
 }
 
 /// The backend, and how long it took to find out how it is fastest, if that was not known.
-fn trainer(
+async fn trainer(
     gpu: Arc<Gpu>,
     job: Job,
     (precision, before): (Precision, Option<&TunedConfig>),
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<(GpuBackend, Option<Duration>), BackendError> {
-    let budget = Budget::of(&gpu.limits);
+    let budget = gpu.budget();
     let before = before.and_then(|method| method.on(&gpu, precision)).cloned();
     let rules = KernelConfig::choose(&gpu, precision)?;
     // Refuses what does not fit before there are weights.
@@ -64,23 +62,23 @@ fn trainer(
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
     let (config, timing) = match before {
         Some(before) => (before, None),
-        None => tune::choose_config(&gpu, (&job, &state), budget, precision)?,
+        None => tune::choose_config(&gpu, (&job, &state), budget, precision).await?,
     };
-    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config))?;
-    backend.self_test()?;
+    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config)).await?;
+    backend.self_test().await?;
     // Some drivers compile when a kernel first runs.
     gpu.keep_pipelines();
     Ok((backend, timing))
 }
 
 /// A predictor that holds `params`, and what it runs on.
-pub(super) fn predict(
+pub(super) async fn predict(
     gpu: Arc<Gpu>,
     model: &Model,
     params: &[f32],
 ) -> Result<(Box<dyn Predict>, BackendInfo), BackendError> {
-    let mut predictor = GpuPredictor::new(Arc::clone(&gpu), model.clone(), params)?;
-    predictor.self_test()?;
+    let mut predictor = GpuPredictor::new(Arc::clone(&gpu), model.clone(), params).await?;
+    predictor.self_test().await?;
     gpu.keep_pipelines();
     let info = predictor.info();
     Ok((Box::new(predictor), info))

@@ -21,16 +21,16 @@ pub struct OpenedPredictor {
 ///
 /// # Errors
 /// When no device fits the request or the model does not fit the device.
-pub fn open_predictor(
+pub async fn open_predictor(
     request: &DeviceRequest,
     model: &Model,
     params: &[f32],
 ) -> Result<OpenedPredictor, BackendError> {
-    let gpu = match choose_gpu(request)? {
+    let gpu = match choose_gpu(request).await? {
         Chosen::Gpu(gpu) => gpu,
         Chosen::Cpu | Chosen::CpuInstead => return on_cpu(request, model, params, None),
     };
-    match on_gpu::predict(gpu, model, params) {
+    match on_gpu::predict(gpu, model, params).await {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             on_cpu(request, model, params, Some(format!("{error}; rendering on the CPU")))
         }

@@ -1,6 +1,6 @@
 //! From what was asked for to a backend that holds the job.
 
-use super::cpu::CpuTrainer;
+use super::cpu::{CpuTrainer, thread_pool};
 use super::on_gpu::{self, Gpu};
 use super::tuned::TunedConfig;
 use super::{Backend, BackendChoice, BackendError, DeviceRequest, Job, Precision};
@@ -19,19 +19,19 @@ pub struct Opened {
 ///
 /// # Errors
 /// When no device fits the request or the job does not fit the device.
-pub fn open(
+pub async fn open(
     request: &DeviceRequest,
     job: Job,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<Opened, BackendError> {
-    open_as(request, None, job, initial_params)
+    open_as(request, None, job, initial_params).await
 }
 
 /// As [`open`], for a run that goes on: `before` is how a GPU trained it so far.
 ///
 /// # Errors
 /// When no device fits the request or the job does not fit the device.
-pub fn open_as(
+pub async fn open_as(
     request: &DeviceRequest,
     before: Option<&TunedConfig>,
     job: Job,
@@ -45,12 +45,12 @@ pub fn open_as(
         let backend = open_cpu(job.clone(), request.threads, &initial_params)?;
         Ok(Opened { backend, note })
     };
-    let gpu = match choose_gpu(request)? {
+    let gpu = match choose_gpu(request).await? {
         Chosen::Gpu(gpu) => gpu,
         Chosen::Cpu => return cpu(None),
         Chosen::CpuInstead => return cpu(Some(format!("{}: training on the CPU", on_gpu::MISSING))),
     };
-    match on_gpu::train(gpu, job.clone(), (request.precision, before), &initial_params) {
+    match on_gpu::train(gpu, job.clone(), (request.precision, before), &initial_params).await {
         Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
             cpu(Some(format!("{error}; training on the CPU")))
         }
@@ -69,7 +69,7 @@ pub(super) enum Chosen {
 }
 
 /// Opens the GPU that `request` asks for, where it asks for one.
-pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError> {
+pub(super) async fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError> {
     if request.backend == BackendChoice::Cpu {
         let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";
         return match request.adapter {
@@ -77,7 +77,7 @@ pub(super) fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError
             None => Ok(Chosen::Cpu),
         };
     }
-    match on_gpu::open(request) {
+    match on_gpu::open(request).await {
         Err(BackendError::NoAdapter(reason)) if request.is_open() => {
             log::info!("{reason}");
             Ok(Chosen::CpuInstead)
@@ -91,6 +91,7 @@ fn open_cpu(
     threads: usize,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<Box<dyn Backend>, BackendError> {
-    super::cpu::memory::check::<f32>(&job, threads)?;
-    Ok(Box::new(CpuTrainer::new(job, &initial_params(), threads)?))
+    let pool = thread_pool(threads)?;
+    super::cpu::memory::check::<f32>(&job, pool.current_num_threads())?;
+    Ok(Box::new(CpuTrainer::<f32>::on(pool, job, &initial_params())))
 }

@@ -5,8 +5,8 @@ use super::jobs::{BenchJob, Work};
 use super::process::cpu_seconds;
 use crate::backend::TunedConfig;
 use crate::backend::{self, Backend, BackendError, DeviceRequest};
-use crate::config::Resolved;
-use crate::model::{Raster, Shuffle, Step};
+use crate::block_on;
+use crate::model::{Raster, Step, Steps};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,15 +63,18 @@ pub fn measure(
 ) -> Result<Figures, BackendError> {
     let start = Instant::now();
     let (run, picture) = job.resolve();
-    let mut backend = backend::open(device, run.job(Arc::clone(&picture)), || run.initial_params())?.backend;
+    let opened = backend::open(device, run.job(Arc::clone(&picture)), || run.initial_params());
+    let mut backend = block_on(opened)?.backend;
     let seconds_to_start = start.elapsed().as_secs_f64();
     let seconds_compiling = backend.info().pipeline_seconds;
-    let mut next = 0;
+    let mut steps = Steps::new(run.samples.len(), run.batch_size, run.seed, run.lr);
     let mut out = Vec::new();
     let mut work = |n: usize| -> Result<(), BackendError> {
         match job.work {
-            Work::Train => train(&run, backend.as_mut(), &mut next, n),
-            Work::Render => (0..n).try_for_each(|_| render(&run.raster, backend.as_mut(), &mut out)),
+            Work::Train => block_on(train(backend.as_mut(), steps.by_ref().take(n).collect())),
+            Work::Render => {
+                (0..n).try_for_each(|_| block_on(render(&run.raster, backend.as_mut(), &mut out)))
+            }
         }
     };
     // Warm-up, which also finds how many make a group.
@@ -123,28 +126,13 @@ pub fn measure(
     })
 }
 
-/// The next `n` steps, epoch after epoch.
-fn train(run: &Resolved, backend: &mut dyn Backend, next: &mut u64, n: usize) -> Result<(), BackendError> {
-    let (n_samples, per_epoch) = (run.samples.len(), u64::from(run.steps_per_epoch()));
-    let step = |index: u64| {
-        let first_sample = (index % per_epoch) as u32 * run.batch_size;
-        Step {
-            index,
-            shuffle: Shuffle::new(n_samples, run.seed, index / per_epoch),
-            first_sample,
-            n_samples: run.batch_size.min(n_samples - first_sample),
-            lr: run.lr,
-            importance: None,
-        }
-    };
-    let steps: Vec<Step> = (*next..*next + n as u64).map(step).collect();
-    *next += n as u64;
-    backend.enqueue(&steps)?;
-    backend.finish()?;
+async fn train(backend: &mut dyn Backend, steps: Vec<Step>) -> Result<(), BackendError> {
+    backend.enqueue(&steps).await?;
+    backend.finish().await?;
     backend.take_losses().map(drop)
 }
 
-fn render(raster: &Raster, backend: &mut dyn Backend, out: &mut Vec<f32>) -> Result<(), BackendError> {
+async fn render(raster: &Raster, backend: &mut dyn Backend, out: &mut Vec<f32>) -> Result<(), BackendError> {
     out.resize(3 * raster.n_pixels() as usize, 0.0);
-    backend.predict(raster, 0, out)
+    backend.predict(raster, 0, out).await
 }

@@ -1,6 +1,7 @@
 //! `afterimage adapters`: the GPUs this machine offers.
 
-use afterimage::backend::gpu::device::{FEATURES, adapters, is_software};
+use afterimage::backend::gpu::device::{DeviceOptions, FEATURES, adapters, is_software};
+use afterimage::block_on;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -43,7 +44,7 @@ pub(super) struct AdapterEntry {
 }
 
 /// All adapters in the order of their indexes.
-pub(super) fn list() -> Vec<AdapterEntry> {
+pub(super) fn list() -> anyhow::Result<Vec<AdapterEntry>> {
     let entry = |(index, adapter): (usize, wgpu::Adapter)| {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
         let known = FEATURES.iter().filter(|(feature, _)| features.contains(*feature));
@@ -65,7 +66,8 @@ pub(super) fn list() -> Vec<AdapterEntry> {
             cooperative_matrices: adapter.cooperative_matrix_properties().iter().map(product).collect(),
         }
     };
-    adapters().into_iter().enumerate().map(entry).collect()
+    let all = block_on(adapters(&DeviceOptions::from_env()?));
+    Ok(all.into_iter().enumerate().map(entry).collect())
 }
 
 /// Prints the adapters. Fails when there is none.
@@ -73,7 +75,7 @@ pub(super) fn list() -> Vec<AdapterEntry> {
 /// # Errors
 /// When the list cannot be printed.
 pub(super) fn run(args: &AdaptersArgs) -> anyhow::Result<ExitCode> {
-    let entries = list();
+    let entries = list()?;
     if args.json {
         show!("{}", serde_json::to_string_pretty(&entries)?);
         return Ok(ExitCode::SUCCESS);

@@ -5,7 +5,7 @@
 mod gpu;
 
 use afterimage::backend::tuned::KernelTime;
-use afterimage::backend::{BackendChoice, BackendError, DeviceRequest};
+use afterimage::backend::{BackendChoice, BackendError, DeviceOptions, DeviceRequest};
 use afterimage::bench::{BenchJob, Ceilings, Figures, cpu_ceilings, jobs, measure, peak_bytes, scale_jobs};
 use afterimage::config::DeviceConfig;
 use anyhow::bail;
@@ -80,11 +80,13 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     if chosen.is_empty() {
         bail!("no job's name has `{}`; there are: {}", args.jobs.as_deref().unwrap_or(""), all.join(", "));
     }
+    let options = DeviceOptions::from_env()?;
     let asked = args.device.request();
-    let gpu = Device::open(asked.backend, asked.adapter.as_deref())?;
+    let gpu = Device::open(asked.backend, asked.adapter.as_deref(), &options)?;
     let request = DeviceRequest {
         backend: if gpu.is_some() { BackendChoice::Gpu } else { BackendChoice::Cpu },
         adapter: asked.adapter.filter(|_| gpu.is_some()),
+        options,
         ..asked
     };
     let ceilings = match &gpu {

@@ -3,7 +3,8 @@
 mod display;
 
 use super::display::{self as shared, Verbosity};
-use afterimage::backend::{BackendChoice, has_hardware_gpu};
+use afterimage::backend::{BackendChoice, DeviceOptions, has_hardware_gpu};
+use afterimage::block_on;
 use afterimage::compare::{
     self, Axes, EncodingChoice, Ending, Headline, MAX_SEEDS, Method, Plan, Protocol, Request, Share, Size,
 };
@@ -161,7 +162,8 @@ impl CompareArgs {
 /// was stopped.
 pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let mut request = args.request()?;
-    let gpu = choose_device(&mut request)?;
+    let options = DeviceOptions::from_env()?;
+    let gpu = choose_device(&mut request, &options);
     let settings = request.typed.clone().or(request.base.clone());
     let mut plan = Plan::new(request)?;
     settings.warnings().iter().for_each(|warning| log::warn!("{warning}"));
@@ -175,7 +177,7 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let share = Share::new(plan.pending(), args.jobs.map(usize::from), gpu, cores);
     shared::handle_ctrl_c(Some(shared::STOPPING))?;
     let display = GridDisplay::new(&plan, share, args.verbosity.quiet);
-    let endings = compare::run(&mut plan, share, &display);
+    let endings = compare::run(&mut plan, share, &options, &display);
     display.close();
     let failed = endings.iter().filter(|e| matches!(e, Ending::Failed(_))).count();
     let stopped = endings.iter().filter(|e| matches!(e, Ending::Stopped)).count();
@@ -195,21 +197,21 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Settles `auto` once for all cells; true for a GPU.
-fn choose_device(request: &mut Request) -> anyhow::Result<bool> {
+fn choose_device(request: &mut Request, options: &DeviceOptions) -> bool {
     let device = request.typed.device.clone();
     let base = &request.base.device;
     let backend = device.backend.or(base.backend).unwrap_or_default();
     let named = device.adapter.is_some() || base.adapter.is_some();
     match backend {
-        BackendChoice::Cpu => Ok(false),
-        BackendChoice::Gpu => Ok(true),
-        BackendChoice::Auto if named => Ok(true),
+        BackendChoice::Cpu => false,
+        BackendChoice::Gpu => true,
+        BackendChoice::Auto if named => true,
         BackendChoice::Auto => {
-            let has_gpu = has_hardware_gpu();
+            let has_gpu = block_on(has_hardware_gpu(options));
             if !has_gpu {
                 request.typed.device.backend = Some(BackendChoice::Cpu);
             }
-            Ok(has_gpu)
+            has_gpu
         }
     }
 }

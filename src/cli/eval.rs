@@ -3,6 +3,7 @@
 use super::display::{self, WorkDisplay};
 use super::model::{self, DeviceArgs, OpenedModel};
 use afterimage::backend::open_predictor;
+use afterimage::block_on;
 use afterimage::model::{Holdout, PixelFilter, SampleSet};
 use afterimage::picture::{self, Format, Picture, PictureError, SquaredError, save_png, ssim};
 use afterimage::render::{Measurement, RenderError, Samples, Size, View, measure};
@@ -83,7 +84,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let (picture, resized) = fitted(&picture::load(&args.image)?, &opened, args)?;
     let view = View::new(Size { width: picture.width, height: picture.height }, None, Samples::Auto)?;
     let params = opened.model.params_for(&view, PixelFilter::Box);
-    let mut device = open_predictor(&args.device.request()?, &opened.model.model, &params)?;
+    let mut device = block_on(open_predictor(&args.device.request()?, &opened.model.model, &params))?;
     if let Some(note) = &device.note {
         tell!("{note}");
     }
@@ -95,8 +96,8 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     };
     let samples = SampleSet { width: picture.width, height: picture.height, holdout, masked: None };
     let mut display = WorkDisplay::new(args.json, grid.points.n_pixels());
-    let measured =
-        measure(device.predictor.as_mut(), &grid, &picture, samples, &mut |done| display.advance(done));
+    let mut watch = |done| display.advance(done);
+    let measured = block_on(measure(device.predictor.as_mut(), &grid, &picture, samples, &mut watch));
     display.close();
     let measured = match measured {
         Err(RenderError::Stopped) => return Ok(ExitCode::from(display::INTERRUPTED)),

@@ -1,7 +1,7 @@
 //! What every command that uses a trained model shares: which file, which device, which output.
 
 use afterimage::config::DeviceConfig;
-use afterimage::job::{DeviceRequest, Precision};
+use afterimage::job::{DeviceOptions, DeviceRequest, Precision};
 use afterimage::model_file::ModelFile;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,8 @@ impl DeviceArgs {
         if self.device.precision.is_some() {
             bail!("pictures are always computed in f32; leave --precision out");
         }
-        Ok(DeviceRequest { precision: Precision::F32, ..self.device.request() })
+        let request = self.device.request().with(&DeviceOptions::from_env()?);
+        Ok(DeviceRequest { precision: Precision::F32, ..request })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::display::{self, WorkDisplay};
 use super::model::{self, DeviceArgs};
 use afterimage::backend::open_predictor;
+use afterimage::block_on;
 use afterimage::model::PixelFilter;
 use afterimage::picture::{Converter, Depth, Format, Target};
 use afterimage::render::{Crop, RenderError, Samples, Size, View, render_to_file};
@@ -94,7 +95,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     model::check_output(&out, args.force, &[&opened.file])?;
 
     let params = model.params_for(&view, args.filter);
-    let mut device = open_predictor(&args.device.request()?, &model.model, &params)?;
+    let mut device = block_on(open_predictor(&args.device.request()?, &model.model, &params))?;
     let mut notes: Vec<String> = device.note.take().into_iter().collect();
     let converter = Converter::new(model.channels(), model.depth, target);
     if converter.clips() {

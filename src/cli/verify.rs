@@ -4,12 +4,13 @@ use afterimage::backend::gpu::kernel::Kernel;
 use afterimage::backend::gpu::ops::kernels;
 use afterimage::backend::gpu::prove::run_case;
 use afterimage::backend::gpu::{
-    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, KernelConfig, Override, Precision, faults_from_env,
+    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, KernelConfig, Override, Precision,
 };
 use afterimage::backend::{BackendError, Job, JobOptions};
+use afterimage::block_on;
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Refinements,
-    SampleSet, Shuffle, Step, TrainingState,
+    SampleSet, Steps, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
 use anyhow::bail;
@@ -108,9 +109,8 @@ impl Row {
 /// When no adapter can be opened or the result cannot be printed.
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let choice = args.adapter.clone().map_or(AdapterChoice::Any, AdapterChoice::Named);
-    let faults = faults_from_env()?;
-    let gpu =
-        Gpu::open(&choice, DeviceOptions { checked_shaders: args.checked, faults, ..Default::default() })?;
+    let options = DeviceOptions { checked_shaders: args.checked, cache: None, ..DeviceOptions::from_env()? };
+    let gpu = block_on(Gpu::open(&choice, options))?;
     if !args.json {
         show!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
     }
@@ -176,7 +176,7 @@ fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
         return row;
     }
     for case in kernel.cases() {
-        match run_case(gpu, kernel, &case) {
+        match block_on(run_case(gpu, kernel, &case)) {
             Ok(worst) => row.add(worst.share, format!("{}: {}", case.label, worst.place)),
             Err(error) => {
                 (row.passed, row.error) = (false, Some(format!("{}: {error}", case.label)));
@@ -190,7 +190,7 @@ fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
 /// The ways to compute a step on `gpu`: in one kernel, layer by layer, and with 16 bits between the layers where
 /// it can.
 fn ways(gpu: &Gpu) -> Vec<(Budget, KernelConfig)> {
-    let budget = |fused| Budget { fused, ..Budget::of(&gpu.limits) };
+    let budget = |fused| Budget { fused, ..gpu.budget() };
     let in_f32 = [Override::Always, Override::Never].map(|fused| (budget(fused), KernelConfig::default()));
     let mixed = KernelConfig::choose(gpu, Precision::Mixed).ok();
     in_f32.into_iter().chain(mixed.map(|mixed| (budget(Override::Never), mixed))).collect()
@@ -204,10 +204,10 @@ fn lockstep(
     rows: &mut Vec<Row>,
 ) -> Result<(), BackendError> {
     let (job, state) = small_job();
-    let mut backend = GpuBackend::with(Arc::clone(gpu), job.clone(), &state, how)?;
-    for step in steps(&job, n_steps) {
+    let mut backend = block_on(GpuBackend::with(Arc::clone(gpu), job.clone(), &state, how))?;
+    for step in Steps::new(job.samples.len(), job.batch_size, 1, 1e-3).take(n_steps as usize) {
         let start = Instant::now();
-        let entries = backend.lockstep(&[step])?;
+        let entries = block_on(backend.lockstep(&[step]))?;
         let seconds = start.elapsed().as_secs_f64() / entries.len() as f64;
         for entry in entries {
             let name = format!("step: {}", entry.kernel);
@@ -254,23 +254,6 @@ fn small_job() -> (Job, TrainingState) {
         options,
     };
     (job, state)
-}
-
-fn steps(job: &Job, n_steps: u64) -> impl Iterator<Item = Step> + '_ {
-    let (n, batch) = (job.samples.len(), job.batch_size);
-    let per_epoch = u64::from(n.div_ceil(batch));
-    (0..n_steps).map(move |index| {
-        let first_sample = (index % per_epoch) as u32 * batch;
-        let shuffle = Shuffle::new(n, 1, index / per_epoch);
-        Step {
-            index,
-            shuffle,
-            first_sample,
-            n_samples: batch.min(n - first_sample),
-            lr: 1e-3,
-            importance: None,
-        }
-    })
 }
 
 fn print_row(row: &Row) {

@@ -3,7 +3,9 @@
 use super::CompareError;
 use super::grid::Size;
 use super::method::Method;
+use crate::block_on;
 use crate::config::{Config, DeviceConfig, OptimizerKind, Resolved, Sigma};
+use crate::job::DeviceOptions;
 use crate::names::Named;
 use crate::picture::{self, Picture};
 use crate::read_file::{open_regular, read_at_most};
@@ -112,13 +114,18 @@ impl Cell {
         complete && ["final.png", "metrics.csv"].iter().all(|file| self.folder.join(file).is_file())
     }
 
-    /// Trains it to its end, from where it was stopped; false when it was stopped again.
+    /// Trains it to its end, from where it was stopped, on `threads` threads where the CPU trains, all for 0; false
+    /// when it was stopped again.
     ///
     /// # Errors
     /// When training diverges, the device fails or a file cannot be written.
-    pub fn train(&self, threads: usize, display: &mut dyn Display) -> Result<bool, CompareError> {
+    pub fn train(
+        &self,
+        (threads, options): (usize, &DeviceOptions),
+        display: &mut dyn Display,
+    ) -> Result<bool, CompareError> {
         let start = Instant::now();
-        let mut run = self.run.clone();
+        let mut run = self.run.clone().on(options);
         // A share of the machine, which says nothing about the run.
         run.device.threads = threads;
         let picture = Arc::new(picture::load(&self.prepared)?);
@@ -149,7 +156,7 @@ impl Cell {
         };
         let mask = config.load_mask()?;
         let pictures = (&picture, mask.as_ref());
-        let choice = choose_sigma(&config, pictures, &run.device, &mut StopOf(display))?;
+        let choice = block_on(choose_sigma(&config, pictures, &run.device, &mut StopOf(display)))?;
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
         let run = Resolved { device: run.device, ..config.resolve(&picture, mask.as_ref())? };
         let session = Session::start(run, picture, folder)?;

@@ -2,6 +2,7 @@
 
 use super::cell::{Cell, State};
 use super::{CompareError, Plan};
+use crate::job::DeviceOptions;
 use crate::run::Display;
 use crate::trainer::{EpochSummary, Progress};
 use std::sync::Mutex;
@@ -63,9 +64,10 @@ pub fn work(cell: &Cell) -> f64 {
     steps * run.model.network.training_flop((run.batch_size as usize).max(8))
 }
 
-/// Trains all cells that are not done, the longest first, so that none is left alone at the end.
+/// Trains all cells that are not done, the longest first, so that none is left alone at the end, on devices opened with
+/// `options`.
 /// Returns an ending for each cell in order, and marks the finished ones as done.
-pub fn run(plan: &mut Plan, share: Share, watch: &dyn Watch) -> Vec<Ending> {
+pub fn run(plan: &mut Plan, share: Share, options: &DeviceOptions, watch: &dyn Watch) -> Vec<Ending> {
     let mut order: Vec<&Cell> = plan.cells.iter().collect();
     order.sort_by(|a, b| work(b).total_cmp(&work(a)));
     let next = AtomicUsize::new(0);
@@ -74,7 +76,7 @@ pub fn run(plan: &mut Plan, share: Share, watch: &dyn Watch) -> Vec<Ending> {
         for _ in 0..share.jobs {
             scope.spawn(|| {
                 while let Some(cell) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let ending = end(cell, share.threads, watch);
+                    let ending = end(cell, (share.threads, options), watch);
                     watch.ended(cell, &ending);
                     endings.lock().expect("no worker panicked")[cell.index] = Some(ending);
                 }
@@ -92,7 +94,7 @@ pub fn run(plan: &mut Plan, share: Share, watch: &dyn Watch) -> Vec<Ending> {
     endings
 }
 
-fn end(cell: &Cell, threads: usize, watch: &dyn Watch) -> Ending {
+fn end(cell: &Cell, machine: (usize, &DeviceOptions), watch: &dyn Watch) -> Ending {
     if cell.state == State::Done {
         return Ending::Skipped;
     }
@@ -100,7 +102,7 @@ fn end(cell: &Cell, threads: usize, watch: &dyn Watch) -> Ending {
         return Ending::Stopped;
     }
     watch.started(cell);
-    match cell.train(threads, &mut CellDisplay { cell, watch }) {
+    match cell.train(machine, &mut CellDisplay { cell, watch }) {
         Ok(true) => Ending::Trained,
         Ok(false) => Ending::Stopped,
         Err(error) => Ending::Failed(error),

@@ -1,13 +1,13 @@
 //! A run with every default filled in and every value checked.
 
 use super::{CheckpointEvery, Config, Keep};
-use crate::job::{DeviceRequest, Job, JobOptions};
+use crate::job::{DeviceOptions, DeviceRequest, Job, JobOptions};
 use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Schedule};
 use crate::picture::Picture;
 use std::sync::Arc;
 
 /// A run with nothing left open.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Resolved {
     /// The same as a configuration with every default filled in.
     pub config: Config,
@@ -50,6 +50,12 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// The same run, with `options` for the device.
+    #[must_use]
+    pub fn on(self, options: &DeviceOptions) -> Self {
+        Self { device: self.device.with(options), ..self }
+    }
+
     /// What a backend is asked to train. `picture` is the one this was resolved for.
     pub fn job(&self, picture: Arc<Picture>) -> Job {
         Job {

@@ -347,6 +347,7 @@ impl DeviceConfig {
             adapter: self.adapter.clone(),
             threads: self.threads.unwrap_or(0).into(),
             precision: self.precision.unwrap_or_default(),
+            ..DeviceRequest::default()
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod real;
 pub mod refinements;
 pub mod sampling;
 pub mod schedule;
+pub mod steps;
 
 pub use activation::{Activation, ActivationKind};
 pub use encoding::attenuation::{self, Footprint, PixelFilter};
@@ -34,6 +35,7 @@ pub use real::{Arithmetic, Real};
 pub use refinements::Refinements;
 pub use sampling::{Coords, Holdout, Raster, SampleSet, Shuffle};
 pub use schedule::{Schedule, ScheduleKind};
+pub use steps::Steps;
 
 use std::sync::Arc;
 

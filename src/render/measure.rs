@@ -39,7 +39,7 @@ pub struct Measurement {
 ///
 /// # Panics
 /// When the sizes differ.
-pub fn measure(
+pub async fn measure(
     predictor: &mut dyn Predict,
     grid: &Grid,
     target: &Picture,
@@ -72,7 +72,8 @@ pub fn measure(
         first += (band.len() / channels) as u64;
         stopped = !watch(done);
         !stopped
-    })?;
+    })
+    .await?;
     if stopped {
         return Err(RenderError::Stopped);
     }

@@ -7,6 +7,7 @@ pub use measure::{MaxError, Measurement, measure};
 pub use view::{Crop, Grid, MAX_RENDERED_SIDE, MAX_SIDE, Samples, Size, View};
 
 use crate::backend::{BackendError, Predict};
+use crate::block_on;
 use crate::model::PixelFilter;
 use crate::model_file::ModelFile;
 use crate::picture::{Depth, PictureError, RowsOf, Target, write_rows};
@@ -81,7 +82,7 @@ pub type Watch<'a> = &'a mut dyn FnMut(u64) -> bool;
 
 /// Calls `take` for each band in order, with its colours, (pixels, `channels`), and
 /// the number of points done, until it returns false.
-fn for_each_band(
+async fn for_each_band(
     predictor: &mut dyn Predict,
     grid: &Grid,
     channels: usize,
@@ -96,7 +97,7 @@ fn for_each_band(
     while first < n_points {
         let n = per_band.min(n_points - first);
         let mut band = vec![0.0; n as usize * channels];
-        predictor.predict(&grid.points, first, &mut band)?;
+        predictor.predict(&grid.points, first, &mut band).await?;
         first += n;
         let colors = if one_a_pixel { band } else { averages.add_rows(&band) };
         if !take(colors, first) {
@@ -167,8 +168,8 @@ impl Averages {
     }
 }
 
-/// Renders `grid` into the file at `path`. While one band is computed, the one before is
-/// encoded. The file appears whole or not at all.
+/// Renders `grid` into the file at `path`, waiting for the device. While one band is computed, the one before is
+/// encoded, on a thread of its own. The file appears whole or not at all.
 ///
 /// # Errors
 /// When the device fails, the file cannot be written, or `watch` returned false.
@@ -185,11 +186,11 @@ pub fn render_to_file(
         let (bands, incoming) = sync_channel(1);
         let writer = scope.spawn(move || write_rows(path, target, picture, incoming.into_iter()));
         let mut stopped = false;
-        let computed = for_each_band(predictor, grid, channels, |band, done| {
+        let computed = block_on(for_each_band(predictor, grid, channels, |band, done| {
             stopped = !watch(done);
             // The writer closes the channel only if it has failed.
             !stopped && bands.send(band).is_ok()
-        });
+        }));
         // A writer that misses bands gives up and leaves no file.
         drop(bands);
         let written = writer.join().expect("the writer does not panic");

@@ -118,7 +118,7 @@ impl Observer for Recorder<'_> {
         self.forget_from(0)
     }
 
-    fn retreat(&mut self, position: &Position) -> Result<(), RunError> {
+    fn rolled_back(&mut self, position: &Position) -> Result<(), RunError> {
         self.forget_from(position.epochs_done + 1)
     }
 }

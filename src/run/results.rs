@@ -3,6 +3,7 @@
 use super::thumbnails::{Thumbnails, earlier_panels};
 use super::{FreshStarts, Manifest, RunError, RunFolder, Timings};
 use crate::backend::Backend;
+use crate::block_on;
 use crate::config::{Config, Resolved};
 use crate::model_file::ModelFile;
 use crate::picture::{Picture, save_exr, save_png};
@@ -64,7 +65,7 @@ impl Results<'_> {
     }
 
     fn save_model(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
-        let state = backend.state().map_err(crate::trainer::TrainError::from)?;
+        let state = block_on(backend.state()).map_err(crate::trainer::TrainError::from)?;
         let Picture { width, height, .. } = *self.picture;
         let model = ModelFile {
             model: self.run.model.clone(),

@@ -4,6 +4,7 @@ use super::checkpoint::{self, Fingerprint, picture_checksum};
 use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::{self, Backend, BackendError, Opened, TunedConfig};
+use crate::block_on;
 use crate::config::Resolved;
 use crate::model::{Sampling, TrainingState};
 use crate::picture::Picture;
@@ -130,7 +131,7 @@ impl Session {
         }
     }
 
-    /// From the last good state to the end; on an error the session holds the last good state.
+    /// From the last checkpoint to the end; on an error the session holds the last that was sound.
     fn attempt(&mut self, startup: Duration, display: &mut dyn Display) -> Result<Finished, Interrupted> {
         let Self { folder, run, picture, backend, checkpoint, .. } = self;
         let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
@@ -138,21 +139,21 @@ impl Session {
         let fingerprint = fingerprint(run, picture);
         let mut recorder = Recorder::new(folder, run, fingerprint, &position, &mut counted)?;
         let mut trainer =
-            Trainer::new(run, picture, backend.as_mut(), position).going_on(checkpoint.as_ref());
-        let outcome = trainer.run(&mut recorder);
+            Trainer::new(run, picture, backend.as_mut(), position).resuming_from(checkpoint.as_ref());
+        let outcome = block_on(trainer.run(&mut recorder));
         let recorded = recorder.finish();
         counted.display.finished();
-        let good = trainer.into_last_good();
+        let last = trainer.into_last_checkpoint();
         // None where the device failed before the run began: what was known before still holds.
-        if good.is_some() {
-            checkpoint.clone_from(&good);
+        if last.is_some() {
+            checkpoint.clone_from(&last);
         }
-        let (mut outcome, diverged) = match (outcome, good) {
+        let (mut outcome, diverged) = match (outcome, last) {
             (Ok(outcome), _) => (outcome, None),
             // What was learned before it went wrong is still worth having.
-            (Err(RunError::Train(error @ TrainError::Diverged { .. })), Some(good)) => {
-                backend.set_state(&good.state).map_err(TrainError::from)?;
-                let (position, step) = (good.position, good.state.step);
+            (Err(RunError::Train(error @ TrainError::Diverged { .. })), Some(last)) => {
+                block_on(backend.set_state(&last.state)).map_err(TrainError::from)?;
+                let (position, step) = (last.position, last.state.step);
                 let outcome = Outcome { position, complete: false, step, evaluation: None, kept_epoch: None };
                 (outcome, Some(error))
             }
@@ -160,7 +161,10 @@ impl Session {
         };
         let evaluation = match outcome.evaluation.take() {
             Some(evaluation) => evaluation,
-            None => Trainer::new(run, picture, backend.as_mut(), outcome.position).evaluate(true)?,
+            None => {
+                let mut trainer = Trainer::new(run, picture, backend.as_mut(), outcome.position);
+                block_on(trainer.evaluate(true))?
+            }
         };
         let trained = outcome.position.seconds - position.seconds;
         let timings = Timings {
@@ -191,7 +195,7 @@ impl Session {
         }
     }
 
-    /// Opens a lost device anew, with the last good state on it, unless it was lost too often.
+    /// Opens a lost device anew, with the last checkpoint on it, unless it was lost too often.
     fn recover(&mut self, mut reason: String, losses: &mut usize) -> Result<(), RunError> {
         let folder = self.folder.path().display().to_string();
         while *losses < MAX_DEVICE_LOSSES {
@@ -222,10 +226,10 @@ impl Session {
         self.restore()
     }
 
-    /// Puts the last good state on the device.
+    /// Puts the last checkpoint on the device.
     fn restore(&mut self) -> Result<(), BackendError> {
         match &self.checkpoint {
-            Some(checkpoint) => self.backend.set_state(&checkpoint.state),
+            Some(checkpoint) => block_on(self.backend.set_state(&checkpoint.state)),
             None => Ok(()),
         }
     }
@@ -234,7 +238,7 @@ impl Session {
 /// `method` is how a GPU trained the run so far.
 fn open(run: &Resolved, picture: &Arc<Picture>, method: Option<TunedConfig>) -> Result<Opened, BackendError> {
     let job = run.job(Arc::clone(picture));
-    backend::open_as(&run.device, method.as_ref(), job, || run.initial_params())
+    block_on(backend::open_as(&run.device, method.as_ref(), job, || run.initial_params()))
 }
 
 /// What a checkpoint of this run must fit.

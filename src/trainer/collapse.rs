@@ -7,7 +7,7 @@
 
 use super::evaluate::ChannelFit;
 use super::position::MAX_FRESH_STARTS;
-use super::{Evaluation, Observer, Position, TrainError, Trainer};
+use super::{Evaluation, Observer, Position, TrainError, Trainer, even_importance};
 use crate::config::{EncodingKind, Resolved};
 use crate::model::{Activation, TrainingState};
 use crate::names::named;
@@ -43,7 +43,7 @@ impl Trainer<'_> {
 
     /// Looks whether the network learns anything, where a check is due; starts afresh where it does not, and
     /// says whether it did.
-    pub(super) fn check<O: Observer>(
+    pub(super) async fn check<O: Observer>(
         &mut self,
         observer: &mut O,
         evaluation: &Evaluation,
@@ -64,11 +64,11 @@ impl Trainer<'_> {
             self.initial_lr(),
         );
         let state = self.fresh_state(evaluation);
-        self.backend.set_state(&state).map_err(TrainError::from)?;
+        self.backend.set_state(&state).await.map_err(TrainError::from)?;
         self.best = None;
-        self.importance = self.even_importance();
+        self.importance = even_importance(self.run);
         observer.started_afresh()?;
-        self.begin(observer)?;
+        self.begin(observer).await?;
         Ok(true)
     }
 

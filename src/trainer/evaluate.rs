@@ -1,5 +1,6 @@
 //! The whole picture as the network sees it, against the truth.
 
+use super::{TrainError, Trainer};
 use crate::backend::{BackendError, Predict};
 use crate::config::Resolved;
 use crate::model::{Importance, Sampling};
@@ -88,6 +89,26 @@ impl ChannelFit {
     }
 }
 
+impl Trainer<'_> {
+    /// The picture as the network sees it now, and its distance from the training picture.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn evaluate(&mut self, keep_picture: bool) -> Result<Evaluation, TrainError> {
+        let evaluation = self.evaluate_unless(keep_picture, &|| false).await?;
+        Ok(evaluation.expect("nobody asks it to stop"))
+    }
+
+    /// As [`Trainer::evaluate`]; none when `stop` came true before the end.
+    pub(super) async fn evaluate_unless(
+        &mut self,
+        keep_picture: bool,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Evaluation>, TrainError> {
+        Ok(Evaluation::measure(self.run, self.picture, self.backend, keep_picture, stop).await?)
+    }
+}
+
 impl Evaluation {
     /// Of the picture's variance, the share that the network explains, 1 - MSE / variance; none of a
     /// picture of one colour.
@@ -107,7 +128,7 @@ impl Evaluation {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn measure(
+    pub async fn measure(
         run: &Resolved,
         picture: &Picture,
         network: &mut (impl Predict + ?Sized),
@@ -128,7 +149,7 @@ impl Evaluation {
             }
             let n = TILE_PIXELS.min((raster.n_pixels() - first_pixel) as usize);
             let out = &mut out[..n * channels];
-            network.predict(raster, first_pixel, out)?;
+            network.predict(raster, first_pixel, out).await?;
             for (i, colour) in out.chunks_exact(channels).enumerate() {
                 let pixel = first_pixel + i as u64;
                 let (x, y) =

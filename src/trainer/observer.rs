@@ -76,7 +76,7 @@ pub trait Observer {
     ///
     /// # Errors
     /// Ends the run.
-    fn retreat(&mut self, _position: &Position) -> Result<(), Self::Error> {
+    fn rolled_back(&mut self, _position: &Position) -> Result<(), Self::Error> {
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::TuneError;
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::{self, Backend, DeviceRequest};
 use crate::config::{Config, Resolved, Sigma};
-use crate::model::{Shuffle, Step};
+use crate::model::Steps;
 use crate::picture::Picture;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -101,7 +101,7 @@ pub trait Watch {
 ///
 /// # Errors
 /// When the settings cannot be run, the device fails, or `watch` asks to stop.
-pub fn choose_sigma(
+pub async fn choose_sigma(
     config: &Config,
     (picture, mask): (&Arc<Picture>, Option<&Picture>),
     device: &DeviceRequest,
@@ -119,18 +119,18 @@ pub fn choose_sigma(
         let wanted = ((n_steps as f64 * climb.share) as u64).max(climb.min_steps);
         let steps = wanted.min(n_steps).max(1);
         let mut losses = BTreeMap::new();
-        let mut try_one = |candidate: i32| -> Result<f64, TuneError> {
+        let mut try_one = async |candidate: i32| -> Result<f64, TuneError> {
             let sigma = sigma_of(candidate);
             let run = resolve(config, (picture, mask), sigma)?;
             let job = backend::Job { batch_size: batch_size(&run), ..run.job(Arc::clone(picture)) };
-            let mut opened = backend::open(device, job, || run.initial_params())?;
-            let held_out_loss = train(&run, opened.backend.as_mut(), steps, &|| watch.stop_requested())?;
+            let mut backend = backend::open(device, job, || run.initial_params()).await?.backend;
+            let held_out_loss = train(&run, backend.as_mut(), steps, &|| watch.stop_requested()).await?;
             let trial = SigmaTrial { sigma, steps, held_out_loss };
             trials.push(trial);
             watch.trial(&trial);
             Ok(held_out_loss)
         };
-        best = climb.run(best, &range, &mut losses, &mut try_one)?;
+        best = climb.run(best, &range, &mut losses, &mut try_one).await?;
         sigma = refine(&losses, best, climb.stride);
     }
     let cost = trials.iter().map(|t| t.steps).sum::<u64>() as f64 / n_steps.max(1) as f64;
@@ -146,20 +146,20 @@ type Losses = BTreeMap<i32, f64>;
 
 impl Climb {
     /// From `start` to the first candidate that is better than both its neighbours.
-    fn run(
+    async fn run(
         &self,
         start: i32,
         range: &RangeInclusive<i32>,
         losses: &mut Losses,
-        try_one: &mut dyn FnMut(i32) -> Result<f64, TuneError>,
+        try_one: &mut impl AsyncFnMut(i32) -> Result<f64, TuneError>,
     ) -> Result<i32, TuneError> {
-        losses.insert(start, try_one(start)?);
+        losses.insert(start, try_one(start).await?);
         let mut best = start;
         loop {
             let neighbours = [best - self.stride, best + self.stride];
             for candidate in neighbours.into_iter().filter(|c| range.contains(c)) {
                 if losses.len() < self.max_trials && !losses.contains_key(&candidate) {
-                    losses.insert(candidate, try_one(candidate)?);
+                    losses.insert(candidate, try_one(candidate).await?);
                 }
             }
             let lowest = losses.iter().min_by(|a, b| a.1.total_cmp(b.1)).map(|(&c, _)| c);
@@ -196,7 +196,7 @@ fn batch_size(run: &Resolved) -> u32 {
 /// Trains for `n_steps` steps without the held-out pixels and returns the loss on those.
 ///
 /// One fixed shuffle of the training pixels is used throughout: its end is what is held out.
-fn train(
+async fn train(
     run: &Resolved,
     backend: &mut dyn Backend,
     n_steps: u64,
@@ -205,39 +205,25 @@ fn train(
     let n_samples = run.samples.len();
     let n_held_out = n_held_out(n_samples);
     let n_training = n_samples - n_held_out;
-    let batch_size = batch_size(run);
-    let shuffle = Shuffle::new(n_samples, run.seed, u64::MAX);
-    let steps_per_pass = u64::from(n_training.div_ceil(batch_size).max(1));
-    let step = |index: u64, first_sample: u32, end: u32, lr: f64| Step {
-        index,
-        shuffle,
-        first_sample,
-        n_samples: batch_size.min(end - first_sample),
-        lr,
-        importance: None,
-    };
-    for index in 0..n_steps {
+    let steps = |lr, part| Steps::new(n_samples, batch_size(run), run.seed, lr).part_of_order(u64::MAX, part);
+    let training = steps(run.lr, 0..n_training.max(1)).scheduled(run.schedule, n_steps);
+    for step in training.take(n_steps as usize) {
         if stop() {
             return Err(TuneError::Stopped);
         }
-        let first_sample = (index % steps_per_pass) as u32 * batch_size;
-        let lr = run.schedule.lr(run.lr, index, n_steps);
-        backend.enqueue(&[step(index, first_sample, n_training.max(1), lr)])?;
+        backend.enqueue(&[step]).await?;
         backend.take_losses()?;
     }
-    backend.finish()?;
+    backend.finish().await?;
     backend.take_losses()?;
     // Steps that learn nothing measure the loss where no weight has seen the pixel.
     let mut sum = 0.0;
-    let mut first_sample = n_training;
-    let mut index = n_steps;
-    while first_sample < n_samples {
-        let measuring = step(index, first_sample, n_samples, 0.0);
-        backend.enqueue(std::slice::from_ref(&measuring))?;
-        backend.finish()?;
-        sum += backend.take_losses()?.iter().sum::<f64>() * f64::from(measuring.n_samples);
-        first_sample += measuring.n_samples;
-        index += 1;
+    let measuring = steps(0.0, n_training..n_samples);
+    let n_measuring = measuring.per_epoch() as usize;
+    for step in measuring.take(n_measuring) {
+        backend.enqueue(std::slice::from_ref(&step)).await?;
+        backend.finish().await?;
+        sum += backend.take_losses()?.iter().sum::<f64>() * f64::from(step.n_samples);
     }
     let loss = sum / f64::from(n_held_out);
     Ok(if loss.is_finite() { loss } else { f64::INFINITY })
@@ -259,13 +245,14 @@ fn refine(losses: &Losses, best: i32, stride: i32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block_on;
 
     const RANGE: RangeInclusive<i32> = -4..=12;
 
     /// The candidate that a climb finds, and all it tried.
     fn climb(climb: &Climb, start: i32, loss: impl Fn(i32) -> f64) -> (Result<i32, TuneError>, Losses) {
         let mut losses = Losses::new();
-        let best = climb.run(start, &RANGE, &mut losses, &mut |c| Ok(loss(c)));
+        let best = block_on(climb.run(start, &RANGE, &mut losses, &mut async |c| Ok(loss(c))));
         (best, losses)
     }
 

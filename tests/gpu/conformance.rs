@@ -5,6 +5,7 @@ use crate::skip::{Missing, skip};
 
 use afterimage::backend::gpu::ops::kernels;
 use afterimage::backend::gpu::prove::run_case;
+use pollster::FutureExt as _;
 use std::collections::BTreeMap;
 
 fn conformance(checked_shaders: bool) {
@@ -18,7 +19,9 @@ fn conformance(checked_shaders: bool) {
             continue;
         }
         for case in kernel.cases() {
-            let worst = run_case(&gpu, &kernel, &case).unwrap_or_else(|e| panic!("{}: {e}", kernel.name()));
+            let worst = run_case(&gpu, &kernel, &case)
+                .block_on()
+                .unwrap_or_else(|e| panic!("{}: {e}", kernel.name()));
             let line = format!("{:32} {:45} {:6.3} {}", kernel.name(), case.label, worst.share, worst.place);
             println!("{line}");
             if !worst.passes() {

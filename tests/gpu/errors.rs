@@ -4,10 +4,11 @@ use crate::device;
 use crate::job;
 
 use afterimage::backend::gpu::device::choose;
-use afterimage::backend::gpu::{AdapterChoice, Budget, DeviceOptions, GpuBackend};
+use afterimage::backend::gpu::{self, AdapterChoice, DeviceOptions, GpuBackend};
 use afterimage::backend::{Backend, BackendError, Predict};
-use device::{open, open_with};
+use device::{open, open_with, options};
 use job::{Setup, steps};
+use pollster::FutureExt as _;
 use std::time::Duration;
 
 /// A backend may be moved to the thread that trains.
@@ -21,17 +22,17 @@ fn a_lost_device_is_an_error() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup::small();
     let job = setup.job();
-    let mut backend = GpuBackend::new(gpu.clone(), job.clone(), &setup.state(&job)).expect("fits");
-    backend.enqueue(&steps(&job, 0..3, 1e-3)).expect("device works");
+    let mut backend = GpuBackend::new(gpu.clone(), job.clone(), &setup.state(&job)).block_on().expect("fits");
+    backend.enqueue(&steps(&job, 0..3, 1e-3)).block_on().expect("device works");
     gpu.device.destroy();
     let steps = steps(&job, 3..30, 1e-3);
     let mut outcomes = Vec::new();
     for _ in 0..6 {
-        outcomes.push(backend.enqueue(&steps));
+        outcomes.push(backend.enqueue(&steps).block_on());
         outcomes.push(backend.take_losses().map(drop));
-        outcomes.push(backend.finish());
-        outcomes.push(backend.state().map(drop));
-        outcomes.push(backend.predict(&job.raster, 0, &mut [0.0; 30]));
+        outcomes.push(backend.finish().block_on());
+        outcomes.push(backend.state().block_on().map(drop));
+        outcomes.push(backend.predict(&job.raster, 0, &mut [0.0; 30]).block_on());
     }
     let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     println!("{} errors, the first: {}", errors.len(), errors[0]);
@@ -40,14 +41,14 @@ fn a_lost_device_is_an_error() {
 
 #[test]
 fn a_device_that_does_not_answer_in_time_is_lost() {
-    let options = DeviceOptions { patience: Some(Duration::from_millis(1)), ..Default::default() };
+    let options = DeviceOptions { patience: Some(Duration::from_millis(1)), ..options() };
     let Some(gpu) = open_with(options) else { return };
     let setup = Setup { width: 60, height: 40, batch_size: u32::MAX, ..Setup::small() };
     let job = setup.job();
     let state = setup.state(&job);
-    let outcome = GpuBackend::new(gpu, job.clone(), &state).and_then(|mut backend| {
-        backend.enqueue(&steps(&job, 0..1, 1e-3))?;
-        backend.finish()
+    let outcome = GpuBackend::new(gpu, job.clone(), &state).block_on().and_then(|mut backend| {
+        backend.enqueue(&steps(&job, 0..1, 1e-3)).block_on()?;
+        backend.finish().block_on()
     });
     assert!(matches!(&outcome, Err(BackendError::DeviceLost(_))), "{outcome:?}");
 }
@@ -64,6 +65,7 @@ fn refused_resources_are_errors() {
                 mapped_at_creation: false,
             })
         })
+        .block_on()
     };
     let too_large = gpu.limits.max_buffer_size + 4;
     assert!(matches!(buffer(too_large, wgpu::BufferUsages::STORAGE), Err(BackendError::Device(_))));
@@ -81,13 +83,13 @@ fn refused_resources_are_errors() {
 
 #[test]
 fn default_limits_are_enough() {
-    let options = DeviceOptions { checked_shaders: true, default_limits: true, ..Default::default() };
+    let options = DeviceOptions { checked_shaders: true, default_limits: true, ..options() };
     let Some(gpu) = open_with(options) else { return };
     let setup = Setup::small();
     let job = setup.job();
-    assert_eq!(Budget::of(&gpu.limits).max_binding_bytes, 128 << 20);
-    let mut backend = GpuBackend::new(gpu, job.clone(), &setup.state(&job)).expect("fits");
-    let entries = backend.lockstep(&steps(&job, 0..2, 1e-3)).expect("device works");
+    assert_eq!(gpu.budget().max_binding_bytes, 128 << 20);
+    let mut backend = GpuBackend::new(gpu, job.clone(), &setup.state(&job)).block_on().expect("fits");
+    let entries = backend.lockstep(&steps(&job, 0..2, 1e-3)).block_on().expect("device works");
     assert!(entries.iter().all(|entry| entry.worst.passes()));
 }
 
@@ -104,16 +106,26 @@ fn the_best_hardware_is_chosen_and_software_only_on_request() {
         adapter("Some Integrated", IntegratedGpu),
         adapter("Some Discrete", DiscreteGpu),
     ];
-    let named = |name: &str| choose(&all, &AdapterChoice::Named(name.to_owned())).ok();
-    assert_eq!(choose(&all, &AdapterChoice::Hardware).ok(), Some(3));
-    assert_eq!(choose(&all[..3], &AdapterChoice::Hardware).ok(), Some(2));
-    assert_eq!(choose(&all[..2], &AdapterChoice::Hardware).ok(), Some(1));
-    assert!(choose(&all[..1], &AdapterChoice::Hardware).is_err());
-    assert_eq!(choose(&all[..1], &AdapterChoice::Any).ok(), Some(0));
+    let choose = |infos: &[_], choice| choose(infos, &choice, &DeviceOptions::default());
+    let named = |name: &str| choose(&all, AdapterChoice::Named(name.to_owned())).ok();
+    assert_eq!(choose(&all, AdapterChoice::Hardware).ok(), Some(3));
+    assert_eq!(choose(&all[..3], AdapterChoice::Hardware).ok(), Some(2));
+    assert_eq!(choose(&all[..2], AdapterChoice::Hardware).ok(), Some(1));
+    assert!(choose(&all[..1], AdapterChoice::Hardware).is_err());
+    assert_eq!(choose(&all[..1], AdapterChoice::Any).ok(), Some(0));
     assert_eq!(
         (named("LLVM"), named("some"), named("1"), named("none such")),
         (Some(0), Some(3), Some(1), None)
     );
-    let message = choose(&all, &AdapterChoice::Named("x9".to_owned())).expect_err("no x9").to_string();
+    // What is asked for goes before what the environment says.
+    let options = DeviceOptions { adapter: Some("llvm".to_owned()), low_power: true, ..Default::default() };
+    let chosen = |choice| gpu::device::choose(&all, &choice, &options).ok();
+    assert_eq!(
+        (chosen(AdapterChoice::Hardware), chosen(AdapterChoice::Named("3".into()))),
+        (Some(0), Some(3))
+    );
+    let options = DeviceOptions { adapter: None, ..options.clone() };
+    assert_eq!(gpu::device::choose(&all, &AdapterChoice::Hardware, &options).ok(), Some(2), "saves power");
+    let message = choose(&all, AdapterChoice::Named("x9".to_owned())).expect_err("no x9").to_string();
     assert!(message.contains("x9") && message.contains("Some Discrete"), "{message}");
 }

@@ -1,10 +1,10 @@
-//! The program on a GPU that fails: lost, silent, wrong or full. See `backend::gpu::device::faults`.
+//! The program on a GPU that fails: lost, silent, wrong or full. See `job::faults`.
 
 use crate::device;
 use crate::program;
 use crate::runs;
 
-use afterimage::backend::gpu::device::faults::VARIABLE;
+use afterimage::environment::FAULT;
 use program::{program, resume, train_on};
 use runs::{assert_same_run, manifest, metrics};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn a_lost_device_costs_nothing_but_time() {
         ("drop-submission@16", 1, "was not carried out"),
     ] {
         let out = dir.path().join(faults);
-        let (code, text) = output(train(&out).env(VARIABLE, faults));
+        let (code, text) = output(train(&out).env(FAULT, faults));
         assert_eq!(code, Some(0), "{faults}: {text}");
         assert_eq!(text.matches("opening it anew").count(), losses, "{faults}: {text}");
         assert!(text.contains(reason) && !text.contains("panicked"), "{faults}: {text}");
@@ -64,7 +64,7 @@ fn a_device_lost_again_and_again_is_one_sentence_and_a_run_to_resume() {
     let dir = temporary_folder();
     let undisturbed = undisturbed(dir.path());
     let out = dir.path().join("run");
-    let (code, text) = output(train(&out).arg("-q").env(VARIABLE, ["lose-device@21"; 4].join(",")));
+    let (code, text) = output(train(&out).arg("-q").env(FAULT, ["lose-device@21"; 4].join(",")));
     assert_eq!(code, Some(1), "{text}");
     assert!(text.lines().count() == 1 && text.starts_with("error: "), "{text}");
     assert!(text.contains("4 times") && text.contains("train --resume"), "{text}");
@@ -86,7 +86,7 @@ fn a_comparison_survives_a_lost_device_too() {
         command.arg("compare").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
         command.arg("--out").arg(&out).args(["--sizes", "20", "--encodings", "gaussian:3", "--epochs", "8"]);
         command.args(["--backend", "gpu", "--checkpoint-every", "2"]);
-        command.envs(faults.map(|faults| (VARIABLE, faults))).stderr(Stdio::piped());
+        command.envs(faults.map(|faults| (FAULT, faults))).stderr(Stdio::piped());
         let (code, text) = output(&mut command);
         assert_eq!(code, Some(0), "{text}");
         (text, std::fs::read(out.join("astronaut/20/gaussian-3-adam/model.safetensors")).expect("a model"))
@@ -127,7 +127,7 @@ fn every_kernel_is_tested(fused: &str, least: usize, of_prediction: [&str; 2]) {
     for kernel in kernels {
         let fault = format!("break-kernel={kernel}");
         let out = dir.path().join(&kernel);
-        let (code, text) = output(train(&out).env(VARIABLE, &fault).env("AFTERIMAGE_FUSED", fused));
+        let (code, text) = output(train(&out).env(FAULT, &fault).env("AFTERIMAGE_FUSED", fused));
         assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
         assert!(text.starts_with(&format!("error: the kernel {kernel} computes wrong results")), "{text}");
         assert!(!out.exists(), "{kernel}");
@@ -147,7 +147,7 @@ fn a_wrong_kernel_loses_where_ways_are_timed() {
     let fault = format!("break-kernel={}", fused.expect("one kernel, by bytes"));
     let timed = |out: &Path, fault: &str| {
         let mut command = train(out);
-        command.env(VARIABLE, fault).env("AFTERIMAGE_TUNE", "always").env("AFTERIMAGE_CACHE", "");
+        command.env(FAULT, fault).env("AFTERIMAGE_TUNE", "always").env("AFTERIMAGE_CACHE", "");
         output(&mut command)
     };
     let (code, text) = timed(&out, &fault);
@@ -183,7 +183,7 @@ fn a_kernel_for_the_last_pixels_is_tested_before_it_is_used() {
         let mut command = Command::new(program());
         command.arg("render").arg(run.join("model.safetensors")).arg("--out").arg(&picture);
         command.args(["--force", "--backend", "gpu", "--size", size]).stderr(Stdio::piped());
-        output(command.env("AFTERIMAGE_FUSED", "never").env(VARIABLE, fault))
+        output(command.env("AFTERIMAGE_FUSED", "never").env(FAULT, fault))
     };
     // 16,384 pixels and five more, for which other tiles waste less.
     let fault = "break-kernel=dense_forward.tile32.relu";
@@ -208,7 +208,7 @@ fn where_any_device_will_do_a_wrong_kernel_leaves_the_cpu() {
     let out = dir.path().join("run");
     // The name lets `auto` take a software driver too.
     let mut command = train_on("auto", &out, "1");
-    command.env("WGPU_ADAPTER_NAME", "0").env(VARIABLE, "break-kernel=reduce_partials");
+    command.env("WGPU_ADAPTER_NAME", "0").env(FAULT, "break-kernel=reduce_partials");
     let (code, text) = output(command.stderr(Stdio::piped()));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("reduce_partials") && text.contains("training on the CPU"), "{text}");
@@ -222,7 +222,7 @@ fn verify_names_the_kernel_that_is_wrong() {
         return;
     }
     let mut verify = assert_cmd::Command::new(program());
-    verify.args(["verify", "--steps", "1", "--json"]).env(VARIABLE, "break-kernel=encode_fourier");
+    verify.args(["verify", "--steps", "1", "--json"]).env(FAULT, "break-kernel=encode_fourier");
     let output = verify.assert().code(1).get_output().stdout.clone();
     let report: serde_json::Value = serde_json::from_slice(&output).expect("JSON");
     assert_eq!(report["passed"], false);
@@ -238,7 +238,7 @@ fn verify_names_the_kernel_that_is_wrong() {
 fn a_fault_that_is_not_known_is_refused() {
     let dir = temporary_folder();
     let out = dir.path().join("run");
-    let (code, text) = output(train(&out).env(VARIABLE, "lose-device"));
+    let (code, text) = output(train(&out).env(FAULT, "lose-device"));
     assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
     assert!(text.contains("lose-device@STEP") && !out.exists(), "{text}");
 }

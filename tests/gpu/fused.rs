@@ -12,6 +12,7 @@ use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override};
 use afterimage::model::{Activation, EncodingSpec, Init, Interpolation};
 use device::open;
 use job::{Setup, steps};
+use pollster::FutureExt as _;
 use std::sync::Arc;
 
 /// The kernels of these encodings with all of the device's workgroup memory.
@@ -23,7 +24,7 @@ fn blocks_of(block: usize, encodings: &[&str]) {
     for def in fused.filter(|def| encodings.iter().any(|encoding| def.name.ends_with(encoding))) {
         for kernel in examples_of(def, 128, block, bytes) {
             for case in (kernel.def.cases)(&kernel) {
-                let worst = run_case(&gpu, &kernel, &case).expect("the device works");
+                let worst = run_case(&gpu, &kernel, &case).block_on().expect("the device works");
                 let line = format!("{} {}: {:.3} {}", kernel.name(), case.label, worst.share, worst.place);
                 println!("{line}");
                 n_cases += 1;
@@ -81,10 +82,11 @@ fn setups() -> [Setup; 4] {
 fn train(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget) -> (GpuBackend, Vec<f64>) {
     let job = setup.job();
     let backend =
-        GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), (budget, KernelConfig::default()));
+        GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), (budget, KernelConfig::default()))
+            .block_on();
     let mut backend = backend.expect("fits");
-    backend.enqueue(&steps(&job, 0..30, 1e-3)).expect("the device works");
-    backend.finish().expect("the device works");
+    backend.enqueue(&steps(&job, 0..30, 1e-3)).block_on().expect("the device works");
+    backend.finish().block_on().expect("the device works");
     let losses = backend.take_losses().expect("the device works");
     (backend, losses)
 }
@@ -92,13 +94,13 @@ fn train(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget) -> (GpuBackend, Vec<f64>
 #[test]
 fn a_fused_network_learns_as_one_of_many_kernels_and_repeats_to_the_bit() {
     let Some(gpu) = open(false) else { return };
-    let budget = |fused| Budget { fused, ..Budget::of(&gpu.limits) };
+    let budget = |fused| Budget { fused, ..gpu.budget() };
     for setup in setups() {
         let (mut fused, losses) = train(&gpu, &setup, budget(Override::Always));
         assert!(fused.info().kernels.iter().any(|name| name.starts_with("fused_step")), "{setup:?}");
         let (mut again, losses_again) = train(&gpu, &setup, budget(Override::Always));
         assert_eq!(losses, losses_again);
-        let state = |backend: &mut GpuBackend| backend.state().expect("the device works");
+        let state = |backend: &mut GpuBackend| backend.state().block_on().expect("the device works");
         assert_eq!(state(&mut fused), state(&mut again));
         let (apart, losses_apart) = train(&gpu, &setup, budget(Override::Never));
         assert!(apart.info().kernels.iter().all(|name| !name.starts_with("fused")), "{setup:?}");

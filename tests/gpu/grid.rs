@@ -12,12 +12,13 @@ use afterimage::model::{Activation, GridGradients, Interpolation, Optimizer};
 use device::open;
 use job::{Setup, steps};
 use lockstep::{grid, lockstep, tight, train};
+use pollster::FutureExt as _;
 use std::sync::Arc;
 
 #[test]
 fn lockstep_hash_grid() {
     let Some(gpu) = open(false) else { return };
-    lockstep(&gpu, &grid(Interpolation::Linear), Budget::of(&gpu.limits), 20);
+    lockstep(&gpu, &grid(Interpolation::Linear), gpu.budget(), 20);
 }
 
 #[test]
@@ -43,12 +44,13 @@ fn hash_grids_follow_the_cpu_and_repeat_to_the_bit() {
     let steps = steps(&job, 0..40, 0.5);
     let run = |budget| {
         let gpu = Arc::clone(&gpu);
-        let mut backend =
-            GpuBackend::with(gpu, job.clone(), &state, (budget, KernelConfig::default())).expect("fits");
+        let mut backend = GpuBackend::with(gpu, job.clone(), &state, (budget, KernelConfig::default()))
+            .block_on()
+            .expect("fits");
         train(&mut backend, &steps)
     };
-    let first = run(Budget::of(&gpu.limits));
-    assert_eq!(first, run(Budget::of(&gpu.limits)), "a second run");
+    let first = run(gpu.budget());
+    assert_eq!(first, run(gpu.budget()), "a second run");
     let mut on_cpu = cpu::CpuTrainer::new(job.clone(), &state.params, 2).expect("threads start");
     let losses: Vec<f64> = steps.iter().map(|step| on_cpu.step(step)).collect();
     let error = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -79,7 +81,7 @@ fn open_with_float_atomics(checked_shaders: bool) -> Option<Arc<Gpu>> {
 #[test]
 fn lockstep_with_float_atomics() {
     let Some(gpu) = open_with_float_atomics(false) else { return };
-    lockstep(&gpu, &with_floats(Interpolation::Linear), Budget::of(&gpu.limits), 20);
+    lockstep(&gpu, &with_floats(Interpolation::Linear), gpu.budget(), 20);
 }
 
 #[test]
@@ -101,9 +103,10 @@ fn floats_take_no_fixed_point_sums_and_end_where_exact_sums_do() {
         let mut state = setup.state(&job);
         state.params[job.model.layout().encoding].iter_mut().for_each(|w| *w *= 1e4);
         // Floats are added layer by layer, so both are.
-        let budget = Budget { fused: Override::Never, ..Budget::of(&gpu.limits) };
+        let budget = Budget { fused: Override::Never, ..gpu.budget() };
         let mut backend =
             GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, KernelConfig::default()))
+                .block_on()
                 .expect("fits");
         let bytes = backend.info().bytes;
         (bytes, job.model.encoding.n_params(), train(&mut backend, &steps(&job, 0..40, 0.5)).1.params)
@@ -124,7 +127,7 @@ fn a_device_without_float_atomics_is_refused() {
     let Some(gpu) = device::open_with(options) else { return };
     let job = with_floats(Interpolation::Linear).job();
     let state = with_floats(Interpolation::Linear).state(&job);
-    match GpuBackend::new(gpu, job, &state) {
+    match GpuBackend::new(gpu, job, &state).block_on() {
         Err(BackendError::Unsupported(reason)) => assert!(reason.contains("--grid-gradients"), "{reason}"),
         other => panic!("{:?}", other.map(|backend| backend.info().clone())),
     }

@@ -8,9 +8,10 @@ use crate::skip::{Missing, skip};
 
 use afterimage::backend::{Backend, BackendChoice, DeviceRequest, open};
 use afterimage::bench::peak_bytes;
-use afterimage::config::{Config, Resolved};
-use afterimage::model::{Raster, Shuffle, Step};
+use afterimage::config::Config;
+use afterimage::model::{Raster, Steps};
 use afterimage::picture::{Picture, Pixels};
+use pollster::FutureExt as _;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,37 +45,26 @@ fn picture() -> Picture {
     Picture { width: SIDE, height: SIDE, channels: 3, pixels: Pixels::U8(pixels) }
 }
 
-fn step(run: &Resolved, index: u32) -> Step {
-    Step {
-        index: index.into(),
-        shuffle: Shuffle::new(run.samples.len(), run.seed, 0),
-        first_sample: index * run.batch_size,
-        n_samples: run.batch_size,
-        lr: run.lr,
-        importance: None,
-    }
-}
-
 fn train(backend: BackendChoice) -> Box<dyn Backend> {
     let picture = Arc::new(picture());
     let before = peak_bytes();
     let config = Config::parse(CONFIG).expect("a configuration");
     let run = config.resolve(&picture, None).expect("a run");
-    let request = DeviceRequest { backend, ..DeviceRequest::default() };
+    let request = DeviceRequest { backend, options: device::options(), ..DeviceRequest::default() };
     let opened = open(&request, run.job(Arc::clone(&picture)), || run.initial_params());
-    let mut backend = opened.expect("the picture fits").backend;
+    let mut backend = opened.block_on().expect("the picture fits").backend;
     let mut losses = Vec::new();
     let mut fastest = f64::INFINITY;
-    for index in 0..STEPS {
+    for step in Steps::new(run.samples.len(), run.batch_size, run.seed, run.lr).take(STEPS as usize) {
         let start = Instant::now();
-        backend.enqueue(&[step(&run, index)]).expect("the device works");
-        backend.finish().expect("the device works");
+        backend.enqueue(&[step]).block_on().expect("the device works");
+        backend.finish().block_on().expect("the device works");
         losses.extend(backend.take_losses().expect("the device works"));
         fastest = fastest.min(start.elapsed().as_secs_f64());
     }
     let raster = Raster { height: 1, ..run.raster };
     let mut colours = vec![0.0; 3 * raster.width as usize];
-    backend.predict(&raster, 0, &mut colours).expect("the device works");
+    backend.predict(&raster, 0, &mut colours).block_on().expect("the device works");
     assert!(colours.iter().all(|c| c.is_finite()));
     assert!(losses[STEPS as usize - 1] < 0.8 * losses[0], "{losses:?}");
     println!(

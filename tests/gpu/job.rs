@@ -3,7 +3,7 @@
 use afterimage::backend::{Job, JobOptions};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, Loss, Mask, Mlp, Model, Optimizer,
-    SampleSet, Sampling, Shuffle, Step, TrainingState,
+    SampleSet, Sampling, Step, Steps, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
 use std::num::NonZeroU32;
@@ -115,22 +115,10 @@ impl Setup {
 
 /// Steps `range` of a job, with the sample order of each epoch and a shorter step at its end.
 pub(crate) fn steps(job: &Job, range: std::ops::Range<u64>, lr: f64) -> Vec<Step> {
-    let n = job.samples.len();
-    let per_epoch = u64::from(n.div_ceil(job.batch_size));
     let importance = (job.options.sampling == Sampling::Error).then(|| {
         let errors: Vec<f64> = (0..Importance::n_blocks(job.samples)).map(|b| [0.1, 1e-3][b % 2]).collect();
         Arc::new(Importance::new(job.samples, &errors))
     });
-    let step = |index: u64| {
-        let first_sample = (index % per_epoch) as u32 * job.batch_size;
-        Step {
-            index,
-            shuffle: Shuffle::new(n, 9, index / per_epoch),
-            first_sample,
-            n_samples: job.batch_size.min(n - first_sample),
-            lr,
-            importance: importance.clone(),
-        }
-    };
-    range.map(step).collect()
+    let all = Steps::new(job.samples.len(), job.batch_size, 9, lr).spread_by(importance);
+    all.starting_at(range.start).take((range.end - range.start) as usize).collect()
 }

@@ -4,6 +4,7 @@ use crate::job::{Setup, steps};
 use afterimage::backend::Backend;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override};
 use afterimage::model::{EncodingSpec, Interpolation, Step, TrainingState};
+use pollster::FutureExt as _;
 use std::sync::Arc;
 
 /// So small that a step of `Setup::small` takes several parts, grids fold and pictures split.
@@ -33,8 +34,9 @@ pub(crate) fn is_fused(backend: &GpuBackend) -> bool {
 pub(crate) fn lockstep_with(gpu: &Arc<Gpu>, setup: &Setup, how: (Budget, KernelConfig), n_steps: u64) {
     let job = setup.job();
     let first = steps(&job, 0..n_steps, 1e-3);
-    let mut backend = GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), how).expect("fits");
-    let entries = backend.lockstep(&first).expect("device works");
+    let mut backend =
+        GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), how).block_on().expect("fits");
+    let entries = backend.lockstep(&first).block_on().expect("device works");
     let worst = entries.iter().max_by(|a, b| a.worst.share.total_cmp(&b.worst.share)).expect("dispatches");
     println!(
         "{n_steps} steps, fused: {}, {} dispatches, chunk {}: worst {:.3} in {} ({})",
@@ -47,15 +49,15 @@ pub(crate) fn lockstep_with(gpu: &Arc<Gpu>, setup: &Setup, how: (Budget, KernelC
     );
     assert!(worst.worst.passes(), "{worst:?}");
     // The executor goes on where the lockstep stopped: the device's counter is still right.
-    backend.enqueue(&steps(&job, n_steps..n_steps + 3, 1e-3)).expect("device works");
-    backend.finish().expect("the counter is right");
+    backend.enqueue(&steps(&job, n_steps..n_steps + 3, 1e-3)).block_on().expect("device works");
+    backend.finish().block_on().expect("the counter is right");
 }
 
 /// Trains on the device and returns losses and state.
 pub(crate) fn train(backend: &mut GpuBackend, steps: &[Step]) -> (Vec<f64>, TrainingState) {
-    backend.enqueue(steps).expect("device works");
-    backend.finish().expect("device works");
-    (backend.take_losses().expect("device works"), backend.state().expect("device works"))
+    backend.enqueue(steps).block_on().expect("device works");
+    backend.finish().block_on().expect("device works");
+    (backend.take_losses().expect("device works"), backend.state().block_on().expect("device works"))
 }
 
 /// Levels of 8, 14 and 26 cells, the first with a vertex each, the others hashed.

@@ -5,6 +5,7 @@
 mod cli;
 mod conformance;
 mod errors;
+#[cfg(feature = "faults")]
 mod faults;
 mod fused;
 mod grid;
@@ -15,12 +16,17 @@ mod run;
 mod streaming;
 mod training;
 
+#[cfg(not(feature = "faults"))]
+#[path = "no_faults.rs"]
+mod faults;
+
 mod device;
 mod job;
 mod lockstep;
 #[path = "../common/models.rs"]
 mod models;
 #[path = "../common/program.rs"]
+#[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "only what failed is resumed"))]
 mod program;
 #[path = "../common/runs.rs"]
 #[expect(dead_code, reason = "the undisturbed run is the CPU's")]

@@ -6,12 +6,13 @@ use crate::simple_pictures;
 use crate::skip::{Missing, skip};
 
 use afterimage::backend::cpu::CpuTrainer;
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Precision};
+use afterimage::backend::gpu::{Gpu, GpuBackend, KernelConfig, Precision};
 use afterimage::backend::{Backend, BackendError};
 use afterimage::config::{Config, Resolved};
 use afterimage::model::TrainingState;
 use afterimage::picture::{self, Picture};
 use afterimage::trainer::{EpochSummary, Observer, Position, Progress, TrainError, Trainer};
+use pollster::FutureExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,14 +50,14 @@ fn initial_state(run: &Resolved) -> TrainingState {
 }
 
 fn on_gpu(gpu: &Arc<Gpu>, run: &Resolved, picture: &Arc<Picture>, state: &TrainingState) -> GpuBackend {
-    GpuBackend::new(Arc::clone(gpu), run.job(Arc::clone(picture)), state).expect("fits")
+    GpuBackend::new(Arc::clone(gpu), run.job(Arc::clone(picture)), state).block_on().expect("fits")
 }
 
 fn psnr_after_training(run: &Resolved, picture: &Picture, backend: &mut dyn Backend) -> f64 {
     let mut trainer = Trainer::new(run, picture, backend, Position::default());
-    let outcome = trainer.run(&mut ()).expect("the device works");
+    let outcome = trainer.run(&mut ()).block_on().expect("the device works");
     assert_eq!((outcome.step, outcome.complete), (200, true));
-    trainer.evaluate(false).expect("the device works").train.psnr()
+    trainer.evaluate(false).block_on().expect("the device works").train.psnr()
 }
 
 #[test]
@@ -81,8 +82,9 @@ fn mixed_precision_reaches_the_psnr_of_f32() {
         let (run, picture) = run(config);
         let state = initial_state(&run);
         let reached = |config| {
-            let how = (Budget::of(&gpu.limits), config);
-            let backend = GpuBackend::with(Arc::clone(&gpu), run.job(picture.clone()), &state, how);
+            let how = (gpu.budget(), config);
+            let backend =
+                GpuBackend::with(Arc::clone(&gpu), run.job(picture.clone()), &state, how).block_on();
             psnr_after_training(&run, &picture, &mut backend.expect("fits"))
         };
         let (f32s, mixed) = (reached(KernelConfig::default()), reached(mixed.clone()));
@@ -127,8 +129,8 @@ fn a_collapsed_run_starts_afresh_on_both_backends() {
     let state = initial_state(&run);
     let fresh_starts = |backend: &mut dyn Backend| {
         let mut trainer = Trainer::new(&run, &picture, backend, Position::default());
-        let outcome = trainer.run(&mut ()).expect("the device works");
-        let psnr = trainer.evaluate(false).expect("the device works").train.psnr();
+        let outcome = trainer.run(&mut ()).block_on().expect("the device works");
+        let psnr = trainer.evaluate(false).block_on().expect("the device works").train.psnr();
         assert!(psnr > 25.0, "{psnr} dB: a flat picture has 20");
         outcome.position.fresh_starts
     };
@@ -169,18 +171,23 @@ fn a_run_goes_on_after_its_device_was_lost() {
     let mut undisturbed = on_gpu(&second, &run, &picture, &state);
     Trainer::new(&run, &picture, &mut undisturbed, Position::default())
         .run(&mut ())
+        .block_on()
         .expect("the device works");
-    let expected = undisturbed.state().expect("the device works");
+    let expected = undisturbed.state().block_on().expect("the device works");
 
     let mut backend = on_gpu(&first, &run, &picture, &state);
     let mut trainer = Trainer::new(&run, &picture, &mut backend, Position::default());
-    let error = trainer.run(&mut DeviceKiller { gpu: &first }).expect_err("the device was destroyed");
+    let error =
+        trainer.run(&mut DeviceKiller { gpu: &first }).block_on().expect_err("the device was destroyed");
     assert!(matches!(error, TrainError::Backend(BackendError::DeviceLost(_))), "{error}");
-    let good = trainer.into_last_good().expect("a state was kept");
-    assert_eq!(good.position.epochs_done, 6, "the last state kept before the loss");
+    let last = trainer.into_last_checkpoint().expect("a state was kept");
+    assert_eq!(last.position.epochs_done, 6, "the last state kept before the loss");
 
     let mut backend = on_gpu(&second, &run, &picture, &state);
-    backend.set_state(&good.state).expect("the device works");
-    Trainer::new(&run, &picture, &mut backend, good.position).run(&mut ()).expect("the device works");
-    assert_eq!(backend.state().expect("the device works"), expected);
+    backend.set_state(&last.state).block_on().expect("the device works");
+    Trainer::new(&run, &picture, &mut backend, last.position)
+        .run(&mut ())
+        .block_on()
+        .expect("the device works");
+    assert_eq!(backend.state().block_on().expect("the device works"), expected);
 }

@@ -8,6 +8,7 @@ use afterimage::backend::{Backend, Job, JobOptions};
 use afterimage::model::{EncodingSpec, Holdout, Sampling, TrainingState};
 use device::open;
 use job::{Setup, steps};
+use pollster::FutureExt as _;
 use std::sync::Arc;
 
 /// Steps of three epochs and a bit: the last of an epoch is shorter.
@@ -21,14 +22,16 @@ fn streaming(budget: Budget) -> Budget {
 }
 
 fn backend(gpu: &Arc<Gpu>, job: &Job, state: &TrainingState, budget: Budget) -> GpuBackend {
-    GpuBackend::with(Arc::clone(gpu), job.clone(), state, (budget, KernelConfig::default())).expect("fits")
+    GpuBackend::with(Arc::clone(gpu), job.clone(), state, (budget, KernelConfig::default()))
+        .block_on()
+        .expect("fits")
 }
 
 /// Steps `range`, their losses and what they lead to.
 fn train(backend: &mut GpuBackend, job: &Job, range: std::ops::Range<u64>) -> (Vec<f64>, TrainingState) {
-    backend.enqueue(&steps(job, range, LR)).expect("the device works");
-    backend.finish().expect("the device works");
-    (backend.take_losses().expect("the device works"), backend.state().expect("the device works"))
+    backend.enqueue(&steps(job, range, LR)).block_on().expect("the device works");
+    backend.finish().block_on().expect("the device works");
+    (backend.take_losses().expect("the device works"), backend.state().block_on().expect("the device works"))
 }
 
 /// A picture of each depth, with all that says which pixels are samples.
@@ -52,7 +55,7 @@ fn setups() -> [Setup; 4] {
 #[test]
 fn streamed_and_resident_runs_have_the_same_bits() {
     let Some(gpu) = open(true) else { return };
-    let all = Budget::of(&gpu.limits);
+    let all = gpu.budget();
     let budgets = [
         // Many steps a submission; one step; a step of several parts, and submissions of a few samples.
         all,
@@ -84,15 +87,16 @@ fn lockstep_streamed() {
     let Some(gpu) = open(true) else { return };
     for setup in setups() {
         let job = setup.job();
-        let budget = streaming(Budget { stream_bytes: 1024, ..Budget::of(&gpu.limits) });
+        let budget = streaming(Budget { stream_bytes: 1024, ..gpu.budget() });
         let mut backend = backend(&gpu, &job, &setup.state(&job), budget);
-        let entries = backend.lockstep(&steps(&job, 0..4, LR)).expect("the device works");
+        let entries = backend.lockstep(&steps(&job, 0..4, LR)).block_on().expect("the device works");
         assert!(entries.iter().any(|entry| entry.kernel == "sample_streamed"));
         for entry in &entries {
             assert!(entry.worst.passes(), "{entry:?}");
         }
         let (losses, state) = train(&mut backend, &job, 4..6);
-        let mut resident = GpuBackend::new(Arc::clone(&gpu), job.clone(), &setup.state(&job)).expect("fits");
+        let mut resident =
+            GpuBackend::new(Arc::clone(&gpu), job.clone(), &setup.state(&job)).block_on().expect("fits");
         let (all, expected) = train(&mut resident, &job, 0..6);
         assert_eq!(losses, all[4..]);
         assert!(state == expected, "weights after a lockstep");

@@ -15,12 +15,13 @@ use afterimage::model::{
 use device::open;
 use job::{ADAM, Setup, steps};
 use lockstep::{grid, is_fused, lockstep, lockstep_with, tight, train};
+use pollster::FutureExt as _;
 use std::sync::Arc;
 
 #[test]
 fn lockstep_relu_adam() {
     let Some(gpu) = open(false) else { return };
-    lockstep(&gpu, &Setup::small(), Budget::of(&gpu.limits), 50);
+    lockstep(&gpu, &Setup::small(), gpu.budget(), 50);
 }
 
 #[test]
@@ -28,7 +29,7 @@ fn lockstep_of_every_loss() {
     let Some(gpu) = open(false) else { return };
     for &loss in Loss::ALL {
         let options = JobOptions { channel_weights: [1.0, 0.5, 2.0, 1.0], ..JobOptions::default() };
-        lockstep(&gpu, &Setup { loss, options, ..Setup::small() }, Budget::of(&gpu.limits), 3);
+        lockstep(&gpu, &Setup { loss, options, ..Setup::small() }, gpu.budget(), 3);
     }
 }
 
@@ -53,7 +54,7 @@ fn lockstep_sine_momentum_held_out() {
         batch_size: 50,
         ..Setup::small()
     };
-    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 6);
+    lockstep(&gpu, &setup, gpu.budget(), 6);
 }
 
 #[test]
@@ -67,14 +68,14 @@ fn lockstep_plain_sgd_of_single_samples() {
         encoding: EncodingSpec::Basic,
         ..Setup::small()
     };
-    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 5);
+    lockstep(&gpu, &setup, gpu.budget(), 5);
 }
 
 #[test]
 fn lockstep_trained_frequencies() {
     let Some(gpu) = open(true) else { return };
     let setup = Setup { trained_frequencies: true, ..Setup::small() };
-    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 5);
+    lockstep(&gpu, &setup, gpu.budget(), 5);
     lockstep(&gpu, &setup, tight(), 3);
 }
 
@@ -92,7 +93,7 @@ fn lockstep_encodings_side_by_side() {
         ..Setup::small()
     };
     for setup in [grids, trained] {
-        lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+        lockstep(&gpu, &setup, gpu.budget(), 4);
         lockstep(&gpu, &setup, tight(), 3);
     }
 }
@@ -115,7 +116,7 @@ fn lockstep_of_every_variant() {
         for setup in [Setup::small(), trained.clone(), beside.clone(), grid(Interpolation::Smoothstep)] {
             let shapes = setup.job().model.network.layers().collect::<Vec<_>>();
             let config = KernelConfig::only(Storage::F16, tiling, shapes.into_iter());
-            lockstep_with(&gpu, &setup, (Budget::of(&gpu.limits), config.clone()), 2);
+            lockstep_with(&gpu, &setup, (gpu.budget(), config.clone()), 2);
             lockstep_with(&gpu, &setup, (tight(), config), 2);
         }
     }
@@ -125,7 +126,7 @@ fn lockstep_of_every_variant() {
 fn lockstep_masked() {
     let Some(gpu) = open(true) else { return };
     let setup = Setup { masked: true, holdout: Holdout::EveryOther, batch_size: 20, ..Setup::small() };
-    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+    lockstep(&gpu, &setup, gpu.budget(), 4);
     lockstep(&gpu, &Setup { masked: true, ..Setup::small() }, tight(), 3);
 }
 
@@ -134,7 +135,7 @@ fn lockstep_by_error() {
     let Some(gpu) = open(true) else { return };
     let options = JobOptions { sampling: Sampling::Error, ..JobOptions::default() };
     let setup = Setup { holdout: Holdout::EveryOther, options, ..Setup::small() };
-    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+    lockstep(&gpu, &setup, gpu.budget(), 4);
     lockstep(&gpu, &Setup { holdout: Holdout::None, ..setup }, tight(), 3);
 }
 
@@ -153,7 +154,7 @@ fn refined() -> JobOptions {
 fn lockstep_refined() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup { options: refined(), ..grid(Interpolation::Linear) };
-    lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+    lockstep(&gpu, &setup, gpu.budget(), 4);
 }
 
 #[test]
@@ -162,14 +163,14 @@ fn averages_predict_as_on_the_cpu() {
     let setup = Setup { options: refined(), ..grid(Interpolation::Linear) };
     let (job, steps) = (setup.job(), steps(&setup.job(), 0..20, 1e-2));
     let state = setup.state(&job);
-    let mut on_gpu = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
+    let mut on_gpu = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).block_on().expect("fits");
     let mut on_cpu = cpu::CpuTrainer::<f32>::new(job.clone(), &state.params, 1).expect("threads start");
     let n_values = job.picture.n_pixels() as usize * job.picture.channels;
     let predict = |backend: &mut dyn Backend| {
-        backend.enqueue(&steps).expect("the device works");
+        backend.enqueue(&steps).block_on().expect("the device works");
         let mut colours = vec![0.0; n_values];
-        backend.predict(&job.raster, 0, &mut colours).expect("the device works");
-        let state = backend.state().expect("the device works");
+        backend.predict(&job.raster, 0, &mut colours).block_on().expect("the device works");
+        let state = backend.state().block_on().expect("the device works");
         (colours, state)
     };
     let ((gpu_colours, gpu_state), (cpu_colours, _)) = (predict(&mut on_gpu), predict(&mut on_cpu));
@@ -178,8 +179,8 @@ fn averages_predict_as_on_the_cpu() {
     let average = gpu_state.clone().into_predicting(&job.options.refinements);
     assert_ne!(average, gpu_state.params, "the average lags behind the weights");
     // The state with its average goes back to the bit.
-    on_gpu.set_state(&gpu_state).expect("its own state");
-    assert_eq!(on_gpu.state().expect("the device works"), gpu_state);
+    on_gpu.set_state(&gpu_state).block_on().expect("its own state");
+    assert_eq!(on_gpu.state().block_on().expect("the device works"), gpu_state);
 }
 
 #[test]
@@ -187,7 +188,7 @@ fn lockstep_encodings_of_each_axis() {
     let Some(gpu) = open(false) else { return };
     for encoding in [EncodingSpec::OneBlob { bins: 17 }, EncodingSpec::TriangleWave { octaves: 6 }] {
         let setup = Setup { encoding, ..Setup::small() };
-        lockstep(&gpu, &setup, Budget::of(&gpu.limits), 4);
+        lockstep(&gpu, &setup, gpu.budget(), 4);
     }
 }
 
@@ -256,7 +257,7 @@ fn free_running_training_follows_f64() {
     let job = setup.job();
     let state = setup.state(&job);
     let steps = steps(&job, 0..40, 0.5);
-    let mut backend = GpuBackend::new(gpu, job.clone(), &state).expect("fits");
+    let mut backend = GpuBackend::new(gpu, job.clone(), &state).block_on().expect("fits");
     let (losses, after) = train(&mut backend, &steps);
     let (want_losses, want_params) = train_f64(&job, &state, &steps);
     let loss_error = losses.iter().zip(&want_losses).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
@@ -276,12 +277,13 @@ fn parts_of_a_step_add_up() {
     let job = setup.job();
     let state = setup.state(&job);
     let steps = steps(&job, 0..6, 1e-3);
-    let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).expect("fits");
+    let mut whole = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).block_on().expect("fits");
     let whole = train(&mut whole, &steps).0;
-    let fused = Budget { batch_bytes: 2048, fused: Override::Always, ..Budget::of(&gpu.limits) };
+    let fused = Budget { batch_bytes: 2048, fused: Override::Always, ..gpu.budget() };
     for (budget, fused) in [(Budget { fused: Override::Never, ..tight() }, false), (fused, true)] {
         let mut parts =
             GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, (budget, KernelConfig::default()))
+                .block_on()
                 .expect("fits in parts");
         assert!(parts.info().chunk_size < 130, "the budget forces parts");
         assert_eq!(is_fused(&parts), fused);
@@ -298,7 +300,7 @@ fn runs_are_bit_identical_and_resume_exactly() {
     let job = setup.job();
     let state = setup.state(&job);
     let all = steps(&job, 0..30, 1e-3);
-    let backend = |state| GpuBackend::new(Arc::clone(&gpu), job.clone(), state).expect("fits");
+    let backend = |state| GpuBackend::new(Arc::clone(&gpu), job.clone(), state).block_on().expect("fits");
     let first = train(&mut backend(&state), &all);
     assert_eq!(first, train(&mut backend(&state), &all), "a second run");
     let half = train(&mut backend(&state), &all[..14]);
@@ -313,14 +315,14 @@ fn more_steps_than_the_ring_has_slots() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup { hidden_width: 4, n_layers: 2, batch_size: 8, ..Setup::small() };
     let job = setup.job();
-    let mut backend = GpuBackend::new(gpu, job.clone(), &setup.state(&job)).expect("fits");
+    let mut backend = GpuBackend::new(gpu, job.clone(), &setup.state(&job)).block_on().expect("fits");
     let steps = steps(&job, 0..2500, 1e-3);
     let mut losses = Vec::new();
     for part in steps.chunks(1100) {
-        backend.enqueue(part).expect("device works");
+        backend.enqueue(part).block_on().expect("device works");
         losses.extend(backend.take_losses().expect("device works"));
     }
-    backend.finish().expect("device works");
+    backend.finish().block_on().expect("device works");
     losses.extend(backend.take_losses().expect("device works"));
     assert_eq!(losses.len(), 2500);
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
@@ -332,17 +334,18 @@ fn predictions_are_the_networks_colours() {
     let Some(gpu) = open(false) else { return };
     let setup = Setup { optimizer: ADAM, ..Setup::small() };
     let job = setup.job();
-    let parts = Budget { batch_bytes: 2048, ..Budget::of(&gpu.limits) };
+    let parts = Budget { batch_bytes: 2048, ..gpu.budget() };
     let how = (parts, KernelConfig::default());
-    let mut backend =
-        GpuBackend::with(Arc::clone(&gpu), job.clone(), &setup.state(&job), how).expect("fits in parts");
+    let mut backend = GpuBackend::with(Arc::clone(&gpu), job.clone(), &setup.state(&job), how)
+        .block_on()
+        .expect("fits in parts");
     let (_, state) = train(&mut backend, &steps(&job, 0..5, 1e-3));
     let (first, n) = (20, 300);
     let mut colours = vec![f32::NAN; n * 3];
-    backend.predict(&job.raster, first, &mut colours).expect("device works");
-    let mut predictor = GpuPredictor::new(gpu, job.model.clone(), &state.params).expect("fits");
+    backend.predict(&job.raster, first, &mut colours).block_on().expect("device works");
+    let mut predictor = GpuPredictor::new(gpu, job.model.clone(), &state.params).block_on().expect("fits");
     let mut again = vec![f32::NAN; n * 3];
-    predictor.predict(&job.raster, first, &mut again).expect("device works");
+    predictor.predict(&job.raster, first, &mut again).block_on().expect("device works");
     assert_eq!(colours, again, "with and without a picture");
     let want = predict_f64(&job, &state, first, n);
     let worst = colours.iter().zip(&want).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
@@ -380,14 +383,16 @@ fn what_does_not_fit_is_said_before_anything_is_made() {
         job.clone(),
         &setup.state(&job),
         (budget, KernelConfig::default()),
-    ) {
+    )
+    .block_on()
+    {
         Err(BackendError::DoesNotFit(message)) => message,
         other => panic!("{:?}", other.map(|_| "fits")),
     };
-    let all = Budget::of(&gpu.limits);
+    let all = gpu.budget();
     assert!(message(Budget { max_binding_bytes: 1024, ..all }).contains("parameters"));
     assert!(message(Budget { batch_bytes: 16, ..all }).contains("one sample"));
     let state = TrainingState { moments: Vec::new(), ..setup.state(&job) };
-    let wrong = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state);
+    let wrong = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).block_on();
     assert!(matches!(wrong, Err(BackendError::StateMismatch(_))));
 }

@@ -4,6 +4,7 @@
 use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::cpu::encode::encode;
 use afterimage::backend::{Backend, Job, JobOptions, Predict};
+use afterimage::block_on;
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, HashGrid, Holdout, Interpolation, Loss, Mlp, Model,
     Optimizer, Refinements, SampleSet, Shuffle, Step,
@@ -140,7 +141,7 @@ fn check(name: &'static str) {
     assert_close(&format!("{name} gradient"), &gradients, &golden.params("gradient"), TOLERANCE);
     let mut output = vec![0.0; 35 * 3];
     let raster = golden.job(plain).raster;
-    trainer.predict(&raster, 0, &mut output).expect("the CPU predicts");
+    block_on(trainer.predict(&raster, 0, &mut output)).expect("the CPU predicts");
     let output: Vec<f64> = output.into_iter().map(f64::from).collect();
     // Predictions come as f32.
     assert_close(&format!("{name} output"), &output, &golden.f64s("output"), f64::from(f32::EPSILON));
@@ -176,7 +177,7 @@ fn check(name: &'static str) {
         let expected = golden.params(&format!("{optimizer_name}.final"));
         assert_close(&format!("{what} weights"), trainer.params(), &expected, TOLERANCE);
         if optimizer_name == "refined" {
-            let state = trainer.state().expect("the CPU has its state");
+            let state = block_on(trainer.state()).expect("the CPU has its state");
             let average: Vec<f64> = state.into_predicting(&REFINEMENTS).into_iter().map(f64::from).collect();
             // States are f32.
             let expected = golden.params("refined.average");

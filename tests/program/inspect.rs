@@ -6,6 +6,7 @@ use crate::small;
 
 use afterimage::backend::Predict;
 use afterimage::backend::cpu::CpuPredictor;
+use afterimage::block_on;
 use afterimage::model::{Coords, Raster};
 use afterimage::model_file::ModelFile;
 use afterimage::picture::Depth;
@@ -121,7 +122,7 @@ fn the_readme_loads_a_model_into_pytorch() {
     let file = ModelFile::load(&dir.path().join("runs/astronaut/model.safetensors")).expect("the model");
     let mut predictor = CpuPredictor::<f32>::new(file.model.clone(), &file.params, 0).expect("a predictor");
     let mut ours = vec![0.0; theirs.len()];
-    predictor.predict(&Raster::new(512, 512, Coords::Center), 0, &mut ours).expect("predicted");
+    block_on(predictor.predict(&Raster::new(512, 512, Coords::Center), 0, &mut ours)).expect("predicted");
     let worst = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     println!("largest difference {worst:e}");
     // PyTorch takes the sine of phases of up to 60 turns without reducing them first: a rounding of

@@ -6,6 +6,7 @@ use crate::small;
 
 use afterimage::backend::Predict;
 use afterimage::backend::cpu::CpuPredictor;
+use afterimage::block_on;
 use afterimage::model::{Coords, PixelFilter, Raster};
 use afterimage::model_file::ModelFile;
 use afterimage::picture::color::{linear_from_srgb, srgb_from_linear};
@@ -22,7 +23,7 @@ fn predicted(file: &ModelFile) -> Vec<f32> {
     let mut predictor = CpuPredictor::<f32>::new(file.model.clone(), &file.params, 1).expect("a predictor");
     let raster = Raster::new(file.width, file.height, file.coords);
     let mut out = vec![0.0; raster.n_pixels() as usize * file.channels()];
-    predictor.predict(&raster, 0, &mut out).expect("predicted");
+    block_on(predictor.predict(&raster, 0, &mut out)).expect("predicted");
     out
 }
 
@@ -60,7 +61,7 @@ fn pieces_and_threads_do_not_matter() {
             CpuPredictor::<f32>::new(file.model.clone(), &file.params, threads).expect("a predictor");
         let mut out = vec![0.0; n * 3];
         for (i, part) in out.chunks_mut(piece * 3).enumerate() {
-            predictor.predict(&raster, (i * piece) as u64, part).expect("predicted");
+            block_on(predictor.predict(&raster, (i * piece) as u64, part)).expect("predicted");
         }
         out
     };

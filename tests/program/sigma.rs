@@ -1,6 +1,7 @@
 //! `--sigma auto`: the value is chosen per picture, and is about the best there is.
 
 use afterimage::backend;
+use afterimage::block_on;
 use afterimage::config::{Config, Sigma};
 use afterimage::picture::{self, Picture, Pixels};
 use afterimage::trainer::{Position, Trainer};
@@ -60,10 +61,11 @@ fn test_psnr(config: &Config, picture: &Arc<Picture>, sigma: f32) -> f64 {
     config.output.snapshot_every = Some(u64::MAX);
     let run = config.resolve(picture, None).expect("resolved");
     let job = run.job(Arc::clone(picture));
-    let mut backend = backend::open(&run.device, job, || run.initial_params()).expect("the CPU").backend;
+    let opened = block_on(backend::open(&run.device, job, || run.initial_params()));
+    let mut backend = opened.expect("the CPU").backend;
     let mut trainer = Trainer::new(&run, picture, backend.as_mut(), Position::default());
-    trainer.run(&mut ()).expect("trained");
-    trainer.evaluate(false).expect("measured").psnr_test().expect("a test split")
+    block_on(trainer.run(&mut ())).expect("trained");
+    block_on(trainer.evaluate(false)).expect("measured").psnr_test().expect("a test split")
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn the_choice_is_within_0_3_db_of_the_best_of_a_fine_grid() {
     for (name, picture) in pictures() {
         let picture = Arc::new(picture);
         let device = config.resolve(&picture, None).expect("resolved").device;
-        let choice = choose_sigma(&config, (&picture, None), &device, &mut Silent).expect("chosen");
+        let choice = block_on(choose_sigma(&config, (&picture, None), &device, &mut Silent)).expect("chosen");
         let chosen = test_psnr(&config, &picture, choice.sigma);
         let grid = [0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0];
         let results = grid.map(|sigma| (sigma, test_psnr(&config, &picture, sigma)));

@@ -20,14 +20,12 @@ pub fn size_bytes<T: SimdReal>(job: &Job, threads: usize) -> u64 {
     values + (threads * Scratch::<T>::size_bytes(model, CHUNK_SIZE)) as u64
 }
 
-/// Refuses a job that needs more memory than is free. `threads` is 0 for all cores.
+/// Refuses a job that needs more memory than is free on `threads` threads.
 ///
 /// # Errors
 /// [`BackendError::DoesNotFit`], with both numbers.
 pub fn check<T: SimdReal>(job: &Job, threads: usize) -> Result<(), BackendError> {
     let model = &job.model;
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = if threads == 0 { cores() } else { threads };
     let needed = size_bytes::<T>(job, threads);
     let system = sysinfo::System::new_with_specifics(
         sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),

@@ -6,6 +6,7 @@ use super::packed::{Packed, Uses};
 use super::simd::{SimdReal, instruction_set};
 use crate::backend::{BackendError, BackendInfo, Predict};
 use crate::model::{Model, ParamLayout, Raster};
+use async_trait::async_trait;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -99,11 +100,12 @@ pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
     }
 }
 
+#[async_trait(?Send)]
 impl<T: SimdReal> Predict for CpuPredictor<T> {
-    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
         let layers = self.packed.of(&self.layout, &self.params, &self.pool);
         let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params, layers };
-        predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
+        predict_with(&self.pool, &pass, &self.scratch, (raster, first), out);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use super::update::{PARAM_BLOCK, Update, split_blocks, sum_of_squares};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::refinements::clip_factor;
 use crate::model::{ParamLayout, Raster, Real, Step, TrainingState};
+use async_trait::async_trait;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -45,12 +46,16 @@ impl<T: SimdReal> CpuTrainer<T> {
     /// # Errors
     /// When the worker threads cannot be started. See [`super::memory::check`] for memory.
     pub fn new(job: Job, params: &[T], threads: usize) -> Result<Self, BackendError> {
+        Ok(Self::on(thread_pool(threads)?, job, params))
+    }
+
+    /// The same on the threads of `pool`.
+    pub(crate) fn on(pool: rayon::ThreadPool, job: Job, params: &[T]) -> Self {
         let layout = job.model.layout();
         assert_eq!(params.len(), layout.n_params(), "parameters for the model");
-        let pool = Arc::new(thread_pool(threads)?);
         let n_threads = pool.current_num_threads();
         let scratch = || Mutex::new(Scratch::new(&job.model, CHUNK_SIZE));
-        Ok(Self {
+        Self {
             scratch: (0..n_threads).map(|_| scratch()).collect(),
             lanes: (0..n_lanes(job.batch_size as usize)).map(|_| Mutex::new(Lane::new(&job.model))).collect(),
             encoding_grads: vec![T::zero(); layout.encoding.len()],
@@ -64,9 +69,9 @@ impl<T: SimdReal> CpuTrainer<T> {
             step: 0,
             losses: Vec::new(),
             layout,
-            pool,
+            pool: Arc::new(pool),
             job,
-        })
+        }
     }
 
     /// Weights and biases, as laid out.
@@ -216,8 +221,9 @@ fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
     mutex.get_mut().expect("a worker thread panicked")
 }
 
+#[async_trait(?Send)]
 impl<T: SimdReal> Predict for CpuTrainer<T> {
-    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
         // The average, where there is one, for which the weights of training are put aside.
         let averaged = self.job.options.refinements.ema.is_some();
         let params = if averaged { self.moments.last().expect("the average") } else { &self.params };
@@ -226,7 +232,7 @@ impl<T: SimdReal> Predict for CpuTrainer<T> {
         }
         let layers = self.packed.of(&self.layout, params, &self.pool);
         let pass = Pass { model: &self.job.model, layout: &self.layout, params, layers };
-        predict_with(&self.pool, &pass, &self.scratch, (raster, first_pixel), out);
+        predict_with(&self.pool, &pass, &self.scratch, (raster, first), out);
         if averaged {
             self.packed.forget();
         }
@@ -234,12 +240,13 @@ impl<T: SimdReal> Predict for CpuTrainer<T> {
     }
 }
 
+#[async_trait(?Send)]
 impl<T: SimdReal> Backend for CpuTrainer<T> {
     fn info(&self) -> &BackendInfo {
         &self.info
     }
 
-    fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+    async fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
         let (pool, n_lanes) = (Arc::clone(&self.pool), self.lanes.len());
         // All on a thread of the pool, where a step of several lanes goes on by itself: each time that another thread
         // waits for the pool, both have to be woken.
@@ -261,11 +268,11 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
         Ok(std::mem::take(&mut self.losses))
     }
 
-    fn finish(&mut self) -> Result<(), BackendError> {
+    async fn finish(&mut self) -> Result<(), BackendError> {
         Ok(())
     }
 
-    fn state(&mut self) -> Result<TrainingState, BackendError> {
+    async fn state(&mut self) -> Result<TrainingState, BackendError> {
         let narrow = |values: &[T]| values.iter().map(|v| v.as_f32()).collect::<Vec<f32>>();
         Ok(TrainingState {
             step: self.step,
@@ -274,7 +281,7 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
         })
     }
 
-    fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
+    async fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
         if state.params.len() != self.params.len() || state.moments.len() != self.moments.len() {
             return Err(BackendError::StateMismatch(format!(
                 "{} parameters and {} moments where {} and {} belong",

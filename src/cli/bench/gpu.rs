@@ -1,13 +1,12 @@
 //! What is measured on a GPU. `no_gpu.rs` takes its place where the feature `gpu` is off.
 
 use afterimage::backend::gpu::device::is_software;
-use afterimage::backend::gpu::{
-    AdapterChoice, Budget, DeviceOptions, Gpu, GpuBackend, KernelConfig, faults_from_env, tune,
-};
+use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend, KernelConfig, tune};
 use afterimage::backend::tuned::{KernelTime, Storage, TunedConfig};
 use afterimage::backend::{BackendChoice, BackendError, Precision};
 use afterimage::bench::{BenchJob, Ceilings};
-use afterimage::model::{Shuffle, Step, TrainingState};
+use afterimage::block_on;
+use afterimage::model::{Steps, TrainingState};
 use anyhow::bail;
 use std::sync::Arc;
 
@@ -15,7 +14,11 @@ pub(super) struct Device(Arc<Gpu>);
 
 impl Device {
     /// The GPU that is asked for; none where the CPU is.
-    pub(super) fn open(backend: BackendChoice, adapter: Option<&str>) -> anyhow::Result<Option<Self>> {
+    pub(super) fn open(
+        backend: BackendChoice,
+        adapter: Option<&str>,
+        options: &DeviceOptions,
+    ) -> anyhow::Result<Option<Self>> {
         let choice = match (backend, adapter) {
             (BackendChoice::Cpu, Some(_)) => {
                 bail!("--adapter names a GPU and --backend cpu uses none; give one of the two")
@@ -25,7 +28,7 @@ impl Device {
             (BackendChoice::Gpu, None) => AdapterChoice::Any,
             (BackendChoice::Auto, None) => AdapterChoice::Hardware,
         };
-        match Gpu::open(&choice, DeviceOptions { faults: faults_from_env()?, ..Default::default() }) {
+        match block_on(Gpu::open(&choice, DeviceOptions { cache: None, ..options.clone() })) {
             Ok(gpu) => Ok(Some(Self(gpu))),
             Err(BackendError::NoAdapter(_)) if backend == BackendChoice::Auto && adapter.is_none() => {
                 Ok(None)
@@ -50,7 +53,7 @@ impl Device {
             Precision::Auto if mixed.is_ok() && !is_software(&self.0.info) => &Storage::ALL,
             Precision::Auto => &[Storage::F32],
         };
-        let (products, gigabytes_per_second) = tune::ceilings(&self.0, storages, seconds)?;
+        let (products, gigabytes_per_second) = block_on(tune::ceilings(&self.0, storages, seconds))?;
         Ok(Ceilings {
             gflop_per_second: products[0],
             mixed_gflop_per_second: products.get(1).copied(),
@@ -66,19 +69,12 @@ impl Device {
     ) -> Result<Option<Vec<KernelTime>>, BackendError> {
         let (run, picture) = job.resolve();
         let state = TrainingState::new(run.initial_params(), run.optimizer, &run.options.refinements);
-        let (budget, of_picture) = (Budget::of(&self.0.limits), run.job(picture));
+        let (budget, of_picture) = (self.0.budget(), run.job(picture));
         let how = (budget, method.config.clone());
-        let mut backend = GpuBackend::with(Arc::clone(&self.0), of_picture, &state, how)?;
-        let n = run.samples.len();
-        let step = |index| Step {
-            index,
-            shuffle: Shuffle::new(n, run.seed, 0),
-            first_sample: 0,
-            n_samples: run.batch_size.min(n),
-            lr: run.lr,
-            importance: None,
-        };
-        backend.profile(&step(0))?;
-        backend.profile(&step(1))
+        let mut backend = block_on(GpuBackend::with(Arc::clone(&self.0), of_picture, &state, how))?;
+        let mut steps = Steps::new(run.samples.len(), run.batch_size, run.seed, run.lr);
+        let mut profile = || block_on(backend.profile(&steps.next().expect("without end")));
+        profile()?;
+        profile()
     }
 }

@@ -1,14 +1,18 @@
 //! In the place of `gpu.rs` where the feature `gpu` is off: there is no GPU.
 
 use afterimage::backend::tuned::{KernelTime, TunedConfig};
-use afterimage::backend::{BackendChoice, BackendError, Precision};
+use afterimage::backend::{BackendChoice, BackendError, DeviceOptions, Precision};
 use afterimage::bench::{BenchJob, Ceilings};
 use anyhow::bail;
 
 pub(super) enum Device {}
 
 impl Device {
-    pub(super) fn open(backend: BackendChoice, adapter: Option<&str>) -> anyhow::Result<Option<Self>> {
+    pub(super) fn open(
+        backend: BackendChoice,
+        adapter: Option<&str>,
+        _: &DeviceOptions,
+    ) -> anyhow::Result<Option<Self>> {
         if backend == BackendChoice::Gpu || adapter.is_some() {
             bail!("this build has no GPU backend, since its feature `gpu` is off; use --backend cpu");
         }

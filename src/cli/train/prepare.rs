@@ -2,6 +2,7 @@
 
 use super::{TrainArgs, sigma};
 use afterimage::config::{Config, DeviceConfig, PictureSize};
+use afterimage::job::DeviceOptions;
 use afterimage::picture::{self, Picture};
 use afterimage::run::{RunFolder, Session, write_config};
 use anyhow::{Context, bail};
@@ -41,11 +42,12 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         }
     }
     let mask = config.load_mask()?;
+    let options = DeviceOptions::from_env()?;
     let chosen = match config.sigma_is_open() {
-        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), args)?),
+        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &options, args)?),
         false => None,
     };
-    let run = config.resolve(&picture, mask.as_ref())?;
+    let run = config.resolve(&picture, mask.as_ref())?.on(&options);
     let session = Session::start(run, picture, (&out, args.force))?;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");
@@ -70,7 +72,7 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     check(&config)?;
     let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
     let picture = load(&file, config.picture.size)?;
-    let run = config.resolve(&picture, config.load_mask()?.as_ref())?;
+    let run = config.resolve(&picture, config.load_mask()?.as_ref())?.on(&DeviceOptions::from_env()?);
     let session = Session::resume(run, picture, folder)?;
     if session.run.config != earlier {
         write_config(&session.folder, &session.run)?;

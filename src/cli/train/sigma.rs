@@ -2,7 +2,9 @@
 
 use super::TrainArgs;
 use crate::cli::display;
+use afterimage::block_on;
 use afterimage::config::{Config, Sigma};
+use afterimage::job::DeviceOptions;
 use afterimage::picture::Picture;
 use afterimage::tune::{SigmaChoice, SigmaTrial, Watch, choose_sigma};
 use std::io::{IsTerminal, Write};
@@ -13,12 +15,13 @@ use std::time::Instant;
 pub(super) fn choose(
     config: &mut Config,
     (picture, mask): (&Arc<Picture>, Option<&Picture>),
+    options: &DeviceOptions,
     args: &TrainArgs,
 ) -> anyhow::Result<SigmaChoice> {
     let start = Instant::now();
-    let device = config.device.request();
+    let device = config.device.request().with(options);
     let mut progress = Progress { on_terminal: !args.verbosity.quiet && std::io::stderr().is_terminal() };
-    let choice = choose_sigma(config, (picture, mask), &device, &mut progress)?;
+    let choice = block_on(choose_sigma(config, (picture, mask), &device, &mut progress))?;
     if progress.on_terminal {
         let _ = write!(std::io::stderr(), "\x1b[K");
     }

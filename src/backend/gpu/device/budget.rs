@@ -42,7 +42,7 @@ impl Budget {
             max_threads: limits
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
-            fused: Override::fused(),
+            fused: Override::Auto,
         }
     }
 

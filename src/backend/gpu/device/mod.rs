@@ -1,21 +1,19 @@
 //! Adapters: listing, choosing and opening one.
 
 pub mod budget;
-pub mod faults;
-pub mod overrides;
 mod pipelines;
+mod staging;
+mod wait;
 
+pub use crate::job::{DeviceOptions, Override};
 pub use budget::Budget;
-pub use faults::Faults;
-pub use overrides::Override;
-pub use pipelines::cache_folder;
 pub(super) use pipelines::{Pipeline, Shader};
+pub use staging::Staging;
+pub use wait::Submission;
 
 use crate::backend::BackendError;
 use pipelines::Pipelines;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// Which adapter to use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,24 +26,6 @@ pub enum AdapterChoice {
     /// By index in the list, or by a part of its name in any case.
     Named(String),
 }
-
-/// How a device is opened.
-#[derive(Clone, Debug, Default)]
-pub struct DeviceOptions {
-    /// Compile bounds checks into the kernels. Slower; for verification.
-    pub checked_shaders: bool,
-    /// Ask only for the limits that WebGPU guarantees. For tests.
-    pub default_limits: bool,
-    /// Where compiled kernels and what was measured are kept between runs, if they are: [`cache_folder`], say.
-    pub cache: Option<PathBuf>,
-    /// How long to wait for an answer before the device counts as lost, two minutes if not given.
-    pub patience: Option<Duration>,
-    /// What goes wrong on purpose.
-    pub faults: Faults,
-}
-
-/// No submission is meant to run for much longer than a tenth of a second.
-const DEVICE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An open device. Errors that wgpu reports outside a call are kept until [`Gpu::check`].
 #[derive(Debug)]
@@ -89,17 +69,18 @@ pub const FEATURES: [(wgpu::Features, &str); 5] = [
     (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "EXPERIMENTAL_COOPERATIVE_MATRIX"),
 ];
 
-/// The adapters of the backends that `WGPU_BACKEND` allows, in wgpu's order.
-pub fn adapters() -> Vec<wgpu::Adapter> {
-    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+/// The adapters that there are, in wgpu's order.
+pub async fn adapters(options: &DeviceOptions) -> Vec<wgpu::Adapter> {
+    let descriptor = match options.wgpu_variables {
+        true => wgpu::InstanceDescriptor::new_without_display_handle_from_env(),
+        false => wgpu::InstanceDescriptor::new_without_display_handle(),
+    };
     let backends = descriptor.backends;
-    let instance = wgpu::Instance::new(descriptor);
-    pollster::block_on(instance.enumerate_adapters(backends))
+    wgpu::Instance::new(descriptor).enumerate_adapters(backends).await
 }
 
 /// How good an adapter is, 0 for the best.
-fn rank(kind: wgpu::DeviceType) -> u32 {
-    let low_power = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
+fn rank(kind: wgpu::DeviceType, low_power: bool) -> u32 {
     match kind {
         wgpu::DeviceType::DiscreteGpu => u32::from(low_power),
         wgpu::DeviceType::IntegratedGpu => u32::from(!low_power),
@@ -114,16 +95,18 @@ pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
     info.device_type == wgpu::DeviceType::Cpu
 }
 
-/// Index of the adapter that `choice` means. `WGPU_ADAPTER_NAME` stands in for a name when none
-/// was given.
+/// Index of the adapter that `choice` means: [`DeviceOptions::adapter`] stands in for a name where it has none.
 ///
 /// # Errors
 /// When none fits; the message lists what there is.
-pub fn choose(infos: &[wgpu::AdapterInfo], choice: &AdapterChoice) -> Result<usize, BackendError> {
-    let from_env = std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
-    let named = match (choice, from_env) {
-        (AdapterChoice::Named(name), _) => Some(name.clone()),
-        (_, from_env) => from_env,
+pub fn choose(
+    infos: &[wgpu::AdapterInfo],
+    choice: &AdapterChoice,
+    options: &DeviceOptions,
+) -> Result<usize, BackendError> {
+    let named = match choice {
+        AdapterChoice::Named(name) => Some(name),
+        _ => options.adapter.as_ref(),
     };
     let known = || {
         match infos {
@@ -136,7 +119,9 @@ pub fn choose(infos: &[wgpu::AdapterInfo], choice: &AdapterChoice) -> Result<usi
     }
     };
     let best = |infos: &mut dyn Iterator<Item = (usize, &wgpu::AdapterInfo)>| {
-        infos.min_by_key(|(index, info)| (rank(info.device_type), *index)).map(|(index, _)| index)
+        infos
+            .min_by_key(|(index, info)| (rank(info.device_type, options.low_power), *index))
+            .map(|(index, _)| index)
     };
     if let Some(name) = named {
         // A number is never part of a name, or "5" would be "LLVM 15".
@@ -163,19 +148,21 @@ impl Gpu {
     ///
     /// # Errors
     /// When no adapter fits or the device cannot be opened.
-    pub fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
-        overrides::check()?;
-        let adapters = adapters();
+    pub async fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
+        let adapters = adapters(&options).await;
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
-        let index = choose(&infos, choice)?;
-        Self::open_adapter(&adapters[index], options)
+        let index = choose(&infos, choice, &options)?;
+        Self::open_adapter(&adapters[index], options).await
     }
 
     /// Opens `adapter`.
     ///
     /// # Errors
     /// When the device cannot be opened.
-    pub fn open_adapter(adapter: &wgpu::Adapter, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
+    pub async fn open_adapter(
+        adapter: &wgpu::Adapter,
+        options: DeviceOptions,
+    ) -> Result<Arc<Self>, BackendError> {
         let info = adapter.get_info();
         let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
         let known = FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
@@ -190,7 +177,8 @@ impl Gpu {
             experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
             ..Default::default()
         });
-        let (device, queue) = pollster::block_on(request)
+        let (device, queue) = request
+            .await
             .map_err(|e| BackendError::NoAdapter(format!("{} could not be opened: {e}", info.name)))?;
         let failure = Arc::new(Failure::default());
         let uncaptured = Arc::clone(&failure);
@@ -232,38 +220,9 @@ impl Gpu {
         }
     }
 
-    /// Runs `make`, which creates resources, and catches its errors.
-    ///
-    /// # Errors
-    /// When wgpu refuses or memory runs out.
-    pub fn scoped<T>(&self, make: impl FnOnce(&wgpu::Device) -> T) -> Result<T, BackendError> {
-        let filters =
-            [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
-        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
-        let made = make(&self.device);
-        let mut first = None;
-        for scope in scopes.into_iter().rev() {
-            let error = pollster::block_on(scope.pop());
-            first = first.or(error);
-        }
-        match first {
-            None => self.check().map(|()| made),
-            Some(error) => Err(as_backend_error(&error)),
-        }
-    }
-
-    /// Blocks until `submission`, or everything submitted, is done.
-    ///
-    /// # Errors
-    /// When the device fails or does not answer, see [`DeviceOptions::patience`].
-    pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), BackendError> {
-        let timeout = Some(self.options.patience.unwrap_or(DEVICE_TIMEOUT));
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout });
-        self.check()?;
-        match polled {
-            Ok(_) => Ok(()),
-            Err(error) => Err(BackendError::DeviceLost(error.to_string())),
-        }
+    /// What plans may use of it.
+    pub fn budget(&self) -> Budget {
+        Budget { fused: self.options.fused, ..Budget::of(&self.limits) }
     }
 
     /// What measurements on this device hold for: adapter, API and driver.

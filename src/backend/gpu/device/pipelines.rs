@@ -2,9 +2,7 @@
 
 use super::Gpu;
 use crate::atomic_write::{Durability, atomic_write};
-use crate::backend::BackendError;
 use crate::read_file::{open_regular, read_at_most};
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,28 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A larger file is none of ours: a run's kernels take some hundred kilobytes.
 const MAX_BYTES: u64 = 64 << 20;
-
-/// Where what is found out about a machine is kept between runs: `AFTERIMAGE_CACHE`, or the user's folder for
-/// such files. None where that is set to nothing or unknown. It need not exist.
-pub fn cache_folder() -> Option<PathBuf> {
-    folder_by(&|name| std::env::var_os(name))
-}
-
-fn folder_by(var: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    if let Some(chosen) = var("AFTERIMAGE_CACHE") {
-        return (!chosen.is_empty()).then(|| chosen.into());
-    }
-    // The base directory specification wants relative paths ignored.
-    let folder = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let of_user = if cfg!(windows) {
-        folder("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        folder("HOME").map(|home| home.join("Library/Caches"))
-    } else {
-        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
-    };
-    of_user.map(|folder| folder.join("afterimage"))
-}
 
 /// What a pipeline is compiled from: shaders with the same are the same.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,19 +69,9 @@ impl Pipelines {
         self.disk.as_ref().map(|disk| &disk.cache)
     }
 
-    /// The pipeline of `shader`, which `make` makes on first use.
-    pub(crate) fn get(
-        &self,
-        shader: Shader,
-        make: impl FnOnce(&Shader) -> Result<Pipeline, BackendError>,
-    ) -> Result<Arc<Pipeline>, BackendError> {
-        if let Some(pipeline) = self.find(&shader) {
-            return Ok(pipeline);
-        }
-        // Not under the lock: other kernels are compiled at the same time.
-        let pipeline = Arc::new(make(&shader)?);
-        self.made().push((shader, Arc::clone(&pipeline)));
-        Ok(pipeline)
+    /// Keeps the pipeline of `shader`.
+    pub(crate) fn add(&self, shader: Shader, pipeline: Pipeline) {
+        self.made().push((shader, Arc::new(pipeline)));
     }
 
     /// Whether `shader` has passed its self-test.
@@ -119,7 +85,8 @@ impl Pipelines {
         pipeline.is_proven.store(true, Ordering::Relaxed);
     }
 
-    fn find(&self, shader: &Shader) -> Option<Arc<Pipeline>> {
+    /// The pipeline of `shader`, where it is compiled.
+    pub(crate) fn find(&self, shader: &Shader) -> Option<Arc<Pipeline>> {
         self.made().iter().find(|(known, _)| known == shader).map(|(_, pipeline)| Arc::clone(pipeline))
     }
 
@@ -183,24 +150,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_folder_is_the_users_unless_another_is_given() {
-        let folder = |vars: &[(&str, &str)]| {
-            folder_by(&|name| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value)))
-        };
-        assert_eq!(folder(&[("AFTERIMAGE_CACHE", "here"), ("HOME", "/h")]), Some("here".into()));
-        assert_eq!(folder(&[("AFTERIMAGE_CACHE", ""), ("HOME", "/h")]), None);
-        assert_eq!(folder(&[]), None);
-        if cfg!(all(unix, not(target_os = "macos"))) {
-            assert_eq!(folder(&[("HOME", "/h")]), Some("/h/.cache/afterimage".into()));
-            assert_eq!(folder(&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")]), Some("/c/afterimage".into()));
-            assert_eq!(
-                folder(&[("XDG_CACHE_HOME", "c"), ("HOME", "/h")]),
-                Some("/h/.cache/afterimage".into())
-            );
-        }
-    }
 
     #[test]
     fn a_damaged_file_is_told() {

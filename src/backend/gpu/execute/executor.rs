@@ -1,14 +1,14 @@
 //! Submits many steps at a time, keeps a few submissions in flight, and brings the losses back.
 
-use super::readback::Staging;
 use super::resources::{Prepared, Resources};
 use super::stream::{Stream, UploadRequest};
 use crate::backend::BackendError;
+use crate::backend::gpu::device::{Gpu, Staging, Submission};
 use crate::backend::gpu::kernel::StepParams;
 use crate::backend::gpu::plan::{BufferId, RING_SLOTS};
 use crate::model::Step;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Submissions in flight: one running, one waiting behind it, one being encoded.
 const MAX_IN_FLIGHT: usize = 3;
@@ -40,21 +40,19 @@ pub struct Task<'a> {
 pub struct Executor {
     ring: BufferId,
     staging: Vec<Staging>,
-    in_flight: VecDeque<Submission>,
+    in_flight: VecDeque<InFlight>,
     /// Cost a submission may have.
     budget: f64,
-    last_done: Instant,
+    last_done: Duration,
     losses: Vec<f64>,
     /// Steps the device should have counted when the submissions so far are done.
     steps_read: u32,
-    /// See [`Executor::drop_next`].
-    drops_next: bool,
 }
 
 #[derive(Debug)]
-struct Submission {
-    index: wgpu::SubmissionIndex,
-    submitted: Instant,
+struct InFlight {
+    submission: Submission,
+    submitted: Duration,
     cost: f64,
     /// Staging buffer with the losses of the steps that end here.
     losses: Option<(Staging, usize)>,
@@ -65,19 +63,20 @@ impl Executor {
     ///
     /// # Errors
     /// When memory runs out.
-    pub fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
+    pub async fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
         let size = resources.decl(ring).size_bytes();
-        let staging =
-            (0..MAX_IN_FLIGHT).map(|_| Staging::new(&resources.gpu, size)).collect::<Result<_, _>>()?;
+        let mut staging = Vec::new();
+        for _ in 0..MAX_IN_FLIGHT {
+            staging.push(Staging::new(&resources.gpu, size).await?);
+        }
         Ok(Self {
             ring,
             staging,
             in_flight: VecDeque::new(),
             budget: FIRST_BUDGET,
-            last_done: Instant::now(),
+            last_done: resources.gpu.options.clock.now(),
             losses: Vec::new(),
             steps_read: 0,
-            drops_next: false,
         })
     }
 
@@ -85,11 +84,11 @@ impl Executor {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn run(
+    pub async fn run(
         &mut self,
         resources: &Resources,
         mut stream: Option<&mut Stream>,
-        tasks: &[Task],
+        tasks: &[Task<'_>],
     ) -> Result<(), BackendError> {
         let max_steps = stream.as_ref().map_or(RING_SLOTS, |stream| stream.max_steps().min(RING_SLOTS));
         let mut rest = tasks;
@@ -101,20 +100,20 @@ impl Executor {
             };
             let n = rest.iter().take(max_steps).take_while(fits).count().max(1);
             let (now, later) = rest.split_at(n);
-            self.submit_group(resources, stream.as_deref_mut(), now)?;
+            self.submit_group(resources, stream.as_deref_mut(), now).await?;
             rest = later;
         }
         Ok(())
     }
 
     /// Submits steps that share one readback; a single long step takes several submissions.
-    fn submit_group(
+    async fn submit_group(
         &mut self,
         resources: &Resources,
         mut stream: Option<&mut Stream>,
-        tasks: &[Task],
+        tasks: &[Task<'_>],
     ) -> Result<(), BackendError> {
-        self.make_room(resources)?;
+        self.make_room(resources).await?;
         let steps: Vec<_> =
             tasks.iter().zip(0..).map(|(task, slot)| StepParams { slot, ..task.params }).collect();
         resources.write_steps(&steps);
@@ -142,7 +141,7 @@ impl Executor {
             if rest.is_empty() {
                 return Ok(());
             }
-            self.make_room(resources)?;
+            self.make_room(resources).await?;
         }
     }
 
@@ -176,44 +175,38 @@ impl Executor {
                 Some((staging, n))
             }
         };
-        let commands = (!std::mem::take(&mut self.drops_next)).then(|| encoder.finish());
-        let index = gpu.queue.submit(commands);
-        if let Some((staging, n)) = &losses {
-            staging.request(8 * *n as u64);
-        }
-        self.in_flight.push_back(Submission { index, submitted: Instant::now(), cost, losses });
+        let read_back = losses.as_ref().map(|(staging, n)| (staging, 8 * *n as u64));
+        let submission = gpu.submit(Some(encoder.finish()), read_back);
+        let submitted = gpu.options.clock.now();
+        self.in_flight.push_back(InFlight { submission, submitted, cost, losses });
         gpu.check()
     }
 
     /// Waits until another submission may be made.
-    fn make_room(&mut self, resources: &Resources) -> Result<(), BackendError> {
+    async fn make_room(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while self.in_flight.len() >= MAX_IN_FLIGHT {
-            self.wait_for_oldest(resources)?;
+            self.wait_for_oldest(&resources.gpu).await?;
         }
         Ok(())
     }
 
-    fn wait_for_oldest(&mut self, resources: &Resources) -> Result<(), BackendError> {
-        let Some(submission) = self.in_flight.pop_front() else { return Ok(()) };
-        // An error of polling shows in the wait.
-        let _ = resources.gpu.device.poll(wgpu::PollType::Poll);
-        let was_done = submission.losses.as_ref().is_some_and(|(staging, _)| staging.is_ready());
-        resources.gpu.wait(Some(submission.index))?;
-        self.measure(submission.submitted, submission.cost, was_done);
-        if let Some((staging, n)) = submission.losses {
-            self.take(&staging, n)?;
-            self.staging.push(staging);
-        }
-        Ok(())
+    async fn wait_for_oldest(&mut self, gpu: &Gpu) -> Result<(), BackendError> {
+        let Some(InFlight { submission, submitted, cost, losses }) = self.in_flight.pop_front() else {
+            return Ok(());
+        };
+        gpu.poll();
+        let was_done = losses.as_ref().is_some_and(|(staging, _)| staging.is_ready());
+        gpu.wait(submission).await?;
+        self.measure((submitted, gpu.options.clock.now()), cost, was_done);
+        losses.map_or(Ok(()), |(staging, n)| self.take(staging, n))
     }
 
     /// Follows the device's speed after a submission, by at most a factor of eight at once.
     ///
     /// One that was done before anybody looked ran for an unknown shorter time, so it can only
     /// show that more fits.
-    fn measure(&mut self, submitted: Instant, cost: f64, was_done: bool) {
-        let now = Instant::now();
-        let seconds = (now - submitted.max(self.last_done)).as_secs_f64().max(1e-5);
+    fn measure(&mut self, (submitted, now): (Duration, Duration), cost: f64, was_done: bool) {
+        let seconds = now.saturating_sub(submitted.max(self.last_done)).as_secs_f64().max(1e-5);
         self.last_done = now;
         let fitting = cost * TARGET.as_secs_f64() / seconds;
         let least = if was_done { self.budget } else { self.budget / 8.0 };
@@ -221,7 +214,7 @@ impl Executor {
     }
 
     /// Reads the losses of `n` steps and checks that the device counted each of them.
-    fn take(&mut self, staging: &Staging, n: usize) -> Result<(), BackendError> {
+    fn take(&mut self, staging: Staging, n: usize) -> Result<(), BackendError> {
         let slots = staging.read(8 * n as u64, bytemuck::pod_collect_to_vec::<u8, u32>)?;
         for slot in slots.chunks_exact(2) {
             self.steps_read = self.steps_read.wrapping_add(1);
@@ -233,6 +226,7 @@ impl Executor {
             }
             self.losses.push(f64::from(f32::from_bits(slot[0])));
         }
+        self.staging.push(staging);
         Ok(())
     }
 
@@ -240,9 +234,9 @@ impl Executor {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
+    pub async fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while !self.in_flight.is_empty() {
-            self.wait_for_oldest(resources)?;
+            self.wait_for_oldest(&resources.gpu).await?;
         }
         Ok(())
     }
@@ -252,21 +246,16 @@ impl Executor {
     /// # Errors
     /// When the device fails.
     pub fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>, BackendError> {
-        // An error of polling shows in `check`.
-        let _ = resources.gpu.device.poll(wgpu::PollType::Poll);
+        resources.gpu.poll();
         resources.gpu.check()?;
-        while let Some((staging, _)) = self.in_flight.front().and_then(|s| s.losses.as_ref()) {
-            if !staging.is_ready() {
-                break;
-            }
-            self.wait_for_oldest(resources)?;
+        let is_ready = |oldest: &InFlight| oldest.losses.as_ref().is_some_and(|(s, _)| s.is_ready());
+        while self.in_flight.front().is_some_and(is_ready)
+            && let Some(InFlight { submitted, cost, losses, .. }) = self.in_flight.pop_front()
+        {
+            self.measure((submitted, resources.gpu.options.clock.now()), cost, true);
+            losses.map_or(Ok(()), |(staging, n)| self.take(staging, n))?;
         }
         Ok(std::mem::take(&mut self.losses))
-    }
-
-    /// Keeps the next submission from the device, as a faulty driver may: for [`super::fault`].
-    pub(crate) fn drop_next(&mut self) {
-        self.drops_next = true;
     }
 
     /// Counts steps that were run without the executor.

@@ -3,23 +3,24 @@
 use super::readback::write_words;
 use super::resources::Resources;
 use super::tiles::{Proof, Tiles};
-use crate::backend::gpu::device::{Budget, Gpu};
+use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::Plan;
 use crate::backend::{BackendError, BackendInfo, Predict};
 use crate::model::{Model, Raster};
+use async_trait::async_trait;
 use std::sync::Arc;
 
 /// Copies what the encoding needs beside its weights to the device.
-pub(super) fn write_constants(
+pub(super) async fn write_constants(
     resources: &Resources,
     model: &Model,
     layout: &Layout,
 ) -> Result<(), BackendError> {
     for (part, id) in model.encoding.parts().iter().zip(&layout.forward.constants) {
         if let (Some(constants), Some(id)) = (constants(part), id) {
-            write_words(&resources.gpu, resources.buffer(*id), 0, &constants.words)?;
+            write_words(&resources.gpu, resources.buffer(*id), 0, &constants.words).await?;
         }
     }
     Ok(())
@@ -39,20 +40,16 @@ impl GpuPredictor {
     ///
     /// # Errors
     /// When the network does not fit or the device fails.
-    pub fn new(gpu: Arc<Gpu>, model: Model, params: &[f32]) -> Result<Self, BackendError> {
+    pub async fn new(gpu: Arc<Gpu>, model: Model, params: &[f32]) -> Result<Self, BackendError> {
         let n_params = model.layout().n_params();
         if params.len() != n_params {
             return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", params.len())));
         }
-        let layout = Layout::prediction(&model, Budget::of(&gpu.limits))?;
-        let resources = Resources::new(gpu, layout.buffers.clone())?;
-        write_constants(&resources, &model, &layout)?;
-        write_words(
-            &resources.gpu,
-            resources.buffer(layout.forward.params),
-            0,
-            bytemuck::cast_slice(params),
-        )?;
+        let layout = Layout::prediction(&model, gpu.budget())?;
+        let resources = Resources::new(gpu, layout.buffers.clone()).await?;
+        write_constants(&resources, &model, &layout).await?;
+        let buffer = resources.buffer(layout.forward.params);
+        write_words(&resources.gpu, buffer, 0, bytemuck::cast_slice(params)).await?;
         Ok(Self { resources, model, layout, tiles: Tiles::default() })
     }
 
@@ -85,8 +82,9 @@ impl GpuPredictor {
     }
 }
 
+#[async_trait(?Send)]
 impl Predict for GpuPredictor {
-    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
-        self.tiles.predict(&mut self.resources, &self.model, &self.layout, (raster, first_pixel), out)
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        self.tiles.predict(&mut self.resources, &self.model, &self.layout, (raster, first), out).await
     }
 }

@@ -4,9 +4,10 @@ use crate::backend::BackendError;
 use crate::backend::gpu::device::{Gpu, Pipeline, Shader};
 use crate::backend::gpu::kernel::{Access, Kernel, StepParams};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Piece, Plan, RING_SLOTS};
+#[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A device with the buffers of a layout and the pipelines made so far.
 #[derive(Debug)]
@@ -113,9 +114,9 @@ impl Resources {
     ///
     /// # Errors
     /// When they do not fit or the device refuses.
-    pub fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
+    pub async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
         let step_pitch = gpu.limits.min_uniform_buffer_offset_alignment.max(256);
-        let (buffers, step_layout, step_buffer, step_group) = gpu.scoped(|device| {
+        let made = gpu.scoped(|device| {
             let make = |decl: &BufferDecl| {
                 device.create_buffer(&wgpu::BufferDescriptor {
                     label: Some(&decl.name),
@@ -144,7 +145,8 @@ impl Resources {
                 }],
             });
             (buffers, layout, step_buffer, group)
-        })?;
+        });
+        let (buffers, step_layout, step_buffer, step_group) = made.await?;
         let pipelines = Vec::new();
         let compiling = Duration::ZERO;
         Ok(Self {
@@ -193,7 +195,7 @@ impl Resources {
     ///
     /// # Errors
     /// When the device refuses.
-    pub fn prepare(&mut self, plan: &Plan) -> Result<Prepared, BackendError> {
+    pub async fn prepare(&mut self, plan: &Plan) -> Result<Prepared, BackendError> {
         let largest = plan.dispatches.iter().map(|d| d.params.len()).max().unwrap_or(0);
         let alignment = self.gpu.limits.min_uniform_buffer_offset_alignment as usize;
         let pitch = largest.next_multiple_of(16).next_multiple_of(alignment);
@@ -201,43 +203,26 @@ impl Resources {
         for (slot, dispatch) in bytes.chunks_exact_mut(pitch.max(1)).zip(&plan.dispatches) {
             slot[..dispatch.params.len()].copy_from_slice(&dispatch.params);
         }
-        let params = self.gpu.scoped(|device| {
-            device.create_buffer(&wgpu::BufferDescriptor {
+        self.compile_kernels(plan).await?;
+        let made = self.gpu.scoped(|device| {
+            let params = device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("params"),
                 size: bytes.len() as u64,
                 usage: UNIFORM,
                 mapped_at_creation: false,
-            })
-        })?;
-        self.gpu.queue.write_buffer(&params, 0, &bytes);
-        self.compile_kernels(plan)?;
-        let mut dispatches = Vec::with_capacity(plan.dispatches.len());
-        for (index, dispatch) in plan.dispatches.iter().enumerate() {
-            let pipeline = self.pipeline(&dispatch.kernel);
-            let group = self.bind(&pipeline, dispatch, &params, (index * pitch) as u64)?;
-            dispatches.push(PreparedDispatch {
-                pipeline,
-                group,
-                uses_step: dispatch.kernel.def.uses_step,
-                grid: if self.gpu.options.faults.breaks(&dispatch.kernel.name()) {
-                    [0, 0]
-                } else {
-                    dispatch.grid
-                },
-                cost: dispatch.cost,
-                piece: dispatch.piece.clone(),
             });
-        }
+            let dispatches = plan.dispatches.iter().enumerate();
+            let dispatches =
+                dispatches.map(|(index, dispatch)| self.bind(dispatch, &params, (index * pitch) as u64));
+            (dispatches.collect(), params)
+        });
+        let (dispatches, params) = made.await?;
+        self.gpu.queue.write_buffer(&params, 0, &bytes);
         Ok(Prepared { dispatches, params, pitch: pitch as u64 })
     }
 
-    fn bind(
-        &self,
-        pipeline: &Pipeline,
-        dispatch: &Dispatch,
-        params: &wgpu::Buffer,
-        offset: u64,
-    ) -> Result<wgpu::BindGroup, BackendError> {
+    fn bind(&self, dispatch: &Dispatch, params: &wgpu::Buffer, offset: u64) -> PreparedDispatch {
+        let pipeline = self.pipeline(&dispatch.kernel);
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
             resource: uniform_range(params, offset, dispatch.params.len()),
@@ -246,34 +231,54 @@ impl Resources {
             binding: n as u32 + 1,
             resource: self.buffers[id.0].as_entire_binding(),
         }));
-        let label = dispatch.kernel.name();
-        let layout = &pipeline.layout;
-        self.gpu.scoped(|device| {
-            device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(&label),
-                layout,
-                entries: &entries,
-            })
-        })
+        let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(&dispatch.kernel.name()),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        #[cfg(not(feature = "faults"))]
+        let grid = dispatch.grid;
+        #[cfg(feature = "faults")]
+        let grid = match self.gpu.options.faults.breaks(&dispatch.kernel.name()) {
+            true => [0, 0],
+            false => dispatch.grid,
+        };
+        PreparedDispatch {
+            pipeline,
+            group,
+            uses_step: dispatch.kernel.def.uses_step,
+            grid,
+            cost: dispatch.cost,
+            piece: dispatch.piece.clone(),
+        }
     }
 
     /// Compiles the kernels of `plan` that are new, on all cores: a driver takes up to a second for one.
-    fn compile_kernels(&mut self, plan: &Plan) -> Result<(), BackendError> {
-        let start = Instant::now();
-        let mut new: Vec<&Kernel> = Vec::new();
+    async fn compile_kernels(&mut self, plan: &Plan) -> Result<(), BackendError> {
+        let (gpu, clock) = (&self.gpu, self.gpu.options.clock);
+        let start = clock.now();
+        let mut new = Vec::<(&Kernel, Shader)>::new();
         for Dispatch { kernel, .. } in &plan.dispatches {
-            let known = self.pipelines.iter().map(|(known, _)| known).chain(new.iter().copied());
+            let known = self.pipelines.iter().map(|(known, _)| known).chain(new.iter().map(|(k, _)| *k));
             if known.into_iter().all(|known| known != kernel) {
-                new.push(kernel);
+                new.push((kernel, kernel.shader(gpu)));
             }
         }
-        let pipeline = |&kernel: &&Kernel| {
-            let make = |shader: &Shader| compile(&self.gpu, (kernel, shader), &self.step_layout);
-            Ok((kernel.clone(), self.gpu.pipelines.get(kernel.shader(&self.gpu), make)?))
+        let missing: Vec<_> = new.iter().filter(|(_, shader)| gpu.pipelines.find(shader).is_none()).collect();
+        #[cfg(not(target_family = "wasm"))]
+        let to_compile = missing.par_iter();
+        #[cfg(target_family = "wasm")]
+        let to_compile = missing.iter();
+        let compiled = to_compile.map(|(kernel, shader)| compile(gpu, (kernel, shader), &self.step_layout));
+        let compiled: Vec<_> = compiled.collect();
+        for (pipeline, (_, shader)) in compiled.into_iter().zip(missing) {
+            gpu.pipelines.add(shader.clone(), pipeline.await?);
+        }
+        let made = |(kernel, shader): (&Kernel, Shader)| {
+            (kernel.clone(), gpu.pipelines.find(&shader).expect("compiled before"))
         };
-        let made: Vec<_> = new.par_iter().map(pipeline).collect::<Result<_, BackendError>>()?;
-        self.pipelines.extend(made);
-        self.compiling += start.elapsed();
+        self.pipelines.extend(new.into_iter().map(made));
+        self.compiling += clock.since(start);
         Ok(())
     }
 
@@ -293,17 +298,18 @@ impl Resources {
     }
 }
 
+/// The work is done at once, the result can be waited for on another thread.
 fn compile(
     gpu: &Gpu,
     (kernel, Shader { name, wgsl, constants }): (&Kernel, &Shader),
     step_layout: &wgpu::BindGroupLayout,
-) -> Result<Pipeline, BackendError> {
+) -> impl Future<Output = Result<Pipeline, BackendError>> {
     let storage = |access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read };
     let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
     entries.extend(
         kernel.def.bindings.iter().zip(1..).map(|(binding, n)| entry(n, storage(binding.access), false)),
     );
-    gpu.scoped(|device| {
+    gpu.scoped(move |device| {
         let source = wgpu::ShaderSource::Wgsl(wgsl.into());
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(name), source };
         let module = if gpu.options.checked_shaders {

@@ -1,17 +1,18 @@
 //! Colours of any raster from the current weights, tile by tile.
 
-use super::readback::Staging;
 use super::resources::{Prepared, Resources};
 use crate::backend::BackendError;
-use crate::backend::gpu::device::Gpu;
+use crate::backend::gpu::device::{Gpu, Staging};
 use crate::backend::gpu::ops::sample::RasterParams;
 use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::Plan;
 use crate::model::{Model, Raster};
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// Compares the kernels of a plan with the CPU's f64.
-pub(crate) type Proof = fn(&Arc<Gpu>, &Plan) -> Result<(), BackendError>;
+pub(crate) type Proof =
+    for<'a> fn(&'a Arc<Gpu>, &'a Plan) -> Pin<Box<dyn Future<Output = Result<(), BackendError>> + 'a>>;
 
 /// Plans kept for tiles of different sizes: the whole tile and the remainders of a few rasters.
 const KEPT_PLANS: usize = 4;
@@ -30,7 +31,7 @@ impl Tiles {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn predict(
+    pub async fn predict(
         &mut self,
         resources: &mut Resources,
         model: &Model,
@@ -43,12 +44,12 @@ impl Tiles {
         let colours = layout.forward.colours;
         let staging = match self.staging.take() {
             Some(staging) => staging,
-            None => Staging::new(&resources.gpu, resources.decl(colours).size_bytes())?,
+            None => Staging::new(&resources.gpu, resources.decl(colours).size_bytes()).await?,
         };
         let mut pixel = first_pixel;
         for tile in out.chunks_mut(layout.tile * channels) {
             let n_pixels = tile.len() / channels;
-            let (_, params, plan) = self.plan(resources, model, layout, n_pixels)?;
+            let (_, params, plan) = self.plan(resources, model, layout, n_pixels).await?;
             let params = params.at(raster, pixel);
             plan.write_params(&resources.gpu.queue, 0, bytemuck::bytes_of(&params));
             let size = 4 * tile.len() as u64;
@@ -58,9 +59,8 @@ impl Tiles {
                 (0..plan.len()).for_each(|d| plan.encode(d, 0, &resources.step_group(), &mut pass));
             }
             encoder.copy_buffer_to_buffer(resources.buffer(colours), 0, &staging.buffer, 0, Some(size));
-            let submission = resources.gpu.queue.submit([encoder.finish()]);
-            staging.request(size);
-            resources.gpu.wait(Some(submission))?;
+            let submission = resources.gpu.submit(Some(encoder.finish()), Some((&staging, size)));
+            resources.gpu.wait(submission).await?;
             staging.read(size, |bytes| bytemuck::cast_slice_mut(tile).copy_from_slice(bytes))?;
             pixel += n_pixels as u64;
         }
@@ -68,7 +68,7 @@ impl Tiles {
         Ok(())
     }
 
-    fn plan(
+    async fn plan(
         &mut self,
         resources: &mut Resources,
         model: &Model,
@@ -81,10 +81,10 @@ impl Tiles {
             None => {
                 let plan = record::prediction(model, layout, n_pixels);
                 if let Some(proof) = self.proof {
-                    proof(&resources.gpu, &plan)?;
+                    proof(&resources.gpu, &plan).await?;
                 }
                 let params = bytemuck::pod_read_unaligned(&plan.dispatches[0].params);
-                let prepared = resources.prepare(&plan)?;
+                let prepared = resources.prepare(&plan).await?;
                 if self.plans.len() == KEPT_PLANS {
                     self.plans.remove(0);
                 }

@@ -6,7 +6,6 @@ use super::readback::{read_buffers, write_words};
 use super::resources::{Prepared, Resources};
 use super::stream::Stream;
 use super::tiles::{Proof, Tiles};
-use crate::backend::gpu::device::faults::StepFault;
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
 use crate::backend::gpu::ops::{Layout, grid, record};
@@ -14,6 +13,7 @@ use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, PicturePlace, Plan, TrainingBuffers};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::{Encoding, GridGradients, Importance, Raster, Step, TrainingState};
+use async_trait::async_trait;
 use std::sync::Arc;
 
 /// Trains one job on a GPU. Everything it changes stays on the device until [`Backend::state`].
@@ -51,16 +51,16 @@ impl GpuBackend {
     ///
     /// # Errors
     /// When the job does not fit, the state is of another shape, or the device fails.
-    pub fn new(gpu: Arc<Gpu>, job: Job, state: &TrainingState) -> Result<Self, BackendError> {
-        let budget = Budget::of(&gpu.limits);
-        Self::with(gpu, job, state, (budget, KernelConfig::default()))
+    pub async fn new(gpu: Arc<Gpu>, job: Job, state: &TrainingState) -> Result<Self, BackendError> {
+        let budget = gpu.budget();
+        Self::with(gpu, job, state, (budget, KernelConfig::default())).await
     }
 
     /// As [`GpuBackend::new`], within a budget smaller than the device's limits or computing in another way.
     ///
     /// # Errors
     /// As [`GpuBackend::new`].
-    pub fn with(
+    pub async fn with(
         gpu: Arc<Gpu>,
         job: Job,
         state: &TrainingState,
@@ -68,9 +68,9 @@ impl GpuBackend {
     ) -> Result<Self, BackendError> {
         check_features(&gpu, &job)?;
         let (layout, buffers) = Layout::training(&job, budget, config)?;
-        let resources = Resources::new(Arc::clone(&gpu), layout.buffers.clone())?;
-        let executor = Executor::new(&resources, buffers.ring)?;
-        write_constants(&resources, &job.model, &layout)?;
+        let resources = Resources::new(Arc::clone(&gpu), layout.buffers.clone()).await?;
+        let executor = Executor::new(&resources, buffers.ring).await?;
+        write_constants(&resources, &job.model, &layout).await?;
         let stream = match &buffers.picture {
             PicturePlace::Host(ring) => Some(Stream::new(&job, ring)),
             PicturePlace::Device { .. } => None,
@@ -104,13 +104,13 @@ impl GpuBackend {
             steps_done: 0,
             importance: None,
         };
-        backend.upload_picture()?;
-        backend.set_state(state)?;
+        backend.upload_picture().await?;
+        backend.set_state(state).await?;
         let n_samples = backend.job.samples.len();
-        backend.prepare(backend.job.batch_size)?;
+        backend.prepare(backend.job.batch_size).await?;
         let rest = n_samples % backend.job.batch_size;
         if rest != 0 {
-            backend.prepare(rest)?;
+            backend.prepare(rest).await?;
         }
         backend.info.kernels = backend.resources.kernel_names();
         backend.info.pipeline_seconds = backend.resources.compiling().as_secs_f64();
@@ -145,10 +145,10 @@ impl GpuBackend {
 
     /// Prepares `step`, which must be the next, to be run one dispatch at a time without the executor, and counts it
     /// as done.
-    pub(crate) fn step_by_dispatch(&mut self, step: &Step) -> Result<ByDispatch<'_>, BackendError> {
-        self.finish()?;
-        let index = self.prepare(step.n_samples)?;
-        self.spread(step)?;
+    pub(crate) async fn step_by_dispatch(&mut self, step: &Step) -> Result<ByDispatch<'_>, BackendError> {
+        self.finish().await?;
+        let index = self.prepare(step.n_samples).await?;
+        self.spread(step).await?;
         let params = step_params(&self.job, step);
         self.resources.write_steps(&[params]);
         self.executor.skip(1);
@@ -157,13 +157,13 @@ impl GpuBackend {
         Ok(ByDispatch { resources: &self.resources, plan, prepared, params, stream: self.stream.as_mut() })
     }
 
-    fn upload_picture(&self) -> Result<(), BackendError> {
+    async fn upload_picture(&self) -> Result<(), BackendError> {
         let &PicturePlace::Device { parts, words_per_part: per_part, sample_index } = &self.buffers.picture
         else {
             return Ok(());
         };
         if let (Some(mask), Some(id)) = (&self.job.options.mask, sample_index) {
-            write_words(&self.resources.gpu, self.resources.buffer(id), 0, mask.pixels())?;
+            write_words(&self.resources.gpu, self.resources.buffer(id), 0, mask.pixels()).await?;
         }
         let picture = &self.job.picture;
         let per_pixel = words_per_pixel(picture);
@@ -177,7 +177,7 @@ impl GpuBackend {
                 let (part, within) = (at / per_part, at % per_part);
                 let (now, later) = rest.split_at(rest.len().min(per_part - within));
                 let buffer = self.resources.buffer(parts[part]);
-                write_words(&self.resources.gpu, buffer, within as u64, now)?;
+                write_words(&self.resources.gpu, buffer, within as u64, now).await?;
                 at += now.len();
                 rest = later;
             }
@@ -186,32 +186,32 @@ impl GpuBackend {
     }
 
     /// Records and prepares the plan of a step of `n_samples` samples unless it is there.
-    fn prepare(&mut self, n_samples: u32) -> Result<usize, BackendError> {
+    async fn prepare(&mut self, n_samples: u32) -> Result<usize, BackendError> {
         if let Some(index) = self.plans.iter().position(|(n, ..)| *n == n_samples) {
             return Ok(index);
         }
         let plan = record::training_step(&self.job, &self.layout, &self.buffers, n_samples as usize);
-        let prepared = self.resources.prepare(&plan)?;
+        let prepared = self.resources.prepare(&plan).await?;
         self.plans.push((n_samples, plan, prepared));
         Ok(self.plans.len() - 1)
     }
 
     /// Spreads samples as `step` says from what is submitted next on.
-    fn spread(&mut self, step: &Step) -> Result<(), BackendError> {
+    async fn spread(&mut self, step: &Step) -> Result<(), BackendError> {
         let PicturePlace::Device { sample_index, .. } = self.buffers.picture else { return Ok(()) };
         if let (Some(new), Some(id), None) = (&step.importance, sample_index, &self.job.options.mask)
             && self.importance != step.importance
         {
-            write_words(&self.resources.gpu, self.resources.buffer(id), 0, new.starts())?;
+            write_words(&self.resources.gpu, self.resources.buffer(id), 0, new.starts()).await?;
             self.importance.clone_from(&step.importance);
         }
         Ok(())
     }
 
     /// Runs `steps`, whose samples are spread alike.
-    fn run(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+    async fn run(&mut self, steps: &[Step]) -> Result<(), BackendError> {
         if let Some(first) = steps.first() {
-            self.spread(first)?;
+            self.spread(first).await?;
         }
         let plan = |step: &Step| {
             let known = self.plans.iter().find(|(n, ..)| *n == step.n_samples);
@@ -221,7 +221,20 @@ impl GpuBackend {
             .iter()
             .map(|step| Task { params: step_params(&self.job, step), step, plan: plan(step) })
             .collect();
-        self.executor.run(&self.resources, self.stream.as_mut(), &tasks)
+        self.executor.run(&self.resources, self.stream.as_mut(), &tasks).await
+    }
+
+    /// What is to go wrong at one of `steps`.
+    #[cfg(feature = "faults")]
+    fn make_faults(&self, steps: &[Step]) {
+        use crate::job::faults::StepFault;
+        let gpu = &self.resources.gpu;
+        if gpu.options.faults.take(StepFault::LoseDevice, steps) {
+            gpu.device.destroy();
+        }
+        if gpu.options.faults.take(StepFault::DropSubmission, steps) {
+            gpu.options.faults.drop_next();
+        }
     }
 
     fn flat_buffers(&self) -> Vec<BufferId> {
@@ -249,31 +262,28 @@ fn step_params(job: &Job, step: &Step) -> StepParams {
     StepParams::new(step, job.optimizer, &job.options.refinements, 0)
 }
 
+#[async_trait(?Send)]
 impl Predict for GpuBackend {
-    fn predict(&mut self, raster: &Raster, first_pixel: u64, out: &mut [f32]) -> Result<(), BackendError> {
-        let tile = (raster, first_pixel);
-        self.tiles.predict(&mut self.resources, &self.job.model, &self.layout, tile, out)
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+        let pixels = (raster, first);
+        self.tiles.predict(&mut self.resources, &self.job.model, &self.layout, pixels, out).await
     }
 }
 
+#[async_trait(?Send)]
 impl Backend for GpuBackend {
     fn info(&self) -> &BackendInfo {
         &self.info
     }
 
-    fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+    async fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
         for step in steps {
-            self.prepare(step.n_samples)?;
+            self.prepare(step.n_samples).await?;
         }
-        let faults = self.resources.gpu.options.faults.clone();
-        if faults.take(StepFault::LoseDevice, steps) {
-            self.resources.gpu.device.destroy();
-        }
-        if faults.take(StepFault::DropSubmission, steps) {
-            self.executor.drop_next();
-        }
+        #[cfg(feature = "faults")]
+        self.make_faults(steps);
         for alike in steps.chunk_by(|a, b| a.importance == b.importance) {
-            self.run(alike)?;
+            self.run(alike).await?;
         }
         self.steps_done = steps.last().map_or(self.steps_done, |step| step.index + 1);
         Ok(())
@@ -283,22 +293,22 @@ impl Backend for GpuBackend {
         self.executor.take_losses(&self.resources)
     }
 
-    fn finish(&mut self) -> Result<(), BackendError> {
-        self.executor.finish(&self.resources)
+    async fn finish(&mut self) -> Result<(), BackendError> {
+        self.executor.finish(&self.resources).await
     }
 
-    fn state(&mut self) -> Result<TrainingState, BackendError> {
-        self.finish()?;
+    async fn state(&mut self) -> Result<TrainingState, BackendError> {
+        self.finish().await?;
         let n_params = self.job.model.layout().n_params() as u64;
         let ids = self.flat_buffers();
         let buffers: Vec<_> = ids.iter().map(|&id| (self.resources.buffer(id), n_params)).collect();
-        let mut flat = read_buffers(&self.resources.gpu, &buffers)?.into_iter().map(bytemuck::cast_vec);
+        let mut flat = read_buffers(&self.resources.gpu, &buffers).await?.into_iter().map(bytemuck::cast_vec);
         let params = flat.next().expect("the parameters come first");
         Ok(TrainingState { step: self.steps_done, params, moments: flat.collect() })
     }
 
-    fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
-        self.finish()?;
+    async fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
+        self.finish().await?;
         let n_params = self.job.model.layout().n_params();
         let ids = self.flat_buffers();
         if state.moments.len() + 1 != ids.len() {
@@ -313,9 +323,10 @@ impl Backend for GpuBackend {
             return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", wrong.len())));
         }
         for (id, values) in ids.into_iter().zip(flat) {
-            write_words(&self.resources.gpu, self.resources.buffer(id), 0, bytemuck::cast_slice(values))?;
+            let words = bytemuck::cast_slice(values);
+            write_words(&self.resources.gpu, self.resources.buffer(id), 0, words).await?;
         }
-        write_words(&self.resources.gpu, self.resources.buffer(self.buffers.progress), 0, &[0, 0])?;
+        write_words(&self.resources.gpu, self.resources.buffer(self.buffers.progress), 0, &[0, 0]).await?;
         self.executor.reset();
         self.steps_done = state.step;
         Ok(())

@@ -27,17 +27,18 @@ impl GpuBackend {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>, BackendError> {
+    pub async fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>, BackendError> {
         let mut entries = Vec::new();
         for step in steps {
-            let ByDispatch { resources, plan, prepared, params, mut stream } = self.step_by_dispatch(step)?;
+            let by_dispatch = self.step_by_dispatch(step).await?;
+            let ByDispatch { resources, plan, prepared, params, mut stream } = by_dispatch;
             for (number, dispatch) in plan.dispatches.iter().enumerate() {
                 if let Some(stream) = &mut stream {
                     stream.send_for(resources, dispatch, step);
                 }
-                let before = read_all(resources, &dispatch.buffers)?;
-                run_dispatch(resources, prepared, number, 0)?;
-                let after = read_all(resources, &dispatch.buffers)?;
+                let before = read_all(resources, &dispatch.buffers).await?;
+                run_dispatch(resources, prepared, number, 0).await?;
+                let after = read_all(resources, &dispatch.buffers).await?;
                 let (kernel, bytes) = (&dispatch.kernel, &dispatch.params);
                 let call = Call { kernel, params: bytes, step: params, buffers: &before };
                 let worst = compare(&call, &after);

@@ -12,6 +12,7 @@ use crate::backend::gpu::execute::{GpuBackend, GpuPredictor};
 use crate::backend::gpu::kernel::compare::{Worst, compare};
 use crate::backend::gpu::kernel::{Call, Case, Kernel, StepParams};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// Words of buffers that a case of the self-test at start-up may have: milliseconds on any device.
@@ -21,7 +22,10 @@ const SELF_TEST_WORDS: usize = 20_000;
 ///
 /// # Errors
 /// [`BackendError::WrongResults`] names the first kernel that fails; any other when the device fails.
-pub fn self_test<'a>(gpu: &Arc<Gpu>, used: impl IntoIterator<Item = &'a Kernel>) -> Result<(), BackendError> {
+pub async fn self_test<'a>(
+    gpu: &Arc<Gpu>,
+    used: impl IntoIterator<Item = &'a Kernel>,
+) -> Result<(), BackendError> {
     for kernel in used {
         let shader = kernel.shader(gpu);
         if gpu.pipelines.is_proven(&shader) {
@@ -31,7 +35,7 @@ pub fn self_test<'a>(gpu: &Arc<Gpu>, used: impl IntoIterator<Item = &'a Kernel>)
         let cases = kernel.cases();
         let quick = cases.iter().filter(|case| words(case) <= SELF_TEST_WORDS).max_by_key(|case| words(case));
         let case = quick.or(cases.first()).expect("every kernel has cases");
-        let worst = run_case(gpu, kernel, case)?;
+        let worst = run_case(gpu, kernel, case).await?;
         log::debug!("self-test: {} at {:.3} of its tolerance", kernel.name(), worst.share);
         if !worst.passes() {
             return Err(BackendError::WrongResults {
@@ -46,8 +50,11 @@ pub fn self_test<'a>(gpu: &Arc<Gpu>, used: impl IntoIterator<Item = &'a Kernel>)
 }
 
 /// The same of the kernels of a plan.
-fn prove(gpu: &Arc<Gpu>, plan: &Plan) -> Result<(), BackendError> {
-    self_test(gpu, plan.dispatches.iter().map(|dispatch| &dispatch.kernel))
+fn prove<'a>(
+    gpu: &'a Arc<Gpu>,
+    plan: &'a Plan,
+) -> Pin<Box<dyn Future<Output = Result<(), BackendError>> + 'a>> {
+    Box::pin(self_test(gpu, plan.dispatches.iter().map(|dispatch| &dispatch.kernel)))
 }
 
 impl GpuBackend {
@@ -56,9 +63,9 @@ impl GpuBackend {
     ///
     /// # Errors
     /// [`BackendError::WrongResults`] names a kernel that fails.
-    pub fn self_test(&mut self) -> Result<(), BackendError> {
+    pub async fn self_test(&mut self) -> Result<(), BackendError> {
         self.ask_for(prove);
-        self_test(self.gpu(), &self.kernels())
+        self_test(self.gpu(), &self.kernels()).await
     }
 }
 
@@ -68,9 +75,9 @@ impl GpuPredictor {
     ///
     /// # Errors
     /// [`BackendError::WrongResults`] names a kernel that fails.
-    pub fn self_test(&mut self) -> Result<(), BackendError> {
+    pub async fn self_test(&mut self) -> Result<(), BackendError> {
         self.ask_for(prove);
-        prove(self.gpu(), &self.plan())
+        prove(self.gpu(), &self.plan()).await
     }
 }
 
@@ -78,17 +85,17 @@ impl GpuPredictor {
 ///
 /// # Errors
 /// When the device fails.
-pub fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, BackendError> {
+pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, BackendError> {
     let decl = |(n, words): (usize, &Vec<u32>)| BufferDecl {
         name: kernel.def.bindings[n].name.to_owned(),
         shape: vec![words.len()],
         role: Role::Scratch,
     };
     let decls = case.buffers.iter().enumerate().map(decl).collect();
-    let mut resources = Resources::new(Arc::clone(gpu), decls)?;
+    let mut resources = Resources::new(Arc::clone(gpu), decls).await?;
     let ids: Vec<_> = (0..case.buffers.len()).map(BufferId).collect();
     for (&id, words) in ids.iter().zip(&case.buffers) {
-        write_words(gpu, resources.buffer(id), 0, words)?;
+        write_words(gpu, resources.buffer(id), 0, words).await?;
     }
     let dispatch = Dispatch {
         kernel: kernel.clone(),
@@ -98,15 +105,15 @@ pub fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, B
         cost: 0.0,
         piece: None,
     };
-    let prepared = resources.prepare(&Plan { dispatches: vec![dispatch] })?;
+    let prepared = resources.prepare(&Plan { dispatches: vec![dispatch] }).await?;
     // A slot other than the first, so that the dynamic offset counts.
     resources.write_steps(&[StepParams::default(), case.step]);
-    run_dispatch(&resources, &prepared, 0, 1)?;
-    let after = read_all(&resources, &ids)?;
+    run_dispatch(&resources, &prepared, 0, 1).await?;
+    let after = read_all(&resources, &ids).await?;
     Ok(compare(&Call { kernel, params: &case.params, step: case.step, buffers: &case.buffers }, &after))
 }
 
-fn run_dispatch(
+async fn run_dispatch(
     resources: &Resources,
     plan: &Prepared,
     index: usize,
@@ -117,12 +124,11 @@ fn run_dispatch(
         let mut pass = encoder.begin_compute_pass(&Default::default());
         plan.encode(index, resources.step_offset(slot), &resources.step_group(), &mut pass);
     }
-    let submission = resources.gpu.queue.submit([encoder.finish()]);
-    resources.gpu.wait(Some(submission))
+    resources.gpu.wait(resources.gpu.submit(Some(encoder.finish()), None)).await
 }
 
-fn read_all(resources: &Resources, ids: &[BufferId]) -> Result<Vec<Vec<u32>>, BackendError> {
+async fn read_all(resources: &Resources, ids: &[BufferId]) -> Result<Vec<Vec<u32>>, BackendError> {
     let buffers: Vec<_> =
         ids.iter().map(|&id| (resources.buffer(id), resources.decl(id).n_words())).collect();
-    read_buffers(&resources.gpu, &buffers)
+    read_buffers(&resources.gpu, &buffers).await
 }

@@ -3,7 +3,7 @@
 use super::stopwatch::fastest;
 use super::tiles::Timing;
 use crate::backend::BackendError;
-use crate::backend::gpu::device::{Budget, Gpu};
+use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::resources::Resources;
 use crate::backend::gpu::kernel::possible;
 use crate::backend::gpu::kernel::{MatmulTiling, Operation, Storage};
@@ -25,8 +25,12 @@ const MIN_SAMPLE_TIME: Duration = Duration::from_millis(30);
 ///
 /// # Errors
 /// When the device fails.
-pub fn ceilings(gpu: &Arc<Gpu>, storages: &[Storage], seconds: f64) -> Result<(Vec<f64>, f64), BackendError> {
-    let budget = Budget::of(&gpu.limits);
+pub async fn ceilings(
+    gpu: &Arc<Gpu>,
+    storages: &[Storage],
+    seconds: f64,
+) -> Result<(Vec<f64>, f64), BackendError> {
+    let budget = gpu.budget();
     let rows = ROWS.min((budget.max_binding_bytes / 4) as usize / SHAPE.input_width);
     let copied = (COPIED.min(budget.max_binding_bytes) / 4) as usize;
     let flop = (2 * rows * SHAPE.input_width * SHAPE.output_width) as f64;
@@ -38,7 +42,7 @@ pub fn ceilings(gpu: &Arc<Gpu>, storages: &[Storage], seconds: f64) -> Result<(V
         let mut product: f64 = 0.0;
         for kind in possible(gpu, storage).filter(is_square) {
             let dispatch = timing.dispatch(Operation::Forward, SHAPE, kind);
-            let took = timing.seconds(dispatch, SHAPE, (MIN_SAMPLE_TIME, seconds / 4.0))?;
+            let took = timing.seconds(dispatch, SHAPE, (MIN_SAMPLE_TIME, seconds / 4.0)).await?;
             product = product.max(1e-9 * flop / took);
         }
         products.push(product);
@@ -48,13 +52,14 @@ pub fn ceilings(gpu: &Arc<Gpu>, storages: &[Storage], seconds: f64) -> Result<(V
         shape: vec![copied],
         role: Role::Scratch,
     });
-    let resources = Resources::new(Arc::clone(gpu), decls.into())?;
+    let resources = Resources::new(Arc::clone(gpu), decls.into()).await?;
     let [from, to] = [0, 1].map(BufferId);
     let bytes = (8 * copied) as f64;
     let copy = fastest(gpu, (MIN_SAMPLE_TIME, seconds), |encoder, n| {
         for _ in 0..n {
             encoder.copy_buffer_to_buffer(resources.buffer(from), 0, resources.buffer(to), 0, None);
         }
-    })?;
+    });
+    let copy = copy.await?;
     Ok((products, 1e-9 * bytes / copy))
 }

@@ -7,8 +7,8 @@
 //!
 //! It is measured once a device, driver and kind of job, and kept in `tuning.json` in the folder of
 //! [`DeviceOptions::cache`](super::DeviceOptions::cache) ([`cache`]); a run's checkpoints have it too, so that one that
-//! is resumed goes on to the bit. Software drivers are not timed. The environment variable
-//! `AFTERIMAGE_TUNE` changes that: `never`, or `always`, software too.
+//! is resumed goes on to the bit. Software drivers are not timed, unless
+//! [`DeviceOptions::tune`](super::DeviceOptions::tune) says so.
 
 mod cache;
 mod ceilings;
@@ -26,34 +26,34 @@ use crate::backend::gpu::prove;
 use crate::backend::{BackendError, Job};
 use crate::model::{Activation, TrainingState};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How `gpu` trains `job` from `state` when asked for `precision`: the fastest of what is sound. Beside it, how long
 /// that took to find out, if it was not known.
 ///
 /// # Errors
 /// When the device cannot do what is asked, or fails.
-pub fn choose_config(
+pub async fn choose_config(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
     budget: Budget,
     precision: Precision,
 ) -> Result<(KernelConfig, Option<Duration>), BackendError> {
-    let is_wanted = match Override::tune() {
+    let is_wanted = match gpu.options.tune {
         Override::Never => false,
         Override::Always => true,
         Override::Auto => !is_software(&gpu.info),
     };
     if !is_wanted {
-        return Ok((unmeasured(gpu, job, budget, precision)?, None));
+        return Ok((unmeasured(gpu, job, budget, precision).await?, None));
     }
-    let start = Instant::now();
-    let (config, is_new) = steps::fastest(gpu, (job, state), budget, precision)?;
-    Ok((config, is_new.then(|| start.elapsed())))
+    let start = gpu.options.clock.now();
+    let (config, is_new) = steps::fastest(gpu, (job, state), budget, precision).await?;
+    Ok((config, is_new.then(|| gpu.options.clock.since(start))))
 }
 
 /// What rules say, where nothing is measured.
-fn unmeasured(
+async fn unmeasured(
     gpu: &Arc<Gpu>,
     job: &Job,
     budget: Budget,
@@ -67,24 +67,28 @@ fn unmeasured(
     if layout::fused_step(job, budget, &config).is_some() {
         return Ok(config);
     }
-    sound(gpu, job.model.network.activation, config)
+    sound(gpu, job.model.network.activation, config).await
 }
 
 /// `config` without cooperative matrices where they compute wrong results on `gpu`.
-fn sound(gpu: &Arc<Gpu>, activation: Activation, config: KernelConfig) -> Result<KernelConfig, BackendError> {
+async fn sound(
+    gpu: &Arc<Gpu>,
+    activation: Activation,
+    config: KernelConfig,
+) -> Result<KernelConfig, BackendError> {
     if config.tiling.matrix_size().is_some() {
         let kernels = [&dense::FORWARD, &dense::BACKWARD_INPUT, &dense::BACKWARD_WEIGHTS].map(|def| {
             Kernel::with_activation(def, activation).stored_as(config.storage).tiled(config.tiling)
         });
-        if !is_sound(gpu, &kernels)? {
+        if !is_sound(gpu, &kernels).await? {
             return Ok(KernelConfig { tiling: MatmulTiling::default(), ..config });
         }
     }
     Ok(config)
 }
 
-fn is_sound(gpu: &Arc<Gpu>, kernels: &[Kernel]) -> Result<bool, BackendError> {
-    match prove::self_test(gpu, kernels) {
+async fn is_sound(gpu: &Arc<Gpu>, kernels: &[Kernel]) -> Result<bool, BackendError> {
+    match prove::self_test(gpu, kernels).await {
         Err(error @ (BackendError::WrongResults { .. } | BackendError::Device(_))) => {
             log::warn!("not used: {error}");
             Ok(false)

@@ -14,14 +14,14 @@ impl GpuBackend {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>, BackendError> {
+    pub async fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>, BackendError> {
         let has_timestamps = self.gpu().device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         // A step's samples may not fit the ring at once.
         if !has_timestamps || self.streams() {
             return Ok(None);
         }
-        let ByDispatch { resources, plan, prepared, .. } = self.step_by_dispatch(step)?;
-        let ms = timestamps(resources, prepared)?;
+        let ByDispatch { resources, plan, prepared, .. } = self.step_by_dispatch(step).await?;
+        let ms = timestamps(resources, prepared).await?;
         let mut times: Vec<KernelTime> = Vec::new();
         for (dispatch, ms) in plan.dispatches.iter().zip(ms) {
             let kernel = dispatch.kernel.name();
@@ -36,13 +36,13 @@ impl GpuBackend {
 }
 
 /// Milliseconds of each dispatch of a plan.
-fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, BackendError> {
+async fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, BackendError> {
     let gpu = &resources.gpu;
     let mut all = Vec::new();
     // A query set holds 4096 timestamps.
     for first in (0..plan.len()).step_by(2048) {
         let n = (plan.len() - first).min(2048);
-        let (queries, resolved) = gpu.scoped(|device| {
+        let made = gpu.scoped(|device| {
             let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("timestamps"),
                 ty: wgpu::QueryType::Timestamp,
@@ -55,7 +55,8 @@ fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, Backen
                 mapped_at_creation: false,
             });
             (queries, buffer)
-        })?;
+        });
+        let (queries, resolved) = made.await?;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for i in 0..n {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -69,9 +70,8 @@ fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, Backen
             plan.encode(first + i, 0, &resources.step_group(), &mut pass);
         }
         encoder.resolve_query_set(&queries, 0..2 * n as u32, &resolved, 0);
-        let submission = gpu.queue.submit([encoder.finish()]);
-        gpu.wait(Some(submission))?;
-        let words = read_buffers(gpu, &[(&resolved, 4 * n as u64)])?.remove(0);
+        gpu.wait(gpu.submit(Some(encoder.finish()), None)).await?;
+        let words = read_buffers(gpu, &[(&resolved, 4 * n as u64)]).await?.remove(0);
         let ticks: Vec<u64> =
             words.as_chunks().0.iter().map(|[low, high]| u64::from(*high) << 32 | u64::from(*low)).collect();
         let period = f64::from(gpu.queue.get_timestamp_period());

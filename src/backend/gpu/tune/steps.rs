@@ -7,9 +7,9 @@ use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage};
 use crate::backend::gpu::ops::{Layout, layout};
 use crate::backend::{Backend, BackendError, Job};
-use crate::model::{Encoding, Importance, Model, Sampling, Shuffle, Step, TrainingState};
+use crate::model::{Encoding, Importance, Model, Sampling, Step, Steps, TrainingState};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Most samples that a step is timed with.
 const MAX_SAMPLES: u32 = 1 << 18;
@@ -32,7 +32,7 @@ const F16_MIN_SPEEDUP: f64 = 1.1;
 ///
 /// # Errors
 /// When the device cannot do what is asked, or fails, or computes nothing right.
-pub(super) fn fastest(
+pub(super) async fn fastest(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
     budget: Budget,
@@ -53,7 +53,7 @@ pub(super) fn fastest(
     if let Some(known) = known.filter(is_possible) {
         return Ok((known, false));
     }
-    let fastest = Race { gpu, job, state, budget }.run(&candidates, &mut cache)?;
+    let fastest = Race { gpu, job, state, budget }.run(&candidates, &mut cache).await?;
     let config = fastest.config.clone();
     cache.remember(Fastest { key, milliseconds: 1e3 * fastest.seconds, config });
     cache.write(path.as_deref());
@@ -124,11 +124,11 @@ struct Race<'a> {
 
 impl Race<'_> {
     /// The best of `candidates`, first with the tiles that rules say, then with the fastest.
-    fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed, BackendError> {
+    async fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed, BackendError> {
         let (mut timed, mut refusal) = (Vec::new(), None);
         for candidate in candidates {
-            let candidate = self.sound(candidate)?;
-            match self.time(&candidate) {
+            let candidate = self.sound(candidate).await?;
+            match self.time(&candidate).await {
                 Ok(seconds) => timed.push(Timed { config: candidate, seconds }),
                 Err(error) => refusal = Some(left_out(error)?),
             }
@@ -139,29 +139,29 @@ impl Race<'_> {
         timed.retain(|t| t.seconds <= PRUNE_RATIO * fastest);
         for timed in &mut timed {
             if timed.config.fused == Some(false) {
-                *timed = self.tuned(timed.clone(), cache)?;
+                *timed = self.tuned(timed.clone(), cache).await?;
             }
         }
         Ok(timed.into_iter().reduce(faster).expect("the fastest is left"))
     }
 
     /// `candidate` without cooperative matrices where they compute wrong results: its other tiles may be sound.
-    fn sound(&self, candidate: &KernelConfig) -> Result<KernelConfig, BackendError> {
+    async fn sound(&self, candidate: &KernelConfig) -> Result<KernelConfig, BackendError> {
         match candidate.fused {
             Some(true) => Ok(candidate.clone()),
-            _ => sound(self.gpu, self.job.model.network.activation, candidate.clone()),
+            _ => sound(self.gpu, self.job.model.network.activation, candidate.clone()).await,
         }
     }
 
     /// `way` with the fastest tiles, if they make the whole of it faster.
-    fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed, BackendError> {
+    async fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed, BackendError> {
         let (gpu, job, storage) = (self.gpu, self.job, way.config.storage);
         let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, self.budget));
-        let tuned = match tiles::complete(gpu, job, (self.budget, &way.config), known) {
+        let tuned = match tiles::complete(gpu, job, (self.budget, &way.config), known).await {
             Ok(tuned) => KernelConfig { tuned, ..way.config.clone() },
             Err(error) => return left_out(error).map(|_| way),
         };
-        match self.time(&tuned) {
+        match self.time(&tuned).await {
             Ok(seconds) if seconds < way.seconds => Ok(Timed { config: tuned, seconds }),
             Ok(_) => Ok(way),
             Err(error) => left_out(error).map(|_| way),
@@ -169,20 +169,19 @@ impl Race<'_> {
     }
 
     /// Seconds of a step by `config`, once its kernels have passed their self-test.
-    fn time(&self, config: &KernelConfig) -> Result<f64, BackendError> {
+    async fn time(&self, config: &KernelConfig) -> Result<f64, BackendError> {
         let job = Job { batch_size: self.job.batch_size.min(MAX_SAMPLES), ..self.job.clone() };
         let how = (self.budget, config.clone());
-        let mut backend = GpuBackend::with(Arc::clone(self.gpu), job, self.state, how)?;
-        backend.self_test()?;
+        let mut backend = GpuBackend::with(Arc::clone(self.gpu), job, self.state, how).await?;
+        backend.self_test().await?;
         let (mut n, mut best, mut counted) = (1, f64::INFINITY, 0);
-        let mut first = self.state.step;
+        let (clock, mut all) = (self.gpu.options.clock, self.steps());
         while counted < REPEATS {
-            let steps: Vec<Step> = (first..first + n as u64).map(|index| self.step(index)).collect();
-            first += n as u64;
-            let start = Instant::now();
-            backend.enqueue(&steps)?;
-            backend.finish()?;
-            let took = start.elapsed();
+            let steps: Vec<Step> = all.by_ref().take(n).collect();
+            let start = clock.now();
+            backend.enqueue(&steps).await?;
+            backend.finish().await?;
+            let took = clock.since(start);
             if took < MIN_SAMPLE_TIME && n < MAX_STEPS && counted == 0 {
                 n *= 2;
                 continue;
@@ -194,18 +193,14 @@ impl Race<'_> {
         Ok(best)
     }
 
-    /// A whole step at the beginning of an epoch, which moves the weights by next to nothing.
-    fn step(&self, index: u64) -> Step {
-        let samples = self.job.samples;
+    /// Whole steps, which move the weights by next to nothing.
+    fn steps(&self) -> Steps {
+        let (samples, batch_size) = (self.job.samples, self.job.batch_size.min(MAX_SAMPLES));
         let by_error = self.job.options.sampling == Sampling::Error && self.job.options.mask.is_none();
-        Step {
-            index,
-            shuffle: Shuffle::new(samples.len(), index, 0),
-            first_sample: 0,
-            n_samples: self.job.batch_size.min(MAX_SAMPLES),
-            lr: 1e-6,
-            importance: by_error.then(|| Arc::new(Importance::even(samples))),
-        }
+        Steps::new(samples.len(), batch_size, 0, 1e-6)
+            .part_of_order(0, 0..samples.len() / batch_size * batch_size)
+            .spread_by(by_error.then(|| Arc::new(Importance::even(samples))))
+            .starting_at(self.state.step)
     }
 }
 

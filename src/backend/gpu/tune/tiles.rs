@@ -34,7 +34,7 @@ pub(super) fn n_samples(job: &Job, budget: Budget) -> usize {
 ///
 /// # Errors
 /// When the device fails.
-pub(super) fn complete(
+pub(super) async fn complete(
     gpu: &Arc<Gpu>,
     job: &Job,
     (budget, config): (Budget, &KernelConfig),
@@ -53,7 +53,7 @@ pub(super) fn complete(
                     let activation = job.model.network.activation_before(layer);
                     let storage = config.storage;
                     let timing = Timing { gpu, budget, storage, activation, n_samples };
-                    let choice = timing.choose((operation, shape), config)?;
+                    let choice = timing.choose((operation, shape), config).await?;
                     known.retain(|c| !c.is_of(operation, shape));
                     known.push(choice);
                     choice
@@ -77,7 +77,7 @@ pub(super) struct Timing<'a> {
 
 impl Timing<'_> {
     /// The fastest that is sound; what `config` has, where none is.
-    fn choose(
+    async fn choose(
         &self,
         (operation, shape): (Operation, LayerShape),
         config: &KernelConfig,
@@ -89,10 +89,10 @@ impl Timing<'_> {
                 continue;
             }
             let dispatch = self.dispatch(operation, shape, tiling);
-            if !is_sound(self.gpu, std::slice::from_ref(&dispatch.kernel))? {
+            if !is_sound(self.gpu, std::slice::from_ref(&dispatch.kernel)).await? {
                 continue;
             }
-            let seconds = self.seconds(dispatch, shape, (MIN_SAMPLE_TIME, 0.0))?;
+            let seconds = self.seconds(dispatch, shape, (MIN_SAMPLE_TIME, 0.0)).await?;
             log::debug!("{operation:?} of {shape:?} by {tiling:?}: {:.1} us", 1e6 * seconds);
             if seconds < best.0 {
                 best = (seconds, tiling);
@@ -130,7 +130,7 @@ impl Timing<'_> {
     ///
     /// # Errors
     /// When the device fails.
-    pub(super) fn seconds(
+    pub(super) async fn seconds(
         &self,
         dispatch: Dispatch,
         shape: LayerShape,
@@ -148,11 +148,12 @@ impl Timing<'_> {
             decl("outputs", [self.n_samples, shape.output_width]),
             decl("partials", [n_partials, shape.n_params()]),
         ];
-        let mut resources = Resources::new(Arc::clone(self.gpu), decls)?;
-        let plan = resources.prepare(&Plan { dispatches: vec![dispatch] })?;
+        let mut resources = Resources::new(Arc::clone(self.gpu), decls).await?;
+        let plan = resources.prepare(&Plan { dispatches: vec![dispatch] }).await?;
         fastest(self.gpu, how_long, |encoder, n| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             (0..n).for_each(|_| plan.encode(0, 0, &resources.step_group(), &mut pass));
         })
+        .await
     }
 }

@@ -1,5 +1,13 @@
 //! What a backend is asked for: the job, and the device to run it on.
 
+#[cfg(feature = "faults")]
+pub mod faults;
+mod options;
+
+#[cfg(feature = "faults")]
+pub use faults::Faults;
+pub use options::{DeviceOptions, Override};
+
 use crate::model::{GridGradients, Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Sampling};
 use crate::names::named;
 use crate::picture::Picture;
@@ -78,7 +86,7 @@ named! {
 }
 
 /// What a run asks to be trained on.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct DeviceRequest {
     /// Which kind.
     pub backend: BackendChoice,
@@ -88,9 +96,17 @@ pub struct DeviceRequest {
     pub threads: usize,
     /// How a GPU computes; the CPU backend has f32 alone.
     pub precision: Precision,
+    /// How that is opened and used.
+    pub options: DeviceOptions,
 }
 
 impl DeviceRequest {
+    /// The same with `options`.
+    #[must_use]
+    pub fn with(self, options: &DeviceOptions) -> Self {
+        Self { options: options.clone(), ..self }
+    }
+
     /// Whether any backend will do.
     pub(crate) fn is_open(&self) -> bool {
         self.backend == BackendChoice::Auto && self.adapter.is_none()

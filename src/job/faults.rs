@@ -1,6 +1,6 @@
-//! Faults made on purpose, so that what follows them can be tested with the program as it is.
+//! Faults made on purpose, so that what follows them can be tested: in builds with the feature `faults` alone.
 //!
-//! The environment variable `AFTERIMAGE_FAULT` holds them, separated by commas:
+//! The program takes them from the environment variable `AFTERIMAGE_FAULT`, separated by commas:
 //!
 //! | fault | what happens |
 //! |---|---|
@@ -11,10 +11,8 @@
 //! A fault at a step happens once: named twice, it happens again when the step is repeated.
 
 use crate::model::Step;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// The environment variable.
-pub const VARIABLE: &str = "AFTERIMAGE_FAULT";
 
 /// What can happen at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +30,14 @@ pub struct Faults(Arc<Pending>);
 struct Pending {
     at_steps: Mutex<Vec<(StepFault, u64)>>,
     broken: Vec<String>,
+    drops_next: AtomicBool,
 }
 
 impl Faults {
     /// What `text` asks for, where `is_kernel` knows the names of kernels.
     ///
     /// # Errors
-    /// A sentence, where there is no such fault or kernel.
+    /// The end of a sentence, where there is no such fault or kernel.
     pub fn parse(text: &str, is_kernel: impl Fn(&str) -> bool) -> Result<Self, String> {
         let (mut at_steps, mut broken) = (Vec::new(), Vec::new());
         for fault in text.split(',').filter(|fault| !fault.is_empty()) {
@@ -52,12 +51,12 @@ impl Faults {
                 broken.push(name.to_owned());
             } else {
                 return Err(format!(
-                    "{VARIABLE} has the fault '{fault}'; there are lose-device@STEP, drop-submission@STEP and \
-                     break-kernel=NAME with a name that `afterimage verify` shows"
+                    "the fault '{fault}'; there are lose-device@STEP, drop-submission@STEP and break-kernel=NAME \
+                     with a name that `afterimage verify` shows"
                 ));
             }
         }
-        Ok(Self(Arc::new(Pending { at_steps: Mutex::new(at_steps), broken })))
+        Ok(Self(Arc::new(Pending { at_steps: Mutex::new(at_steps), broken, ..Pending::default() })))
     }
 
     /// Whether `fault` is to happen at one of `steps`; it will not happen there again.
@@ -66,6 +65,16 @@ impl Faults {
         let is_due = |&(f, at): &(StepFault, u64)| f == fault && steps.iter().any(|step| step.index == at);
         let due = at_steps.iter().position(is_due);
         due.map(|index| at_steps.remove(index)).is_some()
+    }
+
+    /// Keeps the next submission from the device, as a faulty driver may.
+    pub(crate) fn drop_next(&self) {
+        self.0.drops_next.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this submission is the one to keep back.
+    pub(crate) fn drops_this(&self) -> bool {
+        self.0.drops_next.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the kernel called `name` is to compute nothing.

@@ -1,0 +1,70 @@
+//! Buffers that results come back to the host in.
+
+use super::Gpu;
+use crate::backend::BackendError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A buffer the host can map, and how far its mapping is.
+#[derive(Debug)]
+pub struct Staging {
+    /// The buffer, to copy into.
+    pub buffer: wgpu::Buffer,
+    state: Arc<AtomicU8>,
+}
+
+const PENDING: u8 = 0;
+const MAPPED: u8 = 1;
+const FAILED: u8 = 2;
+
+impl Staging {
+    /// Makes a staging buffer.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self, BackendError> {
+        let buffer = gpu.scoped(|device| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("staging"),
+                size: size_bytes.max(4),
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        });
+        let buffer = buffer.await?;
+        Ok(Self { buffer, state: Arc::new(AtomicU8::new(PENDING)) })
+    }
+
+    /// Asks for the first `size_bytes` to be mapped once what was submitted is done.
+    pub(super) fn request(&self, size_bytes: u64) {
+        self.state.store(PENDING, Ordering::Release);
+        let state = Arc::clone(&self.state);
+        self.buffer.map_async(wgpu::MapMode::Read, 0..size_bytes, move |result| {
+            state.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
+        });
+    }
+
+    /// Whether the mapping has succeeded or failed.
+    pub fn is_ready(&self) -> bool {
+        self.state.load(Ordering::Acquire) != PENDING
+    }
+
+    /// Reads the first `size_bytes` after the submission that was to be read back, and unmaps.
+    ///
+    /// # Errors
+    /// When the device was lost.
+    pub fn read<T>(&self, size_bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T, BackendError> {
+        if self.state.load(Ordering::Acquire) != MAPPED {
+            return Err(BackendError::DeviceLost("a result could not be read back".to_owned()));
+        }
+        let value = {
+            let view = self
+                .buffer
+                .get_mapped_range(0..size_bytes)
+                .map_err(|e| BackendError::DeviceLost(e.to_string()))?;
+            read(&view)
+        };
+        self.buffer.unmap();
+        Ok(value)
+    }
+}

@@ -1,0 +1,108 @@
+//! Waiting for the device: all of it is here.
+//!
+//! Natively a wait polls the device and blocks while it does, so that its future is ready at once. In a browser nothing
+//! may block: there the future is ready when the event loop has called back.
+
+use super::{Gpu, Staging, as_backend_error};
+use crate::backend::BackendError;
+
+/// No submission is meant to run for much longer than a tenth of a second.
+#[cfg(not(target_family = "wasm"))]
+const DEVICE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// Work that was handed to the device.
+#[derive(Debug)]
+pub struct Submission {
+    #[cfg(not(target_family = "wasm"))]
+    index: wgpu::SubmissionIndex,
+    #[cfg(target_family = "wasm")]
+    done: futures_channel::oneshot::Receiver<()>,
+}
+
+impl Gpu {
+    /// Submits `commands`; once they are done, the first bytes of a staging buffer are mapped, as many as
+    /// `read_back` says.
+    pub fn submit(
+        &self,
+        commands: Option<wgpu::CommandBuffer>,
+        read_back: Option<(&Staging, u64)>,
+    ) -> Submission {
+        #[cfg(feature = "faults")]
+        let commands = commands.filter(|_| !self.options.faults.drops_this());
+        let index = self.queue.submit(commands);
+        if let Some((staging, size_bytes)) = read_back {
+            staging.request(size_bytes);
+        }
+        self.submission(index)
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn submission(&self, index: wgpu::SubmissionIndex) -> Submission {
+        Submission { index }
+    }
+
+    #[cfg(target_family = "wasm")]
+    fn submission(&self, _: wgpu::SubmissionIndex) -> Submission {
+        let (sender, done) = futures_channel::oneshot::channel();
+        // Called after the mapping's own callback, which was asked for before. Nobody may listen any more.
+        self.queue.on_submitted_work_done(move || _ = sender.send(()));
+        Submission { done }
+    }
+
+    /// Waits until `submission` and all before it are done.
+    ///
+    /// # Errors
+    /// When the device fails or does not answer, see [`crate::job::DeviceOptions::patience`].
+    #[cfg(not(target_family = "wasm"))]
+    pub async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
+        let timeout = Some(self.options.patience.unwrap_or(DEVICE_TIMEOUT));
+        let waiting = wgpu::PollType::Wait { submission_index: Some(submission.index), timeout };
+        let polled = self.device.poll(waiting);
+        self.check()?;
+        polled.map(|_| ()).map_err(|error| BackendError::DeviceLost(error.to_string()))
+    }
+
+    /// Waits until `submission` and all before it are done.
+    ///
+    /// # Errors
+    /// When the device fails.
+    #[cfg(target_family = "wasm")]
+    pub async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
+        let done = submission.done.await;
+        self.check()?;
+        done.map_err(|_| BackendError::DeviceLost("it never called back".to_owned()))
+    }
+
+    /// Has callbacks called that are due, without waiting. A browser calls them by itself.
+    pub fn poll(&self) {
+        // An error shows in `check`, and in the next wait.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+    }
+
+    /// Runs `make`, which creates resources, at once. What it made, or the error that wgpu caught meanwhile, is then
+    /// there to be waited for, on another thread as well.
+    ///
+    /// # Errors
+    /// When wgpu refuses or memory runs out.
+    pub fn scoped<T, F>(&self, make: F) -> impl Future<Output = Result<T, BackendError>>
+    where
+        F: FnOnce(&wgpu::Device) -> T,
+    {
+        let filters =
+            [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
+        let [internal, memory, validation] = filters.map(|filter| self.device.push_error_scope(filter));
+        let made = make(&self.device);
+        // The innermost first.
+        let caught = [validation.pop(), memory.pop(), internal.pop()];
+        async move {
+            let mut first = None;
+            for error in caught {
+                first = first.or(error.await);
+            }
+            match first {
+                None => self.check().map(|()| made),
+                Some(error) => Err(as_backend_error(&error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The loop, turn by turn.
+
+use super::*;
+use crate::backend::open;
+use crate::block_on;
+use crate::config::Config;
+use crate::job::DeviceRequest;
+use crate::picture::Pixels;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A second passes each time that somebody looks.
+fn clock() -> Duration {
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    Duration::from_secs(NOW.fetch_add(1, Ordering::Relaxed))
+}
+
+#[test]
+fn turns_taken_one_by_one_are_the_run() {
+    let pixels = Pixels::U8((0..12 * 10 * 3).map(|i| (i * 7 % 256) as u8).collect());
+    let picture = Arc::new(Picture { width: 12, height: 10, channels: 3, pixels });
+    let config = Config::parse("training = { epochs = 3, batch = 50 }\ndevice.backend = 'cpu'");
+    let run = config.expect("a configuration").resolve(&picture, None).expect("a run");
+    let backend = || {
+        let (device, job) =
+            (DeviceRequest { threads: 1, ..run.device.clone() }, run.job(Arc::clone(&picture)));
+        block_on(open(&device, job, || run.initial_params())).expect("the CPU").backend
+    };
+    let (mut whole, mut by_turns) = (backend(), backend());
+    let mut trainer = Trainer::new(&run, &picture, whole.as_mut(), Position::default());
+    let outcome = block_on(trainer.run(&mut ())).expect("trained");
+    let mut trainer = Trainer::new(&run, &picture, by_turns.as_mut(), Position::default());
+    trainer = trainer.timed_by(Clock::new(clock));
+    let mut turns = Vec::new();
+    let again = loop {
+        match block_on(trainer.advance(&mut ())).expect("trained") {
+            ControlFlow::Continue(position) => turns.push(position),
+            ControlFlow::Break(outcome) => break outcome,
+        }
+    };
+    let of = |p: &Position| (p.epochs_done, p.steps_into_epoch);
+    // Epochs of three steps: one at a time, since by this clock each takes long.
+    let epoch = |n| [(n, 1), (n, 2), (n, 3)];
+    let expected: Vec<_> = std::iter::once((0, 0)).chain(epoch(0)).chain([(1, 0)]).chain(epoch(1)).collect();
+    assert_eq!(turns.iter().map(of).take(8).collect::<Vec<_>>(), expected);
+    assert!(turns.is_sorted_by(|a, b| a.seconds < b.seconds), "{turns:?}");
+    assert_eq!((again.complete, again.step), (outcome.complete, outcome.step));
+    assert_eq!(again.evaluation, outcome.evaluation);
+    assert_eq!(block_on(by_turns.state()).expect("a state"), block_on(whole.state()).expect("a state"));
+}

@@ -1,0 +1,27 @@
+//! In the place of `faults.rs` where the feature `faults` is off: nothing goes wrong on purpose.
+
+use crate::device;
+use crate::program::train_on;
+use crate::runs;
+use crate::skip::{Missing, skip};
+
+use afterimage::environment::FAULT;
+
+#[test]
+fn faults_are_not_obeyed_without_their_feature() {
+    skip(Missing::Other("built without --features faults: no device fails on purpose"));
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let [undisturbed, asked] = ["undisturbed", "asked"].map(|name| dir.path().join(name));
+    let mut command = train_on("gpu", &undisturbed, "4");
+    assert!(command.status().expect("the program starts").success());
+    let mut command = train_on("gpu", &asked, "4");
+    command.env(FAULT, "lose-device@0,break-kernel=reduce_loss").stderr(std::process::Stdio::piped());
+    let output = command.output().expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("no effect"), "{text}");
+    assert!(!text.contains("opening it anew"), "{text}");
+    runs::assert_same_run(&asked, &undisturbed);
+}
