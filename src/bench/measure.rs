@@ -77,18 +77,7 @@ pub fn measure(
             }
         }
     };
-    // Warm-up, which also finds how many make a group.
-    let mut n = 1;
-    loop {
-        let start = Instant::now();
-        work(n)?;
-        let elapsed = start.elapsed();
-        if elapsed >= SHORTEST_GROUP {
-            break;
-        }
-        n = (n * 2)
-            .max((n as f64 * 1.2 * SHORTEST_GROUP.as_secs_f64() / elapsed.as_secs_f64().max(1e-6)) as usize);
-    }
+    let n = warm_up(&mut work)?;
     let (start, cpu_start, mut ms) = (Instant::now(), cpu_seconds(), Vec::new());
     while ms.len() < FEWEST_GROUPS || start.elapsed().as_secs_f64() < seconds {
         let group = Instant::now();
@@ -124,6 +113,21 @@ pub fn measure(
         seconds_to_start,
         seconds_compiling,
     })
+}
+
+/// Finds how many steps or pictures make a group long enough to time.
+fn warm_up(work: &mut dyn FnMut(usize) -> Result<(), BackendError>) -> Result<usize, BackendError> {
+    let mut n = 1;
+    loop {
+        let start = Instant::now();
+        work(n)?;
+        let elapsed = start.elapsed();
+        if elapsed >= SHORTEST_GROUP {
+            return Ok(n);
+        }
+        let missing = SHORTEST_GROUP.as_secs_f64() / elapsed.as_secs_f64().max(1e-6);
+        n = (n * 2).max((n as f64 * 1.2 * missing) as usize);
+    }
 }
 
 async fn train(backend: &mut dyn Backend, steps: Vec<Step>) -> Result<(), BackendError> {

@@ -114,58 +114,14 @@ fn finish(
     gpu: Option<&Device>,
 ) -> Result<ExitCode, BackendError> {
     if !args.json {
-        let threads =
-            if gpu.is_none() { format!(", {} threads", report.threads) } else { report.driver.clone() };
-        let Ceilings { gflop_per_second, mixed_gflop_per_second, gigabytes_per_second } = report.ceilings;
-        show!("{}{threads}", report.device);
-        let mixed = mixed_gflop_per_second.map_or_else(String::new, |mixed| format!(", {mixed:.0} mixed"));
-        let ceiling =
-            if gpu.is_none() { "multiply-adds in registers" } else { "a large product of matrices" };
-        show!("{ceiling}: {gflop_per_second:.0} GFLOP/s{mixed}");
-        show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
-        show!("");
-        show!(
-            "{:<30} {:>9} {:>16} {:>9} {:>11} {:>8} {:>7} {:>9} {:>7} {:>9}",
-            "job",
-            "ms",
-            "fastest..slowest",
-            "CPU ms",
-            "samples/s",
-            "GFLOP/s",
-            "ceiling",
-            "memory",
-            "start",
-            "compiling"
-        );
+        print_header(&report, gpu.is_some());
     }
     for job in jobs {
-        let measured = measure(job, request, args.seconds, &report.ceilings);
-        let kernels = match (gpu, &measured) {
-            (Some(gpu), Ok(figures)) => match &figures.method {
-                Some(method) => gpu.kernel_times(job, method)?,
-                None => None,
-            },
-            _ => None,
-        };
-        let (figures, error) = match measured {
-            Ok(figures) => (Some(figures), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
+        let done = run_job(job, request, args.seconds, &report.ceilings, gpu)?;
         if !args.json {
-            match (&figures, &error) {
-                (Some(figures), _) => show!("{}", line(figures)),
-                (None, error) => show!("{:<30} {}", job.name, error.as_deref().unwrap_or_default()),
-            }
-            for time in kernels.iter().flatten().take(8) {
-                show!(
-                    "    {:<44} {:>4} x {:>9.3} ms",
-                    time.kernel,
-                    time.dispatches,
-                    time.ms / time.dispatches as f64
-                );
-            }
+            done.print(&job.name);
         }
-        report.jobs.push(JobReport { figures, error, kernels });
+        report.jobs.push(done);
     }
     report.peak_bytes = peak_bytes();
     if let (Some(bytes), false) = (report.peak_bytes, args.json) {
@@ -175,6 +131,65 @@ fn finish(
         show!("{}", serde_json::to_string_pretty(&report).expect("figures are plain data"));
     }
     Ok(ExitCode::from(u8::from(report.jobs.iter().any(|job| job.error.is_some()))))
+}
+
+fn print_header(report: &Report, is_gpu: bool) {
+    let Ceilings { gflop_per_second, mixed_gflop_per_second, gigabytes_per_second } = report.ceilings;
+    let mixed = mixed_gflop_per_second.map_or_else(String::new, |mixed| format!(", {mixed:.0} mixed"));
+    if is_gpu {
+        show!("{}{}", report.device, report.driver);
+        show!("a large product of matrices: {gflop_per_second:.0} GFLOP/s{mixed}");
+    } else {
+        show!("{}, {} threads", report.device, report.threads);
+        show!("multiply-adds in registers: {gflop_per_second:.0} GFLOP/s");
+    }
+    show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
+    show!("");
+    show!(
+        "{:<30} {:>9} {:>16} {:>9} {:>11} {:>8} {:>7} {:>9} {:>7} {:>9}",
+        "job",
+        "ms",
+        "fastest..slowest",
+        "CPU ms",
+        "samples/s",
+        "GFLOP/s",
+        "ceiling",
+        "memory",
+        "start",
+        "compiling"
+    );
+}
+
+fn run_job(
+    job: &BenchJob,
+    request: &DeviceRequest,
+    seconds: f64,
+    ceilings: &Ceilings,
+    gpu: Option<&Device>,
+) -> Result<JobReport, BackendError> {
+    Ok(match measure(job, request, seconds, ceilings) {
+        Ok(figures) => {
+            let kernels = match (gpu, &figures.method) {
+                (Some(gpu), Some(method)) => gpu.kernel_times(job, method)?,
+                _ => None,
+            };
+            JobReport { figures: Some(figures), error: None, kernels }
+        }
+        Err(error) => JobReport { figures: None, error: Some(error.to_string()), kernels: None },
+    })
+}
+
+impl JobReport {
+    fn print(&self, name: &str) {
+        match (&self.figures, &self.error) {
+            (Some(figures), _) => show!("{}", line(figures)),
+            (None, error) => show!("{name:<30} {}", error.as_deref().unwrap_or_default()),
+        }
+        for time in self.kernels.iter().flatten().take(8) {
+            let ms = time.ms / time.dispatches as f64;
+            show!("    {:<44} {:>4} x {ms:>9.3} ms", time.kernel, time.dispatches);
+        }
+    }
 }
 
 fn line(f: &Figures) -> String {

@@ -181,6 +181,7 @@ fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
 /// One sentence about what is wrong with it.
 pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, String> {
     let damaged = || "it is damaged or cut short".to_owned();
+    let sampling_changed = || "the sampling has changed since".to_owned();
     let header_bytes = bytes.first_chunk::<8>().map_or(u64::MAX, |length| u64::from_le_bytes(*length));
     if header_bytes > MAX_HEADER_BYTES {
         return Err(damaged());
@@ -198,7 +199,7 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
     let file = SafeTensors::deserialize(bytes).map_err(|_| damaged())?;
     let has_best = metadata.contains_key("best.epoch");
     if file.names().contains(&STARTS) != fingerprint.by_error.is_some() {
-        return Err("the sampling has changed since".to_owned());
+        return Err(sampling_changed());
     }
     let n_states = 1 + usize::from(has_best);
     if file.len() != n_states * (1 + fingerprint.n_moments) + usize::from(fingerprint.by_error.is_some()) {
@@ -229,13 +230,10 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
     if !plausible {
         return Err("it holds numbers that no run can come to".to_owned());
     }
-    let importance = match (fingerprint.by_error, starts) {
-        (Some(samples), Some(starts)) => {
-            let changed = || "the sampling has changed since".to_owned();
-            Some(Arc::new(Importance::from_starts(samples, starts).ok_or_else(changed)?))
-        }
-        _ => None,
-    };
+    let importance = fingerprint.by_error.zip(starts).map(|(samples, starts)| {
+        Importance::from_starts(samples, starts).map(Arc::new).ok_or_else(sampling_changed)
+    });
+    let importance = importance.transpose()?;
     // Whatever else it may be, a run goes on without.
     let method = metadata.get("method").and_then(|method| serde_json::from_str(method).ok());
     Ok(Checkpoint { position, state, best, importance, method })

@@ -159,12 +159,10 @@ impl Session {
             }
             (Err(error), _) => return Err(error.into()),
         };
+        let mut trainer = Trainer::new(run, picture, backend.as_mut(), outcome.position);
         let evaluation = match outcome.evaluation.take() {
             Some(evaluation) => evaluation,
-            None => {
-                let mut trainer = Trainer::new(run, picture, backend.as_mut(), outcome.position);
-                block_on(trainer.evaluate(true))?
-            }
+            None => block_on(trainer.evaluate(true))?,
         };
         let trained = outcome.position.seconds - position.seconds;
         let timings = Timings {
@@ -173,10 +171,10 @@ impl Session {
             samples_per_second: counted.samples as f64 / trained.max(1e-9),
         };
         let (metrics, thumbnails) = recorded?;
-        let failure = outcome
-            .complete
-            .then(|| Failure::of(run, outcome.position.fresh_starts, outcome.step, &evaluation));
-        let failure = failure.flatten();
+        let failure = match outcome.complete {
+            true => Failure::of(run, outcome.position.fresh_starts, outcome.step, &evaluation),
+            false => None,
+        };
         let results = Results {
             folder,
             run,
