@@ -128,6 +128,6 @@ mod tests {
         }
         assert_eq!(OutputKind::named("none"), Some(OutputKind::Identity));
         assert_eq!("relu".parse::<OutputKind>(), Err("`relu` is none of sigmoid, identity".to_owned()));
-        assert_eq!(Init::LecunNormal.about(), "W ~ N(0, 1 / fan_in), b = 0. The course's");
+        assert_eq!(Init::LecunNormal.about(), "W ~ N(0, 1 / fan_in), b = 0. Used by the course");
     }
 }

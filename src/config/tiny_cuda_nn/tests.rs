@@ -84,7 +84,7 @@ fn wrappers_are_settings_of_the_run() {
 #[test]
 fn what_is_not_here_is_named() {
     for (text, part) in [
-        ("{", "Unterminated object on line 1 column 1"),
+        ("{", "Unterminated object on line 1 column 2"),
         ("{\"loss\": /* a\nb */ x}", "line 2 column 6"),
         (r#"{"loss": {},}"#, "Trailing commas are not allowed"),
         ("[1]", "an object with the sections"),
