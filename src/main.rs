@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(code) => code,
         Err(error) => {
-            tell!("error: {error:#}");
+            eprint_line!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

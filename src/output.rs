@@ -2,7 +2,7 @@
 //! or a full disk behind stdout must not end a run.
 
 /// Writes a line to stdout.
-macro_rules! show {
+macro_rules! print_line {
     ($($arg:tt)*) => {{
         use std::io::Write;
         let _ = writeln!(std::io::stdout(), $($arg)*);
@@ -10,7 +10,7 @@ macro_rules! show {
 }
 
 /// Writes a line to stderr.
-macro_rules! tell {
+macro_rules! eprint_line {
     ($($arg:tt)*) => {{
         use std::io::Write;
         let _ = writeln!(std::io::stderr(), $($arg)*);

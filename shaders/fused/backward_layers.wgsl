@@ -53,7 +53,7 @@ fn backward(share: Share, thread: u32) {
         let layer = layer_at(index - 1u);
         let is_hidden = index > 1u;
         let x_row = (index - 2u) * params.hidden_rows;
-        if is_hidden && KEEPS_VALUES == 0u {
+        if is_hidden && DERIVATIVE_FROM_OUTPUT == 0u {
             fill_values(x_row, thread);
             workgroupBarrier();
         }

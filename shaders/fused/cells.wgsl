@@ -4,7 +4,7 @@
 // `cells` are rows of units by columns of samples, four samples a vector:
 //   pre-activations z of layer l   from row l * hidden_rows on; dl_dz takes their place on the way back
 //   features                       from feature_row on, feature_rows at a time
-//   f(z) of the layer before       from value_row on, unless KEEPS_VALUES
+//   f(z) of the layer before       from value_row on, unless DERIVATIVE_FROM_OUTPUT
 // Row numbers are multiples of four. Rows that only fill up a multiple of four hold finite numbers, and
 // weights beyond a matrix count as 0, so that no product has to look at its borders.
 
@@ -41,7 +41,7 @@ override BLOCK: u32 = 16u;        // samples: 16, 32, 64 or 128
 override GROUP: u32 = 64u;        // threads: 64, 128 or 256
 override CELLS: u32 = 256u;       // vectors of four samples
 override TILE_CELLS: u32 = 272u;  // vectors of four weights
-override KEEPS_VALUES: u32 = 0u;  // 1 where f' follows from f: then hidden rows hold f(z) in place of z
+override DERIVATIVE_FROM_OUTPUT: u32 = 0u;  // 1 where f' follows from f: then hidden rows hold f(z) in place of z
 override QUADS: u32 = BLOCK / 4u; // vectors in a row
 
 var<workgroup> cells: array<vec4<Stored>, CELLS>;

@@ -69,7 +69,7 @@ fn fill_values(row: u32, thread: u32) {
 
 // Row of the values that layer `index`, not the first, works on.
 fn values_of(index: u32) -> u32 {
-    return select(params.value_row, (index - 1u) * params.hidden_rows, KEEPS_VALUES == 1u);
+    return select(params.value_row, (index - 1u) * params.hidden_rows, DERIVATIVE_FROM_OUTPUT == 1u);
 }
 
 fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
@@ -77,7 +77,7 @@ fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
     var rest = z;
     for (var row = top; row < top + 4u; row++) {
         var values = rest.r0;
-        if is_hidden && KEEPS_VALUES == 1u {
+        if is_hidden && DERIVATIVE_FROM_OUTPUT == 1u {
             values = activations(values);
         }
         keep(row, quad, values);
@@ -89,7 +89,7 @@ fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
 fn forward_layer(index: u32, thread: u32) {
     let layer = layer_at(index);
     let slice_width = select(layer.input_width, params.feature_rows, index == 0u);
-    if index > 0u && KEEPS_VALUES == 0u {
+    if index > 0u && DERIVATIVE_FROM_OUTPUT == 0u {
         fill_values((index - 1u) * params.hidden_rows, thread);
         workgroupBarrier();
     }

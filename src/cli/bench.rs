@@ -117,14 +117,14 @@ fn finish(
         let threads =
             if gpu.is_none() { format!(", {} threads", report.threads) } else { report.driver.clone() };
         let Ceilings { gflop_per_second, mixed_gflop_per_second, gigabytes_per_second } = report.ceilings;
-        show!("{}{threads}", report.device);
+        print_line!("{}{threads}", report.device);
         let mixed = mixed_gflop_per_second.map_or_else(String::new, |mixed| format!(", {mixed:.0} mixed"));
         let ceiling =
             if gpu.is_none() { "multiply-adds in registers" } else { "a large product of matrices" };
-        show!("{ceiling}: {gflop_per_second:.0} GFLOP/s{mixed}");
-        show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
-        show!("");
-        show!(
+        print_line!("{ceiling}: {gflop_per_second:.0} GFLOP/s{mixed}");
+        print_line!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
+        print_line!("");
+        print_line!(
             "{:<30} {:>9} {:>16} {:>9} {:>11} {:>8} {:>7} {:>9} {:>7} {:>9}",
             "job",
             "ms",
@@ -153,11 +153,11 @@ fn finish(
         };
         if !args.json {
             match (&figures, &error) {
-                (Some(figures), _) => show!("{}", line(figures)),
-                (None, error) => show!("{:<30} {}", job.name, error.as_deref().unwrap_or_default()),
+                (Some(figures), _) => print_line!("{}", line(figures)),
+                (None, error) => print_line!("{:<30} {}", job.name, error.as_deref().unwrap_or_default()),
             }
             for time in kernels.iter().flatten().take(8) {
-                show!(
+                print_line!(
                     "    {:<44} {:>4} x {:>9.3} ms",
                     time.kernel,
                     time.dispatches,
@@ -169,10 +169,10 @@ fn finish(
     }
     report.peak_bytes = peak_bytes();
     if let (Some(bytes), false) = (report.peak_bytes, args.json) {
-        show!("\nthe process was never larger than {:.0} MiB", bytes as f64 / f64::from(1 << 20));
+        print_line!("\nthe process was never larger than {:.0} MiB", bytes as f64 / f64::from(1 << 20));
     }
     if args.json {
-        show!("{}", serde_json::to_string_pretty(&report).expect("figures are plain data"));
+        print_line!("{}", serde_json::to_string_pretty(&report).expect("figures are plain data"));
     }
     Ok(ExitCode::from(u8::from(report.jobs.iter().any(|job| job.error.is_some()))))
 }

@@ -168,7 +168,7 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let mut plan = Plan::new(request)?;
     settings.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     for failure in &plan.failures {
-        tell!("{} is left out: {}", failure.name, chain(&failure.error));
+        eprint_line!("{} is left out: {}", failure.name, chain(&failure.error));
     }
     let cores = match settings.device.request().threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -183,7 +183,10 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let stopped = endings.iter().filter(|e| matches!(e, Ending::Stopped)).count();
     if stopped > 0 {
         let done = plan.cells.len() - plan.pending();
-        tell!("stopped with {done} of {} runs done; the same command goes on from here", plan.cells.len());
+        eprint_line!(
+            "stopped with {done} of {} runs done; the same command goes on from here",
+            plan.cells.len()
+        );
         return Ok(ExitCode::from(shared::INTERRUPTED));
     }
     if failed == endings.len() {
@@ -219,7 +222,7 @@ fn choose_device(request: &mut Request, options: &DeviceOptions) -> bool {
 /// The headline as a table for a terminal, and where the rest lies.
 fn summarise(plan: &Plan, headline: &Headline) {
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
-    show!("{}{over}", headline.measure);
+    print_line!("{}{over}", headline.measure);
     let header: Vec<String> =
         std::iter::once(String::new()).chain(headline.methods.iter().map(ToString::to_string)).collect();
     let row = |row: &compare::Row| -> Vec<String> {
@@ -234,11 +237,11 @@ fn summarise(plan: &Plan, headline: &Headline) {
             0 => format!("  {text:<width$}", width = widths[0]),
             i => format!("  {text:>width$}", width = widths[i]),
         };
-        show!("{}", row.iter().enumerate().map(cell).collect::<String>().trim_end());
+        print_line!("{}", row.iter().enumerate().map(cell).collect::<String>().trim_end());
     }
     let out = plan.request.out.display();
-    show!("  {out}/report.html   all of it, with pictures");
-    show!("  {out}/results.csv   the numbers");
+    print_line!("  {out}/report.html   all of it, with pictures");
+    print_line!("  {out}/results.csv   the numbers");
 }
 
 /// An error with its causes, in one line.

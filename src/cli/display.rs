@@ -20,7 +20,7 @@ pub(super) fn handle_ctrl_c(notice: Option<&'static str>) -> anyhow::Result<()> 
             std::process::exit(i32::from(INTERRUPTED));
         }
         if let Some(notice) = notice {
-            tell!("{notice}");
+            eprint_line!("{notice}");
         }
     })?;
     Ok(())
@@ -76,7 +76,7 @@ impl Meter {
     pub(super) fn line(&mut self, due: bool, text: impl FnOnce() -> String) {
         if matches!(self.output, Output::Lines) && (due || self.last_line.elapsed() >= self.interval) {
             self.last_line = Instant::now();
-            tell!("{}", text());
+            eprint_line!("{}", text());
         }
     }
 
@@ -84,8 +84,8 @@ impl Meter {
     pub(super) fn say(&self, urgent: bool, text: &str) {
         match &self.output {
             Output::Bar(bar) => bar.println(text),
-            Output::Lines => tell!("{text}"),
-            Output::Quiet if urgent => tell!("{text}"),
+            Output::Lines => eprint_line!("{text}"),
+            Output::Quiet if urgent => eprint_line!("{text}"),
             Output::Quiet => {}
         }
     }

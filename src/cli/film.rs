@@ -79,7 +79,7 @@ pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         let n_frames = snapshots.len().min(film.max_frames);
         let size_bytes = std::fs::metadata(&out)?.len();
-        show!("{}  {n_frames} frames, {:.1} MB", out.display(), size_bytes as f64 / 1e6);
+        print_line!("{}  {n_frames} frames, {:.1} MB", out.display(), size_bytes as f64 / 1e6);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -108,7 +108,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         notes.push(format!("{} has no transparency: the picture is laid over white", target.format.name()));
     }
     if !args.quiet {
-        notes.iter().for_each(|note| tell!("{note}"));
+        notes.iter().for_each(|note| eprint_line!("{note}"));
     }
     display::handle_ctrl_c(None)?;
     let grid = model.grid(&view);
@@ -123,7 +123,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     display.close();
     match rendered {
         Err(RenderError::Stopped) => {
-            tell!("{}", RenderError::Stopped);
+            eprint_line!("{}", RenderError::Stopped);
             return Ok(ExitCode::from(display::INTERRUPTED));
         }
         rendered => {
@@ -131,7 +131,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         }
     }
     if !args.quiet {
-        show!("{}  {size}  {:.1} s", out.display(), display.seconds());
+        print_line!("{}  {size}  {:.1} s", out.display(), display.seconds());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -112,7 +112,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let options = DeviceOptions { checked_shaders: args.checked, cache: None, ..DeviceOptions::from_env()? };
     let gpu = block_on(Gpu::open(&choice, options))?;
     if !args.json {
-        show!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
+        print_line!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
     }
     let mut chosen = kernels();
     chosen.retain(|kernel| args.kernels.as_ref().is_none_or(|text| kernel.name().contains(text.as_str())));
@@ -129,7 +129,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         }
     });
     if args.json {
-        show!("{}", serde_json::to_string_pretty(&report)?);
+        print_line!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print_verdict(&report);
     }
@@ -258,21 +258,21 @@ fn small_job() -> (Job, TrainingState) {
 
 fn print_row(row: &Row) {
     if let Some(lacks) = &row.lacks {
-        show!("{:<36} not for this device, which lacks {lacks}", row.kernel);
+        print_line!("{:<36} not for this device, which lacks {lacks}", row.kernel);
         return;
     }
     let verdict = if row.passed { "ok" } else { "FAILED" };
     let share = row.worst_share;
     let share = if share < 1e3 { format!("{share:.3}") } else { format!("{share:.0e}") };
-    show!(
+    print_line!(
         "{:<36} {:>4} compared, worst {share:>6} of tolerance, {:>7.2} s  {verdict}",
         row.kernel,
         row.n_compared,
         row.seconds
     );
     match &row.error {
-        Some(error) => show!("    {error}"),
-        None if !row.passed => show!("    {}", row.worst_place),
+        Some(error) => print_line!("    {error}"),
+        None if !row.passed => print_line!("    {}", row.worst_place),
         None => {}
     }
 }
@@ -285,9 +285,9 @@ fn print_verdict(report: &VerifyReport) {
             0 => String::new(),
             n => format!("; {n} are not for this device"),
         };
-        show!("all {n_compared} kernels and every step agree with f64{left_out}");
+        print_line!("all {n_compared} kernels and every step agree with f64{left_out}");
     } else {
         let names: Vec<_> = failed.iter().map(|row| row.kernel.as_str()).collect();
-        show!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
+        print_line!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
     }
 }

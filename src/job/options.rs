@@ -17,7 +17,7 @@ pub struct DeviceOptions {
     /// Folder in which compiled kernels and what was measured are kept between runs. It need not exist.
     pub cache: Option<PathBuf>,
     /// How long to wait for an answer before the device counts as lost, two minutes if not given.
-    pub patience: Option<Duration>,
+    pub device_timeout: Option<Duration>,
     /// What times a device's work.
     pub clock: Clock,
     /// When networks are fused.

@@ -114,18 +114,18 @@ impl Observer for Recorder<'_> {
         Ok(())
     }
 
-    fn started_afresh(&mut self) -> Result<(), RunError> {
-        self.forget_from(0)
+    fn restarted(&mut self) -> Result<(), RunError> {
+        self.discard_from(0)
     }
 
     fn rolled_back(&mut self, position: &Position) -> Result<(), RunError> {
-        self.forget_from(position.epochs_done + 1)
+        self.discard_from(position.epochs_done + 1)
     }
 }
 
 impl Recorder<'_> {
     /// Removes what was written of `epoch` and later ones.
-    fn forget_from(&mut self, epoch: u64) -> Result<(), RunError> {
+    fn discard_from(&mut self, epoch: u64) -> Result<(), RunError> {
         self.snapshots.flush()?;
         self.rows.truncate(epoch as usize);
         self.folder.remove_snapshots(epoch)?;

@@ -59,7 +59,7 @@ impl Trainer<'_> {
         let fresh_starts = fresh_starts + 1;
         self.position = Position { seconds, lr_scale, fresh_starts, ..Position::default() };
         log::warn!(
-            "the network's picture is flat after {steps} steps and stays so: starting afresh with other weights and a \
+            "the network's picture is flat after {steps} steps and stays so: restarting with other weights and a \
              learning rate of {:e}",
             self.initial_lr(),
         );
@@ -67,7 +67,7 @@ impl Trainer<'_> {
         self.backend.set_state(&state).await.map_err(TrainError::from)?;
         self.best = None;
         self.importance = even_importance(self.run);
-        observer.started_afresh()?;
+        observer.restarted()?;
         self.begin(observer).await?;
         Ok(true)
     }
@@ -194,8 +194,8 @@ impl std::fmt::Display for Failure {
             Self::Flat { fresh_starts, psnr } => {
                 let tries = match fresh_starts {
                     0 => String::new(),
-                    1 => ", also after a fresh start".to_owned(),
-                    n => format!(", also after {n} fresh starts"),
+                    1 => ", also after a restart".to_owned(),
+                    n => format!(", also after {n} restarts"),
                 };
                 write!(
                     f,

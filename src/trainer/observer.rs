@@ -68,7 +68,7 @@ pub trait Observer {
     ///
     /// # Errors
     /// Ends the run.
-    fn started_afresh(&mut self) -> Result<(), Self::Error> {
+    fn restarted(&mut self) -> Result<(), Self::Error> {
         Ok(())
     }
 

@@ -56,7 +56,7 @@ impl GridDisplay {
                 0 => String::new(),
                 n => format!(", {n} at a time"),
             };
-            tell!("{} to train{skipped}{at_a_time}", count(pending as u64, "run"));
+            eprint_line!("{} to train{skipped}{at_a_time}", count(pending as u64, "run"));
         }
         let weight = |cell: &Cell| if cell.state == State::Done { 0.0 } else { work(cell) };
         let cells = plan.cells.iter().map(|cell| (weight(cell), 0.0)).collect();

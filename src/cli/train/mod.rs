@@ -16,7 +16,7 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let mut session = prepare::session(&args)?;
     if let Some(note) = session.note.take().filter(|_| !args.verbosity.quiet) {
-        tell!("{note}");
+        eprint_line!("{note}");
     }
     display::handle_ctrl_c(Some(display::STOPPING))?;
     let finished = session.train(start, &mut TrainingDisplay::new(args.verbosity.quiet))?;
@@ -46,17 +46,17 @@ fn summarise(session: &Session, Finished { outcome, evaluation, failure }: &Fini
         (true, Some(_)) => "ended",
         (true, None) => "done",
     };
-    show!(
+    print_line!(
         "{done}: {:.2} dB{test}{kept} after {} ({step} steps) in {:.1} s",
         evaluation.train.psnr(),
         display::count(position.epochs_done, "epoch"),
         position.seconds,
     );
-    show!("  {folder}/final.png          the picture as the network remembers it");
-    show!("  {folder}/strip.png          beside the original; progress.gif shows how it came");
-    show!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");
+    print_line!("  {folder}/final.png          the picture as the network remembers it");
+    print_line!("  {folder}/strip.png          beside the original; progress.gif shows how it came");
+    print_line!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");
     if !complete {
-        show!("  afterimage train --resume {folder}   goes on from here");
+        print_line!("  afterimage train --resume {folder}   goes on from here");
     }
-    show!("  {folder}/model.safetensors  the network; config.toml repeats the run");
+    print_line!("  {folder}/model.safetensors  the network; config.toml repeats the run");
 }

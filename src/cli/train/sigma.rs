@@ -27,7 +27,7 @@ pub(super) fn choose(
     }
     config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
     if !args.verbosity.quiet {
-        tell!(
+        eprint_line!(
             "sigma {:.1}, chosen on held-out pixels: {} short trainings in {:.1} s, {:.0} % of the run's steps",
             choice.sigma,
             choice.trials.len(),
