@@ -19,12 +19,12 @@
 //! | [`bench`] | how fast this machine trains |
 //! | [`report`] | curves, strips, films |
 //!
-//! Whatever may have to wait for a device is a future. [`block_on`] makes a call of it; in a browser the event loop drives
-//! it, step by step where [`trainer::Trainer::advance`] is called. No thread is started below [`run`] but those that
-//! compute, no file is opened that was not named, and only [`job::DeviceOptions::from_env`] reads the environment.
+//! Everything that may wait for a device is a future. [`block_on`] waits for one; in a browser the event loop drives
+//! it, step by step with [`trainer::Trainer::advance`]. Below [`run`] no thread is started except those that compute,
+//! no file is opened that was not named, and only [`job::DeviceOptions::from_env`] reads the environment.
 //!
-//! A training step happens in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is
-//! the plan recorded in [`backend::gpu`].
+//! A training step runs in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is the plan recorded in
+//! [`backend::gpu`].
 //!
 //! ```
 //! use afterimage::{backend, block_on, config::Config, picture, trainer::{Position, Trainer}};
@@ -65,5 +65,5 @@ pub mod run;
 pub mod trainer;
 pub mod tune;
 
-/// Waits for a future on this thread: the simple way to use what is asynchronous here, outside a browser.
+/// Waits for a future on this thread: the simplest way to call async functions outside a browser.
 pub use pollster::block_on;

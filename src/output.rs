@@ -1,5 +1,5 @@
-//! Lines for the person. Unlike `println!`, these go on when nobody listens any more: a closed pipe
-//! or a full disk behind stdout must not end a run.
+//! Lines for the user. Unlike `println!`, these ignore write errors: a closed pipe or a full disk behind stdout must
+//! not end a run.
 
 /// Writes a line to stdout.
 macro_rules! print_line {

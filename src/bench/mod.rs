@@ -1,4 +1,4 @@
-//! How fast this machine trains: stated jobs, against ceilings measured in the same run.
+//! How fast this machine trains: named jobs, compared with ceilings measured in the same run.
 //!
 //! | module | what is in it |
 //! |---|---|

@@ -75,7 +75,7 @@ impl TrainingConfig {
         Ok(self.loss.unwrap_or(LossKind::Mse).with(|name| self.get(name)))
     }
 
-    /// Parameters that are given and that neither the loss nor the update rule has.
+    /// Parameters that are given but that neither the loss nor the update rule has.
     pub(super) fn without_effect(&self) -> Vec<(String, String)> {
         let mut without = parameters::without_effect(self, self.kind().with(|_| None));
         let kind = self.schedule.unwrap_or(ScheduleKind::Cosine);
@@ -145,7 +145,7 @@ impl TrainingConfig {
         parameters::fill(self, optimizer);
     }
 
-    /// Without an update rule, and without its rate and constants, which mean nothing to another.
+    /// Without the update rule and its rate and constants, which do not apply to another.
     pub(crate) fn without_rule(mut self) -> Self {
         (self.optimizer, self.lr) = (None, None);
         parameters::clear::<Optimizer>(&mut self);
