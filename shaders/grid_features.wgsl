@@ -1,4 +1,4 @@
-// Goes through the features of positions: one thread a position and level; neighbouring threads share a level, and
+// Iterates over the features of positions: one thread per position and level; neighbouring threads share a level, and
 // so its table. A kernel supplies `levels`, `coords` and
 //   visit(weights, at, feature)   for a feature (n, L F) and its values (entries, F) at the four vertices
 

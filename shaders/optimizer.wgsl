@@ -1,5 +1,5 @@
-// One update of every parameter. A rule of `optimizer/` supplies `update`, and
-// `optimizer_moments_N.wgsl` the moments it keeps.
+// One update of every parameter. A rule of `optimizer/` supplies `update`, and `optimizer_moments_N.wgsl` its
+// moments.
 
 struct OptimizerParams {
     grid_width: u32,

@@ -1,5 +1,5 @@
-// Takes rows of a step from what the host gathered for it, where the picture stays there: `gpu::stream`.
-// The arithmetic is that of `sample.wgsl`, so that a run has the same bits either way.
+// Reads rows of a step that the host gathered, if the picture stays there: `gpu::stream`. The arithmetic is that of
+// `sample.wgsl`, so a run has the same bits either way.
 
 struct StreamedParams {
     grid_width: u32,

@@ -16,7 +16,7 @@
 //! | [`run`] | the run folder |
 //! | [`compare`] | grids of runs and their results side by side |
 //! | [`render`] | a trained model as a picture of any size |
-//! | [`bench`] | how fast this machine trains |
+//! | [`mod@bench`] | how fast this machine trains |
 //! | [`report`] | curves, strips, films |
 //!
 //! Everything that may wait for a device is a future. [`block_on`] waits for one; in a browser the event loop drives

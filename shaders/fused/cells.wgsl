@@ -1,12 +1,12 @@
-// The fused network kernels: a workgroup takes BLOCK samples at a time through all layers, and keeps what
-// it knows of them in workgroup memory.
+// The fused network kernels: a workgroup takes BLOCK samples at a time through all layers, with all intermediate
+// values in workgroup memory.
 //
-// `cells` are rows of units by columns of samples, four samples a vector:
-//   pre-activations z of layer l   from row l * hidden_rows on; dl_dz takes their place on the way back
+// `cells` has rows of units by columns of samples, four samples per vector:
+//   pre-activations z of layer l   from row l * hidden_rows on; overwritten by dl_dz in the backward pass
 //   features                       from feature_row on, feature_rows at a time
 //   f(z) of the layer before       from value_row on, unless DERIVATIVE_FROM_OUTPUT
-// Row numbers are multiples of four. Rows that only fill up a multiple of four hold finite numbers, and
-// weights beyond a matrix count as 0, so that no product has to look at its borders.
+// Row numbers are multiples of four. Padding rows hold finite numbers, and weights beyond a matrix count as 0, so
+// that products need no bounds checks.
 
 struct FusedParams {
     grid_width: u32,
@@ -100,7 +100,7 @@ fn derivatives(z: vec4<f32>) -> vec4<f32> {
     );
 }
 
-// A coordinate of sample `at`, 0 beyond the last.
+// A coordinate of sample `at`; 0 beyond the last.
 fn coordinate(at: u32, axis: u32) -> f32 {
     if at >= params.n_samples {
         return 0.0;

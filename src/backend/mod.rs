@@ -123,7 +123,7 @@ pub enum BackendError {
     Device(String),
     /// A kernel failed its self-test.
     #[error(
-        "the kernel {kernel} computes wrong results on {device} ({place}); update its driver, or use --backend cpu; `afterimage verify` tells more"
+        "the kernel {kernel} computes wrong results on {device} ({place}); update its driver, or use --backend cpu; `afterimage verify` shows details"
     )]
     WrongResults {
         /// The kernel.

@@ -42,7 +42,7 @@ pub(super) async fn train(
         note.push_str("; the picture stays on the host");
     }
     if let Some(timing) = timing {
-        note.push_str(&format!("; its fastest kernels were found in {:.1} s", timing.as_secs_f64()));
+        note.push_str(&format!("; finding its fastest kernels took {:.1} s", timing.as_secs_f64()));
     }
     Ok((Box::new(backend), note))
 }

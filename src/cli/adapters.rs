@@ -1,4 +1,4 @@
-//! `afterimage adapters`: the GPUs this machine offers.
+//! `afterimage adapters`: the GPUs of this machine.
 
 use afterimage::backend::gpu::device::{DeviceOptions, FEATURES, adapters, is_software};
 use afterimage::block_on;
@@ -17,9 +17,9 @@ pub(super) struct AdaptersArgs {
 /// An adapter as listed.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AdapterEntry {
-    /// What `--adapter` takes.
+    /// Value for `--adapter`.
     pub index: usize,
-    /// Its name, of which `--adapter` takes a part.
+    /// Its name; `--adapter` accepts a part of it.
     pub name: String,
     /// Graphics API.
     pub api: String,
@@ -33,11 +33,11 @@ pub(super) struct AdapterEntry {
     pub max_binding_bytes: u64,
     /// Largest buffer.
     pub max_buffer_bytes: u64,
-    /// Memory a workgroup shares.
+    /// Workgroup memory.
     pub workgroup_memory_bytes: u32,
-    /// Threads of a workgroup.
+    /// Maximum threads of a workgroup.
     pub workgroup_threads: u32,
-    /// Optional features it has, of those the program knows.
+    /// The optional features it has that the program can use.
     pub features: Vec<&'static str>,
     /// Cooperative matrix products, as `m x n x k inputs -> results`.
     pub cooperative_matrices: Vec<String>,

@@ -1,4 +1,4 @@
-//! `afterimage completions`: scripts that complete the command line.
+//! `afterimage completions`: shell completion scripts.
 
 use clap::CommandFactory;
 use std::process::ExitCode;

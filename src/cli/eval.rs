@@ -27,10 +27,10 @@ pub(super) struct EvalArgs {
     model: PathBuf,
     /// The picture to compare with
     image: PathBuf,
-    /// What to do where the sizes differ and the model was not trained on a resized picture
+    /// What to do if the sizes differ and the model was not trained on a resized picture
     #[arg(long, value_enum, value_name = "WHICH")]
     fit: Option<Fit>,
-    /// Also write a picture of where the errors are
+    /// Also write a map of the errors
     #[arg(long, value_name = "FILE.png")]
     error_map: Option<PathBuf>,
     /// Replace the error map if it exists
@@ -52,7 +52,7 @@ enum Fit {
     Model,
 }
 
-/// What was measured. PSNR is null where the pictures are equal.
+/// The measurements. PSNR is null if the pictures are equal.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
     model: PathBuf,
@@ -137,7 +137,7 @@ fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::R
             kind(!picture.is_hdr())
         );
     }
-    // A run with `--size` names the size it resized to.
+    // A run with `--size` records the size it resized to.
     let trained_resized = model.setting("picture", "size").is_some_and(|text| text == size.to_string());
     match args.fit {
         _ if size == found => Ok((picture.clone(), false)),

@@ -1,4 +1,4 @@
-//! `afterimage inspect`: what a model file holds.
+//! `afterimage inspect`: the contents of a model file.
 
 use super::model;
 use afterimage::model::{Activation, Encoding, GridLevel};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Say what a model is, how it was trained, and what its tensors hold
+/// Show what a model is, how it was trained, and what its tensors hold
 #[derive(clap::Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  afterimage inspect runs/astronaut\n  afterimage inspect model.safetensors --json"
@@ -36,7 +36,7 @@ struct Report {
     coords: String,
     encoding: String,
     network: String,
-    /// The file's other metadata: the configuration and what was measured at the end.
+    /// The file's other metadata: the configuration and the final measurements.
     metadata: BTreeMap<String, String>,
     tensors: Vec<TensorSummary>,
 }
@@ -73,7 +73,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// In words.
+/// As text.
 fn encoding(encoding: &Encoding) -> String {
     match encoding {
         Encoding::Composite(parts) => parts.iter().map(self::encoding).collect::<Vec<_>>().join(", beside "),
@@ -117,7 +117,7 @@ fn network(model: &ModelFile) -> String {
     )
 }
 
-/// Text from a file of unknown origin, made safe for a terminal.
+/// Untrusted text from a file, made safe for a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

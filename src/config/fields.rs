@@ -17,9 +17,8 @@ impl FromStr for EncodingList {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let none = |name| {
-            format!("`{name}` is no encoding; give some of those that --encoding has, such as none,one-blob")
-        };
+        let none =
+            |name| format!("`{name}` is not an encoding; give some of --encoding's, such as none,one-blob");
         let kind = |name| EncodingKind::named(name).ok_or_else(|| none(name));
         text.split(',').map(kind).collect::<Result<_, _>>().map(Self)
     }

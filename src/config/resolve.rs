@@ -187,7 +187,7 @@ impl Config {
             && self.encoding.grid_gradients == Some(GridGradients::Float)
             && self.device.backend == Some(BackendChoice::Cpu);
         let on_cpu =
-            ("grid-gradients".to_owned(), "on the CPU, which always adds up in the same order".to_owned());
+            ("grid-gradients".to_owned(), "on the CPU, which always sums in the same order".to_owned());
         let on_cpu = exact_anyway.then_some(on_cpu);
         let others =
             self.network.without_effect(self.has_grid()).into_iter().chain(self.training.without_effect());

@@ -47,7 +47,7 @@ impl Config {
         }
         for name in sections.keys().filter(|name| !known.contains(&name.as_str())) {
             log::warn!(
-                "the section `{name}` is left aside: only loss, optimizer, encoding and network are read"
+                "the section `{name}` is ignored: only loss, optimizer, encoding and network are read"
             );
         }
         let empty = Map::new();

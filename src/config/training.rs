@@ -116,7 +116,7 @@ impl TrainingConfig {
             return Err(bad("min-lr", format_args!("{:?}", schedule.min_lr), allowed));
         }
         if !(schedule.decay > 0.0 && schedule.decay <= 1.0) {
-            let allowed = "give what is left, above 0 and up to 1";
+            let allowed = "give a factor above 0 and up to 1";
             return Err(bad("decay", format_args!("{:?}", schedule.decay), allowed));
         }
         if schedule.warmup >= schedule.cycle && kind == ScheduleKind::CosineRestarts {

@@ -79,7 +79,7 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
         match read(&path, fingerprint) {
             Ok(checkpoint) => {
                 for problem in &damaged {
-                    log::warn!("{problem}; going on from {name}");
+                    log::warn!("{problem}; resuming from {name}");
                 }
                 return Ok(Some(checkpoint));
             }
@@ -91,7 +91,7 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
         false => Err(RunError::Folder {
             path: folder.path().to_owned(),
             reason: format!(
-                "{}; begin anew with `afterimage train PICTURE --out DIR --force`",
+                "{}; start over with `afterimage train PICTURE --out DIR --force`",
                 damaged.join(", and ")
             ),
         }),
@@ -225,7 +225,7 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
         && finite(&state)
         && best.as_ref().is_none_or(|best| finite(&best.state) && best.epoch <= position.epochs_done);
     if !plausible {
-        return Err("it holds numbers that no run can come to".to_owned());
+        return Err("it holds numbers that no run can reach".to_owned());
     }
     let importance = match (fingerprint.by_error, starts) {
         (Some(samples), Some(starts)) => {

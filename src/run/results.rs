@@ -132,7 +132,7 @@ impl Results<'_> {
     fn fresh_starts(&self) -> Option<FreshStarts> {
         let position = &self.outcome.position;
         let count = position.fresh_starts;
-        let reason = "the network's picture was flat and stayed so";
+        let reason = "the network's picture was flat and stayed flat";
         (count > 0).then(|| FreshStarts { count, reason, lr: self.run.lr * position.lr_factor() })
     }
 

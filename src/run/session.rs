@@ -93,12 +93,12 @@ impl Session {
         let unfit = |reason: String| RunError::Folder { path: folder.path().to_owned(), reason };
         if done > run.epochs {
             return Err(unfit(format!(
-                "the run has {done} epochs behind it, more than --epochs {}; give {done} or more",
+                "the run has already done {done} epochs, more than --epochs {}; give {done} or more",
                 run.epochs
             )));
         }
         if checkpoint.as_ref().is_some_and(|c| !c.position.belongs_to(&run, c.state.step)) {
-            let reason = "the checkpoint does not belong to the run in config.toml; begin anew with --force";
+            let reason = "the checkpoint does not belong to the run in config.toml; start over with --force";
             return Err(unfit(reason.to_owned()));
         }
         let method = checkpoint.as_ref().and_then(|c| c.method.clone());
@@ -200,9 +200,7 @@ impl Session {
         while *losses < MAX_DEVICE_LOSSES {
             *losses += 1;
             let epoch = self.checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
-            log::warn!(
-                "the GPU stopped answering ({reason}): opening it anew and going on from epoch {epoch}"
-            );
+            log::warn!("the GPU stopped answering ({reason}): reopening it and resuming from epoch {epoch}");
             match self.reopen() {
                 Ok(()) => return Ok(()),
                 Err(BackendError::DeviceLost(again)) => reason = again,

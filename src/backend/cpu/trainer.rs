@@ -283,7 +283,7 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
     async fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
         if state.params.len() != self.params.len() || state.moments.len() != self.moments.len() {
             return Err(BackendError::StateMismatch(format!(
-                "{} parameters and {} moments where {} and {} belong",
+                "{} parameters and {} moments; {} and {} are needed",
                 state.params.len(),
                 state.moments.len(),
                 self.params.len(),

@@ -32,13 +32,13 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// A few lines about what came out and where it lies.
+/// A short summary of the results and where they are.
 fn summarise(session: &Session, Finished { outcome, evaluation, failure }: &Finished) {
     let Outcome { position, complete, step, kept_epoch, .. } = outcome;
     let folder = session.folder.path().display();
     let test = match evaluation.test.count {
         0 => String::new(),
-        _ => format!(", {:.2} dB on the pixels it never saw", evaluation.test.psnr()),
+        _ => format!(", {:.2} dB on held-out pixels", evaluation.test.psnr()),
     };
     let kept = kept_epoch.map(|e| format!(", kept from epoch {e}")).unwrap_or_default();
     let done = match (complete, failure) {
@@ -53,10 +53,10 @@ fn summarise(session: &Session, Finished { outcome, evaluation, failure }: &Fini
         position.seconds,
     );
     print_line!("  {folder}/final.png          the picture as the network remembers it");
-    print_line!("  {folder}/strip.png          beside the original; progress.gif shows how it came");
+    print_line!("  {folder}/strip.png          beside the original; progress.gif shows the progress");
     print_line!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");
     if !complete {
-        print_line!("  afterimage train --resume {folder}   goes on from here");
+        print_line!("  afterimage train --resume {folder}   resumes from here");
     }
     print_line!("  {folder}/model.safetensors  the network; config.toml repeats the run");
 }

@@ -61,13 +61,13 @@ impl Config {
             return Err(bad(
                 "also",
                 kind,
-                format!("{} is of the same family, of which there is one at most", other),
+                format!("{} is of the same family; give at most one of each", other),
             ));
         }
         let trained = self.encoding.frequencies == Some(Frequencies::Trained);
         let has = |family| kinds.iter().any(|kind| kind.family() == family);
         if trained && has(EncodingFamily::Grid) && has(EncodingFamily::Frequencies) {
-            let allowed = "beside a grid frequencies are frozen; leave --frequencies out";
+            let allowed = "with a grid, frequencies are frozen; leave --frequencies out";
             return Err(bad("frequencies", "trained", allowed));
         }
         kinds.into_iter().map(|kind| self.encoding.checked(Purpose { kind, picture })).collect()
@@ -195,7 +195,7 @@ impl EncodingConfig {
         let sigma = match self.sigma {
             Some(Sigma::Fixed(sigma)) => sigma,
             Some(Sigma::Auto) if positional => {
-                let allowed = "only the Gaussian encoding's can be chosen; give a number";
+                let allowed = "only for the Gaussian encoding; give a number";
                 return Err(bad("sigma", "auto", allowed));
             }
             None if positional => defaults::POSITIONAL_LOG2_MAX,

@@ -92,7 +92,7 @@ impl<'a> Section<'a> {
     pub(super) fn finish(&self) {
         let used = self.used.borrow();
         for key in self.values.keys().filter(|key| !used.contains(key.as_str())) {
-            log::warn!("{}.{key} is left aside", self.name);
+            log::warn!("{}.{key} is ignored", self.name);
         }
     }
 }

@@ -219,7 +219,7 @@ impl Executor {
             self.steps_read = self.steps_read.wrapping_add(1);
             if slot[1] != self.steps_read {
                 return Err(BackendError::DeviceLost(format!(
-                    "step {} was not carried out: the device counts {}",
+                    "step {} did not run: the device counts {}",
                     self.steps_read, slot[1]
                 )));
             }

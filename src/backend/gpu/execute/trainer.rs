@@ -250,7 +250,7 @@ fn check_features(gpu: &Gpu, job: &Job) -> Result<(), BackendError> {
     let float = Kernel::plain(&grid::BACKWARD_FLOAT);
     if has_grid && job.options.grid_gradients == GridGradients::Float && !float.runs_on(gpu) {
         return Err(BackendError::Unsupported(format!(
-            "{} has no atomic additions of floats (it lacks {}), which --grid-gradients float needs; leave it out",
+            "{} has no float atomics (it lacks {}), which --grid-gradients float needs; leave it out",
             gpu.info.name,
             float.needs(),
         )));
