@@ -3,7 +3,7 @@
 
 struct Cell {
     entries: vec4<u32>, // of vertices (x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1), over all levels
-    weights: vec4<f32>, // how much of each the position takes
+    weights: vec4<f32>, // interpolation weight of each
 }
 
 // level: resolution, first entry, entries, whether hashed

@@ -9,8 +9,8 @@ struct StreamedParams {
     pieces_per_step: u32,
     n_slots: u32,         // of the ring
     slot_words: u32,
-    row_words: u32,       // pixel number; area and count where rows have weights; the pixel as stored
-    weighted: u32,        // whether they have
+    row_words: u32,       // pixel number; area and count if rows have weights; the pixel as stored
+    weighted: u32,        // whether rows have weights
     width: u32,           // of the picture, in pixels
     channels: u32,
     bits: u32,            // of a stored value: 8, 16 or 32 (f32)

@@ -17,11 +17,11 @@ impl DeviceOptions {
     ///
     /// | variable | |
     /// |---|---|
-    /// | `AFTERIMAGE_CACHE` | [`DeviceOptions::cache`]; without it the user's folder for such files, none where it is empty |
+    /// | `AFTERIMAGE_CACHE` | [`DeviceOptions::cache`]; by default the user's cache folder; no cache if empty |
     /// | `AFTERIMAGE_FUSED`, `AFTERIMAGE_TUNE` | `auto`, `always` or `never` |
-    /// | `AFTERIMAGE_FAULT` | faults made on purpose, in builds with the feature `faults` |
-    /// | `WGPU_ADAPTER_NAME`, `WGPU_POWER_PREF` | which adapter, where none is named |
-    /// | `WGPU_BACKEND` and others | as wgpu has them |
+    /// | `AFTERIMAGE_FAULT` | faults to inject, in builds with the feature `faults` |
+    /// | `WGPU_ADAPTER_NAME`, `WGPU_POWER_PREF` | the adapter, if none is named |
+    /// | `WGPU_BACKEND` and others | as in wgpu |
     ///
     /// # Errors
     /// When a variable cannot be understood.

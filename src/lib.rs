@@ -1,17 +1,17 @@
 //! Trains coordinate networks (x, y) -> colour to memorise pictures, on any GPU through wgpu or on
 //! the CPU, with its own forward pass, backward pass and optimisers.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
 //! | [`picture`] | loading, saving, resizing pictures; PSNR and SSIM |
 //! | [`config`] | a whole run as one value; defaults and checks |
 //! | [`model`] | what is computed, as data: encoding, network, loss, optimiser, sample order |
-//! | [`job`] | what a backend is asked for: the job, and the device |
-//! | [`environment`] | what environment variables say of devices |
-//! | [`clock`] | time, from whoever has it |
-//! | [`names`] | values that go by names |
-//! | [`backend`] | where it is computed: the CPU, or WGSL kernels on a GPU |
-//! | [`trainer`] | the loop over epochs |
+//! | [`job`] | what a backend is given: the job, and the device |
+//! | [`environment`] | environment variables about devices |
+//! | [`clock`] | the source of time |
+//! | [`names`] | named values |
+//! | [`backend`] | the CPU, or WGSL kernels on a GPU |
+//! | [`trainer`] | the training loop |
 //! | [`model_file`] | a trained network as a file |
 //! | [`run`] | the run folder |
 //! | [`compare`] | grids of runs and their results side by side |

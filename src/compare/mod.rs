@@ -3,15 +3,15 @@
 //! Every cell of the grid is an ordinary run folder, which `afterimage train --config` and `--resume` understand. Run
 //! again, a comparison skips the cells that are done and resumes those that were stopped.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
-//! | `grid` | what may be asked for, and which pictures a folder has |
+//! | `grid` | sizes, optimisers and seeds; finding pictures |
 //! | `method` | the columns: encodings and presets |
-//! | [`protocol`] | the published ways of training, as settings with their sources |
-//! | `plan` | pictures cropped and resized, cells resolved, what is done already |
+//! | [`protocol`] | published training settings, with their sources |
+//! | `plan` | cropping and resizing pictures, resolving cells, finding earlier results |
 //! | `cell` | one run |
 //! | `workers` | all runs, side by side |
-//! | `records` | what came of each run |
+//! | `records` | the result of each run |
 //! | `table`, `write` | means and deviations, as CSV and Markdown |
 //! | `pictures`, `page` | rows, strips, error maps, curves, and `report.html` |
 

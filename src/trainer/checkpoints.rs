@@ -66,7 +66,8 @@ impl Trainer<'_> {
         self.roll_back().await?;
         self.position.lr_scale = lr_scale;
         log::warn!(
-            "the loss is no longer finite in epoch {noticed_in}: rolling back to epoch {} with half the learning rate ({:e})",
+            "the loss is no longer finite in epoch {noticed_in}: rolling back to epoch {} with half the \
+             learning rate ({:e})",
             self.position.epochs_done,
             self.initial_lr(),
         );

@@ -1,6 +1,6 @@
 //! The matrix products of training, over panels of samples.
 //!
-//! A product is cut into tiles whose sums stay in registers over the whole depth ([`TileWork`]). Operands are stored
+//! A product is cut into tiles whose sums stay in registers over the whole depth (`TileWork`). Operands are stored
 //! in the order in which a tile reads them: activations stay in panels ([`super::panels`]) from layer to layer, and
 //! the weights are packed once per step (`packed.rs`). Only the weight gradient, which sums over samples, has both
 //! operands reordered first.

@@ -206,7 +206,7 @@ impl Layer<'_> {
 pub struct Reduction {
     /// The value of a partial gradient of 1.
     pub unit: f32,
-    /// Whether to add to the existing sum: of the parts of the step before.
+    /// Whether to add to the sum of the step's earlier parts.
     pub accumulate: bool,
     /// Maximum workgroups in one dimension of a dispatch.
     pub max_groups: u32,

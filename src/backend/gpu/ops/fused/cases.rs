@@ -106,8 +106,8 @@ fn inputs(
         activation: kernel.activation,
         output_activation: kernel.output?,
     };
-    let (slice, apart) = trial.slice;
-    let rows = Rows::new(&Shape::of(&network, kernel.storage), slice, apart);
+    let (slice, separate) = trial.slice;
+    let rows = Rows::new(&Shape::of(&network, kernel.storage), slice, separate);
     let blocking = Blocking::of_kernel(kernel, rows)?;
     let n = (trial.n_samples)(blocking.block);
     let [most_groups, max_groups] = trial.most_groups;
