@@ -1,5 +1,5 @@
-// Scales the gradient down to a norm of clip_norm where it is longer: `model::refinements::clip_factor`.
-// Every workgroup adds up the shares of `gradient_norm.wgsl` again, in the same order.
+// Scales the gradient down to a norm of clip_norm if it is longer: `model::refinements::clip_factor`. Every workgroup
+// sums the results of `gradient_norm.wgsl` again, in the same order.
 
 const NORM_EPSILON: f32 = 1e-6;
 

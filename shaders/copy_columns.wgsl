@@ -1,4 +1,4 @@
-// Copies columns of one matrix into another, for encodings that stand side by side.
+// Copies columns of one matrix to another, for encodings that are side by side.
 
 struct CopyColumnsParams {
     grid_width: u32,

@@ -1,5 +1,5 @@
-// dl_dx = (dl_dz W) * f'(x), in place of x: the pre-activation of the layer before becomes that
-// layer's gradient. Rows are samples, columns inputs, k outputs.
+// dl_dx = (dl_dz W) * f'(x), overwriting x: the pre-activation of the layer before becomes that layer's gradient.
+// Rows are samples, columns inputs, k outputs.
 
 @group(0) @binding(0) var<uniform> params: DenseParams;
 @group(0) @binding(1) var<storage, read> weights: array<f32>;       // flat parameters; W: (o, i)

@@ -1,5 +1,5 @@
-// Adds to each vertex's features their gradient, from those of the features of positions. Many positions
-// share a vertex; `grid_add_exact.wgsl` or `grid_add_float.wgsl` has the sums at binding 4 and how to add.
+// Adds the gradients of positions' features to the vertices' features. Many positions share a vertex;
+// `grid_add_exact.wgsl` or `grid_add_float.wgsl` has the sums at binding 4 and how to add.
 
 @group(0) @binding(1) var<storage, read> levels: array<vec4<u32>>;     // (L): see vertex_entry
 @group(0) @binding(2) var<storage, read> coords: array<f32>;           // (n, 2)

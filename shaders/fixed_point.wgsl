@@ -1,7 +1,7 @@
-// Sums that threads add to in any order: 64-bit fixed-point numbers in units of 2^-52, as two words, low and
-// high, in `sums`. Integer additions come out the same in any order, so that a run repeats to the bit.
+// Order-independent sums: 64-bit fixed-point numbers in units of 2^-52, as two words, low and high, in `sums`.
+// Integer sums are the same in any order, so a run repeats to the bit.
 
-// Larger terms count as this much; only a run that diverges has them.
+// Larger terms are clamped to this; only a diverging run has them.
 const LARGEST: f32 = 1024.0;
 
 fn add_fixed_point(at: u32, value: f32) {

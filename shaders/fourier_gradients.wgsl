@@ -1,5 +1,5 @@
-// partials = what each slice of the samples gives to the frequencies: with t = B c,
-// dl_dB = 2 pi (cos(2 pi t) dl_dsine - sin(2 pi t) dl_dcosine) c.
+// partials = gradient of the frequencies for each slice of the samples: with t = B c, dl_dB = 2 pi (cos(2 pi t)
+// dl_dsine - sin(2 pi t) dl_dcosine) c.
 
 const TWO_PI: f32 = 6.2831855;
 

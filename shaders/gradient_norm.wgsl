@@ -1,4 +1,4 @@
-// The sum of the gradient's squares, a share of it for each workgroup.
+// The sum of the gradient's squares, one partial sum per workgroup.
 
 struct GradientNormParams {
     n_params: u32,

@@ -1,9 +1,9 @@
-// Where positions fall in a level of the hash grid, Mueller et al. 2022. The integer arithmetic is
-// that of `model::encoding::grid`.
+// The cells of positions in a level of the hash grid, Mueller et al. 2022. The integer arithmetic is that of
+// `model::encoding::grid`.
 
 struct Cell {
     entries: vec4<u32>, // of vertices (x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1), over all levels
-    weights: vec4<f32>, // how much of each the position takes
+    weights: vec4<f32>, // interpolation weight of each
 }
 
 // level: resolution, first entry, entries, whether hashed

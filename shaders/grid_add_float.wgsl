@@ -1,5 +1,5 @@
-// Sums are the flat gradients themselves: a third of the memory traffic, but floats that are added in another
-// order come out otherwise in their last bits, so that a run does not repeat.
+// The sums are the flat gradients themselves: a third of the memory traffic, but float sums depend on the order in
+// their last bits, so a run does not repeat to the bit.
 
 @group(0) @binding(4) var<storage, read_write> grads: array<atomic<f32>>; // flat; the encoding's come first
 

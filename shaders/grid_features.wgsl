@@ -1,4 +1,4 @@
-// Goes through the features of positions: one thread a position and level; neighbouring threads share a level, and
+// Iterates over the features of positions: one thread per position and level; neighbouring threads share a level, and
 // so its table. A kernel supplies `levels`, `coords` and
 //   visit(weights, at, feature)   for a feature (n, L F) and its values (entries, F) at the four vertices
 
@@ -8,7 +8,7 @@ struct GridParams {
     n_levels: u32,
     n_features: u32,  // of a level
     smoothstep: u32,  // 0: linear
-    gradient_unit: f32, // what a stored gradient of 1 stands for
+    gradient_unit: f32, // the value of a stored gradient of 1
 }
 
 @group(0) @binding(0) var<uniform> params: GridParams;

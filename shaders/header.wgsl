@@ -1,8 +1,8 @@
-// Joined in front of every kernel.
+// Prepended to every kernel.
 
 const THREADS: u32 = 256u; // of an element-wise workgroup
 
-// What changes from step to step. `gpu::kernel::StepParams` is its host side.
+// What changes between steps. `gpu::kernel::StepParams` on the host.
 struct StepParams {
     keys: vec4<u32>,     // of the epoch's Feistel network
     half_bits: u32,      // of its block
@@ -15,7 +15,7 @@ struct StepParams {
     index: u32,          // low half of the step's number, for people reading a capture
 }
 
-// Grids past the limit of one dimension are folded: row y holds groups y * grid_width and on.
+// Dispatches larger than the limit of one dimension are folded: row y holds groups y * grid_width and on.
 fn group_index(group: vec3<u32>, grid_width: u32) -> u32 {
     return group.y * grid_width + group.x;
 }
@@ -27,7 +27,7 @@ fn sin_quarter(r: f32) -> f32 {
         + s * (-76.70417 + s * (42.007797 + s * -14.381391)))));
 }
 
-// sin(2 pi t). WGSL promises the built-in only to 2^-11 and only within [-pi, pi].
+// sin(2 pi t). WGSL guarantees the built-in only to 2^-11 and only within [-pi, pi].
 fn sin_turns(t: f32) -> f32 {
     let r = t - round(t);
     let s = sin_quarter(0.25 - abs(abs(r) - 0.25));
@@ -39,7 +39,7 @@ fn cos_turns(t: f32) -> f32 {
     return sin_quarter(0.25 - abs(t - round(t)));
 }
 
-// ln(1 + x) for x in [-1/4, 1]: `model::real::ln_1p_series`. WGSL promises log only to 2^-21 near 1.
+// ln(1 + x) for x in [-1/4, 1]: `model::real::ln_1p_series`. WGSL guarantees log only to 2^-21 near 1.
 fn ln_1p(x: f32) -> f32 {
     let s = x / (2.0 + x);
     let q = s * s;

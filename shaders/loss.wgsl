@@ -1,6 +1,6 @@
-// The loss and its gradient, in place of z: dl_dz = S w l'(p, t) f'(z) / N with p = f(z), w the weight
-// of the channel times that of the sample and N the values of the whole step; and each workgroup's sum
-// of w l(p, t) / N.
+// The loss and its gradient, which overwrites z: dl_dz = S w l'(p, t) f'(z) / N with p = f(z), w the weight of the
+// channel times that of the sample and N the number of values of the whole step; and each workgroup's sum of w l(p,
+// t) / N.
 
 struct LossParams {
     grid_width: u32,

@@ -1,17 +1,17 @@
-// One update of every parameter. A rule of `optimizer/` supplies `update`, and
-// `optimizer_moments_N.wgsl` the moments it keeps.
+// One update of every parameter. A rule of `optimizer/` supplies `update`, and `optimizer_moments_N.wgsl` its
+// moments.
 
 struct OptimizerParams {
     grid_width: u32,
     n_params: u32,
-    n_encoding: u32,  // of these, first: weights of the encoding
+    n_encoding: u32,  // encoding weights, which come first
     encoding_l2: f32, // penalty on those
     l2: f32,          // and on the others
 }
 
 struct Updated {
     weight: f32,
-    moments: vec2<f32>, // those that the rule keeps, first to last
+    moments: vec2<f32>, // those of the rule, first to last
 }
 
 @group(0) @binding(0) var<uniform> params: OptimizerParams;

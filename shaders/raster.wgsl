@@ -6,7 +6,7 @@ struct RasterParams {
     width: u32,   // of the raster
     first_x: u32, // of the first pixel
     first_y: u32,
-    left: u32,    // column of the whole raster that column 0 is
+    left: u32,    // column of the whole raster at column 0
     origin_x: f32,
     origin_y: f32,
     step_x: f32,

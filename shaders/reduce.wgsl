@@ -1,5 +1,5 @@
-// Adds up one number of each thread, in the same order on every driver. What this is joined with has a place in
-// workgroup memory for each number, by `partial_sum` and `keep_partial_sum`.
+// Sums one number per thread, in the same order on every driver. The file this is joined with stores the numbers in
+// workgroup memory, through `partial_sum` and `keep_partial_sum`.
 
 // The sum over the first n threads, n a power of two, for all of them.
 fn reduce(thread: u32, n: u32, value: f32) -> f32 {

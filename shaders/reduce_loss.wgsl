@@ -1,5 +1,5 @@
-// Adds the workgroups' losses in a fixed order and, at the end of a step, writes the step's loss
-// and the number of steps done into the ring. One workgroup.
+// Sums the workgroups' losses in a fixed order and, at the end of a step, writes the step's loss and the number of
+// steps done to the ring. One workgroup.
 
 struct ReduceLossParams {
     n_partials: u32,

@@ -6,7 +6,7 @@ struct ReduceParams {
     n_slices: u32,
     grads_offset: u32, // of the layer in the flat gradients, in elements
     accumulate: u32,  // 0 for the step's first part
-    unit: f32,        // what a partial gradient of 1 stands for
+    unit: f32,        // the value of a partial gradient of 1
 }
 
 @group(0) @binding(0) var<uniform> params: ReduceParams;

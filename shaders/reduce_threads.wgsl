@@ -1,4 +1,4 @@
-// A place for the number of each thread of an element-wise workgroup.
+// Storage for one number per thread of an element-wise workgroup.
 
 var<workgroup> sums: array<f32, THREADS>;
 

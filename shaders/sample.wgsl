@@ -1,6 +1,6 @@
-// Fetches rows of a step: which pixel each sample is, where it lies, what colour it has.
-// The order is `model::sampling::Shuffle`, the geometry `SampleSet` and `Raster`. `sample_all.wgsl`,
-// `sample_masked.wgsl` or `sample_by_error.wgsl` says which pixel a number means, and what it weighs.
+// Fetches rows of a step: each sample's pixel, position and colour. The order is `model::sampling::Shuffle`, the
+// geometry `SampleSet` and `Raster`. `sample_all.wgsl`, `sample_masked.wgsl` or `sample_by_error.wgsl` maps numbers
+// to pixels and weights.
 
 struct SampleParams {
     grid_width: u32,
@@ -20,7 +20,7 @@ struct SampleParams {
 }
 
 @group(0) @binding(0) var<uniform> params: SampleParams;
-// The picture as stored, a whole number of words a pixel, split to fit a binding's limit.
+// The picture as stored, a whole number of words per pixel, split to fit a binding's limit.
 @group(0) @binding(1) var<storage, read> picture_0: array<u32>;
 @group(0) @binding(2) var<storage, read> picture_1: array<u32>;
 @group(0) @binding(3) var<storage, read> picture_2: array<u32>;

@@ -1,4 +1,4 @@
-// Training pixels by their number: all, or every other of every other row.
+// Training pixels by number: all, or every other of every other row.
 
 fn draw(index: u32) -> Drawn {
     return Drawn(params.stride * vec2<u32>(index % params.columns, index / params.columns), 1.0);

@@ -1,4 +1,4 @@
-// Training pixels by their number: of each block as many as its error deserves, see `model::Importance`.
+// Training pixels by number: more samples from blocks with larger errors, see `model::Importance`.
 
 const BLOCK: u32 = 8u;
 

@@ -1,4 +1,4 @@
-// Training pixels by their number: those that a mask leaves.
+// Training pixels by number: those inside a mask.
 
 @group(0) @binding(8) var<storage, read> pixels: array<u32>; // y width + x of each
 

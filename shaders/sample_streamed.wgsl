@@ -1,5 +1,5 @@
-// Takes rows of a step from what the host gathered for it, where the picture stays there: `gpu::stream`.
-// The arithmetic is that of `sample.wgsl`, so that a run has the same bits either way.
+// Reads rows of a step that the host gathered, if the picture stays there: `gpu::stream`. The arithmetic is that of
+// `sample.wgsl`, so a run has the same bits either way.
 
 struct StreamedParams {
     grid_width: u32,
@@ -9,8 +9,8 @@ struct StreamedParams {
     pieces_per_step: u32,
     n_slots: u32,         // of the ring
     slot_words: u32,
-    row_words: u32,       // pixel number; area and count where rows have weights; the pixel as stored
-    weighted: u32,        // whether they have
+    row_words: u32,       // pixel number; area and count if rows have weights; the pixel as stored
+    weighted: u32,        // whether rows have weights
     width: u32,           // of the picture, in pixels
     channels: u32,
     bits: u32,            // of a stored value: 8, 16 or 32 (f32)

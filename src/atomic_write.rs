@@ -1,24 +1,24 @@
-//! Files that appear whole or not at all.
+//! Files that are written completely or not at all.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Temporary files are named so that those a kill leaves behind can be told and removed.
+/// Prefix of temporary files, by which those left by a kill are recognised and removed.
 pub(crate) const TEMPORARY_PREFIX: &str = ".afterimage-";
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// How sure a file must be to survive a power cut.
+/// Whether a file must survive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// The operating system writes it when it likes: pictures and reports, which can be made again.
+    /// Flushed whenever the operating system does: pictures and reports, which can be made again.
     Cached,
     /// File and folder are flushed to the disk before returning: models and checkpoints.
     Flushed,
 }
 
-/// Writes `path` through a temporary file in the same folder, renamed when `write` is done, so
-/// that a reader never sees half a file and a failure leaves the old one as it was.
+/// Writes `path` through a temporary file in the same folder, renamed when `write` is done, so that a reader never
+/// sees half a file and a failure leaves the old one unchanged.
 ///
 /// # Errors
 /// Whatever `write` returns, or when the folder does not exist or is not writable.
@@ -46,11 +46,11 @@ pub fn atomic_write(
     Ok(())
 }
 
-/// The errors of `tempfile` name the temporary file and hide what the operating system said, which
-/// is all that is wanted here: the caller names the file that was to be written.
+/// `tempfile`'s errors name the temporary file and hide the operating system's error, which is all the caller needs:
+/// it names the file itself.
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut code = None;
-    // Temporary files are private by default; what is renamed should be as readable as any file.
+    // Temporary files are private by default; the final file should have the usual permissions.
     let mut open = |path: &Path| {
         let opened = File::options().read(true).write(true).create_new(true).open(path);
         opened.inspect_err(|e| code = e.raw_os_error())
@@ -60,7 +60,7 @@ fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     made.map_err(|error| code.map_or(error, io::Error::from_raw_os_error))
 }
 
-/// The rename itself is only on the disk once the folder is. Windows has no such call.
+/// The rename is only durable once the folder is flushed. Windows has no such call.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

@@ -1,27 +1,27 @@
-//! Time, from whoever has it.
+//! The source of time.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// Tells how much time has gone by since some moment; which one does not matter.
+/// Returns the time since some arbitrary moment.
 ///
-/// The default is the system's. A browser has none of that kind: there the default panics, and whoever calls passes
-/// what the page has, `performance.now()`, to [`Clock::new`].
+/// The default is the system's clock. In a browser there is none and the default panics: pass the page's
+/// `performance.now()` to [`Clock::new`].
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(fn() -> Duration);
 
 impl Clock {
-    /// One that asks `now`, which never goes back.
+    /// A clock that calls `now`, which must never go back.
     pub fn new(now: fn() -> Duration) -> Self {
         Self(now)
     }
 
-    /// The time by this clock.
+    /// The current time.
     pub fn now(self) -> Duration {
         (self.0)()
     }
 
-    /// How long ago it was `earlier`.
+    /// The time elapsed since `earlier`.
     pub fn since(self, earlier: Duration) -> Duration {
         self.now().saturating_sub(earlier)
     }

@@ -1,27 +1,27 @@
-//! What the environment says of devices: the one place that reads it, for programs, tests and examples.
+//! Environment variables about devices. Nothing else reads them; programs, tests and examples call this.
 
 use crate::job::{DeviceOptions, Override};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// An environment variable has a value that it cannot have.
+/// An environment variable has an invalid value.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct EnvironmentError(String);
 
-/// The variable that asks for faults, in builds with the feature `faults`: `job::faults` has them.
+/// The variable for fault injection, in builds with the feature `faults`; see `job::faults`.
 pub const FAULT: &str = "AFTERIMAGE_FAULT";
 
 impl DeviceOptions {
-    /// What the environment asks for:
+    /// The variables:
     ///
     /// | variable | |
     /// |---|---|
-    /// | `AFTERIMAGE_CACHE` | [`DeviceOptions::cache`]; without it the user's folder for such files, none where it is empty |
+    /// | `AFTERIMAGE_CACHE` | [`DeviceOptions::cache`]; by default the user's cache folder; no cache if empty |
     /// | `AFTERIMAGE_FUSED`, `AFTERIMAGE_TUNE` | `auto`, `always` or `never` |
-    /// | `AFTERIMAGE_FAULT` | faults made on purpose, in builds with the feature `faults` |
-    /// | `WGPU_ADAPTER_NAME`, `WGPU_POWER_PREF` | which adapter, where none is named |
-    /// | `WGPU_BACKEND` and others | as wgpu has them |
+    /// | `AFTERIMAGE_FAULT` | faults to inject, in builds with the feature `faults` |
+    /// | `WGPU_ADAPTER_NAME`, `WGPU_POWER_PREF` | the adapter, if none is named |
+    /// | `WGPU_BACKEND` and others | as in wgpu |
     ///
     /// # Errors
     /// When a variable cannot be understood.
@@ -57,8 +57,8 @@ fn read(var: &dyn Fn(&str) -> Option<OsString>) -> Result<DeviceOptions, Environ
     })
 }
 
-/// Where what is found out about a machine is kept between runs: `AFTERIMAGE_CACHE`, or the user's folder for
-/// such files. None where that is set to nothing or unknown.
+/// The folder that caches what is known about this machine: `AFTERIMAGE_CACHE`, or the user's cache folder. `None` if
+/// that is empty or unknown.
 fn cache_folder(var: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     if let Some(chosen) = var("AFTERIMAGE_CACHE") {
         return (!chosen.is_empty()).then(|| chosen.into());

@@ -1,30 +1,30 @@
 //! Trains coordinate networks (x, y) -> colour to memorise pictures, on any GPU through wgpu or on
 //! the CPU, with its own forward pass, backward pass and optimisers.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
 //! | [`picture`] | loading, saving, resizing pictures; PSNR and SSIM |
 //! | [`config`] | a whole run as one value; defaults and checks |
 //! | [`model`] | what is computed, as data: encoding, network, loss, optimiser, sample order |
-//! | [`job`] | what a backend is asked for: the job, and the device |
-//! | [`environment`] | what environment variables say of devices |
-//! | [`clock`] | time, from whoever has it |
-//! | [`names`] | values that go by names |
-//! | [`backend`] | where it is computed: the CPU, or WGSL kernels on a GPU |
-//! | [`trainer`] | the loop over epochs |
+//! | [`job`] | what a backend is given: the job, and the device |
+//! | [`environment`] | environment variables about devices |
+//! | [`clock`] | the source of time |
+//! | [`names`] | named values |
+//! | [`backend`] | the CPU, or WGSL kernels on a GPU |
+//! | [`trainer`] | the training loop |
 //! | [`model_file`] | a trained network as a file |
 //! | [`run`] | the run folder |
 //! | [`compare`] | grids of runs and their results side by side |
 //! | [`render`] | a trained model as a picture of any size |
-//! | [`bench`] | how fast this machine trains |
+//! | [`mod@bench`] | how fast this machine trains |
 //! | [`report`] | curves, strips, films |
 //!
-//! Whatever may have to wait for a device is a future. [`block_on`] makes a call of it; in a browser the event loop drives
-//! it, step by step where [`trainer::Trainer::advance`] is called. No thread is started below [`run`] but those that
-//! compute, no file is opened that was not named, and only [`job::DeviceOptions::from_env`] reads the environment.
+//! Everything that may wait for a device is a future. [`block_on`] waits for one; in a browser the event loop drives
+//! it, step by step with [`trainer::Trainer::advance`]. Below [`run`] no thread is started except those that compute,
+//! no file is opened that was not named, and only [`job::DeviceOptions::from_env`] reads the environment.
 //!
-//! A training step happens in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is
-//! the plan recorded in [`backend::gpu`].
+//! A training step runs in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is the plan recorded in
+//! [`backend::gpu`].
 //!
 //! ```
 //! use afterimage::{backend, block_on, config::Config, picture, trainer::{Position, Trainer}};
@@ -65,5 +65,5 @@ pub mod run;
 pub mod trainer;
 pub mod tune;
 
-/// Waits for a future on this thread: the simple way to use what is asynchronous here, outside a browser.
+/// Waits for a future on this thread: the simplest way to call async functions outside a browser.
 pub use pollster::block_on;

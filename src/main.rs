@@ -11,18 +11,17 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(code) => code,
         Err(error) => {
-            tell!("error: {error:#}");
+            eprint_line!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Mesa's device-select layer asks the desktop for its favourite GPU and, where there is no
-/// desktop, complains on stderr. The program chooses for itself, so the layer is left out there.
+/// Mesa's device-select layer asks the desktop for its preferred GPU and complains on stderr if there is no desktop.
+/// The program chooses for itself, so the layer is disabled there.
 fn silence_device_select() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: this is the first statement of main; no other thread exists that could read the
-        // environment meanwhile.
+        // SAFETY: this is the first statement of main; no other thread exists that could read the environment.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }

@@ -1,25 +1,25 @@
-//! Values that go by names: in configurations, on the command line and in files.
+//! Named values: in configurations, on the command line and in files.
 
-/// One of a few values, each with a name.
+/// An enum whose values have names.
 pub trait Named: Copy + 'static {
-    /// Each of them, in the order in which they are listed.
+    /// All values, in the order in which they are listed.
     const ALL: &'static [Self];
 
     /// Its name.
     fn name(self) -> &'static str;
 
-    /// Another name for it, where there is one.
+    /// An alias, if there is one.
     fn alias(self) -> Option<&'static str>;
 
-    /// What it is, in a line.
+    /// A one-line description.
     fn about(self) -> &'static str;
 
-    /// The one that goes by `name`.
+    /// The value named `name`.
     fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|value| value.name() == name || value.alias() == Some(name))
     }
 
-    /// All names, with commas between.
+    /// All names, separated by commas.
     fn names() -> String {
         Self::ALL.iter().map(|value| value.name()).collect::<Vec<_>>().join(", ")
     }
@@ -37,8 +37,8 @@ pub fn join<T: std::fmt::Display>(names: &[T], and: &str) -> String {
 
 /// Declares an enum whose values have names.
 ///
-/// A row is `/// help` `Variant "name" or "other name",` the other name where there is one. `enum Name = Variant` says
-/// which is the default, where there is one.
+/// A row is `/// help` `Variant "name" or "alias",` the alias being optional. `enum Name = Variant` sets an optional
+/// default.
 macro_rules! named {
     (
         $(#[$attribute:meta])*

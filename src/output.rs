@@ -1,8 +1,8 @@
-//! Lines for the person. Unlike `println!`, these go on when nobody listens any more: a closed pipe
-//! or a full disk behind stdout must not end a run.
+//! Lines for the user. Unlike `println!`, these ignore write errors: a closed pipe or a full disk behind stdout must
+//! not end a run.
 
 /// Writes a line to stdout.
-macro_rules! show {
+macro_rules! print_line {
     ($($arg:tt)*) => {{
         use std::io::Write;
         let _ = writeln!(std::io::stdout(), $($arg)*);
@@ -10,7 +10,7 @@ macro_rules! show {
 }
 
 /// Writes a line to stderr.
-macro_rules! tell {
+macro_rules! eprint_line {
     ($($arg:tt)*) => {{
         use std::io::Write;
         let _ = writeln!(std::io::stderr(), $($arg)*);

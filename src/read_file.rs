@@ -1,11 +1,11 @@
-//! Reading files that may come from strangers.
+//! Reading untrusted files.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Opens a file to be parsed and returns it with its length. A folder, a pipe or a device is
-/// refused before it is opened: one in the place of a checkpoint would block or never end.
+/// Opens a file to be parsed and returns it with its length. A folder, pipe or device is refused before it is opened:
+/// instead of a checkpoint it would block or never end.
 pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {
@@ -16,8 +16,8 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, size_bytes))
 }
 
-/// The rest of `file`; none where that is more than `max_bytes`. What the file system says of a
-/// file's length is not believed: it may grow, and a device has none.
+/// The rest of `file`; `None` if it is more than `max_bytes`. The file system's length is not trusted: a file may
+/// grow, and a device has none.
 pub(crate) fn read_at_most(file: File, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the CPU's tests for 64-bit ARM on another processor: cross-compiles them, which leaves x86 builds in target/ as
-# they are, and runs them under QEMU. The vectors are NEON there. Then trains a small picture on both processors, which must
-# give the same model to the bit. Installs nothing. Takes some minutes after the build.
+# Runs the CPU tests for 64-bit ARM on another processor: cross-compiles them (x86 builds in target/ stay) and runs
+# them under QEMU, where the vectors are NEON. Then trains a small picture on both processors, which must give the
+# same model to the bit. Installs nothing. Takes some minutes after the build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ command -v aarch64-linux-gnu-gcc >/dev/null || needs "aarch64-linux-gnu-gcc (pac
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L $libraries"
 
-# QEMU says of a process's own time that it is 0.
+# QEMU reports a process's own time as 0.
 cargo test --release --target $target --lib -- --skip processor_time_is_what_is_worked
 cargo test --release --target $target --test library
 

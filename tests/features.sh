@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The library without its program and without GPUs, and for browsers: it builds, and leaves out what only those need.
+# Builds the library without its program, without GPUs, and for browsers, and checks that it leaves out what only
+# those need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

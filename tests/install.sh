@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what some tests need beside Rust: a software Vulkan driver where Linux has none, ffmpeg, and PyTorch in
-# target/python. Does nothing where all is there. Asks first, but not with --yes or in CI.
+# Installs what some tests need besides Rust: a software Vulkan driver if Linux has none, ffmpeg, and PyTorch in
+# target/python. Does nothing if everything is there. Asks first, except with --yes or in CI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [[ $# -gt 1 || ${1:---yes} != --yes ]]; then
@@ -90,7 +90,7 @@ fi
 # shellcheck disable=SC2086 # several words
 [[ -z $packages ]] || $install $packages >/dev/null
 if [[ -n $without_pytorch ]]; then
-  # A distribution's PyTorch has no CUDA in it, which makes it twenty times smaller than what pip takes on Linux.
+  # A distribution's PyTorch has no CUDA, which makes it twenty times smaller than what pip installs on Linux.
   if [[ $manager == apt-get ]]; then
     $install python3-venv >/dev/null
     $install python3-torch libopenblas0-pthread >/dev/null || echo "no package python3-torch here: pip takes PyTorch, gigabytes on Linux"

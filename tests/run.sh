@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test and three examples, and lists the tests that were skipped. What some of them need
-# beside Rust is installed first, once you agree; with --yes, or in CI, without a question. In CI
-# nothing that can be installed may be missing.
+# Runs every test and three examples, and lists the skipped tests. What some of them need besides Rust is installed
+# first, after asking; with --yes, or in CI, without asking. In CI nothing installable may be missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,14 +9,14 @@ for python in "$PWD"/target/python/bin/python "$PWD"/target/python/Scripts/pytho
   [[ ! -x $python ]] || export AFTERIMAGE_PYTHON=${AFTERIMAGE_PYTHON:-$python}
 done
 
-# Skipped tests add themselves to it (tests/common/skip.rs).
+# Skipped tests append themselves to it (tests/common/skip.rs).
 AFTERIMAGE_SKIPS=$(mktemp)
 export AFTERIMAGE_SKIPS
 trap 'rm -f "$AFTERIMAGE_SKIPS"' EXIT
 
 status=0
-# All with the feature that lets devices fail on purpose, so that all is built once.
-# A process for each test, where nextest is there: a crashing driver then fails one test.
+# Always with fault injection, so that everything is built once.
+# One process per test with nextest: a crashing driver then fails only one test.
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --release --features faults --no-fail-fast || status=$?
   cargo test --release --features faults --doc || status=$?

@@ -1,4 +1,4 @@
-// n bins along x and then y with what each has of a blob around the coordinate; images of the blob lie n bins away.
+// n bins along x and then y, each with its part of a blob around the coordinate; images of the blob are n bins away.
 // `model::encoding::one_blob`.
 
 // The integral up to u of the quartic kernel 15/16 (1 - u^2)^2, which is 0 beyond [-1, 1].

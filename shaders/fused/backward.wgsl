@@ -1,12 +1,12 @@
-// The way back through all layers, and the block's share of the gradients.
+// The backward pass through all layers, and the block's gradients.
 
 @group(0) @binding(6) var<storage, read_write> partials: array<f32>; // (groups, parameters of the network)
 
-// Inputs that neighbouring threads take in the gradient of the weights.
+// Number of inputs for neighbouring threads in the weight gradient.
 const COLUMNS: u32 = 16u;
 override ROWS: u32 = GROUP / COLUMNS;
 
-// A block's gradients: added to those of the workgroup's blocks before, if there are any.
+// A block's gradients, added to those of the workgroup's earlier blocks, if any.
 struct Share {
     first: u32, // of the workgroup's partials
     is_first_block: bool,
@@ -29,17 +29,17 @@ fn dots(g: vec4<f32>, x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>
     return vec4<f32>(dot(g, x0), dot(g, x1), dot(g, x2), dot(g, x3));
 }
 
-// Where a thread begins in a row, so that neighbours read from different banks.
+// First index of a thread in a row, such that neighbours read from different banks.
 fn first_quad_of(thread: u32) -> u32 {
     return (thread * min(QUADS, 8u) / 8u) % QUADS;
 }
 
-// First vector of a row, of the last of `n` for those beyond it, which are computed and never stored.
+// First vector of a row, clamped to the last of `n`; surplus results are never stored.
 fn row_start(row: u32, index: u32, n: u32) -> u32 {
     return (row + min(index, n - 1u)) * QUADS;
 }
 
-// dl_dw = dl_dz^T x for inputs first.. first + n, in rows from `row` on: four by four a thread.
+// dl_dw = dl_dz^T x for inputs first.. first + n, in rows from `row` on: four by four per thread.
 fn weight_gradients(share: Share, layer: Layer, row: u32, first: u32, n: u32, thread: u32) {
     let tx = thread % COLUMNS;
     let ty = thread / COLUMNS;
@@ -76,7 +76,7 @@ fn weight_gradients(share: Share, layer: Layer, row: u32, first: u32, n: u32, th
     }
 }
 
-// The same where there are no more than four outputs: one weight a thread.
+// The same for at most four outputs: one weight per thread.
 fn narrow_weight_gradients(share: Share, layer: Layer, row: u32, first: u32, n: u32, thread: u32) {
     let start = first_quad_of(thread);
     for (var i = thread; i < (n + 63u) / 64u * 256u; i += GROUP) {

@@ -1,4 +1,4 @@
-// dl_dz of each layer from that of the one after it, and what the layers' gradients are taken of.
+// dl_dz of each layer from that of the next, and the layers' gradients.
 
 // tile: (output, inputs in fours) from outputs o_base on. Neighbouring inputs are neighbours in memory.
 fn load_by_output(layer: Layer, first_quad: u32, n_quads: u32, o_base: u32, depth: u32, thread: u32) {
@@ -14,8 +14,8 @@ fn load_by_output(layer: Layer, first_quad: u32, n_quads: u32, o_base: u32, dept
     }
 }
 
-// dl_dx = dl_dz W of inputs 4 first_input_quad.. into rows from `row` on: times f'(z), in place of z, for a hidden
-// layer's.
+// dl_dx = dl_dz W of inputs 4 first_input_quad.. to rows from `row` on; times f'(z), overwriting z, for a hidden
+// layer.
 fn backward_input(layer: Layer, is_hidden: bool, row: u32, first_input: u32, n: u32, thread: u32) {
     let quad = thread % QUADS;
     let column = thread / QUADS;
@@ -46,14 +46,14 @@ fn backward_input(layer: Layer, is_hidden: bool, row: u32, first_input: u32, n: 
     }
 }
 
-// One layer after the other from the last on, its inputs in slices. Each function has this one call: drivers
-// put its code in the place of every call, and compile it as often.
+// The layers from last to first, their inputs in slices. Each function is called from one place only: drivers inline
+// every call, and compile the code as often.
 fn backward(share: Share, thread: u32) {
     for (var index = params.n_layers; index > 0u; index--) {
         let layer = layer_at(index - 1u);
         let is_hidden = index > 1u;
         let x_row = (index - 2u) * params.hidden_rows;
-        if is_hidden && KEEPS_VALUES == 0u {
+        if is_hidden && DERIVATIVE_FROM_OUTPUT == 0u {
             fill_values(x_row, thread);
             workgroupBarrier();
         }

@@ -1,12 +1,12 @@
-// The fused network kernels: a workgroup takes BLOCK samples at a time through all layers, and keeps what
-// it knows of them in workgroup memory.
+// The fused network kernels: a workgroup takes BLOCK samples at a time through all layers, with all intermediate
+// values in workgroup memory.
 //
-// `cells` are rows of units by columns of samples, four samples a vector:
-//   pre-activations z of layer l   from row l * hidden_rows on; dl_dz takes their place on the way back
+// `cells` has rows of units by columns of samples, four samples per vector:
+//   pre-activations z of layer l   from row l * hidden_rows on; overwritten by dl_dz in the backward pass
 //   features                       from feature_row on, feature_rows at a time
-//   f(z) of the layer before       from value_row on, unless KEEPS_VALUES
-// Row numbers are multiples of four. Rows that only fill up a multiple of four hold finite numbers, and
-// weights beyond a matrix count as 0, so that no product has to look at its borders.
+//   f(z) of the layer before       from value_row on, unless DERIVATIVE_FROM_OUTPUT
+// Row numbers are multiples of four. Padding rows hold finite numbers, and weights beyond a matrix count as 0, so
+// that products need no bounds checks.
 
 struct FusedParams {
     grid_width: u32,
@@ -23,12 +23,12 @@ struct FusedParams {
     feature_row: u32,
     feature_rows: u32,  // a multiple of eight, or all of them
     value_row: u32,
-    features_kept: u32, // whether the features of the forward pass are there in the backward pass
+    features_kept: u32, // whether features are kept for the backward pass
     n_units: u32,       // of the encoding: frequencies, levels, or features of an axis
     n_features: u32,    // of a level
     smoothstep: u32,    // 0: linear
     scale: f32,         // one over the values of the whole step
-    gradient_scale: f32, // S: gradients are kept S times as large, see gpu::kernel::config
+    gradient_scale: f32, // S: gradients are stored S times as large, see gpu::kernel::config
     channel_weights: vec4<f32>, // of the loss
 }
 
@@ -41,7 +41,7 @@ override BLOCK: u32 = 16u;        // samples: 16, 32, 64 or 128
 override GROUP: u32 = 64u;        // threads: 64, 128 or 256
 override CELLS: u32 = 256u;       // vectors of four samples
 override TILE_CELLS: u32 = 272u;  // vectors of four weights
-override KEEPS_VALUES: u32 = 0u;  // 1 where f' follows from f: then hidden rows hold f(z) in place of z
+override DERIVATIVE_FROM_OUTPUT: u32 = 0u;  // 1 if f' follows from f: then hidden rows hold f(z) instead of z
 override QUADS: u32 = BLOCK / 4u; // vectors in a row
 
 var<workgroup> cells: array<vec4<Stored>, CELLS>;
@@ -100,7 +100,7 @@ fn derivatives(z: vec4<f32>) -> vec4<f32> {
     );
 }
 
-// A coordinate of sample `at`, 0 beyond the last.
+// A coordinate of sample `at`; 0 beyond the last.
 fn coordinate(at: u32, axis: u32) -> f32 {
     if at >= params.n_samples {
         return 0.0;

@@ -12,8 +12,8 @@ fn interpolated(cell: Cell, feature: u32) -> f32 {
         + cell.weights.z * weights[at.z] + cell.weights.w * weights[at.w];
 }
 
-// Puts features first.. of the block into their rows, `n` of them and zeros up to a multiple of four.
-// Both are whole levels.
+// Writes features first.. of the block to their rows, `n` of them and zeros up to a multiple of four. Both are whole
+// levels.
 fn encode(first: u32, n: u32, thread: u32) {
     let n_features = params.n_features;
     for (var i = thread; i < n / n_features * QUADS; i += GROUP) {
@@ -24,7 +24,7 @@ fn encode(first: u32, n: u32, thread: u32) {
             let position = vec2<f32>(positions[quad][lane], positions[QUADS + quad][lane]);
             let cell = locate(level, params.smoothstep, position);
             for (var f = 0u; f < n_features; f++) {
-                // After four lanes each is in its place.
+                // After four lanes each is in place.
                 let before = load(params.feature_row + row + f, quad);
                 keep(params.feature_row + row + f, quad, vec4<f32>(before.yzw, interpolated(cell, f)));
             }

@@ -1,4 +1,4 @@
-// Takes the gradients of features slice.. on, n of them, to the entries of the grid.
+// Adds the gradients of features slice.. on, n of them, to the entries of the grid.
 const HAS_ENCODING_GRADIENTS: bool = true;
 
 fn encoding_gradients(slice: u32, n: u32, thread: u32) {

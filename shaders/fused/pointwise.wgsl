@@ -1,6 +1,6 @@
-// Encodings that compute each feature by itself.
+// Encodings that compute each feature separately.
 
-// Puts features first.. of the block into their rows, `n` of them and zeros up to a multiple of four.
+// Writes features first.. of the block to their rows, `n` of them and zeros up to a multiple of four.
 fn encode(first: u32, n: u32, thread: u32) {
     for (var i = thread; i < (n + 3u) / 4u * 4u * QUADS; i += GROUP) {
         let row = i / QUADS;

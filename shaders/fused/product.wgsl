@@ -1,4 +1,4 @@
-// The matrix products over a tile of weights: four outputs by four samples a thread, and the way through
+// The matrix products over a tile of weights, four outputs by four samples per thread, and the forward pass through
 // all layers.
 
 const DEPTH: u32 = 16u;        // of a tile
@@ -17,7 +17,7 @@ fn depth_of(n_quads: u32) -> u32 {
     return select(DEPTH, NARROW_DEPTH, n_quads == 1u);
 }
 
-// Odd, against bank conflicts where a tile is written.
+// Odd, to avoid bank conflicts when a tile is written.
 fn pitch_of(n_quads: u32) -> u32 {
     return n_quads | 1u;
 }
@@ -67,9 +67,9 @@ fn fill_values(row: u32, thread: u32) {
     }
 }
 
-// Row of the values that layer `index`, not the first, works on.
+// Row of the input of layer `index`, not the first.
 fn values_of(index: u32) -> u32 {
-    return select(params.value_row, (index - 1u) * params.hidden_rows, KEEPS_VALUES == 1u);
+    return select(params.value_row, (index - 1u) * params.hidden_rows, DERIVATIVE_FROM_OUTPUT == 1u);
 }
 
 fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
@@ -77,7 +77,7 @@ fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
     var rest = z;
     for (var row = top; row < top + 4u; row++) {
         var values = rest.r0;
-        if is_hidden && KEEPS_VALUES == 1u {
+        if is_hidden && DERIVATIVE_FROM_OUTPUT == 1u {
             values = activations(values);
         }
         keep(row, quad, values);
@@ -85,11 +85,11 @@ fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
     }
 }
 
-// z = x W^T + b of layer `index` into its rows. Begins and ends in step.
+// Writes z = x W^T + b of layer `index` to its rows. Threads are in sync on entry and exit.
 fn forward_layer(index: u32, thread: u32) {
     let layer = layer_at(index);
     let slice_width = select(layer.input_width, params.feature_rows, index == 0u);
-    if index > 0u && KEEPS_VALUES == 0u {
+    if index > 0u && DERIVATIVE_FROM_OUTPUT == 0u {
         fill_values((index - 1u) * params.hidden_rows, thread);
         workgroupBarrier();
     }

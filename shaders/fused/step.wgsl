@@ -1,6 +1,5 @@
-// A training step's forward and backward pass. Each workgroup takes its blocks of samples one after the
-// other; its share of the gradients and of the loss are added up by `reduce_partials.wgsl` and
-// `reduce_loss.wgsl` in a fixed order.
+// A training step's forward and backward pass. Each workgroup processes its blocks of samples one after the other;
+// `reduce_partials.wgsl` and `reduce_loss.wgsl` sum the gradients and losses of all workgroups in a fixed order.
 
 @group(0) @binding(4) var<storage, read> targets: array<f32>;             // (n, channels)
 @group(0) @binding(5) var<storage, read> sample_weights: array<f32>;      // (n)
@@ -17,7 +16,7 @@ fn loss_at(sample: u32, channel: u32, z: f32) -> vec2<f32> {
     return scale * vec2<f32>(loss(p, t), params.gradient_scale * (loss_derivative(p, t) * output_derivative(z)));
 }
 
-// Replaces z of the last layer by dl_dz, and returns this thread's share of the loss.
+// Overwrites z of the last layer with dl_dz, and returns this thread's share of the loss.
 fn loss_of_block(first_sample: u32, thread: u32) -> f32 {
     let row = layer_at(params.n_layers - 1u).row;
     var sum = 0.0;
@@ -40,7 +39,7 @@ fn loss_of_block(first_sample: u32, thread: u32) -> f32 {
     return sum;
 }
 
-// Sums are kept where the tiles of weights were.
+// Sums reuse the memory of the weight tiles.
 fn partial_sum(i: u32) -> f32 {
     return tile[i].x;
 }
@@ -67,7 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         backward(Share(index * params.n_params, block == first_block), thread);
         workgroupBarrier();
     }
-    // Four channels of BLOCK / 4 vectors: no more threads than BLOCK have a share.
+    // Four channels of BLOCK / 4 vectors: at most BLOCK threads have a share.
     loss_sum = reduce(thread, BLOCK, loss_sum);
     if thread == 0u {
         loss_partials[index] = loss_sum;

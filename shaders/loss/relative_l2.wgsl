@@ -1,4 +1,4 @@
-// The derivative takes the denominator as constant, as tiny-cuda-nn's.
+// The derivative treats the denominator as constant, as in tiny-cuda-nn.
 fn loss(p: f32, t: f32) -> f32 {
     return (p - t) * (p - t) / (p * p + 0.01);
 }

@@ -1,4 +1,4 @@
-// The derivative takes the denominator as constant, as tiny-cuda-nn's.
+// The derivative treats the denominator as constant, as in tiny-cuda-nn.
 fn denominator(p: f32, t: f32) -> f32 {
     return 0.5 * (abs(p) + abs(t)) + 0.01;
 }

@@ -9,7 +9,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let tile = tile_of(index, vec2<u32>(TILE_ROWS, TILE_COLUMNS));
     let tx = thread % COLUMN_QUADS;
     let ty = thread / COLUMN_QUADS;
-    // Rows of results. Named, since an indexed array may leave the registers.
+    // Rows of results. Named variables, since an indexed array may leave the registers.
     var c0 = vec4<f32>(); var c1 = vec4<f32>(); var c2 = vec4<f32>(); var c3 = vec4<f32>();
     left_sum = vec4<f32>();
 
@@ -18,7 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         load_left(thread, tile.row, k_base);
         load_right(thread, tile.column, k_base);
         workgroupBarrier();
-        // By hand, four at a time: naga has no hint to unroll a loop.
+        // Unrolled by hand, four at a time: naga has no unroll hint.
         for (var k = 0u; k < DEPTH; k += 4u) {
             let a0 = left_tile[k * (ROW_QUADS + 1u) + ty];
             let b0 = right_tile[k * (COLUMN_QUADS + 1u) + tx];
@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let row = tile.row + 4u * ty;
     let column = tile.column + 4u * tx;
-    // One call in a loop: drivers put the code of `store` in the place of each.
+    // One call in a loop: drivers inline every call of `store`.
     for (var r = row; r < row + 4u; r++) {
         store(tile.slice, r, column, c0);
         c0 = c1; c1 = c2; c2 = c3;

@@ -1,4 +1,4 @@
-// A thread computes 8 x 8 results, as 2 x 2 blocks of 4 x 4, half a tile apart: then the threads of a row read
+// A thread computes 8 x 8 results, as 2 x 2 blocks of 4 x 4, half a tile apart, so that the threads of a row read
 // consecutive vectors of workgroup memory.
 
 @compute @workgroup_size(N_THREADS)
@@ -11,7 +11,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let tx = thread % (COLUMN_QUADS / 2u);
     let ty = thread / (COLUMN_QUADS / 2u);
     let zero = vec4<f32>();
-    // c[row][half]: 8 rows of two vectors. Named, since an indexed array may leave the registers.
+    // c[row][half]: 8 rows of two vectors. Named variables, since an indexed array may leave the registers.
     var c00 = zero; var c01 = zero; var c10 = zero; var c11 = zero;
     var c20 = zero; var c21 = zero; var c30 = zero; var c31 = zero;
     var c40 = zero; var c41 = zero; var c50 = zero; var c51 = zero;
@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         load_left(thread, tile.row, k_base);
         load_right(thread, tile.column, k_base);
         workgroupBarrier();
-        // By hand, two at a time: naga has no hint to unroll a loop.
+        // Unrolled by hand, two at a time: naga has no unroll hint.
         for (var k = 0u; k < DEPTH; k += 2u) {
             let a00 = left_tile[k * (ROW_QUADS + 1u) + ty];
             let a01 = left_tile[k * (ROW_QUADS + 1u) + ty + ROW_QUADS / 2u];
@@ -55,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let row = tile.row + 4u * ty;
     let column = tile.column + 4u * tx;
-    // One call in a loop: drivers put the code of `store` in the place of each.
+    // One call in a loop: drivers inline every call of `store`.
     for (var r = 0u; r < 8u; r++) {
         let to = row + r % 4u + r / 4u * (TILE_ROWS / 2u);
         store(tile.slice, to, column, c00);

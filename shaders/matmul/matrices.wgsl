@@ -1,9 +1,8 @@
-// The core of every matrix product by cooperative matrices, from f16 with sums in f32: out = left right.
-// A kernel joins it in the place of tile_64.wgsl and supplies the same; matrices_8.wgsl or matrices_16.wgsl
-// says which matrices.
+// The core of matrix products with cooperative matrices, from f16 with sums in f32: out = left right. A kernel joins
+// it instead of tile_64.wgsl and supplies the same; matrices_8.wgsl or matrices_16.wgsl gives the size.
 //
-// Four subgroups compute 4 x 4 matrices of results each, two by two. No subgroup operation is used: with both
-// in a module, some drivers fail. The sums are variables by name, since arrays of matrices are not allowed.
+// Four subgroups, two by two, compute 4 x 4 matrices of results each. No subgroup operation is used: with both in a
+// module, some drivers fail. The sums are separate variables, since arrays of matrices are not allowed.
 
 const TILE: u32 = 8u * SIZE;      // rows and columns of results of a workgroup
 const SHARE: u32 = 4u * SIZE;     // of a subgroup
@@ -35,7 +34,7 @@ fn load_right(thread: u32, column_base: u32, k_base: u32) {
     }
 }
 
-// Values of left are stored in f16, so nothing is lost before they are added.
+// Values of left are stored as f16, so nothing is lost before they are summed.
 fn sum_rows(thread: u32) {
     for (var row = thread; row < TILE; row += n_threads) {
         var sum = row_sums[row];
@@ -46,7 +45,7 @@ fn sum_rows(thread: u32) {
     }
 }
 
-// Passes a matrix of results on through workgroup memory, since only that has its elements in a known order.
+// Passes a matrix of results through workgroup memory, since only there its elements have a known order.
 fn finish(sum: SumMatrix, thread: u32, slice: u32, row: u32, column: u32) {
     let base = (thread / subgroup_size) * SIZE * SIZE;
     coopStoreT(sum, &finished[base], SIZE);
@@ -63,7 +62,7 @@ fn finish(sum: SumMatrix, thread: u32, slice: u32, row: u32, column: u32) {
 
 @compute @workgroup_size(n_threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    // Surplus groups go along and store nothing: naga wants matrices in control flow that it sees to be uniform.
+    // Surplus groups compute but store nothing: naga requires matrices in provably uniform control flow.
     let index = group_index(group, params.grid_width);
     is_surplus = index >= params.n_groups;
     let tile = tile_of(index, vec2<u32>(TILE));

@@ -1,4 +1,4 @@
-// What the three matrix products have in common, however they are made of tiles.
+// Common to the three matrix products, whatever their tiling.
 
 struct DenseParams {
     grid_width: u32,
@@ -13,14 +13,14 @@ struct DenseParams {
     slice_length: u32,  // samples summed by a slice: backward to weights only
 }
 
-// What a workgroup computes.
+// A workgroup's tile of results.
 struct Tile {
     row: u32,    // its first
     column: u32, // its first
     slice: u32,
 }
 
-// Tiles lie row by row, slice after slice. sides: rows and columns of one.
+// Tiles are ordered row by row, slice after slice. sides: rows and columns of one.
 fn tile_of(index: u32, sides: vec2<u32>) -> Tile {
     let by_row = index / params.n_column_tiles;
     return Tile(

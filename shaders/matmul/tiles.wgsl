@@ -1,4 +1,4 @@
-// Tiles of a matrix product in f32, on their way through workgroup memory: out = left right.
+// Tiled matrix products in f32 through workgroup memory: out = left right.
 //
 // A kernel joins this file, a shape (`tile_64.wgsl` and so on), a core (`core_4x4.wgsl` or `core_8x8.wgsl`), and supplies
 //   left(row, k), right(k, column)   elements, 0 outside the matrix
@@ -9,7 +9,7 @@
 //   store(slice, row, column, quad)  of four results in a row
 //   store_sums(slice, row, quad)     of four sums of left
 //
-// Rows of a tile are a vector longer than they need be, against bank conflicts.
+// Rows of a tile are padded by a vector, to avoid bank conflicts.
 
 const TILE_ROWS: u32 = 4u * ROW_QUADS;
 const TILE_COLUMNS: u32 = 4u * COLUMN_QUADS;
@@ -44,8 +44,8 @@ fn load_right(thread: u32, column_base: u32, k_base: u32) {
     }
 }
 
-// The sums of left, each quad of rows from the threads that loaded it, which are ROW_QUADS apart. Needs
-// LEFT_ALONG_K = false, and ROW_QUADS to divide the threads.
+// The sums of left, each quad of rows from the threads that loaded it, which are ROW_QUADS apart. Needs LEFT_ALONG_K
+// = false, and ROW_QUADS to divide the number of threads.
 fn finish_sums(thread: u32, slice: u32, row_base: u32) {
     left_sums[thread] = left_sum;
     workgroupBarrier();

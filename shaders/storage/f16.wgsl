@@ -3,7 +3,7 @@ enable f16;
 
 alias Stored = f16;
 
-// Saturates, so that a gradient beyond f16's range clips instead of becoming infinite.
+// Saturates, so that a gradient beyond f16's range is clipped instead of becoming infinite.
 fn stored(value: f32) -> Stored {
     return f16(clamp(value, -65504.0, 65504.0));
 }

@@ -1,7 +1,7 @@
-//! Where the arithmetic happens: the interface both backends implement.
+//! The interface of both backends.
 //!
-//! Whatever may have to wait for a device is a future. Those of the CPU are ready at once, and so are those of a GPU
-//! outside a browser; [`block_on`](crate::block_on) makes calls of them.
+//! Everything that may wait for a device is a future. Those of the CPU, and of a GPU outside a browser, are ready at
+//! once; [`block_on`](crate::block_on) waits for one.
 
 pub mod cpu;
 #[cfg(feature = "gpu")]
@@ -24,8 +24,8 @@ use async_trait::async_trait;
 /// Computes colours from the current weights.
 #[async_trait(?Send)]
 pub trait Predict {
-    /// Writes the colours of the pixels of `raster` from number `first` on (row by row)
-    /// into `out`, shape (pixels, channels), values after the output activation, not clamped.
+    /// Writes the colours of the pixels of `raster` from number `first` on (row by row) into `out`, shape (pixels,
+    /// channels): values after the output activation, not clamped.
     ///
     /// # Errors
     /// When the device fails.
@@ -37,18 +37,18 @@ pub trait Predict {
 /// Steps are enqueued in order and may run later; their losses come back in the same order.
 #[async_trait(?Send)]
 pub trait Backend: Predict {
-    /// What it runs on, for people and for `run.json`.
+    /// Describes the device, for display and `run.json`.
     fn info(&self) -> &BackendInfo;
 
-    /// Runs or schedules `steps`. May return before they are done, but keeps only a few
-    /// submissions in flight and waits when there are more.
+    /// Runs or schedules `steps`. May return before they are done, but waits if more than a few submissions are in
+    /// flight.
     ///
     /// # Errors
     /// When the device fails.
     async fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError>;
 
-    /// Losses of the steps finished since the last call, in order; does not wait. Each is the
-    /// mean over the step's samples and channels before its update.
+    /// Losses of the steps finished since the last call, in order; does not wait. Each is the mean over the step's
+    /// samples and channels, before its update.
     ///
     /// # Errors
     /// When the device fails.
@@ -73,7 +73,7 @@ pub trait Backend: Predict {
     async fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError>;
 }
 
-/// What a backend runs on and what it chose.
+/// The device of a backend and what was chosen on it.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct BackendInfo {
     /// `cpu` or `gpu`.
@@ -84,47 +84,46 @@ pub struct BackendInfo {
     pub api: String,
     /// Driver name and version, empty for the CPU.
     pub driver: String,
-    /// Worker threads, for the CPU backend.
+    /// Worker threads of the CPU backend.
     pub threads: usize,
-    /// Kernels or code paths chosen.
+    /// Kernels or code paths used.
     pub kernels: Vec<String>,
     /// Samples computed at a time; a larger batch is split into parts of this size.
     pub chunk_size: u32,
-    /// Whether the picture stays on the host and a GPU is sent the samples of each step.
+    /// Whether the picture stays on the host and the samples of each step are sent to the GPU.
     pub streams_picture: bool,
-    /// How a GPU trains, as it was chosen.
+    /// How a GPU trains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<TunedConfig>,
-    /// Seconds spent on compiling kernels so far, for a GPU.
+    /// Seconds a GPU has spent compiling kernels so far.
     pub pipeline_seconds: f64,
-    /// What the job takes in memory: weights, moments, gradients, work space and the picture. 0 where
-    /// nothing is trained.
+    /// Memory for the job: weights, moments, gradients, work space and the picture. 0 if nothing is trained.
     pub bytes: u64,
 }
 
-/// Why a backend could not do what it was asked.
+/// Why a backend failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// No adapter fits the request.
+    /// No adapter matches the request.
     #[error("{0}")]
     NoAdapter(String),
-    /// The job exceeds what the device can hold.
+    /// The job is too large for the device.
     #[error("{0}")]
     DoesNotFit(String),
-    /// The device lacks a feature that the job asks for.
+    /// The device lacks a required feature.
     #[error("{0}")]
     Unsupported(String),
-    /// The device was lost or failed in a way that may pass when it is opened anew.
+    /// The device was lost or failed; reopening it may help.
     #[error("the GPU stopped answering ({0}); try again, with a smaller --batch, or with --backend cpu")]
     DeviceLost(String),
-    /// wgpu reported an error: a defect of this program or of the driver.
+    /// wgpu reported an error: a bug in this program or in the driver.
     #[error(
         "the GPU driver refused an operation ({0}); `afterimage verify` shows which kernels work on this device"
     )]
     Device(String),
     /// A kernel failed its self-test.
     #[error(
-        "the kernel {kernel} computes wrong results on {device} ({place}); update its driver, or use --backend cpu; `afterimage verify` tells more"
+        "the kernel {kernel} computes wrong results on {device} ({place}); update its driver, or use --backend cpu; `afterimage verify` shows details"
     )]
     WrongResults {
         /// The kernel.
@@ -134,7 +133,7 @@ pub enum BackendError {
         /// The worst value.
         place: String,
     },
-    /// A state of another shape than the job's.
+    /// The state's shape does not match the job's.
     #[error("the training state does not fit the network: {0}")]
     StateMismatch(String),
 }

@@ -1,17 +1,17 @@
-//! In the place of `on_gpu.rs` where the feature `gpu` is off: there is no GPU.
+//! Replaces `on_gpu.rs` when the feature `gpu` is off: there is no GPU.
 
 use super::tuned::TunedConfig;
 use super::{Backend, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, Precision, Predict};
 use crate::model::Model;
 use std::sync::Arc;
 
-/// There is none.
+/// Cannot be constructed.
 pub(super) enum Gpu {}
 
-/// Why `auto` comes to the CPU.
+/// Why `auto` falls back to the CPU.
 pub(super) const MISSING: &str = "this build has no GPU backend";
 
-/// Whether `auto` comes to a GPU.
+/// Whether `auto` finds a GPU.
 pub async fn has_hardware_gpu(_: &DeviceOptions) -> bool {
     false
 }

@@ -1,4 +1,4 @@
-//! What is opened on a GPU. `no_gpu.rs` takes its place where the feature `gpu` is off.
+//! Opening GPUs. Replaced by `no_gpu.rs` when the feature `gpu` is off.
 
 pub(super) use super::gpu::Gpu;
 use super::gpu::ops::Layout;
@@ -11,15 +11,15 @@ use crate::model::{Model, TrainingState};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why `auto` comes to the CPU.
+/// Why `auto` falls back to the CPU.
 pub(super) const MISSING: &str = "no hardware GPU found";
 
-/// Whether `auto` comes to a GPU.
+/// Whether `auto` finds a GPU.
 pub async fn has_hardware_gpu(options: &DeviceOptions) -> bool {
     Gpu::open(&AdapterChoice::Hardware, options.clone()).await.is_ok()
 }
 
-/// The GPU that `request` means.
+/// Opens the GPU that `request` asks for.
 pub(super) async fn open(request: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
     let choice = match (&request.adapter, request.backend) {
         (Some(name), _) => AdapterChoice::Named(name.clone()),
@@ -29,7 +29,7 @@ pub(super) async fn open(request: &DeviceRequest) -> Result<Arc<Gpu>, BackendErr
     Gpu::open(&choice, request.options.clone()).await
 }
 
-/// A backend that holds `job`, and a line about it. `before` is how a GPU trained it so far.
+/// A backend holding `job`, and a line about it. `before` is how a GPU has trained it so far.
 pub(super) async fn train(
     gpu: Arc<Gpu>,
     job: Job,
@@ -42,12 +42,12 @@ pub(super) async fn train(
         note.push_str("; the picture stays on the host");
     }
     if let Some(timing) = timing {
-        note.push_str(&format!("; its fastest kernels were found in {:.1} s", timing.as_secs_f64()));
+        note.push_str(&format!("; finding its fastest kernels took {:.1} s", timing.as_secs_f64()));
     }
     Ok((Box::new(backend), note))
 }
 
-/// The backend, and how long it took to find out how it is fastest, if that was not known.
+/// The backend, and how long tuning took, if the job was not in the cache.
 async fn trainer(
     gpu: Arc<Gpu>,
     job: Job,
@@ -57,7 +57,7 @@ async fn trainer(
     let budget = gpu.budget();
     let before = before.and_then(|method| method.on(&gpu, precision)).cloned();
     let rules = KernelConfig::choose(&gpu, precision)?;
-    // Refuses what does not fit before there are weights.
+    // Checks that the job fits before weights are made.
     Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
     let (config, timing) = match before {
@@ -66,12 +66,12 @@ async fn trainer(
     };
     let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config)).await?;
     backend.self_test().await?;
-    // Some drivers compile when a kernel first runs.
+    // Some drivers compile a kernel when it first runs.
     gpu.keep_pipelines();
     Ok((backend, timing))
 }
 
-/// A predictor that holds `params`, and what it runs on.
+/// A predictor holding `params`, and its description.
 pub(super) async fn predict(
     gpu: Arc<Gpu>,
     model: &Model,

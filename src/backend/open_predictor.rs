@@ -1,4 +1,4 @@
-//! From what was asked for to a predictor that holds a trained model.
+//! Opens a predictor for a request.
 
 use super::cpu::CpuPredictor;
 use super::on_gpu;
@@ -8,11 +8,11 @@ use crate::model::Model;
 
 /// A predictor ready to render.
 pub struct OpenedPredictor {
-    /// With the model and its parameters on it.
+    /// Holds the model and its parameters.
     pub predictor: Box<dyn Predict>,
-    /// What it runs on.
+    /// The device.
     pub info: BackendInfo,
-    /// One line for the person, where the choice needs explaining.
+    /// A message for the user, if the choice needs explaining.
     pub note: Option<String>,
 }
 

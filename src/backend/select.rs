@@ -1,4 +1,4 @@
-//! From what was asked for to a backend that holds the job.
+//! Opens a backend for a request.
 
 use super::cpu::{CpuTrainer, thread_pool};
 use super::on_gpu::{self, Gpu};
@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 /// A backend ready to train.
 pub struct Opened {
-    /// With the job and its initial parameters on it.
+    /// Holds the job and its initial parameters.
     pub backend: Box<dyn Backend>,
-    /// One line for the person, where the choice needs explaining.
+    /// A message for the user, if the choice needs explaining.
     pub note: Option<String>,
 }
 
-/// Opens the backend that is asked for and puts `job` on it. `initial_params` is only called once
-/// the job is known to fit.
+/// Opens the requested backend and puts `job` on it. `initial_params` is called only once the job is known to fit.
 ///
 /// # Errors
 /// When no device fits the request or the job does not fit the device.
@@ -27,7 +26,7 @@ pub async fn open(
     open_as(request, None, job, initial_params).await
 }
 
-/// As [`open`], for a run that goes on: `before` is how a GPU trained it so far.
+/// Like [`open`], for a resumed run: `before` is how a GPU has trained it so far.
 ///
 /// # Errors
 /// When no device fits the request or the job does not fit the device.
@@ -58,17 +57,17 @@ pub async fn open_as(
     }
 }
 
-/// What a request comes to on this machine.
+/// How a request resolves on this machine.
 pub(super) enum Chosen {
     /// This GPU.
     Gpu(Arc<Gpu>),
-    /// The CPU, as asked for.
+    /// The CPU, as requested.
     Cpu,
-    /// The CPU, since there is no GPU to be had.
+    /// The CPU, since no GPU is available.
     CpuInstead,
 }
 
-/// Opens the GPU that `request` asks for, where it asks for one.
+/// Opens the GPU that `request` asks for, if it asks for one.
 pub(super) async fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError> {
     if request.backend == BackendChoice::Cpu {
         let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";

@@ -1,4 +1,4 @@
-//! What the machine can do at all.
+//! The machine's peak speed.
 
 use crate::backend::tuned::Storage;
 use crate::backend::{BackendError, TunedConfig, cpu};
@@ -11,16 +11,16 @@ use std::time::Instant;
 /// Measured in the same run as the jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ceilings {
-    /// On the CPU multiply-adds in registers, on a GPU a large product of matrices, (16384, 512) by (512, 256), in f32.
+    /// Multiply-adds in registers on the CPU; a large matrix product, (16384, 512) by (512, 256), on a GPU; in f32.
     pub gflop_per_second: f64,
-    /// The same with values stored in 16 bits, where the GPU may choose that.
+    /// The same with values stored in 16 bits, if the GPU may choose that.
     pub mixed_gflop_per_second: Option<f64>,
     /// A large copy, bytes read and bytes written.
     pub gigabytes_per_second: f64,
 }
 
 impl Ceilings {
-    /// GFLOP/s that bound a job trained by `method`.
+    /// The GFLOP/s ceiling of a job trained with `method`.
     pub fn of(&self, method: Option<&TunedConfig>) -> f64 {
         match (method.map(|method| method.config.storage), self.mixed_gflop_per_second) {
             (Some(Storage::F16), Some(mixed)) => mixed,
@@ -29,16 +29,16 @@ impl Ceilings {
     }
 }
 
-/// Multiply-adds in registers, in chains: as many as hide that each waits for the one before.
+/// Chains of multiply-adds in registers: enough of them to hide the latency.
 const CHAINS: usize = 12;
-/// Of each chain at a time.
+/// Per chain and measurement.
 const LENGTH: usize = 1_000_000;
-/// Floats copied, in all threads together: beyond any cache.
+/// Floats copied by all threads together: more than any cache holds.
 const COPIED: usize = 1 << 26;
 
-/// Of the CPU with `threads` threads, 0 for all cores: the best of what is seen in `seconds`.
+/// The CPU with `threads` threads, 0 for all cores: the best seen in `seconds`.
 ///
-/// GFLOP/s are of multiply-adds in registers, which no product of matrices can exceed.
+/// GFLOP/s are of multiply-adds in registers, which no matrix product can exceed.
 ///
 /// # Errors
 /// When the threads cannot be started.

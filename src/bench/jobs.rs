@@ -1,4 +1,4 @@
-//! What is measured.
+//! The jobs that are measured.
 
 use crate::config::{Config, Resolved};
 use crate::model::Model;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub enum Work {
     /// Optimiser steps.
     Train,
-    /// Colours of all pixels, as after an epoch or in `render`.
+    /// Predicting all pixels, as after an epoch or in `render`.
     Render,
 }
 
@@ -26,11 +26,10 @@ pub struct BenchJob {
     config: Config,
 }
 
-/// The network of the student's project that this program grew from: 512 features into three hidden layers of
-/// 256, Adam.
+/// The network of the student's project that this program grew from: 512 features, three hidden layers of 256, Adam.
 const SEED: &str = "encoding = { kind = \"gaussian\", features = 256, sigma = 10.0 }\n\
                     network = { hidden = 256, layers = 4, activation = \"relu\" }";
-/// instant-ngp's for pictures: a hash grid and two hidden layers of 64.
+/// The network of instant-ngp for pictures: a hash grid and two hidden layers of 64.
 const SMALL: &str = "encoding = { kind = \"hash-grid\", log2_table = 15 }\n\
                      network = { hidden = 64, layers = 3, activation = \"relu\" }";
 const WIDTH_128: &str = "encoding = { kind = \"gaussian\", features = 256, sigma = 10.0 }\n\
@@ -62,8 +61,8 @@ pub fn jobs(largest: u32) -> Vec<BenchJob> {
     jobs
 }
 
-/// Steps over all of a picture of 64x64 to 4096x4096 pixels, and of networks 32 to 1024 units wide: what time
-/// and memory grow with.
+/// Steps over whole pictures of 64x64 to 4096x4096 pixels, and over networks 32 to 1024 units wide, to see how time
+/// and memory grow.
 pub fn scale_jobs(largest: u32) -> Vec<BenchJob> {
     let job = |name: String, text: String, side: u32| BenchJob {
         name,
@@ -106,9 +105,9 @@ impl BenchJob {
         (run, Arc::new(picture))
     }
 
-    /// Floating-point operations of a sample. Training: 2 (3 W - W_0) of matrix products, where W_0 are the
-    /// first layer's weights: their gradient is taken, not their input's, unless the encoding is trained.
-    /// Rendering: 2 W. Encodings, activations and the update are left out, as is usual.
+    /// Floating-point operations per sample. Training: 2 (3 W - W_0) of matrix products, where W_0 are the first
+    /// layer's weights: their gradient is computed, but not their input's, unless the encoding is trained. Rendering:
+    /// 2 W. Encodings, activations and the update are not counted, as is usual.
     pub fn flop_per_sample(&self, model: &Model) -> f64 {
         let weights = |l: crate::model::LayerShape| (l.input_width * l.output_width) as f64;
         let all: f64 = model.network.layers().map(weights).sum();

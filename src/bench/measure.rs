@@ -1,4 +1,4 @@
-//! Milliseconds a step.
+//! Milliseconds per step.
 
 use super::ceiling::Ceilings;
 use super::jobs::{BenchJob, Work};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a job came to.
+/// The measurements of a job.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     /// The job.
@@ -24,26 +24,26 @@ pub struct Figures {
     pub ms: f64,
     /// The fastest group.
     pub ms_fastest: f64,
-    /// The slowest: what lies between is the machine's noise.
+    /// The slowest group: the range is the machine's noise.
     pub ms_slowest: f64,
-    /// Processor time of all threads in ms, the mean over all groups, where the system says.
+    /// Processor time of all threads in ms, the mean over all groups, if the system reports it.
     pub cpu_ms: Option<f64>,
-    /// Samples a second, from the median.
+    /// Samples per second, from the median.
     pub samples_per_second: f64,
     /// Of matrix products alone, see [`BenchJob::flop_per_sample`].
     pub gflop_per_second: f64,
     /// How a GPU trained it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<TunedConfig>,
-    /// Of the matrix product that was measured in the same run.
+    /// As a share of the ceiling measured in the same run.
     pub share_of_ceiling: f64,
     /// Bytes of weights, moments, gradients, work space and picture.
     pub bytes: u64,
     /// Bytes of the picture alone.
     pub picture_bytes: u64,
-    /// From nothing to the first step: buffers, pipelines, the self-test on a GPU.
+    /// Time to the first step: buffers, pipelines, the self-test on a GPU.
     pub seconds_to_start: f64,
-    /// Of those, for compiling kernels.
+    /// Part of that spent compiling kernels.
     pub seconds_compiling: f64,
 }
 

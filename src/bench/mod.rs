@@ -1,11 +1,11 @@
-//! How fast this machine trains: stated jobs, against ceilings measured in the same run.
+//! How fast this machine trains: named jobs, compared with ceilings measured in the same run.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
-//! | `jobs` | what is measured: networks, pictures, batches, and their floating-point operations |
-//! | `measure` | milliseconds a step, and what follows from them |
-//! | `process` | memory and processor time that the process has used |
-//! | `ceiling` | what the machine can do at all: multiply-adds or a matrix product, a copy |
+//! | `jobs` | the jobs: networks, pictures, batches, and their floating-point operations |
+//! | `measure` | milliseconds per step, and derived figures |
+//! | `process` | memory and processor time used by the process |
+//! | `ceiling` | the machine's peak: multiply-adds or a matrix product, a copy |
 
 mod ceiling;
 mod jobs;

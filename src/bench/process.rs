@@ -1,16 +1,16 @@
-//! What the process has used so far, where the system says (Linux).
+//! Resources used by the process so far, if the system reports them (Linux).
 
-/// The most memory that this process has had in use at once, in bytes.
+/// Peak memory of this process in bytes.
 pub fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
 }
 
-/// Processor time of all threads so far in seconds, in steps of a hundredth: what runs beside changes it little.
+/// Processor time of all threads so far in seconds, in steps of a hundredth; barely affected by other processes.
 pub(super) fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name, in brackets, may have spaces in it; user and system time are the 12th and 13th after it.
+    // The name, in brackets, may contain spaces; user and system time are the 12th and 13th fields after it.
     let mut ticks = stat.rsplit_once(')')?.1.split_whitespace().skip(11).map(str::parse::<u64>);
     Some((ticks.next()?.ok()? + ticks.next()?.ok()?) as f64 / 100.0)
 }

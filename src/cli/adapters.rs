@@ -1,4 +1,4 @@
-//! `afterimage adapters`: the GPUs this machine offers.
+//! `afterimage adapters`: the GPUs of this machine.
 
 use afterimage::backend::gpu::device::{DeviceOptions, FEATURES, adapters, is_software};
 use afterimage::block_on;
@@ -17,9 +17,9 @@ pub(super) struct AdaptersArgs {
 /// An adapter as listed.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AdapterEntry {
-    /// What `--adapter` takes.
+    /// Value for `--adapter`.
     pub index: usize,
-    /// Its name, of which `--adapter` takes a part.
+    /// Its name; `--adapter` accepts a part of it.
     pub name: String,
     /// Graphics API.
     pub api: String,
@@ -33,11 +33,11 @@ pub(super) struct AdapterEntry {
     pub max_binding_bytes: u64,
     /// Largest buffer.
     pub max_buffer_bytes: u64,
-    /// Memory a workgroup shares.
+    /// Workgroup memory.
     pub workgroup_memory_bytes: u32,
-    /// Threads of a workgroup.
+    /// Maximum threads of a workgroup.
     pub workgroup_threads: u32,
-    /// Optional features it has, of those the program knows.
+    /// The optional features it has that the program can use.
     pub features: Vec<&'static str>,
     /// Cooperative matrix products, as `m x n x k inputs -> results`.
     pub cooperative_matrices: Vec<String>,
@@ -77,11 +77,11 @@ pub(super) fn list() -> anyhow::Result<Vec<AdapterEntry>> {
 pub(super) fn run(args: &AdaptersArgs) -> anyhow::Result<ExitCode> {
     let entries = list()?;
     if args.json {
-        show!("{}", serde_json::to_string_pretty(&entries)?);
+        print_line!("{}", serde_json::to_string_pretty(&entries)?);
         return Ok(ExitCode::SUCCESS);
     }
     if entries.is_empty() {
-        show!("no GPU adapter was found; training runs on the CPU");
+        print_line!("no GPU adapter was found; training runs on the CPU");
         return Ok(ExitCode::SUCCESS);
     }
     for entry in &entries {
@@ -93,14 +93,18 @@ pub(super) fn run(args: &AdaptersArgs) -> anyhow::Result<ExitCode> {
 fn print_entry(entry: &AdapterEntry) {
     const MIB: u64 = 1 << 20;
     let or_none = |list: String| if list.is_empty() { "none".to_owned() } else { list };
-    show!("{}: {}", entry.index, entry.name);
-    show!("   api          {}", entry.api);
-    show!("   driver       {}", entry.driver);
+    print_line!("{}: {}", entry.index, entry.name);
+    print_line!("   api          {}", entry.api);
+    print_line!("   driver       {}", entry.driver);
     let software = if entry.software { " (software: used only when asked for)" } else { "" };
-    show!("   type         {}{software}", entry.device_type);
-    show!("   binding      {} MiB", entry.max_binding_bytes / MIB);
-    show!("   buffer       {} MiB", entry.max_buffer_bytes / MIB);
-    show!("   workgroup    {} threads, {} KiB", entry.workgroup_threads, entry.workgroup_memory_bytes / 1024);
-    show!("   features     {}", or_none(entry.features.join(", ")));
-    show!("   matrices     {}", or_none(entry.cooperative_matrices.join("; ")));
+    print_line!("   type         {}{software}", entry.device_type);
+    print_line!("   binding      {} MiB", entry.max_binding_bytes / MIB);
+    print_line!("   buffer       {} MiB", entry.max_buffer_bytes / MIB);
+    print_line!(
+        "   workgroup    {} threads, {} KiB",
+        entry.workgroup_threads,
+        entry.workgroup_memory_bytes / 1024
+    );
+    print_line!("   features     {}", or_none(entry.features.join(", ")));
+    print_line!("   matrices     {}", or_none(entry.cooperative_matrices.join("; ")));
 }

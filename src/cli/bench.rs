@@ -23,20 +23,20 @@ Examples:
 
 benches/torch_baseline.py measures PyTorch on the same jobs; docs/BENCHMARKS.md has figures.";
 
-/// Measure milliseconds a step on stated jobs, against the machine's own ceilings.
+/// Measure milliseconds per step on named jobs, compared with the machine's own ceilings.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct BenchArgs {
-    /// Only jobs whose names have this in them
+    /// Only jobs whose names contain this
     #[arg(long, value_name = "TEXT")]
     jobs: Option<String>,
-    /// Only jobs with pictures of at most this many pixels a side [default: 512, with --scale 4096]
+    /// Only jobs with pictures of at most this many pixels per side [default: 512, with --scale 4096]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..))]
     size: Option<u32>,
     /// Other jobs: pictures from 64x64 to 4096x4096 and networks from 32 to 1024 units wide
     #[arg(long)]
     scale: bool,
-    /// Seconds spent on each job, and on each ceiling
+    /// Seconds per job, and per ceiling
     #[arg(long, value_name = "S", default_value_t = 3.0, allow_negative_numbers = true)]
     seconds: f64,
     /// Print JSON instead of tables
@@ -54,7 +54,7 @@ struct Report {
     threads: usize,
     ceilings: Ceilings,
     jobs: Vec<JobReport>,
-    /// The most memory that the process has had, drivers and all.
+    /// Peak memory of the process, drivers included.
     peak_bytes: Option<u64>,
 }
 
@@ -78,7 +78,11 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     let all: Vec<String> = chosen.iter().map(|job| job.name.clone()).collect();
     chosen.retain(|job| args.jobs.as_ref().is_none_or(|text| job.name.contains(text.as_str())));
     if chosen.is_empty() {
-        bail!("no job's name has `{}`; there are: {}", args.jobs.as_deref().unwrap_or(""), all.join(", "));
+        bail!(
+            "no job's name contains `{}`; there are: {}",
+            args.jobs.as_deref().unwrap_or(""),
+            all.join(", ")
+        );
     }
     let options = DeviceOptions::from_env()?;
     let asked = args.device.request();
@@ -125,10 +129,10 @@ fn finish(
     }
     report.peak_bytes = peak_bytes();
     if let (Some(bytes), false) = (report.peak_bytes, args.json) {
-        show!("\nthe process was never larger than {:.0} MiB", bytes as f64 / f64::from(1 << 20));
+        print_line!("\npeak memory of the process: {:.0} MiB", bytes as f64 / f64::from(1 << 20));
     }
     if args.json {
-        show!("{}", serde_json::to_string_pretty(&report).expect("figures are plain data"));
+        print_line!("{}", serde_json::to_string_pretty(&report).expect("figures are plain data"));
     }
     Ok(ExitCode::from(u8::from(report.jobs.iter().any(|job| job.error.is_some()))))
 }
@@ -137,15 +141,15 @@ fn print_header(report: &Report, is_gpu: bool) {
     let Ceilings { gflop_per_second, mixed_gflop_per_second, gigabytes_per_second } = report.ceilings;
     let mixed = mixed_gflop_per_second.map_or_else(String::new, |mixed| format!(", {mixed:.0} mixed"));
     if is_gpu {
-        show!("{}{}", report.device, report.driver);
-        show!("a large product of matrices: {gflop_per_second:.0} GFLOP/s{mixed}");
+        print_line!("{}{}", report.device, report.driver);
+        print_line!("a large matrix product: {gflop_per_second:.0} GFLOP/s{mixed}");
     } else {
-        show!("{}, {} threads", report.device, report.threads);
-        show!("multiply-adds in registers: {gflop_per_second:.0} GFLOP/s");
+        print_line!("{}, {} threads", report.device, report.threads);
+        print_line!("multiply-adds in registers: {gflop_per_second:.0} GFLOP/s");
     }
-    show!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
-    show!("");
-    show!(
+    print_line!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
+    print_line!("");
+    print_line!(
         "{:<30} {:>9} {:>16} {:>9} {:>11} {:>8} {:>7} {:>9} {:>7} {:>9}",
         "job",
         "ms",
@@ -182,12 +186,12 @@ fn run_job(
 impl JobReport {
     fn print(&self, name: &str) {
         match (&self.figures, &self.error) {
-            (Some(figures), _) => show!("{}", line(figures)),
-            (None, error) => show!("{name:<30} {}", error.as_deref().unwrap_or_default()),
+            (Some(figures), _) => print_line!("{}", line(figures)),
+            (None, error) => print_line!("{name:<30} {}", error.as_deref().unwrap_or_default()),
         }
         for time in self.kernels.iter().flatten().take(8) {
             let ms = time.ms / time.dispatches as f64;
-            show!("    {:<44} {:>4} x {ms:>9.3} ms", time.kernel, time.dispatches);
+            print_line!("    {:<44} {:>4} x {ms:>9.3} ms", time.kernel, time.dispatches);
         }
     }
 }

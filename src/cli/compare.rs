@@ -1,4 +1,4 @@
-//! `afterimage compare`: a grid of runs, and what came of them side by side.
+//! `afterimage compare`: a grid of runs, and their results side by side.
 
 mod display;
 
@@ -25,7 +25,7 @@ Examples:
   afterimage compare photo.jpg --presets fast,siren --encodings none+sine,gaussian:auto --holdout none
   afterimage compare photo.jpg --encodings gaussian:5,gaussian:10,gaussian:20 --seeds 3
 
-Run again, it skips what is done and goes on with what was stopped.";
+Run again, it skips what is done and resumes what was stopped.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -33,7 +33,7 @@ pub(crate) struct CompareArgs {
     /// Pictures, or folders of pictures
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Folder for the reports and, below it, the runs [default: runs/compare-NAME, with the protocol]
+    /// Folder for the reports and the runs [default: runs/compare-NAME, with the protocol]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace runs in the folder that were trained with other settings
@@ -51,7 +51,7 @@ pub(crate) struct CompareArgs {
     /// or the protocol's; none beside --presets]
     #[arg(long, value_name = "E,E,...", value_delimiter = ',', help_heading = "Grid")]
     encodings: Option<Vec<EncodingChoice>>,
-    /// Presets, each with its own settings, beside the encodings
+    /// Presets with their own settings, in addition to the encodings
     #[arg(
         long,
         value_name = "P,P,...",
@@ -63,17 +63,17 @@ pub(crate) struct CompareArgs {
     /// Update rules [default: adam, or the protocol's]
     #[arg(long, value_name = "O,O,...", value_delimiter = ',', help_heading = "Grid")]
     optimizers: Option<Vec<OptimizerKind>>,
-    /// Train each cell with this many seeds, and give mean and deviation
+    /// Train each cell with this many seeds, and report mean and deviation
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, help_heading = "Grid",
         value_parser = clap::value_parser!(u64).range(1..=MAX_SEEDS))]
     seeds: u64,
-    /// Settings that others have published figures for
+    /// Use settings with published results
     #[arg(long, help_heading = "Settings")]
     protocol: Option<Protocol>,
-    /// Settings from a TOML file, or from tiny-cuda-nn's JSON, for every cell; the grid's win
+    /// Settings from a TOML file, or from tiny-cuda-nn's JSON, for every cell; the grid's options win
     #[arg(long, value_name = "FILE", conflicts_with = "protocol", help_heading = "Settings")]
     config: Option<PathBuf>,
-    /// Pixels kept from training and measured as the test split [default: the protocol's, or every-other]
+    /// Pixels held out from training and measured as the test split [default: the protocol's, or every-other]
     #[arg(long, help_heading = "Settings")]
     holdout: Option<Holdout>,
     /// Passes over the training pixels [default: the protocol's or the preset's, or by size]
@@ -94,7 +94,7 @@ pub(crate) struct CompareArgs {
     device: DeviceConfig,
 }
 
-/// What is compared where nothing is said.
+/// The default comparison.
 const SIZES: [Size; 1] = [Size::Pixels(128)];
 const ENCODINGS: [EncodingChoice; 6] = [
     EncodingChoice::plain(EncodingKind::None),
@@ -158,8 +158,7 @@ impl CompareArgs {
     }
 }
 
-/// Trains the grid and writes the reports. Exit code 1 when a picture or a run failed, 130 when it
-/// was stopped.
+/// Trains the grid and writes the reports. Exit code 1 when a picture or a run failed, 130 when it was stopped.
 pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let mut request = args.request()?;
     let options = DeviceOptions::from_env()?;
@@ -168,7 +167,7 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let mut plan = Plan::new(request)?;
     settings.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     for failure in &plan.failures {
-        tell!("{} is left out: {}", failure.name, chain(&failure.error));
+        eprint_line!("{} is left out: {}", failure.name, chain(&failure.error));
     }
     let cores = match settings.device.request().threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -183,11 +182,11 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let stopped = endings.iter().filter(|e| matches!(e, Ending::Stopped)).count();
     if stopped > 0 {
         let done = plan.cells.len() - plan.pending();
-        tell!("stopped with {done} of {} runs done; the same command goes on from here", plan.cells.len());
+        eprint_line!("stopped with {done} of {} runs done; run the same command to resume", plan.cells.len());
         return Ok(ExitCode::from(shared::INTERRUPTED));
     }
     if failed == endings.len() {
-        bail!("no run came to its end");
+        bail!("no run was completed");
     }
     let records = compare::report(&plan)?;
     if !args.verbosity.quiet {
@@ -196,7 +195,7 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(failed > 0 || !plan.failures.is_empty())))
 }
 
-/// Settles `auto` once for all cells; true for a GPU.
+/// Resolves `auto` once for all cells; true for a GPU.
 fn choose_device(request: &mut Request, options: &DeviceOptions) -> bool {
     let device = request.typed.device.clone();
     let base = &request.base.device;
@@ -216,10 +215,10 @@ fn choose_device(request: &mut Request, options: &DeviceOptions) -> bool {
     }
 }
 
-/// The headline as a table for a terminal, and where the rest lies.
+/// The main table for a terminal, and where the rest is.
 fn summarise(plan: &Plan, headline: &Headline) {
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
-    show!("{}{over}", headline.measure);
+    print_line!("{}{over}", headline.measure);
     let header: Vec<String> =
         std::iter::once(String::new()).chain(headline.methods.iter().map(ToString::to_string)).collect();
     let row = |row: &compare::Row| -> Vec<String> {
@@ -234,14 +233,14 @@ fn summarise(plan: &Plan, headline: &Headline) {
             0 => format!("  {text:<width$}", width = widths[0]),
             i => format!("  {text:>width$}", width = widths[i]),
         };
-        show!("{}", row.iter().enumerate().map(cell).collect::<String>().trim_end());
+        print_line!("{}", row.iter().enumerate().map(cell).collect::<String>().trim_end());
     }
     let out = plan.request.out.display();
-    show!("  {out}/report.html   all of it, with pictures");
-    show!("  {out}/results.csv   the numbers");
+    print_line!("  {out}/report.html   everything, with pictures");
+    print_line!("  {out}/results.csv   the numbers");
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, on one line.
 fn chain(error: &compare::CompareError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! `afterimage completions`: scripts that complete the command line.
+//! `afterimage completions`: shell completion scripts.
 
 use clap::CommandFactory;
 use std::process::ExitCode;
@@ -15,6 +15,6 @@ pub(super) struct CompletionsArgs {
 pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::Cli::command(), "afterimage", &mut script);
-    show!("{}", String::from_utf8_lossy(&script));
+    print_line!("{}", String::from_utf8_lossy(&script));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! What a person sees during training: a bar on a terminal, plain lines elsewhere.
+//! Progress of training: a bar on a terminal, plain lines elsewhere.
 
 use afterimage::run::Display;
 use afterimage::trainer::{EpochSummary, Progress};
@@ -10,23 +10,23 @@ use std::time::{Duration, Instant};
 /// Set by the first Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Exit code of a run ended by Ctrl-C: 128 + SIGINT, as shells have it.
+/// Exit code of a run ended by Ctrl-C: 128 + SIGINT, as in shells.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// Makes the first Ctrl-C say `notice`, where there is one, and ask for an end, and the second end the program.
+/// Installs the Ctrl-C handler: the first prints `notice`, if any, and requests a stop; the second ends the program.
 pub(super) fn handle_ctrl_c(notice: Option<&'static str>) -> anyhow::Result<()> {
     ctrlc::set_handler(move || {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
         if let Some(notice) = notice {
-            tell!("{notice}");
+            eprint_line!("{notice}");
         }
     })?;
     Ok(())
 }
 
-/// What is said when a training is stopped.
+/// The message when training is stopped.
 pub(super) const STOPPING: &str =
     "\nstopping after this step and writing the results; press Ctrl-C again to end at once";
 
@@ -35,7 +35,7 @@ pub(super) fn stop_requested() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-/// How far something is: a bar on a terminal, plain lines now and then elsewhere, nothing where it is to be quiet.
+/// A progress meter: a bar on a terminal, occasional plain lines elsewhere, nothing if quiet.
 pub(super) struct Meter {
     output: Output,
     interval: Duration,
@@ -49,7 +49,7 @@ enum Output {
 }
 
 impl Meter {
-    /// With `interval` between plain lines, so that a log stays readable.
+    /// `interval` is the time between plain lines, so that a log stays readable.
     pub(super) fn new(quiet: bool, interval: Duration) -> Self {
         let output = if quiet {
             Output::Quiet
@@ -63,7 +63,7 @@ impl Meter {
         Self { output, interval, last_line: Instant::now() }
     }
 
-    /// Moves the bar to `done` of `all`.
+    /// Advances the bar to `done` of `all`.
     pub(super) fn advance(&self, done: u64, all: u64, message: impl FnOnce() -> String) {
         if let Output::Bar(bar) = &self.output {
             bar.set_length(all);
@@ -72,25 +72,25 @@ impl Meter {
         }
     }
 
-    /// Says a plain line where there is no bar, if the last one is old or this one is `due`.
+    /// Prints a plain line if there is no bar and the last one is old or this one is `due`.
     pub(super) fn line(&mut self, due: bool, text: impl FnOnce() -> String) {
         if matches!(self.output, Output::Lines) && (due || self.last_line.elapsed() >= self.interval) {
             self.last_line = Instant::now();
-            tell!("{}", text());
+            eprint_line!("{}", text());
         }
     }
 
-    /// Says a line above the bar; where all is quiet, only if it is `urgent`.
+    /// Prints a line above the bar; if quiet, only when `urgent`.
     pub(super) fn say(&self, urgent: bool, text: &str) {
         match &self.output {
             Output::Bar(bar) => bar.println(text),
-            Output::Lines => tell!("{text}"),
-            Output::Quiet if urgent => tell!("{text}"),
+            Output::Lines => eprint_line!("{text}"),
+            Output::Quiet if urgent => eprint_line!("{text}"),
             Output::Quiet => {}
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn close(&self) {
         if let Output::Bar(bar) = &self.output {
             bar.finish_and_clear();
@@ -134,7 +134,7 @@ impl Display for TrainingDisplay {
         if summary.epoch == 0 {
             self.start = Instant::now();
         }
-        // Between measurements the last one stays in sight.
+        // Between measurements the last one stays visible.
         if let Some(train) = summary.psnr_train {
             let test = summary.psnr_test.map(|p| format!(" (test {p:.2} dB)")).unwrap_or_default();
             self.quality = format!("  {train:.2} dB{test}");
@@ -165,7 +165,7 @@ pub(super) fn count(n: u64, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
-/// The display of work on a known number of pixels.
+/// Progress of work on a known number of pixels.
 pub(super) struct WorkDisplay {
     meter: Meter,
     start: Instant,
@@ -177,7 +177,7 @@ impl WorkDisplay {
         Self { meter: Meter::new(quiet, LINE_INTERVAL), start: Instant::now(), n_pixels }
     }
 
-    /// Shows that `done` pixels are done; false when someone asked to stop.
+    /// Reports that `done` pixels are done; false if asked to stop.
     pub(super) fn advance(&mut self, done: u64) -> bool {
         let per_second = done as f64 / self.seconds().max(1e-9);
         let speed = || format!("{:.1} M points/s", per_second / 1e6);
@@ -199,13 +199,13 @@ impl WorkDisplay {
     }
 }
 
-/// How much is said besides the results.
+/// How much is printed besides the results.
 #[derive(clap::Args)]
 pub(super) struct Verbosity {
     /// Print only errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Say more about what is chosen; twice for everything
+    /// Print more about choices made; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 }

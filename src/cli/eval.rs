@@ -27,10 +27,10 @@ pub(super) struct EvalArgs {
     model: PathBuf,
     /// The picture to compare with
     image: PathBuf,
-    /// What to do where the sizes differ and the model was not trained on a resized picture
+    /// What to do if the sizes differ and the model was not trained on a resized picture
     #[arg(long, value_enum, value_name = "WHICH")]
     fit: Option<Fit>,
-    /// Also write a picture of where the errors are
+    /// Also write a map of the errors
     #[arg(long, value_name = "FILE.png")]
     error_map: Option<PathBuf>,
     /// Replace the error map if it exists
@@ -52,7 +52,7 @@ enum Fit {
     Model,
 }
 
-/// What was measured. PSNR is null where the pictures are equal.
+/// The measurements. PSNR is null if the pictures are equal.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
     model: PathBuf,
@@ -86,7 +86,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let params = opened.model.params_for(&view, PixelFilter::Box);
     let mut device = block_on(open_predictor(&args.device.request()?, &opened.model.model, &params))?;
     if let Some(note) = &device.note {
-        tell!("{note}");
+        eprint_line!("{note}");
     }
     display::handle_ctrl_c(None)?;
     let grid = opened.model.grid(&view);
@@ -108,7 +108,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     }
     let report = Report::new(args, &opened, &picture, resized, &measured)?;
     if args.json {
-        show!("{}", serde_json::to_string_pretty(&report)?);
+        print_line!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         report.print();
     }
@@ -137,7 +137,7 @@ fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::R
             kind(!picture.is_hdr())
         );
     }
-    // A run with `--size` names the size it resized to.
+    // A run with `--size` records the size it resized to.
     let trained_resized = model.setting("picture", "size").is_some_and(|text| text == size.to_string());
     match args.fit {
         _ if size == found => Ok((picture.clone(), false)),
@@ -188,19 +188,19 @@ impl Report {
         let db = |psnr: Option<f64>| psnr.map_or("exact".to_owned(), |p| format!("{p:.3} dB"));
         let [x, y] = self.max_error_at;
         let resized = if self.resized { ", the picture resized as it was for training" } else { "" };
-        show!("PSNR           {}  at {}x{}{resized}", db(self.psnr), self.width, self.height);
+        print_line!("PSNR           {}  at {}x{}{resized}", db(self.psnr), self.width, self.height);
         if let (Some(train), Some(test)) = (self.psnr_train, self.psnr_test) {
-            show!("  trained on   {train:.3} dB");
-            show!("  held out     {test:.3} dB");
+            print_line!("  trained on   {train:.3} dB");
+            print_line!("  held out     {test:.3} dB");
         }
-        show!("PSNR at 8 bits {}", db(self.psnr_8bit));
-        show!("SSIM           {:.5}  (mean of the channels)", self.ssim);
-        show!(
+        print_line!("PSNR at 8 bits {}", db(self.psnr_8bit));
+        print_line!("SSIM           {:.5}  (mean of the channels)", self.ssim);
+        print_line!(
             "largest error  {:.4}  ({:.1} of 255) at pixel ({x}, {y})",
             self.max_error,
             self.max_error * 255.0
         );
-        show!("weights        {}", self.n_params);
-        show!("file           {} bytes, {:.3} bits per pixel", self.file_bytes, self.bits_per_pixel);
+        print_line!("weights        {}", self.n_params);
+        print_line!("file           {} bytes, {:.3} bits per pixel", self.file_bytes, self.bits_per_pixel);
     }
 }

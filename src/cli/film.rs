@@ -1,4 +1,4 @@
-//! `afterimage film`: how a run's picture came, as a film.
+//! `afterimage film`: a film of a run's progress.
 
 use super::model::check_output;
 use afterimage::report::{Film, Pacing, check_film_name, save_film};
@@ -9,12 +9,12 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
-  afterimage film runs/photo                          # photo.gif, slow at first, the end held
+  afterimage film runs/photo                          # photo.gif: slow at first, last frame held
   afterimage film runs/photo --out photo.mp4          # needs ffmpeg
   afterimage film runs/photo --out photo.apng --width 800
   afterimage film runs/photo --fps 20 --out all.gif   # every snapshot, 20 a second";
 
-/// Make a film of how a run's picture came
+/// Make a film of a run's progress
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct FilmArgs {
@@ -27,14 +27,14 @@ pub(super) struct FilmArgs {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Every snapshot, this many a second [default: up to 60 in 5 seconds, the early ones longer]
+    /// Every snapshot, this many per second [default: up to 60 in 5 seconds, the early ones longer]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fps: Option<f64>,
-    /// Most pixels across; larger pictures are scaled down, tiny ones enlarged by a whole factor
-    /// [default: 400, of .mp4 and .mov 1080]
+    /// Maximum width in pixels; larger pictures are scaled down, tiny ones enlarged by a whole factor [default: 400,
+    /// for .mp4 and .mov 1080]
     #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(16..=8192))]
     width: Option<u32>,
-    /// Seconds that the last frame stays
+    /// Seconds for which the last frame is shown
     #[arg(long, value_name = "S", default_value_t = Film::default().hold, allow_negative_numbers = true)]
     hold: f64,
     /// Print only errors
@@ -64,7 +64,7 @@ pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
     let is_video =
         out.extension().is_some_and(|e| e.eq_ignore_ascii_case("mp4") || e.eq_ignore_ascii_case("mov"));
     let max_size = match args.width {
-        // A height that never decides.
+        // A height that never limits.
         Some(width) => [width, 8 * width],
         None if is_video => [1080, 1080],
         None => default.max_size,
@@ -79,7 +79,7 @@ pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         let n_frames = snapshots.len().min(film.max_frames);
         let size_bytes = std::fs::metadata(&out)?.len();
-        show!("{}  {n_frames} frames, {:.1} MB", out.display(), size_bytes as f64 / 1e6);
+        print_line!("{}  {n_frames} frames, {:.1} MB", out.display(), size_bytes as f64 / 1e6);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `afterimage inspect`: what a model file holds.
+//! `afterimage inspect`: the contents of a model file.
 
 use super::model;
 use afterimage::model::{Activation, Encoding, GridLevel};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Say what a model is, how it was trained, and what its tensors hold
+/// Show what a model is, how it was trained, and what its tensors hold
 #[derive(clap::Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  afterimage inspect runs/astronaut\n  afterimage inspect model.safetensors --json"
@@ -36,7 +36,7 @@ struct Report {
     coords: String,
     encoding: String,
     network: String,
-    /// The file's other metadata: the configuration and what was measured at the end.
+    /// The file's other metadata: the configuration and the final measurements.
     metadata: BTreeMap<String, String>,
     tensors: Vec<TensorSummary>,
 }
@@ -66,14 +66,14 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
         file: opened.file,
     };
     if args.json {
-        show!("{}", serde_json::to_string_pretty(&report)?);
+        print_line!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         report.print(model);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// In words.
+/// As text.
 fn encoding(encoding: &Encoding) -> String {
     match encoding {
         Encoding::Composite(parts) => parts.iter().map(self::encoding).collect::<Vec<_>>().join(", beside "),
@@ -117,7 +117,7 @@ fn network(model: &ModelFile) -> String {
     )
 }
 
-/// Text from a file of unknown origin, made safe for a terminal.
+/// Untrusted text from a file, made safe for a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
@@ -127,11 +127,11 @@ impl Report {
         let channels = ["grey", "grey with alpha", "RGB", "RGBA"][self.channels - 1];
         let setting = |section: &str, key: &str| model.setting(section, key).map(|text| plain(&text));
         let name = setting("picture", "file").unwrap_or_else(|| "an unnamed picture".to_owned());
-        show!("{}", self.file.display());
-        show!("  picture   {name}, {}x{}, {channels}, {}", self.width, self.height, self.depth);
-        show!("  encoding  {} (pixels lie at their {}s)", self.encoding, self.coords);
-        show!("  network   {}", self.network);
-        show!(
+        print_line!("{}", self.file.display());
+        print_line!("  picture   {name}, {}x{}, {channels}, {}", self.width, self.height, self.depth);
+        print_line!("  encoding  {} (pixels lie at their {}s)", self.encoding, self.coords);
+        print_line!("  network   {}", self.network);
+        print_line!(
             "  size      {} weights, {} bytes, {:.3} bits per pixel",
             self.n_params,
             self.file_bytes,
@@ -139,7 +139,7 @@ impl Report {
         );
         for (key, label) in [("psnr_train", "PSNR    "), ("psnr_test", "held out")] {
             if let Some(db) = self.metadata.get(key).and_then(|v| v.parse::<f64>().ok()) {
-                show!("  {label}  {db:.3} dB");
+                print_line!("  {label}  {db:.3} dB");
             }
         }
         let trained: Vec<String> = model
@@ -148,10 +148,10 @@ impl Report {
             .map(|(key, value)| format!("{} {}", plain(&key), plain(&value)))
             .collect();
         if !trained.is_empty() {
-            show!("  training  {}", trained.join(", "));
+            print_line!("  training  {}", trained.join(", "));
         }
-        show!("");
-        show!(
+        print_line!("");
+        print_line!(
             "  {:<22} {:<12} {:<5} {:>10} {:>11} {:>11} {:>11}",
             "tensor",
             "shape",
@@ -163,7 +163,7 @@ impl Report {
         );
         for t in &self.tensors {
             let shape = t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
-            show!(
+            print_line!(
                 "  {:<22} {shape:<12} {:<5} {:>10} {:>11.4} {:>11.4} {:>11.4}",
                 t.name,
                 t.dtype,

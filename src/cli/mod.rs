@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand.
+//! The command line: one file per subcommand.
 
 #[cfg(feature = "gpu")]
 mod adapters;
@@ -36,10 +36,10 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Film(film::FilmArgs),
     #[cfg(feature = "gpu")]
-    /// List the GPU adapters this machine offers
+    /// List the GPU adapters of this machine
     Adapters(adapters::AdaptersArgs),
     #[cfg(feature = "gpu")]
-    /// Prove on this machine that every kernel computes what it should
+    /// Check on this machine that every kernel computes correctly
     Verify(verify::VerifyArgs),
     Bench(bench::BenchArgs),
     /// Print a completion script for a shell
@@ -54,7 +54,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Compare(args) => args.verbosity.log_level(),
         _ => "warn",
     };
-    // Graphics drivers and wgpu report at length what only their developers can use.
+    // Logs of graphics drivers and wgpu are only useful to their developers.
     let filter = format!("off,afterimage={level}");
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter))
         .format_timestamp(None)

@@ -1,4 +1,4 @@
-//! What every command that uses a trained model shares: which file, which device, which output.
+//! Shared by all commands that use a trained model: model file, device, output.
 
 use afterimage::config::DeviceConfig;
 use afterimage::job::{DeviceOptions, DeviceRequest, Precision};
@@ -27,12 +27,12 @@ impl DeviceArgs {
 /// A model and where it came from.
 pub(super) struct OpenedModel {
     pub(super) file: PathBuf,
-    /// For the names of files made from it: the run's name, or the file's.
+    /// For naming output files: the run's name, or the file's.
     pub(super) name: String,
     pub(super) model: ModelFile,
 }
 
-/// The model in `path`, a model file or the folder of a run.
+/// Loads the model in `path`, a model file or a run folder.
 pub(super) fn open(path: &Path) -> anyhow::Result<OpenedModel> {
     const IN_RUN: &str = "model.safetensors";
     let file = if path.is_dir() { path.join(IN_RUN) } else { path.to_owned() };
@@ -55,14 +55,14 @@ fn name_of(file: &Path, in_run: &str) -> String {
     stem.to_string_lossy().into_owned()
 }
 
-/// Refuses an output that would replace one of the `inputs`, or any file unless `force` is given.
+/// Refuses an output that would overwrite one of the `inputs`, or any file unless `force` is given.
 pub(super) fn check_output(out: &Path, force: bool, inputs: &[&Path]) -> anyhow::Result<()> {
     let same = |a: &Path, b: &Path| match (a.canonicalize(), b.canonicalize()) {
         (Ok(a), Ok(b)) => a == b,
         _ => false,
     };
     if inputs.iter().any(|input| same(input, out)) {
-        bail!("{} is what is read from; give another --out", out.display());
+        bail!("{} is an input; give another --out", out.display());
     }
     if out.is_dir() {
         bail!("{} is a folder; give the name of a file in it", out.display());
@@ -78,8 +78,7 @@ pub(super) fn check_output(out: &Path, force: bool, inputs: &[&Path]) -> anyhow:
     }
 }
 
-/// Memory that may be taken without driving other programs to the disk: what the machine, or the
-/// container, has free. None where it does not say.
+/// Free memory of the machine or container; `None` if unknown.
 pub(super) fn free_memory() -> Option<u64> {
     let system = sysinfo::System::new_with_specifics(
         sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),

@@ -46,7 +46,7 @@ pub(super) struct RenderArgs {
     /// Size of the whole picture as a multiple of the size it was trained at
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     scale: Option<f64>,
-    /// Only this part, in pixels of the whole picture at the size asked for
+    /// Only this part, in pixels of the whole picture at the requested size
     #[arg(long, value_name = "X,Y,W,H")]
     crop: Option<Crop>,
     #[arg(long, value_name = "FILE", help = out_help())]
@@ -54,19 +54,17 @@ pub(super) struct RenderArgs {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Bits a value: 8, 16, or 32 for floats in linear light [default: as the picture had, where
-    /// the format can]
+    /// Bits per value: 8, 16, or 32 for floats in linear light [default: as the original, if the format allows]
     #[arg(long, value_name = "N", value_parser = ["8", "16", "32"])]
     bits: Option<String>,
-    /// Of a JPEG file
+    /// JPEG quality
     #[arg(long, value_name = "1..100", default_value_t = 92, value_parser = clap::value_parser!(u8).range(1..=100))]
     quality: u8,
-    /// When scaling down: points computed in each pixel along each side, and averaged; auto takes
-    /// one for each trained pixel it covers, at most 16
+    /// When scaling down: points averaged per pixel along each side; auto takes one for each trained pixel it covers,
+    /// at most 16
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     samples: Samples,
-    /// When scaling down: how a point that stands for more than a trained pixel attenuates the
-    /// features that it cannot show
+    /// When scaling down: how features that a point cannot resolve are attenuated
     #[arg(long, value_enum, default_value_t = PixelFilter::Box)]
     filter: PixelFilter,
     /// Print only errors
@@ -100,15 +98,16 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let converter = Converter::new(model.channels(), model.depth, target);
     if converter.clips() {
         notes.push(format!(
-            "{} keeps what a screen shows of this HDR model; .exr, .hdr and --bits 32 .tif keep all of it",
+            "{} stores only the displayable range of this HDR model; .exr, .hdr and --bits 32 .tif store all of it",
             target.format.name()
         ));
     }
     if converter.flattens() {
-        notes.push(format!("{} has no transparency: the picture is laid over white", target.format.name()));
+        notes
+            .push(format!("{} has no transparency: the picture is blended with white", target.format.name()));
     }
     if !args.quiet {
-        notes.iter().for_each(|note| tell!("{note}"));
+        notes.iter().for_each(|note| eprint_line!("{note}"));
     }
     display::handle_ctrl_c(None)?;
     let grid = model.grid(&view);
@@ -123,7 +122,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     display.close();
     match rendered {
         Err(RenderError::Stopped) => {
-            tell!("{}", RenderError::Stopped);
+            eprint_line!("{}", RenderError::Stopped);
             return Ok(ExitCode::from(display::INTERRUPTED));
         }
         rendered => {
@@ -131,7 +130,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         }
     }
     if !args.quiet {
-        show!("{}  {size}  {:.1} s", out.display(), display.seconds());
+        print_line!("{}  {size}  {:.1} s", out.display(), display.seconds());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `afterimage verify`: every kernel and a few whole steps against the CPU's f64.
+//! `afterimage verify`: every kernel and a few whole steps compared with the CPU in f64.
 
 use afterimage::backend::gpu::kernel::Kernel;
 use afterimage::backend::gpu::ops::kernels;
@@ -31,10 +31,10 @@ pub(super) struct VerifyArgs {
     /// Training steps compared dispatch by dispatch.
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub steps: u64,
-    /// Only kernels whose names have this in them, and no training steps.
+    /// Only kernels whose names contain this, and no training steps.
     #[arg(long, value_name = "TEXT")]
     pub kernels: Option<String>,
-    /// Compile the kernels with bounds checks, which training leaves out.
+    /// Compile the kernels with bounds checks, which training omits.
     #[arg(long)]
     pub checked: bool,
     /// Print JSON instead of a table.
@@ -42,7 +42,7 @@ pub(super) struct VerifyArgs {
     pub json: bool,
 }
 
-/// What was found.
+/// The results.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct VerifyReport {
     /// The adapter.
@@ -53,9 +53,9 @@ pub(super) struct VerifyReport {
     pub api: String,
     /// Whether everything passed.
     pub passed: bool,
-    /// One row a kernel.
+    /// One row per kernel.
     pub kernels: Vec<Row>,
-    /// One row a kernel of the steps run dispatch by dispatch.
+    /// One row per kernel of the steps run dispatch by dispatch.
     pub lockstep: Vec<Row>,
 }
 
@@ -64,17 +64,17 @@ pub(super) struct VerifyReport {
 pub(super) struct Row {
     /// Its name.
     pub kernel: String,
-    /// Shapes tried, or dispatches compared.
+    /// Shapes tested, or dispatches compared.
     pub n_compared: usize,
     /// Largest error as a share of its tolerance; null when infinite.
     pub worst_share: f64,
-    /// Where that was.
+    /// The place of that error.
     pub worst_place: String,
     /// Whether every error is within its tolerance.
     pub passed: bool,
     /// Time taken, most of it by the CPU.
     pub seconds: f64,
-    /// Why it could not be run, if so.
+    /// Why it could not be run, if it failed.
     pub error: Option<String>,
     /// What the device lacks for it, if anything: then nothing was compared.
     pub lacks: Option<String>,
@@ -103,7 +103,7 @@ impl Row {
     }
 }
 
-/// Verifies the chosen adapter and prints what was found. Exit code 1 when anything failed.
+/// Verifies the chosen adapter and prints the results. Exit code 1 when anything failed.
 ///
 /// # Errors
 /// When no adapter can be opened or the result cannot be printed.
@@ -112,13 +112,13 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let options = DeviceOptions { checked_shaders: args.checked, cache: None, ..DeviceOptions::from_env()? };
     let gpu = block_on(Gpu::open(&choice, options))?;
     if !args.json {
-        show!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
+        print_line!("{} ({}, {})", gpu.info.name, gpu.info.backend, gpu.driver());
     }
     let mut chosen = kernels();
     chosen.retain(|kernel| args.kernels.as_ref().is_none_or(|text| kernel.name().contains(text.as_str())));
     if chosen.is_empty() {
         bail!(
-            "no kernel's name has `{}` in it; `afterimage verify` shows them",
+            "no kernel's name contains `{}`; `afterimage verify` lists them",
             args.kernels.as_deref().unwrap_or("")
         );
     }
@@ -129,14 +129,14 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         }
     });
     if args.json {
-        show!("{}", serde_json::to_string_pretty(&report)?);
+        print_line!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print_verdict(&report);
     }
     Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Verifies `kernels` and `n_steps` steps; `progress` sees each row when it is complete.
+/// Verifies `kernels` and `n_steps` steps; `progress` receives each completed row.
 pub(super) fn verify(
     gpu: &Arc<Gpu>,
     kernels: Vec<Kernel>,
@@ -187,8 +187,7 @@ fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
     Row { seconds: start.elapsed().as_secs_f64(), ..row }
 }
 
-/// The ways to compute a step on `gpu`: in one kernel, layer by layer, and with 16 bits between the layers where
-/// it can.
+/// The kinds of steps on `gpu`: fused, layer by layer, and with 16 bits between the layers if supported.
 fn ways(gpu: &Gpu) -> Vec<(Budget, KernelConfig)> {
     let budget = |fused| Budget { fused, ..gpu.budget() };
     let in_f32 = [Override::Always, Override::Never].map(|fused| (budget(fused), KernelConfig::default()));
@@ -196,7 +195,7 @@ fn ways(gpu: &Gpu) -> Vec<(Budget, KernelConfig)> {
     in_f32.into_iter().chain(mixed.map(|mixed| (budget(Override::Never), mixed))).collect()
 }
 
-/// Trains a small network dispatch by dispatch; one row for each kernel met.
+/// Trains a small network dispatch by dispatch; one row per kernel used.
 fn lockstep(
     gpu: &Arc<Gpu>,
     how: (Budget, KernelConfig),
@@ -222,7 +221,7 @@ fn lockstep(
     Ok(())
 }
 
-/// Fourier features into three sine layers, Adam, on an odd picture.
+/// Fourier features and three sine layers, Adam, on a picture of odd size.
 fn small_job() -> (Job, TrainingState) {
     let (width, height, channels) = (37, 23, 3);
     let value = |i: usize| (127.0 + 100.0 * (i as f32 * 0.11).sin()) as u8;
@@ -258,21 +257,21 @@ fn small_job() -> (Job, TrainingState) {
 
 fn print_row(row: &Row) {
     if let Some(lacks) = &row.lacks {
-        show!("{:<36} not for this device, which lacks {lacks}", row.kernel);
+        print_line!("{:<36} not supported: the device lacks {lacks}", row.kernel);
         return;
     }
     let verdict = if row.passed { "ok" } else { "FAILED" };
     let share = row.worst_share;
     let share = if share < 1e3 { format!("{share:.3}") } else { format!("{share:.0e}") };
-    show!(
+    print_line!(
         "{:<36} {:>4} compared, worst {share:>6} of tolerance, {:>7.2} s  {verdict}",
         row.kernel,
         row.n_compared,
         row.seconds
     );
     match &row.error {
-        Some(error) => show!("    {error}"),
-        None if !row.passed => show!("    {}", row.worst_place),
+        Some(error) => print_line!("    {error}"),
+        None if !row.passed => print_line!("    {}", row.worst_place),
         None => {}
     }
 }
@@ -283,11 +282,11 @@ fn print_verdict(report: &VerifyReport) {
         let n_compared = report.kernels.iter().filter(|row| row.lacks.is_none()).count();
         let left_out = match report.kernels.len() - n_compared {
             0 => String::new(),
-            n => format!("; {n} are not for this device"),
+            n => format!("; {n} are not supported by this device"),
         };
-        show!("all {n_compared} kernels and every step agree with f64{left_out}");
+        print_line!("all {n_compared} kernels and every step agree with f64{left_out}");
     } else {
         let names: Vec<_> = failed.iter().map(|row| row.kernel.as_str()).collect();
-        show!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
+        print_line!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
     }
 }

@@ -1,4 +1,4 @@
-//! One run of the grid: what an earlier comparison left of it, and training it to its end.
+//! One run of the grid: finding its earlier results, and training it.
 
 use super::CompareError;
 use super::grid::Size;
@@ -19,48 +19,48 @@ use std::time::Instant;
 /// One run.
 #[derive(Clone, Debug)]
 pub struct Cell {
-    /// Its place among all cells.
+    /// Its index among all cells.
     pub index: usize,
-    /// Which of the pictures.
+    /// Index of the picture.
     pub picture: usize,
-    /// At which size.
+    /// Index of the size.
     pub size: Size,
-    /// With which encoding or preset.
+    /// Index of the encoding or preset.
     pub method: Method,
-    /// With which optimiser.
+    /// Index of the optimiser.
     pub optimizer: OptimizerKind,
-    /// Which seed, counted from 0.
+    /// The seed, counted from 0.
     pub seed: u64,
     /// Its run folder.
     pub folder: PathBuf,
-    /// Its name for people.
+    /// Its display name.
     pub label: String,
     /// The picture at its training size.
     pub prepared: PathBuf,
-    /// What is run; with the default sigma while that is to be chosen.
+    /// The run; with the default sigma until that is chosen.
     pub run: Resolved,
-    /// Its settings with `sigma = "auto"`, where sigma is chosen for the picture.
+    /// Its settings with `sigma = "auto"`, if sigma is chosen for the picture.
     pub open: Option<Config>,
-    /// How far it is.
+    /// Its state.
     pub state: State,
 }
 
-/// How far a cell is.
+/// The state of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing is there, or nothing that stays.
+    /// Nothing is there, or nothing to keep.
     New,
-    /// It was stopped before its end.
+    /// It was stopped early.
     Begun,
-    /// Its results are there.
+    /// It is complete.
     Done,
 }
 
-/// A manifest is some hundred bytes.
+/// A manifest is a few hundred bytes.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
 impl Cell {
-    /// With the state of what lies in its folder. `changed`: the picture is not the one there.
+    /// With the state of its folder. `changed`: the picture differs from the one there.
     pub(super) fn with_state(mut self, changed: bool, force: bool) -> Result<Self, CompareError> {
         RunFolder::check(&self.folder, true)?;
         let config = self.folder.join("config.toml");
@@ -89,17 +89,17 @@ impl Cell {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// The epoch whose weights the run ended with, where that is not the last.
+    /// The epoch whose weights the run ended with, if not the last.
     pub(super) fn kept_epoch(&self) -> Option<u64> {
         self.manifest()?["kept_epoch"].as_u64()
     }
 
-    /// Why the run is no success, where it is none although it came to its end.
+    /// Why the complete run failed, if it did.
     pub(super) fn failure(&self) -> Option<FailureKind> {
         FailureKind::named(self.manifest()?["failure"].as_str()?)
     }
 
-    /// The sigma it was trained with, where its encoding has one.
+    /// The sigma it was trained with, if its encoding has one.
     pub(super) fn sigma(&self) -> Option<Sigma> {
         match self.open {
             Some(_) => chosen_sigma(&self.folder),
@@ -107,15 +107,15 @@ impl Cell {
         }
     }
 
-    /// Whether the run came to its end and everything that reports need is there.
+    /// Whether the run is complete and everything that reports need is there.
     fn is_complete(&self) -> bool {
         let complete =
             self.manifest().is_some_and(|m| m["complete"] == true && m["epochs"] == self.run.epochs);
         complete && ["final.png", "metrics.csv"].iter().all(|file| self.folder.join(file).is_file())
     }
 
-    /// Trains it to its end, from where it was stopped, on `threads` threads where the CPU trains, all for 0; false
-    /// when it was stopped again.
+    /// Trains it to its end, resuming if it was stopped, on `threads` CPU threads, 0 for all; false if it was stopped
+    /// again.
     ///
     /// # Errors
     /// When training diverges, the device fails or a file cannot be written.
@@ -126,7 +126,7 @@ impl Cell {
     ) -> Result<bool, CompareError> {
         let start = Instant::now();
         let mut run = self.run.clone().on(options);
-        // A share of the machine, which says nothing about the run.
+        // A share of the cores; it does not change the run.
         run.device.threads = threads;
         let picture = Arc::new(picture::load(&self.prepared)?);
         let session = match self.state {
@@ -143,7 +143,7 @@ impl Cell {
         }
     }
 
-    /// A new run, after its sigma was chosen where that is open.
+    /// A new run, after choosing its sigma if needed.
     fn start(
         &self,
         run: Resolved,
@@ -166,7 +166,7 @@ impl Cell {
     }
 }
 
-/// Lets a search be stopped as the run would be.
+/// Lets a search be stopped like a run.
 struct StopOf<'a>(&'a dyn Display);
 
 impl tune::Watch for StopOf<'_> {
@@ -177,14 +177,14 @@ impl tune::Watch for StopOf<'_> {
     }
 }
 
-/// The sigma that was chosen for the run in `folder`.
+/// The sigma chosen for the run in `folder`.
 pub(super) fn chosen_sigma(folder: &Path) -> Option<Sigma> {
     let config = Config::read(&folder.join("config.toml")).ok()?;
     config.encoding.sigma.filter(|_| !config.sigma_is_open())
 }
 
-/// A configuration without what does not change a run's result beyond rounding: where the
-/// picture's file lies (its pixels are compared), how often the state is kept, and the device.
+/// A configuration without what does not change a run's result beyond rounding: the path of the picture's file (its
+/// pixels are compared), the checkpoint interval, and the device.
 fn comparable(mut config: Config) -> Config {
     config.picture.file = None;
     config.output.checkpoint_every = None;

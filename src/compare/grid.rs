@@ -1,4 +1,4 @@
-//! What is compared: sizes and optimisers as they are typed, and the pictures of folders.
+//! What is compared: sizes and optimisers as given, and the pictures of folders.
 
 use super::CompareError;
 use super::method::Method;
@@ -11,13 +11,13 @@ use std::str::FromStr;
 /// The size pictures are trained at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// Their own.
+    /// Their own size.
     Native,
     /// Pixels of the longer side, or of both sides of a square.
     Pixels(u32),
 }
 
-/// Longest side that can be asked for.
+/// Maximum length of the longer side.
 pub const MAX_SIZE: u32 = 16_384;
 
 impl FromStr for Size {
@@ -29,7 +29,7 @@ impl FromStr for Size {
         }
         let side = text.parse().ok().filter(|side| (1..=MAX_SIZE).contains(side));
         side.map(Self::Pixels).ok_or_else(|| {
-            format!("`{text}` is no size; give pixels of the longer side, 1 to {MAX_SIZE}, or `native`")
+            format!("`{text}` is not a size; give pixels of the longer side, 1 to {MAX_SIZE}, or `native`")
         })
     }
 }
@@ -43,7 +43,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// What every picture is trained with.
+/// The grid that every picture is trained with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axes {
     /// Sizes.
@@ -56,7 +56,7 @@ pub struct Axes {
     pub seeds: u64,
 }
 
-/// Most seeds that can be asked for.
+/// Maximum number of seeds.
 pub const MAX_SEEDS: u64 = 1000;
 
 impl Axes {
@@ -82,7 +82,7 @@ impl Axes {
         let has_preset = self.methods.iter().any(|m| matches!(m, Method::Preset(_)));
         if has_preset && self.optimizers.len() > 1 {
             return Err(CompareError::Grid(
-                "presets have update rules of their own; leave --optimizers out, or --presets".to_owned(),
+                "presets have their own update rules; leave --optimizers out, or --presets".to_owned(),
             ));
         }
         match self.seeds {
@@ -95,15 +95,15 @@ impl Axes {
 /// A picture to compare on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Its file's name without the ending.
+    /// Its file's name without the extension.
     pub name: String,
     /// Its file.
     pub path: PathBuf,
 }
 
-/// The pictures among `given` files and folders. Folders are not searched within, and what is
-/// hidden or has no picture's ending is left out of them; their pictures are in order of names. A file named outright
-/// may have any ending.
+/// The pictures among `given` files and folders. Folders are not searched recursively; hidden files and those without
+/// a picture's extension are skipped; their pictures are sorted by name. A file named explicitly may have any
+/// extension.
 ///
 /// # Errors
 /// When a folder has no picture, or two pictures would share a name.
@@ -119,7 +119,7 @@ pub fn sources(given: &[PathBuf]) -> Result<Vec<Source>, CompareError> {
     let mut sources: Vec<Source> = Vec::new();
     for path in paths {
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        // Names become folders, and some file systems do not tell capitals apart.
+        // Names become folders, and some file systems are case-insensitive.
         if let Some(other) = sources.iter().find(|s| s.name.to_lowercase() == name.to_lowercase()) {
             return Err(CompareError::Grid(format!(
                 "{} and {} would share the name `{name}`; rename one, or leave one out",

@@ -1,16 +1,16 @@
-//! The columns of a comparison: encodings as they are typed, and presets.
+//! The columns of a comparison: encodings as given, and presets.
 
 use crate::config::{ActivationKind, EncodingConfig, EncodingKind, Preset, Section, Sigma};
 use crate::names::Named;
 use std::fmt;
 use std::str::FromStr;
 
-/// How a picture is memorised: a column of the tables.
+/// A column of the tables: an encoding or a preset.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Method {
-    /// With this encoding, and everything else the same.
+    /// With this encoding, all else equal.
     Encoding(EncodingChoice),
-    /// With a preset's settings of its own.
+    /// With the preset's own settings.
     Preset(Preset),
 }
 
@@ -23,24 +23,24 @@ impl fmt::Display for Method {
     }
 }
 
-/// An encoding, written `gaussian:10` with its parameter, `none+sine` with an activation, and
-/// `gaussian:auto` for a sigma chosen per picture. What is left open is the protocol's or the default.
+/// An encoding, written `gaussian:10` with its parameter, `none+sine` with an activation, and `gaussian:auto` for a
+/// sigma chosen per picture. Unset values are the protocol's or the defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncodingChoice {
-    /// Which encoding.
+    /// The encoding.
     pub kind: EncodingKind,
-    /// What follows the colon.
+    /// The part after the colon.
     pub parameter: Option<Parameter>,
-    /// What follows the plus.
+    /// The part after the plus.
     pub activation: Option<ActivationKind>,
 }
 
-/// The one setting of an encoding that is compared most.
+/// The setting of an encoding that is compared most often.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Parameter {
     /// Gaussian: standard deviation of the frequencies. Positional: log2 of the highest one plus 1.
     Sigma(Sigma),
-    /// Of encodings with one parameter, its name and how many: octaves, bins.
+    /// For encodings with one parameter, its name and value: octaves, bins.
     Count(&'static str, usize),
 }
 
@@ -68,7 +68,7 @@ impl EncodingChoice {
     }
 }
 
-/// The parameter of `kind` in `text`, which is `whole`'s part after the colon.
+/// Parses the parameter of `kind`: `text` is the part of `whole` after the colon.
 fn parameter(kind: EncodingKind, text: &str, whole: &str) -> Result<Parameter, String> {
     let name = kind.name();
     let sigma = |most: f32, what: &str| {
@@ -108,7 +108,7 @@ impl FromStr for EncodingChoice {
                 None => String::new(),
             };
             format!(
-                "`{text}` is no encoding; give one of {}, such as gaussian:10{preset}",
+                "`{text}` is not an encoding; give one of {}, such as gaussian:10{preset}",
                 EncodingKind::names()
             )
         })?;

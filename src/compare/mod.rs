@@ -1,19 +1,17 @@
-//! Many runs at once: pictures x sizes x encodings x optimisers x seeds, and what came of them side
-//! by side.
+//! Many runs at once: pictures x sizes x encodings x optimisers x seeds, and their results side by side.
 //!
-//! Every cell of the grid is an ordinary run folder, which `afterimage train --config` and
-//! `--resume` understand. Asked again, a comparison skips the cells that are done and goes on with
-//! those that were stopped.
+//! Every cell of the grid is an ordinary run folder, which `afterimage train --config` and `--resume` understand. Run
+//! again, a comparison skips the cells that are done and resumes those that were stopped.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
-//! | `grid` | what may be asked for, and which pictures a folder has |
+//! | `grid` | sizes, optimisers and seeds; finding pictures |
 //! | `method` | the columns: encodings and presets |
-//! | [`protocol`] | the published ways of training, as settings with their sources |
-//! | `plan` | pictures cropped and resized, cells resolved, what is done already |
+//! | [`protocol`] | published training settings, with their sources |
+//! | `plan` | cropping and resizing pictures, resolving cells, finding earlier results |
 //! | `cell` | one run |
 //! | `workers` | all runs, side by side |
-//! | `records` | what came of each run |
+//! | `records` | the result of each run |
 //! | `table`, `write` | means and deviations, as CSV and Markdown |
 //! | `pictures`, `page` | rows, strips, error maps, curves, and `report.html` |
 
@@ -45,21 +43,21 @@ use crate::run::RunError;
 use crate::tune::TuneError;
 use std::path::{Path, PathBuf};
 
-/// Why a comparison, or one cell of it, cannot be made.
+/// Why a comparison, or one of its cells, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
-    /// A grid that means nothing.
+    /// An invalid grid.
     #[error("{0}")]
     Grid(String),
-    /// Settings that mean nothing.
+    /// Invalid settings.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A picture that cannot be read, or a report's that cannot be written.
+    /// A picture that cannot be read, or a report's picture that cannot be written.
     #[error(transparent)]
     Picture(#[from] PictureError),
-    /// The folder holds a run that differs from the one asked for.
+    /// The folder holds a run with other settings than requested.
     #[error(
-        "{} holds a run with {what}; give --force to train it anew, or another --out", path.display()
+        "{} holds a run with {what}; give --force to retrain it, or another --out", path.display()
     )]
     OtherRun {
         /// The cell's folder.
@@ -67,7 +65,7 @@ pub enum CompareError {
         /// How it differs.
         what: &'static str,
     },
-    /// Training or writing it down failed.
+    /// Training, or writing its files, failed.
     #[error(transparent)]
     Run(#[from] RunError),
     /// Sigma could not be chosen.
@@ -81,7 +79,7 @@ pub enum CompareError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
@@ -92,8 +90,7 @@ impl CompareError {
     }
 }
 
-/// Writes all reports of `plan` below its folder from the cells that are done, and returns their
-/// results.
+/// Writes all reports of `plan` below its folder from the cells that are done, and returns their results.
 ///
 /// # Errors
 /// When a run's files cannot be read or a report cannot be written.

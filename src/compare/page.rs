@@ -1,4 +1,4 @@
-//! `report.html`: what came out, for a person with ten seconds, and then for one with more.
+//! `report.html`: a summary, then details.
 
 use super::cell::Cell;
 use super::grid::Size;
@@ -12,7 +12,7 @@ use crate::picture::Picture;
 use crate::report::page::{inline_image, page};
 use maud::{Markup, PreEscaped, html};
 
-/// Sides of what is inlined: reconstructions, and sheets of several.
+/// Maximum sides of inlined pictures: reconstructions, and sheets of several.
 const PICTURE_SIDE: u32 = 512;
 const SHEET_SIDE: u32 = 2200;
 
@@ -50,7 +50,7 @@ pub(super) fn write(plan: &Plan, headline: &Headline, scenes: &[Markup]) -> Resu
     save(plan, "report.html", &page(&title(plan), &body))
 }
 
-/// One sentence: what is best.
+/// One sentence: the best method.
 fn summary(headline: &Headline) -> String {
     let best = |row: &Row| {
         let i = row.best().or_else(|| row.cells.iter().position(Option::is_some))?;
@@ -65,7 +65,7 @@ fn summary(headline: &Headline) -> String {
     }
 }
 
-/// A table; `names` are of its columns, the first of which names its rows.
+/// A table; `names` are its column names, of which the first is that of the row names.
 fn table(caption: &str, names: &[&str], body: &Markup) -> Markup {
     html! {
         div.wide {
@@ -112,7 +112,7 @@ fn costs(headline: &Headline, row: &Row) -> Markup {
     table(&format!("What each costs: {}", row.name()), &names, &body)
 }
 
-/// One picture at one size: reconstructions beside the truth, the wipe, curves, errors, strips.
+/// One picture at one size: reconstructions beside the original, the slider, curves, errors, strips.
 pub(super) fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel: &Panel) -> Markup {
     let unit = if matches!(panel.size, Size::Pixels(_)) { " pixels" } else { "" };
     let optimizers = &plan.request.axes.optimizers;
@@ -148,7 +148,7 @@ pub(super) fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel:
     }
 }
 
-/// A reconstruction, by which it is chosen for the wipe.
+/// A reconstruction, which selects it for the slider.
 fn tile(cell: &Cell, records: &[Record], picture: &Picture, is_best: bool) -> Markup {
     let record = records.iter().find(|r| r.cell == cell.index);
     let quality = record.map_or_else(|| decibels(f64::NAN), Record::quality);
@@ -162,7 +162,7 @@ fn tile(cell: &Cell, records: &[Record], picture: &Picture, is_best: bool) -> Ma
     }
 }
 
-/// Where a script shows a tile and the truth, one on each side of a cut.
+/// Where a script shows a reconstruction and the original, one on each side of the slider.
 fn wipe() -> Markup {
     html! {
         div.wipe hidden {
@@ -172,7 +172,7 @@ fn wipe() -> Markup {
                 div.edge {}
             }
             input type="range" min="0" max="100" step="0.1" value="50"
-                aria-label="Wipe: how much of the reconstruction is shown over the truth";
+                aria-label="Slider: how much of the reconstruction is shown over the original";
             div.names { span.name {} span { "ground truth \u{25b6}" } }
         }
     }
@@ -181,6 +181,6 @@ fn wipe() -> Markup {
 fn note(headline: &Headline) -> &'static str {
     match headline.over {
         Some(_) => "Pictures and curves are of the first seed.",
-        None => "Choose a reconstruction above to wipe between it and the truth.",
+        None => "Choose a reconstruction above to compare it with the original.",
     }
 }

@@ -13,7 +13,7 @@ use maud::Markup;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Epochs that strips show, where a run has them or some near them.
+/// Epochs shown in strips, if a run has them or similar ones.
 const STRIP_EPOCHS: [u64; 4] = [0, 100, 400, 900];
 
 /// What a page shows of one picture at one size.
@@ -22,9 +22,9 @@ pub(super) struct Panel {
     pub(super) picture: String,
     /// The size.
     pub(super) size: Size,
-    /// The picture as it was trained on.
+    /// The picture as trained on.
     pub(super) truth: Picture,
-    /// Each reconstruction of the first seed with its record's place.
+    /// Each reconstruction of the first seed with its record's index.
     pub(super) reconstructions: Vec<(usize, Picture)>,
     /// The curves as SVG.
     pub(super) curves: String,
@@ -34,9 +34,8 @@ pub(super) struct Panel {
     pub(super) errors: Picture,
 }
 
-/// Writes `row.png`, `error.png`, `strips.png`, `psnr.svg` and `psnr.png` for each picture at each
-/// size that has results, and returns what `scene` makes of each, so that only a few pictures are
-/// in memory at a time.
+/// Writes `row.png`, `error.png`, `strips.png`, `psnr.svg` and `psnr.png` for each picture at each size that has
+/// results, and returns what `scene` makes of each, so that only a few pictures are in memory at a time.
 pub(super) fn write(
     plan: &Plan,
     records: &[Record],
@@ -112,7 +111,7 @@ fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Re
     })
 }
 
-/// A run's name among those of one picture and size: the optimiser only where there are several.
+/// A run's name among those of one picture and size: with the optimiser only if there are several.
 pub(super) fn run_name(plan: &Plan, cell: &Cell) -> String {
     match plan.request.axes.optimizers.len() {
         1 => cell.method.to_string(),
@@ -136,7 +135,7 @@ fn curves(plan: &Plan, records: &[&Record]) -> (Vec<Series>, Vec<LineStyle>) {
     records.iter().map(one).unzip()
 }
 
-/// Snapshots near [`STRIP_EPOCHS`], or, of a run that is too short for them, spread over it.
+/// Snapshots near [`STRIP_EPOCHS`] or, for a shorter run, spread over it.
 fn strip(sheet: &mut Sheet, cell: &Cell, record: &Record) -> Result<(), CompareError> {
     let snapshots = snapshots(&cell.folder);
     for epoch in strip_epochs(&snapshots) {
@@ -158,8 +157,7 @@ fn strip_epochs(snapshots: &[u64]) -> Vec<u64> {
     epochs
 }
 
-/// Epochs that have a picture. A run that is done is only read, so that its folder may be
-/// read-only.
+/// Epochs that have a picture. Only reads, so that the folder of a finished run may be read-only.
 fn snapshots(folder: &Path) -> Vec<u64> {
     let entries = std::fs::read_dir(folder.join("epochs")).into_iter().flatten().flatten();
     let epoch = |path: &Path| {

@@ -1,5 +1,4 @@
-//! Everything that is known before the first step: pictures made ready, cells resolved, what an
-//! earlier comparison left.
+//! Everything known before the first step: prepared pictures, resolved cells, earlier results.
 
 use super::cell::{Cell, State, chosen_sigma};
 use super::grid::{Axes, Size, Source};
@@ -12,22 +11,22 @@ use crate::model::Holdout;
 use crate::picture::{self, Depth, Picture, PictureBuilder};
 use std::path::{Path, PathBuf};
 
-/// What is asked for.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Pictures, each with a name of its own.
+    /// Pictures with unique names.
     pub sources: Vec<Source>,
-    /// What each of them is trained with.
+    /// The grid for each of them.
     pub axes: Axes,
-    /// Whose settings to use.
+    /// The protocol, if any.
     pub protocol: Option<Protocol>,
-    /// Settings that win over the protocol's.
+    /// Settings that override the protocol's.
     pub typed: Config,
-    /// Settings where there is no protocol.
+    /// Settings if there is no protocol.
     pub base: Config,
     /// Folder of the comparison.
     pub out: PathBuf,
-    /// Whether cells that were trained otherwise may be replaced.
+    /// Whether cells trained with other settings may be replaced.
     pub force: bool,
 }
 
@@ -43,7 +42,7 @@ pub struct Failure {
 /// All cells of a comparison, in the order of the tables.
 #[derive(Debug)]
 pub struct Plan {
-    /// What was asked for, without the pictures that failed.
+    /// The request, without the pictures that failed.
     pub request: Request,
     /// The cells.
     pub cells: Vec<Cell>,
@@ -59,13 +58,12 @@ struct Prepared {
 }
 
 impl Plan {
-    /// Reads the pictures, resolves all cells, and writes each picture as it is trained on to
-    /// `OUT/NAME/SIZE/picture.png` (`.exr` for HDR). Nothing is written where an error is returned
-    /// for the first picture or for the grid.
+    /// Reads the pictures, resolves all cells, and writes each picture as trained on to `OUT/NAME/SIZE/picture.png`
+    /// (`.exr` for HDR). Writes nothing if an error is returned for the first picture or for the grid.
     ///
     /// # Errors
-    /// When the grid or its settings mean nothing, all pictures fail, or a cell's folder holds
-    /// something else and `force` is not set.
+    /// When the grid or its settings are invalid, all pictures fail, or a cell's folder holds something else and
+    /// `force` is not set.
     pub fn new(mut request: Request) -> Result<Self, CompareError> {
         request.axes.check()?;
         request.typed.check()?;
@@ -85,7 +83,7 @@ impl Plan {
                     }
                     good.push(source);
                 }
-                // A comparison that would replace another's runs is refused as a whole.
+                // A comparison that would replace the runs of another is refused as a whole.
                 Err(error @ CompareError::OtherRun { .. }) => return Err(error),
                 Err(error) => plan.failures.push(Failure { name: source.name, error }),
             }
@@ -182,7 +180,7 @@ impl Request {
         Ok(picture::center_crop(&picture, side, side)?)
     }
 
-    /// To `size`: a protocol's pictures are square already, others keep their shape.
+    /// Resized to `size`: a protocol's pictures are square already, others keep their aspect ratio.
     fn resize(&self, picture: &Picture, size: Size) -> Picture {
         let Size::Pixels(longer) = size else { return picture.clone() };
         let scale = f64::from(longer) / f64::from(picture.width.max(picture.height));
@@ -217,7 +215,7 @@ impl Request {
         let base = self.base.clone();
         let kept = match base.encoding.kind {
             Some(kind) if kind == encoding.kind => base.encoding,
-            // Settings of grids mean the same to both kinds, others only to their own.
+            // Settings of grids apply to both kinds, others only to their own encoding.
             _ if encoding.kind.is_grid() => base.encoding.only_of(encoding.kind),
             _ => EncodingConfig::default(),
         };
@@ -228,7 +226,7 @@ impl Request {
         };
         let same_rule = base.training.optimizer.unwrap_or(OptimizerKind::Adam) == optimizer;
         let training = if same_rule { base.training } else { base.training.without_rule() };
-        // Nor does a rate suit another activation.
+        // A learning rate does not suit another activation.
         let lr = training.lr.filter(|_| same_activation);
         Config {
             picture: self.free_picture(),
@@ -239,7 +237,7 @@ impl Request {
         }
     }
 
-    /// Without a protocol: the base's, with a test split unless it says otherwise.
+    /// Without a protocol: the base's, with a test split unless it sets one.
     fn free_picture(&self) -> PictureConfig {
         let base = &self.base.picture;
         PictureConfig { file: None, holdout: base.holdout.or(Some(Holdout::EveryOther)), ..base.clone() }
@@ -256,7 +254,7 @@ fn cell_name(method: Method, optimizer: OptimizerKind, seed: u64) -> String {
     }
 }
 
-/// EXR files have colour: a grey HDR picture gets three equal channels.
+/// EXR files are RGB: a grey HDR picture gets three equal channels.
 fn with_colour_if_hdr(picture: Picture) -> Picture {
     if !picture.is_hdr() || picture.channels > 2 {
         return picture;

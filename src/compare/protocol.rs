@@ -15,30 +15,30 @@ use crate::names::{Named, named};
 use std::num::NonZeroU32;
 
 named! {
-    /// A way of training that others have published figures for.
+    /// Training settings with published results.
     pub enum Protocol {
         /// UIUC CS 444, assignment 2: 32x32 and 128x128, one sample a step, SGD and Adam
         Course "course",
         /// Tancik et al. 2020, natural pictures: 512x512, full batch, Adam
         Paper "paper",
-        /// Tancik et al. 2020, pictures of text: as `paper`, with its parameters for text
+        /// Tancik et al. 2020, pictures of text: like `paper`, with its parameters for text
         PaperText "paper-text",
         /// A student's project: 512x512, full batch, AdamW, Gaussian features
         Seed "seed",
     }
 }
 
-/// What a protocol compares, and how it comes to its pictures.
+/// What a protocol compares, and how it prepares pictures.
 pub struct Outline {
-    /// Sizes, unless others are asked for.
+    /// Default sizes.
     pub sizes: &'static [u32],
-    /// Encodings, unless others are asked for.
+    /// Default encodings.
     pub encodings: &'static [EncodingChoice],
     /// The optimisers it has settings for.
     pub optimizers: &'static [OptimizerKind],
-    /// Pictures are cropped to a square around their middle, of at most this side.
+    /// Pictures are cropped to a square around their centre, of at most this side.
     pub square: u32,
-    /// What it is, for a report.
+    /// A description for reports.
     pub about: &'static str,
 }
 
@@ -60,7 +60,7 @@ const COURSE: Outline = Outline {
     ],
     // The assignment asks for both.
     optimizers: &[OptimizerKind::Sgd, OptimizerKind::Adam],
-    // get_image(): 256 pixels to each side of the middle, then resized.
+    // get_image(): 256 pixels to each side of the centre, then resized.
     square: 512,
     about: "UIUC CS 444, assignment 2: the middle 512x512 pixels resized, trained on every other pixel of \
             every other row, tested on all pixels; four linear layers of 256, one sample a step, 500 epochs.",
@@ -103,10 +103,10 @@ impl Protocol {
         }
     }
 
-    /// The settings of one cell; the picture is square and has its size already.
+    /// The settings of one cell; the picture is already square and resized.
     ///
     /// # Errors
-    /// When the protocol says nothing about this optimiser or size.
+    /// When the protocol has no settings for this optimiser or size.
     pub fn config(
         self,
         size: Size,
@@ -142,7 +142,7 @@ impl Protocol {
     }
 }
 
-/// What all three have: four linear layers of 256, ReLU between them, a sigmoid at the end.
+/// Common to all three: four linear layers of 256, ReLU between them, a sigmoid at the end.
 fn network(init: Init) -> NetworkConfig {
     NetworkConfig {
         hidden: Some(256),
@@ -154,8 +154,7 @@ fn network(init: Init) -> NetworkConfig {
     }
 }
 
-/// Epochs between pictures and between measurements. Measuring all pixels costs as much as a good
-/// part of an epoch.
+/// Epochs between pictures and between measurements. Measuring all pixels costs a good part of an epoch.
 fn every(snapshot: u64, measure: u64) -> OutputConfig {
     OutputConfig { snapshot_every: Some(snapshot), measure_every: Some(measure), ..OutputConfig::default() }
 }
@@ -242,7 +241,7 @@ fn seed(encoding: EncodingChoice) -> Config {
     }
 }
 
-/// Fills the parameter that is left open.
+/// Fills in an unset parameter.
 fn with_sigma(encoding: EncodingChoice, gaussian: f32, positional: f32) -> EncodingChoice {
     let default = match encoding.kind {
         EncodingKind::Gaussian => Some(gaussian),

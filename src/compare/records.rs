@@ -1,4 +1,4 @@
-//! What came of each cell, read from its run folder.
+//! The results of each cell, read from its run folder.
 
 use super::cell::{Cell, State};
 use super::{CompareError, Plan};
@@ -9,20 +9,20 @@ use crate::run::read_metrics;
 use crate::trainer::{EpochSummary, FailureKind};
 use rayon::prelude::*;
 
-/// Follows the PSNR of a run that is no success.
+/// Marks the PSNR of a failed run.
 pub(super) const FAILURE_MARK: &str = " †";
-/// What it means.
+/// The legend of the mark.
 pub(super) const FAILURE_LEGEND: &str = "† The network learned nothing, or keeps less than 70 % of the picture's \
                                          variance; the column `failure` of results.csv says which.";
 
 /// The result of one cell.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its place among all cells.
+    /// Its index among all cells.
     pub cell: usize,
     /// The picture's name.
     pub picture: String,
-    /// One row an epoch measured.
+    /// One row per measured epoch.
     pub metrics: Vec<EpochSummary>,
     /// The row of the weights the run ended with.
     pub result: EpochSummary,
@@ -30,20 +30,19 @@ pub struct Record {
     pub ssim: f64,
     /// Weights and biases.
     pub n_params: usize,
-    /// The sigma it was trained with, where its encoding has one.
+    /// The sigma it was trained with, if its encoding has one.
     pub sigma: Option<Sigma>,
-    /// Why the run is no success, where it is none although it came to its end.
+    /// Why the complete run failed, if it did.
     pub failure: Option<FailureKind>,
 }
 
 impl Record {
-    /// What it is judged by: PSNR in dB of the test pixels, or of the training pixels where there
-    /// is no test split.
+    /// PSNR in dB of the test pixels, or of the training pixels if there is no test split: what it is ranked by.
     pub fn psnr(&self) -> f64 {
         self.result.psnr_test.or(self.result.psnr_train).unwrap_or(f64::NAN)
     }
 
-    /// [`Record::psnr`] as a label, marked where the run is no success.
+    /// [`Record::psnr`] as a label, marked if the run failed.
     pub(super) fn quality(&self) -> String {
         let mark = if self.failure.is_some() { FAILURE_MARK } else { "" };
         format!("{}{mark}", decibels(self.psnr()))

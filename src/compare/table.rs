@@ -1,4 +1,4 @@
-//! What came out, as tables: means and deviations over pictures and seeds.
+//! The results as tables: means and deviations over pictures and seeds.
 
 use super::cell::Cell;
 use super::grid::Size;
@@ -12,16 +12,16 @@ use crate::config::OptimizerKind;
 pub struct Spread {
     /// The mean.
     pub mean: f64,
-    /// Of n - 1 degrees of freedom; none of a single value.
+    /// With n - 1 degrees of freedom; `None` for a single value.
     pub deviation: Option<f64>,
     /// Number of values.
     pub n: usize,
-    /// How many of them are of runs that are no success.
+    /// How many of them are from failed runs.
     pub n_failed: usize,
 }
 
 impl Spread {
-    /// Of `values`; none without any.
+    /// Of `values`; `None` if empty.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len();
         let mean = values.iter().sum::<f64>() / n as f64;
@@ -42,10 +42,10 @@ impl std::fmt::Display for Spread {
     }
 }
 
-/// One row of the headline: results of each method at one size with one optimiser.
+/// One row of the main table: results of each method at one size with one optimiser.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The picture, where the row is of one.
+    /// The picture, if the row is for one.
     pub picture: Option<String>,
     /// The size.
     pub size: Size,
@@ -53,18 +53,18 @@ pub struct Row {
     pub optimizer: OptimizerKind,
     /// PSNR of each method, over pictures and seeds.
     pub cells: Vec<Option<Spread>>,
-    /// What else there is to say of each.
+    /// Other figures of each method.
     pub costs: Vec<Option<Cost>>,
 }
 
 /// A method's other figures, over the same runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// Structural similarity of the whole picture, on average.
+    /// Mean structural similarity of the whole picture.
     pub ssim: f64,
-    /// Weights and biases, on average: some encodings have more for larger pictures.
+    /// Mean number of weights and biases: some encodings have more for larger pictures.
     pub weights: f64,
-    /// Seconds from the first step to the last with the pictures between, on average.
+    /// Mean seconds from the first step to the last, pictures included.
     pub seconds: f64,
 }
 
@@ -87,7 +87,7 @@ impl Row {
         format!("{picture}{}{unit}, {}", self.size, self.optimizer)
     }
 
-    /// The place of the highest mean, where there are several.
+    /// The index of the highest mean, if there are several.
     pub fn best(&self) -> Option<usize> {
         let means = self.cells.iter().enumerate().filter_map(|(i, c)| Some((i, c.as_ref()?.mean)));
         let best = means.max_by(|a, b| a.1.total_cmp(&b.1));
@@ -95,20 +95,20 @@ impl Row {
     }
 }
 
-/// The tables that a person looks at first.
+/// The main tables.
 #[derive(Clone, Debug)]
 pub struct Headline {
-    /// What the numbers are: "test PSNR in dB".
+    /// The quantity shown: "test PSNR in dB".
     pub measure: &'static str,
     /// Names of the columns.
     pub methods: Vec<Method>,
-    /// Over all pictures and seeds: one row a size and optimiser.
+    /// Over all pictures and seeds: one row per size and optimiser.
     pub rows: Vec<Row>,
-    /// The same for each picture, where there are several.
+    /// The same for each picture, if there are several.
     pub by_picture: Vec<Row>,
-    /// What the mark of failed runs means, where there are any.
+    /// The legend of the mark of failed runs, if there are any.
     pub legend: Option<&'static str>,
-    /// "mean ± standard deviation over 16 pictures", where there is more than one value.
+    /// "mean ± standard deviation over 16 pictures", if there is more than one value.
     pub over: Option<String>,
 }
 

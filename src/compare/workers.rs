@@ -13,14 +13,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Share {
     /// Cells trained at a time.
     pub jobs: usize,
-    /// Threads of each on the CPU backend, 0 for all cores.
+    /// CPU threads per cell, 0 for all cores.
     pub threads: usize,
 }
 
 impl Share {
-    /// For `pending` cells. A GPU takes one cell after another unless `jobs` says otherwise; on the
-    /// CPU as many as there are cores run side by side, and fewer cells share the cores: what comes
-    /// out does not depend on the number of threads.
+    /// For `pending` cells. A GPU takes one cell after another unless `jobs` says otherwise. On the CPU as many cells
+    /// as cores run side by side, and fewer cells share the cores: results do not depend on the number of threads.
     pub fn new(pending: usize, jobs: Option<usize>, gpu: bool, cores: usize) -> Self {
         let most = pending.max(1);
         if gpu {
@@ -31,32 +30,32 @@ impl Share {
     }
 }
 
-/// Watches a comparison, from several threads at once.
+/// Observes a comparison, from several threads at once.
 pub trait Watch: Sync {
-    /// A cell began, or is skipped since it is done.
+    /// A cell began, or is skipped because it is done.
     fn started(&self, cell: &Cell);
     /// `share` of a cell's epochs are done, 0 to 1.
     fn progress(&self, cell: &Cell, share: f64);
-    /// A cell came to an end.
+    /// A cell ended.
     fn ended(&self, cell: &Cell, ending: &Ending);
-    /// Whether to stop after the step in hand.
+    /// Whether to stop after the current step.
     fn stop_requested(&self) -> bool;
 }
 
 /// How a cell ended.
 #[derive(Debug)]
 pub enum Ending {
-    /// It was done before.
+    /// It was already done.
     Skipped,
     /// It is done now.
     Trained,
-    /// It was stopped, and goes on when asked again.
+    /// It was stopped, and resumes next time.
     Stopped,
     /// It failed; the others go on.
     Failed(CompareError),
 }
 
-/// Work of a cell in floating-point operations, for progress and for the order of cells.
+/// Work of a cell in floating-point operations, for progress and ordering.
 pub fn work(cell: &Cell) -> f64 {
     let run = &cell.run;
     let steps = run.epochs as f64 * f64::from(run.steps_per_epoch());
@@ -64,9 +63,8 @@ pub fn work(cell: &Cell) -> f64 {
     steps * run.model.network.training_flop((run.batch_size as usize).max(8))
 }
 
-/// Trains all cells that are not done, the longest first, so that none is left alone at the end, on devices opened with
-/// `options`.
-/// Returns an ending for each cell in order, and marks the finished ones as done.
+/// Trains all cells that are not done, on devices opened with `options`. The longest come first, so that none is left
+/// running alone at the end. Returns how each cell ended, in order, and marks the finished ones as done.
 pub fn run(plan: &mut Plan, share: Share, options: &DeviceOptions, watch: &dyn Watch) -> Vec<Ending> {
     let mut order: Vec<&Cell> = plan.cells.iter().collect();
     order.sort_by(|a, b| work(b).total_cmp(&work(a)));

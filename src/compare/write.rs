@@ -89,7 +89,7 @@ fn markdown(plan: &Plan, headline: &Headline) -> String {
     text
 }
 
-/// A text that Markdown leaves alone.
+/// Text with Markdown's special characters escaped.
 fn plain(text: &str) -> String {
     let special = |c: char| "\\`*_{}[]<>#|".contains(c);
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
@@ -127,7 +127,7 @@ fn costs_table(headline: &Headline, row: &Row) -> String {
 }
 
 impl Cost {
-    /// SSIM, weights and seconds as people read them.
+    /// SSIM, weights and seconds, formatted.
     pub(super) fn texts(&self) -> [String; 3] {
         [format!("{:.4}", self.ssim), thousands(self.weights.round() as u64), format!("{:.1}", self.seconds)]
     }

@@ -8,7 +8,7 @@ pub(super) const FEATURES: usize = 256;
 pub(super) const POSITIONAL_LOG2_MAX: f32 = 6.0;
 pub(super) const HIDDEN: usize = 128;
 pub(super) const LAYERS: usize = 4;
-/// With grids: the trained features leave the network less to do.
+/// With grids: the trained features leave less for the network to do.
 pub(super) const GRID_HIDDEN: usize = 64;
 pub(super) const GRID_LAYERS: usize = 3;
 /// Levels and features as in Mueller et al. 2022.
@@ -19,15 +19,15 @@ pub(super) const GRID_INTERPOLATION: Interpolation = Interpolation::Linear;
 pub(super) const CHECKPOINT_EVERY: CheckpointEvery =
     CheckpointEvery::Seconds(NonZeroU64::new(30).expect("30 > 0"));
 
-/// Samples a step where the picture has 32 times as many.
+/// Batch size for pictures of 32 times as many pixels.
 pub(super) const BATCH: u32 = 1 << 11;
 
 pub(super) fn batch(has_grid: bool, n_samples: u32) -> BatchSize {
     let batch = match has_grid {
-        // Each step updates every entry of the tables, whatever its samples: 64 steps an epoch are
-        // what is worth its price.
+        // Each step updates every entry of the tables, whatever its samples: more than 64 steps per epoch do not pay
+        // off.
         true => (n_samples / 64).clamp(512, 1 << 14),
-        // Small pictures get enough steps by smaller batches.
+        // Smaller batches give small pictures enough steps.
         false => (n_samples / 32).clamp(512, BATCH),
     };
     NonZeroU32::new(batch.min(n_samples)).map_or(BatchSize::Full, |n| {
@@ -37,8 +37,8 @@ pub(super) fn batch(has_grid: bool, n_samples: u32) -> BatchSize {
 
 /// Standard deviation of the Gaussian frequencies, in cycles per longer side.
 ///
-/// Best near 15 for pictures of 128 to 512 pixels and near 30 at 1632; a picture of n pixels holds
-/// no more than n / 2 cycles, so small ones get less.
+/// Best near 15 for pictures of 128 to 512 pixels and near 30 at 1632; a picture of n pixels has at most n / 2
+/// cycles, so small ones get less.
 pub(super) fn sigma(longer_side: u32) -> f32 {
     let side = longer_side as f32;
     if side <= 512.0 { 15.0_f32.min(side / 4.0) } else { 15.0 * (side / 512.0).sqrt() }
@@ -63,16 +63,16 @@ pub(super) fn growth(longer_side: u32, base: u32, n_levels: usize) -> f64 {
     (f64::from(longer_side) / f64::from(base)).powf(1.0 / steps).max(1.0)
 }
 
-/// An eighth of the picture's pixels, about: 16 levels of 2 features then have 0.6 times as many weights
-/// as an RGB picture of 512x512 has values. A quarter where neighbours know little of each other, as in noise and
-/// dithering: there is nothing that several of them could share.
+/// About an eighth of the picture's pixels: 16 levels of 2 features then have 0.6 times as many weights as an RGB
+/// picture of 512x512 has values. A quarter if neighbouring pixels are unrelated, as in noise and dithering: they
+/// have nothing to share.
 pub(super) fn log2_table(n_pixels: u64, roughness: f64) -> u32 {
     let n_pixels = if roughness > ROUGH { 2 * n_pixels } else { n_pixels };
     (n_pixels.max(1).ilog2().saturating_sub(3)).clamp(8, 19)
 }
 
-/// Of [`Picture::roughness`](crate::picture::Picture::roughness): photographs had 0.2 at most (20 tried, at 128x128
-/// and as they are), dithering 0.6, noise has 1.
+/// Threshold on [`Picture::roughness`](crate::picture::Picture::roughness): photographs had at most 0.2 (20 tried, at
+/// 128x128 and at full size), dithering has 0.6, noise 1.
 const ROUGH: f64 = 0.5;
 
 /// Without a grid it falls with the square root of the batch: fewer samples, noisier gradients.
@@ -106,22 +106,21 @@ pub(super) fn init(activation: Activation) -> Init {
     }
 }
 
-/// Passes over the training pixels: about the same work for every picture above 512 x 512, and
-/// for small ones enough steps to converge.
+/// Passes over the training pixels: about the same work for every picture above 512 x 512, and enough steps to
+/// converge for small ones.
 pub(super) fn epochs(has_grid: bool, n_samples: u32) -> u64 {
     let samples = if has_grid { 60 } else { 30 } * 512 * 512;
     let n_samples = u64::from(n_samples).max(1);
     ((samples + n_samples / 2) / n_samples).clamp(1, 400)
 }
 
-/// Features of a grid begin near 0, where one step can leave a ReLU without any sample it fires for; a leaky one
-/// comes back.
+/// Features of a grid start near 0, where one step can make a ReLU inactive for every sample; a leaky one recovers.
 pub(super) fn activation(has_grid: bool) -> Activation {
     if has_grid { Activation::LeakyRelu { slope: 0.01 } } else { Activation::Relu }
 }
 
-/// Adam's with a grid, Mueller et al. 2022, appendix C: most entries are seldom visited, so what they remember of
-/// their gradients has to be short.
+/// Adam's with a grid, Mueller et al. 2022, appendix C: most entries are rarely visited, so their moments must have a
+/// short memory.
 pub(super) fn adam_with_grid(parameter: &str) -> Option<f64> {
     match parameter {
         "beta2" => Some(0.99),

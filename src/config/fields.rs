@@ -1,4 +1,4 @@
-//! The words a configuration is written in.
+//! Types of configuration values.
 
 use crate::model::EncodingKind;
 use crate::names::{Named, named};
@@ -17,18 +17,17 @@ impl FromStr for EncodingList {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let none = |name| {
-            format!("`{name}` is no encoding; give some of those that --encoding has, such as none,one-blob")
-        };
+        let none =
+            |name| format!("`{name}` is not an encoding; give some of --encoding's, such as none,one-blob");
         let kind = |name| EncodingKind::named(name).ok_or_else(|| none(name));
         text.split(',').map(kind).collect::<Result<_, _>>().map(Self)
     }
 }
 
 named! {
-    /// What becomes of the frequencies of Fourier features.
+    /// Whether the frequencies of Fourier features are trained.
     pub enum Frequencies = Frozen {
-        /// They stay as they are drawn
+        /// They stay as initialised
         Frozen "frozen",
         /// They are trained like the network's weights
         Trained "trained",
@@ -40,7 +39,7 @@ named! {
     pub enum OutputKind {
         /// 1 / (1 + e^-z), for values in [0, 1]
         Sigmoid "sigmoid",
-        /// z, cut off at black and white but for HDR
+        /// z, clamped to black and white unless HDR
         Identity "identity" or "none",
     }
 }
@@ -75,12 +74,12 @@ impl FromStr for ChannelWeights {
     }
 }
 
-/// Samples a step.
+/// Samples per step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchSize {
     /// All training pixels.
     Full,
-    /// This many.
+    /// A number of samples.
     Samples(NonZeroU32),
 }
 
@@ -172,7 +171,7 @@ impl<'de> Deserialize<'de> for Sigma {
     }
 }
 
-/// Reads what is written as a number or as a text, with what is expected for the error message.
+/// Deserialises a value written as a number or a string; `expected` is for the error message.
 struct NumberOrText<T>(&'static str, PhantomData<T>);
 
 impl<T: FromStr<Err = String>> serde::de::Visitor<'_> for NumberOrText<T> {
@@ -196,7 +195,7 @@ impl<T: FromStr<Err = String>> serde::de::Visitor<'_> for NumberOrText<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum PictureSize {
-    /// Its own.
+    /// Its own size.
     Native,
     /// Width and height in pixels.
     Pixels(NonZeroU32, NonZeroU32),
@@ -244,12 +243,12 @@ named! {
     pub enum Keep = Last {
         /// Those of the last step
         Last "last",
-        /// Those that did best on the held-out pixels: early stopping
+        /// The weights with the best test PSNR: early stopping
         Best "best",
     }
 }
 
-/// How often a run's state is kept.
+/// How often checkpoints are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub enum CheckpointEvery {

@@ -1,5 +1,5 @@
-//! A whole run as one value: what may be written in a TOML file, what was typed, and, once
-//! [`Config::resolve`] has filled every default, exactly what is run.
+//! A whole run as one value: as written in a TOML file or on the command line, and, once [`Config::resolve`] has
+//! filled in every default, exactly what is run.
 
 mod defaults;
 mod fields;
@@ -33,16 +33,16 @@ use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-/// A run's settings. `None` means: take the default, which may depend on the other settings and
-/// on the picture. A resolved configuration has no `None` that matters and repeats the run.
+/// A run's settings. `None` means the default, which may depend on other settings and on the picture. A resolved
+/// configuration has `None` only where it has no effect, and repeats the run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// What is memorised.
+    /// The picture to memorise.
     pub picture: PictureConfig,
-    /// Position to features.
+    /// From position to features.
     pub encoding: EncodingConfig,
-    /// Features to colour.
+    /// From features to colour.
     pub network: NetworkConfig,
     /// How it is trained.
     pub training: TrainingConfig,
@@ -52,15 +52,14 @@ pub struct Config {
     pub device: DeviceConfig,
 }
 
-/// Configuration files are small; anything larger is not one.
+/// Maximum size of a configuration file.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 impl Config {
-    /// Reads a TOML file or, where its name ends in `.json`, one of tiny-cuda-nn's.
+    /// Reads a TOML file, or one of tiny-cuda-nn's if its name ends in `.json`.
     ///
     /// # Errors
-    /// When the file cannot be read, is neither, or has a field or value that does not exist;
-    /// the message names it.
+    /// When the file cannot be read, is neither, or has an unknown field or value; the message names it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let file = |reason: String| ConfigError::File { path: path.to_owned(), reason };
         let bytes = open_regular(path).and_then(|(open, _)| read_at_most(open, MAX_CONFIG_BYTES));
@@ -73,13 +72,13 @@ impl Config {
         if is_json { Self::parse_tiny_cuda_nn(&text) } else { Self::parse(&text) }.map_err(file)
     }
 
-    /// The mask, where a file is named: what [`Self::resolve`] takes.
+    /// The mask, if a file is named: an argument of [`Self::resolve`].
     ///
     /// # Errors
-    /// When it cannot be read, or is no picture.
+    /// When it cannot be read, or is not a picture.
     pub fn load_mask(&self) -> Result<Option<Picture>, ConfigError> {
         let load = |path: &PathBuf| {
-            // The path is said already, and why is in the error's source, where it has one.
+            // The path is already in the message, and the reason in the error's source, if any.
             let why = |e: PictureError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
             let failed = |e| ConfigError::Mask { path: path.clone(), reason: why(e) };
             picture::load(path).map_err(failed)
@@ -87,10 +86,10 @@ impl Config {
         self.picture.mask.as_ref().map(load).transpose()
     }
 
-    /// The configuration in a TOML text.
+    /// Parses a TOML configuration.
     ///
     /// # Errors
-    /// One sentence about what is wrong with it, and in which line.
+    /// One sentence that names the error and its line.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() as u64 > MAX_CONFIG_BYTES {
             return Err(format!("{} bytes is too long for a configuration", text.len()));
@@ -101,15 +100,15 @@ impl Config {
     /// As TOML text.
     ///
     /// # Panics
-    /// When the picture's path is not UTF-8, or a number is above what TOML can hold (2^63 - 1).
+    /// When the picture's path is not UTF-8, or a number exceeds TOML's range (2^63 - 1).
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every configuration can be written as TOML")
     }
 
-    /// Takes each setting from `self` where it is set and from `base` elsewhere.
+    /// Takes each setting from `self` if set, otherwise from `base`.
     #[must_use]
     pub fn or(self, mut base: Self) -> Self {
-        // Both say how long to train, so either takes the other's place.
+        // Both set the length of training, so either replaces the other.
         if self.training.epochs.is_some() || self.training.effort.is_some() {
             (base.training.epochs, base.training.effort) = (None, None);
         }
@@ -136,7 +135,7 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
     }
 }
 
-/// Replaces the names of Rust's types, which the parser uses for what it expected.
+/// Replaces Rust type names in the parser's messages.
 fn in_plain_words(message: String) -> String {
     let Some((found, expected)) = message.rsplit_once("expected ") else { return message };
     let words = match expected {

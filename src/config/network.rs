@@ -1,4 +1,4 @@
-//! The `[network]` section: the activation's parameters, and what does not go together.
+//! The `[network]` section: the activation's parameters, and settings that do not go together.
 
 use super::{ConfigError, NetworkConfig, Section, defaults, parameters};
 use crate::model::{Activation, ActivationKind, Init};
@@ -15,7 +15,7 @@ impl NetworkConfig {
         Ok(self.kind(has_grid).with(|name| self.get(name)))
     }
 
-    /// Parameters that are given and that the activation does not have.
+    /// Parameters that are given but that the activation does not have.
     pub(super) fn without_effect(&self, has_grid: bool) -> Vec<(String, String)> {
         parameters::without_effect(self, self.kind(has_grid).with(|_| None))
     }
@@ -25,14 +25,14 @@ impl NetworkConfig {
         parameters::fill(self, activation);
     }
 
-    /// Without an activation, and without its constants and initial weights, which mean nothing to another.
+    /// Without the activation and its constants and initial weights, which do not apply to another.
     pub(crate) fn without_activation(mut self) -> Self {
         (self.activation, self.init) = (None, None);
         parameters::clear::<Activation>(&mut self);
         self
     }
 
-    /// What can be run and is hardly meant.
+    /// Valid but almost certainly unintended settings.
     pub(super) fn questionable(&self, has_grid: bool) -> Option<String> {
         let activation = self.kind(has_grid).with(|_| None);
         let given = self.init?;

@@ -1,14 +1,14 @@
-//! Parameters of activations, losses and update rules: what they may be. Each is a setting of the same name.
+//! Parameters of activations, losses and update rules, and their ranges. Each is a setting of the same name.
 
 use super::ConfigError;
 use super::resolve::bad;
 use super::sections::Section;
 use crate::model::Family;
 
-/// Learning rates and decays beyond this cannot be meant.
+/// Larger learning rates and decays are surely mistakes.
 pub(super) const MAX_RATE: f64 = 1e4;
 
-/// What a parameter may be.
+/// The range of a parameter.
 struct Range {
     setting: &'static str,
     is_allowed: fn(f64) -> bool,
@@ -39,7 +39,7 @@ const fn below_one(setting: &'static str) -> Range {
     Range { setting, is_allowed: |v| (0.0..1.0).contains(&v), allowed: "give a number from 0 to below 1" }
 }
 
-/// The parameters that some of `F` have, by name, in the order of [`RANGES`].
+/// The parameters that any `F` has, by name, in the order of [`RANGES`].
 fn parameters<F: Family>() -> impl Iterator<Item = (String, &'static Range)> {
     let has = |name: &str| F::ALL.iter().any(|member| param(*member, name).is_some());
     RANGES.iter().map(|range| (range.setting.replace('-', "_"), range)).filter(move |(name, _)| has(name))
@@ -49,7 +49,7 @@ fn param<F: Family>(member: F, name: &str) -> Option<F::Param> {
     member.params().into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
 }
 
-/// Refuses parameters of `F` in `section` that are out of their range, shown by `show`.
+/// Refuses parameters of `F` in `section` that are out of range; `show` formats them.
 pub(super) fn check<F: Family>(
     section: &impl Section,
     show: fn(F::Param) -> String,
@@ -62,7 +62,7 @@ pub(super) fn check<F: Family>(
     Ok(())
 }
 
-/// Parameters of `F` that `section` gives and `chosen` does not have, with the names of those that have them.
+/// Parameters of `F` that `section` gives but `chosen` does not have, with the names of those that have them.
 pub(super) fn unused<F: Family>(section: &impl Section, chosen: F) -> Vec<(String, Vec<&'static str>)> {
     let unused = parameters::<F>()
         .filter(|(name, _)| section.setting(name).is_given() && param(chosen, name).is_none());
@@ -72,7 +72,7 @@ pub(super) fn unused<F: Family>(section: &impl Section, chosen: F) -> Vec<(Strin
     unused.map(|(name, range)| (range.setting.to_owned(), having(&name))).collect()
 }
 
-/// The same with why, in words.
+/// The same with the reason, in words.
 pub(super) fn without_effect<F: Family>(section: &impl Section, chosen: F) -> Vec<(String, String)> {
     let why = |(setting, having): (_, Vec<_>)| {
         (setting, format!("with {}: only {} have it", chosen.name(), having.join(", ")))
@@ -80,12 +80,12 @@ pub(super) fn without_effect<F: Family>(section: &impl Section, chosen: F) -> Ve
     unused(section, chosen).into_iter().map(why).collect()
 }
 
-/// Writes the parameters of `chosen` into `section`, and leaves the others of `F` open.
+/// Writes the parameters of `chosen` into `section`, and clears the others of `F`.
 pub(super) fn fill<F: Family>(section: &mut impl Section, chosen: F) {
     parameters::<F>().for_each(|(name, _)| section.set(&name, param(chosen, &name)));
 }
 
-/// Leaves every parameter of `F` open.
+/// Clears every parameter of `F`.
 pub(super) fn clear<F: Family>(section: &mut impl Section) {
     parameters::<F>().for_each(|(name, _)| section.setting_mut(&name).clear());
 }

@@ -1,10 +1,10 @@
-//! What is done around the update rule: the settings of [`Refinements`].
+//! The settings of [`Refinements`]: what is applied around the update rule.
 
 use super::resolve::bad;
 use super::{ConfigError, TrainingConfig};
 use crate::model::Refinements;
 
-/// Penalties and rates beyond this cannot be meant.
+/// Larger penalties and rates are surely mistakes.
 const MAX: f64 = 1e4;
 
 impl TrainingConfig {
@@ -29,7 +29,7 @@ impl TrainingConfig {
                     "give a decay from 0 to below 1, such as 0.99",
                 ));
             }
-            // An average that forgets at once is none.
+            // An average without memory is no average.
             other => other.filter(|&v| v > 0.0),
         };
         Ok(Refinements {
@@ -41,7 +41,7 @@ impl TrainingConfig {
         })
     }
 
-    /// Settings for an encoding's weights, where it has none.
+    /// Settings for an encoding's weights that have no effect, since it has none.
     pub(super) fn encoding_without_weights(&self) -> Vec<(String, String)> {
         let why = "with this encoding: it has no weights to train";
         let given =

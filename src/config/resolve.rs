@@ -1,4 +1,4 @@
-//! From what was asked to what is run: defaults filled in, every value checked.
+//! Resolves a configuration: fills in defaults and checks every value.
 
 mod encoding;
 
@@ -19,10 +19,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Why a configuration cannot be run.
+/// Why a configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file cannot be read or understood.
+    /// The file cannot be read or parsed.
     #[error("configuration {}: {reason}", path.display())]
     File {
         /// The file.
@@ -43,9 +43,9 @@ pub enum ConfigError {
     Value {
         /// The setting's name.
         field: &'static str,
-        /// What was given.
+        /// The value given.
         value: String,
-        /// What would be right.
+        /// What would be valid.
         allowed: String,
     },
 }
@@ -54,7 +54,7 @@ pub(super) fn bad(field: &'static str, value: impl Display, allowed: impl Into<S
     ConfigError::Value { field, value: value.to_string(), allowed: allowed.into() }
 }
 
-/// `value`, where it is within `range`.
+/// `value`, if it is within `range`.
 fn within<T: PartialOrd + Display>(
     field: &'static str,
     value: T,
@@ -64,15 +64,15 @@ fn within<T: PartialOrd + Display>(
     if range.contains(&value) { Ok(value) } else { Err(bad(field, value, allowed)) }
 }
 
-/// Widths beyond this are refused before anything is multiplied with them.
+/// Larger widths are refused before anything is multiplied with them.
 const MAX_WIDTH: usize = 1 << 20;
 /// Pixels of a training picture.
 const MAX_PIXELS: u64 = 1 << 28;
 const MAX_LAYERS: usize = 1 << 10;
 
 impl Config {
-    /// Checks what can be checked without the picture. What can be run and is hardly meant,
-    /// [`Self::warnings`] tell.
+    /// Checks what can be checked without the picture. For valid but probably unintended settings see
+    /// [`Self::warnings`].
     ///
     /// # Errors
     /// Names the first setting that is out of range.
@@ -99,15 +99,15 @@ impl Config {
         }
     }
 
-    /// A sentence for each setting that does nothing beside the others, or is hardly meant.
+    /// A sentence for each setting that has no effect with the others, or is probably unintended.
     pub fn warnings(&self) -> Vec<String> {
         let without_effect = self.without_effect().into_iter();
         let sentences = without_effect.map(|(setting, why)| format!("{setting} has no effect {why}"));
         sentences.chain(self.network.questionable(self.has_grid())).collect()
     }
 
-    /// Fills every default for `picture` (already at its training size) and checks every value. `mask` is
-    /// what [`Self::load_mask`] gives: only its white pixels are trained on.
+    /// Fills in every default for `picture` (already at its training size) and checks every value. `mask` comes from
+    /// [`Self::load_mask`]: only its white pixels are trained on.
     ///
     /// # Errors
     /// Names the first setting that is out of range.
@@ -125,7 +125,7 @@ impl Config {
             BatchSize::Full => samples.len(),
             BatchSize::Samples(n) => n.get().min(samples.len()),
         };
-        // A batch that was asked for leaves the rate as it is.
+        // An explicit batch size does not change the rate.
         let usual_batch = if self.training.batch.is_some() { defaults::BATCH } else { batch_size };
         let (optimizer, lr) = self.training.optimizer(activation, self.has_grid(), usual_batch)?;
         let resolved = Resolved {
@@ -176,7 +176,7 @@ impl Config {
         Ok(Model { encoding, network })
     }
 
-    /// Settings that are given and mean nothing beside the others, and why.
+    /// Settings that have no effect with the others, and why.
     fn without_effect(&self) -> Vec<(String, String)> {
         let trained = self.encoding.frequencies == Some(Frequencies::Trained);
         let without_weights = match self.has_grid() || trained {
@@ -187,7 +187,7 @@ impl Config {
             && self.encoding.grid_gradients == Some(GridGradients::Float)
             && self.device.backend == Some(BackendChoice::Cpu);
         let on_cpu =
-            ("grid-gradients".to_owned(), "on the CPU, which always adds up in the same order".to_owned());
+            ("grid-gradients".to_owned(), "on the CPU, which always sums in the same order".to_owned());
         let on_cpu = exact_anyway.then_some(on_cpu);
         let others =
             self.network.without_effect(self.has_grid()).into_iter().chain(self.training.without_effect());
@@ -210,7 +210,7 @@ impl Config {
         Ok(options)
     }
 
-    /// Whether sigma is still to be chosen before this can be resolved.
+    /// Whether sigma must be chosen before this can be resolved.
     pub fn sigma_is_open(&self) -> bool {
         self.encoding.sigma == Some(Sigma::Auto) && self.encoding_kinds().contains(&EncodingKind::Gaussian)
     }
@@ -253,7 +253,7 @@ impl Config {
         Ok(SampleSet { width, height, holdout, masked: None })
     }
 
-    /// Which pixels are trained on, and the mask that leaves them, where there is one.
+    /// Which pixels are trained on, and the mask, if there is one.
     fn masked_samples(
         &self,
         picture: &Picture,
@@ -269,7 +269,7 @@ impl Config {
         Ok((SampleSet { masked, ..samples }, mask))
     }
 
-    /// The pixels that the mask leaves, where there is one.
+    /// The pixels inside the mask, if there is one.
     fn mask(
         &self,
         picture: &Picture,
@@ -285,7 +285,7 @@ impl Config {
             (None, None) => return Ok(None),
         };
         let (size, own) = ((picture.width, picture.height), (mask.width, mask.height));
-        // As far as a picture resized from the mask's size may be off.
+        // The rounding error that resizing from the mask's size may cause.
         let same_shape =
             own.0.abs_diff((f64::from(own.1) * f64::from(size.0) / f64::from(size.1)).round() as u32) <= 1;
         if !same_shape {
@@ -324,7 +324,7 @@ impl Config {
         let output = match self.network.output {
             Some(OutputKind::Sigmoid) => Activation::Sigmoid,
             Some(OutputKind::Identity) => Activation::Identity,
-            // A sigmoid saturates on pages and night skies, and is then stuck.
+            // A sigmoid saturates on pages and night skies, and then stops learning.
             None if self.has_grid()
                 || picture.is_some_and(|p| p.is_hdr() || p.is_mostly_black_or_white()) =>
             {
@@ -335,7 +335,7 @@ impl Config {
         Ok((hidden, output))
     }
 
-    /// This configuration with every setting that has a meaning for `resolved` written out.
+    /// This configuration with every setting that applies to `resolved` written out.
     fn filled(&self, resolved: &Resolved, specs: &[EncodingSpec], batch: BatchSize) -> Self {
         let mut config = self.clone();
         config.picture.size.get_or_insert(PictureSize::Native);

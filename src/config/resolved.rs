@@ -6,28 +6,28 @@ use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Sche
 use crate::picture::Picture;
 use std::sync::Arc;
 
-/// A run with nothing left open.
+/// A fully resolved run.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// The same as a configuration with every default filled in.
     pub config: Config,
     /// Encoding (frequencies drawn) and network.
     pub model: Model,
-    /// How initial weights are drawn.
+    /// The distribution of initial weights.
     pub init: Init,
-    /// Frequencies, initial weights and sample order follow from it.
+    /// Determines frequencies, initial weights and sample order.
     pub seed: u64,
-    /// Where pixels lie in the plane.
+    /// How pixels are placed in the plane.
     pub coords: Coords,
     /// Positions of the picture's pixels.
     pub raster: Raster,
     /// Which pixels are trained on.
     pub samples: SampleSet,
-    /// Samples a step.
+    /// Samples per step.
     pub batch_size: u32,
     /// Passes over the training pixels.
     pub epochs: u64,
-    /// What is minimised.
+    /// The loss to minimise.
     pub loss: Loss,
     /// Refinements of the training.
     pub options: JobOptions,
@@ -35,17 +35,17 @@ pub struct Resolved {
     pub optimizer: Optimizer,
     /// Learning rate of the first step.
     pub lr: f64,
-    /// How it moves.
+    /// The learning rate schedule.
     pub schedule: Schedule,
     /// Epochs between pictures.
     pub snapshot_every: u64,
     /// Epochs between measurements of the whole picture.
     pub measure_every: u64,
-    /// Which weights the run ends with.
+    /// Which weights become the model.
     pub keep: Keep,
-    /// How often the state is kept.
+    /// How often checkpoints are written.
     pub checkpoint_every: CheckpointEvery,
-    /// What it asks to be trained on.
+    /// The requested device.
     pub device: DeviceRequest,
 }
 
@@ -56,7 +56,7 @@ impl Resolved {
         Self { device: self.device.with(options), ..self }
     }
 
-    /// What a backend is asked to train. `picture` is the one this was resolved for.
+    /// The job for a backend. `picture` is the one this was resolved for.
     pub fn job(&self, picture: Arc<Picture>) -> Job {
         Job {
             model: self.model.clone(),

@@ -1,5 +1,5 @@
-//! The settings, one line each: its name in TOML, its option on the command line, its text in
-//! `--help`. A new setting needs a field here and a use in `resolve.rs`.
+//! The settings, one line each: TOML name, command-line option and `--help` text. A new setting needs a field here
+//! and a use in `resolve.rs`.
 
 use super::{
     ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList,
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::path::PathBuf;
 
-/// Numbers TOML can hold.
+/// Largest integer TOML can hold.
 #[cfg(feature = "cli")]
 const TOML_MAX: u64 = i64::MAX as u64;
 
-/// A setting, whatever its type.
+/// A setting of any type.
 pub(crate) trait Setting: Any {
     fn is_given(&self) -> bool;
     fn clear(&mut self);
@@ -31,26 +31,26 @@ impl<T: Any> Setting for Option<T> {
     }
 }
 
-/// Settings by the names of their fields, which those of parameters are.
+/// Access to settings by field name, which is also the name of a parameter.
 pub(crate) trait Section {
     fn setting(&self, name: &str) -> &dyn Setting;
     fn setting_mut(&mut self, name: &str) -> &mut dyn Setting;
 
-    /// The setting `name`, a `T`, where it is given.
+    /// The setting `name`, a `T`, if given.
     fn get<T: Any + Copy>(&self, name: &str) -> Option<T> {
         let setting: &dyn Any = self.setting(name);
         *setting.downcast_ref().expect("a parameter has its setting's type")
     }
 
-    /// Gives the setting `name`, a `T`, or leaves it open.
+    /// Sets or clears the setting `name`, a `T`.
     fn set<T: Any>(&mut self, name: &str, value: Option<T>) {
         let setting: &mut dyn Any = self.setting_mut(name);
         *setting.downcast_mut().expect("a parameter has its setting's type") = value;
     }
 }
 
-/// A section of optional settings, each also an option of the command line, with
-/// `or(self, base)`, which takes what is open in `self` from `base`.
+/// A section of optional settings, each also a command-line option. `or(self, base)` fills in unset values from
+/// `base`.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
@@ -104,7 +104,7 @@ section! {
         /// Resize the picture first, WIDTHxHEIGHT or `native` [default: native]
         #[arg(long, value_name = "WxH")]
         pub size: PictureSize,
-        /// Pixels kept from training and measured as the test split [default: none]
+        /// Pixels held out from training and measured as the test split [default: none]
         #[arg(long)]
         pub holdout: Holdout,
         /// A picture of the same shape: only its white pixels are trained on and measured, for inpainting
@@ -121,27 +121,27 @@ section! {
     /// The `[encoding]` section.
     #[command(about = None, long_about = None, next_help_heading = "Network")]
     pub struct EncodingConfig {
-        /// How a position becomes features [default: hash-grid; gaussian with --holdout, --sigma, --features or
-        /// an activation other than relu and leaky-relu]
+        /// How a position becomes features [default: hash-grid; gaussian with --holdout, --sigma, --features or an
+        /// activation other than relu and leaky-relu]
         #[arg(id = "encoding", long, value_name = "ENCODING")]
         pub kind: EncodingKind,
-        /// Encodings whose features stand beside these: one each of none, the frequencies, the bins or waves of
-        /// each axis, and the grids
+        /// More encodings, whose features are appended: at most one each of none, the frequencies, the bins or waves
+        /// along each axis, and the grids
         #[arg(long, value_name = "E,E,..")]
         pub also: EncodingList,
-        /// Standard deviation of the Gaussian frequencies, in cycles per longer side, or `auto` to choose
-        /// it on held-out pixels; for positional, log2 of the highest frequency plus one [default: 15 at
-        /// 64 to 512 pixels; positional 6]
+        /// Standard deviation of the Gaussian frequencies, in cycles per longer side, or `auto` to choose it on
+        /// held-out pixels; for positional, log2 of the highest frequency plus one [default: 15 at 64 to 512 pixels;
+        /// positional 6]
         #[arg(long, value_name = "F|auto")]
         pub sigma: Sigma,
         /// Number of frequencies M; the first layer sees 2M inputs [default: 256]
         #[arg(long, value_name = "M")]
         pub features: usize,
-        /// Basic, positional, gaussian and octaves: whether training moves the frequencies [default: frozen]
+        /// Basic, positional, gaussian and octaves: whether the frequencies are trained [default: frozen]
         #[arg(long)]
         pub frequencies: Frequencies,
-        /// Octaves and triangle-wave: frequencies along each axis [default: by size, up to half a cycle
-        /// a pixel: 10 at 512x512]
+        /// Octaves and triangle-wave: frequencies along each axis [default: by size, up to half a cycle per pixel: 10
+        /// at 512x512]
         #[arg(long, value_name = "N")]
         pub octaves: usize,
         /// One-blob: bins along each axis [default: 96]
@@ -150,24 +150,24 @@ section! {
         /// Grids: levels of resolution [default: 16]
         #[arg(long, value_name = "L")]
         pub levels: usize,
-        /// Grids: trained features of a vertex, 1, 2, 4 or 8 [default: 2]
+        /// Grids: trained features per vertex, 1, 2, 4 or 8 [default: 2]
         #[arg(long, value_name = "F")]
         pub features_per_level: usize,
-        /// Hash grid: log2 of the most vertices a level stores [default: by size, 15 at 512x512; one more for
-        /// noise and dithering]
+        /// Hash grid: log2 of the maximum number of vertices stored per level [default: by size, 15 at 512x512; one
+        /// more for noise and dithering]
         #[arg(long, value_name = "N")]
         pub log2_table: u32,
         /// Grids: cells across the longer side at the coarsest level [default: 16]
         #[arg(long, value_name = "N")]
         pub base_resolution: u32,
-        /// Grids: factor from each level's resolution to the next [default: so that the finest has a
-        /// cell for each pixel]
+        /// Grids: growth factor of the resolution from level to level [default: such that the finest has a cell per
+        /// pixel]
         #[arg(long, value_name = "F")]
         pub growth: f64,
-        /// Grids: between vertices [default: linear]
+        /// Grids: interpolation between vertices [default: linear]
         #[arg(long)]
         pub interpolation: Interpolation,
-        /// Grids, on a GPU: how gradients are added up [default: exact]
+        /// Grids, on a GPU: how gradients are summed [default: exact]
         #[arg(long)]
         pub grid_gradients: GridGradients,
     }
@@ -183,7 +183,7 @@ section! {
         /// Linear layers, at least 2 [default: 4; grids 3]
         #[arg(long, value_name = "L")]
         pub layers: usize,
-        /// Between the layers [default: relu; grids leaky-relu]
+        /// Activation of the hidden layers [default: relu; grids leaky-relu]
         #[arg(long)]
         pub activation: ActivationKind,
         /// Angular frequency of sine, finer and gabor [default: 30; gabor 2]
@@ -192,11 +192,11 @@ section! {
         /// Width of gaussian; one over the width of gabor's envelope [default: 0.5; gabor 1]
         #[arg(long, value_name = "F")]
         pub scale: f32,
-        /// Of leaky-relu below 0 [default: 0.01]
+        /// Slope of leaky-relu below 0 [default: 0.01]
         #[arg(long, value_name = "F")]
         pub slope: f32,
-        /// After the last layer; without a sigmoid, values beyond black and white are cut off [default: identity with
-        /// grids, for HDR and where most is black or white; sigmoid]
+        /// Activation of the last layer; without a sigmoid, values are clamped to black and white [default: identity
+        /// with grids, for HDR and for mostly black or white pictures; sigmoid]
         #[arg(id = "output_activation", long = "output-activation", value_name = "ACTIVATION")]
         pub output: OutputKind,
         /// How initial weights are drawn [default: by activation, he-normal for relu]
@@ -209,25 +209,25 @@ section! {
     /// The `[training]` section.
     #[command(about = None, long_about = None, next_help_heading = "Training")]
     pub struct TrainingConfig {
-        /// Passes over the training pixels; 0 writes the untrained network [default: by size, less than a
-        /// minute's work on two cores: 60 at 512x512, 30 without grids]
+        /// Passes over the training pixels; 0 writes the untrained network [default: by size, less than a minute on
+        /// two cores: 60 at 512x512, 30 without grids]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
         pub epochs: u64,
         /// Factor on the default number of epochs: 2 trains twice as long [default: 1]
         #[arg(long, value_name = "F", conflicts_with = "epochs")]
         pub effort: f64,
-        /// Samples a step, or `full` for all training pixels [default: a 32nd of the picture, 512 to 2048;
-        /// grids a 64th, 512 to 16384]
+        /// Samples per step, or `full` for all training pixels [default: a 32nd of the picture, 512 to 2048; grids a
+        /// 64th, 512 to 16384]
         #[arg(long, value_name = "N")]
         pub batch: BatchSize,
-        /// Whether each pixel is a sample once an epoch, or those with large errors more often, with less weight
-        /// [default: uniform]
+        /// Sample every pixel once per epoch, or pixels with large errors more often, with less weight [default:
+        /// uniform]
         #[arg(long)]
         pub sampling: Sampling,
-        /// What is minimised [default: mse]
+        /// The loss function [default: mse]
         #[arg(long)]
         pub loss: LossKind,
-        /// Where huber turns from a square into a line [default: 0.1]
+        /// Where huber changes from quadratic to linear [default: 0.1]
         #[arg(long, value_name = "F")]
         pub delta: f32,
         /// Factor on the loss of each channel, such as 1,1,1,0.5 [default: 1 for each]
@@ -240,23 +240,22 @@ section! {
         /// relu, 5e-4 with sine, less for pictures below 65,536 pixels, 1e-2 with grids; SGD 0.1]
         #[arg(long, value_name = "F")]
         pub lr: f64,
-        /// How the learning rate moves over the run [default: cosine]
+        /// Learning rate schedule [default: cosine]
         #[arg(long)]
         pub schedule: ScheduleKind,
-        /// Steps in which the learning rate rises to --lr [default: 0; one-cycle: 30% of the run]
+        /// Steps over which the learning rate rises to --lr [default: 0; one-cycle: 30% of the run]
         #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
         pub warmup: u64,
-        /// Steps at --lr before cosine, exponential and step begin [default: 0]
+        /// Steps at --lr before the decay of cosine, exponential and step begins [default: 0]
         #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
         pub hold: u64,
-        /// Where the cosine schedules end [default: 0]
+        /// Final learning rate of the cosine schedules [default: 0]
         #[arg(long, value_name = "F")]
         pub min_lr: f64,
         /// Steps between restarts of cosine-restarts and drops of step [default: a quarter of the run]
         #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=TOML_MAX))]
         pub cycle: u64,
-        /// What exponential leaves of the learning rate at its end, step after each drop [default: 0.01;
-        /// step 0.1]
+        /// Exponential: final learning rate as a share of --lr; step: factor at each drop [default: 0.01; step 0.1]
         #[arg(long, value_name = "F")]
         pub decay: f64,
         /// Momentum of SGD [default: 0; nesterov 0.9]
@@ -265,13 +264,13 @@ section! {
         /// Decoupled weight decay, or L2 penalty for sgd and nesterov [default: 0; adamw 0.01]
         #[arg(long, value_name = "F")]
         pub weight_decay: f64,
-        /// Decay of the first moment of Adam and its kin [default: 0.9]
+        /// Decay of the first moment of Adam and its relatives [default: 0.9]
         #[arg(long, value_name = "F")]
         pub beta1: f64,
         /// Decay of the second moment [default: 0.999; grids and lion 0.99]
         #[arg(long, value_name = "F")]
         pub beta2: f64,
-        /// Epsilon of Adam and its kin [default: 1e-8; grids 1e-15]
+        /// Epsilon of Adam and its relatives [default: 1e-8; grids 1e-15]
         #[arg(long, value_name = "F")]
         pub epsilon: f64,
         /// Learning rate of the encoding's trained weights [default: as --lr]
@@ -283,14 +282,14 @@ section! {
         /// L2 penalty on the network's weights [default: 0]
         #[arg(long, value_name = "F")]
         pub l2: f64,
-        /// Scale gradients down to this norm where they are longer [default: never]
+        /// Scale gradients down to this norm if they are longer [default: never]
         #[arg(long, value_name = "F")]
         pub clip_norm: f64,
-        /// Decay of a moving average of the weights, which pictures and the model then have, such as 0.99
-        /// [default: none]
+        /// Decay of a moving average of the weights, which pictures and the model then use, such as 0.99 [default:
+        /// none]
         #[arg(long, value_name = "F")]
         pub ema: f64,
-        /// Frequencies, initial weights and sample order follow from it [default: 0]
+        /// Seed of frequencies, initial weights and sample order [default: 0]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=TOML_MAX))]
         pub seed: u64,
     }
@@ -326,21 +325,21 @@ section! {
         /// GPU adapter by part of its name or by its number in `afterimage adapters`
         #[arg(long, value_name = "NAME|INDEX")]
         pub adapter: String,
-        /// On a GPU: f32, or mixed, with values between layers in 16 bits [default: whichever is faster on it; f32
-        /// on a software driver]
+        /// On a GPU: f32, or mixed, with values between layers in 16 bits [default: whichever is faster; f32 on a
+        /// software driver]
         #[arg(long)]
         pub precision: Precision,
-        /// Threads of the CPU backend, 0 for all cores; they change no result [default: 0]
+        /// Threads of the CPU backend, 0 for all cores; does not change results [default: 0]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(MAX_THREADS)))]
         pub threads: u16,
     }
 }
 
-/// Most threads that may be asked for.
+/// Maximum number of threads.
 pub(super) const MAX_THREADS: u16 = 256;
 
 impl DeviceConfig {
-    /// What is asked of the machine.
+    /// The requested device.
     pub fn request(&self) -> DeviceRequest {
         DeviceRequest {
             backend: self.backend.unwrap_or_default(),

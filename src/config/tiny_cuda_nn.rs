@@ -1,5 +1,5 @@
-//! tiny-cuda-nn's JSON: its four sections with their `otype` names and defaults, as its DOCUMENTATION.md
-//! and sources have them (version 2.0).
+//! Reads tiny-cuda-nn's JSON: its four sections with their `otype` names and defaults, as in its DOCUMENTATION.md and
+//! sources (version 2.0).
 
 mod encoding;
 mod optimizer;
@@ -27,11 +27,11 @@ const JSON_WITH_COMMENTS: ParseOptions = ParseOptions {
 };
 
 impl Config {
-    /// The configuration in tiny-cuda-nn's JSON, comments allowed. What is not said there (epochs,
-    /// batch) stays open; the learning rate is constant unless the optimiser is wrapped in a decay.
+    /// Parses tiny-cuda-nn's JSON, comments allowed. What it does not specify (epochs, batch) stays unset; the
+    /// learning rate is constant unless the optimiser is wrapped in a decay.
     ///
     /// # Errors
-    /// One sentence that names what is wrong, or what this program does not have.
+    /// One sentence that names the error, or what this program does not support.
     pub fn parse_tiny_cuda_nn(text: &str) -> Result<Self, String> {
         let value: Value = parse_to_serde_value(text, &JSON_WITH_COMMENTS).map_err(|e| e.to_string())?;
         let Value::Object(sections) = value else {
@@ -47,7 +47,7 @@ impl Config {
         }
         for name in sections.keys().filter(|name| !known.contains(&name.as_str())) {
             log::warn!(
-                "the section `{name}` is left aside: only loss, optimizer, encoding and network are read"
+                "the section `{name}` is ignored: only loss, optimizer, encoding and network are read"
             );
         }
         let empty = Map::new();
@@ -91,7 +91,7 @@ fn network(section: &Section, config: &mut NetworkConfig) -> Result<(), String> 
         "none" => ActivationKind::Identity,
         _ => return Err(section.unsupported(activation, supported)),
     });
-    // Its sine has no factor, and its other networks begin as Glorot and Bengio 2010 say.
+    // Its sine has no factor, and its other networks are initialised as in Glorot and Bengio 2010.
     match config.activation {
         Some(ActivationKind::Sine) => config.w0 = Some(1.0),
         _ => config.init = Some(Init::GlorotNormal),
@@ -104,7 +104,7 @@ fn network(section: &Section, config: &mut NetworkConfig) -> Result<(), String> 
     });
     config.hidden = Some(section.count("n_neurons", 128)? as usize);
     let n_hidden = section.count("n_hidden_layers", 5)? as usize;
-    // Hidden layers, and the one after them.
+    // The hidden layers, and the last one.
     config.layers = Some(n_hidden + 1);
     section.finish();
     Ok(())

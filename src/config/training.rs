@@ -75,7 +75,7 @@ impl TrainingConfig {
         Ok(self.loss.unwrap_or(LossKind::Mse).with(|name| self.get(name)))
     }
 
-    /// Parameters that are given and that neither the loss nor the update rule has.
+    /// Parameters that are given but that neither the loss nor the update rule has.
     pub(super) fn without_effect(&self) -> Vec<(String, String)> {
         let mut without = parameters::without_effect(self, self.kind().with(|_| None));
         let kind = self.schedule.unwrap_or(ScheduleKind::Cosine);
@@ -116,7 +116,7 @@ impl TrainingConfig {
             return Err(bad("min-lr", format_args!("{:?}", schedule.min_lr), allowed));
         }
         if !(schedule.decay > 0.0 && schedule.decay <= 1.0) {
-            let allowed = "give what is left, above 0 and up to 1";
+            let allowed = "give a factor above 0 and up to 1";
             return Err(bad("decay", format_args!("{:?}", schedule.decay), allowed));
         }
         if schedule.warmup >= schedule.cycle && kind == ScheduleKind::CosineRestarts {
@@ -145,7 +145,7 @@ impl TrainingConfig {
         parameters::fill(self, optimizer);
     }
 
-    /// Without an update rule, and without its rate and constants, which mean nothing to another.
+    /// Without the update rule and its rate and constants, which do not apply to another.
     pub(crate) fn without_rule(mut self) -> Self {
         (self.optimizer, self.lr) = (None, None);
         parameters::clear::<Optimizer>(&mut self);

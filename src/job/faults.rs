@@ -1,6 +1,6 @@
-//! Faults made on purpose, so that what follows them can be tested: in builds with the feature `faults` alone.
+//! Fault injection for tests, in builds with the feature `faults` only.
 //!
-//! The program takes them from the environment variable `AFTERIMAGE_FAULT`, separated by commas:
+//! The program takes faults from the environment variable `AFTERIMAGE_FAULT`, separated by commas:
 //!
 //! | fault | what happens |
 //! |---|---|
@@ -8,21 +8,21 @@
 //! | `drop-submission@STEP` | a submission from step STEP on never reaches the device |
 //! | `break-kernel=NAME` | no workgroup of this kernel ever runs |
 //!
-//! A fault at a step happens once: named twice, it happens again when the step is repeated.
+//! A fault at a step happens once; listed twice, it happens again when the step is repeated.
 
 use crate::model::Step;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What can happen at a step.
+/// A fault at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepFault {
     LoseDevice,
     DropSubmission,
 }
 
-/// Faults that devices are opened with. Clones share them: what has happened on a device that was then lost does not
-/// happen again on the next.
+/// Faults that devices are opened with. Clones share state: what has happened on a lost device does not happen again
+/// on the next.
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Arc<Pending>);
 
@@ -34,10 +34,10 @@ struct Pending {
 }
 
 impl Faults {
-    /// What `text` asks for, where `is_kernel` knows the names of kernels.
+    /// Parses `text`; `is_kernel` knows the names of kernels.
     ///
     /// # Errors
-    /// The end of a sentence, where there is no such fault or kernel.
+    /// The end of a sentence, if there is no such fault or kernel.
     pub fn parse(text: &str, is_kernel: impl Fn(&str) -> bool) -> Result<Self, String> {
         let (mut at_steps, mut broken) = (Vec::new(), Vec::new());
         for fault in text.split(',').filter(|fault| !fault.is_empty()) {
@@ -59,7 +59,7 @@ impl Faults {
         Ok(Self(Arc::new(Pending { at_steps: Mutex::new(at_steps), broken, ..Pending::default() })))
     }
 
-    /// Whether `fault` is to happen at one of `steps`; it will not happen there again.
+    /// Whether `fault` is due at one of `steps`; it will not happen there again.
     pub(crate) fn take(&self, fault: StepFault, steps: &[Step]) -> bool {
         let mut at_steps = self.0.at_steps.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = |&(f, at): &(StepFault, u64)| f == fault && steps.iter().any(|step| step.index == at);
@@ -67,17 +67,17 @@ impl Faults {
         due.map(|index| at_steps.remove(index)).is_some()
     }
 
-    /// Keeps the next submission from the device, as a faulty driver may.
+    /// Drops the next submission, as a faulty driver might.
     pub(crate) fn drop_next(&self) {
         self.0.drops_next.store(true, Ordering::Relaxed);
     }
 
-    /// Whether this submission is the one to keep back.
+    /// Whether to drop this submission.
     pub(crate) fn drops_this(&self) -> bool {
         self.0.drops_next.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether the kernel called `name` is to compute nothing.
+    /// Whether the kernel named `name` is to compute nothing.
     pub(crate) fn breaks(&self, name: &str) -> bool {
         self.0.broken.iter().any(|broken| broken == name)
     }

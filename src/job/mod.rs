@@ -1,4 +1,4 @@
-//! What a backend is asked for: the job, and the device to run it on.
+//! What a backend is given: the job, and the device to run it on.
 
 #[cfg(feature = "faults")]
 pub mod faults;
@@ -13,7 +13,7 @@ use crate::names::named;
 use crate::picture::Picture;
 use std::sync::Arc;
 
-/// What a backend is asked to train: fixed for the whole run.
+/// What a backend trains: fixed for the whole run.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Encoding and network.
@@ -24,28 +24,28 @@ pub struct Job {
     pub raster: Raster,
     /// Which pixels are trained on.
     pub samples: SampleSet,
-    /// What is minimised.
+    /// The loss to minimise.
     pub loss: Loss,
-    /// How.
+    /// The update rule.
     pub optimizer: Optimizer,
     /// Samples of a full step; at most `samples.len()`.
     pub batch_size: u32,
-    /// What most jobs leave as it is.
+    /// Options that most jobs leave at their defaults.
     pub options: JobOptions,
 }
 
-/// Refinements of a job.
+/// Options of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobOptions {
     /// Factor on the loss of each channel.
     pub channel_weights: [f32; 4],
-    /// What is done around the update rule.
+    /// Refinements of the update.
     pub refinements: Refinements,
-    /// The part of the picture that is trained on, where that is not all of it.
+    /// The mask of training pixels, if not all are trained on.
     pub mask: Option<Arc<Mask>>,
-    /// How an epoch's samples are spread, where there is no mask.
+    /// How samples are distributed in an epoch; without a mask only.
     pub sampling: Sampling,
-    /// How a GPU adds up the gradients of a grid.
+    /// How a GPU sums the gradients of a grid.
     pub grid_gradients: GridGradients,
 }
 
@@ -64,17 +64,17 @@ impl Default for JobOptions {
 named! {
     /// Where to run.
     pub enum BackendChoice = Auto {
-        /// The best hardware GPU, or the CPU where there is none
+        /// The best hardware GPU, or the CPU if there is none
         Auto "auto",
-        /// A GPU, or a software driver where that is all there is
+        /// A GPU, or a software driver if there is no other
         Gpu "gpu",
-        /// The processor
+        /// The CPU
         Cpu "cpu",
     }
 }
 
 named! {
-    /// How a GPU computes.
+    /// Precision on a GPU.
     pub enum Precision = Auto {
         /// Whichever is faster on a hardware GPU, f32 on a software driver
         Auto "auto",
@@ -85,18 +85,18 @@ named! {
     }
 }
 
-/// What a run asks to be trained on.
+/// The requested device.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceRequest {
-    /// Which kind.
+    /// Kind of device.
     pub backend: BackendChoice,
     /// A GPU by part of its name or by its number.
     pub adapter: Option<String>,
     /// Threads of the CPU backend, 0 for all cores.
     pub threads: usize,
-    /// How a GPU computes; the CPU backend has f32 alone.
+    /// Precision on a GPU; the CPU backend only has f32.
     pub precision: Precision,
-    /// How that is opened and used.
+    /// Options for opening and using it.
     pub options: DeviceOptions,
 }
 

@@ -1,7 +1,7 @@
 //! Input encodings: position c = (x, y) to features.
 //!
-//! The table below has them all. They are computed in three ways: feature by feature from a [`Formula`], as sines and
-//! cosines of frequencies B ([`fourier`]), or looked up in a [`HashGrid`].
+//! The table below lists all of them. They are computed in three ways: feature by feature from a [`Formula`], as
+//! sines and cosines of frequencies B ([`fourier`]), or looked up in a [`HashGrid`].
 
 pub mod attenuation;
 pub mod fourier;
@@ -22,9 +22,9 @@ use crate::names::named;
 use attenuation::{Footprint, PixelFilter};
 use table::encodings;
 
-/// An encoding's formula, by which each of its features follows from the position alone. It has one number at most, n.
+/// The formula of an encoding whose features each depend only on the position. It has at most one parameter, n.
 ///
-/// Its twin in `shaders/encoding/` has the function `feature`.
+/// The file in `shaders/encoding/` of the same name has the function `feature`.
 pub trait Formula {
     /// With this n.
     fn with_units(n_units: usize) -> Self
@@ -34,11 +34,11 @@ pub trait Formula {
     fn n_units(&self) -> usize {
         1
     }
-    /// Largest n that it may have.
+    /// Maximum n.
     fn max_units(&self) -> usize {
         1
     }
-    /// Largest n that kernels are tried with.
+    /// Maximum n in tests of kernels.
     fn max_tried(&self) -> usize {
         self.max_units()
     }
@@ -46,11 +46,12 @@ pub trait Formula {
     fn output_width(&self) -> usize {
         2 * self.n_units()
     }
-    /// Roughly the operations of a feature.
+    /// Approximate operations per feature.
     fn operations(&self) -> f64;
-    /// What it is, in words.
+    /// A description.
     fn describe(&self) -> String;
-    /// What averaging over a pixel leaves of each feature, see [`attenuation`]. Those without a frequency do not fade.
+    /// The gain of each feature when averaged over a pixel, see [`attenuation`]. Features without a frequency have
+    /// gain 1.
     fn gains(&self, _: PixelFilter, _: &Footprint) -> Vec<f64> {
         vec![1.0; self.output_width()]
     }
@@ -61,7 +62,7 @@ pub trait Formula {
 }
 
 named! {
-    /// What an encoding is one of: side by side stands one of each at most. Model files have these names.
+    /// The family of an encoding: side by side, at most one of each. Model files use these names.
     pub enum EncodingFamily {
         /// The position itself
         Position "position",
@@ -84,11 +85,11 @@ encodings! {
     Positional { features: usize, sigma: f32 } "positional" of Frequencies = fourier::positional;
     /// Random Fourier features
     Gaussian { features: usize, sigma: f32 } "gaussian" of Frequencies = fourier::gaussian;
-    /// Sines and cosines of half a cycle along each axis and its octaves
+    /// Sines and cosines of half a cycle along each axis, and its octaves
     Octaves { octaves: usize } "octaves" of Frequencies = fourier::octaves;
     /// Triangle waves of the same frequencies: cheaper
     TriangleWave { octaves: usize } "triangle-wave" of Axes = triangle_wave::encoding, formula TriangleWave in triangle_wave;
-    /// Bins along each axis, each with its share of a blob around the position
+    /// Bins along each axis, weighted by a blob around the position
     OneBlob { bins: usize } "one-blob" of Axes = one_blob::encoding, formula OneBlob in one_blob;
     /// Trained features on grids of several resolutions, the fine ones hashed: the fastest
     HashGrid {
@@ -108,7 +109,7 @@ impl EncodingKind {
     }
 }
 
-/// An encoding ready to compute with.
+/// An encoding with its parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Encoding {
     /// features = those of a formula, such as c itself, shape (batch, 2).
@@ -133,7 +134,7 @@ impl Encoding {
     /// features = c
     pub const IDENTITY: Self = Self::Pointwise(Pointwise::Identity(Identity));
 
-    /// What it is one of.
+    /// Its family.
     ///
     /// # Panics
     /// When it is a composite.
@@ -146,7 +147,7 @@ impl Encoding {
         }
     }
 
-    /// With frequencies that are trained, where it has any.
+    /// With trained frequencies, if it has any.
     pub fn with_trained_frequencies(self) -> Self {
         match self {
             Self::Fourier { frequencies } => Self::TrainedFourier { initial: frequencies },
@@ -167,18 +168,17 @@ impl Encoding {
         }
     }
 
-    /// What averaging over a pixel leaves of each feature: one gain for each of
-    /// [`Encoding::output_width`]. See [`attenuation`]. Of trained frequencies, those before the
-    /// first step: a model that is done has them as frozen ones.
+    /// The gain of each feature when averaged over a pixel, [`Encoding::output_width`] of them. See [`attenuation`].
+    /// Trained frequencies count as before the first step: a finished model has them as frozen ones.
     pub fn gains(&self, filter: PixelFilter, footprint: &Footprint) -> Vec<f64> {
         match self {
             Self::Pointwise(pointwise) => pointwise.formula().gains(filter, footprint),
             Self::Fourier { frequencies } | Self::TrainedFourier { initial: frequencies } => {
                 let gains: Vec<f64> = frequencies.iter().map(|b| filter.gain(*b, footprint)).collect();
-                // Sine and cosine of one frequency fade together.
+                // Sine and cosine of one frequency have the same gain.
                 [gains.as_slice(), gains.as_slice()].concat()
             }
-            // Its features have no frequency: none fades.
+            // Its features have no frequency, so their gain is 1.
             Self::Grid(_) => vec![1.0; self.output_width()],
             Self::Composite(parts) => parts.iter().flat_map(|part| part.gains(filter, footprint)).collect(),
         }

@@ -1,11 +1,10 @@
-//! Checkpoints: everything needed to go on after a crash, a kill or a full disk.
+//! Checkpoints: everything needed to resume after a crash, a kill or a full disk.
 //!
-//! `checkpoint.safetensors` holds the tensors `params` and `moments.N`, f32, and in its metadata
-//! the position within the run and a checksum of all of it. Where the best state is to be kept, it
-//! is there as `best.params` and `best.moments.N`. Where samples are spread by error,
-//! `starts`, u32, has the first sample of each block. A run on a GPU has in the metadata how it was trained there, so
-//! that it goes on to the bit. The checkpoint before stays beside it as
-//! `checkpoint.previous.safetensors`, so that a damaged file costs a few epochs, not the run.
+//! `checkpoint.safetensors` holds the tensors `params` and `moments.N`, f32, and in its metadata the position within
+//! the run and a checksum of all of it. With `--keep best`, the best state is stored as `best.params` and
+//! `best.moments.N`. With `--sampling error`, `starts`, u32, has the first sample of each block. For a run on a GPU
+//! the metadata include its kernel configuration, so that it resumes to the bit. The previous checkpoint stays beside
+//! it as `checkpoint.previous.safetensors`, so that a damaged file costs a few epochs, not the run.
 
 use super::RunError;
 use super::folder::{CURRENT, PREVIOUS, RunFolder};
@@ -21,10 +20,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 const FORMAT: &str = "afterimage checkpoint 1";
-/// Room for the header beside the values, whose size follows from the network.
+/// Maximum size of the header; the size of the values follows from the network.
 const MAX_HEADER_BYTES: u64 = 1 << 16;
 
-/// Which picture a checkpoint belongs to, and what network it must fit.
+/// The picture a checkpoint belongs to, and the network it must fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// CRC-32 of the training picture's values.
@@ -33,7 +32,7 @@ pub struct Fingerprint {
     pub n_params: usize,
     /// Optimiser moments.
     pub n_moments: usize,
-    /// The training pixels, where samples are spread by error.
+    /// Number of training pixels, with `--sampling error`.
     pub by_error: Option<SampleSet>,
 }
 
@@ -45,7 +44,7 @@ impl Fingerprint {
     }
 }
 
-/// Writes a checkpoint beside the one before.
+/// Writes a checkpoint and keeps the previous one.
 ///
 /// # Errors
 /// When the folder cannot be written; the earlier checkpoints are then still there.
@@ -55,8 +54,8 @@ pub fn save(folder: &RunFolder, checkpoint: &Checkpoint, fingerprint: Fingerprin
     atomic_write(&current, Durability::Flushed, |out| {
         out.write_all(&bytes)?;
         out.flush()?;
-        // The new one is whole before the old one moves. A kill between the two renames leaves
-        // the old one under its second name, which is read as well.
+        // The new one is complete before the old one moves. A kill between the two renames leaves the old one under
+        // its second name, which is read as well.
         if current.exists() {
             out.get_ref().sync_all()?;
             std::fs::rename(&current, &previous)?;
@@ -66,11 +65,10 @@ pub fn save(folder: &RunFolder, checkpoint: &Checkpoint, fingerprint: Fingerprin
     .map_err(|e| RunError::write(&current, &e))
 }
 
-/// The newest checkpoint that is whole; none where there is none. A damaged one is named in the
-/// log and the one before is used.
+/// The newest valid checkpoint; `None` if there is none. A damaged one is logged and the previous one is used.
 ///
 /// # Errors
-/// When there are checkpoints and none of them can be used.
+/// When there are checkpoints but all are invalid.
 pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Checkpoint>, RunError> {
     let mut damaged = Vec::new();
     for name in [CURRENT, PREVIOUS] {
@@ -81,7 +79,7 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
         match read(&path, fingerprint) {
             Ok(checkpoint) => {
                 for problem in &damaged {
-                    log::warn!("{problem}; going on from {name}");
+                    log::warn!("{problem}; resuming from {name}");
                 }
                 return Ok(Some(checkpoint));
             }
@@ -93,14 +91,14 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
         false => Err(RunError::Folder {
             path: folder.path().to_owned(),
             reason: format!(
-                "{}; begin anew with `afterimage train PICTURE --out DIR --force`",
+                "{}; start over with `afterimage train PICTURE --out DIR --force`",
                 damaged.join(", and ")
             ),
         }),
     }
 }
 
-/// What names the tensors of the best state.
+/// Prefix of the tensors of the best state.
 const BEST: &str = "best.";
 
 /// The tensor of the first samples of blocks.
@@ -149,7 +147,7 @@ fn serialise(checkpoint: &Checkpoint, fingerprint: Fingerprint) -> Vec<u8> {
 
 const CRC: &str = "crc32";
 
-/// CRC-32 of every field but itself, by name, and of the tensors.
+/// CRC-32 of all fields but itself, by name, and of the tensors.
 fn checksum<'a>(metadata: &HashMap<String, String>, tensors: impl Iterator<Item = &'a [f32]>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     let fields: BTreeMap<_, _> = metadata.iter().filter(|(name, _)| *name != CRC).collect();
@@ -163,7 +161,7 @@ fn checksum<'a>(metadata: &HashMap<String, String>, tensors: impl Iterator<Item 
     hasher.finalize()
 }
 
-/// Reads a file that may be damaged or hostile: its size is known before it is read.
+/// Reads a file that may be damaged or hostile: its size is checked first.
 fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
     let (file, size_bytes) = open_regular(path).map_err(|e| e.to_string())?;
     let max_bytes = fingerprint.max_value_bytes() + MAX_HEADER_BYTES;
@@ -175,7 +173,7 @@ fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
     parse(&bytes.ok_or_else(too_long)?, fingerprint)
 }
 
-/// The checkpoint in `bytes`.
+/// Parses a checkpoint.
 ///
 /// # Errors
 /// One sentence about what is wrong with it.
@@ -222,13 +220,13 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
         return Err("its checksum does not match: it is damaged".to_owned());
     }
     let position: Position = serde_json::from_str(field("position")?).map_err(|_| damaged())?;
-    // A checksum only tells of accidents; whoever made the file may have meant it.
+    // A checksum only detects accidents; the file may be hostile.
     let finite = |state: &TrainingState| state.params.iter().all(|w| w.is_finite());
     let plausible = position.is_plausible()
         && finite(&state)
         && best.as_ref().is_none_or(|best| finite(&best.state) && best.epoch <= position.epochs_done);
     if !plausible {
-        return Err("it holds numbers that no run can come to".to_owned());
+        return Err("it holds numbers that no run can reach".to_owned());
     }
     let importance = fingerprint.by_error.zip(starts).map(|(samples, starts)| {
         Importance::from_starts(samples, starts).map(Arc::new).ok_or_else(sampling_changed)
@@ -264,7 +262,7 @@ fn read_state(
     Ok(TrainingState { step, params: values("params")?, moments: moments.collect::<Result<_, _>>()? })
 }
 
-/// CRC-32 of a picture's values, to notice when the file behind a run was exchanged.
+/// CRC-32 of a picture's values, to detect that the picture's file was replaced.
 pub fn picture_checksum(picture: &crate::picture::Picture, mask: Option<&Mask>) -> u32 {
     use crate::picture::Pixels;
     let mut hasher = crc32fast::Hasher::new();

@@ -4,9 +4,8 @@ use super::RunError;
 use crate::atomic_write::{TEMPORARY_PREFIX, TEMPORARY_SUFFIX};
 use std::path::{Path, PathBuf};
 
-/// Everything a run writes. Only these are removed when a run is replaced, in this order:
-/// `config.toml`, by which a run's folder is told, goes last, so that whoever is interrupted can
-/// start again.
+/// Everything a run writes. Only these are removed when a run is replaced, in this order: `config.toml`, which
+/// identifies a run folder, goes last, so that an interrupted removal can be repeated.
 const FILES: [&str; 13] = [
     "metrics.csv",
     "sigma.csv",
@@ -24,7 +23,7 @@ const FILES: [&str; 13] = [
 ];
 const EPOCHS: &str = "epochs";
 
-/// The checkpoint, and the one before it.
+/// The checkpoint, and the previous one.
 pub(super) const CURRENT: &str = "checkpoint.safetensors";
 pub(super) const PREVIOUS: &str = "checkpoint.previous.safetensors";
 
@@ -35,11 +34,11 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Checks, without touching anything, that a run may write to `path`: it does not exist, is
-    /// an empty folder, or is a run's folder and `force` is set.
+    /// Checks, without changing anything, that a run may write to `path`: it does not exist, is an empty folder, or
+    /// is a run folder and `force` is set.
     ///
     /// # Errors
-    /// Says what stands there and what would be right.
+    /// Says what is there and what would be right.
     pub fn check(path: &Path, force: bool) -> Result<(), RunError> {
         let occupied = |what: &str| RunError::Folder { path: path.to_owned(), reason: what.to_owned() };
         match std::fs::symlink_metadata(path) {
@@ -63,10 +62,10 @@ impl RunFolder {
         }
     }
 
-    /// Makes the folder, removing an earlier run's files from it.
+    /// Creates the folder, removing an earlier run's files.
     ///
     /// # Errors
-    /// As [`RunFolder::check`], and when the folder cannot be written.
+    /// Like [`RunFolder::check`], and when the folder cannot be written.
     pub fn create(path: &Path, force: bool) -> Result<Self, RunError> {
         Self::check(path, force)?;
         let folder = Self { path: path.to_owned() };
@@ -82,7 +81,7 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder of a run that was begun before; removes temporary files that a kill left in it.
+    /// Opens the folder of an existing run; removes temporary files left by a kill.
     ///
     /// # Errors
     /// When there is no run.
@@ -98,7 +97,7 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder of a run, to be looked at and left as it is.
+    /// Opens the folder of a run read-only.
     ///
     /// # Errors
     /// When there is no run.
@@ -111,8 +110,8 @@ impl RunFolder {
         Err(RunError::Folder { path: folder.path, reason })
     }
 
-    /// The folder and the one for its pictures, which must lie in it: files are removed there, and
-    /// a link in a folder that someone passed on may point anywhere.
+    /// The folder and the one for its pictures, which must be inside it: files are removed there, and a link in an
+    /// untrusted folder may point anywhere.
     fn create_folders(&self) -> Result<(), RunError> {
         let epochs = self.path.join(EPOCHS);
         std::fs::create_dir_all(&epochs).map_err(|e| self.unwritable(&e))?;
@@ -174,7 +173,7 @@ impl RunFolder {
     }
 }
 
-/// The epoch in a name such as `00012.png`; none for other files.
+/// The epoch in a name such as `00012.png`; `None` for other files.
 fn snapshot_epoch(path: &Path) -> Option<u64> {
     let stem = path.file_stem()?.to_str()?;
     let named = path.extension()? == "png" && stem.len() >= 5 && stem.bytes().all(|b| b.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! `run.json`: what ran, on what, and how long it took.
+//! `run.json`: what ran, where, and how long it took.
 
 use super::RunError;
 use crate::atomic_write::{Durability, atomic_write};
@@ -17,7 +17,7 @@ pub struct Manifest {
     pub platform: String,
     /// Backend, adapter, driver and kernels.
     pub device: BackendInfo,
-    /// Frequencies, initial weights and sample order follow from it.
+    /// Seed of frequencies, initial weights and sample order.
     pub seed: u64,
     /// Width, height and channels of the training picture.
     pub picture: [u32; 3],
@@ -33,27 +33,27 @@ pub struct Manifest {
     pub psnr_train: Option<f64>,
     /// Final PSNR in dB of the test split.
     pub psnr_test: Option<f64>,
-    /// The epoch whose weights were kept, where that is not the last.
+    /// The epoch whose weights were kept, if not the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_epoch: Option<u64>,
-    /// How often the run began again since the network learned nothing.
+    /// How often the run restarted because the network learned nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fresh_starts: Option<FreshStarts>,
-    /// Why the run is no success although it came to its end.
+    /// Why a complete run failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureKind>,
     /// Where the time went.
     pub timings: Timings,
 }
 
-/// A run began again, with other initial weights and a lower learning rate.
+/// Restarts of a run, with other initial weights and a lower learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FreshStarts {
     /// How often.
     pub count: u32,
-    /// Why.
+    /// Reason.
     pub reason: &'static str,
-    /// The learning rate it then began with.
+    /// The learning rate after the last restart.
     pub lr: f64,
 }
 

@@ -1,4 +1,4 @@
-//! `metrics.csv`: one line an epoch.
+//! `metrics.csv`: one line per epoch.
 
 use super::RunError;
 use crate::atomic_write::{Durability, atomic_write};
@@ -19,7 +19,7 @@ pub struct MetricsWriter {
 }
 
 impl MetricsWriter {
-    /// Starts the file anew with `rows`, whole or not at all.
+    /// Rewrites the file with `rows`, atomically.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -42,11 +42,11 @@ impl MetricsWriter {
     /// Adds one row.
     ///
     /// # Errors
-    /// When it cannot be written; the file then still ends in a whole line.
+    /// When it cannot be written; the file then still ends with a complete line.
     pub fn write(&mut self, row: &EpochSummary) -> Result<(), RunError> {
         let line = line(row);
         if let Err(e) = self.file.write_all(line.as_bytes()) {
-            // A full disk may have taken half the line. Shrinking needs no space.
+            // A full disk may have truncated the line. Shrinking needs no space.
             self.file.set_len(self.size_bytes).map_err(|e| RunError::write(&self.path, &e))?;
             return Err(RunError::write(&self.path, &e));
         }
@@ -55,8 +55,7 @@ impl MetricsWriter {
     }
 }
 
-/// A row as text. Numbers are written so that they read back exactly; what was not measured is
-/// left empty.
+/// A row as text. Numbers are written so that they read back exactly; what was not measured is empty.
 fn line(row: &EpochSummary) -> String {
     let optional = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     format!(
@@ -71,13 +70,12 @@ fn line(row: &EpochSummary) -> String {
     )
 }
 
-/// Longest line read. A number as small as 1e-308 is written with all its zeros, so that seven of
-/// them may take 2 KiB.
+/// Maximum line length. A number as small as 1e-308 is written with all its zeros, so seven of them may take 2 KiB.
 const MAX_LINE_BYTES: u64 = 4096;
 
-/// The rows of epochs up to `last_epoch` in an earlier run's file. Reading stops at the first
-/// line that is not whole or not in order, which a kill or a full disk may have left; of a file
-/// that is something else, or endless, nothing more is read than that.
+/// The rows of epochs up to `last_epoch` in an earlier run's file. Reading stops at the first line that is incomplete
+/// or out of order, as a kill or a full disk may leave; so a file that is something else, or endless, is not read
+/// further.
 pub fn read_metrics(path: &Path, last_epoch: u64) -> Vec<EpochSummary> {
     let Ok((file, _)) = open_regular(path) else { return Vec::new() };
     let mut lines = BufReader::new(file);
@@ -94,7 +92,7 @@ pub fn read_metrics(path: &Path, last_epoch: u64) -> Vec<EpochSummary> {
     rows
 }
 
-/// The next line without its end; none where it has no end.
+/// The next line without its end; `None` if it is unterminated.
 fn whole_line(lines: &mut impl BufRead) -> Option<String> {
     let mut line = String::new();
     lines.take(MAX_LINE_BYTES).read_line(&mut line).ok()?;

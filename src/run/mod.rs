@@ -24,7 +24,7 @@ use crate::report::ReportError;
 use crate::trainer::TrainError;
 use std::path::{Path, PathBuf};
 
-/// Why a run could not be written.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The run folder cannot be used.
@@ -40,7 +40,7 @@ pub enum RunError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         reason: String,
     },
     /// A picture cannot be written.
@@ -52,13 +52,13 @@ pub enum RunError {
     /// The model file cannot be written.
     #[error(transparent)]
     Model(#[from] crate::model_file::ModelFileError),
-    /// The device was lost for good; the folder has the state to go on from.
+    /// The device was lost too often; the folder has the state to resume from.
     #[error(
-        "the GPU could not be opened again: {reason}; `afterimage train --resume {folder}` goes on, also with \
+        "the GPU could not be reopened: {reason}; `afterimage train --resume {folder}` goes on, also with \
          --backend cpu"
     )]
     DeviceGone {
-        /// What it said.
+        /// The last error.
         reason: String,
         /// The run's folder.
         folder: String,

@@ -1,4 +1,4 @@
-//! Writes a run down while it happens, and sums it up at its end.
+//! Writes a run's files while it trains, and its results at the end.
 
 use super::checkpoint::Fingerprint;
 use super::{MetricsWriter, RunError, RunFolder, SnapshotWriter, Thumbnails};
@@ -7,7 +7,7 @@ use crate::picture::Picture;
 use crate::trainer::{Checkpoint, EpochSummary, Observer, Position, Progress};
 use std::time::Instant;
 
-/// Shows a person how far training has come.
+/// Displays the progress of training.
 pub trait Display {
     /// After each group of steps.
     fn progress(&mut self, progress: &Progress);
@@ -15,7 +15,7 @@ pub trait Display {
     fn epoch(&mut self, summary: &EpochSummary, n_epochs: u64);
     /// After the last epoch, before the results are written.
     fn finished(&mut self) {}
-    /// Whether the person asked to stop.
+    /// Whether the user asked to stop.
     fn stop_requested(&self) -> bool;
 }
 
@@ -29,12 +29,12 @@ pub struct Recorder<'a> {
     rows: Vec<EpochSummary>,
     checkpoint_every: CheckpointEvery,
     fingerprint: Fingerprint,
-    /// When and after which epoch the last checkpoint was written.
+    /// Time and epoch of the last checkpoint.
     last_checkpoint: (Instant, u64),
 }
 
 impl<'a> Recorder<'a> {
-    /// A recorder of `run` from `position` on. What the folder holds of later epochs is removed.
+    /// A recorder of `run` from `position` on. Removes what the folder holds of later epochs.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -49,7 +49,7 @@ impl<'a> Recorder<'a> {
             true => Vec::new(),
             false => super::read_metrics(&folder.file("metrics.csv"), position.epochs_done),
         };
-        // Pictures stay even where the metrics of their epochs were lost.
+        // Keep pictures even if the metrics of their epochs were lost.
         let first_to_come = if position.is_beginning() { 0 } else { position.epochs_done + 1 };
         folder.remove_snapshots(first_to_come)?;
         Ok(Self {
@@ -65,7 +65,7 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Waits for the last snapshots and returns the metrics, one row an epoch, and what is kept of the snapshots.
+    /// Waits for the last snapshots; returns the metrics, one row per epoch, and the thumbnails.
     ///
     /// # Errors
     /// When a snapshot could not be written.
@@ -106,7 +106,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), RunError> {
-        // A resumed run makes no picture of an epoch before its checkpoint again.
+        // A resumed run does not repeat pictures of epochs before its checkpoint.
         self.snapshots.flush()?;
         self.metrics.sync()?;
         super::checkpoint::save(self.folder, checkpoint, self.fingerprint)?;
@@ -114,18 +114,18 @@ impl Observer for Recorder<'_> {
         Ok(())
     }
 
-    fn started_afresh(&mut self) -> Result<(), RunError> {
-        self.forget_from(0)
+    fn restarted(&mut self) -> Result<(), RunError> {
+        self.discard_from(0)
     }
 
     fn rolled_back(&mut self, position: &Position) -> Result<(), RunError> {
-        self.forget_from(position.epochs_done + 1)
+        self.discard_from(position.epochs_done + 1)
     }
 }
 
 impl Recorder<'_> {
-    /// Removes what was written of `epoch` and later ones.
-    fn forget_from(&mut self, epoch: u64) -> Result<(), RunError> {
+    /// Removes the files of `epoch` and later ones.
+    fn discard_from(&mut self, epoch: u64) -> Result<(), RunError> {
         self.snapshots.flush()?;
         self.rows.truncate(epoch as usize);
         self.folder.remove_snapshots(epoch)?;

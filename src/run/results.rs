@@ -1,4 +1,4 @@
-//! What a run leaves behind at its end: picture, model, curves, strip, film and manifest.
+//! The results of a run: picture, model, curves, strip, film and manifest.
 
 use super::thumbnails::{Thumbnails, earlier_panels};
 use super::{FreshStarts, Manifest, RunError, RunFolder, Timings};
@@ -14,17 +14,17 @@ use std::path::PathBuf;
 
 /// Everything known at the end of a run.
 pub struct Results<'a> {
-    /// Where it is written.
+    /// Its folder.
     pub folder: &'a RunFolder,
-    /// What was run.
+    /// The run.
     pub run: &'a Resolved,
     /// The training picture.
     pub picture: &'a Picture,
-    /// The picture as the network sees it now.
+    /// The network's picture now.
     pub evaluation: &'a Evaluation,
-    /// Why the run is no success, where it is none although it came to its end.
+    /// Why the run failed, if it did.
     pub failure: Option<Failure>,
-    /// One row an epoch.
+    /// One row per epoch.
     pub metrics: &'a [EpochSummary],
     /// Snapshots that need not be read again.
     pub thumbnails: &'a Thumbnails,
@@ -42,7 +42,7 @@ impl Results<'_> {
     pub fn write(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
         let folder = self.folder;
         let reconstruction = self.evaluation.picture.as_ref().expect("evaluated with its picture");
-        // What cannot be made again comes first, should the disk be full.
+        // Irreplaceable files first, in case the disk is full.
         self.save_model(backend)?;
         if reconstruction.is_hdr() {
             save_png(&reconstruction.to_display(), &folder.file("final.png"))?;
@@ -56,7 +56,7 @@ impl Results<'_> {
         let snapshots = folder.snapshots();
         self.save_strip(&snapshots, reconstruction)?;
         let frames: Vec<(u64, PathBuf)> = snapshots.iter().map(|&e| (e, folder.snapshot(e))).collect();
-        // Someone may have removed the pictures of a run that is resumed after its last epoch.
+        // The pictures of a run resumed after its last epoch may have been deleted.
         if !frames.is_empty() {
             let (kept, path) = (&self.thumbnails.film, folder.file("progress.gif"));
             report::film::save_film_with(kept, &path, &frames, &Film::default())?;
@@ -90,7 +90,7 @@ impl Results<'_> {
         entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 
-    /// The configuration without what belongs to this machine: a model is passed on.
+    /// The configuration without machine-specific settings, since models are shared.
     fn shareable_config(&self) -> Config {
         let mut config = self.run.config.clone();
         config.picture.file = config.picture.file.and_then(|f| f.file_name().map(PathBuf::from));
@@ -132,7 +132,7 @@ impl Results<'_> {
     fn fresh_starts(&self) -> Option<FreshStarts> {
         let position = &self.outcome.position;
         let count = position.fresh_starts;
-        let reason = "the network's picture was flat and stayed so";
+        let reason = "the network's picture was flat and stayed flat";
         (count > 0).then(|| FreshStarts { count, reason, lr: self.run.lr * position.lr_factor() })
     }
 
@@ -164,7 +164,7 @@ fn finite(value: f64) -> Option<f64> {
 }
 
 impl CurvePoint {
-    /// The point of an epoch that was measured.
+    /// The point of a measured epoch.
     pub fn measured(row: &EpochSummary) -> Option<Self> {
         Some(Self {
             epoch: row.epoch,

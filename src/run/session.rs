@@ -1,4 +1,4 @@
-//! One run from its first step, or its last checkpoint, to its results; a lost device is opened anew.
+//! One run from its first step, or its last checkpoint, to its results; reopens a lost device.
 
 use super::checkpoint::{self, Fingerprint, picture_checksum};
 use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
@@ -16,34 +16,34 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a run goes on with a fresh device after losing one.
+/// How many lost devices a run survives.
 const MAX_DEVICE_LOSSES: usize = 3;
 
-/// A run that is about to train.
+/// A run about to train.
 pub struct Session {
-    /// Where it is written.
+    /// Its folder.
     pub folder: RunFolder,
-    /// What is run.
+    /// The run.
     pub run: Resolved,
     picture: Arc<Picture>,
     backend: Box<dyn Backend>,
-    /// The last state known to be sound; none for a run that has not begun.
+    /// The last good state; `None` if the run has not started.
     checkpoint: Option<Checkpoint>,
-    /// One line for the person, where the choice of the device needs explaining.
+    /// A message for the user, if the choice of the device needs explaining.
     pub note: Option<String>,
 }
 
-/// A run that came to its end, or was stopped, with its results written.
+/// A run that is complete, or was stopped, with its results written.
 pub struct Finished {
     /// How it ended.
     pub outcome: Outcome,
-    /// The picture as the network sees it now.
+    /// The network's picture now.
     pub evaluation: Evaluation,
-    /// Why it is no success, where it is none although it came to its end.
+    /// Why it failed, if it is complete but failed.
     pub failure: Option<Failure>,
 }
 
-/// Why training did not come to its end.
+/// Why training ended early.
 enum Interrupted {
     DeviceLost(String),
     Run(RunError),
@@ -67,8 +67,8 @@ impl From<TrainError> for Interrupted {
 }
 
 impl Session {
-    /// A new run of `run` on `picture`, at its training size. The folder at `path` is made last, so that
-    /// whatever is wrong leaves none behind; a run that is in it is replaced where `force` says so.
+    /// A new run of `run` on `picture`, at its training size. The folder at `path` is created last, so that an error
+    /// leaves none behind; a run in it is replaced if `force` is set.
     ///
     /// # Errors
     /// When no device fits, or the folder cannot be used.
@@ -83,7 +83,7 @@ impl Session {
         Ok(Self::new(folder, run, picture, opened))
     }
 
-    /// The run in `folder`, from its last checkpoint or, where it has none yet, from its beginning.
+    /// Resumes the run in `folder` from its last checkpoint or, without one, from its beginning.
     ///
     /// # Errors
     /// When no device fits, or the checkpoint is damaged or not of this run.
@@ -93,12 +93,12 @@ impl Session {
         let unfit = |reason: String| RunError::Folder { path: folder.path().to_owned(), reason };
         if done > run.epochs {
             return Err(unfit(format!(
-                "the run has {done} epochs behind it, more than --epochs {}; give {done} or more",
+                "the run has already done {done} epochs, more than --epochs {}; give {done} or more",
                 run.epochs
             )));
         }
         if checkpoint.as_ref().is_some_and(|c| !c.position.belongs_to(&run, c.state.step)) {
-            let reason = "the checkpoint does not belong to the run in config.toml; begin anew with --force";
+            let reason = "the checkpoint does not belong to the run in config.toml; start over with --force";
             return Err(unfit(reason.to_owned()));
         }
         let method = checkpoint.as_ref().and_then(|c| c.method.clone());
@@ -113,12 +113,11 @@ impl Session {
         Self { folder, run, picture, backend, checkpoint: None, note }
     }
 
-    /// Trains to the end, or until `display` asks to stop, and writes the results. Takes up to three
-    /// losses of the device. `start` is when the program began to prepare the run.
+    /// Trains to the end, or until `display` asks to stop, and writes the results. Survives up to three losses of the
+    /// device. `start` is when the program began to prepare the run.
     ///
     /// # Errors
-    /// When training diverges (with what was learned before that written down), the device fails, or a
-    /// file cannot be written.
+    /// When training diverges (the results so far are still written), the device fails, or a file cannot be written.
     pub fn train(&mut self, start: Instant, display: &mut dyn Display) -> Result<Finished, RunError> {
         let startup = start.elapsed();
         let mut losses = 0;
@@ -131,7 +130,7 @@ impl Session {
         }
     }
 
-    /// From the last checkpoint to the end; on an error the session holds the last that was sound.
+    /// Trains from the last checkpoint to the end; on an error the session holds the last good one.
     fn attempt(&mut self, startup: Duration, display: &mut dyn Display) -> Result<Finished, Interrupted> {
         let Self { folder, run, picture, backend, checkpoint, .. } = self;
         let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
@@ -144,13 +143,13 @@ impl Session {
         let recorded = recorder.finish();
         counted.display.finished();
         let last = trainer.into_last_checkpoint();
-        // None where the device failed before the run began: what was known before still holds.
+        // `None` if the device failed before the run began: then the earlier checkpoint stays.
         if last.is_some() {
             checkpoint.clone_from(&last);
         }
         let (mut outcome, diverged) = match (outcome, last) {
             (Ok(outcome), _) => (outcome, None),
-            // What was learned before it went wrong is still worth having.
+            // The results before it diverged are still worth having.
             (Err(RunError::Train(error @ TrainError::Diverged { .. })), Some(last)) => {
                 block_on(backend.set_state(&last.state)).map_err(TrainError::from)?;
                 let (position, step) = (last.position, last.state.step);
@@ -193,21 +192,19 @@ impl Session {
         }
     }
 
-    /// Opens a lost device anew, with the last checkpoint on it, unless it was lost too often.
+    /// Reopens a lost device with the last checkpoint, unless it was lost too often.
     fn recover(&mut self, mut reason: String, losses: &mut usize) -> Result<(), RunError> {
         let folder = self.folder.path().display().to_string();
         while *losses < MAX_DEVICE_LOSSES {
             *losses += 1;
             let epoch = self.checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
-            log::warn!(
-                "the GPU stopped answering ({reason}): opening it anew and going on from epoch {epoch}"
-            );
+            log::warn!("the GPU stopped answering ({reason}): reopening it and resuming from epoch {epoch}");
             match self.reopen() {
                 Ok(()) => return Ok(()),
                 Err(BackendError::DeviceLost(again)) => reason = again,
                 Err(error) => return Err(RunError::DeviceGone { reason: error.to_string(), folder }),
             }
-            // A driver that restarts needs a moment.
+            // A restarting driver needs a moment.
             std::thread::sleep(Duration::from_secs(1));
         }
         let reason = format!("it stopped answering {} times, {reason}", MAX_DEVICE_LOSSES + 1);
@@ -224,7 +221,7 @@ impl Session {
         self.restore()
     }
 
-    /// Puts the last checkpoint on the device.
+    /// Restores the last checkpoint on the device.
     fn restore(&mut self) -> Result<(), BackendError> {
         match &self.checkpoint {
             Some(checkpoint) => block_on(self.backend.set_state(&checkpoint.state)),
@@ -233,13 +230,13 @@ impl Session {
     }
 }
 
-/// `method` is how a GPU trained the run so far.
+/// `method` is how a GPU has trained the run so far.
 fn open(run: &Resolved, picture: &Arc<Picture>, method: Option<TunedConfig>) -> Result<Opened, BackendError> {
     let job = run.job(Arc::clone(picture));
     block_on(backend::open_as(&run.device, method.as_ref(), job, || run.initial_params()))
 }
 
-/// What a checkpoint of this run must fit.
+/// What a checkpoint of this run must match.
 fn fingerprint(run: &Resolved, picture: &Picture) -> Fingerprint {
     Fingerprint {
         picture: picture_checksum(picture, run.options.mask.as_deref()),
@@ -259,7 +256,7 @@ pub fn write_config(folder: &RunFolder, run: &Resolved) -> Result<(), RunError> 
         .map_err(|e| RunError::write(&path, &e))
 }
 
-/// Passes everything on, and counts samples.
+/// Forwards everything, and counts samples.
 struct Counted<'a> {
     display: &'a mut dyn Display,
     samples: u64,

@@ -1,4 +1,4 @@
-//! Writes snapshots beside training, so that encoding PNGs does not hold it up.
+//! Writes snapshots on another thread, so that encoding PNGs does not delay training.
 
 use super::{RunError, RunFolder, Thumbnails};
 use crate::picture::{Packing, Picture, save_png_packed};
@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Pictures waiting to be written. More would only fill memory: training waits then.
+/// Maximum pictures queued. More would only fill memory: training waits instead.
 const QUEUE: usize = 2;
 
 enum Message {
     Write(u64, PathBuf, Picture),
-    /// Answered when everything before it is written.
+    /// Answered when everything queued before it is written.
     Flush(SyncSender<()>),
 }
 
-/// A thread that writes pictures in the order they come, and keeps those that are to be shown again.
+/// A thread that writes pictures in order, and keeps thumbnails of those that are shown again.
 #[derive(Debug)]
 pub struct SnapshotWriter {
     queue: Option<SyncSender<Message>>,
@@ -26,7 +26,7 @@ impl SnapshotWriter {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// When the system cannot start a thread.
     pub fn start(mut thumbnails: Thumbnails) -> Result<Self, RunError> {
         let (queue, incoming) = sync_channel(QUEUE);
         let write_all = move || {
@@ -37,7 +37,7 @@ impl SnapshotWriter {
                         save_png_packed(&picture, &path, Packing::Fast)?;
                         thumbnails.pass(epoch, &picture);
                     }
-                    // Whoever asked may be gone: the run is then ending anyway.
+                    // The receiver may be gone if the run is ending.
                     Message::Flush(done) => _ = done.send(()),
                 }
             }
@@ -50,18 +50,18 @@ impl SnapshotWriter {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Hands over the picture of an epoch; waits while too many are queued.
+    /// Queues the picture of an epoch; waits while the queue is full.
     ///
     /// # Errors
     /// When an earlier one could not be written.
     pub fn write(&mut self, folder: &RunFolder, epoch: u64, picture: Picture) -> Result<(), RunError> {
         let message = Message::Write(epoch, folder.snapshot(epoch), picture);
         let sent = self.queue.as_ref().is_some_and(|queue| queue.send(message).is_ok());
-        // The thread only stops listening when a write has failed.
+        // The thread only exits early when a write has failed.
         if sent { Ok(()) } else { self.finish().map(|_| ()) }
     }
 
-    /// Waits until the pictures handed over are on their way to the disk.
+    /// Waits until the queued pictures are written.
     ///
     /// # Errors
     /// When one could not be written.
@@ -71,7 +71,7 @@ impl SnapshotWriter {
         if sent && wait.recv().is_ok() { Ok(()) } else { self.finish().map(|_| ()) }
     }
 
-    /// Waits until everything is written, ends the thread, and returns what it has kept.
+    /// Waits until everything is written, ends the thread, and returns its thumbnails.
     ///
     /// # Errors
     /// When a picture could not be written.

@@ -1,4 +1,4 @@
-//! Snapshots as strip and film show them, kept as they pass, so that they need not be read again.
+//! Snapshots as strip and film show them, kept in memory so that they need not be read again.
 
 use crate::config::Resolved;
 use crate::picture::Picture;
@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 /// Panels of the strip beside the ground truth.
 const STRIP_PANELS: usize = 4;
 
-/// More snapshots than this are not planned for.
+/// Maximum number of snapshots planned for.
 const MAX_PLANNED: usize = 1 << 20;
 
-/// What is kept of a run's snapshots, by epoch; none until they are there. A run that is stopped shows others than were
-/// planned, and one that is resumed has some on the disk alone: those are read.
+/// A run's thumbnails by epoch; `None` until available. A stopped run shows others than planned, and a resumed one
+/// has some only on disk: those are read.
 #[derive(Debug, Default)]
 pub struct Thumbnails {
     pub(super) film: BTreeMap<u64, Option<RgbImage>>,
@@ -21,7 +21,7 @@ pub struct Thumbnails {
 }
 
 impl Thumbnails {
-    /// Those that `run` will show when it comes to its end: a few dozen, however many snapshots it has.
+    /// Those that `run` will show at its end: a few dozen, however many snapshots it has.
     pub(super) fn planned(run: &Resolved) -> Self {
         let every = (0..run.epochs).step_by(usize::try_from(run.snapshot_every).unwrap_or(usize::MAX));
         let snapshots: Vec<u64> = every.take(MAX_PLANNED).chain([run.epochs]).collect();
@@ -33,14 +33,14 @@ impl Thumbnails {
         }
     }
 
-    /// Keeps what is wanted of a snapshot, given as it is saved.
+    /// Keeps a thumbnail of a snapshot, if it will be shown. The snapshot is given as it is saved.
     pub(super) fn pass(&mut self, epoch: u64, snapshot: &Picture) {
         self.film.entry(epoch).and_modify(|kept| *kept = Some(Film::default().fitted(snapshot)));
         self.strip.entry(epoch).and_modify(|kept| *kept = Some(Strip::fitted(snapshot)));
     }
 }
 
-/// The snapshots shown before that of epoch `last`, which ends the strip, where it is of a whole epoch.
+/// The snapshots shown before that of epoch `last`, which ends the strip if it is of a whole epoch.
 pub(super) fn earlier_panels(snapshots: &[u64], last: Option<u64>) -> Vec<u64> {
     let until_last: Vec<u64> =
         snapshots.iter().copied().filter(|&e| last.is_none_or(|last| e <= last)).collect();
@@ -60,7 +60,7 @@ mod tests {
         let kept = earlier_panels(&snapshots, Some(10));
         assert_eq!((kept.first(), kept.len()), (Some(&0), STRIP_PANELS - 1));
         assert!(kept.is_sorted() && kept.iter().all(|&epoch| epoch < 10), "{kept:?}");
-        // In the middle of an epoch the last panel has none of its own.
+        // In the middle of an epoch the last panel has no snapshot.
         assert_eq!(earlier_panels(&[0, 1], None), [0, 1]);
     }
 }

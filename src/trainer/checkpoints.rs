@@ -1,13 +1,13 @@
-//! What is kept of a run on its way, and going back to it.
+//! Checkpoints in memory, and rolling back to them.
 
 use super::{Best, Checkpoint, Evaluation, Observer, Outcome, Position, TrainError, Trainer};
 use crate::config::Keep;
 
-/// How often a diverging run goes back and halves its learning rate before it gives up.
+/// How often a diverging run rolls back and halves its learning rate before it gives up.
 const MAX_ROLLBACKS: i32 = 4;
 
 impl Trainer<'_> {
-    /// The last state known to be sound, for going on after the device failed.
+    /// The last good state, for resuming after a device failure.
     pub fn into_last_checkpoint(self) -> Option<Checkpoint> {
         self.last_checkpoint
     }
@@ -22,7 +22,7 @@ impl Trainer<'_> {
         })
     }
 
-    /// Keeps the state, unless it is not sound; says whether it is.
+    /// Stores the state if it is finite; returns whether it is.
     pub(super) async fn checkpoint<O: Observer>(&mut self, observer: &mut O) -> Result<bool, O::Error> {
         let checkpoint = self.current_checkpoint().await?;
         let finite = checkpoint.state.params.iter().all(|w| w.is_finite());
@@ -34,7 +34,7 @@ impl Trainer<'_> {
         Ok(sound)
     }
 
-    /// Keeps a copy of the weights where `evaluation` is the best so far and they are asked for.
+    /// With `--keep best`, copies the weights if `evaluation` is the best so far.
     pub(super) async fn save_if_best(&mut self, evaluation: &Evaluation) -> Result<(), TrainError> {
         let psnr_test = evaluation.psnr_test().filter(|p| !p.is_nan());
         let (Keep::Best, Some(psnr_test)) = (self.run.keep, psnr_test) else { return Ok(()) };
@@ -45,7 +45,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// To the last sound state, and the position that belongs to it; the time spent stays spent.
+    /// Returns to the last good state and its position; the time spent still counts.
     async fn roll_back(&mut self) -> Result<(), TrainError> {
         let sound = self.last_checkpoint.as_ref().expect("kept when the run began");
         self.backend.set_state(&sound.state).await?;
@@ -55,7 +55,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// To the last sound state with half the learning rate.
+    /// Rolls back to the last good state with half the learning rate.
     pub(super) async fn roll_back_diverged<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
         let noticed_in = self.position.epochs_done;
         let lr_scale = self.position.lr_scale * 0.5;
@@ -66,14 +66,15 @@ impl Trainer<'_> {
         self.roll_back().await?;
         self.position.lr_scale = lr_scale;
         log::warn!(
-            "the loss is no longer finite in epoch {noticed_in}: going back to epoch {} with half the learning rate ({:e})",
+            "the loss is no longer finite in epoch {noticed_in}: rolling back to epoch {} with half the \
+             learning rate ({:e})",
             self.position.epochs_done,
             self.initial_lr(),
         );
         observer.rolled_back(&self.position)
     }
 
-    /// Ends the run in the middle, with the last state kept that is sound.
+    /// Ends the run early, with the last good state stored.
     pub(super) async fn stop<O: Observer>(&mut self, observer: &mut O) -> Result<Outcome, O::Error> {
         self.collect_losses(true).await?;
         if !self.checkpoint(observer).await? {
@@ -83,8 +84,8 @@ impl Trainer<'_> {
         self.outcome(false, None).await
     }
 
-    /// The run's end. The backend is left with the weights that are kept; the last checkpoint has
-    /// those to go on from.
+    /// The end of the run. The backend is left with the weights to keep; the last checkpoint has those to resume
+    /// from.
     pub(super) async fn outcome<E: From<TrainError>>(
         &mut self,
         complete: bool,

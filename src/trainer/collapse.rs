@@ -1,12 +1,12 @@
-//! Noticing that a network learns nothing: its picture is flat and stays flat.
+//! Detects that a network learns nothing: its picture is flat and stays flat.
 //!
-//! A saturated output or hidden units that never fire have no gradient to come back by. A collapse is looked
-//! for after steps 32, 64, 128 and so on. A channel is flat where the network's values vary by less than 1 %
-//! of how the picture's do; a run has collapsed where a channel was flat at two of these checks and
-//! did not come closer to the picture in between, as a slow one would.
+//! A saturated output or hidden units that never fire have no gradient to recover with. Checks for collapse come
+//! after steps 32, 64, 128 and so on. A channel is flat if the network's values vary by less than 1 % of the
+//! picture's variation; a run has collapsed if a channel was flat at two of these checks and did not get closer to
+//! the picture in between, as a slow one would.
 
 use super::evaluate::ChannelFit;
-use super::position::MAX_FRESH_STARTS;
+use super::position::MAX_RESTARTS;
 use super::{Evaluation, Observer, Position, TrainError, Trainer, even_importance};
 use crate::config::{EncodingKind, Resolved};
 use crate::model::{Activation, TrainingState};
@@ -21,28 +21,27 @@ const FLAT: f64 = 1e-4;
 /// A flat channel whose error falls by less than this share between two checks is stuck.
 const STUCK: f64 = 1e-3;
 
-/// A complete run that keeps less than this share of the picture's variance is not called done.
+/// A complete run that explains less than this share of the picture's variance has failed.
 const POOR: f64 = 0.7;
 
-/// PSNR in dB from which on what is missing can hardly be seen, however much of a faint picture it is.
+/// PSNR in dB above which the error is hardly visible, however faint the picture.
 const FAINT: f64 = 30.0;
 
-/// Too few steps to expect anything of.
+/// Too few steps to expect results.
 const FEW_STEPS: u64 = 1000;
 
-/// Where hidden units begin that a fresh start must not leave dead: above 0, where every sample reaches them.
+/// Initial bias of hidden units after a restart: above 0, where every sample activates them.
 const ALIVE: f32 = 0.1;
 
 impl Trainer<'_> {
-    /// Whether the epoch in hand ends with a check.
+    /// Whether the current epoch ends with a check.
     pub(super) fn check_due(&self) -> bool {
-        // A learning rate that still rises says nothing.
+        // Warm-up steps do not count.
         let after = self.steps_done().saturating_sub(self.run.schedule.warmup);
         check_due(after.saturating_sub(self.steps_per_epoch().into()), after)
     }
 
-    /// Looks whether the network learns anything, where a check is due; starts afresh where it does not, and
-    /// says whether it did.
+    /// Checks whether the network learns anything, if a check is due. If not, restarts the run and returns true.
     pub(super) async fn check<O: Observer>(
         &mut self,
         observer: &mut O,
@@ -51,7 +50,7 @@ impl Trainer<'_> {
         let before = self.position.flat_error;
         self.position.flat_error = flat_error(evaluation);
         let stuck = before.zip(self.position.flat_error).is_some_and(|(before, now)| is_stuck(before, now));
-        if !stuck || self.position.fresh_starts == MAX_FRESH_STARTS {
+        if !stuck || self.position.fresh_starts == MAX_RESTARTS {
             return Ok(false);
         }
         let steps = self.steps_done();
@@ -59,21 +58,21 @@ impl Trainer<'_> {
         let fresh_starts = fresh_starts + 1;
         self.position = Position { seconds, lr_scale, fresh_starts, ..Position::default() };
         log::warn!(
-            "the network's picture is flat after {steps} steps and stays so: starting afresh with other weights and a \
+            "the network's picture is flat after {steps} steps and stays so: restarting with other weights and a \
              learning rate of {:e}",
             self.initial_lr(),
         );
-        let state = self.fresh_state(evaluation);
+        let state = self.restart_state(evaluation);
         self.backend.set_state(&state).await.map_err(TrainError::from)?;
         self.best = None;
         self.importance = even_importance(self.run);
-        observer.started_afresh()?;
+        observer.restarted()?;
         self.begin(observer).await?;
         Ok(true)
     }
 
-    /// Weights from another seed, hidden units alive, and the picture's mean colour at the end.
-    fn fresh_state(&self, evaluation: &Evaluation) -> TrainingState {
+    /// Weights from another seed, active hidden units, and the picture's mean colour as the last bias.
+    fn restart_state(&self, evaluation: &Evaluation) -> TrainingState {
         let (run, network) = (self.run, &self.run.model.network);
         let layout = run.model.layout();
         let seed = run.seed.wrapping_add(u64::from(self.position.fresh_starts));
@@ -84,7 +83,7 @@ impl Trainer<'_> {
         }
         for (bias, channel) in params[last.bias.clone()].iter_mut().zip(&evaluation.channels) {
             *bias = match network.output_activation {
-                // Away from the ends, where it saturates.
+                // Clamped, since a sigmoid saturates.
                 Activation::Sigmoid => {
                     let mean = channel.mean().clamp(0.02, 0.98);
                     (mean / (1.0 - mean)).ln() as f32
@@ -96,20 +95,19 @@ impl Trainer<'_> {
     }
 }
 
-/// Whether a check is due when the run goes from `before` steps to `after`.
+/// Whether a check is due when the run advances from `before` steps to `after`.
 fn check_due(before: u64, after: u64) -> bool {
     after >= FIRST_CHECK && (before < FIRST_CHECK || after.ilog2() > before.ilog2())
 }
 
-/// Error of the flat channels as a multiple of what the best flat picture has, averaged; none where no
-/// channel is flat.
+/// Mean error of the flat channels as a multiple of that of the best flat picture; `None` if no channel is flat.
 fn flat_error(evaluation: &Evaluation) -> Option<f64> {
     let flat: Vec<f64> =
         evaluation.channels.iter().filter(|c| c.is_flat()).map(ChannelFit::error_share).collect();
     (!flat.is_empty()).then(|| flat.iter().sum::<f64>() / flat.len() as f64)
 }
 
-/// Whether a network whose flat channels had error `before` and have `now` goes nowhere.
+/// Whether a network whose flat channels had error `before` and now have `now` is stuck.
 fn is_stuck(before: f64, now: f64) -> bool {
     now > before * (1.0 - STUCK)
 }
@@ -125,7 +123,7 @@ impl ChannelFit {
 }
 
 named! {
-    /// Why a run that came to its end is no success, in a word.
+    /// How a complete run failed, as a word.
     pub enum FailureKind {
         /// The network's picture is flat
         Flat "flat",
@@ -134,19 +132,19 @@ named! {
     }
 }
 
-/// Why a run that came to its end is no success.
+/// How a complete run failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Failure {
     /// The network's picture is flat.
     Flat {
-        /// Fresh starts that did not help.
+        /// Restarts that did not help.
         fresh_starts: u32,
         /// PSNR in dB of the training pixels.
         psnr: f64,
     },
     /// It has learned little.
     Poor {
-        /// Of the picture's variance, the share that the network explains.
+        /// The share of the picture's variance that the network explains.
         kept: f64,
         /// PSNR in dB of the training pixels.
         psnr: f64,
@@ -154,7 +152,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Of a complete run that took `steps` steps and ended with `evaluation`.
+    /// The failure of a complete run that took `steps` steps and ended with `evaluation`, if it failed.
     pub fn of(run: &Resolved, fresh_starts: u32, steps: u64, evaluation: &Evaluation) -> Option<Self> {
         let psnr = evaluation.train.psnr();
         if steps >= 2 * FIRST_CHECK && flat_error(evaluation).is_some() {
@@ -174,7 +172,7 @@ impl Failure {
     }
 }
 
-/// Whether the network sees bare positions and can only follow slow changes, as whoever asks for that knows.
+/// Whether the network sees bare positions and so can only learn smooth pictures, as the user must know.
 fn is_smooth(run: &Resolved) -> bool {
     let periodic = matches!(
         run.model.network.activation,
@@ -194,8 +192,8 @@ impl std::fmt::Display for Failure {
             Self::Flat { fresh_starts, psnr } => {
                 let tries = match fresh_starts {
                     0 => String::new(),
-                    1 => ", also after a fresh start".to_owned(),
-                    n => format!(", also after {n} fresh starts"),
+                    1 => ", also after a restart".to_owned(),
+                    n => format!(", also after {n} restarts"),
                 };
                 write!(
                     f,

@@ -1,4 +1,4 @@
-//! Why a run cannot go on.
+//! Why training stops.
 
 use crate::backend::BackendError;
 
@@ -8,14 +8,14 @@ pub enum TrainError {
     /// The device failed.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// The loss is no longer a number.
+    /// The loss is no longer finite.
     #[error(
         "training diverged: the loss is no longer a finite number in epoch {epoch}, even at a learning rate of {lr:e}; give a lower --lr, or a lower --weight-decay if you gave one"
     )]
     Diverged {
-        /// The epoch in which it was noticed.
+        /// The epoch in which it was detected.
         epoch: u64,
-        /// The lowest initial learning rate that was tried.
+        /// The lowest initial learning rate tried.
         lr: f64,
     },
 }

@@ -1,4 +1,4 @@
-//! The whole picture as the network sees it, against the truth.
+//! Compares the network's whole picture with the original.
 
 use super::{TrainError, Trainer};
 use crate::backend::{BackendError, Predict};
@@ -9,22 +9,22 @@ use crate::picture::{Picture, PictureBuilder, SquaredError};
 /// Pixels predicted at a time.
 const TILE_PIXELS: usize = 1 << 18;
 
-/// A whole picture against the truth.
+/// The error of a whole picture.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// Over the training split.
     pub train: SquaredError,
     /// Over the test split.
     pub test: SquaredError,
-    /// The training split once more, channel by channel.
+    /// The training split, channel by channel.
     pub channels: Vec<ChannelFit>,
-    /// Mean squared errors of the blocks of [`Importance`], where samples are spread by error.
+    /// Mean squared errors of the blocks of [`Importance`], with `--sampling error`.
     pub block_errors: Vec<f64>,
-    /// The picture, where it was asked for.
+    /// The picture, if requested.
     pub picture: Option<Picture>,
 }
 
-/// One channel of the training split: the error, and how far picture and prediction are from flat.
+/// One channel of the training split: the error, and the variances of picture and prediction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ChannelFit {
     error: SquaredError,
@@ -52,7 +52,7 @@ impl Moments {
     }
 }
 
-/// Below this a channel is one value, but for rounding.
+/// Below this variance a channel is constant, except for rounding.
 const NO_VARIANCE: f64 = 1e-10;
 
 impl ChannelFit {
@@ -73,24 +73,24 @@ impl ChannelFit {
         self.truth.sum / self.error.count as f64
     }
 
-    /// Of the picture's values: the mean squared error of the best flat picture.
+    /// Variance of the picture's values: the mean squared error of the best flat picture.
     pub fn variance(&self) -> f64 {
         self.truth.variance(self.error.count)
     }
 
-    /// Of the network's values.
+    /// Variance of the network's values.
     pub fn prediction_variance(&self) -> f64 {
         self.prediction.variance(self.error.count)
     }
 
-    /// Whether there is anything to learn beyond one value.
+    /// Whether there is more to learn than a constant.
     pub fn varies(&self) -> bool {
         self.variance() > NO_VARIANCE
     }
 }
 
 impl Trainer<'_> {
-    /// The picture as the network sees it now, and its distance from the training picture.
+    /// The network's picture now, and its error.
     ///
     /// # Errors
     /// When the device fails.
@@ -99,7 +99,7 @@ impl Trainer<'_> {
         Ok(evaluation.expect("nobody asks it to stop"))
     }
 
-    /// As [`Trainer::evaluate`]; none when `stop` came true before the end.
+    /// Like [`Trainer::evaluate`]; `None` if `stop` became true before the end.
     pub(super) async fn evaluate_unless(
         &mut self,
         keep_picture: bool,
@@ -110,21 +110,21 @@ impl Trainer<'_> {
 }
 
 impl Evaluation {
-    /// Of the picture's variance, the share that the network explains, 1 - MSE / variance; none of a
-    /// picture of one colour.
+    /// The share of the picture's variance that the network explains, 1 - MSE / variance; `None` for a picture of one
+    /// colour.
     pub fn kept_variance(&self) -> Option<f64> {
         let variance: f64 = self.channels.iter().map(ChannelFit::variance).sum();
         let mse: f64 = self.channels.iter().map(ChannelFit::mse).sum();
         self.channels.iter().any(ChannelFit::varies).then(|| 1.0 - mse / variance)
     }
 
-    /// PSNR in dB of the test split, where there is one.
+    /// PSNR in dB of the test split, if there is one.
     pub fn psnr_test(&self) -> Option<f64> {
         (self.test.count > 0).then(|| self.test.psnr())
     }
 
-    /// Predicts every pixel of `run` tile by tile and compares it with `picture`, the training
-    /// picture. None when `stop` came true before the end.
+    /// Predicts every pixel of `run` tile by tile and compares it with `picture`, the training picture. `None` if
+    /// `stop` became true before the end.
     ///
     /// # Errors
     /// When the device fails.

@@ -1,5 +1,5 @@
-//! The loop over epochs. It knows no GPU, no file format and no thread: it tells a [`Backend`] which steps
-//! to take and an [`Observer`] what came of them.
+//! The training loop. It knows no GPU, file format or thread: it passes steps to a [`Backend`] and reports to an
+//! [`Observer`].
 
 mod checkpoints;
 mod collapse;
@@ -26,11 +26,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long one call to the backend should take: short enough that Ctrl-C and the progress bar
-/// feel immediate, long enough that the calls cost nothing.
+/// Target duration of a call to the backend: short enough for Ctrl-C and the progress bar, long enough that the
+/// overhead does not count.
 const GROUP_TIME: Duration = Duration::from_millis(100);
 
-/// An epoch's evaluation, and whether it was due anyway or is there for the check alone.
+/// An epoch's evaluation, and whether it was due or made only for the collapse check.
 struct Measured {
     evaluation: Option<Evaluation>,
     asked_for: bool,
@@ -44,16 +44,16 @@ pub struct Trainer<'a> {
     clock: Clock,
     position: Position,
     best: Option<Best>,
-    /// How samples are spread, where each pixel is not taken once.
+    /// The sample distribution, unless each pixel is taken once.
     importance: Option<Arc<Importance>>,
-    /// The last that was sound; none until the run has begun.
+    /// The last good checkpoint; `None` until the run has started.
     last_checkpoint: Option<Checkpoint>,
-    /// Steps that the backend is given at a time.
+    /// Steps per call to the backend.
     group_size: usize,
 }
 
 impl<'a> Trainer<'a> {
-    /// A run from `position` on; the backend holds the state that belongs to it.
+    /// A run from `position` on; the backend must hold the matching state.
     pub fn new(
         run: &'a Resolved,
         picture: &'a Picture,
@@ -65,7 +65,7 @@ impl<'a> Trainer<'a> {
         Self { run, picture, backend, clock, position, best, importance, last_checkpoint, group_size: 1 }
     }
 
-    /// What `checkpoint` knows of the run's earlier part beside its position and state.
+    /// Takes over what `checkpoint` stores beside its position and state.
     #[must_use]
     pub fn resuming_from(mut self, checkpoint: Option<&Checkpoint>) -> Self {
         if let Some(checkpoint) = checkpoint {
@@ -75,7 +75,7 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Timed by `clock`.
+    /// Uses `clock` for timing.
     #[must_use]
     pub fn timed_by(self, clock: Clock) -> Self {
         Self { clock, ..self }
@@ -84,7 +84,7 @@ impl<'a> Trainer<'a> {
     /// Trains until all epochs are done or the observer asks to stop.
     ///
     /// # Errors
-    /// When the backend or the observer fails, or the run diverges again and again.
+    /// When the backend or the observer fails, or the run diverges too often.
     pub async fn run<O: Observer>(&mut self, observer: &mut O) -> Result<Outcome, O::Error> {
         loop {
             if let ControlFlow::Break(outcome) = self.advance(observer).await? {
@@ -93,11 +93,11 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// One turn of [`Trainer::run`]: a group of steps, a tenth of a second of them, or the measurement after an epoch.
-    /// Says where the run is then, or how it ended; after that there is no next turn.
+    /// One turn of [`Trainer::run`]: a group of steps, about a tenth of a second, or the measurement after an epoch.
+    /// Returns where the run is then, or how it ended; after that it must not be called again.
     ///
     /// # Errors
-    /// As [`Trainer::run`].
+    /// Like [`Trainer::run`].
     pub async fn advance<O: Observer>(
         &mut self,
         observer: &mut O,
@@ -117,7 +117,7 @@ impl<'a> Trainer<'a> {
         Ok(outcome.map_or(ControlFlow::Continue(self.position), ControlFlow::Break))
     }
 
-    /// What comes before the first step. An outcome where that is all, or it was asked to stop.
+    /// Work before the first step. Returns an outcome if the run is already complete or was asked to stop.
     async fn start<O: Observer>(&mut self, observer: &mut O) -> Result<Option<Outcome>, O::Error> {
         let evaluation = if self.position.is_beginning() {
             let Some(evaluation) = self.begin(observer).await? else {
@@ -137,7 +137,7 @@ impl<'a> Trainer<'a> {
         self.outcome(true, evaluation).await.map(Some)
     }
 
-    /// Measures and reports the untrained network; none when it was asked to stop.
+    /// Measures and reports the untrained network; `None` if asked to stop.
     async fn begin<O: Observer>(&mut self, observer: &mut O) -> Result<Option<Evaluation>, O::Error> {
         self.last_checkpoint = Some(self.current_checkpoint().await?);
         let Some(evaluation) = self.evaluate_unless(true, &|| observer.stop_requested()).await? else {
@@ -149,7 +149,7 @@ impl<'a> Trainer<'a> {
         Ok(Some(evaluation))
     }
 
-    /// The next steps of the epoch in hand, of which there are some.
+    /// The next steps of the current epoch, at least one.
     async fn train_group<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
         if self.position.steps_into_epoch > 0 && observer.checkpoint_due(&self.position) {
             self.collect_losses(true).await?;
@@ -171,7 +171,7 @@ impl<'a> Trainer<'a> {
         if wait {
             self.backend.finish().await?;
         }
-        // One by one and in order, so that the sum does not depend on how steps were grouped.
+        // One by one and in order, so that the sum does not depend on the grouping of steps.
         for loss in self.backend.take_losses()? {
             self.position.loss_sum += loss;
         }
@@ -186,10 +186,11 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// What comes after the last step of an epoch. An outcome where it was the last, or it was asked to stop.
+    /// Work after the last step of an epoch. Returns an outcome if it was the last epoch or the run was asked to
+    /// stop.
     async fn end_epoch<O: Observer>(&mut self, observer: &mut O) -> Result<Option<Outcome>, O::Error> {
-        // The epoch counts as done once it is measured, so that one stopped in between is
-        // measured when the run goes on.
+        // An epoch counts as done once it is measured, so that one stopped in between is measured when the run
+        // resumes.
         let Some(measured) = self.measure_epoch(observer).await? else {
             return self.stop(observer).await.map(Some);
         };
@@ -200,7 +201,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Measures the epoch in hand where that is due; none when it was asked to stop.
+    /// Measures the current epoch if due; `None` if asked to stop.
     async fn measure_epoch<O: Observer>(&mut self, observer: &O) -> Result<Option<Measured>, TrainError> {
         let epoch = self.position.epochs_done + 1;
         let is_last = epoch == self.run.epochs;
@@ -213,7 +214,7 @@ impl<'a> Trainer<'a> {
         Ok(evaluation.map(|evaluation| Measured { evaluation: Some(evaluation), asked_for }))
     }
 
-    /// Writes a finished epoch down, or rolls back if it went wrong; gives its evaluation back where it is the last.
+    /// Records a finished epoch, or rolls back if it diverged; returns its evaluation if it is the last.
     async fn complete_epoch<O: Observer>(
         &mut self,
         observer: &mut O,
@@ -223,7 +224,7 @@ impl<'a> Trainer<'a> {
         let loss = self.position.loss_sum / f64::from(self.steps_per_epoch());
         let epochs_done = self.position.epochs_done + 1;
         self.position = Position { epochs_done, steps_into_epoch: 0, loss_sum: 0.0, ..self.position };
-        // A last update can spoil the weights after the last loss was taken, so both are looked at.
+        // The last update can spoil the weights after the last loss was computed, so both are checked.
         let finite = evaluation.as_ref().is_none_or(|e| e.train.mse().is_finite());
         if !(loss.is_finite() && finite) {
             self.roll_back_diverged(observer).await?;
@@ -248,14 +249,14 @@ impl<'a> Trainer<'a> {
         Ok(last)
     }
 
-    /// More samples where the error is large from now on, where that is asked for.
+    /// With `--sampling error`, updates the sample distribution.
     fn update_importance(&mut self, evaluation: &Evaluation) {
         if self.run.options.sampling == Sampling::Error {
             self.importance = Some(Arc::new(Importance::new(self.run.samples, &evaluation.block_errors)));
         }
     }
 
-    /// The run's steps as they are now to be taken, from the first on.
+    /// All steps of the run, with the current settings.
     fn steps(&self) -> Steps {
         let run = self.run;
         Steps::new(run.samples.len(), run.batch_size, run.seed, run.lr)
@@ -265,7 +266,7 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Where samples are spread by error: before anything is known of it.
+/// With `--sampling error`: the distribution before the first measurement.
 fn even_importance(run: &Resolved) -> Option<Arc<Importance>> {
     let by_error = run.options.sampling == Sampling::Error;
     by_error.then(|| Arc::new(Importance::even(run.samples)))

@@ -1,4 +1,4 @@
-//! What a run tells whoever watches it.
+//! What a run reports to its observer.
 
 use super::{Checkpoint, Position, TrainError};
 use crate::picture::Picture;
@@ -12,17 +12,17 @@ pub struct EpochSummary {
     pub step: u64,
     /// Wall time since the run began, in seconds.
     pub seconds: f64,
-    /// Learning rate of the epoch's last step; of the first step to come for epoch 0.
+    /// Learning rate of the epoch's last step; for epoch 0, of the first step.
     pub lr: f64,
-    /// Mean over the epoch of each step's loss before its update; none for epoch 0.
+    /// Mean over the epoch of each step's loss before its update; `None` for epoch 0.
     pub loss: Option<f64>,
-    /// PSNR in dB of the whole training split after the epoch, where it was measured.
+    /// PSNR in dB of the whole training split after the epoch, if measured.
     pub psnr_train: Option<f64>,
-    /// PSNR in dB of the whole test split after the epoch, where there is one and it was measured.
+    /// PSNR in dB of the whole test split after the epoch, if there is one and it was measured.
     pub psnr_test: Option<f64>,
 }
 
-/// What a progress display needs, after each group of steps.
+/// Progress after each group of steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
     /// Optimiser steps done.
@@ -33,13 +33,13 @@ pub struct Progress {
     pub n_samples: u64,
 }
 
-/// Hears what happens during training and writes it down.
+/// Receives what happens during training.
 pub trait Observer {
-    /// What can go wrong for the observer or the backend.
+    /// The error of the observer or the backend.
     type Error: From<TrainError>;
 
-    /// Before the first epoch and after each: the measurements and, where a snapshot was due,
-    /// the whole picture as the network sees it.
+    /// Called before the first epoch and after each: the measurements and, if a snapshot is due, the network's whole
+    /// picture.
     ///
     /// # Errors
     /// Ends the run.
@@ -48,15 +48,15 @@ pub trait Observer {
     /// After each group of steps.
     fn progress(&mut self, progress: &Progress);
 
-    /// Whether to end after the step in hand.
+    /// Whether to stop after the current step.
     fn stop_requested(&self) -> bool;
 
-    /// Whether the state should be kept now.
+    /// Whether a checkpoint is due.
     fn checkpoint_due(&self, _position: &Position) -> bool {
         false
     }
 
-    /// Keeps the state; called when due, and at the end of the run.
+    /// Stores a checkpoint; called when due, and at the end of the run.
     ///
     /// # Errors
     /// Ends the run.
@@ -64,15 +64,15 @@ pub trait Observer {
         Ok(())
     }
 
-    /// The network learned nothing and the run begins again: all that was told is void.
+    /// The network learned nothing and the run restarts: all earlier reports are void.
     ///
     /// # Errors
     /// Ends the run.
-    fn started_afresh(&mut self) -> Result<(), Self::Error> {
+    fn restarted(&mut self) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// The run diverged and goes on from an earlier position: what came after it is void.
+    /// The run diverged and rolls back to an earlier position: later reports are void.
     ///
     /// # Errors
     /// Ends the run.
@@ -81,7 +81,7 @@ pub trait Observer {
     }
 }
 
-/// Observes nothing: for training within a program that only wants the result.
+/// Ignores everything, for programs that only want the result.
 impl Observer for () {
     type Error = TrainError;
 

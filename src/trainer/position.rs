@@ -1,4 +1,4 @@
-//! Where a run stands, and what is needed to go on from there.
+//! The position of a run, and the state needed to resume it.
 
 use super::Evaluation;
 use crate::backend::TunedConfig;
@@ -6,30 +6,29 @@ use crate::config::Resolved;
 use crate::model::{Importance, TrainingState};
 use std::sync::Arc;
 
-/// How often a collapsed run starts afresh before it is left as it is.
-pub(super) const MAX_FRESH_STARTS: u32 = 3;
+/// How often a collapsed run restarts before it counts as failed.
+pub(super) const MAX_RESTARTS: u32 = 3;
 
-/// What each fresh start leaves of the learning rate.
-const FRESH_START_LR: f64 = 0.25;
+/// Factor on the learning rate at each restart.
+const RESTART_LR_FACTOR: f64 = 0.25;
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     /// Whole passes over the training pixels.
     pub epochs_done: u64,
-    /// Steps of the pass in hand.
+    /// Steps of the current pass.
     pub steps_into_epoch: u32,
     /// Sum of those steps' losses.
     pub loss_sum: f64,
     /// Wall time spent so far, in seconds.
     pub seconds: f64,
-    /// Factor on the learning rate: 1, halved each time the run diverged and went back.
+    /// Factor on the learning rate: 1, halved each time the run diverged and rolled back.
     pub lr_scale: f64,
-    /// How often the network learned nothing and the run began again.
+    /// How often the network learned nothing and the run restarted.
     #[serde(default)]
     pub fresh_starts: u32,
-    /// Where the network's picture was flat at the last check: its error, as a multiple of the best flat
-    /// picture's.
+    /// The error of a flat picture at the last check, as a multiple of that of the best flat picture.
     #[serde(default)]
     pub flat_error: Option<f64>,
 }
@@ -49,19 +48,19 @@ impl Default for Position {
 }
 
 impl Position {
-    /// Whether a run can come here: what it counts is in range, whatever was read from a file.
+    /// Whether a run can reach this: its values are in range, whatever a file says.
     pub fn is_plausible(&self) -> bool {
         self.lr_scale > 0.0
             && self.lr_scale <= 1.0
             && self.seconds >= 0.0
             && self.loss_sum.is_finite()
-            && self.fresh_starts <= MAX_FRESH_STARTS
+            && self.fresh_starts <= MAX_RESTARTS
             && self.flat_error.is_none_or(|error| error.is_finite() && error >= 0.0)
     }
 
-    /// Factor on the learning rate, after all that went wrong so far.
+    /// Factor on the learning rate, after all roll-backs and restarts.
     pub fn lr_factor(&self) -> f64 {
-        self.lr_scale * FRESH_START_LR.powi(self.fresh_starts as i32)
+        self.lr_scale * RESTART_LR_FACTOR.powi(self.fresh_starts as i32)
     }
 
     /// Whether nothing is trained yet.
@@ -69,7 +68,7 @@ impl Position {
         self.epochs_done == 0 && self.steps_into_epoch == 0
     }
 
-    /// Whether `run` comes here after `step` optimiser steps.
+    /// Whether `run` can be here after `step` optimiser steps.
     pub fn belongs_to(&self, run: &Resolved, step: u64) -> bool {
         let steps = u128::from(self.epochs_done) * u128::from(run.steps_per_epoch())
             + u128::from(self.steps_into_epoch);
@@ -79,43 +78,43 @@ impl Position {
     }
 }
 
-/// A state to go back to: where the run was, and everything that had been learned.
+/// A state to resume from: the position, and the training state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// How far the run had come.
+    /// The position.
     pub position: Position,
-    /// What it had learned.
+    /// The training state.
     pub state: TrainingState,
-    /// The best so far, where the best is to be kept.
+    /// The best state so far, with `--keep best`.
     pub best: Option<Best>,
-    /// How samples are spread, where each pixel is not taken once.
+    /// The sample distribution, unless each pixel is taken once.
     pub importance: Option<Arc<Importance>>,
-    /// How the GPU it ran on trained it.
+    /// How the GPU trained it.
     pub method: Option<TunedConfig>,
 }
 
-/// The state that did best on the held-out pixels.
+/// The state with the best test PSNR.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Best {
     /// Passes done by then.
     pub epoch: u64,
     /// PSNR of the test split in dB.
     pub psnr_test: f64,
-    /// What it had learned by then.
+    /// Its training state.
     pub state: TrainingState,
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// How far it came.
+    /// The final position.
     pub position: Position,
-    /// False when it was asked to stop before.
+    /// False if it was asked to stop early.
     pub complete: bool,
     /// Optimiser steps done.
     pub step: u64,
-    /// The picture and its error at the end, where the last thing done was to measure them.
+    /// The final picture and its error, if the last action was to measure them.
     pub evaluation: Option<Evaluation>,
-    /// The epoch whose weights the backend now has, where that is an earlier one: the best.
+    /// The epoch whose weights the backend now has, if an earlier one was best.
     pub kept_epoch: Option<u64>,
 }

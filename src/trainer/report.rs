@@ -1,4 +1,4 @@
-//! Where a run is, and what its observer is told.
+//! The run's current state, as reported to its observer.
 
 use super::{EpochSummary, Evaluation, Observer, Progress, Trainer};
 use crate::model::Step;
@@ -32,7 +32,7 @@ impl Trainer<'_> {
         }
     }
 
-    /// Learning rate of the first step, after all that went wrong so far.
+    /// Learning rate of the first step, after all roll-backs and restarts.
     pub(super) fn initial_lr(&self) -> f64 {
         self.run.lr * self.position.lr_factor()
     }

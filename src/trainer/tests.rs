@@ -1,4 +1,4 @@
-//! The loop, turn by turn.
+//! Drives the loop turn by turn.
 
 use super::*;
 use crate::backend::open;
@@ -8,7 +8,7 @@ use crate::job::DeviceRequest;
 use crate::picture::Pixels;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A second passes each time that somebody looks.
+/// A clock that advances a second at each call.
 fn clock() -> Duration {
     static NOW: AtomicU64 = AtomicU64::new(0);
     Duration::from_secs(NOW.fetch_add(1, Ordering::Relaxed))
@@ -38,7 +38,7 @@ fn turns_taken_one_by_one_are_the_run() {
         }
     };
     let of = |p: &Position| (p.epochs_done, p.steps_into_epoch);
-    // Epochs of three steps: one at a time, since by this clock each takes long.
+    // Epochs of three steps, one at a time, since each takes long by this clock.
     let epoch = |n| [(n, 1), (n, 2), (n, 3)];
     let expected: Vec<_> = std::iter::once((0, 0)).chain(epoch(0)).chain([(1, 0)]).chain(epoch(1)).collect();
     assert_eq!(turns.iter().map(of).take(8).collect::<Vec<_>>(), expected);

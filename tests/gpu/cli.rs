@@ -303,7 +303,7 @@ fn float_gradients_are_used_or_refused() {
     command.arg("--out").arg(&out).args(["--size", "16x16", "--epochs", "1", "--grid-gradients", "float"]);
     let run = command.args(["--backend", "gpu"]).assert();
     if !Kernel::plain(&BACKWARD_FLOAT).runs_on(&gpu) {
-        run.code(1).stderr(contains("has no atomic additions of floats"));
+        run.code(1).stderr(contains("has no float atomics"));
         return;
     }
     run.success();

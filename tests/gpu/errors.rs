@@ -41,7 +41,7 @@ fn a_lost_device_is_an_error() {
 
 #[test]
 fn a_device_that_does_not_answer_in_time_is_lost() {
-    let options = DeviceOptions { patience: Some(Duration::from_millis(1)), ..options() };
+    let options = DeviceOptions { device_timeout: Some(Duration::from_millis(1)), ..options() };
     let Some(gpu) = open_with(options) else { return };
     let setup = Setup { width: 60, height: 40, batch_size: u32::MAX, ..Setup::small() };
     let job = setup.job();

@@ -45,12 +45,12 @@ fn a_lost_device_costs_nothing_but_time() {
     for (faults, losses, reason) in [
         ("lose-device@0", 1, ""),
         ("lose-device@13,lose-device@13,lose-device@27", 3, ""),
-        ("drop-submission@16", 1, "was not carried out"),
+        ("drop-submission@16", 1, "did not run"),
     ] {
         let out = dir.path().join(faults);
         let (code, text) = output(train(&out).env(FAULT, faults));
         assert_eq!(code, Some(0), "{faults}: {text}");
-        assert_eq!(text.matches("opening it anew").count(), losses, "{faults}: {text}");
+        assert_eq!(text.matches("reopening it").count(), losses, "{faults}: {text}");
         assert!(text.contains(reason) && !text.contains("panicked"), "{faults}: {text}");
         assert_same_run(&out, &undisturbed);
     }
@@ -93,7 +93,7 @@ fn a_comparison_survives_a_lost_device_too() {
     };
     let (_, undisturbed) = compare("undisturbed", None);
     let (text, disturbed) = compare("disturbed", Some("lose-device@5"));
-    assert!(text.contains("opening it anew and going on from epoch 4"), "{text}");
+    assert!(text.contains("reopening it and resuming from epoch 4"), "{text}");
     assert!(disturbed == undisturbed, "other weights");
 }
 

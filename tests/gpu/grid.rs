@@ -67,7 +67,7 @@ fn with_floats(interpolation: Interpolation) -> Setup {
     Setup { options, ..grid(interpolation) }
 }
 
-/// A device with atomic additions of floats, or `None`, and the test is skipped.
+/// A device with float atomics, or `None`, and the test is skipped.
 fn open_with_float_atomics(checked_shaders: bool) -> Option<Arc<Gpu>> {
     let gpu = open(checked_shaders)?;
     let float = Kernel::plain(&ops::grid::BACKWARD_FLOAT);

@@ -22,6 +22,6 @@ fn faults_are_not_obeyed_without_their_feature() {
     let output = command.output().expect("the program starts");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("no effect"), "{text}");
-    assert!(!text.contains("opening it anew"), "{text}");
+    assert!(!text.contains("reopening it"), "{text}");
     runs::assert_same_run(&asked, &undisturbed);
 }

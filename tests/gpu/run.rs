@@ -117,7 +117,7 @@ training.lr = 3e-2
 ";
 
 #[test]
-fn a_collapsed_run_starts_afresh_on_both_backends() {
+fn a_collapsed_run_restarts_on_both_backends() {
     let Some(gpu) = device::open(false) else { return };
     let dir = tempfile::tempdir().expect("a temporary folder");
     let all = simple_pictures::all(48, 1);

@@ -40,7 +40,10 @@ fn figures_follow_from_one_another() {
 #[test]
 fn what_means_nothing_is_refused() {
     for (options, sentence) in [
-        (["--jobs", "unknown"].as_slice(), "no job's name has `unknown`; there are: seed 64x64 full batch"),
+        (
+            ["--jobs", "unknown"].as_slice(),
+            "no job's name contains `unknown`; there are: seed 64x64 full batch",
+        ),
         (&["--seconds", "0"], "seconds is 0: give a number above 0"),
         (&["--seconds", "-1"], "seconds is -1: give a number above 0"),
         (&["--backend", "cpu", "--adapter", "x"], "--adapter names a GPU and --backend cpu uses none"),

@@ -211,7 +211,7 @@ fn an_interrupted_comparison_says_how_to_go_on() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(130));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("0 of 2 runs done; the same command goes on"), "{said}");
+    assert!(said.contains("0 of 2 runs done; run the same command to resume"), "{said}");
     assert!(!out.join("report.html").exists());
 }
 
@@ -256,9 +256,9 @@ fn grids_that_mean_nothing_are_refused_before_anything_is_written() {
             .stderr(contains(message).and(contains("panicked").not()));
         assert!(!out.exists(), "{options:?} created {}", out.display());
     };
-    refused(&image, &["--encodings", "fourier"], 2, "is no encoding");
+    refused(&image, &["--encodings", "fourier"], 2, "is not an encoding");
     refused(&image, &["--encodings", "gaussian:-1"], 2, "from 0 to 1000000");
-    refused(&image, &["--sizes", "0"], 2, "is no size");
+    refused(&image, &["--sizes", "0"], 2, "is not a size");
     refused(&image, &["--seeds", "0"], 2, "seeds");
     refused(&image, &["--encodings", "basic,none,basic"], 1, "basic is named twice");
     refused(&image, &["--protocol", "paper", "--optimizers", "sgd"], 1, "no settings for sgd");

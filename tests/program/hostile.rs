@@ -125,7 +125,7 @@ fn lengths_are_looked_at_before_anything_is_read() {
     assert!(text.contains("at most"), "{text}");
 }
 
-/// Checkpoints with a right checksum around numbers that no run can come to.
+/// Checkpoints with a right checksum around numbers that no run can reach.
 #[test]
 fn implausible_checkpoints_are_refused() {
     let dir = temporary_folder();
@@ -153,7 +153,7 @@ fn implausible_checkpoints_are_refused() {
         (good, f32::NAN),
     ] {
         let text = refusal(position, weight).expect_err("implausible");
-        assert!(text.contains("no run can come to"), "{text}");
+        assert!(text.contains("no run can reach"), "{text}");
     }
 }
 

@@ -84,13 +84,13 @@ fn encodings_stand_side_by_side() {
     for (options, sentence) in [
         (["--also", "dense-grid"], "dense-grid: hash-grid is of the same family"),
         (["--also", "gaussian,basic"], "basic: gaussian is of the same family"),
-        (["--also", "sines"], "`sines` is no encoding"),
+        (["--also", "sines"], "`sines` is not an encoding"),
     ] {
         train(&out, "1", &options).assert().failure().stderr(contains(sentence));
         assert!(!out.exists(), "{options:?} left something behind");
     }
     let trained = ["--also", "gaussian", "--frequencies", "trained"];
-    train(&out, "1", &trained).assert().code(1).stderr(contains("beside a grid frequencies are frozen"));
+    train(&out, "1", &trained).assert().code(1).stderr(contains("with a grid, frequencies are frozen"));
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn hdr_models_keep_their_light_in_float_formats() {
     // PNG has what a screen shows, and the person is told.
     let mut loud = Command::new(program());
     loud.current_dir(dir.path()).arg("render").arg(&path).args(["--backend", "cpu", "--out", "s.png"]);
-    loud.assert().success().stderr(contains("keeps what a screen shows"));
+    loud.assert().success().stderr(contains("stores only the displayable range"));
     let shown: Vec<f32> = light.iter().map(|&v| srgb_from_linear(v)).collect();
     assert_close(&values(&load(&dir.path().join("s.png")).expect("PNG")), &shown, 0.51 / 255.0, "PNG");
 }

@@ -81,11 +81,11 @@ fn more_epochs_can_be_asked_for() {
     std::fs::rename(&out, &resumed).expect("renamed");
     assert!(constant("25").status().expect("starts").success());
     assert_same_run(&resumed, &out);
-    resume(&out).args(["--epochs", "5"]).assert().code(1).stderr(contains("25 epochs behind it"));
+    resume(&out).args(["--epochs", "5"]).assert().code(1).stderr(contains("already done 25 epochs"));
     let config = || std::fs::read(out.join("config.toml")).expect("read");
     let before = config();
     for setting in [["--lr", "1"], ["--keep", "best"], ["--measure-every", "2"]] {
-        resume(&out).args(setting).assert().code(1).stderr(contains("the run stays what it was"));
+        resume(&out).args(setting).assert().code(1).stderr(contains("keeps the run's settings"));
     }
     assert_eq!(config(), before);
     resume(&dir.path().join("nowhere")).assert().code(1).stderr(contains("no run in it"));

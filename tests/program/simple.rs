@@ -93,7 +93,7 @@ fn collapse(dir: &Path, out: &Path, lr: &str) -> Command {
 }
 
 #[test]
-fn a_collapsed_run_starts_afresh_and_says_so() {
+fn a_collapsed_run_restarts_and_says_so() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("run");
     let once = contains("picture is flat after 65 steps").count(1);
@@ -108,13 +108,13 @@ fn a_collapsed_run_starts_afresh_and_says_so() {
 }
 
 #[test]
-fn a_fresh_start_is_the_same_on_one_thread_and_after_a_resume() {
+fn a_restart_is_the_same_on_one_thread_and_after_a_resume() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let [whole, other, stopped] = ["whole", "other", "stopped"].map(|name| dir.path().join(name));
     collapse(dir.path(), &whole, "3e-2").args(["--epochs", "60"]).assert().success();
     collapse(dir.path(), &other, "3e-2").args(["--epochs", "60", "--threads", "1"]).assert().success();
     assert_same_run(&other, &whole);
-    // Steps 32 and 64 are in epochs 7 and 13: between the two checks, and after the fresh start.
+    // Steps 32 and 64 are in epochs 7 and 13: between the two checks, and after the restart.
     for epochs in ["8", "15"] {
         collapse(dir.path(), &stopped, "3e-2").args(["--force", "--epochs", epochs]).assert().success();
         resume(&stopped).args(["--epochs", "60"]).assert().success();
@@ -126,7 +126,7 @@ fn a_fresh_start_is_the_same_on_one_thread_and_after_a_resume() {
 fn a_run_that_stays_dead_is_no_success() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("run");
-    let sentence = contains("the network learned nothing").and(contains("after 3 fresh starts"));
+    let sentence = contains("the network learned nothing").and(contains("after 3 restarts"));
     collapse(dir.path(), &out, "1000").args(["--epochs", "60"]).assert().code(1).stderr(sentence);
     assert_eq!(manifest(&out)["failure"], "flat");
     assert_eq!(manifest(&out)["fresh_starts"]["count"], 3);

@@ -82,7 +82,5 @@ fn what_is_not_here_is_said_before_anything_is_made() {
     std::fs::write(&config, r#"{"network": {"n_neurons": 64, "biases": true}, "seed": 1}"#).expect("written");
     let mut command = train(&picture, &config, &out);
     let warned = command.args(["--size", "16x16", "--epochs", "1"]).assert().success();
-    warned
-        .stderr(contains("network.biases is left aside"))
-        .stderr(contains("the section `seed` is left aside"));
+    warned.stderr(contains("network.biases is ignored")).stderr(contains("the section `seed` is ignored"));
 }

@@ -4,8 +4,8 @@ use super::simd::vectorised;
 use crate::model::activation::{Formula, Visitor};
 use crate::model::{Activation, Real};
 
-/// Turns pre-activations into activations and derivatives: `a` receives f(z) and `z` is
-/// overwritten with f'(z), which is all the backward pass needs.
+/// Turns pre-activations into activations and derivatives: `a` receives f(z), and `z` is overwritten with f'(z),
+/// which is all the backward pass needs.
 pub fn activate_keeping_derivative<T: Real>(activation: Activation, z: &mut [T], a: &mut [T]) {
     assert_eq!(z.len(), a.len(), "one activation for each pre-activation");
     vectorised(
@@ -30,7 +30,7 @@ impl<T: Real> Visitor for KeepingDerivative<'_, T> {
     }
 }
 
-/// Replaces pre-activations by activations.
+/// Replaces pre-activations with activations.
 pub fn activate<T: Real>(activation: Activation, z: &mut [T]) {
     vectorised(
         #[inline(always)]

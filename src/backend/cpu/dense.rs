@@ -55,7 +55,7 @@ pub fn backward_weights<T: Real>(shape: LayerShape, dl_dz: &[T], x: &[T], dl_dw:
     }
 }
 
-/// Sums kept apart in a product of one row, so that additions do not wait for one another.
+/// Separate sums in a product of one row, so that additions do not wait for one another.
 const SUMS: usize = 64;
 
 /// [`forward`] of one sample: reading W once is all the work, and packing it would double that.
@@ -91,7 +91,7 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     sums[0] + rest
 }
 
-/// [`backward_input`] of one sample, added to zeros. Units that are off send nothing back.
+/// [`backward_input`] of one sample, added to zeros. Inactive units are skipped.
 fn backward_input_one<T: Real>(dl_dz: &[T], w: &[T], dl_dx: &mut [T]) {
     vectorised(
         #[inline(always)]
@@ -107,7 +107,7 @@ fn backward_input_one<T: Real>(dl_dz: &[T], w: &[T], dl_dx: &mut [T]) {
     );
 }
 
-/// A matrix within a slice, by its distances between rows and between columns.
+/// A matrix within a slice, with its row and column strides.
 struct View<'a, T> {
     values: &'a [T],
     row_stride: usize,
@@ -139,7 +139,7 @@ struct Product<'a, T> {
     right: View<'a, T>,
 }
 
-/// Results whose sums stay in registers while the whole depth goes by.
+/// Results whose sums stay in registers over the whole depth.
 const TILE_ROWS: usize = 4;
 const TILE_COLUMNS: usize = 16;
 
@@ -155,7 +155,7 @@ impl<T: Real> Product<'_, T> {
 
     #[inline(always)]
     fn add_tiles(&self, out: &mut [T]) {
-        // Columns of `right` side by side; beyond its last, whatever was there before.
+        // Columns of `right` side by side; beyond the last, stale values.
         let mut panel = vec![[T::zero(); TILE_COLUMNS]; self.depth];
         for first in (0..self.columns).step_by(TILE_COLUMNS) {
             let width = TILE_COLUMNS.min(self.columns - first);
@@ -175,7 +175,7 @@ impl<T: Real> Product<'_, T> {
         }
     }
 
-    /// Sums of the rows from `first` on, the last one again where there are too few.
+    /// Sums of the rows from `first` on, repeating the last one if there are too few.
     #[inline(always)]
     fn tile(&self, first: usize, panel: &[[T; TILE_COLUMNS]]) -> [[T; TILE_COLUMNS]; TILE_ROWS] {
         let mut sums = [[T::zero(); TILE_COLUMNS]; TILE_ROWS];

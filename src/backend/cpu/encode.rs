@@ -8,7 +8,7 @@ use crate::model::{Encoding, Real};
 
 fn fourier<B: Copy, T: Real>(b: &[B], read: impl Fn(B) -> [T; 2], coords: &[T], features: &mut [T]) {
     let m = b.len();
-    // Apart, and of lengths known to be the same: otherwise the loop is not vectorised.
+    // Separate slices of equal length, or the loop is not vectorised.
     let (bx, by): (Vec<T>, Vec<T>) = b.iter().map(|&b| read(b).into()).unzip();
     vectorised(
         #[inline(always)]
@@ -30,7 +30,7 @@ fn fourier_row<T: Real>(c: [T; 2], [bx, by]: [&[T]; 2], sines: &mut [T], cosines
     }
 }
 
-/// Features that a sample needs at a time in the rows of [`encode_panels`].
+/// Features per sample in the rows of [`encode_panels`].
 pub(super) fn row_width(encoding: &Encoding) -> usize {
     let width = |part: &Encoding| match part {
         Encoding::Fourier { .. } | Encoding::TrainedFourier { .. } | Encoding::Grid(_) => 0,
@@ -39,8 +39,8 @@ pub(super) fn row_width(encoding: &Encoding) -> usize {
     encoding.parts().iter().map(width).max().unwrap_or(0)
 }
 
-/// coords: (n, 2), n a multiple of 16 -> sample panels of `encoding.output_width()` features. What has no loop over
-/// panels of its own goes through `rows`, (n, [`row_width`]).
+/// coords: (n, 2), n a multiple of 16 -> sample panels of `encoding.output_width()` features. Encodings without a
+/// loop over panels go through `rows`, (n, [`row_width`]).
 pub(super) fn encode_panels<T: SimdReal>(
     encoding: &Encoding,
     params: &[T],
@@ -94,8 +94,8 @@ fn fourier_panels<B: Copy, T: SimdReal>(
     );
 }
 
-/// Adds to `grads` what samples give to the frequencies from `first` on. params: B (m, 2), coords: (n, 2),
-/// dl_dfeatures: features `column..column + 2m` of sample panels of `panel_width` features, grads: (frequencies, 2).
+/// Adds to `grads` the gradient of the frequencies from `first` on. params: B (m, 2), coords: (n, 2), dl_dfeatures:
+/// features `column..column + 2m` of sample panels of `panel_width` features, grads: (frequencies, 2).
 pub(super) fn fourier_backward_panels<T: Real>(
     (params, first): (&[T], usize),
     coords: &[T],
@@ -115,9 +115,8 @@ pub(super) fn fourier_backward_panels<T: Real>(
     }
 }
 
-/// Adds to `grads` what samples give to the frequencies B: with t = B c, dl_dB is
-/// 2 pi (cos(2 pi t) dl_dsine - sin(2 pi t) dl_dcosine) c. params: B (m, 2), coords: (n, 2),
-/// dl_dfeatures: (n, 2m), grads: (m, 2).
+/// Adds to `grads` the gradient of the frequencies B: with t = B c, dl_dB is 2 pi (cos(2 pi t) dl_dsine - sin(2 pi t)
+/// dl_dcosine) c. params: B (m, 2), coords: (n, 2), dl_dfeatures: (n, 2m), grads: (m, 2).
 pub fn fourier_backward<T: Real>(params: &[T], coords: &[T], dl_dfeatures: &[T], grads: &mut [[T; 2]]) {
     let m = grads.len();
     let b = &params.as_chunks::<2>().0[..m];
@@ -139,8 +138,7 @@ pub fn fourier_backward<T: Real>(params: &[T], coords: &[T], dl_dfeatures: &[T],
     );
 }
 
-/// coords: (n, 2) -> features: (n, encoding.output_width()), both row-major. `params` are the
-/// encoding's own weights.
+/// coords: (n, 2) -> features: (n, encoding.output_width()), both row-major. `params` are the encoding's own weights.
 pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features: &mut [T]) {
     match encoding {
         Encoding::Grid(grid) => grid::encode(grid, params, coords, features),
@@ -202,7 +200,7 @@ mod tests {
             encode(&encoding, &params, &coords, &mut rows);
             let mut expected = vec![[0.0; PANEL]; 3 * width];
             samples_from_rows(&rows, width, &mut expected);
-            // Room for more, as in the last chunk of a step.
+            // Larger than needed, as in the last chunk of a step.
             let mut panels = vec![[f32::NAN; PANEL]; 20 * width];
             encode_panels(&encoding, &params, &coords, &mut rows, &mut panels);
             assert_eq!(panels[..3 * width], expected, "{encoding:?}");

@@ -1,5 +1,5 @@
-//! The hash grid: features by interpolation between trained vertices, and the gradient back to
-//! them. See [`crate::model::encoding::grid`] for what is computed.
+//! The hash grid: features interpolated between trained vertices, and the backward pass. See
+//! [`crate::model::encoding::grid`] for the formulas.
 
 use super::panels::{PANEL, padded, rows_from_samples};
 use super::simd::{prefetch, vectorised};
@@ -9,7 +9,7 @@ use crate::model::encoding::{GridLevel, HashGrid, Interpolation};
 /// Positions located at a time: their cells stay in L1.
 const BLOCK: usize = 128;
 
-/// A block of positions, x and y apart, so that they are located in vectors.
+/// A block of positions, x and y separate so that they are located with vectors.
 struct Positions<T> {
     x: [T; BLOCK],
     y: [T; BLOCK],
@@ -20,7 +20,7 @@ impl<T: Real> Positions<T> {
         Self { x: [T::zero(); BLOCK], y: [T::zero(); BLOCK] }
     }
 
-    /// Reads positions, (n, 2) with n at most `BLOCK`. Whatever stands there already fills the last panel.
+    /// Reads positions, (n, 2) with n at most `BLOCK`. The last panel keeps its old contents as padding.
     #[inline(always)]
     fn read(&mut self, coords: &[T]) {
         for ((x, y), c) in self.x.iter_mut().zip(&mut self.y).zip(coords.as_chunks::<2>().0) {
@@ -33,7 +33,7 @@ impl<T: Real> Positions<T> {
 struct Cells<T> {
     /// Entries of the vertices at (x, y), (x + 1, y), (x, y + 1) and (x + 1, y + 1).
     entries: [[u32; BLOCK]; 4],
-    /// How much of each a position takes.
+    /// The interpolation weight of each.
     weights: [[T; BLOCK]; 4],
 }
 
@@ -45,7 +45,7 @@ impl<T: Real> Cells<T> {
     /// Locates the first `n` positions.
     #[inline(always)]
     fn locate(&mut self, grid: &HashGrid, level: GridLevel, positions: &Positions<T>, n: usize) {
-        // One loop each, so that no choice is made inside it.
+        // Separate loops, so that there is no branch inside.
         match (level.is_hashed(), grid.interpolation) {
             (true, Interpolation::Linear) => self.fill(level, positions, n, |t| t, hashed(level)),
             (true, Interpolation::Smoothstep) => self.fill(level, positions, n, smoothstep, hashed(level)),
@@ -63,7 +63,7 @@ impl<T: Real> Cells<T> {
         curve: impl Fn(T) -> T,
         entry: impl Fn(u32, u32) -> u32,
     ) {
-        // Of lengths known to be the same: otherwise the loop is not vectorised.
+        // Slices of equal length, or the loop is not vectorised.
         let (x, y) = (&positions.x[..n], &positions.y[..n]);
         let [e0, e1, e2, e3] = self.entries.each_mut().map(|e| &mut e[..n]);
         let [w0, w1, w2, w3] = self.weights.each_mut().map(|w| &mut w[..n]);
@@ -85,8 +85,8 @@ impl<T: Real> Cells<T> {
     }
 }
 
-/// The cell of a coordinate, and where it lies within it, from 0 to 1. Coordinates beyond the unit
-/// square get what its border has.
+/// The cell of a coordinate, and its position within the cell, from 0 to 1. Coordinates beyond the grid are clamped
+/// to its border.
 #[inline(always)]
 fn place<T: Real>(level: GridLevel, c: T) -> (u32, T) {
     let n = T::of_u32(level.resolution);
@@ -113,7 +113,7 @@ fn stored(level: GridLevel) -> impl Fn(u32, u32) -> u32 {
     move |x, y| y * side + x
 }
 
-/// Calls `$run::<T, F>` with `$grid`'s number of features a level as F, compiled for the vectors of this processor.
+/// Calls `$run::<T, F>` with `$grid`'s number of features per level as F, compiled for the vectors of this processor.
 macro_rules! with_features {
     ($grid:expr, $run:ident($($argument:expr),*)) => {
         vectorised(
@@ -192,7 +192,7 @@ pub fn backward_level<T: Real>(
     with_features!(grid, add_blocks(grid, level, coords, dl_dfeatures, grads));
 }
 
-/// Panels from one that is read to one that is fetched: they lie so far apart that no processor foresees them.
+/// How many panels ahead to prefetch: panels are too far apart for the hardware prefetcher.
 const AHEAD: usize = 2;
 
 #[inline(always)]

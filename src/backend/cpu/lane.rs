@@ -1,10 +1,8 @@
-//! What a step's samples add up to: the gradients of the linear layers lane by lane, those of the
-//! encoding's weights part by part.
+//! Gradients of a step: those of the linear layers lane by lane, those of the encoding's weights part by part.
 //!
-//! A table of features may have millions of entries, so lanes have no copy of it. They keep the
-//! gradient of each sample's features for a round of chunks; then each part of the encoding (a
-//! level of a grid, some frequencies) adds up its own, lane after lane and sample after sample, whichever
-//! thread takes it.
+//! A grid's tables may have millions of entries, so lanes have no copy of their gradients. They buffer the gradient
+//! of each sample's features for a round of chunks. Then each part of the encoding (a level of a grid, some
+//! frequencies) is summed by one thread, lane after lane and sample after sample.
 
 use super::chunks::CHUNK_SIZE;
 use super::encode::fourier_backward_panels;
@@ -15,44 +13,44 @@ use crate::model::{Encoding, Model, Real};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Chunks a lane goes through before the encoding's gradients are added up, where it has weights.
+/// Chunks a lane processes before the encoding's gradients are summed, if it has weights.
 const ROUND_CHUNKS: usize = 2;
 
 /// Gradients and loss of some of a step's chunks.
 pub(super) struct Lane<T> {
     /// Of the linear layers.
     pub(super) layers: Vec<T>,
-    /// This lane's share.
+    /// This lane's share of the loss.
     pub(super) loss: f64,
     /// Positions of this round's samples, (n, 2); empty for encodings without weights.
     coords: Vec<T>,
     /// Sample panels of encoding width, likewise.
     dl_dfeatures: Vec<[T; PANEL]>,
     /// n, a multiple of 16 until the step's last chunk.
-    n_kept: usize,
+    n_buffered: usize,
 }
 
-/// Samples a lane keeps at a time.
-fn most_kept(model: &Model) -> usize {
+/// Samples a lane buffers at a time.
+fn max_buffered(model: &Model) -> usize {
     if model.encoding.n_params() == 0 { 0 } else { ROUND_CHUNKS * CHUNK_SIZE }
 }
 
 impl<T: Real> Lane<T> {
     pub(super) fn new(model: &Model) -> Self {
         let zeros = |n: usize| vec![T::zero(); n];
-        let n = most_kept(model);
+        let n = max_buffered(model);
         Self {
             layers: zeros(model.network.n_params()),
             loss: 0.0,
             coords: zeros(2 * n),
             dl_dfeatures: vec![[T::zero(); PANEL]; n / PANEL * model.network.input_width],
-            n_kept: 0,
+            n_buffered: 0,
         }
     }
 
     /// Values that [`Lane::new`] allocates.
     pub(super) fn size(model: &Model) -> usize {
-        model.network.n_params() + most_kept(model) * (2 + model.network.input_width)
+        model.network.n_params() + max_buffered(model) * (2 + model.network.input_width)
     }
 
     /// Begins a step.
@@ -62,8 +60,8 @@ impl<T: Real> Lane<T> {
     }
 
     /// Begins a round.
-    pub(super) fn forget_samples(&mut self) {
-        self.n_kept = 0;
+    pub(super) fn clear_samples(&mut self) {
+        self.n_buffered = 0;
     }
 
     /// Where the gradients of the next `n` samples go.
@@ -72,8 +70,8 @@ impl<T: Real> Lane<T> {
             return ChunkGradients { layers: &mut self.layers, encoding: None };
         }
         let width = self.encoding_width();
-        let samples = self.n_kept..self.n_kept + n;
-        self.n_kept = samples.end;
+        let samples = self.n_buffered..self.n_buffered + n;
+        self.n_buffered = samples.end;
         let panels = samples.start / PANEL..padded(samples.end) / PANEL;
         let encoding = EncodingInputs {
             coords: &mut self.coords[2 * samples.start..2 * samples.end],
@@ -88,12 +86,11 @@ impl<T: Real> Lane<T> {
 
     /// coords (n, 2) and dl_dfeatures, sample panels of encoding width, of this round's samples.
     fn samples(&self) -> (&[T], &[[T; PANEL]]) {
-        (&self.coords[..2 * self.n_kept], &self.dl_dfeatures)
+        (&self.coords[..2 * self.n_buffered], &self.dl_dfeatures)
     }
 }
 
-/// The chunks of lane `lane` of `n_lanes`, in rounds: all of them where the encoding has no
-/// weights.
+/// The chunks of lane `lane` of `n_lanes`, in rounds; a single round if the encoding has no weights.
 pub(super) fn rounds(
     model: &Model,
     n_chunks: usize,
@@ -109,11 +106,11 @@ pub(super) fn rounds(
     })
 }
 
-/// Frequencies that one thread takes at a time.
+/// Frequencies per task.
 const FREQUENCY_BLOCK: usize = 32;
 
-/// Adds the gradients of this round's samples in `lanes` to `grads`, those of the encoding's weights
-/// `params`. `pool` is none to do it on this thread.
+/// Adds the gradients of this round's samples in `lanes` to `grads`, those of the encoding's weights `params`. Runs
+/// on this thread if `pool` is `None`.
 pub(super) fn encoding_gradients<T: Real>(
     encoding: &Encoding,
     params: &[T],
@@ -150,7 +147,7 @@ pub(super) fn encoding_gradients<T: Real>(
     }
 }
 
-/// Cuts `grads` into parts of `lengths` and gives each to a thread, the last first: a grid's finest level
+/// Splits `grads` into parts of `lengths` and gives each to a thread, the last first, since a grid's finest level
 /// takes longest.
 fn in_parts<T: Real>(
     grads: &mut [T],

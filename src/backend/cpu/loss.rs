@@ -1,4 +1,4 @@
-//! Losses and the gradient they send back into the last layer.
+//! Losses and their gradient for the last layer.
 
 use super::activate::activate_keeping_derivative;
 use super::simd::vectorised;
@@ -6,7 +6,7 @@ use crate::backend::Job;
 use crate::model::loss::{Formula, Visitor};
 use crate::model::{Activation, Loss, Real};
 
-/// What is minimised, over one step.
+/// The loss of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     /// Of one value.
@@ -35,12 +35,12 @@ impl Objective {
     }
 }
 
-/// Values whose activations are held at a time: a multiple of every number of channels.
+/// Values whose activations are buffered at a time: a multiple of every number of channels.
 const BLOCK: usize = 192;
 
-/// Reads pre-activations z of the last layer and targets, both (n, channels), and the samples' weights
-/// (n) where they are not all 1; writes dl_dz = d(loss)/dz where loss is the mean over the step's
-/// values; returns this part's share of that mean.
+/// Reads pre-activations z of the last layer and targets, both (n, channels), and the samples' weights (n) unless all
+/// are 1. Writes dl_dz = d(loss)/dz, where loss is the mean over the step's values; returns this chunk's share of
+/// that mean.
 pub fn loss_and_gradient<T: Real>(
     objective: &Objective,
     z: &[T],
@@ -49,7 +49,7 @@ pub fn loss_and_gradient<T: Real>(
     dl_dz: &mut [T],
 ) -> f64 {
     let scale = 1.0 / objective.n_values as f64;
-    // Only as far as they are needed: a step may be a single sample.
+    // Only as far as needed: a step may be a single sample.
     let (mut weights, mut scales) = ([T::zero(); BLOCK], [T::zero(); BLOCK]);
     for (i, (weight, value_scale)) in weights.iter_mut().zip(&mut scales).enumerate().take(z.len()) {
         *weight = T::from_f32(objective.channel_weights[i % objective.channels]);

@@ -1,26 +1,26 @@
-//! How much memory a job takes on the CPU, worked out before anything is allocated.
+//! How much memory a job takes on the CPU, computed before anything is allocated.
 
 use super::chunks::{CHUNK_SIZE, n_lanes};
 use super::lane::Lane;
 use super::network::Scratch;
-use super::packed::{Packed, Uses};
+use super::packed::{PackFor, Packed};
 use super::simd::SimdReal;
 use crate::backend::{BackendError, Job};
 use crate::model::TrainingState;
 
-/// Bytes of weights, moments, gradient sums and work space, beside the picture.
+/// Bytes of weights, moments, gradient sums and work space, without the picture.
 pub fn size_bytes<T: SimdReal>(job: &Job, threads: usize) -> u64 {
     let model = &job.model;
     let n_encoding = model.encoding.n_params();
     let n_moments = TrainingState::n_moments(job.optimizer, &job.options.refinements);
     let flat = (n_encoding + model.network.n_params()) * (1 + n_moments) + n_encoding;
-    let flat = flat + Packed::<T>::size(&model.layout(), Uses::Training);
+    let flat = flat + Packed::<T>::size(&model.layout(), PackFor::Training);
     let lanes = n_lanes(job.batch_size as usize) * Lane::<T>::size(model);
     let values = ((flat + lanes) * size_of::<T>()) as u64;
     values + (threads * Scratch::<T>::size_bytes(model, CHUNK_SIZE)) as u64
 }
 
-/// Refuses a job that needs more memory than is free on `threads` threads.
+/// Refuses a job that needs more than the free memory on `threads` threads.
 ///
 /// # Errors
 /// [`BackendError::DoesNotFit`], with both numbers.
@@ -31,7 +31,7 @@ pub fn check<T: SimdReal>(job: &Job, threads: usize) -> Result<(), BackendError>
         sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
     );
     let free = system.available_memory();
-    // Where the system does not say, the allocation itself will.
+    // If the system does not report free memory, the allocation itself fails.
     if free > 0 && needed > free {
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
         return Err(BackendError::DoesNotFit(format!(

@@ -1,4 +1,4 @@
-//! The CPU backend, and with f64 the reference of everything the GPU computes.
+//! The CPU backend and, in f64, the reference for everything the GPU computes.
 //!
 //! The operations are plain functions over slices, generic over [`crate::model::Real`].
 

@@ -12,8 +12,8 @@ use crate::model::{Model, ParamLayout, Raster, Real, Step};
 
 /// Work space of one thread for chunks of up to `capacity` samples.
 ///
-/// Activations are sample panels (`panels.rs`). In a step of one sample, and nowhere else, they are
-/// rows, which take a sixteenth of the same space.
+/// Activations are sample panels (`panels.rs`), except in a step of one sample: there they are rows, which take a
+/// sixteenth of the space.
 pub struct Scratch<T> {
     /// (n, 2), row-major.
     coords: Vec<T>,
@@ -21,7 +21,7 @@ pub struct Scratch<T> {
     targets: Vec<T>,
     /// (n)
     sample_weights: Vec<T>,
-    /// Row-major: features that are not written as panels at once, (n, their width); then colours and dl_dz of the
+    /// Row-major: features that are not written directly as panels, (n, their width); then colours and dl_dz of the
     /// last layer, (n, channels) each.
     pub(super) rows: Vec<T>,
     /// Of encoding width.
@@ -30,11 +30,11 @@ pub struct Scratch<T> {
     pub(super) z: Vec<Vec<[T; PANEL]>>,
     /// For each hidden layer, of output width: f(z).
     pub(super) a: Vec<Vec<[T; PANEL]>>,
-    /// dl_dz of the layer in hand and of the one before it, of the widest layer.
+    /// dl_dz of the current layer and of the one before it, sized for the widest layer.
     pub(super) dl_dz: Vec<[T; PANEL]>,
     pub(super) dl_dz_previous: Vec<[T; PANEL]>,
-    /// dl_dz and the input of the layer in hand, in the order that the product of both reads: tiles, and
-    /// feature panels.
+    /// dl_dz and the input of the current layer, in the order in which their product reads them: tiles, and feature
+    /// panels.
     dl_dz_tiles: Vec<[T; PANEL]>,
     x: Vec<[T; PANEL]>,
 }
@@ -71,7 +71,7 @@ impl<T: Real> Scratch<T> {
     }
 }
 
-/// Numbers a sample has in the parts of [`Scratch`] that several layers share.
+/// Numbers per sample in the parts of [`Scratch`] that several layers share.
 struct Widths {
     rows: usize,
     output: usize,
@@ -83,7 +83,7 @@ impl Widths {
         let network = &model.network;
         let widest_output = network.layers().map(|l| l.output_width).max().unwrap_or(1);
         let widest_input = network.layers().map(|l| l.input_width).max().unwrap_or(1);
-        // Rows hold all features of a single sample, whatever is written as panels at once.
+        // Rows hold all features of a single sample, even those otherwise written directly as panels.
         let features = encode::row_width(&model.encoding).max(network.input_width.div_ceil(PANEL));
         Self {
             rows: features.max(2 * network.output_width),
@@ -93,15 +93,15 @@ impl Widths {
     }
 }
 
-/// What the backward pass of a chunk leaves.
+/// The output of a chunk's backward pass.
 pub struct ChunkGradients<'a, T> {
-    /// Of the linear layers, as laid out but without the encoding's range; added to.
+    /// Of the linear layers, as laid out but without the encoding's range; accumulated.
     pub layers: &'a mut [T],
-    /// For encodings with weights, what their gradients follow from; written.
+    /// For encodings with weights, the inputs of their gradients; overwritten.
     pub encoding: Option<EncodingInputs<'a, T>>,
 }
 
-/// What the gradients of an encoding's weights follow from.
+/// What the gradients of an encoding's weights are computed from.
 pub struct EncodingInputs<'a, T> {
     /// (n, 2)
     pub coords: &'a mut [T],
@@ -117,13 +117,13 @@ pub struct Pass<'a, T> {
     pub layout: &'a ParamLayout,
     /// All weights and biases, as laid out.
     pub params: &'a [T],
-    /// The linear layers for panels of samples; empty for passes of one sample, which have no use for them.
+    /// The linear layers for panels of samples; empty for passes of one sample, which do not use them.
     pub(super) layers: Vec<PackedLayer<'a, T>>,
 }
 
 impl<T: SimdReal> Pass<'_, T> {
-    /// Leaves the gradients of samples `first..first + n` of `step` in `grads` and returns their share
-    /// of the step's loss.
+    /// Writes the gradients of samples `first..first + n` of `step` to `grads` and returns their share of the step's
+    /// loss.
     pub fn train(
         &self,
         job: &Job,
@@ -140,8 +140,8 @@ impl<T: SimdReal> Pass<'_, T> {
         loss
     }
 
-    /// Samples, encodes and takes the only sample of `step` through all layers, as rows; leaves
-    /// dl_dz of the last one in `scratch` and returns the loss.
+    /// Samples, encodes and takes the only sample of `step` through all layers, as rows; leaves dl_dz of the last one
+    /// in `scratch` and returns the loss.
     pub(super) fn train_one(&self, job: &Job, step: &Step, scratch: &mut Scratch<T>) -> f64 {
         self.sample(job, step, (0, 1), scratch);
         let features = &mut scratch.rows[..self.model.network.input_width];
@@ -200,7 +200,7 @@ impl<T: SimdReal> Pass<'_, T> {
         repeat_last(&mut scratch.coords, n);
     }
 
-    /// coords -> features of n samples, which fill their panels
+    /// coords -> features of n samples, with padded panels.
     fn encode(&self, scratch: &mut Scratch<T>, n: usize) {
         let params = &self.params[self.layout.encoding.clone()];
         let (coords, rows) = (&scratch.coords[..n * 2], &mut scratch.rows);
@@ -237,14 +237,13 @@ impl<T: SimdReal> Pass<'_, T> {
             step.importance.is_some().then_some(&scratch.sample_weights[..n]),
             &mut dl_dz[..n * channels],
         );
-        // What fills the last panel has no loss.
+        // Padding of the last panel has no loss.
         dl_dz[n * channels..].fill(T::zero());
         samples_from_rows(dl_dz, channels, &mut scratch.dl_dz);
         loss
     }
 
-    /// dl_dz of the last layer -> gradients of every layer, and of the features where they are asked
-    /// for.
+    /// dl_dz of the last layer -> gradients of every layer, and of the features if requested.
     fn backward(&self, scratch: &mut Scratch<T>, n: usize, mut grads: ChunkGradients<'_, T>) {
         let (panels, n_encoding) = (padded(n) / PANEL, self.layout.encoding.end);
         for (l, layer) in self.layout.layers.iter().enumerate().rev() {
@@ -274,7 +273,7 @@ impl<T: SimdReal> Pass<'_, T> {
     }
 }
 
-/// Fills the last panel's positions up with the last of n.
+/// Pads the last panel's positions with the last of n.
 fn repeat_last<T: Real>(coords: &mut [T], n: usize) {
     for i in n..padded(n) {
         coords.copy_within(2 * (n - 1)..2 * n, 2 * i);

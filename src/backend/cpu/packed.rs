@@ -1,4 +1,4 @@
-//! All weight matrices in the order that products read them in, packed once a step.
+//! All weight matrices in the order in which products read them, packed once per step.
 
 use super::product::{Multiply, pack, tile_height};
 use super::simd::SimdReal;
@@ -6,7 +6,7 @@ use crate::model::ParamLayout;
 use crate::model::network::LayerRange;
 use rayon::prelude::*;
 
-/// Weights from which other threads are woken for.
+/// Minimum number of weights for packing on several threads.
 const PARALLEL: usize = 1 << 16;
 
 /// Full tiles that one thread packs at a time.
@@ -14,27 +14,27 @@ const TILES: usize = 4;
 
 /// Which products the weights are packed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Uses {
+pub(super) enum PackFor {
     /// Forward.
     Prediction,
-    /// Forward, and back to the inputs of every layer but the first, whose only an encoding with weights asks for.
+    /// Forward, and backward to the inputs of every layer; for the first layer only if the encoding has weights.
     Training,
 }
 
 /// W and W^T of each linear layer, packed.
 pub(super) struct Packed<T> {
-    /// One after the other, without biases: forward, then back.
+    /// Concatenated, without biases: forward, then backward.
     weights: Vec<T>,
-    uses: Uses,
-    /// Whether they are those of the parameters as they are now.
+    uses: PackFor,
+    /// Whether they match the current parameters.
     current: bool,
 }
 
-/// One layer's.
+/// The packed weights of one layer.
 #[derive(Clone, Copy)]
 pub(super) struct PackedLayer<'a, T> {
     forward: &'a [T],
-    /// Empty where it has no use.
+    /// Empty if not needed.
     back: &'a [T],
     bias: &'a [T],
     input_width: usize,
@@ -54,24 +54,24 @@ impl<'a, T> PackedLayer<'a, T> {
     }
 }
 
-/// Whether the weights of layer `l` are packed for the way back.
-fn goes_back(uses: Uses, layout: &ParamLayout, l: usize) -> bool {
-    uses == Uses::Training && (l > 0 || !layout.encoding.is_empty())
+/// Whether the weights of layer `l` are packed for the backward pass.
+fn goes_back(uses: PackFor, layout: &ParamLayout, l: usize) -> bool {
+    uses == PackFor::Training && (l > 0 || !layout.encoding.is_empty())
 }
 
 impl<T: SimdReal> Packed<T> {
-    pub(super) fn new(layout: &ParamLayout, uses: Uses) -> Self {
+    pub(super) fn new(layout: &ParamLayout, uses: PackFor) -> Self {
         Self { weights: vec![T::zero(); Self::size(layout, uses)], uses, current: false }
     }
 
     /// Values that [`Packed::new`] allocates.
-    pub(super) fn size(layout: &ParamLayout, uses: Uses) -> usize {
+    pub(super) fn size(layout: &ParamLayout, uses: PackFor) -> usize {
         let times = |l: usize| 1 + usize::from(goes_back(uses, layout, l));
         layout.layers.iter().enumerate().map(|(l, layer)| times(l) * layer.weight.len()).sum()
     }
 
-    /// The parameters have changed.
-    pub(super) fn forget(&mut self) {
+    /// Must be called when the parameters have changed.
+    pub(super) fn invalidate(&mut self) {
         self.current = false;
     }
 
@@ -105,8 +105,8 @@ impl<T: SimdReal> Packed<T> {
     }
 }
 
-/// What each layer has of `weights`, forward and back.
-fn split<'a, T>(layout: &ParamLayout, uses: Uses, mut weights: &'a mut [T]) -> Vec<[&'a mut [T]; 2]> {
+/// The ranges of `weights` for each layer, forward and backward.
+fn split<'a, T>(layout: &ParamLayout, uses: PackFor, mut weights: &'a mut [T]) -> Vec<[&'a mut [T]; 2]> {
     let mut take = |n: usize| {
         let (part, rest) = std::mem::take(&mut weights).split_at_mut(n);
         weights = rest;
@@ -120,7 +120,7 @@ fn split<'a, T>(layout: &ParamLayout, uses: Uses, mut weights: &'a mut [T]) -> V
     sizes.map(|(forward, back)| [take(forward), take(back)]).collect()
 }
 
-/// [`pack`], some tiles a thread; nothing where `packed` is empty.
+/// [`pack`] on several threads, some tiles each; does nothing if `packed` is empty.
 fn pack_on<T: SimdReal>(
     pool: Option<&rayon::ThreadPool>,
     (rows, depth): (usize, usize),
@@ -159,7 +159,8 @@ mod tests {
         rows
     }
 
-    /// Two orders of a sum of up to 301 terms of at most 1: each is off by at most n u n, u = 2^-53 (Higham 2002, 3.4).
+    /// Two orders of a sum of up to 301 terms of at most 1: each is off by at most n u n, u = 2^-53 (Higham 2002,
+    /// 3.4).
     fn assert_close(found: &[f64], expected: &[f64]) {
         assert_eq!(found.len(), expected.len());
         let bound = 2.0 * 301.0_f64.powi(2) * f64::EPSILON / 2.0;
@@ -182,10 +183,10 @@ mod tests {
             };
             let layout = ParamLayout::new(5, &network);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-            let mut packed = Packed::<f64>::new(&layout, Uses::Training);
+            let mut packed = Packed::<f64>::new(&layout, PackFor::Training);
             for shift in [0.0, 0.5] {
                 let params: Vec<f64> = (0..layout.n_params()).map(|p| (p as f64 + shift).sin()).collect();
-                packed.forget();
+                packed.invalidate();
                 for (layer, own) in layout.layers.iter().zip(packed.of(&layout, &params, &pool)) {
                     let (i, o) = (layer.shape.input_width, layer.shape.output_width);
                     let (w, b) = (&params[layer.weight.clone()], &params[layer.bias.clone()]);

@@ -1,19 +1,18 @@
-//! Matrices of samples in panels, the order that products read them in.
+//! Matrices of samples in panels, the order in which products read them.
 //!
-//! A panel holds 16 samples, or 16 features, whose numbers lie side by side: a cache line of f32 and whole vectors of
+//! A panel holds the values of 16 samples, or 16 features, side by side: a cache line of f32, and whole vectors in
 //! any instruction set.
 //!
 //! - **sample panels**, (n / 16, width, 16): for each 16 samples all features, one after the other.
 //! - **feature panels**, (width / 16, n, 16): for each 16 features all samples, one after the other.
 //!
-//! The last panel is filled up: sample panels with whatever the last sample gives, or with zeros, feature panels
-//! with zeros.
+//! The last panel is padded: sample panels with copies of the last sample or with zeros, feature panels with zeros.
 
 pub use super::simd::PANEL;
 use super::simd::{SimdReal, vectorised};
 use crate::model::Real;
 
-/// Samples computed where `n` are asked for.
+/// Samples computed for `n` requested: padding included.
 pub fn padded(n: usize) -> usize {
     n.next_multiple_of(PANEL)
 }

@@ -2,7 +2,7 @@
 
 use super::chunks::CHUNK_SIZE;
 use super::network::{Pass, Scratch};
-use super::packed::{Packed, Uses};
+use super::packed::{PackFor, Packed};
 use super::simd::{SimdReal, instruction_set};
 use crate::backend::{BackendError, BackendInfo, Predict};
 use crate::model::{Model, ParamLayout, Raster};
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Starts `threads` worker threads, all cores for 0.
+/// Starts `threads` worker threads; 0 means all cores.
 pub(crate) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -19,7 +19,7 @@ pub(crate) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendEr
         .map_err(|e| BackendError::Device(e.to_string()))
 }
 
-/// A lock that no panicking thread can have poisoned: a panic in a worker ends the run.
+/// Locks a mutex that cannot be poisoned: a panic in a worker ends the run.
 pub(super) fn lock<L>(mutex: &Mutex<L>) -> std::sync::MutexGuard<'_, L> {
     mutex.lock().expect("a worker thread panicked")
 }
@@ -57,7 +57,7 @@ pub struct CpuPredictor<T> {
 }
 
 impl<T: SimdReal> CpuPredictor<T> {
-    /// From `params`, the flat buffer of `model.layout()`, on `threads` threads, all cores for 0.
+    /// From `params`, the flat buffer of `model.layout()`, on `threads` threads; 0 means all cores.
     ///
     /// # Errors
     /// When `params` has another length or the worker threads cannot be started.
@@ -74,7 +74,7 @@ impl<T: SimdReal> CpuPredictor<T> {
         let scratch = || Mutex::new(Scratch::new(&model, CHUNK_SIZE));
         Ok(Self {
             scratch: (0..pool.current_num_threads()).map(|_| scratch()).collect(),
-            packed: Packed::new(&layout, Uses::Prediction),
+            packed: Packed::new(&layout, PackFor::Prediction),
             params: params.iter().map(|&p| T::from_f32(p)).collect(),
             model,
             layout,
@@ -82,7 +82,7 @@ impl<T: SimdReal> CpuPredictor<T> {
         })
     }
 
-    /// What it runs on.
+    /// Describes the device.
     pub fn info(&self) -> BackendInfo {
         info(&self.pool)
     }

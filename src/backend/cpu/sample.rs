@@ -4,13 +4,13 @@ use super::simd::vectorised;
 use crate::backend::Job;
 use crate::model::{Real, Sample, Step};
 
-/// Which pixel sample `row` of `step` (counted within the step) is.
+/// The pixel of sample `row` of `step` (counted within the step).
 #[inline(always)]
 pub fn draw(job: &Job, step: &Step, row: u32) -> Sample {
     drawn(job, step, step.shuffle.index(step.first_sample + row))
 }
 
-/// The pixel that number `index` of the training pixels stands for.
+/// The pixel of number `index` among the training pixels.
 #[inline(always)]
 fn drawn(job: &Job, step: &Step, index: u32) -> Sample {
     let (x, y) = match (&job.options.mask, &step.importance) {
@@ -24,13 +24,13 @@ fn drawn(job: &Job, step: &Step, index: u32) -> Sample {
     Sample { x, y, area: 1, count: 1 }
 }
 
-/// Samples whose numbers are worked out at a time.
+/// Samples whose numbers are computed at a time.
 const NUMBERS: usize = 16;
 
 /// Samples fetched at a time.
 const BLOCK: usize = 64;
 
-/// The most channels of a picture.
+/// Maximum number of channels of a picture.
 const MAX_CHANNELS: usize = 4;
 
 /// Writes the numbers of samples `first..first + indices.len()` of `step` (counted within the step) among the training
@@ -67,7 +67,7 @@ pub fn sample<T: Real>(
     }
 }
 
-/// Fetches at most `BLOCK` training pixels by their numbers `indices`, (n); the rest as [`sample`] does.
+/// Fetches at most `BLOCK` training pixels by their numbers `indices`, (n); otherwise like [`sample`].
 fn fetch<T: Real>(
     job: &Job,
     step: &Step,

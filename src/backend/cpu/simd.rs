@@ -1,4 +1,4 @@
-//! Runs loops with the widest vectors this processor has.
+//! Runs loops with the widest vectors of this processor.
 
 use crate::model::Real;
 use pulp::Simd;
@@ -8,13 +8,13 @@ pub const PANEL: usize = 16;
 
 /// Calls `work` compiled for the best instruction set found at run time.
 ///
-/// What `work` calls must be `#[inline(always)]`, or it stays compiled for the baseline.
+/// Everything `work` calls must be `#[inline(always)]`, or it stays compiled for the baseline.
 #[inline(always)]
 pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
-/// The vector instructions that [`vectorised`] loops use here, in the compilers' names.
+/// The vector instructions that [`vectorised`] loops use on this machine, by their compiler names.
 pub(super) fn instruction_set() -> String {
     let chosen = format!("{:?}", pulp::Arch::new());
     match chosen.split('(').next().unwrap_or_default() {
@@ -24,11 +24,11 @@ pub(super) fn instruction_set() -> String {
     }
 }
 
-/// Asks for `value` to be fetched into the nearest cache, where the language has a word for it.
+/// Prefetches `value` into the L1 cache, where Rust has an intrinsic for it.
 #[inline(always)]
 pub(super) fn prefetch<T>(value: &T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 processor has the instruction, and it changes nothing.
+    // SAFETY: every x86-64 processor has the instruction, and it has no side effects.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
@@ -37,14 +37,14 @@ pub(super) fn prefetch<T>(value: &T) {
     let _ = value;
 }
 
-/// A number type whose matrix products are written in vectors, whichever the processor has.
+/// A number type whose matrix products are written with vectors of any width.
 pub trait SimdReal: Real {
-    /// As many numbers as an instruction of `S` takes.
+    /// A vector of `S`.
     type Vector<S: Simd>: Copy;
 
-    /// `value` in each place.
+    /// `value` in each lane.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
-    /// a b + c, rounded once where the processor can: everywhere but on x86 without FMA.
+    /// a b + c, rounded once everywhere but on x86 without FMA.
     fn multiply_add<S: Simd>(
         simd: S,
         a: Self::Vector<S>,
@@ -53,26 +53,26 @@ pub trait SimdReal: Real {
     ) -> Self::Vector<S>;
     /// The same numbers as vectors.
     fn vectors<S: Simd>(values: &[Self; PANEL]) -> &[Self::Vector<S>];
-    /// The same, to be written.
+    /// The same, mutable.
     fn vectors_mut<S: Simd>(values: &mut [Self; PANEL]) -> &mut [Self::Vector<S>];
-    /// Writes the transpose of a block of 16 by 16.
+    /// Writes the transpose of a 16 by 16 block.
     #[inline(always)]
     fn transpose(rows: [&[Self; PANEL]; PANEL], transposed: &mut [[Self; PANEL]; PANEL]) {
         transpose_plainly(rows, transposed);
     }
-    /// Calls `work` with the shape of tile that fits the registers of `S`.
+    /// Calls `work` with the tile shape that fits the registers of `S`.
     fn with_tile<S: Simd, W: TileWork>(simd: S, work: W) -> W::Output;
 }
 
-/// What is done with tiles of a shape: `ROWS` by `PANELS` panels of 16, each panel of `VECTORS` vectors.
+/// Work on tiles of `ROWS` by `PANELS` panels of 16, each panel of `VECTORS` vectors.
 ///
-/// A tile's sums stay in registers, and each number read from memory is used for many: `ROWS` numbers
-/// spread out and `PANELS` times `VECTORS` vectors for their product. Two multiply-adds begin in each cycle and take
-/// four, so that fewer than eight sums would wait for one another.
+/// A tile's sums stay in registers, and each number read from memory is used many times: `ROWS` broadcast numbers
+/// times `PANELS` by `VECTORS` vectors. Two multiply-adds issue per cycle with a latency of four, so fewer than eight
+/// sums would stall.
 pub trait TileWork {
-    /// What comes of it.
+    /// The result.
     type Output;
-    /// Does it.
+    /// Runs it.
     fn with<S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(
         self,
         simd: S,
@@ -88,7 +88,7 @@ fn transpose_plainly<T: Copy>(rows: [&[T; PANEL]; PANEL], transposed: &mut [[T; 
     }
 }
 
-/// Four blocks of 8 by 8, each in three rounds: numbers, pairs of them and halves of registers change places. Plain
+/// Four blocks of 8 by 8, each in three rounds that swap numbers, pairs of numbers, and halves of registers. Plain
 /// loops take twice as long, since compilers find no shuffles in them.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]

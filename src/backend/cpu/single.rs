@@ -1,8 +1,8 @@
-//! Steps of a single sample, whose cost is reading and writing the weights: no gradient is stored,
-//! each block of weights is updated as soon as its gradient is known.
+//! Steps of a single sample. Their cost is reading and writing the weights, so no gradient is stored: each block of
+//! weights is updated as soon as its gradient is known.
 //!
-//! The gradient of W is the product dl_dz^T x of one row each. A step's result is the same to the bit as of
-//! the operations of `dense.rs` one after the other, with the gradient stored.
+//! The gradient of W is dl_dz^T x, a product of one row each. A step's result is the same to the bit as that of the
+//! operations of `dense.rs` in sequence with the gradient stored.
 
 use super::network::Scratch;
 use super::simd::vectorised;
@@ -12,14 +12,14 @@ use crate::model::{Optimizer, ParamLayout, Real, Step};
 /// Gradients held at a time, on the stack.
 const BLOCK: usize = 4096;
 
-/// What a step changes.
+/// The state a step changes.
 pub(super) struct Weights<'a, T> {
     pub(super) params: &'a mut [T],
     pub(super) moments: &'a mut [Vec<T>],
 }
 
-/// Backward through all layers from dl_dz of the last one, with the update of each layer once
-/// nothing before it needs its weights any more.
+/// Backward through all layers from dl_dz of the last one. Each layer is updated once no earlier layer needs its
+/// weights.
 pub(super) fn descend<T: Real>(
     layout: &ParamLayout,
     (optimizer, step): (Optimizer, &Step),
@@ -46,7 +46,7 @@ pub(super) fn descend<T: Real>(
     }
 }
 
-/// w -= lr dl_dz^T x and b -= lr dl_dz. Units that are off have no gradient and are passed over.
+/// w -= lr dl_dz^T x and b -= lr dl_dz. Inactive units have no gradient and are skipped.
 fn descend_plainly<T: Real>(lr: T, dl_dz: &[T], x: &[T], params: &mut [T]) {
     let (w, b) = params.split_at_mut(dl_dz.len() * x.len());
     vectorised(
@@ -64,8 +64,8 @@ fn descend_plainly<T: Real>(lr: T, dl_dz: &[T], x: &[T], params: &mut [T]) {
     );
 }
 
-/// Any update rule, a block of weights at a time. The layer's weights and then its biases begin at
-/// `start` of the flat buffers.
+/// Any update rule, one block of weights at a time. The layer's weights and then its biases begin at `start` of the
+/// flat buffers.
 fn update_layer<T: Real>(
     (optimizer, step): (Optimizer, &Step),
     dl_dz: &[T],
@@ -77,13 +77,13 @@ fn update_layer<T: Real>(
     let mut grads = [T::zero(); BLOCK];
     let mut first = 0;
     while first < n_weights + dl_dz.len() {
-        // Blocks end with the weights, so that none holds both weights and biases.
+        // Blocks end where the weights do, so that none holds both weights and biases.
         let end = if first < n_weights { n_weights } else { n_weights + dl_dz.len() };
         let n = BLOCK.min(end - first);
         let grads = &mut grads[..n];
         let range = start + first..start + first + n;
         let params = &mut weights.params[range.clone()];
-        // Adam has the most, two.
+        // Adam has the most: two.
         let mut moments = weights.moments.iter_mut().map(|m| &mut m[range.clone()]);
         let mut moments: [Option<&mut [T]>; 2] = [moments.next(), moments.next()];
         let mut update = |moments: &mut [&mut [T]]| {
@@ -136,7 +136,7 @@ mod tests {
     use crate::picture::{Picture, Pixels};
     use std::sync::Arc;
 
-    /// Wide enough that a block of gradients ends within a row, and a row within a block.
+    /// Wide enough that some blocks of gradients end within a row, and some rows within a block.
     fn job(optimizer: Optimizer) -> Job {
         let spec = EncodingSpec::Gaussian { features: 35, sigma: 2.0 };
         let encoding = Encoding::new(spec, 3);
@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    /// The operations one by one, each gradient stored.
+    /// The operations in sequence, with each gradient stored.
     fn loss_and_gradients(job: &Job, step: &Step, params: &[f32]) -> (f64, Vec<f32>) {
         let layout = job.model.layout();
         let mut scratch = Scratch::new(&job.model, 1);

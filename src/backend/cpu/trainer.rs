@@ -4,7 +4,7 @@ use super::chunks::{CHUNK_SIZE, n_lanes};
 use super::lane::{Lane, encoding_gradients, rounds};
 use super::memory;
 use super::network::{Pass, Scratch};
-use super::packed::{Packed, Uses};
+use super::packed::{PackFor, Packed};
 use super::predictor::{self, lock, predict_with, thread_pool};
 use super::simd::SimdReal;
 use super::single::{self, Weights};
@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Blocks times lanes from which an update is worth waking the other threads for.
+/// Minimum number of blocks times lanes for an update on several threads.
 const PARALLEL_BLOCKS: usize = 32;
 
 /// The CPU backend. In f32 it trains; in f64 it is the reference.
@@ -28,7 +28,7 @@ pub struct CpuTrainer<T> {
     info: BackendInfo,
     /// One a thread.
     scratch: Vec<Mutex<Scratch<T>>>,
-    /// Gradients of the linear layers and the loss, added up apart.
+    /// Gradients of the linear layers and the loss, one sum per lane.
     lanes: Vec<Mutex<Lane<T>>>,
     /// Gradients of the encoding's weights; zeros between steps.
     encoding_grads: Vec<T>,
@@ -40,8 +40,7 @@ pub struct CpuTrainer<T> {
 }
 
 impl<T: SimdReal> CpuTrainer<T> {
-    /// Prepares `job` from initial `params` (as laid out by the model) on `threads` threads, all
-    /// cores for 0.
+    /// Prepares `job` from initial `params` (as laid out by the model) on `threads` threads; 0 means all cores.
     ///
     /// # Errors
     /// When the worker threads cannot be started. See [`super::memory::check`] for memory.
@@ -61,7 +60,7 @@ impl<T: SimdReal> CpuTrainer<T> {
             encoding_grads: vec![T::zero(); layout.encoding.len()],
             moments: initial_moments(&job, params),
             params: params.to_vec(),
-            packed: Packed::new(&layout, Uses::Training),
+            packed: Packed::new(&layout, PackFor::Training),
             info: BackendInfo {
                 bytes: memory::size_bytes::<T>(&job, n_threads) + job.picture.size_bytes(),
                 ..predictor::info(&pool)
@@ -82,7 +81,7 @@ impl<T: SimdReal> CpuTrainer<T> {
     /// Replaces them.
     pub fn set_params(&mut self, params: &[T]) {
         self.params.copy_from_slice(params);
-        self.packed.forget();
+        self.packed.invalidate();
     }
 
     /// One optimiser step; returns its loss, before the update.
@@ -97,7 +96,7 @@ impl<T: SimdReal> CpuTrainer<T> {
         self.lanes[..n_lanes].iter_mut().map(|lane| exclusive(lane).loss).sum()
     }
 
-    /// A step of one sample takes one thread and stores no gradient.
+    /// A step of one sample runs on one thread and stores no gradient.
     fn single_sample_step(&mut self, step: &Step) -> f64 {
         let scratch = exclusive(&mut self.scratch[0]);
         let layers = Vec::new();
@@ -105,7 +104,7 @@ impl<T: SimdReal> CpuTrainer<T> {
         let loss = pass.train_one(&self.job, step, scratch);
         let mut weights = Weights { params: &mut self.params, moments: &mut self.moments };
         single::descend(&self.layout, (self.job.optimizer, step), scratch, &mut weights);
-        self.packed.forget();
+        self.packed.invalidate();
         loss
     }
 
@@ -143,14 +142,14 @@ impl<T: SimdReal> CpuTrainer<T> {
                 if round == 0 {
                     lane.clear();
                 }
-                lane.forget_samples();
+                lane.clear_samples();
                 for chunk in chunks(l) {
                     let first = chunk * CHUNK_SIZE;
                     let n = CHUNK_SIZE.min(n_samples - first);
                     lane.loss += pass.train(job, step, (first as u32, n), scratch, lane.chunk(n));
                 }
             };
-            // Threads take whole lanes, each from its first chunk to its last, whoever takes it.
+            // Threads take whole lanes, each from its first chunk to its last.
             let next_lane = AtomicUsize::new(0);
             let work = |thread: usize| {
                 let scratch = &mut *lock(&scratch[thread]);
@@ -176,7 +175,7 @@ impl<T: SimdReal> CpuTrainer<T> {
 
     /// Sums the lanes' gradients in order and applies the optimiser, block by block.
     fn update(&mut self, step: &Step, n_lanes: usize) {
-        self.packed.forget();
+        self.packed.invalidate();
         let Self { pool, lanes, params, moments, job, encoding_grads, layout, .. } = self;
         let lanes: Vec<_> = lanes[..n_lanes].iter().map(lock).collect();
         let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.layers.as_slice()).collect();
@@ -210,7 +209,7 @@ impl<T: SimdReal> CpuTrainer<T> {
     }
 }
 
-/// The moments, all 0, and the average, where there is one.
+/// The moments, all 0, and the average, if there is one.
 fn initial_moments<T: Real>(job: &Job, params: &[T]) -> Vec<Vec<T>> {
     let mut moments = vec![vec![T::zero(); params.len()]; job.optimizer.n_moments()];
     moments.extend(job.options.refinements.ema.map(|_| params.to_vec()));
@@ -224,17 +223,17 @@ fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
 #[async_trait(?Send)]
 impl<T: SimdReal> Predict for CpuTrainer<T> {
     async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
-        // The average, where there is one, for which the weights of training are put aside.
+        // Predict with the average, if there is one, setting the training weights aside.
         let averaged = self.job.options.refinements.ema.is_some();
         let params = if averaged { self.moments.last().expect("the average") } else { &self.params };
         if averaged {
-            self.packed.forget();
+            self.packed.invalidate();
         }
         let layers = self.packed.of(&self.layout, params, &self.pool);
         let pass = Pass { model: &self.job.model, layout: &self.layout, params, layers };
         predict_with(&self.pool, &pass, &self.scratch, (raster, first), out);
         if averaged {
-            self.packed.forget();
+            self.packed.invalidate();
         }
         Ok(())
     }
@@ -248,8 +247,8 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
 
     async fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
         let (pool, n_lanes) = (Arc::clone(&self.pool), self.lanes.len());
-        // All on a thread of the pool, where a step of several lanes goes on by itself: each time that another thread
-        // waits for the pool, both have to be woken.
+        // Run everything on a thread of the pool, which steps through several lanes by itself: each time an outside
+        // thread waits for the pool, both have to be woken.
         let mut all = || {
             for step in steps {
                 let loss = self.step(step);
@@ -284,7 +283,7 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
     async fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
         if state.params.len() != self.params.len() || state.moments.len() != self.moments.len() {
             return Err(BackendError::StateMismatch(format!(
-                "{} parameters and {} moments where {} and {} belong",
+                "{} parameters and {} moments; {} and {} are needed",
                 state.params.len(),
                 state.moments.len(),
                 self.params.len(),
@@ -293,7 +292,7 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
         }
         let widen = |values: &[f32]| values.iter().map(|&v| T::from_f32(v)).collect::<Vec<T>>();
         self.params = widen(&state.params);
-        self.packed.forget();
+        self.packed.invalidate();
         self.moments = state.moments.iter().map(|m| widen(m)).collect();
         self.step = state.step;
         Ok(())

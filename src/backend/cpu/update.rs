@@ -1,5 +1,5 @@
-//! The end of a step: lanes' gradients summed in order, clipped and penalised, the rule applied, the
-//! average moved; block by block, whichever thread takes the block.
+//! The end of a step: sums the lanes' gradients in order, clips and penalises them, applies the update rule and moves
+//! the average, block by block on any thread.
 
 use super::optimizer;
 use super::simd::vectorised;
@@ -34,15 +34,15 @@ pub(super) fn split_blocks<'a, T>(
     (blocks(encoding, of_encoding), blocks(layers, of_layers))
 }
 
-/// What is done to a part of the parameters.
+/// How a part of the parameters is updated.
 pub(super) struct Update {
     optimizer: Optimizer,
     index: u64,
     lr: f64,
-    /// On the gradient.
+    /// Applied to the gradient.
     clip_factor: f64,
     l2: f64,
-    /// None without an average.
+    /// `None` without an average.
     average_rate: Option<f64>,
 }
 

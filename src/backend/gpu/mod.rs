@@ -1,16 +1,16 @@
 //! The GPU backend: WGSL kernels through wgpu.
 //!
-//! Each folder knows only those before it:
+//! Each folder depends only on those before it:
 //!
-//! | folder | what is in it |
+//! | folder | contents |
 //! |---|---|
-//! | [`device`] | adapters, limits, budgets, waiting, what is kept on disk |
-//! | [`kernel`] | where WGSL meets Rust: parts, bindings, parameters, how results are compared |
+//! | [`device`] | adapters, limits, memory budgets, waiting, the disk cache |
+//! | [`kernel`] | where WGSL meets Rust: parts, bindings, parameters, comparison of results |
 //! | [`plan`] | dispatches and buffers as data |
-//! | [`ops`] | one file an operation, the table of all kernels; sizing buffers and recording plans over them |
-//! | [`execute`] | buffers and pipelines, submissions, streaming, read-back: what trains and what predicts |
-//! | [`prove`] | kernels, and whole plans dispatch by dispatch, against the CPU's f64 |
-//! | [`tune`] | what a device does fastest, and where its time goes |
+//! | [`ops`] | one file per operation, the table of all kernels, sizing buffers, recording plans |
+//! | [`execute`] | training and prediction: buffers and pipelines, submissions, streaming, read-back |
+//! | [`prove`] | kernels, and whole plans dispatch by dispatch, compared with the CPU in f64 |
+//! | [`tune`] | the fastest kernels on a device, and profiles |
 
 pub mod device;
 pub mod execute;

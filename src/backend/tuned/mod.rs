@@ -1,6 +1,5 @@
-//! Which of several kernels that compute the same thing a device uses: how values between layers are
-//! stored, how products are made of tiles, and whether a step is one kernel. Only data, which checkpoints
-//! hold too: `gpu` has what depends on the device.
+//! Which of several equivalent kernels a device uses: how values between layers are stored, how products are tiled,
+//! and whether a step is fused. Only data, which checkpoints hold too; the device-dependent code is in `gpu`.
 
 mod storage;
 mod tiling;
@@ -11,26 +10,26 @@ pub use tiling::{MatmulTiling, Operation, TunedTile};
 use crate::model::LayerShape;
 use serde::{Deserialize, Serialize};
 
-/// What a plan is recorded with.
+/// The kernel choices a plan is recorded with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KernelConfig {
     /// Of the values between layers, in training.
     pub storage: Storage,
-    /// Whether a training step is one kernel, as was measured; none where bytes are counted to decide.
+    /// Whether a training step is one kernel, as measured; `None` to decide by counting bytes.
     pub fused: Option<bool>,
-    /// Of the products in training that are none of `tuned`, where little is padding.
+    /// For training products that are not in `tuned`, unless padding makes it wasteful.
     #[serde(rename = "product")]
     pub tiling: MatmulTiling,
     /// What was measured on this device.
     pub tuned: Vec<TunedTile>,
 }
 
-/// How a device trains a job, as it was chosen: a run that goes on there chooses the same.
+/// How a device trains a job: a run resumed on the same device trains the same way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TunedConfig {
     /// Adapter, API and driver.
     pub device: String,
-    /// What was chosen.
+    /// The choice.
     #[serde(rename = "variants")]
     pub config: KernelConfig,
 }
@@ -40,20 +39,20 @@ pub struct TunedConfig {
 pub struct KernelTime {
     /// The kernel with its formulas.
     pub kernel: String,
-    /// Dispatches a step.
+    /// Dispatches per step.
     pub dispatches: usize,
-    /// Milliseconds a step, from the device's own clock.
+    /// Milliseconds per step, by the device's own clock.
     pub ms: f64,
 }
 
 impl KernelConfig {
-    /// What prediction uses, whatever training does: a picture is the same to the bit as one rendered from
-    /// the model's file.
+    /// What predictions use, whatever training does: a picture is the same to the bit as one rendered from the model
+    /// file.
     pub fn prediction() -> Self {
         Self::default()
     }
 
-    /// For people.
+    /// For display.
     pub fn name(&self) -> String {
         let way = if self.fused == Some(true) { "one kernel" } else { "by layers" };
         let storage = match self.storage {
@@ -63,7 +62,7 @@ impl KernelConfig {
         format!("{way}, {storage}")
     }
 
-    /// Only `tiling`, for every product.
+    /// Uses `tiling` for every product.
     pub fn only(storage: Storage, tiling: MatmulTiling, shapes: impl Iterator<Item = LayerShape>) -> Self {
         let all = shapes.flat_map(|LayerShape { input_width, output_width }| {
             Operation::ALL.map(|operation| TunedTile { operation, input_width, output_width, tiling })
@@ -71,7 +70,7 @@ impl KernelConfig {
         Self { storage, tiling, tuned: all.collect(), ..Self::default() }
     }
 
-    /// How to compute a layer's product.
+    /// The tiling of a layer's product.
     pub fn tiling(&self, operation: Operation, shape: LayerShape, n_samples: usize) -> MatmulTiling {
         match self.tuned.iter().find(|choice| choice.is_of(operation, shape)) {
             Some(choice) => choice.tiling,

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Storage {
-    /// As they are computed.
+    /// 32 bits, as computed.
     #[default]
     F32,
-    /// In half the memory.
+    /// Half the memory.
     F16,
 }
 
 impl Storage {
-    /// Each of them.
+    /// All of them.
     pub const ALL: [Self; 2] = [Self::F32, Self::F16];
 }
 
@@ -27,9 +27,9 @@ pub const HALF_MAX: f64 = 65_504.0;
 /// The smallest normal f16: below it, denormals may be flushed to zero.
 pub const HALF_FLUSH: f64 = 1.0 / (1 << 14) as f64;
 
-/// Gradients in f16 are stored this many times as large, times the samples of the step to the nearest
-/// power of two below: near 1, where f16 is exact to three digits, instead of below what it can hold.
-/// Those beyond its range clip. tiny-cuda-nn's default loss scale is the same.
+/// Gradients in f16 are stored multiplied by this, times the step's values rounded down to a power of two: near 1,
+/// where f16 is exact to three digits, instead of below its range. What exceeds the range is clipped. tiny-cuda-nn's
+/// default loss scale is the same.
 const LOSS_SCALE: f64 = 128.0;
 
 impl Storage {
@@ -41,8 +41,8 @@ impl Storage {
         }
     }
 
-    /// What gradients are multiplied with while they are stored, in a step of `n_values` samples times
-    /// channels: a power of two, so that taking it back is exact.
+    /// What stored gradients are multiplied by in a step of `n_values` samples times channels: a power of two, so
+    /// that dividing it out is exact.
     pub fn gradient_scale(self, n_values: usize) -> f32 {
         match self {
             Self::F32 => 1.0,

@@ -1,4 +1,4 @@
-//! How the products of a linear layer are made of tiles.
+//! How the products of a linear layer are tiled.
 
 use crate::model::LayerShape;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Each of them.
+    /// All of them.
     pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardInput, Self::BackwardWeights];
 
     /// Rows and columns of the results for `n_samples` samples.
@@ -51,7 +51,7 @@ pub enum MatmulTiling {
 }
 
 impl MatmulTiling {
-    /// Each of them.
+    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Tile64,
         Self::Tile32,
@@ -62,7 +62,7 @@ impl MatmulTiling {
         Self::Matrix16,
     ];
 
-    /// For names of kernels.
+    /// Used in the names of kernels.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tile64 => "tile64",
@@ -86,7 +86,7 @@ impl MatmulTiling {
         }
     }
 
-    /// Rows and columns of a cooperative matrix, where it uses them.
+    /// Rows and columns of a cooperative matrix, if it uses them.
     pub fn matrix_size(self) -> Option<u32> {
         match self {
             Self::Matrix8 => Some(8),
@@ -95,15 +95,15 @@ impl MatmulTiling {
         }
     }
 
-    /// Padding overhead: results of whole tiles over results wanted.
+    /// Padding overhead: results computed over results needed.
     pub fn padding_ratio(self, [rows, columns]: [usize; 2]) -> f64 {
         let [tile_rows, tile_columns] = self.tile_shape();
         let computed = rows.next_multiple_of(tile_rows) * columns.next_multiple_of(tile_columns);
         computed as f64 / (rows * columns) as f64
     }
 
-    /// What multiplies on a device that nothing was measured on, where it may use `preferred`: that, or the
-    /// largest of the plain tiles that computes not much more than is wanted, or the one that computes least.
+    /// The tiling for a device without measurements that may use `preferred`: that, or the largest plain tile with
+    /// little padding, or the one with the least.
     pub(super) fn default_for(preferred: Self, results: [usize; 2]) -> Self {
         let worth = |tiling: &Self| tiling.padding_ratio(results) < 1.5;
         let plain = [Self::Tile64, Self::Tile32, Self::TileTall, Self::TileWide];
@@ -113,7 +113,7 @@ impl MatmulTiling {
     }
 }
 
-/// A product that was found fastest for a shape.
+/// The fastest tiling of a product's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TunedTile {
     /// Which product of the layer.
@@ -122,13 +122,13 @@ pub struct TunedTile {
     pub input_width: usize,
     /// Of the layer.
     pub output_width: usize,
-    /// What was fastest.
+    /// The fastest tiling.
     #[serde(rename = "product")]
     pub tiling: MatmulTiling,
 }
 
 impl TunedTile {
-    /// Whether it is of this product.
+    /// Whether it is for this product.
     pub fn is_of(&self, operation: Operation, shape: LayerShape) -> bool {
         (self.operation, self.input_width, self.output_width)
             == (operation, shape.input_width, shape.output_width)

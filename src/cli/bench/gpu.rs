@@ -1,4 +1,4 @@
-//! What is measured on a GPU. `no_gpu.rs` takes its place where the feature `gpu` is off.
+//! Measurements on a GPU. Replaced by `no_gpu.rs` when the feature `gpu` is off.
 
 use afterimage::backend::gpu::device::is_software;
 use afterimage::backend::gpu::{AdapterChoice, DeviceOptions, Gpu, GpuBackend, KernelConfig, tune};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) struct Device(Arc<Gpu>);
 
 impl Device {
-    /// The GPU that is asked for; none where the CPU is.
+    /// The requested GPU; `None` if the CPU was requested.
     pub(super) fn open(
         backend: BackendChoice,
         adapter: Option<&str>,

@@ -1,4 +1,4 @@
-//! In the place of `gpu.rs` where the feature `gpu` is off: there is no GPU.
+//! Replaces `gpu.rs` when the feature `gpu` is off: there is no GPU.
 
 use afterimage::backend::tuned::{KernelTime, TunedConfig};
 use afterimage::backend::{BackendChoice, BackendError, DeviceOptions, Precision};

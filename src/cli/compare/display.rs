@@ -1,4 +1,4 @@
-//! What a person sees while a grid is trained: one bar on a terminal, plain lines elsewhere.
+//! Progress of a grid: one bar on a terminal, plain lines elsewhere.
 
 use super::super::display::{self as shared, Meter, count};
 use super::chain;
@@ -6,7 +6,7 @@ use afterimage::compare::{Cell, Ending, Plan, Share, State, Watch, work};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-/// Between plain lines while no run ends.
+/// Interval between plain lines while no run ends.
 const LINE_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Steps of the bar.
@@ -19,7 +19,7 @@ pub(super) struct GridDisplay {
 
 struct Progress {
     meter: Meter,
-    /// Work of each cell, and the share of it that is done.
+    /// The work of each cell, and the share done.
     cells: Vec<(f64, f64)>,
     running: Vec<String>,
     ended: usize,
@@ -27,7 +27,7 @@ struct Progress {
 }
 
 impl Progress {
-    /// Share of all work that is done.
+    /// The share of all work that is done.
     fn share(&self) -> f64 {
         let all: f64 = self.cells.iter().map(|(work, _)| work).sum();
         let done: f64 = self.cells.iter().map(|(work, share)| work * share).sum();
@@ -56,7 +56,7 @@ impl GridDisplay {
                 0 => String::new(),
                 n => format!(", {n} at a time"),
             };
-            tell!("{} to train{skipped}{at_a_time}", count(pending as u64, "run"));
+            eprint_line!("{} to train{skipped}{at_a_time}", count(pending as u64, "run"));
         }
         let weight = |cell: &Cell| if cell.state == State::Done { 0.0 } else { work(cell) };
         let cells = plan.cells.iter().map(|cell| (weight(cell), 0.0)).collect();

@@ -1,4 +1,4 @@
-//! What may be typed after `afterimage train`.
+//! The options of `afterimage train`.
 
 use crate::cli::display::Verbosity;
 use afterimage::config::{
@@ -14,7 +14,7 @@ Examples:
   afterimage train photo.jpg --preset sharp                     # minutes, and hard to tell apart
   afterimage train photo.jpg --holdout every-other --sigma 10   # PSNR on pixels it never saw
   afterimage train --config runs/photo/config.toml --out runs/again
-  afterimage train --resume runs/photo --epochs 200             # go on, and further than planned";
+  afterimage train --resume runs/photo --epochs 200             # continue, for longer than planned";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
@@ -24,16 +24,16 @@ pub(crate) struct TrainArgs {
     /// Folder for everything the run writes [default: runs/NAME-OF-THE-PICTURE]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Replace the run that is in the folder
+    /// Replace the run in the folder
     #[arg(long)]
     pub(super) force: bool,
-    /// Settings from a TOML file, or from tiny-cuda-nn's JSON; options given beside it win
+    /// Settings from a TOML file, or from tiny-cuda-nn's JSON; command-line options win
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Settings that come with the program; options given beside it win
+    /// Settings that come with the program; command-line options win
     #[arg(long, conflicts_with = "config")]
     pub(super) preset: Option<Preset>,
-    /// Go on with the run in this folder, from its last checkpoint; --epochs may ask for more
+    /// Resume the run in this folder from its last checkpoint; --epochs may be higher than before
     #[arg(long, value_name = "DIR", conflicts_with_all = ["image", "out", "force", "config", "preset"])]
     pub(super) resume: Option<PathBuf>,
     #[command(flatten)]
@@ -54,7 +54,7 @@ pub(crate) struct TrainArgs {
 }
 
 impl TrainArgs {
-    /// What was typed, as a configuration with everything else open.
+    /// The command line as a configuration, with everything else unset.
     pub(super) fn to_config(&self) -> Config {
         Config {
             picture: PictureConfig { file: self.image.clone(), ..self.picture.clone() },

@@ -16,7 +16,7 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let mut session = prepare::session(&args)?;
     if let Some(note) = session.note.take().filter(|_| !args.verbosity.quiet) {
-        tell!("{note}");
+        eprint_line!("{note}");
     }
     display::handle_ctrl_c(Some(display::STOPPING))?;
     let finished = session.train(start, &mut TrainingDisplay::new(args.verbosity.quiet))?;
@@ -32,13 +32,13 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// A few lines about what came out and where it lies.
+/// A short summary of the results and where they are.
 fn summarise(session: &Session, Finished { outcome, evaluation, failure }: &Finished) {
     let Outcome { position, complete, step, kept_epoch, .. } = outcome;
     let folder = session.folder.path().display();
     let test = match evaluation.test.count {
         0 => String::new(),
-        _ => format!(", {:.2} dB on the pixels it never saw", evaluation.test.psnr()),
+        _ => format!(", {:.2} dB on held-out pixels", evaluation.test.psnr()),
     };
     let kept = kept_epoch.map(|e| format!(", kept from epoch {e}")).unwrap_or_default();
     let done = match (complete, failure) {
@@ -46,17 +46,17 @@ fn summarise(session: &Session, Finished { outcome, evaluation, failure }: &Fini
         (true, Some(_)) => "ended",
         (true, None) => "done",
     };
-    show!(
+    print_line!(
         "{done}: {:.2} dB{test}{kept} after {} ({step} steps) in {:.1} s",
         evaluation.train.psnr(),
         display::count(position.epochs_done, "epoch"),
         position.seconds,
     );
-    show!("  {folder}/final.png          the picture as the network remembers it");
-    show!("  {folder}/strip.png          beside the original; progress.gif shows how it came");
-    show!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");
+    print_line!("  {folder}/final.png          the picture as the network remembers it");
+    print_line!("  {folder}/strip.png          beside the original; progress.gif shows the progress");
+    print_line!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");
     if !complete {
-        show!("  afterimage train --resume {folder}   goes on from here");
+        print_line!("  afterimage train --resume {folder}   resumes from here");
     }
-    show!("  {folder}/model.safetensors  the network; config.toml repeats the run");
+    print_line!("  {folder}/model.safetensors  the network; config.toml repeats the run");
 }

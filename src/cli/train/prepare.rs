@@ -1,4 +1,4 @@
-//! From what was typed to a run about to train: new, or found in the folder of an earlier one.
+//! Prepares a run from the command line: a new one, or one resumed from its folder.
 
 use super::{TrainArgs, sigma};
 use afterimage::config::{Config, DeviceConfig, PictureSize};
@@ -25,11 +25,11 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     let mut config = args.to_config().or(base);
     check(&config)?;
     let file =
-        config.picture.file.clone().context("which picture? give one, or --config with a picture in it")?;
+        config.picture.file.clone().context("no picture is given; give one, or a --config that names one")?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
     RunFolder::check(&out, args.force)?;
     let picture = load(&file, config.picture.size)?;
-    // Absolute, so that the configuration repeats the run from any folder.
+    // Absolute, so that the configuration works from any folder.
     let absolute = std::path::absolute(&file)?;
     if absolute.to_str().is_none() {
         bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", absolute.display());
@@ -56,7 +56,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     Ok(session)
 }
 
-/// The run in `dir`, from its last checkpoint or, where it has none yet, from its beginning.
+/// The run in `dir`, from its last checkpoint or, without one, from its beginning.
 fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let folder = RunFolder::open(dir)?;
     let earlier = Config::read(&folder.file("config.toml"))?;
@@ -66,7 +66,7 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     (typed.output.snapshot_every, typed.output.checkpoint_every) = (None, None);
     if typed != Config::default() {
         bail!(
-            "with --resume the run stays what it was: only --epochs, --snapshot-every, --checkpoint-every, --backend, --adapter, --precision and --threads can be given"
+            "--resume keeps the run's settings: only --epochs, --snapshot-every, --checkpoint-every, --backend, --adapter, --precision and --threads can be given"
         );
     }
     check(&config)?;

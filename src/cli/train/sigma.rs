@@ -1,4 +1,4 @@
-//! `--sigma auto`: shows the search and writes down what was tried.
+//! `--sigma auto`: displays the search and records the values tried.
 
 use super::TrainArgs;
 use crate::cli::display;
@@ -11,7 +11,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Chooses sigma for the run, sets it in `config`, and says what it cost.
+/// Chooses sigma for the run, sets it in `config`, and reports the cost.
 pub(super) fn choose(
     config: &mut Config,
     (picture, mask): (&Arc<Picture>, Option<&Picture>),
@@ -27,7 +27,7 @@ pub(super) fn choose(
     }
     config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
     if !args.verbosity.quiet {
-        tell!(
+        eprint_line!(
             "sigma {:.1}, chosen on held-out pixels: {} short trainings in {:.1} s, {:.0} % of the run's steps",
             choice.sigma,
             choice.trials.len(),
@@ -46,7 +46,7 @@ impl Watch for Progress {
     fn trial(&mut self, trial: &SigmaTrial) {
         log::info!("sigma {}: loss {:e} on held-out pixels", trial.sigma, trial.held_out_loss);
         if self.on_terminal {
-            // One line that the next overwrites.
+            // A line that the next one overwrites.
             let _ = write!(std::io::stderr(), "\r\x1b[Kchoosing sigma: tried {:.1}\r", trial.sigma);
         }
     }

@@ -13,7 +13,7 @@ use crate::model::{Encoding, EncodingFamily, EncodingSpec, Holdout, Interpolatio
 use crate::names::{Named, join};
 use crate::picture::Picture;
 
-/// Levels beyond this have no use: 32 doublings leave any picture behind.
+/// More levels are useless: 32 doublings exceed any picture.
 const MAX_LEVELS: usize = 32;
 /// 2^24 entries of 8 features take half a GiB.
 const MAX_LOG2_TABLE: u32 = 24;
@@ -32,8 +32,8 @@ impl Config {
         })
     }
 
-    /// Whether something was asked for that means nothing to a hash grid, or that Gaussian features do
-    /// better: a smooth surface between the pixels (docs/DEFAULTS.md).
+    /// Whether a setting was given that has no effect on a hash grid, or for which Gaussian features do better: a
+    /// smooth surface between the pixels (docs/DEFAULTS.md).
     fn suits_fourier(&self) -> bool {
         let given = &self.encoding;
         let frequencies = given.sigma.is_some() || given.features.is_some() || given.frequencies.is_some();
@@ -45,13 +45,13 @@ impl Config {
         frequencies || bends || held_out
     }
 
-    /// The encoding, and those beside it.
+    /// The encoding, and the additional ones.
     pub(super) fn encoding_kinds(&self) -> Vec<EncodingKind> {
         let also = self.encoding.also.iter().flat_map(|also| also.0.iter().copied());
         std::iter::once(self.encoding_kind()).chain(also).collect()
     }
 
-    /// The encodings for `picture`, which stand side by side; without one, for the smallest.
+    /// The encodings for `picture`, side by side; without a picture, for the smallest.
     pub(super) fn encoding_specs(&self, picture: Option<&Picture>) -> Result<Vec<EncodingSpec>, ConfigError> {
         let kinds = self.encoding_kinds();
         for (i, kind) in kinds.iter().enumerate() {
@@ -61,13 +61,13 @@ impl Config {
             return Err(bad(
                 "also",
                 kind,
-                format!("{} is of the same family, of which there is one at most", other),
+                format!("{} is of the same family; give at most one of each", other),
             ));
         }
         let trained = self.encoding.frequencies == Some(Frequencies::Trained);
         let has = |family| kinds.iter().any(|kind| kind.family() == family);
         if trained && has(EncodingFamily::Grid) && has(EncodingFamily::Frequencies) {
-            let allowed = "beside a grid frequencies are frozen; leave --frequencies out";
+            let allowed = "with a grid, frequencies are frozen; leave --frequencies out";
             return Err(bad("frequencies", "trained", allowed));
         }
         kinds.into_iter().map(|kind| self.encoding.checked(Purpose { kind, picture })).collect()
@@ -78,7 +78,7 @@ impl Config {
         self.encoding_kinds().into_iter().any(EncodingKind::is_grid)
     }
 
-    /// Settings of encodings that are given and mean nothing to these, and why.
+    /// Settings that have no effect on these encodings, and why.
     pub(super) fn encoding_without_effect(&self) -> Vec<(String, String)> {
         let kinds = self.encoding_kinds();
         let unused = |name: &&str| {
@@ -103,7 +103,7 @@ fn has_setting(kind: EncodingKind, name: &str) -> bool {
     kind.params().contains(&name) || OF_FAMILIES.contains(&(name, kind.family()))
 }
 
-/// The settings that some encodings have and others do not.
+/// The settings that only some encodings have.
 fn settings() -> Vec<&'static str> {
     let of_kinds = EncodingKind::ALL.iter().flat_map(|kind| kind.params().iter().copied());
     let mut settings: Vec<&str> = Vec::new();
@@ -115,7 +115,7 @@ fn settings() -> Vec<&'static str> {
     settings
 }
 
-/// What the value of a setting depends on beside the section.
+/// What the value of a setting depends on besides the section.
 #[derive(Clone, Copy)]
 struct Purpose<'a> {
     kind: EncodingKind,
@@ -136,7 +136,7 @@ impl Purpose<'_> {
 macro_rules! specs {
     ($($kind:ident { $($param:ident)* })+) => {
         impl EncodingConfig {
-            /// The encoding with its parameters, each from the function below that is called like it.
+            /// The encoding with its parameters, each from the function of the same name below.
             fn spec(&self, purpose: Purpose<'_>) -> Result<EncodingSpec, ConfigError> {
                 Ok(match purpose.kind {
                     $(EncodingKind::$kind => EncodingSpec::$kind { $($param: self.$param(purpose)?),* },)+
@@ -144,7 +144,7 @@ macro_rules! specs {
             }
         }
 
-        /// The section with everything that `spec` says written out.
+        /// The section with all of `spec` written out.
         fn filled_with(spec: EncodingSpec) -> EncodingConfig {
             match spec {
                 $(EncodingSpec::$kind { $($param),* } => EncodingConfig {
@@ -159,7 +159,7 @@ macro_rules! specs {
 encoding_rows!(specs);
 
 impl EncodingConfig {
-    /// What of it means something to `kind`, an encoding alone.
+    /// The settings that apply to `kind`, an encoding alone.
     pub(crate) fn only_of(mut self, kind: EncodingKind) -> Self {
         self.also = None;
         for name in settings().into_iter().filter(|name| !has_setting(kind, name)) {
@@ -171,7 +171,7 @@ impl EncodingConfig {
     fn checked(&self, purpose: Purpose<'_>) -> Result<EncodingSpec, ConfigError> {
         let spec = self.spec(purpose)?;
         if purpose.kind.is_grid() {
-            // A dense one has no use for it.
+            // Dense grids have no table size.
             self.log2_table.map_or(Ok(0), |_| self.log2_table(purpose))?;
             let n_weights = Encoding::new(spec, 0).n_params();
             if n_weights > MAX_WEIGHTS {
@@ -195,7 +195,7 @@ impl EncodingConfig {
         let sigma = match self.sigma {
             Some(Sigma::Fixed(sigma)) => sigma,
             Some(Sigma::Auto) if positional => {
-                let allowed = "only the Gaussian encoding's can be chosen; give a number";
+                let allowed = "only for the Gaussian encoding; give a number";
                 return Err(bad("sigma", "auto", allowed));
             }
             None if positional => defaults::POSITIONAL_LOG2_MAX,
@@ -272,7 +272,7 @@ impl EncodingConfig {
     }
 }
 
-/// The section with everything that `specs` say written out.
+/// The section with all of `specs` written out.
 pub(super) fn filled(specs: &[EncodingSpec]) -> EncodingConfig {
     let mut also = specs.iter().map(|spec| filled_with(*spec));
     let first = also.next().unwrap_or_default();

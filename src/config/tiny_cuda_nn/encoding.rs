@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 pub(super) fn encoding(section: &Section, config: &mut EncodingConfig) -> Result<(), String> {
     let (name, written) = section.otype("OneBlob")?;
-    // A part's own count of dimensions: the position has two.
+    // A part's own number of dimensions: the position has two.
     if section.count("n_dims_to_encode", 2)? != 2 {
         return Err("encoding.n_dims_to_encode: this program encodes x and y together".to_owned());
     }
@@ -53,7 +53,7 @@ fn composite(section: &Section, config: &mut EncodingConfig) -> Result<(), Strin
     let mut also = Vec::new();
     for (i, part) in parts.iter().enumerate() {
         let inner = Section::new("encoding", Some(part), &empty)?;
-        // Without it, a part has the dimensions after those of the part before.
+        // Without it, a part takes the dimensions after those of the previous part.
         if i > 0 && inner.count("dims_to_encode_begin", u32::MAX)? != 0 {
             return Err(
                 "encoding.nested: a position has two dimensions, so each encoding but the first needs \
@@ -83,7 +83,7 @@ fn grid<'a>(section: &Section<'a>, config: &mut EncodingConfig, storage: &'a str
     };
     let n_levels = section.count("n_levels", 16)?;
     let base = section.count("base_resolution", 16)?;
-    // Its dense grids end at 256 unless told otherwise.
+    // Its dense grids end at 256 by default.
     let growth = if dense { (256.0 / f64::from(base)).powf(1.0 / (f64::from(n_levels) - 1.0)) } else { 2.0 };
     config.kind = Some(if dense { EncodingKind::DenseGrid } else { EncodingKind::HashGrid });
     config.levels = Some(n_levels as usize);

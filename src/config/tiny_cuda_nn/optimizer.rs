@@ -27,7 +27,7 @@ pub(super) fn optimizer(section: &Section, training: &mut TrainingConfig) -> Res
         }
         "batched" => {
             section.get("batch_size_multiplier");
-            log::warn!("the optimizer `Batched` is left aside: give --batch, which needs no more memory");
+            log::warn!("the optimizer `Batched` is ignored: give --batch, which needs no more memory");
             return nested(section, training);
         }
         _ => {

@@ -1,10 +1,10 @@
-//! Reading one section: values with defaults, and one sentence for what cannot be followed.
+//! Reads one section: values with defaults, and one sentence for what is not supported.
 
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// A section's values, and which of them were asked for.
+/// A section's values, and which of them were read.
 pub(super) struct Section<'a> {
     pub(super) name: &'static str,
     values: &'a Map<String, Value>,
@@ -56,7 +56,7 @@ impl<'a> Section<'a> {
         self.value(key, default, Value::as_str, "a name in quotes")
     }
 
-    /// Refuses a setting that changes the result and cannot be followed.
+    /// Refuses a setting that changes the result and is not supported.
     pub(super) fn only<T: PartialEq + std::fmt::Display>(
         &self,
         key: &str,
@@ -69,7 +69,7 @@ impl<'a> Section<'a> {
         Err(format!("{}.{key} is {value}, and this program has only {supported}", self.name))
     }
 
-    /// As `only`, of a number that is 0 in every sample.
+    /// Like `only`, for a number that is 0 in every sample.
     pub(super) fn must_be(&self, key: &'static str, supported: f64) -> Result<(), String> {
         self.only(key, self.number(key, supported)?, supported)
     }
@@ -78,7 +78,7 @@ impl<'a> Section<'a> {
         self.only(key, self.value(key, false, Value::as_bool, "true or false")?, false)
     }
 
-    /// Its component's name in lower case, as tiny-cuda-nn compares them, and as it is written.
+    /// Its component's name in lower case, as tiny-cuda-nn compares them, and as written.
     pub(super) fn otype(&self, default: &'a str) -> Result<(String, &'a str), String> {
         let name = self.text("otype", default)?;
         Ok((name.to_lowercase(), name))
@@ -88,11 +88,11 @@ impl<'a> Section<'a> {
         format!("this program does not have tiny-cuda-nn's {} `{name}`; it has {supported}", self.name)
     }
 
-    /// Says which values were not asked for.
+    /// Reports the values that were not read.
     pub(super) fn finish(&self) {
         let used = self.used.borrow();
         for key in self.values.keys().filter(|key| !used.contains(key.as_str())) {
-            log::warn!("{}.{key} is left aside", self.name);
+            log::warn!("{}.{key} is ignored", self.name);
         }
     }
 }

@@ -1,7 +1,7 @@
 use crate::config::{Config, EncodingKind, EncodingList, LossKind};
 use crate::model::ScheduleKind;
 
-/// The components and values of its sample with a hash grid, written as it allows.
+/// The components and values of its sample with a hash grid, in the syntax it allows.
 const HASH: &str = r#"{
     "loss": {"otype": "RelativeL2"}, // as in Noise2Noise
     "optimizer": {"otype": "adam", "learning_rate": 1e-2, "beta2": 0.99, "epsilon": 1e-15, "l2_reg": 1e-6},

@@ -1,26 +1,23 @@
 //! Rendering smaller than trained without aliasing.
 //!
-//! A pixel of a picture is the mean of what lies within it. A network asked for its colour at the
-//! centres of larger pixels than it was trained on would pick single points out of detail that
-//! such pixels cannot show. So each feature is replaced by its mean over the pixel, as in the
-//! integrated positional encoding of Barron et al. 2021 (mip-NeRF, section 3.1): over a pixel of
-//! extent d around x the mean of cos(2 pi b x) is H(b d) cos(2 pi b x), and the same for sin, where
-//! H is the pixel's frequency response. The gain H does not depend on x, and features only enter
-//! the first linear layer, so scaling the columns of its weights does it all: no kernel knows.
+//! A pixel of a picture is the mean over its area. Evaluated at the centres of larger pixels than it was trained on,
+//! a network would pick single points of detail that such pixels cannot show. So each feature is replaced by its mean
+//! over the pixel, as in the integrated positional encoding of Barron et al. 2021 (mip-NeRF, section 3.1): over a
+//! pixel of extent d around x the mean of cos(2 pi b x) is H(b d) cos(2 pi b x), and the same for sin, where H is the
+//! pixel's frequency response. The gain H does not depend on x, and features only enter the first linear layer, so
+//! scaling the columns of its weights is enough and kernels are unaffected.
 //!
-//! The mean of the features is exact; that the network of mean features is the mean of the
-//! network holds for a linear one only.
+//! The mean of the features is exact, but a network of mean features is the mean of the network only if it is linear.
 //!
-//! **What is already in.** The network was trained on pixels of extent s, which are means
-//! themselves: it gives the scene seen through H(b s). A pixel of extent d needs H(b d), so what is
-//! left to do is H(b d) / H(b s). For the box, H(u) = sin(pi u) / (pi u), and with d = k s this is
-//! sin(pi k b s) / (k sin(pi b s)), the response of the mean of k training pixels: exactly what
-//! scaling down by k x k means does. For a Gaussian of the box's variance, d^2 / 12, it is a
-//! Gaussian of variance (d^2 - s^2) / 12.
+//! **What training includes.** The network was trained on pixels of extent s, which are means themselves: it
+//! represents the scene filtered by H(b s). A pixel of extent d needs H(b d), so the remaining gain is H(b d) / H(b
+//! s). For the box, H(u) = sin(pi u) / (pi u), and with d = k s this is sin(pi k b s) / (k sin(pi b s)), the response
+//! of the mean of k training pixels: exactly what scaling down by k x k means. For a Gaussian of the box's variance,
+//! d^2 / 12, it is a Gaussian of variance (d^2 - s^2) / 12.
 //!
-//! Above half a cycle per training pixel the training pixels say nothing about a frequency (it is
-//! an alias of a lower one, and the network does between pixels as it likes), and H(b s) has zeros
-//! there. So the division is by H at half a cycle from there on.
+//! Above half a cycle per training pixel the training pixels do not determine a frequency (it aliases to a lower one,
+//! and the network is unconstrained between pixels), and H(b s) has zeros there. So beyond that point the division is
+//! by H at half a cycle.
 
 use super::Encoding;
 use crate::model::Model;
@@ -30,7 +27,7 @@ use std::f64::consts::PI;
 named! {
     /// How the area of an output pixel is weighted.
     pub enum PixelFilter = Box {
-        /// The mean over the pixel's square, as a camera and area averaging have it
+        /// The mean over the pixel's square, like a camera or area averaging
         Box "box",
         /// A Gaussian as wide as the box: softer, without ripples
         Gaussian "gaussian",
@@ -42,15 +39,15 @@ named! {
 /// Extents of a pixel in x and y, in units of the plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Footprint {
-    /// Of the picture trained on.
+    /// Of the trained picture.
     pub trained: [f64; 2],
-    /// Of the picture to be rendered.
+    /// Of the rendered picture.
     pub rendered: [f64; 2],
 }
 
 impl PixelFilter {
-    /// What is left of a feature of `frequency`, in cycles per unit of the plane. 1 along an axis
-    /// where the rendered pixel is no larger than the trained one.
+    /// The gain of a feature of `frequency`, in cycles per unit of the plane. 1 along an axis if the rendered pixel
+    /// is no larger than the trained one.
     pub fn gain(self, frequency: [f32; 2], footprint: &Footprint) -> f64 {
         let along = |axis: usize| {
             let (s, d) = (footprint.trained[axis], footprint.rendered[axis]);
@@ -140,7 +137,7 @@ mod tests {
 
     #[test]
     fn box_gains_average_the_features_over_the_pixel() {
-        // Trained on points: all of the pixel is still to be averaged.
+        // Trained on points: the whole pixel is still to be averaged.
         let footprint = Footprint { trained: [0.0; 2], rendered: [0.07, 0.02] };
         for encoding in [
             gaussian_encoding(),

@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// The highest of more would be beyond what f32 tells apart in a position.
+/// With more, the highest would be beyond the resolution of f32 positions.
 pub const MAX_OCTAVES: usize = 20;
 
 /// The random stream of the encoding; layer n of the network uses stream n.

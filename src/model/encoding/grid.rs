@@ -1,13 +1,11 @@
 //! The multiresolution hash grid of Mueller et al. 2022, "Instant Neural Graphics Primitives with
 //! a Multiresolution Hash Encoding" (arXiv 2201.05989), in two dimensions.
 //!
-//! Level l is a square grid of N_l cells across the unit of length, N_l = round(N_0 b^l) (equation
-//! 2, which rounds down). A position c in it is p = c N_l + 1/2: half a cell off the paper, as in
-//! the authors' tiny-cuda-nn, so that the borders of the levels do not fall together and pixel
-//! centres of a picture N_l wide are vertices. Vertices have F trained features each; those of
-//! a position are interpolated between the four around it. A level with no more vertices than the
-//! table has entries stores each; a finer one shares entries by the hash of equation 4,
-//! (x XOR 2654435761 y) mod T.
+//! Level l is a square grid of N_l cells across the unit of length, N_l = round(N_0 b^l) (equation 2, which rounds
+//! down). A position c maps to p = c N_l + 1/2: half a cell off the paper, as in the authors' tiny-cuda-nn, so that
+//! the borders of the levels do not coincide and pixel centres of a picture N_l wide are vertices. Vertices have F
+//! trained features each, interpolated between the four around a position. A level with no more vertices than the
+//! table has entries stores each; a finer one shares entries by the hash of equation 4, (x XOR 2654435761 y) mod T.
 
 use super::Encoding;
 use crate::names::named;
@@ -19,44 +17,44 @@ named! {
     pub enum Interpolation {
         /// Linear in x and in y
         Linear "linear",
-        /// Linear in 3 t^2 - 2 t^3: smooth derivatives, from cell to cell too
+        /// Linear in 3 t^2 - 2 t^3: smooth derivatives, also between cells
         Smoothstep "smoothstep",
     }
 }
 
 named! {
-    /// How a GPU adds up the gradients of a grid's entries, which many samples share.
+    /// How a GPU sums the gradients of a grid's entries, which many samples share.
     pub enum GridGradients = Exact {
-        /// In whole numbers: a run repeats to the bit
+        /// In integers: a run repeats to the bit
         Exact "exact",
-        /// In floats, in whatever order: faster, where the GPU can
+        /// In floats, in any order: faster, if the GPU supports it
         Float "float",
     }
 }
 
-/// What a grid's levels follow from.
+/// The parameters of a grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GridSpec {
     /// L
     pub n_levels: usize,
     /// F: 1, 2, 4 or 8
     pub features_per_level: usize,
-    /// log2 of T, the most entries of a level; none to give every vertex its own.
+    /// log2 of T, the maximum entries of a level; `None` for one per vertex.
     pub log2_table: Option<u32>,
     /// N_0, cells across the unit of length at the coarsest level
     pub base_resolution: u32,
     /// b, from each level's resolution to the next
     pub growth: f64,
-    /// Between vertices.
+    /// Interpolation between vertices.
     pub interpolation: Interpolation,
 }
 
-/// A grid ready to compute with; its weights are in the flat parameters.
+/// A grid with its levels; its weights are in the flat parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashGrid {
     /// F
     pub features_per_level: usize,
-    /// Between vertices.
+    /// Interpolation between vertices.
     pub interpolation: Interpolation,
     /// From coarse to fine.
     pub levels: Vec<GridLevel>,
@@ -73,11 +71,11 @@ pub struct GridLevel {
     pub n_entries: usize,
 }
 
-/// Values of F that every backend has.
+/// Values of F that every backend supports.
 pub const FEATURES_PER_LEVEL: [usize; 4] = [1, 2, 4, 8];
 
-/// Highest resolution of a level: position and cell are computed in f32, which leaves 4 bits for
-/// the place within a cell.
+/// Highest resolution of a level: position and cell are computed in f32, which leaves 4 bits for the position within
+/// a cell.
 pub const MAX_RESOLUTION: u32 = 1 << 20;
 
 /// The second prime of equation 4; the first is 1.
@@ -86,7 +84,7 @@ pub const HASH_PRIME: u32 = 2_654_435_761;
 /// Half the width of the initial weights' distribution: Mueller et al. 2022, section 4.
 const INITIAL_BOUND: f32 = 1e-4;
 
-/// The random stream of the initial weights; the encoding's other draws and the layers have others.
+/// The random stream of the initial weights; distinct from those of other encodings and the layers.
 const WEIGHT_STREAM: u64 = u64::MAX - 1;
 
 impl GridLevel {
@@ -156,7 +154,7 @@ impl HashGrid {
         let mut resolution = f64::from(spec.base_resolution);
         let levels = (0..spec.n_levels).map(|_| {
             let now = resolution.round() as u32;
-            // Multiplied rather than raised to a power, which not every machine rounds the same.
+            // Multiplied rather than raised to a power, since powers round differently on some machines.
             resolution *= spec.growth;
             let table = spec.log2_table.map_or(u64::MAX, |log2| 1 << log2);
             (now, n_vertices(now).min(table) as usize)
@@ -164,7 +162,7 @@ impl HashGrid {
         Self::from_levels(spec.features_per_level, spec.interpolation, levels)
     }
 
-    /// Puts levels of (resolution, entries) one after the other.
+    /// Concatenates levels of (resolution, entries).
     pub fn from_levels(
         features_per_level: usize,
         interpolation: Interpolation,

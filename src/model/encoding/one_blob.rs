@@ -3,16 +3,16 @@
 use super::{Encoding, Formula, Pointwise};
 use crate::model::Arithmetic;
 
-/// [f_0(x), .., f_{n-1}(x), f_0(y), .., f_{n-1}(y)]: n bins over the unit interval, each with the share it has of a blob
+/// [f_0(x), .., f_{n-1}(x), f_0(y), .., f_{n-1}(y)]: n bins over the unit interval, each with its part of a blob
 /// around the coordinate. Mueller et al. 2019, *Neural Importance Sampling*, section 4.3, with the quartic kernel of
-/// radius 1 / n that tiny-cuda-nn has in the Gaussian's place, and joined at its ends as there.
+/// radius 1 / n that tiny-cuda-nn uses instead of the Gaussian, wrapped around at the ends as there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneBlob {
     /// n
     pub bins: usize,
 }
 
-/// No network reads more.
+/// The maximum input width of a network.
 pub const MAX_BINS: usize = 1 << 15;
 
 pub(super) fn encoding(bins: usize, _seed: u64) -> Encoding {
@@ -51,7 +51,7 @@ impl Formula for OneBlob {
     }
 }
 
-/// What lies in bin k of n of a blob around v, the coordinate in bins, and of its images n bins away.
+/// The part in bin k of n of a blob around v, the coordinate in bins, and of its images n bins away.
 #[inline(always)]
 fn share<T: Arithmetic>(v: T, k: usize, n_bins: usize) -> T {
     let left = T::of(k as f64) - v;

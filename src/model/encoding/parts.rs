@@ -4,8 +4,7 @@ use super::Encoding;
 use std::ops::Range;
 
 impl Encoding {
-    /// The encodings whose features stand side by side, from left to right: `self` alone, unless it is a
-    /// composite.
+    /// The encodings whose features are side by side, from left to right: `self` alone, unless it is a composite.
     pub fn parts(&self) -> &[Self] {
         match self {
             Self::Composite(parts) => parts,
@@ -13,7 +12,7 @@ impl Encoding {
         }
     }
 
-    /// Each of [`Encoding::parts`] with its columns of the features.
+    /// Each of [`Encoding::parts`] with its feature columns.
     pub fn placed(&self) -> impl Iterator<Item = (&Self, Range<usize>)> {
         self.parts().iter().scan(0, |column, part| {
             let first = *column;
@@ -22,16 +21,15 @@ impl Encoding {
         })
     }
 
-    /// The part that has weights, with its columns. No more than one has.
+    /// The part that has weights, with its columns. At most one has.
     pub fn trained_part(&self) -> Option<(&Self, Range<usize>)> {
         self.placed().find(|(part, _)| part.n_params() > 0)
     }
 
-    /// Joins encodings, of each family (position, frequencies, axes, grid) at most one and at most one
-    /// with weights.
+    /// Joins encodings: at most one of each family (position, frequencies, axes, grid), and at most one with weights.
     ///
     /// # Panics
-    /// When there are none, or more of a kind.
+    /// When there are none, or two of a family.
     pub fn side_by_side(mut parts: Vec<Self>) -> Self {
         for (i, part) in parts.iter().enumerate() {
             assert!(
@@ -47,7 +45,7 @@ impl Encoding {
     }
 }
 
-/// Copies columns `from` of rows `from_width` wide to columns from `to` on of rows `to_width` wide.
+/// Copies columns `from` of rows `from_width` wide to the columns from `to` on of rows `to_width` wide.
 #[inline]
 pub fn copy_columns<T: Copy>(
     (source, from_width, from): (&[T], usize, Range<usize>),

@@ -3,13 +3,13 @@
 /// Declares the encodings from their table.
 ///
 /// A row is `/// help` `Kind { parameter: type } "name" or "other name" of Family = make`, where `make` takes the
-/// parameters and a seed and gives the [`Encoding`](super::Encoding). `, formula Name in module` stands behind it where
-/// each feature follows from the position alone: the module has a struct `Name` with the
-/// [`Formula`](super::Formula), and `shaders/encoding/` a file called like it with its twin.
+/// parameters and a seed and returns the [`Encoding`](super::Encoding). `, formula Name in module` is appended if
+/// each feature depends only on the position: the module has a struct `Name` with the [`Formula`](super::Formula),
+/// and `shaders/encoding/` a file of the same name.
 ///
-/// Beside the enums it makes two macros that hand what is in the table to another macro: `encoding_rows` the kinds
-/// with their parameters, from which the configuration takes its settings, and `formulas` those with formulas, from
-/// which the GPU backend makes their kernels.
+/// Besides the enums it defines two macros that pass the table to another macro: `encoding_rows` the kinds with their
+/// parameters, from which the configuration takes its settings, and `formulas` those with formulas, from which the
+/// GPU backend makes their kernels.
 macro_rules! encodings {
     (
         ($d:tt)
@@ -27,7 +27,7 @@ macro_rules! encodings {
         }
 
         impl EncodingKind {
-            /// What it is one of.
+            /// Its family.
             pub fn family(self) -> EncodingFamily {
                 match self {
                     $(Self::$kind => EncodingFamily::$family,)+
@@ -52,7 +52,7 @@ macro_rules! encodings {
         }
 
         impl Encoding {
-            /// What `spec` describes. The same seed gives the same encoding on every machine.
+            /// Builds the encoding. The same seed gives the same encoding on every machine.
             pub fn new(spec: EncodingSpec, seed: u64) -> Self {
                 match spec {
                     $(EncodingSpec::$kind $({ $($param),+ })? => $make($($($param,)+)? seed),)+
@@ -60,7 +60,7 @@ macro_rules! encodings {
             }
         }
 
-        /// An encoding each of whose features follows from the position alone.
+        /// An encoding whose features each depend only on the position.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Pointwise {
             $($(
@@ -81,14 +81,14 @@ macro_rules! encodings {
                 }
             }
 
-            /// The name of its shader's file.
+            /// The base name of its shader.
             pub fn stem(self) -> &'static str {
                 match self {
                     $($(Self::$formula(_) => stringify!($module),)?)+
                 }
             }
 
-            /// What is known of it.
+            /// Its formula.
             pub fn formula(&self) -> &dyn Formula {
                 match self {
                     $($(Self::$formula(formula) => formula,)?)+
@@ -104,13 +104,13 @@ macro_rules! encodings {
             }
         }
 
-        /// Hands kinds with their parameters to `callback`.
+        /// Passes kinds with their parameters to `callback`.
         macro_rules! encoding_rows {
             ($d callback:ident) => { $d callback! { $($kind { $($($param)+)? })+ } };
         }
         pub(crate) use encoding_rows;
 
-        /// Hands the formulas, and the modules of which they and their shaders are, to `callback`.
+        /// Passes the formulas, with their modules and shaders, to `callback`.
         #[cfg(feature = "gpu")]
         macro_rules! formulas {
             ($d callback:ident) => { $d callback! { $($($formula $module)?)+ } };

@@ -29,7 +29,7 @@ impl Formula for TriangleWave {
         MAX_OCTAVES
     }
 
-    // Of higher octaves f32 leaves too little for bounds to say anything.
+    // At higher octaves f32 error bounds become vacuous.
     fn max_tried(&self) -> usize {
         16
     }

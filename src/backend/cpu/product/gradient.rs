@@ -53,7 +53,7 @@ impl<T: SimdReal> TileWork for WeightGradient<'_, T> {
     }
 }
 
-/// The columns of one or two panels of features from `panel` on: the panels stay in the nearest cache.
+/// The columns of one or two panels of features from `panel` on: the panels stay in L1.
 #[inline(always)]
 fn gradient_panels<T: SimdReal, S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(
     simd: S,
@@ -93,7 +93,7 @@ fn gradient_tile<T: SimdReal, S: Simd, const H: usize, const PANELS: usize, cons
     out: Columns<T>,
 ) {
     let mut sums = [[[T::splat(simd, T::zero()); VECTORS]; PANELS]; H];
-    // The sums go to rows far apart, which no processor foresees.
+    // The sums go to rows that are too far apart for the hardware prefetcher.
     for r in 0..H {
         for column in out.columns.clone().step_by(PANEL) {
             prefetch(&out.values[r * out.stride + column]);
@@ -124,7 +124,7 @@ fn gradient_tile<T: SimdReal, S: Simd, const H: usize, const PANELS: usize, cons
 
 /// Sample panels of dl_dz -> (tile, n / 16, rows of the tile, 16), and dl_db += the sum of dl_dz over the samples.
 ///
-/// As sample panels the rows of a tile would lie so far apart that they took each other's place in the cache.
+/// In sample panels the rows of a tile would be so far apart that they evict each other from the cache.
 pub fn tile_and_sum<T: SimdReal>(dl_dz: &[[T; PANEL]], tiled: &mut [[T; PANEL]], dl_db: &mut [T]) {
     tile_and_sum_by(tile_height::<T>(), dl_dz, tiled, dl_db);
 }

@@ -1,12 +1,12 @@
 //! The matrix products of training, over panels of samples.
 //!
-//! A product is cut into tiles whose sums stay in registers while the whole depth goes by ([`TileWork`]). What a
-//! tile reads comes in the order it reads it in: activations are kept in panels ([`super::panels`]) from layer to layer, and
-//! the weights are packed once a step ([`super::packed`]). Only for the gradient of weights, whose sums run over the
-//! samples, are both operands put into another order first.
+//! A product is cut into tiles whose sums stay in registers over the whole depth (`TileWork`). Operands are stored
+//! in the order in which a tile reads them: activations stay in panels ([`super::panels`]) from layer to layer, and
+//! the weights are packed once per step (`packed.rs`). Only the weight gradient, which sums over samples, has both
+//! operands reordered first.
 //!
-//! Each result is one chain of multiply-adds from the first term to the last. No width of vectors, no shape of tile
-//! and no number of samples beside it changes its bits.
+//! Each result is one chain of multiply-adds from the first term to the last. Vector width, tile shape and the number
+//! of other samples do not change its bits.
 
 mod gradient;
 mod multiply;
@@ -19,13 +19,13 @@ use super::simd::{SimdReal, TileWork};
 use crate::model::Real;
 use pulp::{Simd, WithSimd};
 
-/// No tile has more rows.
+/// Maximum rows of a tile.
 const MAX_HEIGHT: usize = 12;
 
-/// No tile that is not full has more rows.
+/// Maximum rows of a partial tile.
 const MAX_REST: usize = 6;
 
-/// Calls `$tile!(H)` with `$height` as a constant: `$full`, or one of what [`tiles`] makes of the rest.
+/// Calls `$tile!(H)` with `$height` as a constant: `$full`, or the height of a partial tile from [`tiles`].
 macro_rules! with_height {
     ($height:expr, $full:ident, $tile:ident) => {
         match $height {
@@ -42,7 +42,7 @@ macro_rules! with_height {
 }
 use with_height;
 
-/// The rows of a matrix in tiles: as many full ones as there are, and the rest in one or two.
+/// The rows of a matrix as tiles: as many full ones as possible, and the rest in one or two.
 pub(super) fn tiles(n_rows: usize, full: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut first = 0;
     std::iter::from_fn(move || {

@@ -1,13 +1,14 @@
-//! Samples through a layer, forward and back.
+//! A linear layer over samples, forward and backward.
 
 use super::{multiply_add, tiles, whole_groups, with_height};
 use crate::backend::cpu::panels::PANEL;
 use crate::backend::cpu::simd::{SimdReal, TileWork};
 use pulp::{Simd, WithSimd};
 
-/// out = W x + b for each sample. Forward W is a layer's weights; back to its inputs, their transpose, without b.
+/// out = W x + b for each sample. Forward, W is a layer's weights; backward to its inputs, their transpose, without
+/// b.
 pub struct Multiply<'a, T> {
-    /// (rows, depth) in the order of [`super::pack`].
+    /// (rows, depth) as packed by `pack`.
     pub weights: &'a [T],
     /// b: (rows)
     pub bias: Option<&'a [T]>,
@@ -18,8 +19,8 @@ pub struct Multiply<'a, T> {
 }
 
 impl<T: SimdReal> Multiply<'_, T> {
-    /// x: sample panels of `depth` features, out: sample panels of `rows` features. `then` is called with each piece of
-    /// `out` as soon as it is written, while it is in the nearest cache, and with where it begins.
+    /// x: sample panels of `depth` features, out: sample panels of `rows` features. `then` is called with each block
+    /// of `out` as soon as it is written, while it is in L1, and with its offset.
     pub fn run(&self, x: &[[T; PANEL]], out: &mut [[T; PANEL]], then: impl FnMut(usize, &mut [[T; PANEL]])) {
         assert_eq!(self.weights.len(), self.rows * self.depth, "weights of a product");
         assert_eq!(x.len() / self.depth, out.len() / self.rows, "panels of a product");
@@ -85,7 +86,7 @@ impl<T: SimdReal, F: FnMut(usize, &mut [[T; PANEL]])> MultiplyPanels<'_, T, F> {
     }
 }
 
-/// Bytes of weights that all panels of a chunk go by before the next: a quarter of a second cache of 512 KiB.
+/// Bytes of weights applied to all panels of a chunk before the next: a quarter of a 512 KiB L2 cache.
 const BLOCK_BYTES: usize = 128 << 10;
 
 /// Rows of weights, whole tiles, that are read at a time.
@@ -102,7 +103,7 @@ struct Block<'a, T> {
     product: &'a Multiply<'a, T>,
 }
 
-/// One or two panels of samples through all tiles of some weights: the panels stay in the nearest cache.
+/// One or two panels of samples through all tiles of some weights: the panels stay in L1.
 #[inline(always)]
 fn multiply_panels<T: SimdReal, S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(
     simd: S,
@@ -133,7 +134,7 @@ fn multiply_panels<T: SimdReal, S: Simd, const ROWS: usize, const PANELS: usize,
     }
 }
 
-/// weights: (depth, H), x: (depth, 16) each -> H rows of each panel of `out`, which begin `stride` apart.
+/// weights: (depth, H), x: (depth, 16) each -> H rows of each panel of `out`, which are `stride` apart.
 #[inline(always)]
 fn multiply_tile<T: SimdReal, S: Simd, const H: usize, const PANELS: usize, const VECTORS: usize>(
     simd: S,

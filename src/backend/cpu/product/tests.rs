@@ -10,7 +10,7 @@ fn panels<T: Real>(n_panels: usize, seed: usize) -> Vec<[T; PANEL]> {
     values(n_panels * PANEL, seed).as_chunks().0.to_vec()
 }
 
-/// One chain of multiply-adds with `start` first.
+/// One chain of multiply-adds from `start`.
 fn chain<T: SimdReal>(start: T, terms: impl Iterator<Item = (T, T)>) -> T {
     terms.fold(start, |sum, (a, b)| {
         let one = One { a, b, sum };
@@ -47,7 +47,7 @@ const SIZES: [(usize, usize, usize); 9] = [
     (300, 520, 3), // more than one block of weights
 ];
 
-/// x and weights of a product, and what it must give, to the bit.
+/// x and weights of a product, and its exact expected result.
 struct Product<T> {
     weights: Vec<T>,
     bias: Vec<T>,
@@ -92,7 +92,7 @@ fn each_result_is_one_chain_of_multiply_adds() {
     multiplies::<f64>();
 }
 
-/// The tiles of the widest vectors there are, with the vectors of this processor.
+/// The tile shapes of the widest vectors, run with the vectors of this processor.
 struct Widest<W>(W);
 
 impl<W: TileWork<Output = ()>> WithSimd for Widest<W> {
@@ -122,7 +122,7 @@ fn the_shape_of_a_tile_changes_no_bit() {
     }
 }
 
-/// dl_dz: sample panels of o, x: feature panels of i; the gradient begins at what `start` has.
+/// dl_dz: sample panels of o, x: feature panels of i; the gradient is added to `start`.
 fn gradient<T: SimdReal>(
     (o, i, n): (usize, usize, usize),
     (dl_dz, x, start): (&[[T; PANEL]], &[[T; PANEL]], &[T]),

@@ -1,23 +1,23 @@
-//! What a device offers to a plan.
+//! What a plan may use of a device.
 
 use super::Override;
 
 /// What a plan may use of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Largest storage binding, and so buffer, in bytes.
+    /// Largest storage binding, and so the largest buffer, in bytes.
     pub max_binding_bytes: u64,
-    /// Largest binding of the picture in bytes; the same but in tests.
+    /// Largest binding of the picture in bytes; differs only in tests.
     pub picture_part_bytes: u64,
-    /// Most workgroups in one dimension of a grid.
+    /// Maximum workgroups in one dimension of a dispatch.
     pub max_groups: u32,
-    /// For everything that grows with the number of samples computed at a time.
+    /// Memory for everything that grows with the number of samples computed at a time.
     pub batch_bytes: u64,
-    /// For samples on their way, where the picture stays on the host.
+    /// Memory for streamed samples, if the picture stays on the host.
     pub stream_bytes: u64,
     /// Workgroup memory in bytes.
     pub workgroup_bytes: u32,
-    /// Most threads of a workgroup.
+    /// Maximum threads of a workgroup.
     pub max_threads: u32,
     /// When networks are fused.
     pub fused: Override,
@@ -27,8 +27,8 @@ pub struct Budget {
 pub(crate) const MIB: u64 = 1 << 20;
 
 impl Budget {
-    /// All a device with these limits offers. There is no portable way to ask how much memory is
-    /// free, so the batch may take 1 GiB: more samples at a time are no faster.
+    /// Everything a device with these limits offers. There is no portable way to query free memory, so the batch may
+    /// take 1 GiB: more samples at a time are no faster.
     pub fn of(limits: &wgpu::Limits) -> Self {
         // Bindings over 2 GiB are not portable.
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min((1 << 31) - 256);
@@ -46,7 +46,7 @@ impl Budget {
         }
     }
 
-    /// For the partial weight gradients of a layer.
+    /// Memory for the partial weight gradients of a layer.
     pub fn partials_bytes(&self) -> u64 {
         self.max_binding_bytes.min(64 * MIB)
     }

@@ -21,9 +21,9 @@ pub enum AdapterChoice {
     /// The best hardware GPU: discrete, then integrated, then virtual.
     #[default]
     Hardware,
-    /// The best of all, a software rasteriser if there is nothing else.
+    /// The best adapter of all, including software rasterisers.
     Any,
-    /// By index in the list, or by a part of its name in any case.
+    /// By index in the list, or by a case-insensitive part of its name.
     Named(String),
 }
 
@@ -34,13 +34,13 @@ pub struct Gpu {
     pub device: wgpu::Device,
     /// Its queue.
     pub queue: wgpu::Queue,
-    /// What it is.
+    /// Adapter information.
     pub info: wgpu::AdapterInfo,
-    /// Its limits, all that the adapter has unless asked otherwise.
+    /// Its limits: all that the adapter has, unless requested otherwise.
     pub limits: wgpu::Limits,
-    /// Options it was opened with.
+    /// The options it was opened with.
     pub options: DeviceOptions,
-    /// Sizes of the cooperative matrices it has with f16 inputs and f32 sums.
+    /// Sizes of its cooperative matrices with f16 inputs and f32 sums.
     matrix_sizes: Vec<u32>,
     pub(super) pipelines: Pipelines,
     failure: Arc<Failure>,
@@ -60,7 +60,7 @@ impl Failure {
     }
 }
 
-/// Optional features the program knows how to use, with their names. A device is opened with those it has.
+/// Optional features the program can use, with their names. A device is opened with those it has.
 pub const FEATURES: [(wgpu::Features, &str); 5] = [
     (wgpu::Features::SHADER_F16, "SHADER_F16"),
     (wgpu::Features::SHADER_FLOAT32_ATOMIC, "SHADER_FLOAT32_ATOMIC"),
@@ -69,7 +69,7 @@ pub const FEATURES: [(wgpu::Features, &str); 5] = [
     (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "EXPERIMENTAL_COOPERATIVE_MATRIX"),
 ];
 
-/// The adapters that there are, in wgpu's order.
+/// All adapters, in wgpu's order.
 pub async fn adapters(options: &DeviceOptions) -> Vec<wgpu::Adapter> {
     let descriptor = match options.wgpu_variables {
         true => wgpu::InstanceDescriptor::new_without_display_handle_from_env(),
@@ -79,7 +79,7 @@ pub async fn adapters(options: &DeviceOptions) -> Vec<wgpu::Adapter> {
     wgpu::Instance::new(descriptor).enumerate_adapters(backends).await
 }
 
-/// How good an adapter is, 0 for the best.
+/// Rank of an adapter, 0 for the best.
 fn rank(kind: wgpu::DeviceType, low_power: bool) -> u32 {
     match kind {
         wgpu::DeviceType::DiscreteGpu => u32::from(low_power),
@@ -95,10 +95,10 @@ pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
     info.device_type == wgpu::DeviceType::Cpu
 }
 
-/// Index of the adapter that `choice` means: [`DeviceOptions::adapter`] stands in for a name where it has none.
+/// Index of the adapter that `choice` selects; if it names none, [`DeviceOptions::adapter`] does.
 ///
 /// # Errors
-/// When none fits; the message lists what there is.
+/// When none fits; the message lists the adapters.
 pub fn choose(
     infos: &[wgpu::AdapterInfo],
     choice: &AdapterChoice,
@@ -124,7 +124,7 @@ pub fn choose(
             .map(|(index, _)| index)
     };
     if let Some(name) = named {
-        // A number is never part of a name, or "5" would be "LLVM 15".
+        // A number is never part of a name, or "5" would match "LLVM 15".
         if let Ok(index) = name.parse::<usize>() {
             let none = || BackendError::NoAdapter(format!("there is no adapter {index}; {}", known()));
             return (index < infos.len()).then_some(index).ok_or_else(none);
@@ -144,7 +144,7 @@ pub fn choose(
 }
 
 impl Gpu {
-    /// Opens the adapter that `choice` means with all its limits and the features we use.
+    /// Opens the adapter that `choice` selects, with all its limits and the features the program uses.
     ///
     /// # Errors
     /// When no adapter fits or the device cannot be opened.
@@ -172,8 +172,8 @@ impl Gpu {
             label: Some("afterimage"),
             required_features: features,
             required_limits: limits.clone(),
-            // SAFETY: of the experimental features only cooperative matrices are asked for. A kernel that
-            // uses them is compared with f64 on the device before anything is trained with it.
+            // SAFETY: the only experimental feature requested is cooperative matrices. A kernel that uses them is
+            // compared with f64 on the device before anything is trained with it.
             experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
             ..Default::default()
         });
@@ -203,8 +203,8 @@ impl Gpu {
         self.matrix_sizes.contains(&size)
     }
 
-    /// Threads of a subgroup, as far as the API tells: where a device has several sizes, shaders that do
-    /// not ask for another run in the largest.
+    /// Threads of a subgroup, as far as the API tells: if a device has several sizes, shaders that request none run
+    /// with the largest.
     pub fn subgroup_size(&self) -> u32 {
         self.info.subgroup_max_size
     }
@@ -225,7 +225,7 @@ impl Gpu {
         Budget { fused: self.options.fused, ..Budget::of(&self.limits) }
     }
 
-    /// What measurements on this device hold for: adapter, API and driver.
+    /// What measurements on this device are keyed by: adapter, API and driver.
     pub fn identity(&self) -> String {
         format!("{}, {}, {}", self.info.name, self.info.backend, self.driver())
     }
@@ -236,7 +236,7 @@ impl Gpu {
     }
 }
 
-/// Sizes of square matrices, of those that a device multiplies from f16 with sums in f32.
+/// Sizes of the square matrices that a device multiplies from f16 with sums in f32.
 fn matrix_sizes(properties: &[wgpu::CooperativeMatrixProperties]) -> Vec<u32> {
     use wgpu::CooperativeScalarType::{F16, F32};
     let is_ours = |p: &&wgpu::CooperativeMatrixProperties| {

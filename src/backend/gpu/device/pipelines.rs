@@ -1,4 +1,4 @@
-//! Compiled kernels: once a device, and on disk between runs where the graphics API offers it (Vulkan).
+//! Compiled kernels: shared per device, and cached on disk between runs if the graphics API allows it (Vulkan).
 
 use super::Gpu;
 use crate::atomic_write::{Durability, atomic_write};
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A larger file is none of ours: a run's kernels take some hundred kilobytes.
+/// Larger files are not ours: a run's kernels take a few hundred kilobytes.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// What a pipeline is compiled from: shaders with the same are the same.
+/// What a pipeline is compiled from; the key of the cache.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Shader {
     /// For labels.
@@ -42,17 +42,17 @@ pub(crate) struct Pipelines {
     disk: Option<OnDisk>,
 }
 
-/// The driver's own cache and the file it is kept in.
+/// The driver's pipeline cache and its file.
 #[derive(Debug)]
 struct OnDisk {
     cache: wgpu::PipelineCache,
     path: PathBuf,
-    /// Checksum of what the file holds.
+    /// Checksum of the file's contents.
     written: Mutex<Option<u32>>,
 }
 
 impl Pipelines {
-    /// None yet; with those of earlier runs where `device` can take them and `folder` has them.
+    /// Empty, or loaded from `folder` if `device` supports it.
     pub(crate) fn open(device: &wgpu::Device, info: &wgpu::AdapterInfo, folder: Option<&Path>) -> Self {
         let key = wgpu::util::pipeline_cache_key(info);
         let disk = match (folder, key) {
@@ -69,7 +69,7 @@ impl Pipelines {
         self.disk.as_ref().map(|disk| &disk.cache)
     }
 
-    /// Keeps the pipeline of `shader`.
+    /// Stores the pipeline of `shader`.
     pub(crate) fn add(&self, shader: Shader, pipeline: Pipeline) {
         self.made().push((shader, Arc::new(pipeline)));
     }
@@ -79,13 +79,13 @@ impl Pipelines {
         self.find(shader).is_some_and(|pipeline| pipeline.is_proven.load(Ordering::Relaxed))
     }
 
-    /// Notes that it has.
+    /// Records that `shader` has passed its self-test.
     pub(crate) fn set_proven(&self, shader: &Shader) {
         let pipeline = self.find(shader).expect("compiled for its self-test");
         pipeline.is_proven.store(true, Ordering::Relaxed);
     }
 
-    /// The pipeline of `shader`, where it is compiled.
+    /// The pipeline of `shader`, if it is compiled.
     pub(crate) fn find(&self, shader: &Shader) -> Option<Arc<Pipeline>> {
         self.made().iter().find(|(known, _)| known == shader).map(|(_, pipeline)| Arc::clone(pipeline))
     }
@@ -99,9 +99,9 @@ impl OnDisk {
     fn open(device: &wgpu::Device, path: PathBuf) -> Self {
         let data = read(&path).inspect_err(|e| log::debug!("{}: {e}", path.display())).ok();
         let written = Mutex::new(data.as_deref().map(crc32fast::hash));
-        // SAFETY: what is read was written by `Gpu::keep_pipelines` into the user's own cache folder and has its
-        // checksum; whoever can write there can replace this program as well. wgpu and the driver compare the
-        // headers with the adapter and the driver's version, and begin anew where they differ.
+        // SAFETY: the data was written by `Gpu::keep_pipelines` into the user's own cache folder and has a checksum;
+        // whoever can write there can replace this program as well. wgpu and the driver compare the headers with the
+        // adapter and the driver's version, and start with an empty cache if they differ.
         let cache = unsafe {
             device.create_pipeline_cache(&wgpu::PipelineCacheDescriptor {
                 label: Some("pipelines"),
@@ -114,7 +114,7 @@ impl OnDisk {
 }
 
 impl Gpu {
-    /// Writes down what was compiled, for the next run. A run goes on without, so a failure is only logged.
+    /// Writes the cache for the next run. A failure is only logged, since runs work without it.
     pub fn keep_pipelines(&self) {
         let Some(disk) = &self.pipelines.disk else { return };
         let Some(data) = disk.cache.get_data().filter(|data| data.len() as u64 <= MAX_BYTES) else { return };
@@ -129,7 +129,7 @@ impl Gpu {
     }
 }
 
-/// The driver's data behind its checksum: drivers check no more than the header themselves.
+/// The driver's data after its checksum: drivers only check the header themselves.
 fn write(path: &Path, data: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

@@ -1,11 +1,11 @@
-//! Buffers that results come back to the host in.
+//! Buffers for reading results back to the host.
 
 use super::Gpu;
 use crate::backend::BackendError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A buffer the host can map, and how far its mapping is.
+/// A buffer the host can map, and the state of its mapping.
 #[derive(Debug)]
 pub struct Staging {
     /// The buffer, to copy into.
@@ -35,7 +35,7 @@ impl Staging {
         Ok(Self { buffer, state: Arc::new(AtomicU8::new(PENDING)) })
     }
 
-    /// Asks for the first `size_bytes` to be mapped once what was submitted is done.
+    /// Requests mapping of the first `size_bytes` once the submitted work is done.
     pub(super) fn request(&self, size_bytes: u64) {
         self.state.store(PENDING, Ordering::Release);
         let state = Arc::clone(&self.state);
@@ -49,7 +49,7 @@ impl Staging {
         self.state.load(Ordering::Acquire) != PENDING
     }
 
-    /// Reads the first `size_bytes` after the submission that was to be read back, and unmaps.
+    /// Reads the first `size_bytes` after the submission that filled them, and unmaps.
     ///
     /// # Errors
     /// When the device was lost.

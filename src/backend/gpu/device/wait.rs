@@ -1,16 +1,16 @@
-//! Waiting for the device: all of it is here.
+//! Waiting for the device; nothing else waits.
 //!
-//! Natively a wait polls the device and blocks while it does, so that its future is ready at once. In a browser nothing
-//! may block: there the future is ready when the event loop has called back.
+//! Natively a wait blocks while it polls the device, so its future is ready at once. In a browser nothing may block:
+//! there the future is ready when the event loop has called back.
 
 use super::{Gpu, Staging, as_backend_error};
 use crate::backend::BackendError;
 
-/// No submission is meant to run for much longer than a tenth of a second.
+/// No submission should run for much longer than a tenth of a second.
 #[cfg(not(target_family = "wasm"))]
 const DEVICE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
 
-/// Work that was handed to the device.
+/// Submitted work.
 #[derive(Debug)]
 pub struct Submission {
     #[cfg(not(target_family = "wasm"))]
@@ -20,8 +20,7 @@ pub struct Submission {
 }
 
 impl Gpu {
-    /// Submits `commands`; once they are done, the first bytes of a staging buffer are mapped, as many as
-    /// `read_back` says.
+    /// Submits `commands`. Once they are done, maps the first bytes of a staging buffer, as given by `read_back`.
     pub fn submit(
         &self,
         commands: Option<wgpu::CommandBuffer>,
@@ -44,7 +43,7 @@ impl Gpu {
     #[cfg(target_family = "wasm")]
     fn submission(&self, _: wgpu::SubmissionIndex) -> Submission {
         let (sender, done) = futures_channel::oneshot::channel();
-        // Called after the mapping's own callback, which was asked for before. Nobody may listen any more.
+        // Called after the mapping's own callback, which was registered before. The receiver may be gone.
         self.queue.on_submitted_work_done(move || _ = sender.send(()));
         Submission { done }
     }
@@ -52,10 +51,10 @@ impl Gpu {
     /// Waits until `submission` and all before it are done.
     ///
     /// # Errors
-    /// When the device fails or does not answer, see [`crate::job::DeviceOptions::patience`].
+    /// When the device fails or does not answer, see [`crate::job::DeviceOptions::device_timeout`].
     #[cfg(not(target_family = "wasm"))]
     pub async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
-        let timeout = Some(self.options.patience.unwrap_or(DEVICE_TIMEOUT));
+        let timeout = Some(self.options.device_timeout.unwrap_or(DEVICE_TIMEOUT));
         let waiting = wgpu::PollType::Wait { submission_index: Some(submission.index), timeout };
         let polled = self.device.poll(waiting);
         self.check()?;
@@ -73,14 +72,14 @@ impl Gpu {
         done.map_err(|_| BackendError::DeviceLost("it never called back".to_owned()))
     }
 
-    /// Has callbacks called that are due, without waiting. A browser calls them by itself.
+    /// Runs pending callbacks without waiting. A browser does that by itself.
     pub fn poll(&self) {
-        // An error shows in `check`, and in the next wait.
+        // An error shows up in `check`, and in the next wait.
         let _ = self.device.poll(wgpu::PollType::Poll);
     }
 
-    /// Runs `make`, which creates resources, at once. What it made, or the error that wgpu caught meanwhile, is then
-    /// there to be waited for, on another thread as well.
+    /// Runs `make`, which creates resources, immediately. Its result, or the error that wgpu caught, can be awaited
+    /// on another thread.
     ///
     /// # Errors
     /// When wgpu refuses or memory runs out.
@@ -92,7 +91,7 @@ impl Gpu {
             [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
         let [internal, memory, validation] = filters.map(|filter| self.device.push_error_scope(filter));
         let made = make(&self.device);
-        // The innermost first.
+        // Innermost first.
         let caught = [validation.pop(), memory.pop(), internal.pop()];
         async move {
             let mut first = None;

@@ -1,4 +1,4 @@
-//! Submits many steps at a time, keeps a few submissions in flight, and brings the losses back.
+//! Submits many steps at a time, keeps a few submissions in flight, and reads the losses back.
 
 use super::resources::{Prepared, Resources};
 use super::stream::{Stream, UploadRequest};
@@ -13,21 +13,20 @@ use std::time::Duration;
 /// Submissions in flight: one running, one waiting behind it, one being encoded.
 const MAX_IN_FLIGHT: usize = 3;
 
-/// How long a submission should run: long enough to hide its overhead, short enough for a desktop
-/// to stay alive and for no watchdog to fire.
+/// Target duration of a submission: long enough to hide its overhead, short enough to keep a desktop responsive and
+/// not to trigger a watchdog.
 const TARGET: Duration = Duration::from_millis(30);
 
-/// Cost of the first submission, before anything was measured: a tenth of a second on a device of
-/// 20 GFLOP/s.
+/// Cost of the first submission, before any measurement: a tenth of a second on a device of 20 GFLOP/s.
 const FIRST_BUDGET: f64 = 2e9;
 
-/// A step longer than this many submissions' worth is cut up; a shorter one is submitted whole.
+/// A step that costs more than this many submissions is split; a shorter one is submitted whole.
 const CUT: f64 = 4.0;
 
-/// A step with the plan it runs.
+/// A step and its plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Task<'a> {
-    /// Its parameters but the slot.
+    /// Its parameters, except the slot.
     pub params: StepParams,
     /// The step.
     pub step: &'a Step,
@@ -35,17 +34,17 @@ pub struct Task<'a> {
     pub plan: &'a Prepared,
 }
 
-/// Submissions in flight and what is known about the device's speed.
+/// Submissions in flight and the measured speed of the device.
 #[derive(Debug)]
 pub struct Executor {
     ring: BufferId,
     staging: Vec<Staging>,
     in_flight: VecDeque<InFlight>,
-    /// Cost a submission may have.
+    /// Maximum cost of a submission.
     budget: f64,
     last_done: Duration,
     losses: Vec<f64>,
-    /// Steps the device should have counted when the submissions so far are done.
+    /// The device's expected step count when the submissions so far are done.
     steps_read: u32,
 }
 
@@ -80,7 +79,7 @@ impl Executor {
         })
     }
 
-    /// Submits `tasks` in order, with their samples from `stream` where there is one.
+    /// Submits `tasks` in order, with their samples from `stream` if the picture stays on the host.
     ///
     /// # Errors
     /// When the device fails.
@@ -165,7 +164,7 @@ impl Executor {
         let losses = match n_losses {
             0 => None,
             n => {
-                // One is free after make_room unless an error kept it.
+                // After make_room one is free, unless an error kept it.
                 let staging = self
                     .staging
                     .pop()
@@ -182,7 +181,7 @@ impl Executor {
         gpu.check()
     }
 
-    /// Waits until another submission may be made.
+    /// Waits until another submission is allowed.
     async fn make_room(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while self.in_flight.len() >= MAX_IN_FLIGHT {
             self.wait_for_oldest(&resources.gpu).await?;
@@ -201,10 +200,10 @@ impl Executor {
         losses.map_or(Ok(()), |(staging, n)| self.take(staging, n))
     }
 
-    /// Follows the device's speed after a submission, by at most a factor of eight at once.
+    /// Adapts to the device's speed after a submission, by at most a factor of eight at once.
     ///
-    /// One that was done before anybody looked ran for an unknown shorter time, so it can only
-    /// show that more fits.
+    /// A submission that was done before the first poll took an unknown shorter time, so it can only show that more
+    /// fits.
     fn measure(&mut self, (submitted, now): (Duration, Duration), cost: f64, was_done: bool) {
         let seconds = now.saturating_sub(submitted.max(self.last_done)).as_secs_f64().max(1e-5);
         self.last_done = now;
@@ -220,7 +219,7 @@ impl Executor {
             self.steps_read = self.steps_read.wrapping_add(1);
             if slot[1] != self.steps_read {
                 return Err(BackendError::DeviceLost(format!(
-                    "step {} was not carried out: the device counts {}",
+                    "step {} did not run: the device counts {}",
                     self.steps_read, slot[1]
                 )));
             }
@@ -258,20 +257,20 @@ impl Executor {
         Ok(std::mem::take(&mut self.losses))
     }
 
-    /// Counts steps that were run without the executor.
+    /// Counts steps run without the executor.
     pub fn skip(&mut self, n_steps: u32) {
         self.steps_read = self.steps_read.wrapping_add(n_steps);
     }
 
-    /// Forgets how many steps were counted: the device's counter was set to 0.
+    /// Resets the count: the device's counter was set to 0.
     pub fn reset(&mut self) {
         self.steps_read = 0;
         self.losses.clear();
     }
 }
 
-/// Sends the samples that `dispatches`, each a task and a number, take; gives how many of them the ring holds
-/// the samples of at once.
+/// Sends the samples that `dispatches`, each a task and an index, read; returns for how many of them the ring has
+/// room.
 fn send_samples(
     resources: &Resources,
     stream: &mut Stream,

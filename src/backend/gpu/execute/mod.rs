@@ -1,4 +1,4 @@
-//! Runs plans: buffers and pipelines made once, many steps a submission, and what comes back.
+//! Runs plans: creates buffers and pipelines once, submits many steps at a time, reads results back.
 
 pub mod executor;
 pub mod predictor;

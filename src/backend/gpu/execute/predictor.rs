@@ -12,7 +12,7 @@ use crate::model::{Model, Raster};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// Copies what the encoding needs beside its weights to the device.
+/// Uploads the encoding's constants.
 pub(super) async fn write_constants(
     resources: &Resources,
     model: &Model,
@@ -53,7 +53,7 @@ impl GpuPredictor {
         Ok(Self { resources, model, layout, tiles: Tiles::default() })
     }
 
-    /// What it runs on.
+    /// Describes the device.
     pub fn info(&self) -> BackendInfo {
         let gpu = &self.resources.gpu;
         BackendInfo {
@@ -66,7 +66,7 @@ impl GpuPredictor {
         }
     }
 
-    /// The device it is on.
+    /// The device.
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.resources.gpu
     }
@@ -76,7 +76,7 @@ impl GpuPredictor {
         record::prediction(&self.model, &self.layout, self.layout.tile)
     }
 
-    /// From now on asks for a proof of what smaller tiles need.
+    /// Sets the check that kernels of smaller tiles must pass.
     pub(crate) fn ask_for(&mut self, proof: Proof) {
         self.tiles.proof = Some(proof);
     }

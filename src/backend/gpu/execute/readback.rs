@@ -3,7 +3,7 @@
 use crate::backend::BackendError;
 use crate::backend::gpu::device::{Gpu, Staging};
 
-/// Largest piece copied at a time.
+/// Maximum bytes copied at a time.
 const PIECE_BYTES: u64 = 16 << 20;
 
 /// Copies the first `n_words` words of each buffer to the host and waits for them.
@@ -33,7 +33,7 @@ pub async fn read_buffers(
     Ok(all)
 }
 
-/// Copies `words` into `buffer` in pieces, so that the copies waiting for a submission stay small.
+/// Copies `words` into `buffer` in chunks, so that the copies waiting for a submission stay small.
 ///
 /// # Errors
 /// When the device fails.

@@ -1,4 +1,4 @@
-//! Buffers, pipelines and bind groups: everything made once, before the loop.
+//! Buffers, pipelines and bind groups: everything created once, before the loop.
 
 use crate::backend::BackendError;
 use crate::backend::gpu::device::{Gpu, Pipeline, Shader};
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A device with the buffers of a layout and the pipelines made so far.
+/// A device with the buffers of a layout and the pipelines created so far.
 #[derive(Debug)]
 pub struct Resources {
     /// The device.
@@ -58,7 +58,7 @@ impl Prepared {
         self.dispatches[index].cost
     }
 
-    /// What the host must have sent before dispatch `index`.
+    /// The piece that the host must have sent before dispatch `index`.
     pub fn piece(&self, index: usize) -> Option<&Piece> {
         self.dispatches[index].piece.as_ref()
     }
@@ -79,7 +79,7 @@ impl Prepared {
         pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], 1);
     }
 
-    /// Replaces the parameter block of dispatch `index` for what is submitted from now on.
+    /// Replaces the parameter block of dispatch `index` for later submissions.
     pub fn write_params(&self, queue: &wgpu::Queue, index: usize, bytes: &[u8]) {
         queue.write_buffer(&self.params, index as u64 * self.pitch, bytes);
     }
@@ -110,7 +110,7 @@ fn uniform_range(buffer: &wgpu::Buffer, offset: u64, size: usize) -> wgpu::Bindi
 }
 
 impl Resources {
-    /// Makes the buffers of `decls`.
+    /// Creates the buffers of `decls`.
     ///
     /// # Errors
     /// When they do not fit or the device refuses.
@@ -182,7 +182,7 @@ impl Resources {
         self.step_pitch * slot as u32
     }
 
-    /// Sets the per-step parameters from slot 0 on, for what is submitted from now on.
+    /// Sets the per-step parameters from slot 0 on, for later submissions.
     pub fn write_steps(&self, steps: &[StepParams]) {
         let mut bytes = vec![0; steps.len() * self.step_pitch as usize];
         for (slot, step) in bytes.chunks_exact_mut(self.step_pitch as usize).zip(steps) {
@@ -191,7 +191,7 @@ impl Resources {
         self.gpu.queue.write_buffer(&self.step_buffer, 0, &bytes);
     }
 
-    /// Compiles the kernels of `plan` and makes its parameters and bind groups.
+    /// Compiles the kernels of `plan` and creates its parameters and bind groups.
     ///
     /// # Errors
     /// When the device refuses.
@@ -253,7 +253,7 @@ impl Resources {
         }
     }
 
-    /// Compiles the kernels of `plan` that are new, on all cores: a driver takes up to a second for one.
+    /// Compiles the new kernels of `plan` on all cores: a driver takes up to a second for one.
     async fn compile_kernels(&mut self, plan: &Plan) -> Result<(), BackendError> {
         let (gpu, clock) = (&self.gpu, self.gpu.options.clock);
         let start = clock.now();
@@ -287,7 +287,7 @@ impl Resources {
         Arc::clone(&known.expect("compiled before").1)
     }
 
-    /// Time spent on compiling kernels so far.
+    /// Time spent compiling kernels so far.
     pub fn compiling(&self) -> Duration {
         self.compiling
     }
@@ -298,7 +298,7 @@ impl Resources {
     }
 }
 
-/// The work is done at once, the result can be waited for on another thread.
+/// The work is done immediately; the result can be awaited on another thread.
 fn compile(
     gpu: &Gpu,
     (kernel, Shader { name, wgsl, constants }): (&Kernel, &Shader),
@@ -315,8 +315,8 @@ fn compile(
         let module = if gpu.options.checked_shaders {
             device.create_shader_module(descriptor)
         } else {
-            // SAFETY: every index is compared with the sizes in the parameters, which the planner
-            // also sizes the buffers by; the conformance tests run the same kernels with checks.
+            // SAFETY: every index is compared with the sizes in the parameters, from which the planner also sizes the
+            // buffers; the conformance tests run the same kernels with checks.
             unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
         };
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {

@@ -1,6 +1,6 @@
-//! A picture that stays on the host: its samples are gathered there, step by step, and sent.
+//! A picture that stays on the host: its samples are gathered there, step by step, and sent to the device.
 //!
-//! The host gathers for one submission while the device works on those before.
+//! The host gathers for one submission while the device works on earlier ones.
 
 use super::resources::Resources;
 use crate::backend::Job;
@@ -10,10 +10,10 @@ use crate::backend::gpu::plan::{Dispatch, Piece, StagingRing};
 use crate::model::Step;
 use rayon::prelude::*;
 
-/// Rows that one task gathers.
+/// Rows gathered per task.
 const TASK_ROWS: usize = 1 << 10;
 
-/// A piece that a dispatch is about to take.
+/// A piece that a dispatch is about to read.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadRequest<'a> {
     /// The step's slot of the loss ring.
@@ -24,7 +24,7 @@ pub struct UploadRequest<'a> {
     pub piece: &'a Piece,
 }
 
-/// The host's side.
+/// The host side of the ring.
 #[derive(Debug)]
 pub struct Stream {
     job: Job,
@@ -33,17 +33,17 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Of `job`'s picture through `ring`.
+    /// For `job`'s picture through `ring`.
     pub fn new(job: &Job, ring: &StagingRing) -> Self {
         Self { job: job.clone(), ring: ring.clone(), words: Vec::new() }
     }
 
-    /// Most steps of a submission.
+    /// Maximum steps of a submission.
     pub fn max_steps(&self) -> usize {
         self.ring.max_steps()
     }
 
-    /// How many of `wanted`, at least one, go into the ring together: in ascending slots.
+    /// How many of `wanted`, at least one, fit into the ring together: in ascending slots.
     pub fn fitting<'a>(&self, wanted: impl Iterator<Item = UploadRequest<'a>>) -> usize {
         let mut last = None;
         let ascends = |one: &UploadRequest| {
@@ -55,14 +55,14 @@ impl Stream {
         wanted.take_while(ascends).count()
     }
 
-    /// Gathers `wanted`, which fit together, and has them written before what is submitted next.
+    /// Gathers `wanted`, which fit together, and writes them before the next submission.
     pub fn send(&mut self, resources: &Resources, wanted: &[UploadRequest]) {
         let slot = |one: &UploadRequest| self.ring.slot(one.step_slot, one.piece.number);
         let (Some(first), Some(last)) = (wanted.first().map(slot), wanted.last().map(slot)) else { return };
         let (slot_words, row_words) = (self.ring.slot_words(), self.ring.row_words);
         let last_words = wanted.last().map_or(0, |one| one.piece.rows.len() * row_words);
         self.words.resize((last - first) * slot_words + last_words, 0);
-        // The slots of shorter steps are not all wanted.
+        // Shorter steps leave some slots unused.
         let mut slots: Vec<_> = self.words.chunks_mut(slot_words).map(Some).collect();
         let tasks: Vec<_> = wanted
             .iter()
@@ -86,7 +86,7 @@ impl Stream {
         resources.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(&self.words));
     }
 
-    /// Sends what `dispatch` of `step` takes, if it takes any, where each is submitted alone.
+    /// Sends what `dispatch` of `step` reads, if anything, when each dispatch is submitted alone.
     pub fn send_for(&mut self, resources: &Resources, dispatch: &Dispatch, step: &Step) {
         if let Some(piece) = &dispatch.piece {
             self.send(resources, &[UploadRequest { step_slot: 0, step, piece }]);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(crate) type Proof =
     for<'a> fn(&'a Arc<Gpu>, &'a Plan) -> Pin<Box<dyn Future<Output = Result<(), BackendError>> + 'a>>;
 
-/// Plans kept for tiles of different sizes: the whole tile and the remainders of a few rasters.
+/// Cached plans for tiles of different sizes: the whole tile and the remainders of a few rasters.
 const KEPT_PLANS: usize = 4;
 
 /// Prediction plans over the buffers of a layout.
@@ -22,7 +22,7 @@ const KEPT_PLANS: usize = 4;
 pub struct Tiles {
     plans: Vec<(usize, RasterParams, Prepared)>,
     staging: Option<Staging>,
-    /// What a plan must pass before it is first used: tiles of different sizes may take different kernels.
+    /// The check a plan must pass before it is first used: tiles of different sizes may use different kernels.
     pub(super) proof: Option<Proof>,
 }
 

@@ -16,7 +16,7 @@ use crate::model::{Encoding, GridGradients, Importance, Raster, Step, TrainingSt
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// Trains one job on a GPU. Everything it changes stays on the device until [`Backend::state`].
+/// Trains one job on a GPU. Its state stays on the device until [`Backend::state`].
 #[derive(Debug)]
 pub struct GpuBackend {
     job: Job,
@@ -26,23 +26,23 @@ pub struct GpuBackend {
     /// Plans by the number of samples: a full step, and the last one of an epoch.
     plans: Vec<(u32, Plan, Prepared)>,
     executor: Executor,
-    /// Where the picture stays on the host.
+    /// If the picture stays on the host.
     stream: Option<Stream>,
     tiles: Tiles,
     info: BackendInfo,
     steps_done: u64,
-    /// How samples are spread in the steps enqueued last.
+    /// The sample distribution of the steps enqueued last.
     importance: Option<Arc<Importance>>,
 }
 
-/// A step that is run one dispatch at a time: to look at each.
+/// A step run one dispatch at a time, for inspection.
 pub(crate) struct ByDispatch<'a> {
     pub(crate) resources: &'a Resources,
     pub(crate) plan: &'a Plan,
     pub(crate) prepared: &'a Prepared,
     /// In slot 0.
     pub(crate) params: StepParams,
-    /// Where the picture stays on the host.
+    /// If the picture stays on the host.
     pub(crate) stream: Option<&'a mut Stream>,
 }
 
@@ -56,7 +56,7 @@ impl GpuBackend {
         Self::with(gpu, job, state, (budget, KernelConfig::default())).await
     }
 
-    /// As [`GpuBackend::new`], within a budget smaller than the device's limits or computing in another way.
+    /// Like [`GpuBackend::new`], with a budget smaller than the device's limits or other kernels.
     ///
     /// # Errors
     /// As [`GpuBackend::new`].
@@ -129,7 +129,7 @@ impl GpuBackend {
 
     /// The kernels of its steps, and of predictions of its picture.
     pub(crate) fn kernels(&self) -> Vec<Kernel> {
-        // The sizes that the picture is computed in: they decide which kernels are used.
+        // The sizes in which the picture is computed decide which kernels are used.
         let (n_pixels, tile) = (self.job.picture.n_pixels() as usize, self.layout.tile);
         let sizes = [tile.min(n_pixels), n_pixels % tile].into_iter().filter(|&n| n > 0);
         let predictions: Vec<_> =
@@ -138,7 +138,7 @@ impl GpuBackend {
         plans.flat_map(|plan| &plan.dispatches).map(|dispatch| dispatch.kernel.clone()).collect()
     }
 
-    /// From now on asks for a proof of what rasters of other sizes need.
+    /// Sets the check that kernels for rasters of other sizes must pass.
     pub(crate) fn ask_for(&mut self, proof: Proof) {
         self.tiles.proof = Some(proof);
     }
@@ -148,7 +148,7 @@ impl GpuBackend {
     pub(crate) async fn step_by_dispatch(&mut self, step: &Step) -> Result<ByDispatch<'_>, BackendError> {
         self.finish().await?;
         let index = self.prepare(step.n_samples).await?;
-        self.spread(step).await?;
+        self.set_distribution(step).await?;
         let params = step_params(&self.job, step);
         self.resources.write_steps(&[params]);
         self.executor.skip(1);
@@ -168,7 +168,7 @@ impl GpuBackend {
         let picture = &self.job.picture;
         let per_pixel = words_per_pixel(picture);
         let n_pixels = picture.n_pixels() as usize;
-        // Pixels of about 16 MiB at a time, each piece cut where a binding ends.
+        // About 16 MiB of pixels at a time, split where a binding ends.
         let per_piece = ((4 << 20) / per_pixel).max(1);
         for first in (0..n_pixels).step_by(per_piece) {
             let words = pack(picture, first..(first + per_piece).min(n_pixels));
@@ -185,7 +185,7 @@ impl GpuBackend {
         Ok(())
     }
 
-    /// Records and prepares the plan of a step of `n_samples` samples unless it is there.
+    /// Records and prepares the plan of a step of `n_samples` samples if it is new.
     async fn prepare(&mut self, n_samples: u32) -> Result<usize, BackendError> {
         if let Some(index) = self.plans.iter().position(|(n, ..)| *n == n_samples) {
             return Ok(index);
@@ -196,8 +196,8 @@ impl GpuBackend {
         Ok(self.plans.len() - 1)
     }
 
-    /// Spreads samples as `step` says from what is submitted next on.
-    async fn spread(&mut self, step: &Step) -> Result<(), BackendError> {
+    /// Sets the sample distribution of `step` for later submissions.
+    async fn set_distribution(&mut self, step: &Step) -> Result<(), BackendError> {
         let PicturePlace::Device { sample_index, .. } = self.buffers.picture else { return Ok(()) };
         if let (Some(new), Some(id), None) = (&step.importance, sample_index, &self.job.options.mask)
             && self.importance != step.importance
@@ -208,10 +208,10 @@ impl GpuBackend {
         Ok(())
     }
 
-    /// Runs `steps`, whose samples are spread alike.
+    /// Runs `steps`, which share one sample distribution.
     async fn run(&mut self, steps: &[Step]) -> Result<(), BackendError> {
         if let Some(first) = steps.first() {
-            self.spread(first).await?;
+            self.set_distribution(first).await?;
         }
         let plan = |step: &Step| {
             let known = self.plans.iter().find(|(n, ..)| *n == step.n_samples);
@@ -224,7 +224,7 @@ impl GpuBackend {
         self.executor.run(&self.resources, self.stream.as_mut(), &tasks).await
     }
 
-    /// What is to go wrong at one of `steps`.
+    /// The fault to inject at one of `steps`.
     #[cfg(feature = "faults")]
     fn make_faults(&self, steps: &[Step]) {
         use crate::job::faults::StepFault;
@@ -250,7 +250,7 @@ fn check_features(gpu: &Gpu, job: &Job) -> Result<(), BackendError> {
     let float = Kernel::plain(&grid::BACKWARD_FLOAT);
     if has_grid && job.options.grid_gradients == GridGradients::Float && !float.runs_on(gpu) {
         return Err(BackendError::Unsupported(format!(
-            "{} has no atomic additions of floats (it lacks {}), which --grid-gradients float needs; leave it out",
+            "{} has no float atomics (it lacks {}), which --grid-gradients float needs; leave it out",
             gpu.info.name,
             float.needs(),
         )));

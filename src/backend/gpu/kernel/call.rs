@@ -1,4 +1,4 @@
-//! A dispatch as its reference sees it, what it must leave behind, and inputs to try.
+//! A dispatch as its reference sees it, the expected results, and test inputs.
 
 use super::{Kernel, StepParams, halves};
 use crate::backend::tuned::Storage;
@@ -11,7 +11,7 @@ pub struct Call<'a> {
     pub kernel: &'a Kernel,
     /// The parameter block's bytes.
     pub params: &'a [u8],
-    /// What changes from step to step.
+    /// What changes between steps.
     pub step: StepParams,
     /// Contents of the storage bindings before the dispatch, as 32-bit words.
     pub buffers: &'a [Vec<u32>],
@@ -37,7 +37,7 @@ impl Call<'_> {
     }
 }
 
-/// What a range of a binding must hold after a dispatch. Words outside every range must not change.
+/// The expected contents of a range of a binding after a dispatch. Words outside every range must not change.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// Number of the storage binding.
@@ -65,14 +65,14 @@ pub enum ExpectedValues {
         /// The largest error allowed for each.
         tolerances: Vec<f64>,
     },
-    /// The same words.
+    /// Exact words.
     Bits(Vec<u32>),
 }
 
 /// The unit of the fixed-point sums.
 pub(crate) const SUM_UNIT: f64 = 1.0 / (1_u64 << 52) as f64;
 
-/// The numbers behind sums of two words, low and high.
+/// The numbers that pairs of words, low and high, represent.
 pub(crate) fn fixed_point(words: &[u32]) -> Vec<f64> {
     let value = |w: &[u32; 2]| ((u64::from(w[1]) << 32 | u64::from(w[0])) as i64) as f64 * SUM_UNIT;
     words.as_chunks().0.iter().map(value).collect()
@@ -83,10 +83,10 @@ pub(crate) fn close(binding: usize, start: usize, values: Vec<f64>, tolerances: 
     Expected { binding, start, values: ExpectedValues::Close { values, tolerances } }
 }
 
-/// Inputs to verify a kernel with.
+/// A test case of a kernel.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Shape, for people.
+    /// Shape, for messages.
     pub label: String,
     /// The parameter block's bytes.
     pub params: Vec<u8>,

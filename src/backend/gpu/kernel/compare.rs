@@ -1,4 +1,4 @@
-//! What a dispatch left behind against what its reference says.
+//! Compares the results of a dispatch with its reference.
 
 use super::call::{Call, Expected, ExpectedValues, fixed_point};
 use super::halves;
@@ -9,7 +9,7 @@ use crate::backend::tuned::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
 pub struct Worst {
     /// Its error over its tolerance: 1 or less passes.
     pub share: f64,
-    /// Where it is, and what was expected.
+    /// Its place, and the expected value.
     pub place: String,
 }
 
@@ -29,13 +29,13 @@ impl Worst {
     }
 }
 
-/// Compares what a dispatch left in its buffers with its reference.
+/// Compares the buffers after a dispatch with its reference.
 ///
-/// Words that the reference does not mention must be as they were before.
+/// Words that the reference does not mention must be unchanged.
 pub fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
     let expected = (call.kernel.def.reference)(call);
     let mut worst = Worst::none();
-    // In halves of words, the smallest elements there are.
+    // In half words, the smallest elements.
     let mut untouched: Vec<Vec<bool>> = after.iter().map(|words| vec![true; 2 * words.len()]).collect();
     for range in &expected {
         let name = call.kernel.def.bindings[range.binding].name;
@@ -58,7 +58,7 @@ pub fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
     worst
 }
 
-/// Compares `range` of a binding's words; how many of its elements that were.
+/// Compares `range` of a binding's words; returns how many elements that were.
 fn compare_range(
     range: &Expected,
     words: &[u32],
@@ -73,7 +73,7 @@ fn compare_range(
     };
     match &range.values {
         ExpectedValues::Close { values, tolerances } if storage == Storage::F16 => {
-            // What is right to its tolerance is then rounded to f16, or clipped to its range.
+            // A value within tolerance is then rounded to f16, or clipped to its range.
             let clipped: Vec<f64> = values.iter().map(|v| v.clamp(-HALF_MAX, HALF_MAX)).collect();
             let rounded = |(v, t): (&f64, &f64)| t + (v.abs() + t) * HALF_ROUNDING + HALF_FLUSH;
             let tolerances: Vec<f64> = clipped.iter().zip(tolerances).map(rounded).collect();
@@ -111,7 +111,7 @@ fn compare_numbers(
     assert!(got.len() >= values.len(), "{name} is too short for its reference");
     for (index, ((&want, &tolerance), got)) in values.iter().zip(tolerances).zip(got).enumerate() {
         let error = (got - want).abs();
-        // A NaN anywhere, in the reference too, never passes.
+        // A NaN never passes, not even in the reference.
         let share = match error / tolerance {
             _ if error == 0.0 => 0.0,
             share if share.is_nan() => f64::INFINITY,

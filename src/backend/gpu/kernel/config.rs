@@ -1,4 +1,4 @@
-//! Which of several kernels that compute the same thing a device has, and what it is given unmeasured.
+//! Which of several equivalent kernels a device supports, and the choice without measurements.
 
 use super::{Source, wgsl};
 use crate::backend::BackendError;
@@ -7,7 +7,7 @@ use crate::backend::tuned::{KernelConfig, MatmulTiling, Storage, TunedConfig};
 use crate::job::Precision;
 
 impl TunedConfig {
-    /// What was chosen, where `gpu` is the same device and `precision` allows it.
+    /// The choice, if `gpu` is the same device and `precision` allows it.
     pub fn on(&self, gpu: &Gpu, precision: Precision) -> Option<&KernelConfig> {
         let storage = self.config.storage;
         let allowed = match precision {
@@ -21,16 +21,16 @@ impl TunedConfig {
 }
 
 impl KernelConfig {
-    /// Whether `gpu` has all of them: what a file says may be anything.
+    /// Whether `gpu` supports all of them: they may come from an untrusted file.
     pub(crate) fn are_on(&self, gpu: &Gpu) -> bool {
         let has = |tiling: MatmulTiling| possible(gpu, self.storage).any(|p| p == tiling);
         has(self.tiling) && self.tuned.iter().all(|choice| has(choice.tiling))
     }
 
-    /// What `gpu` trains with when asked for `precision`, as far as it is known without measuring.
+    /// What `gpu` trains with for `precision`, as far as is known without measuring.
     ///
     /// # Errors
-    /// When the device cannot do what is asked.
+    /// When the device does not support it.
     pub fn choose(gpu: &Gpu, precision: Precision) -> Result<Self, BackendError> {
         let matrices = [MatmulTiling::Matrix16, MatmulTiling::Matrix8]
             .into_iter()
@@ -52,7 +52,7 @@ impl KernelConfig {
 }
 
 impl MatmulTiling {
-    /// Files joined into a product: those that do not depend on which one it is.
+    /// Files joined to a product, whichever of the three it is.
     pub(crate) fn sources(self) -> &'static [Source] {
         const PARAMS: Source = wgsl!("matmul/params.wgsl");
         const TILES: Source = wgsl!("matmul/tiles.wgsl");
@@ -71,7 +71,7 @@ impl MatmulTiling {
     }
 }
 
-/// The products that `gpu` has for values stored in this way. Matrices multiply what is stored as f16.
+/// The tilings that `gpu` supports for this storage. Cooperative matrices multiply what is stored as f16.
 pub(in crate::backend::gpu) fn possible(
     gpu: &Gpu,
     storage: Storage,

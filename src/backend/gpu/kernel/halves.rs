@@ -1,8 +1,8 @@
-//! Values of 16 bits, two to a word, low half first: how the host sees stored values in f16.
+//! 16-bit values, two to a word, low half first: how the host sees values stored as f16.
 
 use half::f16;
 
-/// A quiet NaN that no kernel computes: what outputs hold before a dispatch.
+/// A quiet NaN that no kernel computes: the contents of outputs before a dispatch.
 pub const POISON: u32 = 0x7fc0_dead;
 
 /// The same for halves.
@@ -18,7 +18,7 @@ pub fn bits(words: &[u32], index: usize) -> u16 {
     (words[index / 2] >> (16 * (index % 2))) as u16
 }
 
-/// Floats as halves; poison stays poison, and fills up the last word.
+/// Converts floats to halves; poison stays poison and pads the last word.
 pub fn pack(floats: &[u32]) -> Vec<u32> {
     let half = |&word: &u32| {
         let value = f16::from_f32(f32::from_bits(word));

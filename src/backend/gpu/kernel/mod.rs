@@ -1,8 +1,8 @@
-//! What a kernel is: the one place where WGSL meets Rust.
+//! Kernel definitions: where WGSL meets Rust.
 //!
-//! A [`KernelDef`] names the shader's parts, its bindings in order, its parameter block, and the
-//! CPU function that says what it must compute. The conformance tests, `afterimage verify` and the
-//! reflection test walk the table of all kernels, so a kernel added to it is covered by itself.
+//! A [`KernelDef`] names the shader's parts, its bindings in order, its parameter block, and the CPU function that
+//! defines its result. The conformance tests, `afterimage verify` and the reflection test iterate over the table of
+//! all kernels, so every kernel in it is tested.
 
 mod call;
 pub mod compare;
@@ -36,7 +36,7 @@ pub struct Source {
     pub text: &'static str,
 }
 
-/// Includes a file of `shaders/`: by its path, or as the file of a module in a folder.
+/// Includes a file of `shaders/`, by its path or as the file of a module in a folder.
 macro_rules! wgsl {
     ($path:literal) => {
         $crate::backend::gpu::kernel::Source {
@@ -74,46 +74,46 @@ pub enum Access {
 pub struct Binding {
     /// The variable's name in WGSL.
     pub name: &'static str,
-    /// What the shader may do with it.
+    /// How the shader accesses it.
     pub access: Access,
     /// Whether its elements are `Stored`: f32 or f16, by the kernel's [`Storage`].
     pub is_stored: bool,
 }
 
-/// Shorthand for a binding the shader only reads.
+/// A read-only binding.
 pub(super) const fn read(name: &'static str) -> Binding {
     Binding { name, access: Access::Read, is_stored: false }
 }
 
-/// Shorthand for a binding the shader writes.
+/// A writable binding.
 pub(super) const fn write(name: &'static str) -> Binding {
     Binding { name, access: Access::ReadWrite, is_stored: false }
 }
 
-/// Shorthand for a binding of values between layers that the shader only reads.
+/// A read-only binding of values between layers.
 pub(super) const fn read_stored(name: &'static str) -> Binding {
     Binding { is_stored: true, ..read(name) }
 }
 
-/// Shorthand for one that it writes.
+/// A writable binding of values between layers.
 pub(super) const fn write_stored(name: &'static str) -> Binding {
     Binding { is_stored: true, ..write(name) }
 }
 
-/// Which formulas of `model` a kernel is joined with.
+/// Which formulas of `model` are joined to a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Specialization {
     /// None.
     None,
     /// Any activation.
     Activation,
-    /// Any activation, and a core of matrix products.
+    /// Any activation, and a core for matrix products.
     Matmul,
     /// A loss and an output activation.
     Loss,
-    /// An update rule that keeps this many moments.
+    /// An update rule with this many moments.
     Optimizer(usize),
-    /// A whole network's: any activation, an output activation and, where it trains, a loss.
+    /// For a whole network: a hidden activation, an output activation and, in training, a loss.
     Network {
         /// Whether it trains.
         loss: bool,
@@ -123,7 +123,7 @@ pub enum Specialization {
 /// A kernel before its formulas are chosen.
 #[derive(Debug)]
 pub struct KernelDef {
-    /// Stem of its shader.
+    /// Base name of its shader.
     pub name: &'static str,
     /// Files joined after `header.wgsl` and the formulas.
     pub parts: &'static [Source],
@@ -135,17 +135,17 @@ pub struct KernelDef {
     pub bindings: &'static [Binding],
     /// `@group(0) @binding(0)`.
     pub params: ParamsBlock,
-    /// What a device must have beyond WebGPU's defaults.
+    /// Device features needed beyond WebGPU's defaults.
     pub needs: wgpu::Features,
-    /// What it must compute.
+    /// The CPU function that defines its result.
     pub reference: fn(&Call) -> Vec<Expected>,
-    /// Inputs to try.
+    /// Test cases.
     pub cases: fn(&Kernel) -> Vec<Case>,
 }
 
 impl KernelDef {
-    /// What most kernels have: no formulas and nothing that changes from step to step or that not every device has. A
-    /// kernel without a reference cannot be.
+    /// Defaults that fit most kernels: no formulas, no per-step parameters, no optional features. The reference must
+    /// be given.
     pub(super) const fn plain(
         reference: fn(&Call) -> Vec<Expected>,
         cases: fn(&Kernel) -> Vec<Case>,
@@ -169,7 +169,7 @@ impl KernelDef {
 /// A kernel that can be compiled: a definition with its formulas.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// What is common to all variants.
+    /// The definition that all variants share.
     pub def: &'static KernelDef,
     /// The activation joined in; identity for kernels without one.
     pub activation: Activation,
@@ -177,13 +177,13 @@ pub struct Kernel {
     pub loss: Option<Loss>,
     /// The update rule joined in.
     pub optimizer: Option<Optimizer>,
-    /// Of its stored bindings; f32 for kernels without any.
+    /// Storage of its stored bindings; f32 for kernels without any.
     pub storage: Storage,
-    /// How its product is made of tiles, for those that are one.
+    /// The tiling of its product, if it is one.
     pub tiling: MatmulTiling,
-    /// The output activation joined in, beside the other.
+    /// The output activation joined in, beside the hidden one.
     pub output: Option<Activation>,
-    /// Override constants that the host chooses: sizes.
+    /// Values of override constants set by the host: sizes.
     pub sizes: Vec<(&'static str, u32)>,
 }
 
@@ -205,7 +205,7 @@ const STORAGE_F32: Source = wgsl!("storage/f32.wgsl");
 const STORAGE_F16: Source = wgsl!("storage/f16.wgsl");
 const ENABLE_MATRICES: Source = wgsl!("matmul/enable_matrices.wgsl");
 
-/// Makes a function from the name of a formula to its shader.
+/// Defines a function from the name of a formula to its shader.
 macro_rules! snippets {
     ($function:ident of $folder:literal: $($module:ident $name:literal)+) => {
         fn $function(name: &str) -> Source {
@@ -220,7 +220,7 @@ activations!(snippets, activation_source of "activation":);
 losses!(snippets, loss_source of "loss":);
 optimizers!(snippets, optimizer_source of "optimizer":);
 
-/// The same beside another activation.
+/// The same for the output activation.
 fn output_source(output: Activation) -> Source {
     match output {
         Activation::Identity => wgsl!("output/identity.wgsl"),
@@ -259,24 +259,23 @@ impl Kernel {
         Self { optimizer: Some(optimizer), ..Self::plain(def) }
     }
 
-    /// The same with stored values of this kind, where it has any.
+    /// The same with this storage, if it has stored values.
     pub fn stored_as(self, storage: Storage) -> Self {
         Self { storage: if self.stores() { storage } else { Storage::F32 }, ..self }
     }
 
-    /// Whether it keeps values between layers, in bindings or in workgroup memory.
+    /// Whether it has values between layers, in bindings or in workgroup memory.
     fn stores(&self) -> bool {
         let keeps = matches!(self.def.specialization, Specialization::Network { .. });
         keeps || self.def.bindings.iter().any(|binding| binding.is_stored)
     }
 
-    /// The same product, made of tiles in another way.
+    /// The same product with another tiling.
     pub fn tiled(self, tiling: MatmulTiling) -> Self {
         Self { tiling, ..self }
     }
 
-    /// A whole network's kernel: with the activation of hidden layers and that of the last, and the sizes it is
-    /// compiled for.
+    /// A whole network's kernel, with its hidden and output activations and the sizes it is compiled for.
     pub fn with_network(
         def: &'static KernelDef,
         loss: Option<Loss>,
@@ -286,13 +285,13 @@ impl Kernel {
         Self { activation, loss, output: Some(output), sizes, ..Self::plain(def) }
     }
 
-    /// The size called `name`.
+    /// The size named `name`.
     pub fn size(&self, name: &str) -> u32 {
         let size = self.sizes.iter().find(|(known, _)| *known == name);
         size.unwrap_or_else(|| panic!("{} has no size {name}", self.def.name)).1
     }
 
-    /// What a device must have for it beyond WebGPU's defaults.
+    /// Device features needed beyond WebGPU's defaults.
     pub fn needs(&self) -> wgpu::Features {
         let f16 =
             if self.storage == Storage::F16 { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
@@ -308,7 +307,7 @@ impl Kernel {
         if self.def.bindings[n].is_stored { self.storage } else { Storage::F32 }
     }
 
-    /// Inputs to try, as its bindings store them.
+    /// Test cases, as its bindings store them.
     pub fn cases(&self) -> Vec<Case> {
         let mut cases = (self.def.cases)(self);
         if self.storage == Storage::F16 {
@@ -331,7 +330,7 @@ impl Kernel {
         )
     }
 
-    /// The stem, then the names of its formulas, with dots between.
+    /// The base name, then the names of its formulas, separated by dots.
     pub fn name(&self) -> String {
         let mut names = vec![self.def.name];
         names.extend((self.storage == Storage::F16).then_some("f16"));

@@ -2,8 +2,8 @@
 
 use crate::model::{Optimizer, Refinements, Step};
 
-/// Declares a parameter block: a `Pod` struct and the names and offsets of its fields, which a test
-/// compares with the shader's struct.
+/// Declares a parameter block: a `Pod` struct with the names and offsets of its fields, which a test compares with
+/// the shader's struct.
 macro_rules! params_block {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* }) => {
         $(#[$meta])*
@@ -36,7 +36,7 @@ pub struct ParamsBlock {
 }
 
 params_block! {
-    /// What changes from step to step; one slot a step of a submission, at a dynamic offset.
+    /// What changes between steps; one slot per step of a submission, at a dynamic offset.
     StepParams {
         /// Keys of the epoch's Feistel network.
         keys: [u32; 4],

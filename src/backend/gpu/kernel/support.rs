@@ -1,15 +1,15 @@
-//! What a kernel needs of a device, and what it is compiled from there.
+//! What a kernel requires of a device, and the shader compiled for it.
 
 use super::Kernel;
 use crate::backend::gpu::device::{Gpu, Shader};
 
 impl Kernel {
-    /// Whether `gpu` has what it needs.
+    /// Whether `gpu` supports it.
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
         self.lacks_on(gpu).is_none()
     }
 
-    /// What `gpu` has not and the kernel needs, if anything.
+    /// What `gpu` lacks for it, if anything.
     pub fn lacks_on(&self, gpu: &Gpu) -> Option<String> {
         let missing = self.needs() - gpu.device.features();
         match self.tiling.matrix_size() {
@@ -19,7 +19,7 @@ impl Kernel {
         }
     }
 
-    /// What `gpu` compiles for it.
+    /// The shader that `gpu` compiles for it.
     pub(crate) fn shader(&self, gpu: &Gpu) -> Shader {
         let mut constants = self.override_constants();
         if self.tiling.matrix_size().is_some() {

@@ -1,4 +1,4 @@
-//! How far a correct f32 result may lie from the f64 reference, term by term.
+//! How far a correct f32 result may be from the f64 reference, term by term.
 
 use crate::model::real::ln_1p_series;
 use crate::model::{Activation, Arithmetic};
@@ -8,8 +8,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// Unit roundoff of f32: the relative error of one rounding.
 pub const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
 
-/// Relative error of a sum or a product: WGSL leaves the direction of rounding open, so the result
-/// may be either neighbour of the exact one.
+/// Relative error of a sum or a product: WGSL leaves the direction of rounding open, so the result may be either
+/// neighbour of the exact one.
 pub const NEIGHBOUR: f64 = 2.0 * ROUNDING;
 
 /// Division may be off by 2.5 units in the last place (WGSL, accuracy of built-in operations), each
@@ -26,9 +26,8 @@ pub const SIN_POLYNOMIAL: f64 = 4.4e-7;
 /// Denormals may be flushed to zero: the smallest normal f32.
 pub const FLUSH: f64 = f32::MIN_POSITIVE as f64;
 
-/// Relative error of a sum of `k` products: one rounding a product and one an addition (Higham,
-/// Accuracy and Stability of Numerical Algorithms, 2nd edition, equation 3.3), and four for what
-/// is done with the sum.
+/// Relative error of a sum of `k` products: one rounding per product and one per addition (Higham, Accuracy and
+/// Stability of Numerical Algorithms, 2nd edition, equation 3.3), and four for further operations on the sum.
 pub fn sum_of_products(k: usize) -> f64 {
     (k + 5) as f64 * ROUNDING
 }
@@ -48,12 +47,11 @@ pub fn derivative(activation: Activation, z: f64) -> f64 {
     activation.derivative(Bounded::exact(z)).error
 }
 
-/// An f64 value and how far the same formula in WGSL's f32 may lie from it.
+/// An f64 value with a bound on the error of the same formula in WGSL's f32.
 ///
-/// Running error analysis (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition,
-/// section 3.3): each operation passes the errors of its operands on, to first order and beyond,
-/// and adds what WGSL allows for the operation itself. A formula of `model` evaluated in this type
-/// so gives its own tolerance.
+/// Running error analysis (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 3.3): each
+/// operation propagates the errors of its operands, to first order and beyond, and adds what WGSL allows for the
+/// operation itself. So a formula of `model` evaluated in this type yields its own tolerance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounded {
     /// The value.
@@ -63,12 +61,12 @@ pub struct Bounded {
 }
 
 impl Bounded {
-    /// What both sides have the same.
+    /// A value that is the same on both sides.
     pub fn exact(value: f64) -> Self {
         Self { value, error: 0.0 }
     }
 
-    /// After an operation with relative error `relative`, whose operands brought in `inherited`.
+    /// The result of an operation with relative error `relative` whose operands contribute `inherited`.
     fn rounded(value: f64, inherited: f64, relative: f64) -> Self {
         Self { value, error: inherited + relative * (value.abs() + inherited) + FLUSH }
     }
@@ -137,7 +135,7 @@ impl Arithmetic for Bounded {
 
     fn sqrt(self) -> Self {
         let value = self.value.sqrt();
-        // A root moves most below its argument, and a little more above one that may be 0.
+        // A root changes most below its argument, and a little more above one that may be 0.
         let below = value - (self.value - self.error).max(0.0).sqrt();
         let above = (self.value + self.error).sqrt() - value;
         Self::rounded(value, below.max(above), SQUARE_ROOT)
@@ -154,7 +152,7 @@ impl Arithmetic for Bounded {
         // WGSL allows 3 + 2 |x| units in the last place, each at most two roundings wide.
         let relative = 2.0 * (3.0 + 2.0 * self.value.abs()) * ROUNDING;
         let inherited = if self.error > 0.0 { value * self.error.exp_m1() } else { 0.0 };
-        // Far below the smallest f32 nothing but the flush remains.
+        // Far below the smallest f32 only the flush remains.
         if value < FLUSH {
             Self { value, error: 2.0 * FLUSH }
         } else {
@@ -170,7 +168,7 @@ impl Arithmetic for Bounded {
 
     fn if_positive(self, yes: Self, no: Self) -> Self {
         let (taken, other) = if self.value > 0.0 { (yes, no) } else { (no, yes) };
-        // Where the sign is not certain, the device may take the other branch.
+        // If the sign is not certain, the device may take the other branch.
         let is_certain = self.error == 0.0 || self.value.abs() > self.error;
         let apart = if is_certain { 0.0 } else { (taken.value - other.value).abs() + other.error };
         Self { value: taken.value, error: taken.error.max(apart) }

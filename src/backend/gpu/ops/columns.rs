@@ -1,4 +1,4 @@
-//! Columns of one matrix copied into another: how encodings stand side by side.
+//! Copies columns of one matrix into another, for encodings that are side by side.
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::{
@@ -16,13 +16,13 @@ params_block! {
         n_rows: u32,
         /// Columns that are copied.
         n_columns: u32,
-        /// Of a row of the source.
+        /// Width of a source row.
         from_width: u32,
         /// The first one copied.
         from_column: u32,
-        /// Of a row of the target.
+        /// Width of a target row.
         to_width: u32,
-        /// Where it goes.
+        /// First column of the target.
         to_column: u32,
     }
 }
@@ -46,12 +46,12 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// All of a part to its `columns` of rows `width` wide.
+    /// Copies a whole part to its `columns` of rows `width` wide.
     pub fn out_of_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
         Self { n_rows, n_columns: columns.len(), from: (columns.len(), 0), to: (width, columns.start) }
     }
 
-    /// A part's `columns` of rows `width` wide to rows of its own.
+    /// Copies a part's `columns` of rows `width` wide to separate rows.
     pub fn into_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
         Self { n_rows, n_columns: columns.len(), from: (width, columns.start), to: (columns.len(), 0) }
     }

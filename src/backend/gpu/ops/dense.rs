@@ -47,7 +47,7 @@ params_block! {
         grads_offset: u32,
         /// Whether to add to what is there.
         accumulate: u32,
-        /// What a partial gradient of 1 stands for.
+        /// The value of a partial gradient of 1.
         unit: f32,
     }
 }
@@ -56,11 +56,11 @@ mod reference;
 
 /// Largest depth of a tile, `DEPTH` in `shaders/matmul/`; slices are whole multiples of it.
 pub const DEPTH: usize = 32;
-/// Results that a workgroup is counted to have when the samples are cut into slices.
+/// Results per workgroup assumed when the samples are split into slices.
 const SLICE_TILE: usize = 64;
-/// Workgroups wanted for the weight gradients, where one layer alone has few tiles.
+/// Target number of workgroups for the weight gradients, if one layer alone has few tiles.
 const WANTED_GROUPS: usize = 512;
-/// Fewest samples worth a slice.
+/// Minimum samples of a slice.
 const SHORTEST_SLICE: usize = 256;
 
 /// z = f(x) W^T + b
@@ -105,22 +105,22 @@ pub static REDUCE_PARTIALS: KernelDef = KernelDef {
 /// A linear layer of a plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {
-    /// Where its parameters lie.
+    /// Its parameters.
     pub range: &'a LayerRange,
-    /// What its input went through.
+    /// The activation of its input.
     pub activation_before: Activation,
     /// Samples.
     pub n_samples: usize,
-    /// How its products are made of tiles.
+    /// The tiling of its products.
     pub config: &'a KernelConfig,
-    /// Most workgroups in one dimension of a grid.
+    /// Maximum workgroups in one dimension of a dispatch.
     pub max_groups: u32,
 }
 
-/// How the weight gradients are cut up: `n_slices` slices of `length` samples, the last shorter.
+/// How the weight gradients are split: `n_slices` slices of `length` samples, the last shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slices {
-    /// How many.
+    /// Number of slices.
     pub count: usize,
     /// Samples of each.
     pub length: usize,
@@ -190,7 +190,7 @@ impl Layer<'_> {
         self.dispatch(Operation::Forward, self.whole(), [weights, x, z])
     }
 
-    /// Replaces the pre-activations x: (n, i) by dl_dx. dl_dz: (n, o).
+    /// Overwrites the pre-activations x: (n, i) with dl_dx. dl_dz: (n, o).
     pub fn backward_input(&self, weights: BufferId, dl_dz: BufferId, x: BufferId) -> Dispatch {
         self.dispatch(Operation::BackwardInput, self.whole(), [weights, dl_dz, x])
     }
@@ -201,14 +201,14 @@ impl Layer<'_> {
     }
 }
 
-/// How partial gradients become gradients.
+/// How partial gradients are summed.
 #[derive(Clone, Copy, Debug)]
 pub struct Reduction {
-    /// What a partial gradient of 1 stands for.
+    /// The value of a partial gradient of 1.
     pub unit: f32,
-    /// Whether to add to what is there: of the parts of the step before.
+    /// Whether to add to the sum of the step's earlier parts.
     pub accumulate: bool,
-    /// Most workgroups in one dimension of a grid.
+    /// Maximum workgroups in one dimension of a dispatch.
     pub max_groups: u32,
 }
 

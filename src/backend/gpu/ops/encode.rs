@@ -42,8 +42,7 @@ pub struct Constants {
     pub words: Vec<u32>,
 }
 
-/// What an encoding that is no composite needs beside its weights, if anything: B (m, 2), or the levels
-/// of a grid.
+/// The constants of an encoding that is not a composite, if it has any: B (m, 2), or the levels of a grid.
 pub fn constants(encoding: &Encoding) -> Option<Constants> {
     match encoding {
         Encoding::Pointwise(_) | Encoding::TrainedFourier { .. } => None,
@@ -113,7 +112,7 @@ fn encode_part(
     let threads = n_rows * m;
     let grid = Workgroups::fold(threads.div_ceil(THREADS), max_groups);
     let params = EncodeParams { grid_width: grid.width, n_rows: n_rows as u32, n_frequencies: m as u32 };
-    // Around fifty operations for a sine and a cosine.
+    // About fifty operations for a sine and a cosine.
     Dispatch::new(Kernel::plain(&FOURIER), &params, bound, grid, 50.0 * threads as f64)
 }
 

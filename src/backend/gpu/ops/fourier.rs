@@ -31,12 +31,12 @@ pub static GRADIENTS: KernelDef = KernelDef {
     ..KernelDef::plain(reference, cases)
 };
 
-/// Fewest samples of a slice.
+/// Minimum samples of a slice.
 const SHORTEST_SLICE: usize = 64;
 /// Slices that keep a large device busy.
 const MAX_SLICES: usize = 256;
 
-/// How the gradients of `n_rows` samples are cut up, into at most `max_groups` slices.
+/// How the gradients of `n_rows` samples are split, into at most `max_groups` slices.
 pub fn slices(n_rows: usize, max_groups: u32) -> Slices {
     let wanted = n_rows.div_ceil(SHORTEST_SLICE).clamp(1, MAX_SLICES.min(max_groups as usize));
     let length = n_rows.div_ceil(wanted);

@@ -1,5 +1,5 @@
-//! The network in one kernel: a workgroup takes a block of samples through encoding, layers, loss and back, and
-//! keeps what lies between in workgroup memory.
+//! The network in one kernel: a workgroup takes a block of samples through encoding, layers, loss and backward pass,
+//! and keeps intermediate values in workgroup memory.
 
 use crate::backend::gpu::kernel::{
     Binding, Kernel, KernelDef, Source, Specialization, Storage, params_block, read, wgsl, write,
@@ -27,7 +27,7 @@ params_block! {
         n_groups: u32,
         /// n
         n_samples: u32,
-        /// Blocks of samples that a workgroup takes.
+        /// Blocks of samples per workgroup.
         blocks_per_group: u32,
         /// Features.
         input_width: u32,
@@ -49,7 +49,7 @@ params_block! {
         feature_rows: u32,
         /// First row of f(z).
         value_row: u32,
-        /// Whether features outlast the forward pass.
+        /// Whether features are kept for the backward pass.
         features_kept: u32,
         /// Of the encoding: frequencies, levels, or a formula's n.
         n_units: u32,
@@ -59,7 +59,7 @@ params_block! {
         smoothstep: u32,
         /// One over the values of the whole step.
         scale: f32,
-        /// S: gradients are kept S times as large.
+        /// S: gradients are stored S times as large.
         gradient_scale: f32,
         /// Of the loss.
         channel_weights: [f32; 4],
@@ -98,8 +98,9 @@ const GRID_BINDINGS: &[Binding] = &[
 ];
 const PREDICT_BINDINGS: &[Binding] = &[read("weights"), read("constants"), read("coords"), write("colours")];
 
-/// The definitions of both kernels, a step and a prediction, for an encoding: `$parts` are its parts, `$gradients` those of
-/// its gradients, `$of_call` gives the encoding that a kernel sees and `$example` one with a number of units.
+/// The definitions of both kernels, a step and a prediction, for an encoding: `$parts` are its parts, `$gradients`
+/// those of its gradients, `$of_call` rebuilds the encoding from a call and `$example` makes one with a number of
+/// units.
 macro_rules! fused {
     ($name:expr, [$($parts:expr),+], [$($gradients:expr),+], $bindings:ident, $of_call:expr, $example:expr) => {
         [
@@ -157,7 +158,7 @@ macro_rules! of_formulas {
 }
 formulas!(of_formulas);
 
-/// A formula that kernels are tried with.
+/// A formula for test kernels.
 fn tried<F: Formula>(n_units: usize) -> F {
     F::with_units(n_units.min(F::with_units(1).max_tried()))
 }
@@ -167,7 +168,7 @@ pub fn all() -> impl Iterator<Item = &'static KernelDef> {
     FOURIER.iter().chain(&GRID).chain(FORMULAS.as_flattened())
 }
 
-/// The step's definition and the prediction's, for encodings that there is one for.
+/// The definitions of the step and the prediction, if the encoding has them.
 fn definitions(encoding: &Encoding) -> Option<&'static [KernelDef; 2]> {
     match encoding {
         Encoding::Fourier { .. } => Some(&FOURIER),
@@ -180,16 +181,16 @@ fn definitions(encoding: &Encoding) -> Option<&'static [KernelDef; 2]> {
     }
 }
 
-/// A few of the many kernels that `def` makes: those the tests and `afterimage verify` compare. A run's own are
+/// Examples of the many kernels that `def` makes, compared by the tests and `afterimage verify`. A run's own are
 /// compared when it starts.
 pub fn examples(def: &'static KernelDef) -> Vec<Kernel> {
-    // Any device has as much.
+    // Every device has at least this.
     let bytes = wgpu::Limits::default().max_compute_workgroup_storage_size as usize;
     examples_of(def, 64, 16, bytes)
 }
 
-/// The same for hidden layers of up to `width` units and blocks of `block` samples in `bytes` of workgroup memory; none
-/// where they are not enough.
+/// The same for hidden layers of up to `width` units and blocks of `block` samples in `bytes` of workgroup memory;
+/// `None` if they do not fit.
 pub fn examples_of(def: &'static KernelDef, width: usize, block: usize, bytes: usize) -> Vec<Kernel> {
     let is_step = matches!(def.specialization, Specialization::Network { loss: true });
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {

@@ -23,7 +23,7 @@ params_block! {
         n_features: u32,
         /// Whether to interpolate smoothly.
         smoothstep: u32,
-        /// What a stored gradient of 1 stands for.
+        /// The value of a stored gradient of 1.
         gradient_unit: f32,
     }
 }
@@ -127,7 +127,7 @@ fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Workg
     (params, groups)
 }
 
-/// Roughly the operations of a position: a cell and four vertices for each level.
+/// Approximate operations per position: a cell and four vertices for each level.
 fn cost(grid: &HashGrid, n_rows: usize) -> f64 {
     n_rows as f64 * grid.levels.len() as f64 * (40.0 + 16.0 * grid.features_per_level as f64)
 }
@@ -138,8 +138,8 @@ pub fn encode(grid: &HashGrid, n_rows: usize, buffers: [BufferId; 4], max_groups
     Dispatch::new(Kernel::plain(&ENCODE), &params, buffers.into(), groups, cost(grid, n_rows))
 }
 
-/// sums += gradients of the entries, where a stored gradient of 1 stands for `unit`. Buffers: levels, coords,
-/// dl_dfeatures, sums.
+/// sums += gradients of the entries, with a stored gradient of 1 worth `unit`. Buffers: levels, coords, dl_dfeatures,
+/// sums.
 pub fn backward(
     grid: &HashGrid,
     n_rows: usize,

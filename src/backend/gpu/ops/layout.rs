@@ -1,5 +1,4 @@
-//! Works out every buffer's size, and how many samples are computed at a time, before anything is
-//! allocated.
+//! Sizes every buffer, and the number of samples computed at a time, before anything is allocated.
 
 use super::fused::{self, Blocking};
 use super::{dense, encode, fourier, loss, refine};
@@ -14,14 +13,14 @@ use crate::backend::gpu::plan::{
 use crate::backend::{BackendError, Job};
 use crate::model::{Encoding, GridGradients, Importance, Model, Sampling};
 
-/// A larger picture stays on the host: with the batch, it would take more than a small GPU has.
+/// Larger pictures stay on the host: with the batch, they would take more memory than a small GPU has.
 const MAX_PICTURE_BYTES: u64 = 1024 * MIB;
 
 /// Pixels predicted at a time, if memory allows.
 const TILE_PIXELS: usize = 1 << 14;
 
-/// Most operations of one dispatch: half a second on a device of 80 GFLOP/s, far below the two
-/// seconds after which Windows resets a GPU.
+/// Maximum operations of one dispatch: half a second on a device of 80 GFLOP/s, far below the two seconds after which
+/// Windows resets a GPU.
 const MAX_DISPATCH_FLOP: f64 = 4e10;
 
 /// Every buffer of a backend.
@@ -35,29 +34,29 @@ pub struct Layout {
     pub chunk: usize,
     /// Pixels predicted at a time.
     pub tile: usize,
-    /// What it was made for.
+    /// The steps it was made for.
     pub budget: Budget,
-    /// How training computes.
+    /// The kernels of training.
     pub config: KernelConfig,
-    /// How a training step is computed in one kernel, where it is.
+    /// Sizes of the fused training step, if it is fused.
     pub fused_step: Option<Blocking>,
-    /// The same for a prediction.
+    /// The same for predictions.
     pub fused_prediction: Option<Blocking>,
 }
 
-/// The steps that a layout is for.
+/// The steps a layout is for.
 #[derive(Clone, Copy, Debug)]
 struct Steps {
     n_samples: usize,
     may_be_fused: bool,
 }
 
-/// Whether fused kernels know how `job` is to be computed: they add up the gradients of grids exactly.
+/// Whether fused kernels support `job`: they sum grid gradients exactly.
 fn may_be_fused(job: &Job) -> bool {
     job.options.grid_gradients == GridGradients::Exact || !has_grid(job)
 }
 
-/// How a step of `job` is computed in one kernel, where it is.
+/// Sizes of the fused step of `job`, if it is fused.
 pub fn fused_step(job: &Job, budget: Budget, config: &KernelConfig) -> Option<Blocking> {
     let of_step = || fused::of_step(&job.model, job.batch_size as usize, &budget, config);
     may_be_fused(job).then(of_step).flatten()
@@ -120,7 +119,7 @@ impl Layout {
         Ok((layout, training))
     }
 
-    /// On the device where it fits there.
+    /// On the device if it fits there.
     fn place_picture(&mut self, job: &Job) -> PicturePlace {
         let Some(words_per_part) = words_per_part(job, self.budget) else {
             let max_bytes = self.budget.stream_bytes.min(self.budget.max_binding_bytes);
@@ -140,7 +139,7 @@ impl Layout {
         }
     }
 
-    /// Most partial sums of gradients, and of losses, of `rows` samples.
+    /// Maximum partial sums of gradients, and of losses, of `rows` samples.
     fn partial_sums(&self, job: &Job, rows: usize) -> [usize; 2] {
         let (model, network, budget) = (&job.model, &job.model.network, &self.budget);
         if let Some(blocking) = &self.fused_step {
@@ -166,7 +165,7 @@ impl Layout {
         BufferId(self.buffers.len() - 1)
     }
 
-    /// Lays out the forward pass for `steps`, or parts of them, or for predictions alone.
+    /// Lays out the forward pass for `steps` and their parts, or for predictions alone.
     fn with_chunk(
         model: &Model,
         budget: Budget,
@@ -181,7 +180,7 @@ impl Layout {
         let max_rows = max_rows(model, budget, (config.storage, is_fused))?;
         let n_chunks = batch_size.div_ceil(max_rows);
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
-        // Prediction is in f32, so a tile takes the space of as many rows of training or more.
+        // Predictions are in f32, so a tile takes the space of at least as many training rows.
         let per_row = 4 / config.storage.size_bytes();
         let tile = TILE_PIXELS.min((max_rows / per_row).max(1));
         let rows = chunk.max(tile);
@@ -225,7 +224,7 @@ impl Layout {
     }
 }
 
-/// Words of the buffer that says which pixels are samples, where not each is one.
+/// Words of the sample index, if there is one.
 fn sample_index(job: &Job) -> Option<usize> {
     match (&job.options.mask, job.options.sampling) {
         (Some(mask), _) => Some(mask.pixels().len()),
@@ -234,7 +233,7 @@ fn sample_index(job: &Job) -> Option<usize> {
     }
 }
 
-/// Refuses `n_params` parameters of `size_bytes` each, of `whose`, where one binding cannot hold them.
+/// Refuses `n_params` parameters of `whose`, `size_bytes` each, that do not fit into one binding.
 fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) -> Result<(), BackendError> {
     let total_bytes = size_bytes.saturating_mul(n_params as u64);
     if total_bytes > budget.max_binding_bytes {
@@ -248,7 +247,7 @@ fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) 
     Ok(())
 }
 
-/// Most samples that can be computed at a time.
+/// Maximum number of samples computed at a time.
 fn max_rows(
     model: &Model,
     budget: Budget,
@@ -287,12 +286,12 @@ fn max_rows(
     Ok(rows as usize)
 }
 
-/// Words of each of the picture's bindings; none where it does not fit.
+/// Words of each of the picture's bindings; `None` if it does not fit.
 fn words_per_part(job: &Job, budget: Budget) -> Option<usize> {
     let n_words = u128::from(job.picture.n_pixels()) * words_per_pixel(&job.picture) as u128;
     let words_per_part = budget.picture_part_bytes / 4;
     let capacity = (words_per_part * PICTURE_PARTS as u64).min(MAX_PICTURE_BYTES / 4);
-    // What says which pixels are samples has a binding of its own.
+    // The sample index has its own binding.
     let sample_index_fits = sample_index(job).is_none_or(|n| 4 * n as u64 <= budget.max_binding_bytes);
     (n_words <= u128::from(capacity) && sample_index_fits)
         .then(|| words_per_part.min(n_words as u64) as usize)

@@ -1,4 +1,4 @@
-//! Losses and the gradient they send into the last layer.
+//! Losses and their gradient for the last layer.
 
 use super::testing::{case, poison, uniform};
 use crate::backend::Job;
@@ -78,7 +78,7 @@ pub struct LossBuffers {
     pub ring: BufferId,
 }
 
-/// Which part of a step a loss is of.
+/// The part of a step that a loss covers.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
     /// Values of this part: samples times channels.
@@ -89,7 +89,7 @@ pub struct Part {
     pub is_first: bool,
     /// Whether it is the step's last.
     pub is_last: bool,
-    /// How many times as large gradients are stored.
+    /// Factor of stored gradients.
     pub gradient_scale: f32,
 }
 
@@ -98,7 +98,7 @@ pub fn n_partials(n_values: usize) -> usize {
     n_values.div_ceil(THREADS)
 }
 
-/// Replaces the last layer's z by dl_dz and adds up the loss.
+/// Overwrites the last layer's z with dl_dz and sums the loss.
 pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
     let scale = 1.0 / part.n_step_values as f64;
     let network = &job.model.network;
@@ -124,7 +124,7 @@ pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch
     ]
 }
 
-/// Adds up the losses of `n_partials` workgroups. Buffers: loss partials, progress, ring.
+/// Sums the losses of `n_partials` workgroups. Buffers: loss partials, progress, ring.
 pub fn reduce(part: Part, n_partials: usize, buffers: [BufferId; 3], max_groups: u32) -> Dispatch {
     let params = ReduceLossParams {
         n_partials: n_partials as u32,
@@ -138,7 +138,7 @@ pub fn reduce(part: Part, n_partials: usize, buffers: [BufferId; 3], max_groups:
 fn loss_reference(call: &Call) -> Vec<Expected> {
     let p: LossParams = call.params();
     let n = p.n_values as usize;
-    // Back to the whole number; what is lost is the rounding of 1 / N.
+    // Rounded to the integer N; the rest is the rounding of 1 / N.
     let exact = 1.0 / (1.0 / f64::from(p.scale)).round();
     let scale = Bounded::of(exact);
     // S is a power of two.
@@ -176,8 +176,8 @@ fn reduce_reference(call: &Call) -> Vec<Expected> {
     let sum: f64 = call.f64s(0, 0, n).iter().sum();
     let before = if p.first_part == 0 { call.f64s(1, 0, 1)[0] } else { 0.0 };
     let loss = before + sum;
-    // Losses are not negative, so the relative error of the sum is that of its longest chain:
-    // a thread's share, eight levels of the tree, and the parts before.
+    // Losses are not negative, so the relative error of the sum is that of its longest chain: a thread's values,
+    // eight levels of the tree, and the parts before.
     let error = loss.abs() * ((n / THREADS) as f64 + 12.0) * ROUNDING + FLUSH;
     let mut expected = vec![close(1, 0, vec![loss], vec![error])];
     if p.last_part != 0 {
@@ -202,7 +202,7 @@ fn loss_cases(kernel: &Kernel) -> Vec<Case> {
             weights,
             gradient_scale,
         };
-        // Weights of samples are not negative.
+        // Sample weights are not negative.
         let mut sample_weights = uniform(3, n.div_ceil(channels as usize), 4.0);
         sample_weights.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
         let buffers = vec![uniform(1, n, 1.0), sample_weights, uniform(2, n, 3.0), poison(n_partials(n))];

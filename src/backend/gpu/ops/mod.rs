@@ -1,4 +1,4 @@
-//! One file an operation: its kernels, how a plan dispatches them, and what they must compute.
+//! One file per operation: its kernels, how a plan dispatches them, and their reference.
 
 pub mod columns;
 pub mod dense;

@@ -18,11 +18,11 @@ params_block! {
         grid_width: u32,
         /// Length of the flat buffers.
         n_params: u32,
-        /// Of these, first: weights of the encoding.
+        /// Number of encoding weights, which come first.
         n_encoding: u32,
-        /// Penalty on those.
+        /// L2 penalty on those.
         encoding_l2: f32,
-        /// And on the others.
+        /// L2 penalty on the others.
         l2: f32,
     }
 }
@@ -46,7 +46,7 @@ const fn definition(
     }
 }
 
-/// Rules that keep nothing.
+/// Rules without moments.
 pub static WITHOUT_MOMENTS: KernelDef = definition(
     "optimizer_0",
     0,
@@ -54,7 +54,7 @@ pub static WITHOUT_MOMENTS: KernelDef = definition(
     &[read("grads"), write("weights")],
 );
 
-/// Rules that keep one moment.
+/// Rules with one moment.
 pub static WITH_ONE_MOMENT: KernelDef = definition(
     "optimizer_1",
     1,
@@ -62,7 +62,7 @@ pub static WITH_ONE_MOMENT: KernelDef = definition(
     &[read("grads"), write("weights"), write("moment_0")],
 );
 
-/// Rules that keep two.
+/// Rules with two moments.
 pub static WITH_TWO_MOMENTS: KernelDef = definition(
     "optimizer_2",
     2,

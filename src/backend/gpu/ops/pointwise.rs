@@ -1,4 +1,4 @@
-//! Encodings each of whose features follows from the position alone.
+//! Encodings whose features depend on the position alone.
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::tolerance::Bounded;
@@ -27,7 +27,7 @@ const MAIN: Source = wgsl!("encode_pointwise.wgsl");
 
 macro_rules! definitions {
     ($($formula:ident $module:ident)+) => {
-        /// features = those of a formula: a kernel for each.
+        /// features = those of a formula, one kernel each.
         pub static ENCODE: &[KernelDef] = &[$(KernelDef {
             name: concat!("encode_", stringify!($module)),
             parts: &[wgsl!("encoding", $module), MAIN],

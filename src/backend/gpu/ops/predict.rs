@@ -55,7 +55,7 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
     let mut cases =
         vec![one(1, 1.0, 65_535), one(255, 5.0, 65_535), one(257, 100.0, 65_535), one(2999, 20.0, 4)];
     if kernel.activation == Activation::Identity {
-        // More workgroups than one dimension of a grid holds.
+        // More workgroups than fit into one dimension of a dispatch.
         cases.push(one(65_537 * THREADS, 1.0, 65_535));
     }
     cases

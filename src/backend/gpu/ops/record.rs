@@ -93,7 +93,7 @@ fn record_part(
     }
 }
 
-/// Fetches the samples `rows` of a step, or takes them from what the host sent.
+/// Fetches the samples `rows` of a step, or reads them from the ring.
 fn record_samples(
     job: &Job,
     b: &TrainingBuffers,
@@ -119,7 +119,7 @@ fn record_samples(
     }
 }
 
-/// Takes the gradient of layer 0 back to the features, in their place, and to the encoding's weights.
+/// Propagates the gradient of layer 0 to the features, in place, and to the encoding's weights.
 fn record_encoding_backward(
     job: &Job,
     f: &ForwardBuffers,
@@ -184,8 +184,8 @@ fn record_forward(
     }
 }
 
-/// Records the prediction of `n_pixels` consecutive pixels. The first dispatch is the raster, whose
-/// parameters change from tile to tile.
+/// Records the prediction of `n_pixels` consecutive pixels. The first dispatch is the raster, whose parameters change
+/// from tile to tile.
 pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
     let (max_groups, config) = (layout.budget.max_groups, KernelConfig::prediction());

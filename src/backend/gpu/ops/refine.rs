@@ -1,4 +1,4 @@
-//! What is done around the update rule: clipping, and the moving average of the weights.
+//! Refinements of the update: clipping, and the moving average of the weights.
 
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
@@ -15,7 +15,7 @@ params_block! {
     GradientNormParams {
         /// Length of the flat gradients.
         n_params: u32,
-        /// Workgroups, and shares of the sum.
+        /// Workgroups, and partial sums.
         n_groups: u32,
     }
 }
@@ -27,9 +27,9 @@ params_block! {
         grid_width: u32,
         /// Length of the flat gradients.
         n_params: u32,
-        /// Shares of the sum of squares.
+        /// Partial sums of the squared norm.
         n_shares: u32,
-        /// The longest gradient that stays.
+        /// Maximum norm.
         clip_norm: f32,
     }
 }
@@ -44,7 +44,7 @@ params_block! {
     }
 }
 
-/// Shares of the gradient's sum of squares.
+/// Partial sums of the gradient's squared norm.
 pub static NORM: KernelDef = KernelDef {
     name: "gradient_norm",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("gradient_norm.wgsl")],
@@ -72,15 +72,15 @@ pub static AVERAGE: KernelDef = KernelDef {
     ..KernelDef::plain(average_reference, average_cases)
 };
 
-/// Shares that every workgroup of the clipping adds up again, so no more than this.
+/// Maximum number of partial sums: every workgroup of the clipping adds them up again.
 const MAX_SHARES: usize = 1024;
 
-/// Shares of the sum of squares of `n_params` gradients: 16 a thread, while there are few.
+/// Number of partial sums for `n_params` gradients: 16 values per thread, while there are few.
 pub fn n_shares(n_params: usize) -> usize {
     n_params.div_ceil(16 * THREADS).clamp(1, MAX_SHARES)
 }
 
-/// Scales the gradients down to `clip_norm`. Buffers: grads, shares.
+/// Scales the gradients down to `clip_norm`. Buffers: grads, partial sums.
 pub fn clip(
     clip_norm: f64,
     n_params: usize,
@@ -104,14 +104,14 @@ pub fn clip(
     ]
 }
 
-/// Moves the average after the weights. Buffers: params, average.
+/// Updates the average after the weights. Buffers: params, average.
 pub fn average(n_params: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
     let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let params = AverageParams { grid_width: grid.width, n_params: n_params as u32 };
     Dispatch::new(Kernel::plain(&AVERAGE), &params, buffers.to_vec(), grid, 8.0 * n_params as f64)
 }
 
-/// A sum of `n` terms that are not negative, the longest chain of additions being `depth`.
+/// A sum of `n` non-negative terms, with `depth` the longest chain of additions.
 fn sum(values: impl Iterator<Item = f64>, depth: usize) -> Bounded {
     let value: f64 = values.sum();
     Bounded { value, error: (depth + 2) as f64 * ROUNDING * value + FLUSH }
@@ -121,7 +121,7 @@ fn norm_reference(call: &Call) -> Vec<Expected> {
     let p: GradientNormParams = call.params();
     let (n, n_groups) = (p.n_params as usize, p.n_groups as usize);
     let grads = call.f64s(0, 0, n);
-    // A thread's share, and eight levels of the tree.
+    // A thread's values, and eight levels of the tree.
     let depth = n.div_ceil(n_groups * THREADS) + 8;
     let share = |group: usize| {
         let of_group = |i: &usize| i / THREADS % n_groups == group;

@@ -57,7 +57,7 @@ params_block! {
         first_x: u32,
         /// Row of the first pixel.
         first_y: u32,
-        /// Column of the whole raster that column 0 is.
+        /// Column of the whole raster at column 0.
         left: u32,
         /// x of pixel (0, 0).
         origin_x: f32,
@@ -88,7 +88,7 @@ pub static SAMPLE: KernelDef = KernelDef {
     ..KernelDef::plain(reference::sample, reference::sample_cases)
 };
 
-/// The same of the pixels that a mask leaves.
+/// The same for the pixels inside a mask.
 pub static SAMPLE_MASKED: KernelDef = KernelDef {
     name: "sample_masked",
     parts: &[wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
@@ -107,7 +107,7 @@ pub static SAMPLE_MASKED: KernelDef = KernelDef {
     ..KernelDef::plain(reference::sample, reference::masked_sample_cases)
 };
 
-/// The same of more pixels where the error is large.
+/// The same with more samples where the error is large.
 pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
     name: "sample_by_error",
     parts: &[wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
@@ -148,7 +148,7 @@ pub struct SampleBuffers {
     pub targets: BufferId,
     /// (n)
     pub sample_weights: BufferId,
-    /// Which pixels, where not each is taken once.
+    /// The sample index, unless each pixel is taken once.
     pub sample_index: Option<BufferId>,
 }
 
@@ -187,7 +187,7 @@ pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, m
     Dispatch::new(Kernel::plain(def), &params, bound, grid, 200.0 * n)
 }
 
-/// Positions of `n_rows` pixels; the first pixel and the geometry are filled in for each tile.
+/// Positions of `n_rows` pixels; the first pixel and the geometry are set for each tile.
 pub fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
     let grid = Workgroups::fold(n_rows.div_ceil(THREADS), max_groups);
     let params = RasterParams { grid_width: grid.width, n_rows: n_rows as u32, ..Default::default() };

@@ -1,4 +1,4 @@
-//! Samples of a step that the host gathered, where the picture stays there.
+//! Samples of a step gathered on the host, if the picture stays there.
 
 use super::sample::position_tolerance;
 use super::testing::{case, poison, words};
@@ -59,7 +59,7 @@ pub static STREAMED: KernelDef = KernelDef {
     ..KernelDef::plain(reference, cases)
 };
 
-/// Takes `piece` from `ring` to the rows from `first_row` on of `[coords, targets, sample_weights]`.
+/// Copies `piece` from `ring` to the rows from `first_row` on of `[coords, targets, sample_weights]`.
 pub fn streamed(
     job: &Job,
     ring: &StagingRing,

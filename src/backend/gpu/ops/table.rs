@@ -1,13 +1,13 @@
-//! Every kernel there is.
+//! The table of all kernels.
 
 use crate::backend::gpu::kernel::{Kernel, KernelDef, MatmulTiling, Specialization, Storage};
 use crate::backend::gpu::ops;
 use crate::model::{Activation, Loss, Optimizer};
 
-/// What may follow the last layer; losses are compiled for these.
+/// Possible output activations; losses are compiled for these.
 const OUTPUTS: [Activation; 2] = [Activation::Identity, Activation::Sigmoid];
 
-/// Kernels of which there is not one for each formula of an encoding.
+/// Kernels that are not compiled per encoding formula.
 static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::SAMPLE,
     &ops::sample::SAMPLE_MASKED,
@@ -37,7 +37,7 @@ static DEFINITIONS: &[&KernelDef] = &[
     &ops::predict::OUTPUT,
 ];
 
-/// Every kernel there is.
+/// All kernel definitions.
 pub fn definitions() -> impl Iterator<Item = &'static KernelDef> {
     DEFINITIONS.iter().copied().chain(ops::pointwise::ENCODE).chain(ops::fused::all())
 }
@@ -53,7 +53,7 @@ fn example_rules() -> Vec<Optimizer> {
     Optimizer::ALL.iter().map(|rule| rule.kind().with(example)).chain([plain]).collect()
 }
 
-/// Every kernel with every formula that can be joined in; of those of whole networks, which are too many, some.
+/// Every kernel with every formula that can be joined; of the many for whole networks, only examples.
 pub fn kernels() -> Vec<Kernel> {
     let formulas = |def: &'static KernelDef| -> Vec<Kernel> {
         match def.specialization {
@@ -77,8 +77,8 @@ pub fn kernels() -> Vec<Kernel> {
     [f32s, others].concat()
 }
 
-/// Whether there is a kernel of this name. [`kernels`] lists some of those of whole networks and of other tiles; of the
-/// others only the stem is looked at.
+/// Whether a kernel of this name exists. [`kernels`] lists only examples for whole networks and other tilings; of the
+/// others only the base name is checked.
 pub fn is_kernel(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
     let has_more = |def: &KernelDef| {
@@ -88,8 +88,8 @@ pub fn is_kernel(name: &str) -> bool {
     kernels().iter().any(|kernel| kernel.name() == name) || definitions().any(has_more)
 }
 
-/// What formulas are joined in with other storages and tilings, of which each computes what the f32 kernel
-/// does: these stand for all.
+/// Formulas joined with other storages and tilings. Each of those computes what the f32 kernel does, so these
+/// formulas represent all.
 fn is_representative(kernel: &Kernel) -> bool {
     let activation = match kernel.def.specialization {
         Specialization::Matmul => kernel.activation == Activation::Relu,
@@ -98,18 +98,18 @@ fn is_representative(kernel: &Kernel) -> bool {
     activation && kernel.loss.is_none_or(|loss| matches!(loss, Loss::Mse | Loss::L1))
 }
 
-/// A kernel with its values stored as f16 and its product made in other ways, as far as it has any.
+/// A kernel with values stored as f16 and with its other tilings, if it has any.
 fn variants(kernel: &Kernel) -> Vec<Kernel> {
     let half = kernel.clone().stored_as(Storage::F16);
     let in_tiles = |kernel: &Kernel| MatmulTiling::ALL.map(|tiling| kernel.clone().tiled(tiling));
     match kernel.def.specialization {
         _ if half == *kernel || !is_representative(kernel) => Vec::new(),
         Specialization::Matmul => {
-            // Matrices multiply what is stored as f16; the kernel itself is listed already.
+            // Cooperative matrices multiply values stored as f16; the kernel itself is already listed.
             let plain = |k: &Kernel| k.tiling.matrix_size().is_none() && k != kernel;
             in_tiles(kernel).into_iter().filter(plain).chain(in_tiles(&half)).collect()
         }
-        // Pictures are computed in f32; and bounds of f16 through steep sines come to say nothing.
+        // Pictures are computed in f32, and f16 error bounds become vacuous for steep sines.
         Specialization::Network { loss } if !loss || kernel.activation != Activation::Relu => Vec::new(),
         _ => vec![half],
     }

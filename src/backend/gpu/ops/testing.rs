@@ -5,12 +5,12 @@ use bytemuck::{Pod, Zeroable};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Words of an output before the dispatch, with a few beyond its end that must stay.
+/// Words of an output before the dispatch, with a few beyond its end that must not change.
 pub fn poison(n: usize) -> Vec<u32> {
     vec![POISON; n + 3]
 }
 
-/// `n` floats on [-scale, scale] and poison after them.
+/// `n` floats on [-scale, scale], then poison.
 pub fn uniform(seed: u64, n: usize, scale: f32) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut words: Vec<u32> = (0..n).map(|_| (rng.random_range(-1.0_f32..1.0) * scale).to_bits()).collect();

@@ -1,4 +1,4 @@
-//! What a plan is recorded over: buffers by what they hold.
+//! The buffers of a plan, by content.
 
 use super::BufferId;
 use super::picture::PICTURE_PARTS;
@@ -7,19 +7,19 @@ use super::ring::StagingRing;
 /// Buffers of the forward pass.
 #[derive(Clone, Debug, Default)]
 pub struct ForwardBuffers {
-    /// What each part of the encoding needs beside its weights: B (m, 2), or the levels of a grid.
+    /// Constants of each part of the encoding: B (m, 2), or the levels of a grid.
     pub constants: Vec<Option<BufferId>>,
-    /// (rows, widest part) as stored, where several encodings stand side by side.
+    /// (rows, widest part) as stored, if several encodings are side by side.
     pub part: Option<BufferId>,
     /// (rows, 2)
     pub coords: BufferId,
     /// (rows, input width) as stored; one unused word where the network is fused
     pub features: BufferId,
-    /// Pre-activations of each layer: (rows, output width) as stored; none where the network is fused.
+    /// Pre-activations of each layer: (rows, output width) as stored; empty if the network is fused.
     pub z: Vec<BufferId>,
     /// Flat parameters.
     pub params: BufferId,
-    /// Those that predict: their moving average, where there is one.
+    /// Parameters for predictions: their moving average, if there is one.
     pub predicting: BufferId,
     /// (tile, channels)
     pub colours: BufferId,
@@ -28,7 +28,7 @@ pub struct ForwardBuffers {
 /// Buffers that only training needs.
 #[derive(Clone, Debug)]
 pub struct TrainingBuffers {
-    /// Where samples come from.
+    /// The source of samples.
     pub picture: PicturePlace,
     /// (rows)
     pub sample_weights: BufferId,
@@ -36,15 +36,15 @@ pub struct TrainingBuffers {
     pub targets: BufferId,
     /// Flat gradients.
     pub grads: BufferId,
-    /// Fixed-point gradients of a grid's entries, unless they are added up as floats: (n, 2).
+    /// Fixed-point gradients of a grid's entries, unless they are summed as floats: (n, 2).
     pub grid_sums: Option<BufferId>,
     /// Flat moments of the optimiser.
     pub moments: Vec<BufferId>,
     /// The weights' moving average, if there is one.
     pub average: Option<BufferId>,
-    /// Shares of the gradient's sum of squares, where it is clipped.
+    /// Partial sums of the gradient's squared norm, if it is clipped.
     pub squares: Option<BufferId>,
-    /// (slices, parameters of a layer), or (workgroups, parameters of the network) where it is fused
+    /// (slices, parameters of a layer), or (workgroups, parameters of the network) if it is fused
     pub partials: BufferId,
     /// (workgroups of the loss, or of the fused step)
     pub loss_partials: BufferId,
@@ -57,14 +57,14 @@ pub struct TrainingBuffers {
 /// Where the picture is.
 #[derive(Clone, Debug)]
 pub enum PicturePlace {
-    /// On the device, which picks the samples itself.
+    /// On the device, which selects the samples itself.
     Device {
         /// Parts of the picture; unused ones repeat the first.
         parts: [BufferId; PICTURE_PARTS],
         /// Words of each part but the last.
         words_per_part: usize,
-        /// Which pixels are samples, where not each is one: numbers of those a mask leaves, or starts of
-        /// the blocks of [`crate::model::Importance`].
+        /// Which pixels are samples, unless each is one: numbers of those inside a mask, or starts of the blocks of
+        /// [`crate::model::Importance`].
         sample_index: Option<BufferId>,
     },
     /// On the host, which sends the samples.

@@ -1,7 +1,7 @@
 //! A step as plain data: dispatches over named buffers.
 //!
-//! A plan is recorded once. The executor replays it for training; verification walks it dispatch
-//! by dispatch and compares each with its reference.
+//! A plan is recorded once. The executor replays it for training; verification compares each dispatch with its
+//! reference.
 
 pub mod buffers;
 pub mod picture;
@@ -17,7 +17,7 @@ use bytemuck::Pod;
 /// Threads of an element-wise workgroup. `THREADS` in `header.wgsl`.
 pub const THREADS: usize = 256;
 
-/// Slots of the loss ring: the most steps of a submission.
+/// Slots of the loss ring: the maximum number of steps of a submission.
 pub const RING_SLOTS: usize = 1024;
 
 /// A buffer of the layout a plan was recorded for.
@@ -29,7 +29,7 @@ pub struct BufferId(pub usize);
 pub enum Role {
     /// Written once: frequencies, the picture.
     Constant,
-    /// TuningCache between steps: parameters, moments, progress.
+    /// Kept between steps: parameters, moments, progress.
     State,
     /// Written and read within a step.
     Scratch,
@@ -70,13 +70,12 @@ pub struct Workgroups {
 }
 
 impl Workgroups {
-    /// At least `n_groups` workgroups with no more than `max_groups` in a dimension. The kernel
-    /// leaves the surplus idle.
+    /// At least `n_groups` workgroups with at most `max_groups` in a dimension. The kernel leaves the surplus idle.
     pub fn fold(n_groups: usize, max_groups: u32) -> Self {
         let n_groups = n_groups as u64;
         let height = n_groups.div_ceil(u64::from(max_groups)).max(1);
         assert!(height <= 65_535, "{n_groups} workgroups exceed a grid");
-        // An even width over the rows leaves the fewest groups idle.
+        // Rows of equal width leave the fewest groups idle.
         Self { width: n_groups.div_ceil(height) as u32, height: height as u32 }
     }
 
@@ -89,7 +88,7 @@ impl Workgroups {
 /// One kernel over some buffers.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// What runs.
+    /// The kernel.
     pub kernel: Kernel,
     /// Bytes of its parameter block.
     pub params: Vec<u8>,
@@ -97,13 +96,13 @@ pub struct Dispatch {
     pub buffers: Vec<BufferId>,
     /// Workgroups.
     pub grid: [u32; 2],
-    /// Roughly the operations it takes, for sizing submissions.
+    /// Approximate number of operations, for sizing submissions.
     pub cost: f64,
-    /// What the host must have sent before, where the picture stays there.
+    /// The piece that the host must have sent before, if the picture stays there.
     pub piece: Option<Piece>,
 }
 
-/// What starting a dispatch costs, in the unit of [`Dispatch::cost`].
+/// The cost of starting a dispatch, in the unit of [`Dispatch::cost`].
 const LAUNCH_COST: f64 = 1e6;
 
 impl Dispatch {
@@ -135,7 +134,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The same with values between layers stored in this way.
+    /// The same with this storage of values between layers.
     pub(crate) fn stored_as(mut self, storage: Storage) -> Self {
         for dispatch in &mut self.dispatches {
             dispatch.kernel = dispatch.kernel.clone().stored_as(storage);

@@ -1,4 +1,4 @@
-//! The picture as words, the way kernels read it.
+//! The picture as words, as kernels read it.
 
 use crate::picture::{Picture, Pixels};
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 /// Storage bindings a picture is split over.
 pub const PICTURE_PARTS: usize = 4;
 
-/// The picture on the device: a whole number of words a pixel.
+/// The picture on the device: a whole number of words per pixel.
 pub fn words_per_pixel(picture: &Picture) -> usize {
     match picture.pixels {
         Pixels::U8(_) => 1,

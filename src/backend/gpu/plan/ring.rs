@@ -1,7 +1,7 @@
-//! The ring that samples come through where the picture stays on the host: pieces of steps, and their slots.
+//! The ring buffer for streamed samples, if the picture stays on the host.
 //!
-//! A part of a step is cut into pieces of rows, each with a slot of a ring on the device. The slots of a
-//! submission are written before it, so none may be used twice in it; the next submission uses them again.
+//! A part of a step is split into pieces, each with a slot of a ring on the device. The slots of a submission
+//! are written before it, so none may be used twice in it; the next submission reuses them.
 
 use super::picture::words_per_pixel;
 use super::{BufferId, RING_SLOTS};
@@ -21,7 +21,7 @@ pub struct Piece {
     pub rows: Range<usize>,
 }
 
-/// The ring on the device: slots of as many words as a piece has.
+/// The ring on the device: slots as large as a piece.
 #[derive(Clone, Debug)]
 pub struct StagingRing {
     /// (slots, rows of a piece, words of a row)
@@ -30,8 +30,8 @@ pub struct StagingRing {
     pub n_slots: u32,
     /// Pieces of a full step.
     pub pieces_per_step: u32,
-    /// Words of a row: its pixel's number; where rows have weights, area and count of
-    /// [`crate::model::Sample`]; the pixel as stored.
+    /// Words of a row: its pixel's number; if rows have weights, area and count of [`crate::model::Sample`]; the
+    /// pixel as stored.
     pub row_words: usize,
     /// Whether rows have weights.
     pub weighted: bool,
@@ -41,7 +41,7 @@ pub struct StagingRing {
 }
 
 impl StagingRing {
-    /// For steps of `job` in parts of `chunk` samples, within `max_bytes`. Without a buffer yet.
+    /// For steps of `job` in parts of `chunk` samples, within `max_bytes`. Has no buffer yet.
     pub fn new(job: &Job, chunk: usize, max_bytes: u64) -> Self {
         let weighted = job.options.mask.is_none() && job.options.sampling == Sampling::Error;
         let row_words = 1 + 2 * usize::from(weighted) + words_per_pixel(&job.picture);
@@ -88,7 +88,7 @@ impl StagingRing {
         ((step_slot as u32 * self.pieces_per_step + piece) % self.n_slots) as usize
     }
 
-    /// Most steps of a submission: one at least.
+    /// Maximum steps of a submission, at least one.
     pub fn max_steps(&self) -> usize {
         ((self.n_slots / self.pieces_per_step) as usize).max(1)
     }

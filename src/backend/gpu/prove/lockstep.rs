@@ -1,4 +1,4 @@
-//! A whole step, dispatch by dispatch, against its references.
+//! A whole step compared with its references, dispatch by dispatch.
 
 use super::{read_all, run_dispatch};
 use crate::backend::BackendError;
@@ -8,7 +8,7 @@ use crate::backend::gpu::kernel::Call;
 use crate::backend::gpu::kernel::compare::{Worst, compare};
 use crate::model::Step;
 
-/// One dispatch of a lockstep.
+/// One dispatch of a lockstep run.
 #[derive(Clone, Debug)]
 pub struct LockstepEntry {
     /// Step number.
@@ -22,8 +22,8 @@ pub struct LockstepEntry {
 }
 
 impl GpuBackend {
-    /// Runs `steps` one dispatch at a time. Before each, its buffers are copied to the host; the
-    /// reference computes from them in f64 what the plan says; after it the two are compared.
+    /// Runs `steps` one dispatch at a time. Before each, its buffers are copied to the host and the reference
+    /// computes from them in f64; after it the two results are compared.
     ///
     /// # Errors
     /// When the device fails.

@@ -1,4 +1,4 @@
-//! Compares kernels, and whole plans dispatch by dispatch, with the CPU's f64.
+//! Compares kernels, and whole plans dispatch by dispatch, with the CPU in f64.
 
 mod lockstep;
 
@@ -15,13 +15,13 @@ use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// Words of buffers that a case of the self-test at start-up may have: milliseconds on any device.
+/// Maximum buffer words of a self-test case at start-up: milliseconds on any device.
 const SELF_TEST_WORDS: usize = 20_000;
 
 /// Runs one quick case of each kernel in `used` that has not passed on this device yet, and compares it.
 ///
 /// # Errors
-/// [`BackendError::WrongResults`] names the first kernel that fails; any other when the device fails.
+/// [`BackendError::WrongResults`] with the first kernel that fails; others when the device fails.
 pub async fn self_test<'a>(
     gpu: &Arc<Gpu>,
     used: impl IntoIterator<Item = &'a Kernel>,
@@ -49,7 +49,7 @@ pub async fn self_test<'a>(
     Ok(())
 }
 
-/// The same of the kernels of a plan.
+/// The same for the kernels of a plan.
 fn prove<'a>(
     gpu: &'a Arc<Gpu>,
     plan: &'a Plan,
@@ -58,11 +58,11 @@ fn prove<'a>(
 }
 
 impl GpuBackend {
-    /// Compares one quick case of every kernel that this job uses with the CPU's f64, and from now on of
-    /// those that rasters of other sizes need.
+    /// Compares one quick case of every kernel that this job uses with the CPU in f64, and later of those that
+    /// rasters of other sizes need.
     ///
     /// # Errors
-    /// [`BackendError::WrongResults`] names a kernel that fails.
+    /// [`BackendError::WrongResults`] with the kernel that fails.
     pub async fn self_test(&mut self) -> Result<(), BackendError> {
         self.ask_for(prove);
         self_test(self.gpu(), &self.kernels()).await
@@ -70,11 +70,11 @@ impl GpuBackend {
 }
 
 impl GpuPredictor {
-    /// Compares one quick case of every kernel that whole tiles use with the CPU's f64, and from now on of those
-    /// that smaller ones need.
+    /// Compares one quick case of every kernel that whole tiles use with the CPU in f64, and later of those that
+    /// smaller tiles need.
     ///
     /// # Errors
-    /// [`BackendError::WrongResults`] names a kernel that fails.
+    /// [`BackendError::WrongResults`] with the kernel that fails.
     pub async fn self_test(&mut self) -> Result<(), BackendError> {
         self.ask_for(prove);
         prove(self.gpu(), &self.plan()).await
@@ -106,7 +106,7 @@ pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Wo
         piece: None,
     };
     let prepared = resources.prepare(&Plan { dispatches: vec![dispatch] }).await?;
-    // A slot other than the first, so that the dynamic offset counts.
+    // Not slot 0, so that the dynamic offset is tested.
     resources.write_steps(&[StepParams::default(), case.step]);
     run_dispatch(&resources, &prepared, 0, 1).await?;
     let after = read_all(&resources, &ids).await?;

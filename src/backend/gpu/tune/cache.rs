@@ -1,4 +1,4 @@
-//! What was measured on this machine, kept between runs in `tuning.json`.
+//! Measurements on this machine, stored between runs in `tuning.json`.
 
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage, TunedTile};
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
 
-/// A larger file is none of ours.
+/// Larger files are not ours.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Most jobs that are remembered; the oldest are forgotten.
+/// Maximum number of jobs stored; the oldest are dropped.
 const MAX_STEPS: usize = 500;
 
 /// The fastest tiles for products of some number of samples.
@@ -24,29 +24,29 @@ pub(super) struct Tiles {
     pub(super) choices: Vec<TunedTile>,
 }
 
-/// Whose step was timed.
+/// The key of a measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Key {
     /// Adapter, API and driver.
     pub(super) device: String,
     /// Encoding, network, loss, optimiser and samples.
     pub(super) job: String,
-    /// What was asked for.
+    /// The requested precision.
     pub(super) precision: Precision,
 }
 
-/// The fastest way through a whole step.
+/// The fastest configuration for a whole step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Fastest {
     #[serde(flatten)]
     pub(super) key: Key,
-    /// Of a step, when it was measured.
+    /// Measured time of a step.
     pub(super) milliseconds: f64,
     #[serde(rename = "variants")]
     pub(super) config: KernelConfig,
 }
 
-/// The file: of this program's version, since kernels change.
+/// The file, valid only for this version of the program, since kernels change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct TuningCache {
     version: String,
@@ -55,19 +55,19 @@ pub(super) struct TuningCache {
 }
 
 impl TuningCache {
-    /// What the file at `path` has; nothing where there is none, or it is damaged or of another version.
+    /// Reads the file at `path`; empty if it is missing, damaged or of another version.
     pub(super) fn read(path: Option<&Path>) -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let read = path.and_then(parse).filter(|cache| cache.version == version);
         read.unwrap_or_else(|| Self { version: version.to_owned(), ..Self::default() })
     }
 
-    /// The fastest way for `key`.
+    /// The fastest configuration for `key`.
     pub(super) fn fastest(&self, key: &Key) -> Option<&Fastest> {
         self.steps.iter().find(|fastest| fastest.key == *key)
     }
 
-    /// The tiles measured on `device` for values stored in this way.
+    /// The tiles measured on `device` for this storage.
     pub(super) fn tiles(&mut self, device: &str, storage: Storage, n_samples: usize) -> &mut Vec<TunedTile> {
         let is_same = |t: &Tiles| (t.device.as_str(), t.storage, t.n_samples) == (device, storage, n_samples);
         let index = self.tiles.iter().position(is_same).unwrap_or_else(|| {
@@ -77,7 +77,7 @@ impl TuningCache {
         &mut self.tiles[index].choices
     }
 
-    /// Remembers `fastest`.
+    /// Stores `fastest`.
     pub(super) fn remember(&mut self, fastest: Fastest) {
         self.steps.retain(|known| known.key != fastest.key);
         let surplus = (self.steps.len() + 1).saturating_sub(MAX_STEPS);
@@ -85,7 +85,7 @@ impl TuningCache {
         self.steps.push(fastest);
     }
 
-    /// Writes the file. A run goes on without, so a failure is only logged.
+    /// Writes the file. A failure is only logged, since runs work without it.
     pub(super) fn write(&self, path: Option<&Path>) {
         if let Some(path) = path {
             let _ = write(path, self).inspect_err(|e| log::debug!("{}: {e}", path.display()));

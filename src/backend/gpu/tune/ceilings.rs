@@ -1,4 +1,4 @@
-//! What a device can do at all. For measuring only.
+//! The peak throughput of a device; only for benchmarks.
 
 use super::stopwatch::fastest;
 use super::tiles::Timing;
@@ -12,16 +12,16 @@ use crate::model::{Activation, LayerShape};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Rows of the product that is the ceiling.
+/// Rows of the product that measures the ceiling.
 const ROWS: usize = 16_384;
 const SHAPE: LayerShape = LayerShape { input_width: 512, output_width: 256 };
-/// Bytes copied at a time, if a buffer may have as many.
+/// Bytes copied at a time, if a buffer may be that large.
 const COPIED: u64 = 1 << 28;
-/// A submission repeats the work until it takes this long, so that submitting does not count.
+/// A submission repeats the work for at least this long, so that its overhead does not count.
 const MIN_SAMPLE_TIME: Duration = Duration::from_millis(30);
 
-/// GFLOP/s of the fastest of our products of (16384, 512) by (512, 256), for values stored in each of these ways with
-/// sums in f32, and GB/s of a copy, read and written: the best of what is seen in `seconds` each.
+/// GFLOP/s of our fastest product of (16384, 512) by (512, 256), for each of these storages with sums in f32, and
+/// GB/s of a copy, counting reads and writes: the best seen in `seconds` each.
 ///
 /// # Errors
 /// When the device fails.

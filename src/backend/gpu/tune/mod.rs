@@ -1,14 +1,15 @@
-//! How a device trains a job fastest: measured at first use, and kept for later runs.
+//! Finds how a device trains a job fastest: measured at first use, and cached for later runs.
 //!
-//! The candidates are a step in one kernel and one layer by layer, with values between layers in 32 bits and in 16,
-//! as far as `--precision` and the device allow. Each is compared with the CPU, then timed as a whole ([`steps`]); layer by
-//! layer with the fastest tiles for each product ([`tiles`]). What fails its self-test is left out. The choice changes no
-//! more than the last bits of a result, unless it is to store 16 bits, which only `--precision auto` leaves open.
+//! The candidates are fused and layer-by-layer steps, with values between layers in 32 and in 16 bits, as far as
+//! `--precision` and the device allow. Each is compared with the CPU, then timed as a whole (`steps.rs`); layer by
+//! layer with the fastest tiles for each product (`tiles.rs`). Candidates that fail their self-test are left out. The
+//! choice changes only the last bits of a result, unless it is to store 16 bits, which only `--precision auto` leaves
+//! open.
 //!
-//! It is measured once a device, driver and kind of job, and kept in `tuning.json` in the folder of
-//! [`DeviceOptions::cache`](super::DeviceOptions::cache) ([`cache`]); a run's checkpoints have it too, so that one that
-//! is resumed goes on to the bit. Software drivers are not timed, unless
-//! [`DeviceOptions::tune`](super::DeviceOptions::tune) says so.
+//! It is measured once per device, driver and kind of job, and cached in `tuning.json` in the folder of
+//! [`DeviceOptions::cache`](super::DeviceOptions::cache) (`cache.rs`). A run's checkpoints store it too, so that it
+//! resumes to the bit. Software drivers are not timed, unless [`DeviceOptions::tune`](super::DeviceOptions::tune)
+//! says so.
 
 mod cache;
 mod ceilings;
@@ -28,11 +29,11 @@ use crate::model::{Activation, TrainingState};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How `gpu` trains `job` from `state` when asked for `precision`: the fastest of what is sound. Beside it, how long
-/// that took to find out, if it was not known.
+/// How `gpu` trains `job` from `state` with `precision`: the fastest candidate that passes its self-test. Also how
+/// long finding it took, if it was not cached.
 ///
 /// # Errors
-/// When the device cannot do what is asked, or fails.
+/// When the device does not support it, or fails.
 pub async fn choose_config(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
@@ -52,7 +53,7 @@ pub async fn choose_config(
     Ok((config, is_new.then(|| gpu.options.clock.since(start))))
 }
 
-/// What rules say, where nothing is measured.
+/// The choice by rules, without measuring.
 async fn unmeasured(
     gpu: &Arc<Gpu>,
     job: &Job,
@@ -70,7 +71,7 @@ async fn unmeasured(
     sound(gpu, job.model.network.activation, config).await
 }
 
-/// `config` without cooperative matrices where they compute wrong results on `gpu`.
+/// `config` without cooperative matrices if they compute wrong results on `gpu`.
 async fn sound(
     gpu: &Arc<Gpu>,
     activation: Activation,

@@ -1,4 +1,4 @@
-//! Where a step's time goes on a device. For measuring only.
+//! Profiles a step on a device; only for benchmarks.
 
 use crate::backend::BackendError;
 use crate::backend::gpu::execute::GpuBackend;
@@ -9,14 +9,14 @@ use crate::backend::tuned::KernelTime;
 use crate::model::Step;
 
 impl GpuBackend {
-    /// Runs `step`, which must be the next, with a timestamp around each dispatch; the longest kernels
-    /// first. None where the device has no timestamps or the picture stays on the host.
+    /// Runs `step`, which must be the next, with a timestamp around each dispatch. Returns the longest kernels first,
+    /// or `None` if the device has no timestamps or the picture stays on the host.
     ///
     /// # Errors
     /// When the device fails.
     pub async fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>, BackendError> {
         let has_timestamps = self.gpu().device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
-        // A step's samples may not fit the ring at once.
+        // A step's samples may not fit into the ring at once.
         if !has_timestamps || self.streams() {
             return Ok(None);
         }

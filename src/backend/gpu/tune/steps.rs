@@ -1,4 +1,4 @@
-//! The fastest way through a whole step.
+//! Finds the fastest configuration for a whole step.
 
 use super::cache::{Fastest, Key, TuningCache};
 use super::{sound, tiles};
@@ -11,27 +11,26 @@ use crate::model::{Encoding, Importance, Model, Sampling, Step, Steps, TrainingS
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most samples that a step is timed with.
+/// Maximum number of samples of a timed step.
 const MAX_SAMPLES: u32 = 1 << 18;
 
-/// How long the steps that are timed together run at least, so that submitting does not count.
+/// Minimum duration of the steps timed together, so that submission overhead does not count.
 const MIN_SAMPLE_TIME: Duration = Duration::from_millis(20);
 const MAX_STEPS: usize = 256;
 
-/// How often: the fastest counts.
+/// The fastest of these counts.
 const REPEATS: usize = 3;
 
-/// A way that takes this many times as long as the fastest is not looked into further.
+/// Candidates slower than this multiple of the fastest are not tried further.
 const PRUNE_RATIO: f64 = 1.5;
 
-/// What 16 bits must bring where 32 were not ruled out.
+/// How much faster 16 bits must be if 32 are allowed.
 const F16_MIN_SPEEDUP: f64 = 1.1;
 
-/// The fastest way to train `job` from `state`: what is known of the device and such jobs, or what is found out now,
-/// and whether it was.
+/// The fastest way to train `job` from `state`, from the cache or measured now, and whether it was measured.
 ///
 /// # Errors
-/// When the device cannot do what is asked, or fails, or computes nothing right.
+/// When the device does not support the job, fails, or computes nothing right.
 pub(super) async fn fastest(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
@@ -60,12 +59,12 @@ pub(super) async fn fastest(
     Ok((fastest.config, true))
 }
 
-/// The same but for tiles.
+/// Equal except for tiles.
 fn same_configuration(a: &KernelConfig, b: &KernelConfig) -> bool {
     (a.storage, a.fused) == (b.storage, b.fused)
 }
 
-/// What is worth a try, with untuned tiles.
+/// The candidates, with untuned tiles.
 fn candidates(
     gpu: &Arc<Gpu>,
     job: &Job,
@@ -76,7 +75,7 @@ fn candidates(
     let stored = match precision {
         Precision::F32 => vec![KernelConfig::default()],
         Precision::Mixed => vec![mixed()?],
-        // A device without 16-bit floats has one way less.
+        // A device without 16-bit floats has fewer candidates.
         Precision::Auto => [Some(KernelConfig::default()), mixed().ok()].into_iter().flatten().collect(),
     };
     let ways = stored.into_iter().flat_map(|stored| {
@@ -101,20 +100,20 @@ fn candidates(
     }
 }
 
-/// A way and how long a step takes.
+/// A candidate and how long a step takes.
 #[derive(Clone, Debug, PartialEq)]
 struct Timed {
     config: KernelConfig,
     seconds: f64,
 }
 
-/// The better of two: the faster, unless it rounds to 16 bits and is hardly so.
+/// The faster of the two, unless it stores 16 bits and is barely faster.
 fn faster(a: Timed, b: Timed) -> Timed {
     let handicap = |t: &Timed| if t.config.storage == Storage::F16 { F16_MIN_SPEEDUP } else { 1.0 };
     if b.seconds * handicap(&b) < a.seconds * handicap(&a) { b } else { a }
 }
 
-/// The candidates on a device.
+/// Times candidates on a device.
 struct Race<'a> {
     gpu: &'a Arc<Gpu>,
     job: &'a Job,
@@ -123,7 +122,7 @@ struct Race<'a> {
 }
 
 impl Race<'_> {
-    /// The best of `candidates`, first with the tiles that rules say, then with the fastest.
+    /// The best of `candidates`, first with the default tiles, then with the fastest.
     async fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed, BackendError> {
         let (mut timed, mut refusal) = (Vec::new(), None);
         for candidate in candidates {
@@ -145,7 +144,7 @@ impl Race<'_> {
         Ok(timed.into_iter().reduce(faster).expect("the fastest is left"))
     }
 
-    /// `candidate` without cooperative matrices where they compute wrong results: its other tiles may be sound.
+    /// `candidate` without cooperative matrices if they compute wrong results: its other tiles may be sound.
     async fn sound(&self, candidate: &KernelConfig) -> Result<KernelConfig, BackendError> {
         match candidate.fused {
             Some(true) => Ok(candidate.clone()),
@@ -153,7 +152,7 @@ impl Race<'_> {
         }
     }
 
-    /// `way` with the fastest tiles, if they make the whole of it faster.
+    /// `way` with the fastest tiles, if they make the whole step faster.
     async fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed, BackendError> {
         let (gpu, job, storage) = (self.gpu, self.job, way.config.storage);
         let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, self.budget));
@@ -168,7 +167,7 @@ impl Race<'_> {
         }
     }
 
-    /// Seconds of a step by `config`, once its kernels have passed their self-test.
+    /// Seconds of a step with `config`, once its kernels have passed their self-test.
     async fn time(&self, config: &KernelConfig) -> Result<f64, BackendError> {
         let job = Job { batch_size: self.job.batch_size.min(MAX_SAMPLES), ..self.job.clone() };
         let how = (self.budget, config.clone());
@@ -193,7 +192,7 @@ impl Race<'_> {
         Ok(best)
     }
 
-    /// Whole steps, which move the weights by next to nothing.
+    /// Whole steps, with almost no change of the weights.
     fn steps(&self) -> Steps {
         let (samples, batch_size) = (self.job.samples, self.job.batch_size.min(MAX_SAMPLES));
         let by_error = self.job.options.sampling == Sampling::Error && self.job.options.mask.is_none();
@@ -204,7 +203,7 @@ impl Race<'_> {
     }
 }
 
-/// Why a candidate is left out; passed on where the device itself is gone.
+/// Reports why a candidate is left out; returns the error if the device itself is lost.
 fn left_out(error: BackendError) -> Result<BackendError, BackendError> {
     match error {
         BackendError::WrongResults { .. } | BackendError::Device(_) | BackendError::DoesNotFit(_) => {
@@ -215,7 +214,7 @@ fn left_out(error: BackendError) -> Result<BackendError, BackendError> {
     }
 }
 
-/// What a step's speed depends on, for people and to find it again.
+/// What a step's speed depends on, readable and as a key.
 fn describe(job: &Job) -> String {
     let Model { encoding, network } = &job.model;
     let parts: Vec<_> = encoding

@@ -1,4 +1,4 @@
-//! Seconds of what is recorded, without those of submitting it.
+//! Times recorded work without the overhead of submitting it.
 
 use crate::backend::BackendError;
 use crate::backend::gpu::device::Gpu;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 const MAX_REPEATS: usize = 512;
 
-/// Seconds of what `record` records once: of the fastest of the submissions that begin within `seconds`, at
-/// least three, each with as many repeats as take `long_enough`.
+/// Seconds per repeat of what `record` records, in the fastest of the submissions that begin within `seconds`: at
+/// least three, each with enough repeats to take `long_enough`.
 pub(super) async fn fastest(
     gpu: &Gpu,
     (long_enough, seconds): (Duration, f64),

@@ -1,4 +1,4 @@
-//! Which tiles multiply a layer fastest: the three products of each, one after the other.
+//! Finds the fastest tiling for each layer: the three products of each, one after the other.
 
 use super::is_sound;
 use super::stopwatch::fastest;
@@ -14,23 +14,23 @@ use crate::model::{Activation, LayerShape};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most samples that products are timed with.
+/// Maximum number of samples for timing products.
 const MAX_SAMPLES: usize = 1 << 15;
 
-/// How long a submission of repeats runs at least, so that submitting does not count.
+/// Minimum duration of a submission of repeats, so that its overhead does not count.
 const MIN_SAMPLE_TIME: Duration = Duration::from_millis(4);
 
-/// Candidates that compute more than this many times what is wanted are not worth a try.
+/// Candidates with more padding than this ratio are not timed.
 const MAX_WASTE: f64 = 8.0;
 
-/// Samples that the products of `job` are timed with: a power of two.
+/// Number of samples for timing the products of `job`: a power of two.
 pub(super) fn n_samples(job: &Job, budget: Budget) -> usize {
     let widest = job.model.network.layers().map(|l| l.input_width.max(l.output_width)).max().unwrap_or(1);
     let fitting = (budget.max_binding_bytes / (4 * widest as u64)).max(1) as usize;
     (job.batch_size as usize).next_power_of_two().min(MAX_SAMPLES).min(fitting)
 }
 
-/// The fastest tiles for every layer of `job`: those that `known` has, and the rest measured and added there.
+/// The fastest tiles for every layer of `job`: those in `known`, and the rest measured and added to it.
 ///
 /// # Errors
 /// When the device fails.
@@ -65,18 +65,18 @@ pub(super) async fn complete(
     Ok(choices)
 }
 
-/// What products are timed with.
+/// Context for timing products.
 pub(super) struct Timing<'a> {
     pub(super) gpu: &'a Arc<Gpu>,
     pub(super) budget: Budget,
     pub(super) storage: Storage,
-    /// What the layer's input went through.
+    /// The activation of the layer's input.
     pub(super) activation: Activation,
     pub(super) n_samples: usize,
 }
 
 impl Timing<'_> {
-    /// The fastest that is sound; what `config` has, where none is.
+    /// The fastest that passes its self-test; that of `config` if none does.
     async fn choose(
         &self,
         (operation, shape): (Operation, LayerShape),
@@ -102,7 +102,7 @@ impl Timing<'_> {
         Ok(TunedTile { operation, input_width, output_width, tiling: best.1 })
     }
 
-    /// One of the products of a layer alone, over the buffers of [`Timing::seconds`].
+    /// A plan of one of a layer's products, over the buffers of [`Timing::seconds`].
     pub(super) fn dispatch(&self, operation: Operation, shape: LayerShape, tiling: MatmulTiling) -> Dispatch {
         let range = LayerRange::alone(shape);
         let config = KernelConfig::only(self.storage, tiling, std::iter::once(shape));
@@ -126,7 +126,7 @@ impl Timing<'_> {
         dispatch
     }
 
-    /// Seconds of one dispatch, see [`fastest`] for `how_long`. Its buffers hold zeros, for all candidates alike.
+    /// Seconds of one dispatch; see [`fastest`] for `how_long`. Its buffers hold zeros, for all candidates alike.
     ///
     /// # Errors
     /// When the device fails.

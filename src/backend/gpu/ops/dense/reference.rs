@@ -1,4 +1,4 @@
-//! What the products must compute, how exactly, and the shapes they are tried on.
+//! The reference of the products, its tolerances, and the shapes they are tested on.
 
 use super::{DenseParams, Layer, ReduceParams, slices};
 use crate::backend::cpu::dense;
@@ -16,14 +16,14 @@ fn shape_of(p: &DenseParams) -> LayerShape {
     LayerShape { input_width: p.input_width as usize, output_width: p.output_width as usize }
 }
 
-/// An operand of a product, and how far it may be off once more when it is multiplied as f16.
+/// An operand of a product, and the extra error when it is multiplied as f16.
 struct Operand {
     values: Vec<f64>,
     errors: Vec<f64>,
 }
 
 impl Operand {
-    /// Values that the kernel reads as they are.
+    /// Values that the kernel reads unchanged.
     fn exact(values: Vec<f64>, tiling: MatmulTiling) -> Self {
         let errors = values.iter().map(|&v| input_rounding(tiling, v)).collect();
         Self { values, errors }
@@ -51,7 +51,7 @@ fn input_rounding(tiling: MatmulTiling, value: f64) -> f64 {
 }
 
 /// Relative error of a sum of `k` products. Cooperative matrices may truncate where f32 rounds, which doubles the
-/// error of each operation, and align the terms they add at once with the largest, which doubles it again.
+/// error of each operation, and align the terms they add at once to the largest, which doubles it again.
 fn relative_error(tiling: MatmulTiling, k: usize) -> f64 {
     let careless = if tiling.matrix_size().is_some() { 4.0 } else { 1.0 };
     careless * tolerance::sum_of_products(k)
@@ -97,7 +97,7 @@ pub(super) fn backward_input(call: &Call) -> Vec<Expected> {
     let (shape, tiling) = (shape_of(&p), call.kernel.tiling);
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
     let w = Operand::exact(call.f64s(0, p.weight_offset as usize, o * i), tiling);
-    // Read from where it is stored as f16, if at all.
+    // Read from f16 storage, if it is stored so.
     let dl_dz = Operand::exact(call.f64s(1, 0, n * o), MatmulTiling::Tile64);
     let x = call.f64s(2, 0, n * i);
     let (mut dl_dx, mut errors) = (vec![0.0; n * i], vec![0.0; n * i]);
@@ -132,7 +132,7 @@ pub(super) fn backward_weights(call: &Call) -> Vec<Expected> {
         let (mut dw, mut db) = (vec![0.0; o * i], vec![0.0; o]);
         dense::backward_weights(shape, &dl_dz.values, &a.values, &mut dw, &mut db);
         values.extend(dw.into_iter().chain(db));
-        // The sums of dl_dz have no second factor, so their tolerance is taken by itself.
+        // The sums of dl_dz have no second factor, so their tolerance is computed separately.
         let (mut dw, mut db, mut unused) = (vec![FLUSH; o * i], vec![FLUSH; o], vec![0.0; o]);
         product_tolerance((tiling, length), (&dl_dz, &a), |dl_dz, a| {
             dense::backward_weights(shape, dl_dz, a, &mut dw, &mut unused);
@@ -209,7 +209,7 @@ pub(super) fn forward_cases(kernel: &Kernel) -> Vec<Case> {
     layer_cases(Operation::Forward, kernel.tiling, buffers)
 }
 
-/// How large gradients are: as small as in training, but in f16 as there, multiplied by the loss scale.
+/// The size of gradients: small as in training, but in f16 multiplied by the loss scale as there.
 fn gradient_size(kernel: &Kernel) -> f32 {
     if kernel.storage == Storage::F16 { 1.0 } else { 1e-3 }
 }

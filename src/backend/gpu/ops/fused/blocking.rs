@@ -1,13 +1,13 @@
-//! How many samples a workgroup takes at a time, and where what it knows of them lies in its memory.
+//! How many samples a workgroup takes at a time, and the layout of its memory.
 
 use crate::backend::gpu::kernel::{Kernel, Storage};
 use crate::model::{Activation, Mlp};
 
-/// Samples of a block, from the best on.
+/// Samples of a block, best first.
 const BLOCKS: [usize; 4] = [128, 64, 32, 16];
-/// Blocks that a step should at least have, to fill a GPU.
+/// Minimum number of blocks of a step, to fill a GPU.
 const WANTED_BLOCKS: usize = 256;
-/// Most features at a time: a multiple of the features of a level of a grid.
+/// Maximum number of features at a time: a multiple of the features of a grid level.
 const SLICE: usize = 64;
 /// Depth of a tile of weights. `DEPTH` in `fused/product.wgsl`.
 const DEPTH: usize = 16;
@@ -19,14 +19,14 @@ const MOST_THREADS: usize = 256;
 /// Bytes of `positions` in `fused/cells.wgsl`.
 const POSITIONS_BYTES: usize = 64 * 16;
 
-/// What the memory of a block follows from.
+/// What the memory of a block depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub(super) input_width: usize,
     pub(super) hidden_width: usize,
     pub(super) output_width: usize,
     pub(super) n_layers: usize,
-    pub(super) keeps_values: bool,
+    pub(super) derivative_from_output: bool,
     pub(super) storage: Storage,
 }
 
@@ -37,18 +37,18 @@ impl Shape {
             hidden_width: network.hidden_width,
             output_width: network.output_width,
             n_layers: network.n_layers,
-            keeps_values: keeps_values(network.activation),
+            derivative_from_output: derivative_from_output(network.activation),
             storage,
         }
     }
 }
 
-/// Whether f'(z) = f'(f(z)): both have a kink at 0, and keep the sign. Then z need not be kept beside f(z).
-fn keeps_values(activation: Activation) -> bool {
+/// Whether f'(z) = f'(f(z)): both have a kink at 0 and the same sign. Then z need not be stored beside f(z).
+fn derivative_from_output(activation: Activation) -> bool {
     matches!(activation, Activation::Relu | Activation::LeakyRelu { .. } | Activation::Identity)
 }
 
-/// Where things lie in `cells`, in rows: see `fused/cells.wgsl`.
+/// The layout of `cells`, in rows: see `fused/cells.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rows {
     pub(super) hidden: usize,
@@ -64,19 +64,19 @@ fn fours(n: usize) -> usize {
 }
 
 impl Rows {
-    /// With at most `slice` features at a time, a multiple of eight; with rows of their own if `separate`.
+    /// With at most `slice` features at a time, a multiple of eight; in separate rows if `separate`.
     pub(super) fn new(shape: &Shape, slice: usize, separate: bool) -> Self {
         let hidden = fours(shape.hidden_width);
         let feature_row = hidden * (shape.n_layers - 1) + fours(shape.output_width);
         let features = fours(shape.input_width).min(slice);
-        let values = if shape.keeps_values { 0 } else { hidden };
+        let values = if shape.derivative_from_output { 0 } else { hidden };
         let value_row = feature_row + if separate { features } else { 0 };
         Self {
             hidden,
             feature_row,
             features,
             value_row,
-            features_kept: shape.input_width <= features && (separate || shape.keeps_values),
+            features_kept: shape.input_width <= features && (separate || shape.derivative_from_output),
             total: (value_row + values).max(feature_row + features),
         }
     }
@@ -91,14 +91,14 @@ pub struct Blocking {
     pub group: usize,
     pub(super) cells: usize,
     pub(super) tile_cells: usize,
-    pub(super) keeps_values: bool,
+    pub(super) derivative_from_output: bool,
     pub(super) rows: Rows,
-    /// Of what `cells` keep.
+    /// Storage of `cells`.
     pub storage: Storage,
 }
 
 impl Blocking {
-    /// Blocks of `block` samples with at most `most_threads` threads; none if they do not go together.
+    /// Blocks of `block` samples with at most `most_threads` threads; `None` if that is impossible.
     pub(super) fn new(shape: &Shape, rows: Rows, block: usize, most_threads: usize) -> Option<Self> {
         let quads = block / 4;
         // One thread for four units of four samples.
@@ -112,27 +112,27 @@ impl Blocking {
             group,
             cells: rows.total * quads,
             tile_cells: tile_cells(&rows, block, group),
-            keeps_values: shape.keeps_values,
+            derivative_from_output: shape.derivative_from_output,
             rows,
             storage: shape.storage,
         })
     }
 
-    /// The sizes that `kernel` is compiled for, if a network with these rows goes with them.
+    /// The sizes that `kernel` is compiled for, if they suit a network with these rows.
     pub(super) fn of_kernel(kernel: &Kernel, rows: Rows) -> Option<Self> {
         let size = |name| kernel.size(name) as usize;
         let (block, group) = (size("BLOCK"), size("GROUP"));
-        let keeps_values = size("KEEPS_VALUES") == 1;
+        let derivative_from_output = size("DERIVATIVE_FROM_OUTPUT") == 1;
         let tile_cells = tile_cells(&rows, block, group);
         let is_enough = rows.total * block / 4 <= size("CELLS") && tile_cells <= size("TILE_CELLS");
         let (cells, tile_cells) = (size("CELLS"), size("TILE_CELLS"));
         let storage = kernel.storage;
-        let blocking = Self { block, group, cells, tile_cells, keeps_values, rows, storage };
+        let blocking = Self { block, group, cells, tile_cells, derivative_from_output, rows, storage };
         is_enough.then_some(blocking)
     }
 
-    /// The largest blocks for which `bytes` of workgroup memory are enough. Where there are few samples, smaller
-    /// ones, so that there is work for all of a GPU.
+    /// The largest blocks that fit into `bytes` of workgroup memory; smaller ones if there are few samples, to fill
+    /// the GPU.
     pub(super) fn largest_fitting(
         shape: &Shape,
         n_samples: usize,
@@ -151,20 +151,20 @@ impl Blocking {
         layouts.flatten().find(|blocking| blocking.bytes() <= bytes)
     }
 
-    /// Blocks of `block` samples with all of `bytes`, for networks up to `width` wide.
+    /// Blocks of `block` samples that use all of `bytes`, for networks up to `width` wide.
     pub(super) fn filling(
         (activation, storage): (Activation, Storage),
         width: usize,
         block: usize,
         bytes: usize,
     ) -> Option<Self> {
-        let keeps_values = keeps_values(activation);
+        let derivative_from_output = derivative_from_output(activation);
         let shape = Shape {
             input_width: SLICE,
             hidden_width: width,
             output_width: 4,
             n_layers: 2,
-            keeps_values,
+            derivative_from_output,
             storage,
         };
         let least = Self::new(&shape, Rows::new(&shape, SLICE, false), block, MOST_THREADS)?;
@@ -184,12 +184,12 @@ impl Blocking {
             ("GROUP", self.group as u32),
             ("CELLS", self.cells as u32),
             ("TILE_CELLS", self.tile_cells as u32),
-            ("KEEPS_VALUES", self.keeps_values.into()),
+            ("DERIVATIVE_FROM_OUTPUT", self.derivative_from_output.into()),
         ]
     }
 }
 
-/// Vectors of the tile of weights; the loss is added up there too.
+/// Vectors of the tile of weights, which is also used to sum the loss.
 fn tile_cells(rows: &Rows, block: usize, group: usize) -> usize {
     let at_a_time = (rows.hidden.max(rows.features) / 4).min(group / (block / 4));
     (DEPTH * (at_a_time | 1)).max(NARROW_DEPTH).max(block)
@@ -211,7 +211,7 @@ mod tests {
             hidden_width: 17,
             output_width: 3,
             n_layers: 4,
-            keeps_values: false,
+            derivative_from_output: false,
             storage: Storage::F32,
         };
         let (separate, shared) = (Rows::new(&shape, 64, true), Rows::new(&shape, 64, false));

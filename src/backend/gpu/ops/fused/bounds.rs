@@ -1,10 +1,10 @@
-//! The network in f64 with a bound of what f32 may make of it, layer by layer.
+//! The network in f64 with a bound on the error of f32, layer by layer.
 //!
-//! Let x + e_x with |e_x| <= E_x be what the device has in place of x. A sum of K products of such numbers is off by at
-//! most sum (|x| + E_x)(|w| + E_w) - |x||w|, and by K + 5 roundings of sum (|x| + E_x)(|w| + E_w) (Higham, Accuracy and
-//! Stability of Numerical Algorithms, 2nd edition, equation 3.3), whatever the order. So each product is computed
-//! three times: of the values, of their magnitudes, and of magnitudes with errors. Everything else is element by
-//! element and goes through [`Bounded`].
+//! Let x + e_x with |e_x| <= E_x be the device's value for x. A sum of K products of such numbers is off by at most
+//! sum (|x| + E_x)(|w| + E_w) - |x||w|, and by K + 5 roundings of sum (|x| + E_x)(|w| + E_w) (Higham, Accuracy and
+//! Stability of Numerical Algorithms, 2nd edition, equation 3.3), in any order. So each product is computed three
+//! times: of the values, of their magnitudes, and of magnitudes with errors. Everything else is element-wise and goes
+//! through [`Bounded`].
 
 use crate::backend::cpu::dense;
 use crate::backend::gpu::kernel::Storage;
@@ -30,7 +30,7 @@ impl Bounds {
         Self { values, errors }
     }
 
-    /// After being kept in workgroup memory: as they are, or rounded to f16 and clipped to its range.
+    /// After storing in workgroup memory: unchanged, or rounded to f16 and clipped to its range.
     pub(super) fn stored(self, storage: Storage) -> Self {
         if storage == Storage::F32 {
             return self;

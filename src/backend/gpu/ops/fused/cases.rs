@@ -1,4 +1,4 @@
-//! The inputs the fused kernels are tried on.
+//! Test cases of the fused kernels.
 
 use super::FusedParams;
 use super::blocking::{Blocking, Rows, Shape};
@@ -21,14 +21,14 @@ struct Trial {
     hidden_width: usize,
     output_width: usize,
     n_layers: usize,
-    /// Workgroups at most, and in a dimension of the grid.
+    /// Maximum workgroups in total, and in one dimension of the dispatch.
     most_groups: [usize; 2],
-    /// Features at a time, and whether they have rows of their own.
+    /// Features at a time, and whether they have separate rows.
     slice: (usize, bool),
 }
 
-/// One sample, odd and prime numbers of them, one past a block, several workgroups with several blocks; narrow and
-/// wide, shallow and deep.
+/// One sample, odd and prime numbers of samples, one past a block, several workgroups with several blocks; narrow and
+/// wide, shallow and deep networks.
 const TRIALS: [Trial; 10] = [
     trial(|_| 1, 1, 1, 1, 2, [1, 1], (64, true)),
     trial(|block| block + 1, 3, 3, 3, 2, [1, 1], (64, false)),
@@ -75,7 +75,7 @@ pub(super) fn example_grid(n_levels: usize) -> Encoding {
     }))
 }
 
-/// Positions on [-1, 1], within the unit square for a grid.
+/// Positions on [-1, 1], for a grid within the unit square.
 fn positions(encoding: &Encoding, n: usize) -> Vec<u32> {
     let mut coords = uniform(2, 2 * n, 1.0);
     if matches!(encoding, Encoding::Grid(_)) {
@@ -84,14 +84,14 @@ fn positions(encoding: &Encoding, n: usize) -> Vec<u32> {
     coords
 }
 
-/// Largest weight: such that an error grows no more than fivefold from layer to layer, whatever its signs, or the bounds
-/// would come to say nothing.
+/// Largest weight: chosen so that an error grows at most fivefold from layer to layer, whatever its signs. Otherwise
+/// the bounds would become vacuous.
 fn largest_weight(activation: Activation, width: usize) -> f32 {
     let steepest = activation.param("w0").unwrap_or(1.0).max(1.0);
     10.0 / (steepest * width as f32)
 }
 
-/// The parameters of both kernels and what they both read, where the trial goes with the kernel's sizes.
+/// The parameters and inputs of both kernels, if the trial matches the kernel's sizes.
 fn inputs(
     kernel: &Kernel,
     example: Example,
@@ -106,8 +106,8 @@ fn inputs(
         activation: kernel.activation,
         output_activation: kernel.output?,
     };
-    let (slice, apart) = trial.slice;
-    let rows = Rows::new(&Shape::of(&network, kernel.storage), slice, apart);
+    let (slice, separate) = trial.slice;
+    let rows = Rows::new(&Shape::of(&network, kernel.storage), slice, separate);
     let blocking = Blocking::of_kernel(kernel, rows)?;
     let n = (trial.n_samples)(blocking.block);
     let [most_groups, max_groups] = trial.most_groups;
@@ -138,7 +138,7 @@ pub(super) fn step(kernel: &Kernel, example: Example) -> Vec<Case> {
     let one = |trial: &Trial| {
         let (label, p, mut buffers, grid) = inputs(kernel, example, trial)?;
         let (n, channels) = (p.n_samples as usize, trial.output_width);
-        // Of a step of more samples than these.
+        // The whole step has more samples than these.
         let scale = (1.0 / ((n + 7) * channels) as f64) as f32;
         let gradient_scale = kernel.storage.gradient_scale((n + 7) * channels);
         let p = FusedParams { scale, gradient_scale, channel_weights: [1.0, 0.5, 2.0, 0.1], ..p };

@@ -1,5 +1,5 @@
-//! Which networks are fused: as the environment says, or as was measured, or else by counting bytes from the job and
-//! the device's limits.
+//! Which networks are fused: by environment, measurement, or else by counting bytes from the job and the device's
+//! limits.
 
 use super::blocking::{Blocking, Shape};
 use super::definitions;
@@ -7,8 +7,8 @@ use crate::backend::gpu::device::{Budget, Override};
 use crate::backend::gpu::kernel::{KernelConfig, Storage};
 use crate::model::{Activation, Mlp, Model};
 
-/// Numbers that a kernel for each layer moves through device memory for a sample: in a step, or a prediction. Each reads
-/// its operands and writes its results once; weights stay in the cache. docs/BENCHMARKS.md has the sum.
+/// Numbers per sample that layer-by-layer kernels move through device memory, in a step or a prediction. Each kernel
+/// reads its operands and writes its results once; weights stay in the cache. docs/BENCHMARKS.md has the sum.
 fn moved_apart(network: &Mlp, is_trained: bool, is_step: bool) -> usize {
     let (features, channels) = (network.input_width, network.output_width);
     let layers = || network.layers().map(|layer| (layer.input_width, layer.output_width));
@@ -24,13 +24,13 @@ fn moved_apart(network: &Mlp, is_trained: bool, is_step: bool) -> usize {
     encoding + forward + loss + to_weights + to_inputs + to_encoding
 }
 
-/// The same in one kernel, where a block's share of the gradients is written and read once.
+/// The same for a fused kernel, where each block writes and reads its partial gradients once.
 fn moved_fused(network: &Mlp, block: usize, is_step: bool) -> usize {
     let channels = network.output_width;
     if is_step { 3 + channels + (2 * network.n_params()).div_ceil(block) } else { 2 + channels }
 }
 
-/// The one place where it is decided whether a network is fused: for a step of `n_samples`, or for predictions.
+/// Whether a network is fused, for a step of `n_samples` or for predictions. Nothing else decides this.
 fn choose(
     model: &Model,
     n_samples: Option<usize>,
@@ -58,7 +58,7 @@ fn choose(
     (mode == Override::Always || pays).then_some(blocking)
 }
 
-/// How a step of `n_samples` is computed in one kernel, where it is.
+/// The sizes of a fused step of `n_samples`, if it is fused.
 pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, config: &KernelConfig) -> Option<Blocking> {
     let mode = match (budget.fused, config.fused) {
         (Override::Auto, Some(true)) => Override::Always,
@@ -68,7 +68,7 @@ pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, config: &Kernel
     choose(model, Some(n_samples), (budget, mode), config.storage)
 }
 
-/// How predictions are computed in one kernel, where they are: the same in training and afterwards.
+/// The sizes of fused predictions, if they are fused: the same in training and afterwards.
 pub fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
     choose(model, None, (budget, budget.fused), Storage::F32)
 }

@@ -11,15 +11,15 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, TrainingBuff
 use crate::model::encoding::Interpolation;
 use crate::model::{Encoding, Model};
 
-/// Workgroups wanted, to fill a GPU several times over.
+/// Target number of workgroups, to fill a GPU several times over.
 const WANTED_GROUPS: usize = 512;
 
-/// How `n_samples` are shared out.
+/// How `n_samples` are distributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Groups {
     /// Workgroups.
     pub count: usize,
-    /// Blocks of samples of each; the last may have fewer.
+    /// Blocks of samples per workgroup; the last may have fewer.
     pub blocks: usize,
 }
 
@@ -36,14 +36,14 @@ impl Groups {
         Self::new(n_samples, blocking.block, Self::most(model, blocking, n_samples, budget))
     }
 
-    /// Most workgroups of a step of up to `n_samples` samples: each has gradients of its own.
+    /// Maximum workgroups of a step of up to `n_samples` samples: each has its own gradients.
     pub fn most(model: &Model, blocking: &Blocking, n_samples: usize, budget: &Budget) -> usize {
         let fitting = budget.partials_bytes() / (4 * model.network.n_params() as u64);
         WANTED_GROUPS.min(fitting as usize).min(n_samples.div_ceil(blocking.block))
     }
 }
 
-/// Of `n_samples` samples in `groups`; what follows from the loss is 0.
+/// For `n_samples` samples in `groups`; fields for the loss are 0.
 pub(super) fn params(
     model: &Model,
     blocking: &Blocking,
@@ -84,7 +84,7 @@ pub(super) fn params(
     }
 }
 
-/// The loss and the gradients of part of a step: in one kernel, and two sums over its workgroups.
+/// The loss and the gradients of part of a step: the fused kernel, and two sums over its workgroups.
 pub fn step(
     job: &Job,
     (f, b): (&ForwardBuffers, &TrainingBuffers),
@@ -125,7 +125,7 @@ pub fn step(
     ]
 }
 
-/// Those of the encoding. A kernel without constants does not read them.
+/// Constants of the encoding. A kernel without any does not read them.
 fn constants(f: &ForwardBuffers) -> BufferId {
     f.constants.first().copied().flatten().unwrap_or(f.params)
 }

@@ -1,4 +1,4 @@
-//! What the fused kernels must compute: the CPU's operations in f64, one after the other.
+//! The reference of the fused kernels: the CPU operations in f64, one after the other.
 
 use super::FusedParams;
 use super::bounds::{self, Bounds};
@@ -28,7 +28,7 @@ struct Pass {
     /// The network's.
     params: Vec<f64>,
     coords: Vec<f64>,
-    /// What each layer works on.
+    /// The input of each layer.
     inputs: Vec<Bounds>,
     /// f'(z) of each hidden layer.
     derivatives: Vec<Bounds>,
@@ -66,14 +66,14 @@ impl Pass {
         let params = call.f64s(0, n_table, p.n_params as usize);
         let layout = ParamLayout::new(0, &network);
         let storage = call.kernel.storage;
-        let keeps_values = call.kernel.size("KEEPS_VALUES") == 1;
+        let derivative_from_output = call.kernel.size("DERIVATIVE_FROM_OUTPUT") == 1;
         let mut inputs = vec![features(&encoding, &table, &coords).stored(storage)];
         let (mut derivatives, mut z) = (Vec::new(), Bounds::default());
         for (l, layer) in layout.layers.iter().enumerate() {
             let (w, b) = (&params[layer.weight.clone()], &params[layer.bias.clone()]);
             z = bounds::forward(layer.shape, &inputs[l], w, b);
-            // Where f(z) takes the place of z, that is what is rounded; f' then follows from it.
-            if !keeps_values || l + 1 == network.n_layers {
+            // If f(z) is stored instead of z, it is what is rounded; f' then follows from it.
+            if !derivative_from_output || l + 1 == network.n_layers {
                 z = z.stored(storage);
             }
             if l + 1 < network.n_layers {
@@ -81,7 +81,7 @@ impl Pass {
                 let (values, slopes): (Vec<_>, Vec<_>) = z.iter().map(both).unzip();
                 let values = values.into_iter().collect::<Bounds>().stored(storage);
                 let of_values = |z| network.activation.derivative::<Bounded>(z);
-                derivatives.push(match keeps_values {
+                derivatives.push(match derivative_from_output {
                     true => values.iter().map(of_values).collect(),
                     false => slopes.into_iter().collect(),
                 });
@@ -119,7 +119,7 @@ impl Pass {
 fn loss(call: &Call, p: &FusedParams, z: &Bounds) -> (Bounds, Bounds) {
     let channels = p.output_width as usize;
     let n = p.n_samples as usize;
-    // Back to the whole number; what is lost is the rounding of 1 / N.
+    // Rounded to the integer N; the rest is the rounding of 1 / N.
     let scale = Bounded::of(1.0 / (1.0 / f64::from(p.scale)).round());
     let (loss, output) =
         (call.kernel.loss.expect("a loss is joined in"), call.kernel.output.expect("an output"));
@@ -153,7 +153,7 @@ pub(super) fn step(call: &Call, of_call: OfCall) -> Vec<Expected> {
         let of_group = losses.rows(rows.clone(), pass.network.output_width);
         let (sum, error) = (of_group.values.iter().sum::<f64>(), of_group.errors.iter().sum::<f64>());
         // Losses are not negative: the relative error is that of the longest chain of additions, two within a vector,
-        // one a block, and the seven levels of the largest tree.
+        // one per block, and the seven levels of the largest tree.
         let roundings = f64::from(p.blocks_per_group) + 9.0;
         loss_partials
             .push(Bounded { value: sum, error: error + roundings * ROUNDING * (sum + error) + FLUSH });

@@ -1,4 +1,4 @@
-//! What the kernels of the hash grid must compute, and the inputs they are tried on.
+//! The reference of the hash grid's kernels, and their test inputs.
 
 use super::{ClearGradientsParams, GridGradientsParams, GridParams, LEVEL_WORDS, level_words};
 use crate::backend::cpu;
@@ -12,7 +12,7 @@ use crate::backend::gpu::plan::{THREADS, Workgroups};
 use crate::model::encoding::{GridLevel, GridSpec, HashGrid, Interpolation};
 use std::ops::RangeInclusive;
 
-/// Rebuilds the grid from what the kernel sees.
+/// Rebuilds the grid from the kernel's inputs.
 fn grid_of(call: &Call) -> HashGrid {
     let p: GridParams = call.params();
     of_words(&call.buffers[0], p.n_levels as usize, p.n_features as usize, p.smoothstep != 0)
@@ -30,17 +30,17 @@ pub(in crate::backend::gpu::ops) fn of_words(
     HashGrid::from_levels(n_features, interpolation, levels)
 }
 
-/// Roundings of a weight: at most three of the smooth curve, one of 1 - t and one of their product.
+/// Roundings of a weight: at most three for the smooth curve, one for 1 - t and one for their product.
 const WEIGHT_ROUNDINGS: f64 = 5.0;
 /// Roundings of a weighted sum of four: a product and three additions.
 const SUM_ROUNDINGS: f64 = 4.0;
 
-/// How far f32 may put a position from where f64 has it, along one axis of one level.
+/// How far a position in f32 may be from the one in f64, along one axis of one level.
 struct Place {
-    /// Cells it may fall into: two where it lies at the border between them. Interpolation is
-    /// continuous there, so either is right.
+    /// Cells it may fall into: two if it is at the border between them. Interpolation is continuous there, so either
+    /// is right.
     cells: RangeInclusive<u32>,
-    /// Largest error of its weights by that: the distance in cells times the curve's slope.
+    /// Largest resulting error of its weights: the distance in cells times the curve's slope.
     error: f64,
 }
 
@@ -104,7 +104,7 @@ fn feature_tolerance(grid: &HashGrid, level: GridLevel, places: &[Place; 2], tab
     worst + 4.0 * FLUSH
 }
 
-/// The first `len` gradients of features, as what they stand for.
+/// The first `len` gradients of features, as numbers.
 fn gradients_of(call: &Call, len: usize) -> Vec<f64> {
     let unit = f64::from(call.params::<GridParams>().gradient_unit);
     call.f64s(2, 0, len).iter().map(|dl| unit * dl).collect()
@@ -133,8 +133,8 @@ pub(super) fn backward(call: &Call) -> Vec<Expected> {
     vec![Expected { binding: 3, start: 0, values: ExpectedValues::FixedPoint { values, tolerances } }]
 }
 
-/// The words `before` with the gradients of all entries added to them, and their tolerances. `dl_dfeatures` are values
-/// and bounds of their errors.
+/// The words `before` plus the gradients of all entries, with their tolerances. `dl_dfeatures` are values and bounds
+/// of their errors.
 pub(in crate::backend::gpu::ops) fn sums(
     grid: &HashGrid,
     coords: &[f64],
@@ -158,7 +158,7 @@ pub(super) fn backward_float(call: &Call) -> Vec<Expected> {
     let coords = call.f64s(1, 0, 2 * n);
     let dl_dfeatures = gradients_of(call, n * grid.output_width());
     let mut values = call.f64s(3, 0, grid.n_params());
-    // Of each value: the additions to it and the sum of their magnitudes, besides the errors of the terms.
+    // For each value: the additions to it and the sum of their magnitudes, besides the errors of the terms.
     let mut additions = vec![0.0; values.len()];
     let mut magnitudes: Vec<f64> = values.iter().map(|v| v.abs()).collect();
     add_gradients(&grid, &coords, &dl_dfeatures, &mut values);
@@ -175,8 +175,8 @@ pub(super) fn backward_float(call: &Call) -> Vec<Expected> {
     vec![close(3, 0, values, tolerances)]
 }
 
-/// Calls `add(value, feature, error)` for each value of the grid that the gradient of a sample's feature may be added
-/// to, with the error of its weight. Features are counted through all samples.
+/// Calls `add(value, feature, error)` for each value of the grid that may receive the gradient of a sample's feature,
+/// with the error of its weight. Features are counted through all samples.
 fn for_each_place(grid: &HashGrid, coords: &[f64], mut add: impl FnMut(usize, usize, f64)) {
     let n_features = grid.features_per_level;
     for (row, c) in coords.chunks_exact(2).enumerate() {
@@ -222,7 +222,7 @@ fn grid(n_levels: usize, features_per_level: usize, interpolation: Interpolation
     })
 }
 
-/// `n` positions, some beyond the unit square, the first few at its corners and on borders of cells.
+/// `n` positions, some outside the unit square, the first few at its corners and on borders of cells.
 fn positions(n: usize) -> Vec<u32> {
     let mut coords = uniform(2, 2 * n, 1.1);
     let special = [0.0, 0.0, 1.0, 1.0, 0.1, 0.3, 0.5, 0.5, 0.0, 1.0_f32];
@@ -233,7 +233,7 @@ fn positions(n: usize) -> Vec<u32> {
     coords
 }
 
-/// Shapes that both directions are tried on.
+/// Test shapes for both directions.
 fn shapes() -> [(usize, HashGrid, u32); 5] {
     use Interpolation::{Linear, Smoothstep};
     [
@@ -260,7 +260,7 @@ pub(super) fn encode_cases(_: &Kernel) -> Vec<Case> {
     shapes().into_iter().map(one).collect()
 }
 
-/// Sums of earlier parts, either sign: low words that soon overflow into small high ones.
+/// Sums of earlier parts, of either sign: low words that soon overflow into small high ones.
 pub(in crate::backend::gpu::ops) fn example_sums(n: usize) -> Vec<u32> {
     let mut sums = words(4, 2 * n);
     sums.chunks_exact_mut(2).for_each(|w| w[1] = ((w[1] as i32) >> 24) as u32);
@@ -304,7 +304,7 @@ pub(super) fn gradients_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, shift: u32, max_groups: u32| {
         let groups = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = GridGradientsParams { grid_width: groups.width, n_values: n as u32 };
-        // Of all sizes down to one unit, either sign.
+        // Of all magnitudes down to one unit, of either sign.
         let mut sums = words(1, 2 * n);
         for (i, pair) in sums.chunks_exact_mut(2).enumerate() {
             let value = (u64::from(pair[1]) << 32 | u64::from(pair[0])) as i64 >> (shift + i as u32 % 40);

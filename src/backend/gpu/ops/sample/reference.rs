@@ -1,4 +1,4 @@
-//! What the samplers must compute, and the pictures they are tried on.
+//! The reference of the samplers, and the pictures they are tested on.
 
 use super::{RasterParams, SampleParams};
 use crate::backend::gpu::kernel::tolerance::{DIVISION, ROUNDING};
@@ -18,7 +18,7 @@ pub(in super::super) fn position_tolerance(cell: u32, step: f32, origin: f32) ->
     2.0 * ROUNDING * (f64::from(cell) * f64::from(step).abs() + f64::from(origin).abs())
 }
 
-/// Rebuilds the job from what the kernel sees, so that the CPU's own sampler is the reference.
+/// Rebuilds the job from the kernel's inputs, so that the CPU's sampler is the reference.
 fn job_of(call: &Call) -> Job {
     let p: SampleParams = call.params();
     let channels = p.channels as usize;
@@ -43,7 +43,7 @@ fn job_of(call: &Call) -> Job {
     };
     let (width, height) = (p.width, (words.len() / words_per_pixel) as u32 / p.width);
     let holdout = if p.stride == 1 { Holdout::None } else { Holdout::EveryOther };
-    // As many rows as there are, not as the fillers of unused parts would make.
+    // As many rows as the picture has, without the filler of unused parts.
     let samples = SampleSet { width, height: p.rows * p.stride, holdout, masked: None };
     let is_masked = std::ptr::eq(call.kernel.def, &super::SAMPLE_MASKED);
     let mask = is_masked.then(|| {
@@ -69,7 +69,7 @@ fn job_of(call: &Call) -> Job {
     }
 }
 
-/// The binding that says which pixels are samples.
+/// The binding of the sample index.
 const CHOICE: usize = PICTURE_PARTS + 3;
 
 const UNUSED_RULE: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
@@ -165,7 +165,7 @@ pub(super) fn by_error_sample_cases(_: &Kernel) -> Vec<Case> {
     shapes.map(|shape| sample_case(shape, Choice::Importance)).into()
 }
 
-/// What says which pixels are samples.
+/// The sample index.
 #[derive(Clone, Copy, PartialEq)]
 enum Choice {
     All,
