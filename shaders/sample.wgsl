@@ -30,7 +30,7 @@ struct SampleParams {
 @group(0) @binding(7) var<storage, read_write> sample_weights: array<f32>; // (n)
 @group(1) @binding(0) var<uniform> step: StepParams;
 
-struct Drawn {
+struct Sample {
     pixel: vec2<u32>,
     weight: f32,
 }

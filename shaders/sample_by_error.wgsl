@@ -4,7 +4,7 @@ const BLOCK: u32 = 8u;
 
 @group(0) @binding(8) var<storage, read> starts: array<u32>; // (blocks + 1): first sample of each, in order
 
-fn draw(index: u32) -> Drawn {
+fn draw(index: u32) -> Sample {
     let across = (params.columns + BLOCK - 1u) / BLOCK;
     let down = (params.rows + BLOCK - 1u) / BLOCK;
     // starts[block] <= index < starts[end]
@@ -24,5 +24,5 @@ fn draw(index: u32) -> Drawn {
     let first = mix_bits(step.keys.x ^ mix_bits(block)) % area;
     let within = (index - starts[block] + first) % area;
     let pixel = params.stride * (corner + vec2<u32>(within % size.x, within / size.x));
-    return Drawn(pixel, f32(area) / f32(starts[block + 1u] - starts[block]));
+    return Sample(pixel, f32(area) / f32(starts[block + 1u] - starts[block]));
 }

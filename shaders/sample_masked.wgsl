@@ -2,7 +2,7 @@
 
 @group(0) @binding(8) var<storage, read> pixels: array<u32>; // y width + x of each
 
-fn draw(index: u32) -> Drawn {
+fn draw(index: u32) -> Sample {
     let pixel = pixels[index];
-    return Drawn(vec2<u32>(pixel % params.width, pixel / params.width), 1.0);
+    return Sample(vec2<u32>(pixel % params.width, pixel / params.width), 1.0);
 }

@@ -21,7 +21,8 @@ for features in cpu cpu,gpu cli; do
   cargo clippy --locked --quiet --no-default-features --features $features -- -D warnings
 done
 browser=wasm32-unknown-unknown
-if rustup target list --installed 2>/dev/null | grep -qx $browser; then
+installed=$(rustup target list --installed 2>/dev/null || true)
+if grep -qx $browser <<<"$installed"; then
   for features in cpu cpu,gpu; do
     cargo check --locked --quiet --target $browser --no-default-features --features $features
   done

@@ -1,7 +1,8 @@
 //! The interface of both backends.
 //!
 //! Everything that may wait for a device is a future. Those of the CPU, and of a GPU outside a browser, are ready at
-//! once; [`block_on`](crate::block_on) waits for one.
+//! once; [`block_on`](crate::block_on) waits for one. Implementations of the traits need `#[async_trait(?Send)]` of the
+//! `async-trait` crate: these futures stay on one thread.
 
 pub mod cpu;
 #[cfg(feature = "gpu")]

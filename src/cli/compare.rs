@@ -27,8 +27,12 @@ Examples:
 
 Run again, it skips what is done and resumes what was stopped.";
 
+/// Help of `--threads`, which are divided among runs.
+const THREADS: &str =
+    "Threads of all runs together on the CPU, 0 for all cores; they change no result [default: 0]";
+
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("threads", |arg| arg.help(THREADS)))]
 pub(crate) struct CompareArgs {
     /// Pictures, or folders of pictures
     #[arg(required = true, value_name = "IMAGE")]

@@ -16,7 +16,7 @@ pub(super) struct DeviceArgs {
 
 impl DeviceArgs {
     pub(super) fn request(&self) -> anyhow::Result<DeviceRequest> {
-        if self.device.precision.is_some() {
+        if self.device.precision == Some(Precision::Mixed) {
             bail!("pictures are always computed in f32; leave --precision out");
         }
         let request = self.device.request().with(&DeviceOptions::from_env()?);

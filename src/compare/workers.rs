@@ -21,11 +21,7 @@ impl Share {
     /// For `pending` cells. A GPU takes one cell after another unless `jobs` says otherwise. On the CPU as many cells
     /// as cores run side by side, and fewer cells share the cores: results do not depend on the number of threads.
     pub fn new(pending: usize, jobs: Option<usize>, gpu: bool, cores: usize) -> Self {
-        let most = pending.max(1);
-        if gpu {
-            return Self { jobs: jobs.unwrap_or(1).clamp(1, most), threads: 0 };
-        }
-        let jobs = jobs.unwrap_or(cores).clamp(1, most);
+        let jobs = jobs.unwrap_or(if gpu { 1 } else { cores }).clamp(1, pending.max(1));
         Self { jobs, threads: (cores / jobs).max(1) }
     }
 }
@@ -135,7 +131,7 @@ mod tests {
         assert_eq!(cpu(3, None), Share { jobs: 3, threads: 2 });
         assert_eq!(cpu(20, Some(2)), Share { jobs: 2, threads: 4 });
         assert_eq!(cpu(0, None), Share { jobs: 1, threads: 8 });
-        assert_eq!(Share::new(20, None, true, 8), Share { jobs: 1, threads: 0 });
+        assert_eq!(Share::new(20, None, true, 8), Share { jobs: 1, threads: 8 });
         assert_eq!(Share::new(20, Some(3), true, 8).jobs, 3);
     }
 }

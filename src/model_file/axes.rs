@@ -1,7 +1,7 @@
 //! The metadata of an encoding of each axis in a model file.
 
 use super::fields::Metadata;
-use crate::model::{EncodingFamily, Pointwise};
+use crate::model::{EncodingKind, Pointwise};
 use crate::names::Named;
 
 /// Metadata keys of such an encoding.
@@ -10,8 +10,11 @@ pub(super) const KEYS: [&str; 2] = ["axis_encoding", "axis_features"];
 /// What is said of `encoding`; of the position itself nothing.
 pub(super) fn metadata(encoding: Pointwise) -> Vec<(&'static str, String)> {
     let values = [encoding.kind().name().to_owned(), encoding.formula().n_units().to_string()];
-    let is_axes = encoding.kind().family() == EncodingFamily::Axes;
-    KEYS.into_iter().zip(values).filter(|_| is_axes).collect()
+    KEYS.into_iter().zip(values).filter(|_| is_written(encoding.kind())).collect()
+}
+
+fn is_written(kind: EncodingKind) -> bool {
+    kind != EncodingKind::None
 }
 
 /// The encoding of a file that has one.
@@ -21,7 +24,7 @@ pub(super) fn read(metadata: &Metadata<'_>) -> Result<Option<Pointwise>, String>
         return Ok(None);
     }
     let kinds = Pointwise::ALL.iter().map(|make| (*make, make(1).kind()));
-    let axes = kinds.filter(|(_, kind)| kind.family() == EncodingFamily::Axes);
+    let axes = kinds.filter(|(_, kind)| is_written(*kind));
     let mut names: Vec<_> = axes.map(|(make, kind)| (make, kind.name())).collect();
     names.sort_by_key(|(_, name)| *name);
     let make = metadata.one_of(key_encoding, &names)?;

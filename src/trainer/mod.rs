@@ -61,7 +61,7 @@ impl<'a> Trainer<'a> {
         position: Position,
     ) -> Self {
         let (best, last_checkpoint, importance) = (None, None, even_importance(run));
-        let clock = Clock::default();
+        let clock = run.device.options.clock;
         Self { run, picture, backend, clock, position, best, importance, last_checkpoint, group_size: 1 }
     }
 
@@ -73,12 +73,6 @@ impl<'a> Trainer<'a> {
             self.importance.clone_from(&checkpoint.importance);
         }
         self
-    }
-
-    /// Uses `clock` for timing.
-    #[must_use]
-    pub fn timed_by(self, clock: Clock) -> Self {
-        Self { clock, ..self }
     }
 
     /// Trains until all epochs are done or the observer asks to stop.

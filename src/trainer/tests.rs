@@ -4,7 +4,7 @@ use super::*;
 use crate::backend::open;
 use crate::block_on;
 use crate::config::Config;
-use crate::job::DeviceRequest;
+use crate::job::{DeviceOptions, DeviceRequest};
 use crate::picture::Pixels;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,8 +28,8 @@ fn turns_taken_one_by_one_are_the_run() {
     let (mut whole, mut by_turns) = (backend(), backend());
     let mut trainer = Trainer::new(&run, &picture, whole.as_mut(), Position::default());
     let outcome = block_on(trainer.run(&mut ())).expect("trained");
-    let mut trainer = Trainer::new(&run, &picture, by_turns.as_mut(), Position::default());
-    trainer = trainer.timed_by(Clock::new(clock));
+    let timed = run.clone().on(&DeviceOptions { clock: Clock::new(clock), ..DeviceOptions::default() });
+    let mut trainer = Trainer::new(&timed, &picture, by_turns.as_mut(), Position::default());
     let mut turns = Vec::new();
     let again = loop {
         match block_on(trainer.advance(&mut ())).expect("trained") {

@@ -12,6 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Starts `threads` worker threads; 0 means all cores.
 pub(crate) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
+    if cfg!(target_family = "wasm") {
+        let reason = "the CPU backend needs threads, which there are not in a browser; use a GPU";
+        return Err(BackendError::Unsupported(reason.to_owned()));
+    }
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("cpu-{i}"))

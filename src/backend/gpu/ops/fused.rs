@@ -67,7 +67,7 @@ params_block! {
 }
 
 const CELLS: Source = wgsl!("fused/cells.wgsl");
-const POINTWISE: Source = wgsl!("fused/pointwise.wgsl");
+const EACH_FEATURE: Source = wgsl!("fused/each_feature.wgsl");
 const FORMULA: Source = wgsl!("fused/formula.wgsl");
 const PRODUCT: Source = wgsl!("fused/product.wgsl");
 const BACKWARD: Source = wgsl!("fused/backward.wgsl");
@@ -129,7 +129,7 @@ macro_rules! fused {
 
 static FOURIER: [KernelDef; 2] = fused!(
     "fourier",
-    [wgsl!("fused/fourier.wgsl"), POINTWISE],
+    [wgsl!("fused/fourier.wgsl"), EACH_FEATURE],
     [NO_GRADIENTS],
     STEP_BINDINGS,
     reference::fourier,
@@ -148,7 +148,7 @@ macro_rules! of_formulas {
     ($($formula:ident $module:ident)+) => {
         static FORMULAS: &[[KernelDef; 2]] = &[$(fused!(
             stringify!($module),
-            [wgsl!("encoding", $module), FORMULA, POINTWISE],
+            [wgsl!("encoding", $module), FORMULA, EACH_FEATURE],
             [NO_GRADIENTS],
             STEP_BINDINGS,
             |_, p| Encoding::Pointwise(Pointwise::$formula(encoding::$formula::with_units(p.n_units as usize))),
