@@ -23,11 +23,11 @@ pub struct Cell {
     pub index: usize,
     /// Index of the picture.
     pub picture: usize,
-    /// Index of the size.
+    /// The size.
     pub size: Size,
-    /// Index of the encoding or preset.
+    /// The encoding or preset.
     pub method: Method,
-    /// Index of the optimiser.
+    /// The optimiser.
     pub optimizer: OptimizerKind,
     /// The seed, counted from 0.
     pub seed: u64,

@@ -125,7 +125,7 @@ section! {
         /// activation other than relu and leaky-relu]
         #[arg(id = "encoding", long, value_name = "ENCODING")]
         pub kind: EncodingKind,
-        /// More encodings, whose features are appended: at most one each of none, the frequencies, the bins or waves
+        /// More encodings, side by side with the first: at most one each of none, the frequencies, the bins or waves
         /// along each axis, and the grids
         #[arg(long, value_name = "E,E,..")]
         pub also: EncodingList,

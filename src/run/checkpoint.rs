@@ -32,7 +32,7 @@ pub struct Fingerprint {
     pub n_params: usize,
     /// Optimiser moments.
     pub n_moments: usize,
-    /// Number of training pixels, with `--sampling error`.
+    /// The training pixels, with `--sampling error`.
     pub by_error: Option<SampleSet>,
 }
 

@@ -49,7 +49,7 @@ pub struct Manifest {
 /// Restarts of a run, with other initial weights and a lower learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FreshStarts {
-    /// How often.
+    /// Number of restarts.
     pub count: u32,
     /// Reason.
     pub reason: &'static str,

@@ -54,7 +54,7 @@ pub enum RunError {
     Model(#[from] crate::model_file::ModelFileError),
     /// The device was lost too often; the folder has the state to resume from.
     #[error(
-        "the GPU could not be reopened: {reason}; `afterimage train --resume {folder}` goes on, also with \
+        "the GPU could not be reopened: {reason}; `afterimage train --resume {folder}` resumes the run, also with \
          --backend cpu"
     )]
     DeviceGone {

@@ -172,7 +172,7 @@ impl Failure {
     }
 }
 
-/// Whether the network sees bare positions and so can only learn smooth pictures, as the user must know.
+/// Whether the network sees bare positions and so can only learn smooth pictures, as the user chose.
 fn is_smooth(run: &Resolved) -> bool {
     let periodic = matches!(
         run.model.network.activation,

@@ -68,7 +68,7 @@ impl ChannelFit {
         self.error.mse()
     }
 
-    /// Of the picture's values.
+    /// Mean of the picture's values.
     pub fn mean(&self) -> f64 {
         self.truth.sum / self.error.count as f64
     }

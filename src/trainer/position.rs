@@ -28,7 +28,7 @@ pub struct Position {
     /// How often the network learned nothing and the run restarted.
     #[serde(default)]
     pub fresh_starts: u32,
-    /// The error of a flat picture at the last check, as a multiple of that of the best flat picture.
+    /// The picture's error at the last check, if it was flat, as a multiple of that of the best flat picture.
     #[serde(default)]
     pub flat_error: Option<f64>,
 }

@@ -18,7 +18,7 @@ const ROUND_CHUNKS: usize = 2;
 
 /// Gradients and loss of some of a step's chunks.
 pub(super) struct Lane<T> {
-    /// Of the linear layers.
+    /// Gradients of the linear layers.
     pub(super) layers: Vec<T>,
     /// This lane's share of the loss.
     pub(super) loss: f64,

@@ -9,7 +9,7 @@ use crate::model::{Activation, Loss, Real};
 /// The loss of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
-    /// Of one value.
+    /// The loss of one value.
     pub loss: Loss,
     /// Weight of each channel.
     pub channel_weights: [f32; 4],
@@ -22,7 +22,7 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// Of a step of `n_samples` samples of `job`.
+    /// For a step of `n_samples` samples of `job`.
     pub fn new(job: &Job, n_samples: usize) -> Self {
         let network = &job.model.network;
         Self {

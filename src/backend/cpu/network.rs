@@ -24,7 +24,7 @@ pub struct Scratch<T> {
     /// Row-major: features that are not written directly as panels, (n, their width); then colours and dl_dz of the
     /// last layer, (n, channels) each.
     pub(super) rows: Vec<T>,
-    /// Of encoding width.
+    /// Sample panels of encoding width.
     features: Vec<[T; PANEL]>,
     /// For each linear layer, of output width: pre-activations, then derivatives f'(z).
     pub(super) z: Vec<Vec<[T; PANEL]>>,

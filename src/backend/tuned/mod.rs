@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// The kernel choices a plan is recorded with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KernelConfig {
-    /// Of the values between layers, in training.
+    /// Storage of values between layers, in training.
     pub storage: Storage,
     /// Whether a training step is one kernel, as measured; `None` to decide by counting bytes.
     pub fused: Option<bool>,

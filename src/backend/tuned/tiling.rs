@@ -118,9 +118,9 @@ impl MatmulTiling {
 pub struct TunedTile {
     /// Which product of the layer.
     pub operation: Operation,
-    /// Of the layer.
+    /// Inputs of the layer.
     pub input_width: usize,
-    /// Of the layer.
+    /// Outputs of the layer.
     pub output_width: usize,
     /// The fastest tiling.
     #[serde(rename = "product")]

@@ -39,9 +39,9 @@ named! {
 /// Extents of a pixel in x and y, in units of the plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Footprint {
-    /// Of the trained picture.
+    /// A pixel of the trained picture.
     pub trained: [f64; 2],
-    /// Of the rendered picture.
+    /// A pixel of the rendered picture.
     pub rendered: [f64; 2],
 }
 

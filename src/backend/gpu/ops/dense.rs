@@ -111,13 +111,13 @@ pub struct Layer<'a> {
     pub activation_before: Activation,
     /// Samples.
     pub n_samples: usize,
-    /// The tiling of its products.
+    /// Selects the tiling of its products.
     pub config: &'a KernelConfig,
     /// Maximum workgroups in one dimension of a dispatch.
     pub max_groups: u32,
 }
 
-/// How the weight gradients are split: `n_slices` slices of `length` samples, the last shorter.
+/// How the weight gradients are split: `count` slices of `length` samples, the last shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slices {
     /// Number of slices.

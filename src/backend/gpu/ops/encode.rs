@@ -127,7 +127,7 @@ fn fourier_reference(call: &Call) -> Vec<Expected> {
     vec![close(2, 0, features, tolerances)]
 }
 
-/// Of each feature of each position.
+/// The tolerance of each feature of each position.
 pub(super) fn fourier_tolerances(frequencies: &[[f32; 2]], coords: &[f64]) -> Vec<f64> {
     let m = frequencies.len();
     let mut tolerances = vec![0.0; coords.len() / 2 * 2 * m];

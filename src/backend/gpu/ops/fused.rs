@@ -61,7 +61,7 @@ params_block! {
         scale: f32,
         /// S: gradients are stored S times as large.
         gradient_scale: f32,
-        /// Of the loss.
+        /// Weight of each channel in the loss.
         channel_weights: [f32; 4],
     }
 }

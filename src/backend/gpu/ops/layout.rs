@@ -34,7 +34,7 @@ pub struct Layout {
     pub chunk: usize,
     /// Pixels predicted at a time.
     pub tile: usize,
-    /// The steps it was made for.
+    /// The budget it was made for.
     pub budget: Budget,
     /// The kernels of training.
     pub config: KernelConfig,

@@ -22,7 +22,7 @@ params_block! {
         channels: u32,
         /// One over the values of the whole step.
         scale: f32,
-        /// Of the channels.
+        /// Weight of each channel.
         weights: [f32; 4],
         /// S / N: gradients are stored S times as large.
         gradient_scale: f32,

@@ -16,7 +16,7 @@ params_block! {
         grid_width: u32,
         /// Positions.
         n_rows: u32,
-        /// Of a position.
+        /// Features per position.
         n_features: u32,
         /// The formula's n.
         n_units: u32,

@@ -15,9 +15,9 @@ const PIECE_ROWS: usize = 1 << 16;
 /// Consecutive rows of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Within the step.
+    /// Index within the step.
     pub number: u32,
-    /// Within the step.
+    /// Samples within the step.
     pub rows: Range<usize>,
 }
 

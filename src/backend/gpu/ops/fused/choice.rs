@@ -9,7 +9,7 @@ use crate::model::{Activation, Mlp, Model};
 
 /// Numbers per sample that layer-by-layer kernels move through device memory, in a step or a prediction. Each kernel
 /// reads its operands and writes its results once; weights stay in the cache. docs/BENCHMARKS.md has the sum.
-fn moved_apart(network: &Mlp, is_trained: bool, is_step: bool) -> usize {
+fn moved_by_layers(network: &Mlp, is_trained: bool, is_step: bool) -> usize {
     let (features, channels) = (network.input_width, network.output_width);
     let layers = || network.layers().map(|layer| (layer.input_width, layer.output_width));
     let encoding = 2 + features;
@@ -54,7 +54,7 @@ fn choose(
         threads,
     )?;
     let pays = moved_fused(network, blocking.block, is_step)
-        < moved_apart(network, model.encoding.n_params() > 0, is_step);
+        < moved_by_layers(network, model.encoding.n_params() > 0, is_step);
     (mode == Override::Always || pays).then_some(blocking)
 }
 
@@ -91,7 +91,10 @@ mod tests {
     #[test]
     fn counts_are_those_of_the_documentation() {
         let (grid, fourier) = (network(32, 64, 2), network(512, 128, 4));
-        assert_eq!((moved_apart(&grid, true, true), moved_apart(&fourier, false, true)), (1111, 5013));
+        assert_eq!(
+            (moved_by_layers(&grid, true, true), moved_by_layers(&fourier, false, true)),
+            (1111, 5013)
+        );
         assert_eq!((moved_fused(&grid, 64, true), moved_fused(&fourier, 16, true)), (209, 14_455));
         let fitting =
             |network| Blocking::largest_fitting(&Shape::of(network, Storage::F32), 1 << 18, 48 << 10, 256);

@@ -31,7 +31,7 @@ impl Groups {
         Self { count: n_blocks.div_ceil(blocks), blocks }
     }
 
-    /// Of a step.
+    /// For a step.
     pub fn of_step(model: &Model, blocking: &Blocking, n_samples: usize, budget: &Budget) -> Self {
         Self::new(n_samples, blocking.block, Self::most(model, blocking, n_samples, budget))
     }

@@ -68,7 +68,7 @@ pub(super) fn encode(call: &Call) -> Vec<Expected> {
     vec![close(3, 0, features, tolerances)]
 }
 
-/// Of each feature of each position.
+/// The tolerance of each feature of each position.
 pub(in crate::backend::gpu::ops) fn feature_tolerances(
     grid: &HashGrid,
     table: &[f64],
