@@ -62,7 +62,7 @@ pub(super) fn check_output(out: &Path, force: bool, inputs: &[&Path]) -> anyhow:
         _ => false,
     };
     if inputs.iter().any(|input| same(input, out)) {
-        bail!("{} is an input; give another --out", out.display());
+        bail!("{} is an input; give another name for the output", out.display());
     }
     if out.is_dir() {
         bail!("{} is a folder; give the name of a file in it", out.display());

@@ -170,9 +170,9 @@ mod tests {
             ("octaves:2.5", "the number of octaves is a whole number from 1 on"),
             ("basic:3", "no parameter"),
             ("none+sinus", "after the + comes an activation, one of relu,"),
-            ("fourier", "no encoding"),
+            ("fourier", "is not an encoding"),
             ("siren", "--presets siren"),
-            ("", "no encoding"),
+            ("", "is not an encoding"),
         ] {
             let error = text.parse::<EncodingChoice>().unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

@@ -108,7 +108,7 @@ fn bad_input_is_refused_in_a_sentence() {
         (&rgb, &rgb, vec![], "is not a picture"),
         (&image, &image, vec![], "not a usable model file"),
         (&rgb, &image, vec!["--error-map", "a.jpg"], "ends in .png"),
-        (&rgb, &image, vec!["--error-map", itself, "--force"], "read from"),
+        (&rgb, &image, vec!["--error-map", itself, "--force"], "is an input"),
     ] {
         let refused = eval(model, image, &args);
         let mut refused = refused;

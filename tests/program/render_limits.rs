@@ -65,7 +65,7 @@ fn bad_input_is_refused_in_a_sentence() {
         dir.path(),
         render(dir.path(), &model_png, &["--out", "./model.png", "--force"]),
         1,
-        "read from",
+        "is an input",
     );
     let no_model = render(dir.path(), &dir.path().join("empty"), &[]);
     assert_refused(dir.path(), no_model, 1, "there is no model in");
