@@ -120,15 +120,11 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         &mut |done| display.advance(done),
     );
     display.close();
-    match rendered {
-        Err(RenderError::Stopped) => {
-            eprint_line!("{}", RenderError::Stopped);
-            return Ok(ExitCode::from(display::INTERRUPTED));
-        }
-        rendered => {
-            rendered.with_context(|| format!("no picture of {} was rendered", args.model.display()))?
-        }
+    if let Err(RenderError::Stopped) = rendered {
+        eprint_line!("{}", RenderError::Stopped);
+        return Ok(ExitCode::from(display::INTERRUPTED));
     }
+    rendered.with_context(|| format!("no picture of {} was rendered", args.model.display()))?;
     if !args.quiet {
         print_line!("{}  {size}  {:.1} s", out.display(), display.seconds());
     }

@@ -135,8 +135,7 @@ impl Session {
         let Self { folder, run, picture, backend, checkpoint, .. } = self;
         let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
         let mut counted = Counted { display, samples: 0 };
-        let fingerprint = fingerprint(run, picture);
-        let mut recorder = Recorder::new(folder, run, fingerprint, &position, &mut counted)?;
+        let mut recorder = Recorder::new(folder, run, fingerprint(run, picture), &position, &mut counted)?;
         let mut trainer =
             Trainer::new(run, picture, backend.as_mut(), position).resuming_from(checkpoint.as_ref());
         let outcome = block_on(trainer.run(&mut recorder));
