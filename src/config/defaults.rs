@@ -64,10 +64,10 @@ pub(super) fn growth(longer_side: u32, base: u32, n_levels: usize) -> f64 {
 }
 
 /// About an eighth of the picture's pixels: 16 levels of 2 features then have 0.6 times as many weights as an RGB
-/// picture of 512x512 has values. A quarter if neighbouring pixels are unrelated, as in noise and dithering: they
-/// have nothing to share.
+/// picture of 512x512 has values. As many as pixels if neighbouring pixels are unrelated, as in noise and dithering:
+/// they have nothing to share.
 pub(super) fn log2_table(n_pixels: u64, roughness: f64) -> u32 {
-    let n_pixels = if roughness > ROUGH { 2 * n_pixels } else { n_pixels };
+    let n_pixels = if roughness > ROUGH { 8 * n_pixels } else { n_pixels };
     (n_pixels.max(1).ilog2().saturating_sub(3)).clamp(8, 19)
 }
 
