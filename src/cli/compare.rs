@@ -6,7 +6,8 @@ use super::display::{self as shared, Verbosity};
 use afterimage::backend::{BackendChoice, DeviceOptions, has_hardware_gpu};
 use afterimage::block_on;
 use afterimage::compare::{
-    self, Axes, EncodingChoice, Ending, Headline, MAX_SEEDS, Method, Plan, Protocol, Request, Share, Size,
+    self, Axes, Comparison, EncodingChoice, Ending, Headline, MAX_SEEDS, Method, Protocol, Request, Share,
+    Size,
 };
 use afterimage::config::{
     Config, DeviceConfig, EncodingKind, OptimizerKind, OutputConfig, PictureConfig, Preset, TrainingConfig,
@@ -168,7 +169,7 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let options = DeviceOptions::from_env()?;
     let gpu = choose_device(&mut request, &options);
     let settings = request.typed.clone().or(request.base.clone());
-    let mut plan = Plan::new(request)?;
+    let mut plan = Comparison::new(request)?;
     settings.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     for failure in &plan.failures {
         eprint_line!("{} is left out: {}", failure.name, chain(&failure.error));
@@ -220,7 +221,7 @@ fn choose_device(request: &mut Request, options: &DeviceOptions) -> bool {
 }
 
 /// The main table for a terminal, and where the rest is.
-fn summarise(plan: &Plan, headline: &Headline) {
+fn summarise(plan: &Comparison, headline: &Headline) {
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
     print_line!("{}{over}", headline.measure);
     let header: Vec<String> =

@@ -30,7 +30,7 @@ mod write;
 pub use cell::{Cell, State};
 pub use grid::{Axes, MAX_SEEDS, MAX_SIZE, Size, Source, sources};
 pub use method::{EncodingChoice, Method, Parameter};
-pub use plan::{Failure, Plan, Request};
+pub use plan::{Comparison, LeftOut, Request};
 pub use protocol::Protocol;
 pub use records::Record;
 pub use table::{Cost, Headline, Row, Spread};
@@ -94,7 +94,7 @@ impl CompareError {
 ///
 /// # Errors
 /// When a run's files cannot be read or a report cannot be written.
-pub fn report(plan: &Plan) -> Result<Vec<Record>, CompareError> {
+pub fn report(plan: &Comparison) -> Result<Vec<Record>, CompareError> {
     let records = records::records(plan)?;
     let headline = Headline::of(plan, &records);
     write::write(plan, &records, &headline)?;

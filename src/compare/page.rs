@@ -6,7 +6,7 @@ use super::pictures::Panel;
 use super::records::decibels;
 use super::table::Row;
 use super::write::{capitalised, save, title};
-use super::{CompareError, Headline, Plan, Record};
+use super::{CompareError, Comparison, Headline, Record};
 use crate::names::Named;
 use crate::picture::Picture;
 use crate::report::page::{inline_image, page};
@@ -17,7 +17,7 @@ const PICTURE_SIDE: u32 = 512;
 const SHEET_SIDE: u32 = 2200;
 
 /// Writes `report.html`.
-pub(super) fn write(plan: &Plan, headline: &Headline, scenes: &[Markup]) -> Result<(), CompareError> {
+pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -> Result<(), CompareError> {
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
     let caption = format!("{}{over}", capitalised(headline.measure));
     let body = html! {
@@ -113,7 +113,7 @@ fn costs(headline: &Headline, row: &Row) -> Markup {
 }
 
 /// One picture at one size: reconstructions beside the original, the slider, curves, errors, strips.
-pub(super) fn scene(plan: &Plan, headline: &Headline, records: &[Record], panel: &Panel) -> Markup {
+pub(super) fn scene(plan: &Comparison, headline: &Headline, records: &[Record], panel: &Panel) -> Markup {
     let unit = if matches!(panel.size, Size::Pixels(_)) { " pixels" } else { "" };
     let optimizers = &plan.request.axes.optimizers;
     let psnr = |cell: usize| records.iter().find(|r| r.cell == cell).map_or(f64::NAN, Record::psnr);

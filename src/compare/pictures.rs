@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::grid::Size;
-use super::{CompareError, Plan, Record};
+use super::{CompareError, Comparison, Record};
 use crate::picture::{self, Picture};
 use crate::report::curves::LineStyle;
 use crate::report::{
@@ -37,7 +37,7 @@ pub(super) struct Panel {
 /// Writes `row.png`, `error.png`, `strips.png`, `psnr.svg` and `psnr.png` for each picture at each size that has
 /// results, and returns what `scene` makes of each, so that only a few pictures are in memory at a time.
 pub(super) fn write(
-    plan: &Plan,
+    plan: &Comparison,
     records: &[Record],
     scene: impl Fn(&Panel) -> Markup + Sync,
 ) -> Result<Vec<Markup>, CompareError> {
@@ -59,7 +59,11 @@ pub(super) fn write(
     scenes.filter_map(Result::transpose).collect()
 }
 
-fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Result<Panel, CompareError> {
+fn panel(
+    plan: &Comparison,
+    (picture, size): (usize, Size),
+    records: &[&Record],
+) -> Result<Panel, CompareError> {
     let folder = plan.folder(picture, size);
     let cell = |record: &Record| &plan.cells[record.cell];
     let truth = picture::load(&cell(records[0]).prepared)?.to_display();
@@ -112,7 +116,7 @@ fn panel(plan: &Plan, (picture, size): (usize, Size), records: &[&Record]) -> Re
 }
 
 /// A run's name among those of one picture and size: with the optimiser only if there are several.
-pub(super) fn run_name(plan: &Plan, cell: &Cell) -> String {
+pub(super) fn run_name(plan: &Comparison, cell: &Cell) -> String {
     match plan.request.axes.optimizers.len() {
         1 => cell.method.to_string(),
         _ => format!("{} {}", cell.method, cell.optimizer),
@@ -120,7 +124,7 @@ pub(super) fn run_name(plan: &Plan, cell: &Cell) -> String {
 }
 
 /// Methods have colours; optimisers after the first are dashed.
-fn curves(plan: &Plan, records: &[&Record]) -> (Vec<Series>, Vec<LineStyle>) {
+fn curves(plan: &Comparison, records: &[&Record]) -> (Vec<Series>, Vec<LineStyle>) {
     let axes = &plan.request.axes;
     let one = |record: &&Record| {
         let cell = &plan.cells[record.cell];

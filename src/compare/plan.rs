@@ -32,7 +32,7 @@ pub struct Request {
 
 /// A picture that cannot be compared on.
 #[derive(Debug)]
-pub struct Failure {
+pub struct LeftOut {
     /// Its name.
     pub name: String,
     /// Why.
@@ -41,13 +41,13 @@ pub struct Failure {
 
 /// All cells of a comparison, in the order of the tables.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Comparison {
     /// The request, without the pictures that failed.
     pub request: Request,
     /// The cells.
     pub cells: Vec<Cell>,
     /// Pictures left out.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<LeftOut>,
 }
 
 /// A picture at one size, with its cells, before anything is written.
@@ -57,7 +57,7 @@ struct Prepared {
     cells: Vec<Cell>,
 }
 
-impl Plan {
+impl Comparison {
     /// Reads the pictures, resolves all cells, and writes each picture as trained on to `OUT/NAME/SIZE/picture.png`
     /// (`.exr` for HDR). Writes nothing if an error is returned for the first picture or for the grid.
     ///
@@ -85,7 +85,7 @@ impl Plan {
                 }
                 // A comparison that would replace the runs of another is refused as a whole.
                 Err(error @ CompareError::OtherRun { .. }) => return Err(error),
-                Err(error) => plan.failures.push(Failure { name: source.name, error }),
+                Err(error) => plan.failures.push(LeftOut { name: source.name, error }),
             }
         }
         plan.request.sources = good;

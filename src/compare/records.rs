@@ -1,7 +1,7 @@
 //! The results of each cell, read from its run folder.
 
 use super::cell::{Cell, State};
-use super::{CompareError, Plan};
+use super::{CompareError, Comparison};
 use crate::config::Sigma;
 use crate::picture::{self, ssim};
 use crate::report::quality_label;
@@ -54,12 +54,12 @@ pub(super) fn decibels(psnr: f64) -> String {
 }
 
 /// The results of all cells that are done.
-pub(super) fn records(plan: &Plan) -> Result<Vec<Record>, CompareError> {
+pub(super) fn records(plan: &Comparison) -> Result<Vec<Record>, CompareError> {
     let done: Vec<&Cell> = plan.cells.iter().filter(|cell| cell.state == State::Done).collect();
     done.into_par_iter().map(|cell| record(plan, cell)).collect()
 }
 
-fn record(plan: &Plan, cell: &Cell) -> Result<Record, CompareError> {
+fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
     let truth = picture::load(&cell.prepared)?.to_display();
     let path = cell.folder.join("final.png");
     let reconstruction = picture::load(&path)?.to_display();

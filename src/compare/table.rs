@@ -4,7 +4,7 @@ use super::cell::Cell;
 use super::grid::Size;
 use super::method::Method;
 use super::records::{FAILURE_LEGEND, FAILURE_MARK};
-use super::{Plan, Record};
+use super::{Comparison, Record};
 use crate::config::OptimizerKind;
 
 /// Mean and sample standard deviation.
@@ -114,7 +114,7 @@ pub struct Headline {
 
 impl Headline {
     /// From the results of `plan`'s cells.
-    pub fn of(plan: &Plan, records: &[Record]) -> Self {
+    pub fn of(plan: &Comparison, records: &[Record]) -> Self {
         let axes = &plan.request.axes;
         let n_pictures = plan.request.sources.len();
         let row = |picture: Option<usize>, size: Size, optimizer: OptimizerKind| {

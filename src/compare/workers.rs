@@ -1,7 +1,7 @@
 //! All cells of a plan, side by side.
 
 use super::cell::{Cell, State};
-use super::{CompareError, Plan};
+use super::{CompareError, Comparison};
 use crate::job::DeviceOptions;
 use crate::run::Display;
 use crate::trainer::{EpochSummary, Progress};
@@ -61,7 +61,7 @@ pub fn work(cell: &Cell) -> f64 {
 
 /// Trains all cells that are not done, on devices opened with `options`. The longest come first, so that none is left
 /// running alone at the end. Returns how each cell ended, in order, and marks the finished ones as done.
-pub fn run(plan: &mut Plan, share: Share, options: &DeviceOptions, watch: &dyn Watch) -> Vec<Ending> {
+pub fn run(plan: &mut Comparison, share: Share, options: &DeviceOptions, watch: &dyn Watch) -> Vec<Ending> {
     let mut order: Vec<&Cell> = plan.cells.iter().collect();
     order.sort_by(|a, b| work(b).total_cmp(&work(a)));
     let next = AtomicUsize::new(0);

@@ -2,18 +2,18 @@
 
 use super::method::Method;
 use super::table::{Cost, Headline, Row};
-use super::{CompareError, Plan, Record};
+use super::{CompareError, Comparison, Record};
 use crate::atomic_write::{Durability, atomic_write};
 use std::io::Write;
 
 /// Writes `results.csv` and `results.md`.
-pub(super) fn write(plan: &Plan, records: &[Record], headline: &Headline) -> Result<(), CompareError> {
+pub(super) fn write(plan: &Comparison, records: &[Record], headline: &Headline) -> Result<(), CompareError> {
     save(plan, "results.csv", &csv(plan, records))?;
     save(plan, "results.md", &markdown(plan, headline))
 }
 
 /// Writes a text into the comparison's folder.
-pub(super) fn save(plan: &Plan, name: &str, text: &str) -> Result<(), CompareError> {
+pub(super) fn save(plan: &Comparison, name: &str, text: &str) -> Result<(), CompareError> {
     let path = plan.request.out.join(name);
     atomic_write(&path, Durability::Cached, |out| out.write_all(text.as_bytes()))
         .map_err(|e| CompareError::file(&path, e))
@@ -22,7 +22,7 @@ pub(super) fn save(plan: &Plan, name: &str, text: &str) -> Result<(), CompareErr
 const CSV_HEADER: &str = "picture,width,height,size,method,sigma,optimizer,seed,psnr_train,psnr_test,ssim,epochs,steps,\
                           seconds,weights,lr,failure,run\n";
 
-fn csv(plan: &Plan, records: &[Record]) -> String {
+fn csv(plan: &Comparison, records: &[Record]) -> String {
     let mut text = CSV_HEADER.to_owned();
     for record in records {
         let cell = &plan.cells[record.cell];
@@ -63,7 +63,7 @@ fn quoted(field: &str) -> String {
     }
 }
 
-fn markdown(plan: &Plan, headline: &Headline) -> String {
+fn markdown(plan: &Comparison, headline: &Headline) -> String {
     let mut text = format!("# {}\n\n", title(plan));
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
     text.push_str(&format!("{}{over}.\n\n", capitalised(headline.measure)));
@@ -147,7 +147,7 @@ fn thousands(n: u64) -> String {
 }
 
 /// "5 encodings on astronaut".
-pub(super) fn title(plan: &Plan) -> String {
+pub(super) fn title(plan: &Comparison) -> String {
     let methods = &plan.request.axes.methods;
     let n = methods.len();
     let encodings = methods.iter().all(|m| matches!(m, Method::Encoding(_)));

@@ -2,7 +2,7 @@
 
 use super::super::display::{self as shared, Meter, count};
 use super::chain;
-use afterimage::compare::{Cell, Ending, Plan, Share, State, Watch, work};
+use afterimage::compare::{Cell, Comparison, Ending, Share, State, Watch, work};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Progress {
 }
 
 impl GridDisplay {
-    pub(super) fn new(plan: &Plan, share: Share, quiet: bool) -> Self {
+    pub(super) fn new(plan: &Comparison, share: Share, quiet: bool) -> Self {
         let pending = plan.pending();
         let skipped = plan.cells.len() - pending;
         if !quiet {
