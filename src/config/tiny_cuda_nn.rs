@@ -33,6 +33,8 @@ impl Config {
     /// # Errors
     /// One sentence that names the error, or what this program does not support.
     pub fn parse_tiny_cuda_nn(text: &str) -> Result<Self, String> {
+        // Windows editors put it there; TOML's reader passes over it too.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let value: Value = parse_to_serde_value(text, &JSON_WITH_COMMENTS).map_err(|e| e.to_string())?;
         let Value::Object(sections) = value else {
             return Err("tiny-cuda-nn's JSON is an object with the sections loss, optimizer, encoding and \

@@ -156,7 +156,6 @@ impl<'a> Trainer<'a> {
         self.backend.enqueue(&steps).await.map_err(TrainError::from)?;
         self.adapt_group_size(self.clock.since(start));
         self.position.steps_into_epoch += n;
-        self.collect_losses(false).await?;
         observer.progress(&self.progress(&steps));
         Ok(self.collect_losses(n == n_left).await?)
     }

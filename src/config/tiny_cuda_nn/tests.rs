@@ -110,6 +110,14 @@ fn what_is_not_here_is_named() {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over() {
+    let text = r#"{"encoding": {"otype": "HashGrid"}}"#;
+    let marked = Config::parse_tiny_cuda_nn(&format!("\u{feff}{text}"));
+    assert_eq!(marked, Config::parse_tiny_cuda_nn(text));
+    assert!(marked.is_ok());
+}
+
+#[test]
 fn comments_are_left_out_and_strings_are_not() {
     let text = "{\"loss\": {\"otype\": \"// b \\\" /* c */\"}}";
     let error = Config::parse_tiny_cuda_nn(text).unwrap_err();
