@@ -1,12 +1,13 @@
 //! A picture from a stranger: refused with a sentence, or as many values as its size says.
 #![no_main]
 
-use afterimage::picture::load::{MAX_DECODED_BYTES, MAX_PIXELS, parse};
+use afterimage::picture::load::{MAX_DECODED_BYTES, MAX_PIXELS, Reading, parse};
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(picture) = parse(bytes, Path::new("fuzz")) {
+    if let Ok(loaded) = parse(bytes, Path::new("fuzz"), Reading::default()) {
+        let picture = loaded.picture;
         assert!(picture.n_pixels() > 0 && picture.n_pixels() <= MAX_PIXELS);
         assert!((1..=4).contains(&picture.channels));
         assert_eq!(picture.pixels.len() as u64, picture.n_pixels() * picture.channels as u64);

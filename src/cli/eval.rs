@@ -5,11 +5,14 @@ use super::model::{self, DeviceArgs, OpenedModel};
 use afterimage::backend::open_predictor;
 use afterimage::block_on;
 use afterimage::model::{Holdout, PixelFilter, SampleSet};
-use afterimage::picture::{self, Format, Picture, PictureError, SquaredError, save_png, ssim};
+use afterimage::picture::{
+    self, Format, Loaded, Picture, PictureError, Reading, SquaredError, save_png, ssim,
+};
 use afterimage::render::{Measurement, RenderError, Samples, Size, View, measure};
 use afterimage::report::labelled_error_map;
 use anyhow::bail;
 use serde::Serialize;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,6 +36,9 @@ pub(super) struct EvalArgs {
     /// Also write a map of the errors
     #[arg(long, value_name = "FILE.png")]
     error_map: Option<PathBuf>,
+    /// Which picture of a file with several, counted from 1 [default: the largest or first]
+    #[arg(long, value_name = "N")]
+    page: Option<NonZeroU32>,
     /// Replace the error map if it exists
     #[arg(long)]
     force: bool,
@@ -81,7 +87,9 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         }
         model::check_output(out, args.force, &[&opened.file, &args.image])?;
     }
-    let (picture, resized) = fitted(&picture::load(&args.image)?, &opened, args)?;
+    let Loaded { picture, notes } = picture::read(&args.image, Reading { page: args.page })?;
+    notes.iter().for_each(|note| eprint_line!("{note}"));
+    let (picture, resized) = fitted(&picture, &opened, args)?;
     let view = View::new(Size { width: picture.width, height: picture.height }, None, Samples::Auto)?;
     let params = opened.model.params_for(&view, PixelFilter::Box);
     let mut device = block_on(open_predictor(&args.device.request()?, &opened.model.model, &params))?;

@@ -8,7 +8,7 @@ use crate::config::{
     Config, EncodingConfig, NetworkConfig, OptimizerKind, PictureConfig, PictureSize, TrainingConfig,
 };
 use crate::model::Holdout;
-use crate::picture::{self, Depth, Picture, PictureBuilder};
+use crate::picture::{self, Depth, Loaded, Picture, PictureBuilder};
 use std::path::{Path, PathBuf};
 
 /// A request.
@@ -110,7 +110,8 @@ impl Comparison {
 
     fn prepare(&self, source: &Source, index: usize) -> Result<Vec<Prepared>, CompareError> {
         let request = &self.request;
-        let original = picture::load(&source.path)?;
+        let Loaded { picture: original, notes } = picture::read(&source.path, request.base.reading())?;
+        notes.iter().for_each(|note| log::warn!("{note}"));
         let original = request.crop(original)?;
         // A protocol has none.
         let mask = request.base.load_mask()?.filter(|_| request.protocol.is_none());
@@ -204,7 +205,9 @@ impl Request {
             }
         };
         let mut config = self.typed.clone().or(below);
+        // Cells read the prepared picture.
         config.picture.size = Some(PictureSize::Native);
+        config.picture.page = None;
         let first_seed = config.training.seed.unwrap_or(0);
         config.training.seed = Some(first_seed.saturating_add(seed));
         Ok(config)

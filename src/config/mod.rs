@@ -27,7 +27,7 @@ pub use sections::{
     DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, TrainingConfig,
 };
 
-use crate::picture::{self, Picture, PictureError};
+use crate::picture::{self, Picture, PictureError, Reading};
 use crate::read_file::{open_regular, read_at_most};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
@@ -70,6 +70,11 @@ impl Config {
         let text = String::from_utf8(bytes).map_err(|_| file("it is not UTF-8 text".to_owned()))?;
         let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
         if is_json { Self::parse_tiny_cuda_nn(&text) } else { Self::parse(&text) }.map_err(file)
+    }
+
+    /// How the picture's file is read.
+    pub fn reading(&self) -> Reading {
+        Reading { page: self.picture.page }
     }
 
     /// The mask, if a file is named: an argument of [`Self::resolve`].

@@ -9,6 +9,7 @@ use crate::job::{DeviceRequest, Precision};
 use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// Largest integer TOML can hold.
@@ -101,6 +102,9 @@ section! {
         /// The picture's file
         #[arg(skip)]
         pub file: PathBuf,
+        /// Which picture of a file with several, counted from 1 [default: the largest or first]
+        #[arg(long, value_name = "N")]
+        pub page: NonZeroU32,
         /// Resize the picture first, WIDTHxHEIGHT or `native` [default: native]
         #[arg(long, value_name = "WxH")]
         pub size: PictureSize,

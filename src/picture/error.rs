@@ -1,6 +1,7 @@
 //! Errors of reading, changing and writing pictures.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// Why a picture could not be read, changed or written.
@@ -63,6 +64,16 @@ pub enum PictureError {
         x: usize,
         /// Row of the first.
         y: usize,
+    },
+    /// A file has fewer pictures than were counted on.
+    #[error("{} has {n_pages} picture{}, so --page cannot be {page}", path.display(), if *n_pages == 1 { "" } else { "s" })]
+    NoSuchPage {
+        /// The file.
+        path: PathBuf,
+        /// The page asked for, counted from 1.
+        page: NonZeroU32,
+        /// Pictures in the file.
+        n_pages: usize,
     },
     /// A crop larger than the picture.
     #[error(

@@ -11,10 +11,35 @@ use crate::read_file::open_regular;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::num::NonZeroU32;
 use std::path::Path;
 
 /// Memory that a PNG may decompress to besides its pixels.
 const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
+
+/// What a file leaves open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Which of several pictures in the file, counted from 1. `None` takes the largest or first.
+    pub page: Option<NonZeroU32>,
+}
+
+/// A picture from a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The picture.
+    pub picture: Picture,
+    /// What was done that a user might not expect, a sentence each, without a full stop.
+    pub notes: Vec<String>,
+}
+
+/// The picture that [`read`] returns when nothing is asked for, without its notes.
+///
+/// # Errors
+/// As [`read`].
+pub fn load(path: &Path) -> Result<Picture, PictureError> {
+    Ok(read(path, Reading::default())?.picture)
+}
 
 /// Reads a file of any format that [`Format::names_read`] lists; of a GIF its first frame.
 ///
@@ -25,21 +50,26 @@ const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
 /// # Errors
 /// When the file cannot be read, is not a picture, is damaged or cut short, exceeds
 /// [`MAX_SIDE`], [`MAX_PIXELS`] or [`MAX_DECODED_BYTES`], or holds values that are not finite.
-pub fn load(path: &Path) -> Result<Picture, PictureError> {
+pub fn read(path: &Path, reading: Reading) -> Result<Loaded, PictureError> {
     let read_error = |source| PictureError::Read { path: path.to_owned(), source };
     let (file, size_bytes) = open_regular(path).map_err(read_error)?;
-    load_from(path, BufReader::with_capacity(1 << 16, file), size_bytes)
+    read_from(path, BufReader::with_capacity(1 << 16, file), size_bytes, reading)
 }
 
 /// Parses the bytes of a file. `name` is used in messages only and is not opened.
 ///
 /// # Errors
-/// As [`load`].
-pub fn parse(bytes: &[u8], name: &Path) -> Result<Picture, PictureError> {
-    load_from(name, Cursor::new(bytes), bytes.len() as u64)
+/// As [`read`].
+pub fn parse(bytes: &[u8], name: &Path, reading: Reading) -> Result<Loaded, PictureError> {
+    read_from(name, Cursor::new(bytes), bytes.len() as u64, reading)
 }
 
-fn load_from(path: &Path, mut reader: impl BufRead + Seek, size_bytes: u64) -> Result<Picture, PictureError> {
+fn read_from(
+    path: &Path,
+    mut reader: impl BufRead + Seek,
+    size_bytes: u64,
+    reading: Reading,
+) -> Result<Loaded, PictureError> {
     let read_error = |source| PictureError::Read { path: path.to_owned(), source };
     let format = sniff(&mut reader).map_err(read_error)?;
     let known = || Format::names_read("and");
@@ -49,7 +79,11 @@ fn load_from(path: &Path, mut reader: impl BufRead + Seek, size_bytes: u64) -> R
     } else {
         decode(path, reader, format, size_bytes)?
     };
-    into_picture(path, image, format)
+    if let Some(page) = reading.page.filter(|page| page.get() > 1) {
+        return Err(PictureError::NoSuchPage { path: path.to_owned(), page, n_pages: 1 });
+    }
+    let picture = into_picture(path, image, format)?;
+    Ok(Loaded { picture, notes: Vec::new() })
 }
 
 /// Detects the format from the first bytes. Leaves the reader at the start.

@@ -18,7 +18,7 @@ pub use builder::{Depth, PictureBuilder};
 pub use convert::Converter;
 pub use error::PictureError;
 pub use format::{Format, Target};
-pub use load::load;
+pub use load::{Loaded, Reading, load, read};
 pub use quality::{SquaredError, ssim};
 pub use resize::{center_crop, resize};
 pub use save::{Packing, save_exr, save_png, save_png_packed};

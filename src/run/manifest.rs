@@ -21,6 +21,9 @@ pub struct Manifest {
     pub seed: u64,
     /// Width, height and channels of the training picture.
     pub picture: [u32; 3],
+    /// What was done to read the picture, such as converting its colours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub input_notes: Vec<String>,
     /// Weights and biases.
     pub n_params: usize,
     /// Whether all epochs were done.

@@ -32,6 +32,8 @@ pub struct Results<'a> {
     pub outcome: &'a Outcome,
     /// Where the time went.
     pub timings: Timings,
+    /// What was done to read the picture.
+    pub input_notes: &'a [String],
 }
 
 impl Results<'_> {
@@ -144,6 +146,7 @@ impl Results<'_> {
             device: backend.info().clone(),
             seed: self.run.seed,
             picture: [width, height, channels as u32],
+            input_notes: self.input_notes.to_vec(),
             n_params: self.run.model.layout().n_params(),
             complete: self.outcome.complete,
             epochs: self.outcome.position.epochs_done,

@@ -29,6 +29,8 @@ pub struct Session {
     backend: Box<dyn Backend>,
     /// The last good state; `None` if the run has not started.
     checkpoint: Option<Checkpoint>,
+    /// What was done to read the picture, for the user and `run.json`.
+    pub input_notes: Vec<String>,
     /// A message for the user, if the choice of the device needs explaining.
     pub note: Option<String>,
 }
@@ -110,7 +112,7 @@ impl Session {
 
     fn new(folder: RunFolder, run: Resolved, picture: Arc<Picture>, opened: Opened) -> Self {
         let Opened { backend, note } = opened;
-        Self { folder, run, picture, backend, checkpoint: None, note }
+        Self { folder, run, picture, backend, checkpoint: None, input_notes: Vec::new(), note }
     }
 
     /// Trains to the end, or until `display` asks to stop, and writes the results. Survives up to three losses of the
@@ -132,7 +134,7 @@ impl Session {
 
     /// Trains from the last checkpoint to the end; on an error the session holds the last good one.
     fn attempt(&mut self, startup: Duration, display: &mut dyn Display) -> Result<Finished, Interrupted> {
-        let Self { folder, run, picture, backend, checkpoint, .. } = self;
+        let Self { folder, run, picture, backend, checkpoint, input_notes, .. } = self;
         let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
         let mut counted = Counted { display, samples: 0 };
         let mut recorder = Recorder::new(folder, run, fingerprint(run, picture), &position, &mut counted)?;
@@ -183,6 +185,7 @@ impl Session {
             thumbnails: &thumbnails,
             outcome: &outcome,
             timings,
+            input_notes,
         };
         results.write(backend.as_mut())?;
         match diverged {

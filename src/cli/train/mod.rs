@@ -15,9 +15,8 @@ use std::time::Instant;
 pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let mut session = prepare::session(&args)?;
-    if let Some(note) = session.note.take().filter(|_| !args.verbosity.quiet) {
-        eprint_line!("{note}");
-    }
+    let notes = session.input_notes.iter().chain(&session.note);
+    notes.filter(|_| !args.verbosity.quiet).for_each(|note| eprint_line!("{note}"));
     display::handle_ctrl_c(Some(display::STOPPING))?;
     let finished = session.train(start, &mut TrainingDisplay::new(args.verbosity.quiet))?;
     if !args.verbosity.quiet {

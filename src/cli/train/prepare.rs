@@ -3,7 +3,7 @@
 use super::{TrainArgs, sigma};
 use afterimage::config::{Config, DeviceConfig, PictureSize};
 use afterimage::job::DeviceOptions;
-use afterimage::picture::{self, Picture};
+use afterimage::picture::{self, Loaded, Picture};
 use afterimage::run::{RunFolder, Session, write_config};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         config.picture.file.clone().context("no picture is given; give one, or a --config that names one")?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
     RunFolder::check(&out, args.force)?;
-    let picture = load(&file, config.picture.size)?;
+    let (picture, notes) = load(&file, &config)?;
     // Absolute, so that the configuration works from any folder.
     let absolute = std::path::absolute(&file)?;
     if absolute.to_str().is_none() {
@@ -48,7 +48,8 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         false => None,
     };
     let run = config.resolve(&picture, mask.as_ref())?.on(&options);
-    let session = Session::start(run, picture, (&out, args.force))?;
+    let mut session = Session::start(run, picture, (&out, args.force))?;
+    session.input_notes = notes;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");
         chosen.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -71,9 +72,10 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     }
     check(&config)?;
     let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
-    let picture = load(&file, config.picture.size)?;
+    let (picture, notes) = load(&file, &config)?;
     let run = config.resolve(&picture, config.load_mask()?.as_ref())?.on(&DeviceOptions::from_env()?);
-    let session = Session::resume(run, picture, folder)?;
+    let mut session = Session::resume(run, picture, folder)?;
+    session.input_notes = notes;
     if session.run.config != earlier {
         write_config(&session.folder, &session.run)?;
     }
@@ -91,11 +93,12 @@ fn default_folder(file: &Path) -> PathBuf {
     Path::new("runs").join(file.file_stem().unwrap_or(file.as_os_str()))
 }
 
-/// The picture at its training size.
-fn load(file: &Path, size: Option<PictureSize>) -> anyhow::Result<Arc<Picture>> {
-    let picture = picture::load(file)?;
-    Ok(Arc::new(match size {
+/// The picture at its training size, and what to say of its file.
+fn load(file: &Path, config: &Config) -> anyhow::Result<(Arc<Picture>, Vec<String>)> {
+    let Loaded { picture, notes } = picture::read(file, config.reading())?;
+    let picture = match config.picture.size {
         Some(PictureSize::Pixels(width, height)) => picture::resize(&picture, width.get(), height.get()),
         Some(PictureSize::Native) | None => picture,
-    }))
+    };
+    Ok((Arc::new(picture), notes))
 }
