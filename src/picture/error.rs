@@ -15,24 +15,23 @@ pub enum PictureError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The first bytes match no known format.
-    #[error(
-        "{} is not a picture that can be read: its contents are none of {known}",
-        path.display()
-    )]
+    /// The contents are no picture.
+    #[error("{} is not a picture that can be read: {found}", path.display())]
     NotAPicture {
         /// The file.
         path: PathBuf,
-        /// The formats there are.
-        known: String,
+        /// What it is, or the formats that it is not.
+        found: String,
     },
     /// An unsupported format or colour type.
-    #[error("{} cannot be read ({detail}); save it as an 8-bit or 16-bit PNG first", path.display())]
+    #[error("{} {what}, which cannot be read; {instead}", path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
-        /// What is not supported.
-        detail: String,
+        /// What it is or has, with its verb.
+        what: String,
+        /// A way to a file that can be read and has lost nothing.
+        instead: &'static str,
     },
     /// Cut short or corrupted.
     #[error("{} is damaged or cut short ({detail}); copy or save it again", path.display())]

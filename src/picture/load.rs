@@ -4,18 +4,13 @@
 //! Colour profiles are not applied: values are assumed to be sRGB, or linear light in HDR and EXR
 //! files and float TIFFs.
 
-use super::claim::Claim;
 pub use super::claim::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
-use super::{Format, Picture, PictureError, Pixels, jpeg};
+use super::decode::{Source, decode};
+use super::{Picture, PictureError, Pixels};
 use crate::read_file::open_regular;
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::num::NonZeroU32;
 use std::path::Path;
-
-/// Memory that a PNG may decompress to besides its pixels.
-const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
 
 /// What a file leaves open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,108 +61,13 @@ pub fn parse(bytes: &[u8], name: &Path, reading: Reading) -> Result<Loaded, Pict
 
 fn read_from(
     path: &Path,
-    mut reader: impl BufRead + Seek,
+    reader: impl BufRead + Seek,
     size_bytes: u64,
     reading: Reading,
 ) -> Result<Loaded, PictureError> {
-    let read_error = |source| PictureError::Read { path: path.to_owned(), source };
-    let format = sniff(&mut reader).map_err(read_error)?;
-    let known = || Format::names_read("and");
-    let format = format.ok_or_else(|| PictureError::NotAPicture { path: path.to_owned(), known: known() })?;
-    let image = if format == ImageFormat::Jpeg {
-        jpeg::decode(path, reader, size_bytes)?
-    } else {
-        decode(path, reader, format, size_bytes)?
-    };
-    if let Some(page) = reading.page.filter(|page| page.get() > 1) {
-        return Err(PictureError::NoSuchPage { path: path.to_owned(), page, n_pages: 1 });
-    }
-    let picture = into_picture(path, image, format)?;
-    Ok(Loaded { picture, notes: Vec::new() })
-}
-
-/// Detects the format from the first bytes. Leaves the reader at the start.
-fn sniff(reader: &mut (impl Read + Seek)) -> io::Result<Option<ImageFormat>> {
-    let mut magic = Vec::with_capacity(64);
-    reader.by_ref().take(64).read_to_end(&mut magic)?;
-    reader.rewind()?;
-    Ok(image::guess_format(&magic).ok())
-}
-
-fn decode(
-    path: &Path,
-    reader: impl BufRead + Seek,
-    format: ImageFormat,
-    size_bytes: u64,
-) -> Result<DynamicImage, PictureError> {
-    let refuse = |e| from_image_error(path, e);
-    let mut reader = ImageReader::with_format(reader, format);
-    reader.limits(limits(format));
-    let mut decoder = reader.into_decoder().map_err(refuse)?;
-    let (width, height) = decoder.dimensions();
-    let claim = Claim { width, height, decoded_bytes: decoder.total_bytes(), file_bytes: size_bytes };
-    claim.check(path, format)?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(refuse)?;
-    image.apply_orientation(orientation);
-    Ok(image)
-}
-
-fn limits(format: ImageFormat) -> Limits {
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(match format {
-        // Only rows, texts and colour profiles count here; texts and profiles are not used.
-        ImageFormat::Png => MAX_PNG_EXTRA_BYTES,
-        // Decoders need far less memory besides the pixels than for them.
-        _ => 2 * MAX_DECODED_BYTES,
-    });
-    limits
-}
-
-fn from_image_error(path: &Path, error: ImageError) -> PictureError {
-    let path = path.to_owned();
-    match error {
-        ImageError::Unsupported(e) => PictureError::Unsupported { path, detail: e.to_string() },
-        ImageError::Limits(e) => PictureError::TooLarge { path, detail: e.to_string() },
-        ImageError::IoError(e) if e.kind() != io::ErrorKind::UnexpectedEof => {
-            PictureError::Read { path, source: e }
-        }
-        e => PictureError::Damaged { path, detail: e.to_string() },
-    }
-}
-
-/// Takes over the decoder's buffer without copying.
-fn into_picture(path: &Path, image: DynamicImage, format: ImageFormat) -> Result<Picture, PictureError> {
-    let image = match image {
-        // The GIF decoder always gives RGBA.
-        DynamicImage::ImageRgba8(b) if format == ImageFormat::Gif && b.pixels().all(|p| p.0[3] == 255) => {
-            DynamicImage::ImageRgba8(b).into_rgb8().into()
-        }
-        image => image,
-    };
-    let (width, height) = (image.width(), image.height());
-    let channels = usize::from(image.color().channel_count());
-    let pixels = match image {
-        DynamicImage::ImageLuma8(b) => Pixels::U8(b.into_raw()),
-        DynamicImage::ImageLumaA8(b) => Pixels::U8(b.into_raw()),
-        DynamicImage::ImageRgb8(b) => Pixels::U8(b.into_raw()),
-        DynamicImage::ImageRgba8(b) => Pixels::U8(b.into_raw()),
-        DynamicImage::ImageLuma16(b) => Pixels::U16(b.into_raw()),
-        DynamicImage::ImageLumaA16(b) => Pixels::U16(b.into_raw()),
-        DynamicImage::ImageRgb16(b) => Pixels::U16(b.into_raw()),
-        DynamicImage::ImageRgba16(b) => Pixels::U16(b.into_raw()),
-        DynamicImage::ImageRgb32F(b) => Pixels::F32(b.into_raw()),
-        DynamicImage::ImageRgba32F(b) => Pixels::F32(b.into_raw()),
-        other => {
-            let detail = format!("colour type {:?}", other.color());
-            return Err(PictureError::Unsupported { path: path.to_owned(), detail });
-        }
-    };
-    let picture = Picture { width, height, channels, pixels };
-    refuse_non_finite(path, &picture)?;
-    Ok(picture)
+    let decoded = decode(Source { path, reader, size_bytes, page: reading.page })?;
+    refuse_non_finite(path, &decoded.picture)?;
+    Ok(Loaded { picture: decoded.picture, notes: decoded.notes })
 }
 
 /// Refuses NaN and infinities, rather than silently training on other values in their place.

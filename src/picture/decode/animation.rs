@@ -1,0 +1,194 @@
+//! GIF, PNG and WebP, which may be animated.
+
+use super::plain::{self, from_image_error, into_picture};
+use super::{AS_INTEGERS, Decoded, Source, Taken};
+use crate::picture::claim::Claim;
+use crate::picture::{Picture, PictureError, Pixels};
+use image::codecs::gif::GifDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::{
+    AnimationDecoder, ColorType, DynamicImage, Frames, ImageDecoder, ImageFormat, ImageResult, RgbaImage,
+};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
+/// The pictures of a file, of which the first is what decoders without animation show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Pictures {
+    n_frames: usize,
+    /// Whether an APNG's first picture is not a frame of its animation.
+    has_other: bool,
+}
+
+pub(super) fn decode<R: BufRead + Seek>(
+    mut source: Source<'_, R>,
+    format: ImageFormat,
+) -> Result<Decoded, PictureError> {
+    let pictures = match format {
+        ImageFormat::Gif => Ok(count_gif(&mut source.reader)),
+        ImageFormat::Png => count_apng(&mut source.reader),
+        _ => count_webp(&mut source.reader),
+    };
+    let rewound = pictures.and_then(|pictures| source.reader.rewind().map(|()| pictures));
+    let pictures = rewound.map_err(|e| source.read_error(e))?;
+    let n_pictures = (pictures.n_frames + usize::from(pictures.has_other)).max(1);
+    let (index, notes) = source.choose(n_pictures, Taken::First)?;
+    let mut decoded = if index == 0 {
+        plain::decode(source, format)?
+    } else {
+        nth_frame(source, format, index - usize::from(pictures.has_other))?
+    };
+    if format == ImageFormat::Gif {
+        decoded.picture = without_alpha_if_opaque(decoded.picture);
+    }
+    decoded.notes = notes;
+    Ok(decoded)
+}
+
+/// GIF decoders always give RGBA.
+fn without_alpha_if_opaque(picture: Picture) -> Picture {
+    match picture.pixels {
+        Pixels::U8(values) if picture.channels == 4 && values.chunks_exact(4).all(|p| p[3] == 255) => {
+            let colors = values.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
+            Picture { channels: 3, pixels: Pixels::U8(colors), ..picture }
+        }
+        pixels => Picture { pixels, ..picture },
+    }
+}
+
+/// A frame after the first, composed with those before it.
+fn nth_frame<R: BufRead + Seek>(
+    source: Source<'_, R>,
+    format: ImageFormat,
+    index: usize,
+) -> Result<Decoded, PictureError> {
+    let Source { path, reader, size_bytes, .. } = source;
+    let refuse = |e| from_image_error(path, e);
+    let check = |decoder: &dyn ImageDecoder| {
+        let (width, height) = decoder.dimensions();
+        let decoded_bytes = u64::from(width) * u64::from(height) * 4;
+        Claim { width, height, decoded_bytes, file_bytes: size_bytes }.check(path, format)?;
+        let color = decoder.color_type();
+        let no_deep_frames = "is an animated PNG of 16 bits a value, of which only the first picture is supported";
+        match color {
+            ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
+                let what = no_deep_frames.to_owned();
+                Err(PictureError::Unsupported { path: path.to_owned(), what, instead: AS_INTEGERS })
+            }
+            color => Ok(color),
+        }
+    };
+    let limits = plain::limits(ImageFormat::Gif);
+    let (color, frames) = match format {
+        ImageFormat::Gif => {
+            let mut decoder = GifDecoder::new(reader).map_err(refuse)?;
+            decoder.set_limits(limits).map_err(refuse)?;
+            (check(&decoder)?, decoder.into_frames())
+        }
+        ImageFormat::Png => {
+            // The first limit is for texts and the like, the second for frames.
+            let few = plain::limits(ImageFormat::Png);
+            let mut decoder = PngDecoder::with_limits(reader, few).map_err(refuse)?;
+            decoder.set_limits(limits).map_err(refuse)?;
+            (check(&decoder)?, decoder.apng().map_err(refuse)?.into_frames())
+        }
+        _ => {
+            let decoder = WebPDecoder::new(reader).map_err(refuse)?;
+            (check(&decoder)?, decoder.into_frames())
+        }
+    };
+    let frame = take(frames, index).map_err(refuse)?;
+    let frame = frame.ok_or_else(|| PictureError::Damaged {
+        path: path.to_owned(),
+        detail: format!("it ends before picture {}", index + 1),
+    })?;
+    let picture = into_picture(path, with_channels_of(color, frame))?;
+    Ok(Decoded { picture, is_associated: false, notes: Vec::new() })
+}
+
+fn take(mut frames: Frames<'_>, index: usize) -> ImageResult<Option<RgbaImage>> {
+    for _ in 0..index {
+        if frames.next().transpose()?.is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(frames.next().transpose()?.map(image::Frame::into_buffer))
+}
+
+/// The frame with the channels of the file, if it is opaque, or with alpha.
+fn with_channels_of(color: ColorType, frame: RgbaImage) -> DynamicImage {
+    let keeps_alpha = color.has_alpha() || frame.pixels().any(|p| p.0[3] != 255);
+    let image = DynamicImage::from(frame);
+    match (color.has_color(), keeps_alpha) {
+        (true, true) => image,
+        (true, false) => image.into_rgb8().into(),
+        (false, true) => image.into_luma_alpha8().into(),
+        (false, false) => image.into_luma8().into(),
+    }
+}
+
+fn count_gif(reader: impl Read) -> Pictures {
+    let mut options = gif::DecodeOptions::new();
+    options.skip_frame_decoding(true);
+    // No frame is decoded, so none takes memory.
+    options.set_memory_limit(gif::MemoryLimit::Unlimited);
+    let mut n_frames = 0;
+    if let Ok(mut decoder) = options.read_info(reader) {
+        while let Ok(Some(_)) = decoder.next_frame_info() {
+            n_frames += 1;
+        }
+    }
+    Pictures { n_frames, has_other: false }
+}
+
+/// Chunks of a file, of which `each` sees the name and at most 4 bytes until it returns false.
+fn walk_chunks<R: Read + Seek>(
+    reader: &mut R,
+    start: u64,
+    header: impl Fn([u8; 8]) -> ([u8; 4], u64),
+    mut each: impl FnMut([u8; 4], [u8; 4]) -> bool,
+) -> io::Result<()> {
+    let mut at = start;
+    loop {
+        reader.seek(SeekFrom::Start(at))?;
+        let (mut head, mut first) = ([0; 8], [0; 4]);
+        if reader.read_exact(&mut head).is_err() {
+            return Ok(());
+        }
+        let (name, length) = header(head);
+        let known = reader.read_exact(&mut first).is_ok();
+        if !each(name, if known { first } else { [0; 4] }) {
+            return Ok(());
+        }
+        at = at.saturating_add(8).saturating_add(length);
+    }
+}
+
+fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
+    let mut n_frames = None;
+    let mut is_framed = false;
+    let header = |[a, b, c, d, name @ ..]: [u8; 8]| (name, u64::from(u32::from_be_bytes([a, b, c, d])) + 4);
+    walk_chunks(reader, 8, header, |name, first| {
+        match &name {
+            b"acTL" => n_frames = Some(u32::from_be_bytes(first) as usize),
+            b"fcTL" => is_framed = true,
+            _ => {}
+        }
+        &name != b"IDAT"
+    })?;
+    Ok(n_frames.map_or(Pictures::default(), |n_frames| Pictures { n_frames, has_other: !is_framed }))
+}
+
+fn count_webp<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
+    let mut n_frames = 0;
+    let header = |[n0, n1, n2, n3, length @ ..]: [u8; 8]| {
+        let length = u64::from(u32::from_le_bytes(length));
+        ([n0, n1, n2, n3], length + length % 2)
+    };
+    walk_chunks(reader, 12, header, |name, _| {
+        n_frames += usize::from(&name == b"ANMF");
+        // Where one of these comes first, it is the whole picture.
+        ![*b"VP8 ", *b"VP8L"].contains(&name)
+    })?;
+    Ok(Pictures { n_frames, has_other: false })
+}

@@ -1,0 +1,151 @@
+//! Strict JPEG decoding.
+//!
+//! The `image` crate fills the missing part of a damaged JPEG with grey, and training on that would be
+//! a silent mistake, so its decoder is used here in strict mode. What other programs read with a warning, and loses
+//! nothing, is mended first.
+
+use super::jpeg_segments::{Segments, has_all_scans, has_end_of_image, segments};
+use super::{AS_INTEGERS, Decoded, Source, Taken};
+use crate::picture::claim::Claim;
+use crate::picture::{Picture, PictureError, Pixels};
+use image::ImageFormat;
+use image::metadata::Orientation;
+use std::io::{BufRead, Read};
+use std::ops::Range;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// Largest JPEG file read, more than any picture within the limits needs.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+
+/// Decodes to grey or RGB and applies the EXIF orientation.
+pub(super) fn decode<R: BufRead>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+    if source.size_bytes > MAX_FILE_BYTES {
+        let detail = format!("a JPEG file of {} bytes; at most {MAX_FILE_BYTES}", source.size_bytes);
+        return Err(source.too_large(detail));
+    }
+    let mut bytes = Vec::new();
+    let read = source.reader.by_ref().take(MAX_FILE_BYTES).read_to_end(&mut bytes);
+    read.map_err(|e| source.read_error(e))?;
+    let mut found = segments(&bytes);
+    let has_gain_map = found.has_gain_map;
+    let n_pictures = if has_gain_map { 1 } else { 1 + found.others.len() };
+    let (index, mut notes) = source.choose(n_pictures, Taken::First)?;
+    let path = source.path.display();
+    if has_gain_map {
+        notes.push(format!("{path} has a gain map for HDR screens, which is not used"));
+    }
+    if index > 0 {
+        bytes.drain(..found.others[index - 1]);
+        found = segments(&bytes);
+    }
+    refuse_kinds(&source, &found)?;
+    if !found.stray.is_empty() {
+        let n: usize = found.stray.iter().map(ExactSizeIterator::len).sum();
+        notes.push(format!("{path} has {n} bytes between its segments that do not belong there; they are skipped"));
+        bytes = without(&bytes, &found.stray);
+        found = segments(&bytes);
+    }
+    let ends = found.scan.is_none_or(|scan| has_end_of_image(&bytes, scan));
+    let picture = if ends { decode_whole(&source, &bytes)? } else { decode_without_end(&source, bytes, &found)? };
+    if !ends {
+        notes.push(format!("{path} lacks the mark of its end; nothing else is missing"));
+    }
+    Ok(Decoded { picture, is_associated: false, notes })
+}
+
+fn without(bytes: &[u8], ranges: &[Range<usize>]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    for range in ranges {
+        kept.extend_from_slice(&bytes[at..range.start]);
+        at = range.end;
+    }
+    kept.extend_from_slice(&bytes[at..]);
+    kept
+}
+
+/// Names the kinds of JPEG that are not supported.
+fn refuse_kinds<R>(source: &Source<'_, R>, segments: &Segments) -> Result<(), PictureError> {
+    let Some((kind, bits)) = segments.frame else { return Ok(()) };
+    let what = match kind {
+        0..=2 if bits == 8 => return Ok(()),
+        0..=2 => format!("is a JPEG of {bits} bits a value"),
+        3 => "is a lossless JPEG".to_owned(),
+        5..=7 => "is a hierarchical JPEG".to_owned(),
+        9 | 10 => "is a JPEG with arithmetic coding".to_owned(),
+        11 => "is a lossless JPEG with arithmetic coding".to_owned(),
+        _ => "is a hierarchical JPEG with arithmetic coding".to_owned(),
+    };
+    Err(source.unsupported(what, AS_INTEGERS))
+}
+
+/// Decodes a file that ends with the last scan. The last block may be cut, which the decoder does not notice, so it is
+/// decoded with other bits in place of those that might be missing: if any is, the pictures differ.
+fn decode_without_end<R>(
+    source: &Source<'_, R>,
+    mut bytes: Vec<u8>,
+    segments: &Segments,
+) -> Result<Picture, PictureError> {
+    let cut = || source.damaged("the end of the picture is missing");
+    if !has_all_scans(&bytes, segments) {
+        return Err(cut());
+    }
+    // Zeros may have been put in the place of what is missing; but after 0xff one is part of the data.
+    while let [.., before, 0] = bytes[..] {
+        if before == 0xff {
+            break;
+        }
+        bytes.pop();
+    }
+    if bytes.last() == Some(&0xff) {
+        bytes.pop();
+    }
+    let length = bytes.len();
+    bytes.extend_from_slice(&END_OF_IMAGE);
+    let picture = decode_whole(source, &bytes)?;
+    bytes.truncate(length);
+    bytes.extend_from_slice(&[0xaa; 256]);
+    bytes.extend_from_slice(&END_OF_IMAGE);
+    let other = decode_whole(source, &bytes).ok();
+    if other.as_ref() == Some(&picture) { Ok(picture) } else { Err(cut()) }
+}
+
+fn decode_whole<R>(source: &Source<'_, R>, bytes: &[u8]) -> Result<Picture, PictureError> {
+    let refuse = |e| from_jpeg_error(source, e);
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX));
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(refuse)?;
+    let info = decoder.info().expect("headers were decoded");
+    let (width, height) = (u32::from(info.width), u32::from(info.height));
+    let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
+    let (color, channels) = if grey { (ColorSpace::Luma, 1) } else { (ColorSpace::RGB, 3) };
+    let decoded_bytes = u64::from(width) * u64::from(height) * channels;
+    let claim = Claim { width, height, decoded_bytes, file_bytes: source.size_bytes };
+    claim.check(source.path, ImageFormat::Jpeg)?;
+    decoder.set_options(decoder.options().jpeg_set_out_colorspace(color));
+    let pixels = decoder.decode().map_err(refuse)?;
+    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    let picture = Picture { width, height, channels: channels as usize, pixels: Pixels::U8(pixels) };
+    Ok(picture.oriented(orientation.unwrap_or(Orientation::NoTransforms)))
+}
+
+fn from_jpeg_error<R>(source: &Source<'_, R>, error: DecodeErrors) -> PictureError {
+    match error {
+        DecodeErrors::Unsupported(what) => {
+            source.unsupported(format!("has what is not supported ({what:?})"), AS_INTEGERS)
+        }
+        DecodeErrors::LargeDimensions(side) => {
+            source.too_large(format!("{side} pixels a side; at most 65535"))
+        }
+        e => source.damaged(format!("{e:?}")),
+    }
+}

@@ -1,0 +1,120 @@
+//! Decoding of files. Which decoder is used follows from the first bytes; `image`'s own are used directly where they
+//! read all that their format has.
+
+mod animation;
+mod exr;
+mod jpeg;
+mod jpeg_segments;
+mod orientation;
+mod patched;
+mod plain;
+mod radiance;
+mod sniff;
+mod tiff;
+mod tiff_directories;
+mod tiff_samples;
+
+use super::{Picture, PictureError};
+use std::io::{self, BufRead, Seek};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+/// Ways out for a file that cannot be read, which keep its depth.
+const AS_INTEGERS: &str = "convert it to PNG or TIFF with 16 bits a value";
+const AS_FLOATS: &str = "convert it to OpenEXR, or to TIFF with 32-bit floats";
+
+/// A file to decode.
+pub(super) struct Source<'a, R> {
+    /// For messages, and the extension of files that have no magic number.
+    pub(super) path: &'a Path,
+    pub(super) reader: R,
+    pub(super) size_bytes: u64,
+    /// Which of several pictures.
+    pub(super) page: Option<NonZeroU32>,
+}
+
+/// What a decoder makes of a file: its samples as they are stored, turned upright.
+pub(super) struct Decoded {
+    pub(super) picture: Picture,
+    /// Whether the colours are already multiplied by alpha (associated alpha).
+    #[cfg_attr(not(test), expect(dead_code, reason = "all alpha is still taken as stored"))]
+    pub(super) is_associated: bool,
+    /// What was done that a user might not expect.
+    pub(super) notes: Vec<String>,
+}
+
+/// Decodes the file, whatever its format.
+pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+    use image::ImageFormat;
+    match sniff::format_of(&mut source)? {
+        ImageFormat::Jpeg => jpeg::decode(source),
+        ImageFormat::Tiff => tiff::decode(source),
+        ImageFormat::OpenExr => exr::decode(source),
+        ImageFormat::Hdr => radiance::decode(source),
+        format @ (ImageFormat::Gif | ImageFormat::Png | ImageFormat::WebP) => {
+            animation::decode(source, format)
+        }
+        format => {
+            source.only_picture()?;
+            plain::decode(source, format)
+        }
+    }
+}
+
+impl<R> Source<'_, R> {
+    fn unsupported(&self, what: impl Into<String>, instead: &'static str) -> PictureError {
+        PictureError::Unsupported { path: self.path.to_owned(), what: what.into(), instead }
+    }
+
+    fn damaged(&self, detail: impl Into<String>) -> PictureError {
+        PictureError::Damaged { path: self.path.to_owned(), detail: detail.into() }
+    }
+
+    fn too_large(&self, detail: impl Into<String>) -> PictureError {
+        PictureError::TooLarge { path: self.path.to_owned(), detail: detail.into() }
+    }
+
+    fn read_error(&self, source: io::Error) -> PictureError {
+        read_error(self.path, source)
+    }
+
+    /// The picture to take of `n_pictures`, counted from 0, and what to say of that.
+    fn choose(&self, n_pictures: usize, default: Taken) -> Result<(usize, Vec<String>), PictureError> {
+        if let Some(page) = self.page {
+            let index = usize::try_from(page.get() - 1).unwrap_or(usize::MAX);
+            if index >= n_pictures {
+                return Err(PictureError::NoSuchPage { path: self.path.to_owned(), page, n_pages: n_pictures });
+            }
+            return Ok((index, Vec::new()));
+        }
+        let (index, which) = match default {
+            Taken::First => (0, "the first".to_owned()),
+            Taken::Largest(index) => (index, format!("the largest, number {},", index + 1)),
+        };
+        let path = self.path.display();
+        let note = || format!("{path} has {n_pictures} pictures; {which} is used, --page N takes another");
+        Ok((index, (n_pictures > 1).then(note).into_iter().collect()))
+    }
+
+    /// Refuses any page but the first, in formats that hold one picture.
+    fn only_picture(&self) -> Result<(), PictureError> {
+        self.choose(1, Taken::First).map(|_| ())
+    }
+}
+
+/// Which of several pictures is taken if none is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    First,
+    /// By its index.
+    Largest(usize),
+}
+
+/// A file that ends early is damaged; otherwise it is the system that failed.
+fn read_error(path: &Path, source: io::Error) -> PictureError {
+    let path: PathBuf = path.to_owned();
+    if source.kind() == io::ErrorKind::UnexpectedEof {
+        return PictureError::Damaged { path, detail: "it ends too early".to_owned() };
+    }
+    PictureError::Read { path, source }
+}

@@ -1,0 +1,137 @@
+//! TIFF files: the picture that is meant, with all kinds of samples.
+//!
+//! The `tiff` crate decodes only the first list of directories, and refuses colours that it cannot name. Both are
+//! solved by showing it the file with a few other bytes: the place of the first directory, and grey for any colours, so
+//! that it gives all samples as they are stored. What they mean is worked out in `tiff_samples`.
+
+use super::patched::Patched;
+use super::plain::{self, from_image_error};
+use super::sniff::DEVELOP;
+use super::tiff_directories::{Directories, Directory, directories};
+use super::tiff_samples::{Layout, picture_of};
+use super::{AS_INTEGERS, Decoded, Source, Taken};
+use crate::picture::PictureError;
+use crate::picture::claim::{Claim, MAX_DECODED_BYTES};
+use image::metadata::Orientation;
+use image::{ImageFormat, codecs};
+use std::io::{BufRead, BufReader, Read, Seek};
+use tiff::TiffError;
+use tiff::decoder::{BufferLayoutPreference, Decoder, DecodingResult, Limits};
+use tiff::tags::Tag;
+
+const CMYK: u64 = 5;
+
+pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+    let all = directories(&mut source.reader).map_err(|e| source.read_error(e))?;
+    if all.is_raw {
+        return Err(source.unsupported("is a camera's raw file", DEVELOP));
+    }
+    if all.pictures.is_empty() {
+        return Err(source.damaged("it has no directory of a picture"));
+    }
+    let largest = all.largest();
+    let taken = if largest > 0 { Taken::Largest(largest) } else { Taken::First };
+    let (index, notes) = source.choose(all.pictures.len(), taken)?;
+    let directory = &all.pictures[index];
+    let mut decoded = if directory.photometric == Some(CMYK) {
+        decode_cmyk(source, &all, directory)?
+    } else {
+        decode_samples(source, &all, directory)?
+    };
+    decoded.notes.splice(0..0, notes);
+    Ok(decoded)
+}
+
+fn decode_cmyk<R: BufRead + Seek>(
+    source: Source<'_, R>,
+    all: &Directories,
+    directory: &Directory,
+) -> Result<Decoded, PictureError> {
+    let Source { path, reader, size_bytes, .. } = source;
+    let patched = Patched::new(reader, vec![all.as_first(directory)])
+        .map_err(|source| PictureError::Read { path: path.to_owned(), source })?;
+    let mut decoder = codecs::tiff::TiffDecoder::new(BufReader::new(patched))
+        .map_err(|e| from_image_error(path, e))?;
+    image::ImageDecoder::set_limits(&mut decoder, plain::limits(ImageFormat::Tiff))
+        .map_err(|e| from_image_error(path, e))?;
+    plain::decode_with(path, size_bytes, decoder, ImageFormat::Tiff)
+}
+
+fn decode_samples<R: Read + Seek>(
+    mut source: Source<'_, R>,
+    all: &Directories,
+    directory: &Directory,
+) -> Result<Decoded, PictureError> {
+    let Some(photometric) = directory.photometric else {
+        return Err(source.unsupported("does not say what its values mean", AS_INTEGERS));
+    };
+    let patches = vec![all.as_first(directory), all.as_grey(directory)];
+    let reader = Patched::new(&mut source.reader, patches);
+    let reader = reader.map_err(|e| super::read_error(source.path, e))?;
+    let path = source.path;
+    let refuse = |e| from_tiff_error(path, e);
+    let mut decoder = Decoder::new(reader).map_err(refuse)?.with_limits(limits());
+    let (width, height) = decoder.dimensions().map_err(refuse)?;
+    let numbers = |tag, decoder: &mut Decoder<_>| decoder.find_tag_unsigned_vec::<u16>(tag).ok().flatten();
+    let first = |tag, decoder: &mut Decoder<_>| numbers(tag, decoder).and_then(|n| n.first().copied());
+    let layout = Layout {
+        width,
+        height,
+        photometric,
+        bits: directory.bits,
+        n_samples: usize::from(first(Tag::SamplesPerPixel, &mut decoder).unwrap_or(1)),
+        format: first(Tag::SampleFormat, &mut decoder).unwrap_or(1),
+        extra_samples: directory.extra_samples.clone(),
+        palette: if photometric == 3 { numbers(Tag::ColorMap, &mut decoder) } else { None },
+        is_jpeg: directory.compression == 7,
+    };
+    let orientation = first(Tag::Orientation, &mut decoder).unwrap_or(1);
+    layout.check().map_err(|(what, instead)| PictureError::Unsupported {
+        path: path.to_owned(),
+        what,
+        instead,
+    })?;
+    let decoded_bytes =
+        u64::from(width).saturating_mul(u64::from(height)).saturating_mul(layout.pixel_bytes());
+    Claim { width, height, decoded_bytes, file_bytes: source.size_bytes }.check(path, ImageFormat::Tiff)?;
+    let planned = decoder.image_buffer_layout().map_err(refuse)?;
+    if planned.complete_len as u64 > MAX_READ_BYTES {
+        return Err(source.too_large(format!("{} MB of samples", planned.complete_len / 1_000_000)));
+    }
+    let mut samples = DecodingResult::U8(Vec::new());
+    let planned: BufferLayoutPreference = decoder.read_image_to_buffer(&mut samples).map_err(refuse)?;
+    let picture = picture_of(&layout, &planned, samples).map_err(|detail| source.damaged(detail))?;
+    let orientation = u8::try_from(orientation).ok().and_then(Orientation::from_exif);
+    let notes = layout.unused_samples().map(|which| format!("{} has {which}", path.display()));
+    Ok(Decoded {
+        picture: picture.oriented(orientation.unwrap_or(Orientation::NoTransforms)),
+        is_associated: layout.has_associated_alpha(),
+        notes: notes.into_iter().collect(),
+    })
+}
+
+/// Most bytes of all samples as they are stored, some of which may not be used, or be twice as precise.
+const MAX_READ_BYTES: u64 = 2 * MAX_DECODED_BYTES;
+
+fn limits() -> Limits {
+    let mut limits = Limits::unlimited();
+    limits.decoding_buffer_size = MAX_READ_BYTES as usize;
+    limits.intermediate_buffer_size = MAX_READ_BYTES as usize;
+    limits.ifd_value_size = MAX_READ_BYTES as usize;
+    limits
+}
+
+fn from_tiff_error(path: &std::path::Path, error: TiffError) -> PictureError {
+    let path = path.to_owned();
+    match error {
+        TiffError::UnsupportedError(e) => {
+            let what = format!("has what is not supported ({e})");
+            PictureError::Unsupported { path, what, instead: AS_INTEGERS }
+        }
+        TiffError::LimitsExceeded => {
+            PictureError::TooLarge { path, detail: "its parts do not fit into memory".to_owned() }
+        }
+        TiffError::IoError(e) => super::read_error(&path, e),
+        e => PictureError::Damaged { path, detail: e.to_string() },
+    }
+}
