@@ -24,7 +24,7 @@ pub enum PictureError {
         found: String,
     },
     /// An unsupported format or colour type.
-    #[error("{} {what}, which cannot be read; {instead}", path.display())]
+    #[error("{} {what} and cannot be read; {instead}", path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
@@ -105,6 +105,12 @@ pub enum PictureError {
         bits: u8,
         /// Bits it supports.
         possible: String,
+    },
+    /// A colour picture for a format without colours.
+    #[error("a .{extension} file holds grey only, and the picture has colours; use .ppm or .png")]
+    NoColors {
+        /// The format's extension.
+        extension: &'static str,
     },
     /// A picture too large for a format, or for this machine's memory.
     #[error(

@@ -23,7 +23,11 @@ pub enum Format {
     Bmp,
     /// Quite OK Image.
     Qoi,
-    /// PGM or PPM.
+    /// Portable pixmap, colour.
+    Ppm,
+    /// Portable graymap, grey.
+    Pgm,
+    /// PGM or PPM under the extension they share.
     Pnm,
 }
 
@@ -38,6 +42,7 @@ struct Traits {
     /// Bits a value, the usual one first.
     bits: &'static [u8],
     grey: bool,
+    color: bool,
     alpha: bool,
     grey_alpha: bool,
     /// Longest side in pixels.
@@ -51,17 +56,19 @@ struct Traits {
 const NO_LIMIT: u32 = i32::MAX as u32;
 
 #[rustfmt::skip]
-const FORMATS: [Traits; 10] = [
-    Traits { format: Some(Format::Png), name: "PNG", extensions: &["png"], also_read: &[], bits: &[8, 16], grey: true, alpha: true, grey_alpha: true, max_side: NO_LIMIT, memory_factor: None },
-    Traits { format: Some(Format::Jpeg), name: "JPEG", extensions: &["jpg", "jpeg"], also_read: &["jpe", "jfif"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
-    Traits { format: Some(Format::WebP), name: "WebP", extensions: &["webp"], also_read: &[], bits: &[8], grey: true, alpha: true, grey_alpha: true, max_side: 16_383, memory_factor: Some(5) },
-    Traits { format: Some(Format::Tiff), name: "TIFF", extensions: &["tif", "tiff"], also_read: &[], bits: &[8, 16, 32], grey: true, alpha: true, grey_alpha: false, max_side: NO_LIMIT, memory_factor: None },
-    Traits { format: Some(Format::Bmp), name: "BMP", extensions: &["bmp"], also_read: &["dib"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 32_767, memory_factor: Some(2) },
-    Traits { format: None, name: "GIF", extensions: &[], also_read: &["gif"], bits: &[], grey: false, alpha: false, grey_alpha: false, max_side: 0, memory_factor: None },
-    Traits { format: Some(Format::Pnm), name: "PNM", extensions: &["ppm", "pgm", "pnm"], also_read: &["pbm", "pam", "pfm"], bits: &[8], grey: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
-    Traits { format: Some(Format::Qoi), name: "QOI", extensions: &["qoi"], also_read: &[], bits: &[8], grey: false, alpha: true, grey_alpha: false, max_side: 20_000, memory_factor: Some(3) },
-    Traits { format: Some(Format::Hdr), name: "HDR", extensions: &["hdr"], also_read: &[], bits: &[32], grey: false, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
-    Traits { format: Some(Format::Exr), name: "EXR", extensions: &["exr"], also_read: &[], bits: &[32], grey: false, alpha: true, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
+const FORMATS: [Traits; 12] = [
+    Traits { format: Some(Format::Png), name: "PNG", extensions: &["png"], also_read: &[], bits: &[8, 16], grey: true, color: true, alpha: true, grey_alpha: true, max_side: NO_LIMIT, memory_factor: None },
+    Traits { format: Some(Format::Jpeg), name: "JPEG", extensions: &["jpg", "jpeg"], also_read: &["jpe", "jfif"], bits: &[8], grey: true, color: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
+    Traits { format: Some(Format::WebP), name: "WebP", extensions: &["webp"], also_read: &[], bits: &[8], grey: true, color: true, alpha: true, grey_alpha: true, max_side: 16_383, memory_factor: Some(5) },
+    Traits { format: Some(Format::Tiff), name: "TIFF", extensions: &["tif", "tiff"], also_read: &[], bits: &[8, 16, 32], grey: true, color: true, alpha: true, grey_alpha: false, max_side: NO_LIMIT, memory_factor: None },
+    Traits { format: Some(Format::Bmp), name: "BMP", extensions: &["bmp"], also_read: &["dib"], bits: &[8], grey: true, color: true, alpha: false, grey_alpha: false, max_side: 32_767, memory_factor: Some(2) },
+    Traits { format: None, name: "GIF", extensions: &[], also_read: &["gif"], bits: &[], grey: false, color: true, alpha: false, grey_alpha: false, max_side: 0, memory_factor: None },
+    Traits { format: Some(Format::Ppm), name: "PNM", extensions: &["ppm"], also_read: &[], bits: &[8], grey: false, color: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
+    Traits { format: Some(Format::Pgm), name: "PNM", extensions: &["pgm"], also_read: &[], bits: &[8], grey: true, color: false, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
+    Traits { format: Some(Format::Pnm), name: "PNM", extensions: &["pnm"], also_read: &["pbm", "pam"], bits: &[8], grey: true, color: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
+    Traits { format: Some(Format::Qoi), name: "QOI", extensions: &["qoi"], also_read: &[], bits: &[8], grey: false, color: true, alpha: true, grey_alpha: false, max_side: 20_000, memory_factor: Some(3) },
+    Traits { format: Some(Format::Hdr), name: "HDR", extensions: &["hdr"], also_read: &[], bits: &[32], grey: false, color: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
+    Traits { format: Some(Format::Exr), name: "EXR", extensions: &["exr"], also_read: &[], bits: &[32], grey: false, color: true, alpha: true, grey_alpha: false, max_side: 65_535, memory_factor: Some(3) },
 ];
 
 fn written() -> impl Iterator<Item = &'static Traits> {
@@ -88,7 +95,9 @@ impl Format {
 
     /// The names of all formats that are read, as `PNG, JPEG and so on` with `and` or another word.
     pub fn names_read(and: &str) -> String {
-        join(&FORMATS.each_ref().map(|t| t.name), and)
+        let mut names = FORMATS.each_ref().map(|t| t.name).to_vec();
+        names.dedup();
+        join(&names, and)
     }
 
     /// The extensions of all files that are written.
@@ -137,7 +146,7 @@ impl Target {
     /// channels if the format has them, else the nearest. `bits` overrides the depth.
     ///
     /// # Errors
-    /// When the format has no such depth.
+    /// When the format has no such depth, or no colours.
     pub fn new(
         format: Format,
         (channels, depth): (usize, Depth),
@@ -163,6 +172,9 @@ impl Target {
             16 => Depth::U16,
             _ => Depth::F32,
         };
+        if channels >= 3 && !traits.color {
+            return Err(PictureError::NoColors { extension: traits.extensions[0] });
+        }
         let (grey, alpha) = (channels < 3, channels.is_multiple_of(2) && traits.alpha);
         let channels = match (grey, alpha) {
             (true, false) if traits.grey => 1,

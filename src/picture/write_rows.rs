@@ -215,7 +215,7 @@ fn encode(
         Format::Hdr => hdr::HdrEncoder::new(out).write_image(bytes, width, height, color),
         Format::Bmp => bmp::BmpEncoder::new(out).write_image(bytes, width, height, color),
         Format::Qoi => qoi::QoiEncoder::new(out).write_image(bytes, width, height, color),
-        Format::Pnm => {
+        Format::Ppm | Format::Pgm | Format::Pnm => {
             let binary = pnm::SampleEncoding::Binary;
             let grey = target.channels == 1;
             let kind = if grey { pnm::PnmSubtype::Graymap(binary) } else { pnm::PnmSubtype::Pixmap(binary) };

@@ -2,10 +2,14 @@
 //!
 //! One program for all of them, since linking takes longer than most tests.
 
+mod exr_and_radiance_files;
 mod golden;
 mod gradients;
 mod imports;
 mod picture_files;
+mod picture_formats;
 mod properties;
 mod report_outputs;
 mod run_model_file;
+mod several_pictures;
+mod tiff_files;

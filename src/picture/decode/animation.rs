@@ -1,7 +1,7 @@
 //! GIF, PNG and WebP, which may be animated.
 
 use super::plain::{self, from_image_error, into_picture};
-use super::{AS_INTEGERS, Decoded, Source, Taken};
+use super::{AS_INTEGERS, Decoded, Source, Taken, webp};
 use crate::picture::claim::Claim;
 use crate::picture::{Picture, PictureError, Pixels};
 use image::codecs::gif::GifDecoder;
@@ -11,6 +11,7 @@ use image::{
     AnimationDecoder, ColorType, DynamicImage, Frames, ImageDecoder, ImageFormat, ImageResult, RgbaImage,
 };
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::path::Path;
 
 /// The pictures of a file, of which the first is what decoders without animation show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,10 +25,12 @@ pub(super) fn decode<R: BufRead + Seek>(
     mut source: Source<'_, R>,
     format: ImageFormat,
 ) -> Result<Decoded, PictureError> {
+    if format == ImageFormat::WebP {
+        return decode_webp(source);
+    }
     let pictures = match format {
         ImageFormat::Gif => Ok(count_gif(&mut source.reader)),
-        ImageFormat::Png => count_apng(&mut source.reader),
-        _ => count_webp(&mut source.reader),
+        _ => count_apng(&mut source.reader),
     };
     let rewound = pictures.and_then(|pictures| source.reader.rewind().map(|()| pictures));
     let pictures = rewound.map_err(|e| source.read_error(e))?;
@@ -43,6 +46,44 @@ pub(super) fn decode<R: BufRead + Seek>(
     }
     decoded.notes = notes;
     Ok(decoded)
+}
+
+fn decode_webp<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+    let frames = webp::frames(&mut source.reader).map_err(|e| source.read_error(e))?;
+    source.reader.rewind().map_err(|e| source.read_error(e))?;
+    let (index, notes) = source.choose(frames.len().max(1), Taken::First)?;
+    let mut decoded = if frames.is_empty() {
+        plain::decode(source, ImageFormat::WebP)?
+    } else {
+        let decoder = WebPDecoder::new(&mut source.reader).map_err(|e| from_image_error(source.path, e))?;
+        let color = checked(source.path, source.size_bytes, &decoder, ImageFormat::WebP)?;
+        let size = decoder.dimensions();
+        drop(decoder);
+        let canvas = webp::composed(&mut source, &frames[..=index], size)?;
+        let picture = into_picture(source.path, with_channels_of(color, canvas))?;
+        Decoded { picture, is_associated: false, notes: Vec::new() }
+    };
+    decoded.notes = notes;
+    Ok(decoded)
+}
+
+/// The colours of an animation whose size is checked.
+fn checked(
+    path: &Path,
+    file_bytes: u64,
+    decoder: &dyn ImageDecoder,
+    format: ImageFormat,
+) -> Result<ColorType, PictureError> {
+    let (width, height) = decoder.dimensions();
+    let decoded_bytes = u64::from(width) * u64::from(height) * 4;
+    Claim { width, height, decoded_bytes, file_bytes }.check(path, format)?;
+    let color = decoder.color_type();
+    // Only animated PNGs can have that.
+    if color.bytes_per_pixel() > color.channel_count() {
+        let what = "has frames of 16 bits a value, of which only the first is supported,".to_owned();
+        return Err(PictureError::Unsupported { path: path.to_owned(), what, instead: AS_INTEGERS });
+    }
+    Ok(color)
 }
 
 /// GIF decoders always give RGBA.
@@ -64,20 +105,7 @@ fn nth_frame<R: BufRead + Seek>(
 ) -> Result<Decoded, PictureError> {
     let Source { path, reader, size_bytes, .. } = source;
     let refuse = |e| from_image_error(path, e);
-    let check = |decoder: &dyn ImageDecoder| {
-        let (width, height) = decoder.dimensions();
-        let decoded_bytes = u64::from(width) * u64::from(height) * 4;
-        Claim { width, height, decoded_bytes, file_bytes: size_bytes }.check(path, format)?;
-        let color = decoder.color_type();
-        let no_deep_frames = "is an animated PNG of 16 bits a value, of which only the first picture is supported";
-        match color {
-            ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
-                let what = no_deep_frames.to_owned();
-                Err(PictureError::Unsupported { path: path.to_owned(), what, instead: AS_INTEGERS })
-            }
-            color => Ok(color),
-        }
-    };
+    let check = |decoder: &dyn ImageDecoder| checked(path, size_bytes, decoder, format);
     let limits = plain::limits(ImageFormat::Gif);
     let (color, frames) = match format {
         ImageFormat::Gif => {
@@ -85,16 +113,12 @@ fn nth_frame<R: BufRead + Seek>(
             decoder.set_limits(limits).map_err(refuse)?;
             (check(&decoder)?, decoder.into_frames())
         }
-        ImageFormat::Png => {
+        _ => {
             // The first limit is for texts and the like, the second for frames.
             let few = plain::limits(ImageFormat::Png);
             let mut decoder = PngDecoder::with_limits(reader, few).map_err(refuse)?;
             decoder.set_limits(limits).map_err(refuse)?;
             (check(&decoder)?, decoder.apng().map_err(refuse)?.into_frames())
-        }
-        _ => {
-            let decoder = WebPDecoder::new(reader).map_err(refuse)?;
-            (check(&decoder)?, decoder.into_frames())
         }
     };
     let frame = take(frames, index).map_err(refuse)?;
@@ -141,54 +165,26 @@ fn count_gif(reader: impl Read) -> Pictures {
     Pictures { n_frames, has_other: false }
 }
 
-/// Chunks of a file, of which `each` sees the name and at most 4 bytes until it returns false.
-fn walk_chunks<R: Read + Seek>(
-    reader: &mut R,
-    start: u64,
-    header: impl Fn([u8; 8]) -> ([u8; 4], u64),
-    mut each: impl FnMut([u8; 4], [u8; 4]) -> bool,
-) -> io::Result<()> {
-    let mut at = start;
-    loop {
-        reader.seek(SeekFrom::Start(at))?;
-        let (mut head, mut first) = ([0; 8], [0; 4]);
-        if reader.read_exact(&mut head).is_err() {
-            return Ok(());
-        }
-        let (name, length) = header(head);
-        let known = reader.read_exact(&mut first).is_ok();
-        if !each(name, if known { first } else { [0; 4] }) {
-            return Ok(());
-        }
-        at = at.saturating_add(8).saturating_add(length);
-    }
-}
-
+/// Reads the chunks up to the first pixels.
 fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
     let mut n_frames = None;
     let mut is_framed = false;
-    let header = |[a, b, c, d, name @ ..]: [u8; 8]| (name, u64::from(u32::from_be_bytes([a, b, c, d])) + 4);
-    walk_chunks(reader, 8, header, |name, first| {
-        match &name {
-            b"acTL" => n_frames = Some(u32::from_be_bytes(first) as usize),
+    // Behind the signature.
+    let mut at = 8;
+    loop {
+        let mut chunk = [0; 12];
+        reader.seek(SeekFrom::Start(at))?;
+        if reader.read_exact(&mut chunk).is_err() {
+            break;
+        }
+        let [l0, l1, l2, l3, n0, n1, n2, n3, value @ ..] = chunk;
+        match &[n0, n1, n2, n3] {
+            b"acTL" => n_frames = Some(u32::from_be_bytes(value) as usize),
             b"fcTL" => is_framed = true,
+            b"IDAT" => break,
             _ => {}
         }
-        &name != b"IDAT"
-    })?;
+        at += 12 + u64::from(u32::from_be_bytes([l0, l1, l2, l3]));
+    }
     Ok(n_frames.map_or(Pictures::default(), |n_frames| Pictures { n_frames, has_other: !is_framed }))
-}
-
-fn count_webp<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
-    let mut n_frames = 0;
-    let header = |[n0, n1, n2, n3, length @ ..]: [u8; 8]| {
-        let length = u64::from(u32::from_le_bytes(length));
-        ([n0, n1, n2, n3], length + length % 2)
-    };
-    walk_chunks(reader, 12, header, |name, _| {
-        n_frames += usize::from(&name == b"ANMF");
-        // Where one of these comes first, it is the whole picture.
-        ![*b"VP8 ", *b"VP8L"].contains(&name)
-    })?;
-    Ok(Pictures { n_frames, has_other: false })
 }

@@ -115,7 +115,7 @@ fn without_colors(path: &std::path::Path, headers: &[Header]) -> PictureError {
     let what = if headers.iter().all(|header| header.deep) {
         "has deep data, many values a pixel".to_owned()
     } else {
-        format!("has neither R, G and B nor Y alone; its channels are {list}")
+        format!("has neither R, G and B nor Y alone (its channels are {list})")
     };
     let instead = "save the channels you mean as R, G and B, or as Y";
     PictureError::Unsupported { path: path.to_owned(), what, instead }

@@ -13,6 +13,7 @@ mod sniff;
 mod tiff;
 mod tiff_directories;
 mod tiff_samples;
+mod webp;
 
 use super::{Picture, PictureError};
 use std::io::{self, BufRead, Seek};

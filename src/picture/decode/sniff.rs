@@ -36,7 +36,9 @@ pub(super) fn format_of<R: Read + Seek>(source: &mut Source<'_, R>) -> Result<Im
     if start.starts_with(b"#?") {
         return Ok(ImageFormat::Hdr);
     }
-    let format = image::guess_format(&start).ok().filter(|format| {
+    let is_big_tiff = start.starts_with(b"II+\0") || start.starts_with(b"MM\0+");
+    let guessed = image::guess_format(&start).ok().or(is_big_tiff.then_some(ImageFormat::Tiff));
+    let format = guessed.filter(|format| {
         use ImageFormat::{Bmp, Gif, Jpeg, OpenExr, Png, Pnm, Qoi, Tiff, WebP};
         [Png, Jpeg, WebP, Tiff, Bmp, Gif, Pnm, Qoi, OpenExr].contains(format)
     });
@@ -65,7 +67,7 @@ const FLAT: &str = "export it as PNG or TIFF with 16 bits a value, its layers me
 /// Pictures, and files that may hold some, of formats that are not supported: where their magic number begins, the
 /// number, what they are, and what to do.
 #[rustfmt::skip]
-const MAGIC: [(usize, &[u8], &str, &str); 43] = [
+const MAGIC: [(usize, &[u8], &str, &str); 41] = [
     (0, b"\0\0\0\x0cJXL \r\n\x87\n", "is a JPEG XL picture", AS_INTEGERS),
     (0, b"\xff\x0a", "is a JPEG XL picture", AS_INTEGERS),
     (16, b"ftypjph ", "is an HTJ2K picture (high-throughput JPEG 2000)", AS_INTEGERS),
@@ -78,8 +80,6 @@ const MAGIC: [(usize, &[u8], &str, &str); 43] = [
     (0, b"gimp xcf", "is a GIMP picture (XCF)", FLAT),
     (0, b"DDS ", "is a DDS texture", AS_INTEGERS),
     (0, b"\xabKTX ", "is a KTX texture", AS_INTEGERS),
-    (0, b"\0\0\x01\0", "is a Windows icon (ICO)", AS_INTEGERS),
-    (0, b"\0\0\x02\0", "is a Windows cursor (CUR)", AS_INTEGERS),
     (0, b"farbfeld", "is a farbfeld picture", AS_INTEGERS),
     (0, b"FLIF", "is a FLIF picture", AS_INTEGERS),
     (0, b"BPG\xfb", "is a BPG picture", AS_INTEGERS),
@@ -122,6 +122,10 @@ fn unsupported(start: &[u8]) -> Option<(&'static str, &'static str)> {
     }
     if (at(0, b"II*\0") || at(0, b"MM\0*")) && at(8, b"CR") {
         return Some(("is a camera's raw file (CR2)", DEVELOP));
+    }
+    // The third number counts the icons; a TGA picture may begin with the same four bytes, but has a 0 there.
+    if (at(0, b"\0\0\x01\0") || at(0, b"\0\0\x02\0")) && start.get(4).is_some_and(|&n| n > 0) {
+        return Some(("is a Windows icon or cursor (ICO, CUR)", AS_INTEGERS));
     }
     // The second bit of Rsiz says that part 15 of the standard, HTJ2K, is used.
     if at(0, b"\xff\x4f\xff\x51") && start.get(6).is_some_and(|rsiz| rsiz & 0x40 != 0) {

@@ -53,7 +53,7 @@ impl Layout {
             return refuse(&what, AS_INTEGERS);
         }
         // Bands of which nobody says what they are, as of satellites and microscopes.
-        if self.n_colors() == 1 && self.n_samples > 2 && self.extra_samples.len() + 1 < self.n_samples {
+        if self.n_colors() == 1 && self.n_samples > 2 && !self.has_alpha() {
             let what = format!("{} values a pixel that are not said to be colours", self.n_samples);
             return refuse(&what, "save one of its bands, or three as RGB");
         }
