@@ -1,6 +1,7 @@
 //! Reading picture files.
 //!
-//! The format is detected from the first bytes, never from the file's name. Pixels keep their depth.
+//! The format is detected from the first bytes, never from the file's name, though that may help to name what is not
+//! read. Pixels keep their depth.
 //! Colour profiles are not applied: values are assumed to be sRGB, or linear light in HDR and EXR
 //! files and float TIFFs.
 
@@ -36,11 +37,13 @@ pub fn load(path: &Path) -> Result<Picture, PictureError> {
     Ok(read(path, Reading::default())?.picture)
 }
 
-/// Reads a file of any format that [`Format::names_read`] lists; of a GIF its first frame.
+/// Reads a file of any format that [`Format::names_read`](super::Format::names_read) lists. Of several pictures it takes
+/// the first, or the largest if the first is a small copy of it, unless `reading` says which; the notes say what was
+/// taken.
 ///
 /// Grey and alpha are kept; palettes become RGB or RGBA, CMYK becomes RGB, and a GIF without
-/// transparent pixels becomes RGB. EXIF orientation is applied. Needs little more memory than the
-/// decoded pixels (twice as much to rotate a picture by 90 degrees).
+/// transparent pixels becomes RGB. EXIF orientation is applied, and the exposure of Radiance files. Needs little more
+/// memory than the decoded pixels (twice as much to rotate a picture).
 ///
 /// # Errors
 /// When the file cannot be read, is not a picture, is damaged or cut short, exceeds

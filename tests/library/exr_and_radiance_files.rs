@@ -85,7 +85,10 @@ fn layers_and_parts_are_pictures() {
     let parts = || {
         let colors = |seed| {
             let list = rgb("", seed);
-            part(if seed == 10 { "left" } else { "right" }, &list.iter().map(|(n, s)| (n.as_str(), s.clone())).collect::<Vec<_>>())
+            part(
+                if seed == 10 { "left" } else { "right" },
+                &list.iter().map(|(n, s)| (n.as_str(), s.clone())).collect::<Vec<_>>(),
+            )
         };
         vec![part("depth", &[("Z", floats(1))]), colors(10), colors(20)]
     };

@@ -81,10 +81,19 @@ fn graymaps_are_grey_and_pixmaps_are_coloured() {
         write_rows(&path, target, rows, [vec![0.5; channels]].into_iter())?;
         Ok::<_, afterimage::picture::PictureError>(std::fs::read(&path).expect("written")[..2].to_vec())
     };
-    for (extension, channels, expected) in
-        [("pgm", 1, b"P5"), ("pgm", 2, b"P5"), ("ppm", 1, b"P6"), ("ppm", 3, b"P6"), ("pnm", 1, b"P5"), ("pnm", 4, b"P6")]
-    {
-        assert_eq!(start(extension, channels).expect("written"), expected, "{extension}, {channels} channels");
+    for (extension, channels, expected) in [
+        ("pgm", 1, b"P5"),
+        ("pgm", 2, b"P5"),
+        ("ppm", 1, b"P6"),
+        ("ppm", 3, b"P6"),
+        ("pnm", 1, b"P5"),
+        ("pnm", 4, b"P6"),
+    ] {
+        assert_eq!(
+            start(extension, channels).expect("written"),
+            expected,
+            "{extension}, {channels} channels"
+        );
     }
     for channels in [3, 4] {
         let text = start("pgm", channels).expect_err("it has colours").to_string();

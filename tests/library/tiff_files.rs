@@ -169,7 +169,8 @@ fn alpha_is_told_from_other_samples() {
 #[test]
 fn palettes_become_colours_of_their_depth() {
     let table = |colors: [[u16; 4]; 3]| colors.concat();
-    let directory = |colors| Directory::new((4, 1), 2, 1, PALETTE, vec![0b0001_1011]).with(320, &table(colors));
+    let directory =
+        |colors| Directory::new((4, 1), 2, 1, PALETTE, vec![0b0001_1011]).with(320, &table(colors));
     let eight = [[0, 257, 514, 65_535], [65_535, 0, 257, 0], [0, 0, 0, 771]];
     let expected = vec![0, 255, 0, 1, 0, 0, 2, 1, 0, 255, 0, 3];
     assert_eq!(picture(directory(eight)).pixels, Pixels::U8(expected.clone()));
@@ -206,6 +207,12 @@ fn what_is_not_read_is_named() {
         let text = refusal(directory);
         assert!(text.contains(expected) && text.starts_with("a.tif has "), "{text}");
         assert!(!text.contains("damaged"), "{text}");
+    }
+    for (number, name) in [(50_000, "Zstandard"), (34_712, "JPEG 2000"), (3, "CCITT Group 3"), (999, "method 999")] {
+        let mut directory = flat((2, 2), 0);
+        directory.tags.retain(|(tag, ..)| *tag != 259);
+        let text = refusal(directory.with(259, &[number]));
+        assert!(text.starts_with(&format!("a.tif is compressed with {name} and")), "{text}");
     }
 }
 
@@ -296,8 +303,15 @@ fn big_tiffs_and_big_endian_ones_are_read() {
     assert_eq!(found.picture.pixels, Pixels::U16(values));
     // Made by hand: 2x1 grey values of 16 bits.
     let entries: [(u16, u16, u32); 9] = [
-        (256, 3, 2 << 16), (257, 3, 1 << 16), (258, 3, 16 << 16), (259, 3, 1 << 16), (262, 3, 1 << 16),
-        (273, 4, 8), (277, 3, 1 << 16), (278, 3, 1 << 16), (279, 4, 4),
+        (256, 3, 2 << 16),
+        (257, 3, 1 << 16),
+        (258, 3, 16 << 16),
+        (259, 3, 1 << 16),
+        (262, 3, 1 << 16),
+        (273, 4, 8),
+        (277, 3, 1 << 16),
+        (278, 3, 1 << 16),
+        (279, 4, 4),
     ];
     let mut bytes = b"MM\0*\0\0\0\x0c\x01\x02\x03\x04".to_vec();
     bytes.extend([0, 9]);

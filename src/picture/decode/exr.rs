@@ -34,9 +34,10 @@ pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded
         return Err(without_colors(path, headers));
     }
     let (index, mut notes) = source.choose(layers.len(), Taken::First)?;
-    notes.extend(unused(headers, &layers).map(|names| {
-        format!("{} also has the channels {names}, which are not used", path.display())
-    }));
+    notes.extend(
+        unused(headers, &layers)
+            .map(|names| format!("{} also has the channels {names}, which are not used", path.display())),
+    );
     let layer = &layers[index];
     let header = headers[layer.part].clone();
     check(&source, &header, layer)?;
@@ -207,8 +208,13 @@ fn from_exr_error(path: &std::path::Path, error: Error) -> PictureError {
     match error {
         Error::Io(e) => super::read_error(path, e),
         Error::NotSupported(what) => {
-            let what = format!("has what is not supported ({what})");
-            PictureError::Unsupported { path: path.to_owned(), what, instead: AS_FLOATS }
+            let what = if what.contains("ht j2k") {
+                "is compressed with HTJ2K".to_owned()
+            } else {
+                format!("has what is not supported ({what})")
+            };
+            let instead = "save it again with ZIP or PIZ compression";
+            PictureError::Unsupported { path: path.to_owned(), what, instead }
         }
         e => PictureError::Damaged { path: path.to_owned(), detail: e.to_string() },
     }

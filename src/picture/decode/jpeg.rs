@@ -47,12 +47,15 @@ pub(super) fn decode<R: BufRead>(mut source: Source<'_, R>) -> Result<Decoded, P
     refuse_kinds(&source, &found)?;
     if !found.stray.is_empty() {
         let n: usize = found.stray.iter().map(ExactSizeIterator::len).sum();
-        notes.push(format!("{path} has {n} bytes between its segments that do not belong there; they are skipped"));
+        notes.push(format!(
+            "{path} has {n} bytes between its segments that do not belong there; they are skipped"
+        ));
         bytes = without(&bytes, &found.stray);
         found = segments(&bytes);
     }
     let ends = found.scan.is_none_or(|scan| has_end_of_image(&bytes, scan));
-    let picture = if ends { decode_whole(&source, &bytes)? } else { decode_without_end(&source, bytes, &found)? };
+    let picture =
+        if ends { decode_whole(&source, &bytes)? } else { decode_without_end(&source, bytes, &found)? };
     if !ends {
         notes.push(format!("{path} lacks the mark of its end; nothing else is missing"));
     }

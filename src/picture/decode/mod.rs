@@ -84,7 +84,11 @@ impl<R> Source<'_, R> {
         if let Some(page) = self.page {
             let index = usize::try_from(page.get() - 1).unwrap_or(usize::MAX);
             if index >= n_pictures {
-                return Err(PictureError::NoSuchPage { path: self.path.to_owned(), page, n_pages: n_pictures });
+                return Err(PictureError::NoSuchPage {
+                    path: self.path.to_owned(),
+                    page,
+                    n_pages: n_pictures,
+                });
             }
             return Ok((index, Vec::new()));
         }

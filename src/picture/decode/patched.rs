@@ -56,8 +56,7 @@ mod tests {
             while let n @ 1.. = patched.read(&mut part).expect("from memory") {
                 found.extend_from_slice(&part[..n]);
             }
-            let expected =
-                [0, 1, 2, 100, 101, 102, 6, 7, 8, 9, 200, 11, 12, 13, 14, 15, 16, 17, 18, 19];
+            let expected = [0, 1, 2, 100, 101, 102, 6, 7, 8, 9, 200, 11, 12, 13, 14, 15, 16, 17, 18, 19];
             assert_eq!(found, expected, "{size} bytes at a time");
         }
     }

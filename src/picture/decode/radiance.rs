@@ -68,8 +68,8 @@ impl Header {
                 _ => {}
             }
         }
-        let (size, orientation) = size_of(&size_line)
-            .ok_or_else(|| source.damaged(format!("{size_line:?} is no size")))?;
+        let (size, orientation) =
+            size_of(&size_line).ok_or_else(|| source.damaged(format!("{size_line:?} is no size")))?;
         let mut notes = Vec::new();
         let path = source.path.display();
         if exposure != 1.0 {
@@ -103,7 +103,11 @@ fn lines(reader: &mut impl BufRead) -> io::Result<(Vec<String>, String)> {
 }
 
 /// The numbers of a line of the header, all above 0.
-fn factors<const N: usize, R>(source: &Source<'_, R>, name: &str, value: &str) -> Result<[f64; N], PictureError> {
+fn factors<const N: usize, R>(
+    source: &Source<'_, R>,
+    name: &str,
+    value: &str,
+) -> Result<[f64; N], PictureError> {
     let numbers = value.split_whitespace().map(str::parse::<f64>).collect::<Result<Vec<_>, _>>().ok();
     numbers
         .and_then(|numbers| <[f64; N]>::try_from(numbers).ok())

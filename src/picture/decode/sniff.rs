@@ -36,8 +36,14 @@ pub(super) fn format_of<R: Read + Seek>(source: &mut Source<'_, R>) -> Result<Im
     if start.starts_with(b"#?") {
         return Ok(ImageFormat::Hdr);
     }
-    let is_big_tiff = start.starts_with(b"II+\0") || start.starts_with(b"MM\0+");
-    let guessed = image::guess_format(&start).ok().or(is_big_tiff.then_some(ImageFormat::Tiff));
+    // Stray bytes may follow the first marker of a JPEG, and `image` does not know BigTIFF's version.
+    let begins = |magic: &[u8]| start.starts_with(magic);
+    let guessed = match image::guess_format(&start) {
+        Ok(format) => Some(format),
+        Err(_) if begins(b"\xff\xd8") => Some(ImageFormat::Jpeg),
+        Err(_) if begins(b"II+\0") || begins(b"MM\0+") => Some(ImageFormat::Tiff),
+        Err(_) => None,
+    };
     let format = guessed.filter(|format| {
         use ImageFormat::{Bmp, Gif, Jpeg, OpenExr, Png, Pnm, Qoi, Tiff, WebP};
         [Png, Jpeg, WebP, Tiff, Bmp, Gif, Pnm, Qoi, OpenExr].contains(format)
@@ -168,8 +174,7 @@ fn has_tga_footer<R: Read + Seek>(source: &mut Source<'_, R>) -> bool {
     const FOOTER: &[u8; 18] = b"TRUEVISION-XFILE.\0";
     let mut end = [0; FOOTER.len()];
     let from_end = -(FOOTER.len() as i64);
-    let read =
-        source.reader.seek(SeekFrom::End(from_end)).and_then(|_| source.reader.read_exact(&mut end));
+    let read = source.reader.seek(SeekFrom::End(from_end)).and_then(|_| source.reader.read_exact(&mut end));
     source.reader.rewind().is_ok() && read.is_ok() && &end == FOOTER
 }
 
@@ -182,7 +187,8 @@ fn something_else(start: &[u8]) -> String {
     let text = text_of(start).map(|text| text.trim_start_matches('\u{feff}').trim_start().to_lowercase());
     match text {
         Some(text) if text.starts_with("version https://git-lfs.github.com/spec/") => {
-            "it is a Git LFS pointer in the place of the file; `git lfs pull` fetches the file itself".to_owned()
+            "it is a Git LFS pointer in the place of the file; `git lfs pull` fetches the file itself"
+                .to_owned()
         }
         Some(text) if text.contains("<svg") => {
             format!("it is an SVG drawing; {DRAW}")

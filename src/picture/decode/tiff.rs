@@ -8,7 +8,7 @@ use super::patched::Patched;
 use super::plain::{self, from_image_error};
 use super::sniff::DEVELOP;
 use super::tiff_directories::{Directories, Directory, directories};
-use super::tiff_samples::{Layout, picture_of};
+use super::tiff_samples::{Layout, SIMPLER, picture_of};
 use super::{AS_INTEGERS, Decoded, Source, Taken};
 use crate::picture::PictureError;
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES};
@@ -50,8 +50,8 @@ fn decode_cmyk<R: BufRead + Seek>(
     let Source { path, reader, size_bytes, .. } = source;
     let patched = Patched::new(reader, vec![all.as_first(directory)])
         .map_err(|source| PictureError::Read { path: path.to_owned(), source })?;
-    let mut decoder = codecs::tiff::TiffDecoder::new(BufReader::new(patched))
-        .map_err(|e| from_image_error(path, e))?;
+    let mut decoder =
+        codecs::tiff::TiffDecoder::new(BufReader::new(patched)).map_err(|e| from_image_error(path, e))?;
     image::ImageDecoder::set_limits(&mut decoder, plain::limits(ImageFormat::Tiff))
         .map_err(|e| from_image_error(path, e))?;
     plain::decode_with(path, size_bytes, decoder, ImageFormat::Tiff)
@@ -83,7 +83,7 @@ fn decode_samples<R: Read + Seek>(
         format: first(Tag::SampleFormat, &mut decoder).unwrap_or(1),
         extra_samples: directory.extra_samples.clone(),
         palette: if photometric == 3 { numbers(Tag::ColorMap, &mut decoder) } else { None },
-        is_jpeg: directory.compression == 7,
+        compression: directory.compression,
     };
     let orientation = first(Tag::Orientation, &mut decoder).unwrap_or(1);
     layout.check().map_err(|(what, instead)| PictureError::Unsupported {
@@ -126,7 +126,7 @@ fn from_tiff_error(path: &std::path::Path, error: TiffError) -> PictureError {
     match error {
         TiffError::UnsupportedError(e) => {
             let what = format!("has what is not supported ({e})");
-            PictureError::Unsupported { path, what, instead: AS_INTEGERS }
+            PictureError::Unsupported { path, what, instead: SIMPLER }
         }
         TiffError::LimitsExceeded => {
             PictureError::TooLarge { path, detail: "its parts do not fit into memory".to_owned() }

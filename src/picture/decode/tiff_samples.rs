@@ -24,17 +24,25 @@ pub(super) struct Layout {
     pub(super) extra_samples: Vec<u64>,
     /// All reds, then greens, then blues.
     pub(super) palette: Option<Vec<u16>>,
-    /// Whether the samples are compressed as JPEG, which gives all of them the same size.
-    pub(super) is_jpeg: bool,
+    pub(super) compression: u64,
 }
+
+const JPEG: u64 = 7;
+
+/// A way out if only the manner of storing is not supported.
+pub(super) const SIMPLER: &str = "save it again with Deflate or no compression";
 
 impl Layout {
     /// Refuses what cannot be read: what the file has, and what to do.
     pub(super) fn check(&self) -> Result<(), (String, &'static str)> {
         let refuse = |what: &str, instead| Err((format!("has {what}"), instead));
-        match (self.photometric, self.is_jpeg) {
-            (WHITE_IS_ZERO..=PALETTE, _) | (YCBCR, true) => {}
-            (YCBCR, false) => return refuse("YCbCr colours without JPEG compression", AS_INTEGERS),
+        if let Some(name) = self.unsupported_compression() {
+            return Err((format!("is compressed with {name}"), SIMPLER));
+        }
+        match (self.photometric, self.compression) {
+            // As JPEG all samples have the same size, others may not.
+            (WHITE_IS_ZERO..=PALETTE, _) | (YCBCR, JPEG) => {}
+            (YCBCR, _) => return refuse("YCbCr colours without JPEG compression", AS_INTEGERS),
             (8..=10, _) => return refuse("CIELab colours", AS_INTEGERS),
             (32_844 | 32_845, _) => return refuse("LogLuv colours", AS_FLOATS),
             (other, _) => return refuse(&format!("colours of the unknown kind {other}"), AS_INTEGERS),
@@ -67,6 +75,25 @@ impl Layout {
         Ok(())
     }
 
+    fn unsupported_compression(&self) -> Option<String> {
+        let name = match self.compression {
+            // None, CCITT Group 4, LZW, JPEG, Deflate, PackBits, the old number of Deflate.
+            1 | 4 | 5 | JPEG | 8 | 32_773 | 32_946 => return None,
+            2 | 3 => "CCITT Group 3",
+            6 => "the JPEG of TIFF 6",
+            34_661 => "JBIG",
+            34_676 | 34_677 => "LogLuv",
+            34_712 => "JPEG 2000",
+            34_887 => "LERC",
+            34_925 => "LZMA",
+            50_000 => "Zstandard",
+            50_001 => "WebP",
+            50_002 | 52_546 => "JPEG XL",
+            other => return Some(format!("method {other}")),
+        };
+        Some(name.to_owned())
+    }
+
     /// Samples that are colours.
     fn n_colors(&self) -> usize {
         if matches!(self.photometric, RGB | YCBCR) { 3 } else { 1 }
@@ -92,7 +119,8 @@ impl Layout {
     pub(super) fn unused_samples(&self) -> Option<String> {
         let (taken, all) = (self.n_taken(), self.n_samples);
         let which = if taken + 1 == all { "the last is" } else { "the last ones are" };
-        (taken < all).then(|| format!("{all} values a pixel, of which {which} neither colour nor alpha and not used"))
+        (taken < all)
+            .then(|| format!("{all} values a pixel, of which {which} neither colour nor alpha and not used"))
     }
 
     fn has_deep_palette(&self) -> bool {
@@ -128,7 +156,9 @@ pub(super) fn picture_of(
             } else {
                 let largest = (1u16 << layout.bits) - 1;
                 let spread = |v: u8| (u16::from(v) * 255 / largest) as u8;
-                Pixels::U8(values.into_iter().map(|v| if inverted { 255 - spread(v) } else { spread(v) }).collect())
+                Pixels::U8(
+                    values.into_iter().map(|v| if inverted { 255 - spread(v) } else { spread(v) }).collect(),
+                )
             }
         }
         DecodingResult::U8(values) if layout.photometric == PALETTE => {
@@ -172,7 +202,12 @@ fn floats<T: Copy>(
 }
 
 /// Colours where white is stored as 0, alpha as it is.
-fn inverted_if<T: Copy>(inverted: bool, layout: &Layout, mut values: Vec<T>, invert: impl Fn(T) -> T) -> Vec<T> {
+fn inverted_if<T: Copy>(
+    inverted: bool,
+    layout: &Layout,
+    mut values: Vec<T>,
+    invert: impl Fn(T) -> T,
+) -> Vec<T> {
     if inverted {
         values.iter_mut().step_by(layout.n_taken()).for_each(|v| *v = invert(*v));
     }
