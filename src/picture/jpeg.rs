@@ -3,7 +3,8 @@
 //! The `image` crate fills the missing part of a damaged JPEG with grey, and training on that would be
 //! a silent mistake, so its decoder is used here in strict mode.
 
-use super::PictureError;
+use super::profile::{Described, cmyk_to_srgb, inks_of_jpeg};
+use super::{ColorHandling, PictureError};
 use super::claim::Claim;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
@@ -18,8 +19,14 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 /// Largest JPEG file read, more than any picture within the limits needs.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Decodes to grey or RGB and applies the EXIF orientation.
-pub(super) fn decode(path: &Path, file: impl Read, size_bytes: u64) -> Result<DynamicImage, PictureError> {
+/// Decodes to grey or RGB and applies the EXIF orientation. `described` gets what the file says of its colours; CMYK is
+/// converted by its profile, if it has one and `color` does not keep it.
+pub(super) fn decode(
+    path: &Path,
+    file: impl Read,
+    size_bytes: u64,
+    (described, color): (&mut Described, ColorHandling),
+) -> Result<DynamicImage, PictureError> {
     if size_bytes > MAX_FILE_BYTES {
         let detail = format!("a JPEG file of {size_bytes} bytes; at most {MAX_FILE_BYTES}");
         return Err(PictureError::TooLarge { path: path.to_owned(), detail });
@@ -38,7 +45,16 @@ pub(super) fn decode(path: &Path, file: impl Read, size_bytes: u64) -> Result<Dy
     let info = decoder.info().expect("headers were decoded");
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
-    let (color, channels) = if grey { (ColorSpace::Luma, 1) } else { (ColorSpace::RGB, 3) };
+    described.icc = decoder.icc_profile();
+    let inks = decoder.input_colorspace().filter(|&found| {
+        let has_inks = matches!(found, ColorSpace::CMYK | ColorSpace::YCCK);
+        has_inks && described.icc.is_some() && color == ColorHandling::Srgb
+    });
+    let (output, channels) = match inks {
+        Some(inks) => (inks, 4),
+        None if grey => (ColorSpace::Luma, 1),
+        None => (ColorSpace::RGB, 3),
+    };
     let decoded_bytes = u64::from(width) * u64::from(height) * channels;
     Claim { width, height, decoded_bytes, file_bytes: size_bytes }.check(path, ImageFormat::Jpeg)?;
     // The decoder notices a missing end only at the next row of blocks.
@@ -46,11 +62,14 @@ pub(super) fn decode(path: &Path, file: impl Read, size_bytes: u64) -> Result<Dy
         let detail = "the end of the picture is missing".to_owned();
         return Err(PictureError::Damaged { path: path.to_owned(), detail });
     }
-    decoder.set_options(decoder.options().jpeg_set_out_colorspace(color));
-    let pixels = decoder.decode().map_err(refuse)?;
+    decoder.set_options(decoder.options().jpeg_set_out_colorspace(output));
+    let mut pixels = decoder.decode().map_err(refuse)?;
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
     drop(decoder);
     drop(bytes);
+    if let Some(inks) = inks {
+        pixels = from_inks(pixels, inks == ColorSpace::YCCK, described);
+    }
     let image = if grey {
         GrayImage::from_raw(width, height, pixels).map(DynamicImage::from)
     } else {
@@ -59,6 +78,24 @@ pub(super) fn decode(path: &Path, file: impl Read, size_bytes: u64) -> Result<Dy
     let mut image = image.expect("the decoder fills the size its header gave");
     image.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
     Ok(image)
+}
+
+/// RGB of CMYK: by its profile, or if that is of something else as if there was none.
+fn from_inks(mut values: Vec<u8>, is_ycck: bool, described: &mut Described) -> Vec<u8> {
+    inks_of_jpeg(&mut values, is_ycck);
+    match described.icc.as_deref().and_then(|icc| cmyk_to_srgb(&values, icc)) {
+        Some((pixels, profile)) => {
+            described.converted = Some(profile);
+            pixels
+        }
+        None => {
+            let without = |ink: u8, black: u8| {
+                let product = (255 - u32::from(ink)) * (255 - u32::from(black));
+                ((product + 127) / 255) as u8
+            };
+            values.chunks_exact(4).flat_map(|inks| [0, 1, 2].map(|c| without(inks[c], inks[3]))).collect()
+        }
+    }
 }
 
 fn from_jpeg_error(path: &Path, error: DecodeErrors) -> PictureError {

@@ -1,12 +1,13 @@
 //! Reading picture files.
 //!
 //! The format is detected from the first bytes, never from the file's name. Pixels keep their depth.
-//! Colour profiles are not applied: values are assumed to be sRGB, or linear light in HDR and EXR
-//! files and float TIFFs.
+//! Colours are converted to sRGB, or in HDR and EXR files and float TIFFs to linear light with its primaries. Files that
+//! say nothing are taken as that.
 
 use super::claim::Claim;
+use super::profile::{self, Described};
 pub use super::claim::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
-use super::{Format, Picture, PictureError, Pixels, jpeg};
+use super::{ColorHandling, Format, IccProfile, Picture, PictureError, Pixels, jpeg};
 use crate::read_file::open_regular;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
@@ -22,6 +23,8 @@ const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
 pub struct Reading {
     /// Which of several pictures in the file, counted from 1. `None` takes the largest or first.
     pub page: Option<NonZeroU32>,
+    /// What becomes of its colour space.
+    pub color: ColorHandling,
 }
 
 /// A picture from a file.
@@ -31,6 +34,8 @@ pub struct Loaded {
     pub picture: Picture,
     /// What was done that a user might not expect, a sentence each, without a full stop.
     pub notes: Vec<String>,
+    /// The profile of the picture's values, if they are kept in another colour space than sRGB.
+    pub profile: Option<IccProfile>,
 }
 
 /// The picture that [`read`] returns when nothing is asked for, without its notes.
@@ -74,16 +79,23 @@ fn read_from(
     let format = sniff(&mut reader).map_err(read_error)?;
     let known = || Format::names_read("and");
     let format = format.ok_or_else(|| PictureError::NotAPicture { path: path.to_owned(), known: known() })?;
+    let mut described = Described::read(&mut reader, format);
+    if let Some(space) = described.unsupported {
+        let detail = format!("its colours are {space}");
+        return Err(PictureError::Unsupported { path: path.to_owned(), detail });
+    }
     let image = if format == ImageFormat::Jpeg {
-        jpeg::decode(path, reader, size_bytes)?
+        jpeg::decode(path, reader, size_bytes, (&mut described, reading.color))?
     } else {
-        decode(path, reader, format, size_bytes)?
+        decode(path, reader, format, size_bytes, &mut described)?
     };
     if let Some(page) = reading.page.filter(|page| page.get() > 1) {
         return Err(PictureError::NoSuchPage { path: path.to_owned(), page, n_pages: 1 });
     }
-    let picture = into_picture(path, image, format)?;
-    Ok(Loaded { picture, notes: Vec::new() })
+    let mut picture = into_picture(path, image, format)?;
+    let mut notes = Vec::new();
+    let profile = profile::hold(path, &mut picture, described, reading.color, &mut notes)?;
+    Ok(Loaded { picture, notes, profile })
 }
 
 /// Detects the format from the first bytes. Leaves the reader at the start.
@@ -99,6 +111,7 @@ fn decode(
     reader: impl BufRead + Seek,
     format: ImageFormat,
     size_bytes: u64,
+    described: &mut Described,
 ) -> Result<DynamicImage, PictureError> {
     let refuse = |e| from_image_error(path, e);
     let mut reader = ImageReader::with_format(reader, format);
@@ -108,6 +121,10 @@ fn decode(
     let claim = Claim { width, height, decoded_bytes: decoder.total_bytes(), file_bytes: size_bytes };
     claim.check(path, format)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    // Those of PNG and TIFF are read with the rest that describes their colours.
+    if format == ImageFormat::WebP {
+        described.icc = decoder.icc_profile().ok().flatten();
+    }
     let mut image = DynamicImage::from_decoder(decoder).map_err(refuse)?;
     image.apply_orientation(orientation);
     Ok(image)
