@@ -195,8 +195,9 @@ fn of_gamma(
     /// The exponent nearest to sRGB's curve, and how exact it is in files.
     const SRGB: f32 = 0.45455;
     const TOLERANCE: f32 = 0.02;
-    let gamma = gamma.filter(|gamma| (gamma / SRGB - 1.0).abs() > TOLERANCE);
     let chromaticities = chromaticities.filter(|c| !primaries::are_same(c, &primaries::SRGB));
+    let is_srgb = |gamma: &f32| chromaticities.is_none() && (gamma / SRGB - 1.0).abs() < TOLERANCE;
+    let gamma = gamma.filter(|gamma| !is_srgb(gamma));
     if gamma.is_none() && chromaticities.is_none() {
         return Ok(None);
     }
