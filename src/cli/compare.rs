@@ -13,6 +13,7 @@ use afterimage::config::{
     Config, DeviceConfig, EncodingKind, OptimizerKind, OutputConfig, PictureConfig, Preset, TrainingConfig,
 };
 use afterimage::model::Holdout;
+use afterimage::picture::{ColorHandling, Transparent};
 use anyhow::bail;
 use display::GridDisplay;
 use std::path::PathBuf;
@@ -81,6 +82,12 @@ pub(crate) struct CompareArgs {
     /// Pixels held out from training and measured as the test split [default: the protocol's, or every-other]
     #[arg(long, help_heading = "Settings")]
     holdout: Option<Holdout>,
+    /// Colours of other spaces than sRGB [default: srgb]
+    #[arg(long, help_heading = "Settings")]
+    color: Option<ColorHandling>,
+    /// Colours where alpha is 0 [default: fill]
+    #[arg(long, help_heading = "Settings")]
+    transparent: Option<Transparent>,
     /// Passes over the training pixels [default: the protocol's or the preset's, or by size]
     #[arg(long, value_name = "N", help_heading = "Settings",
         value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
@@ -136,7 +143,12 @@ impl CompareArgs {
     fn request(&self) -> anyhow::Result<Request> {
         let base = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         let typed = Config {
-            picture: PictureConfig { holdout: self.holdout, ..PictureConfig::default() },
+            picture: PictureConfig {
+                holdout: self.holdout,
+                color: self.color,
+                transparent: self.transparent,
+                ..PictureConfig::default()
+            },
             training: TrainingConfig { epochs: self.epochs, seed: self.seed, ..TrainingConfig::default() },
             output: self.output.clone(),
             device: self.device.clone(),

@@ -6,7 +6,8 @@ use afterimage::backend::open_predictor;
 use afterimage::block_on;
 use afterimage::model::{Holdout, PixelFilter, SampleSet};
 use afterimage::picture::{
-    self, Format, Loaded, Picture, PictureError, Reading, SquaredError, save_png, ssim,
+    self, ColorHandling, Format, Loaded, Picture, PictureError, Reading, SquaredError, Transparent, save_png,
+    ssim_visible,
 };
 use afterimage::render::{Measurement, RenderError, Samples, Size, View, measure};
 use afterimage::report::labelled_error_map;
@@ -39,6 +40,12 @@ pub(super) struct EvalArgs {
     /// Which picture of a file with several, counted from 1 [default: the largest or first]
     #[arg(long, value_name = "N")]
     page: Option<NonZeroU32>,
+    /// Colours of other spaces than sRGB [default: as in training]
+    #[arg(long)]
+    color: Option<ColorHandling>,
+    /// Colours where the picture's alpha is 0 [default: as in training]
+    #[arg(long)]
+    transparent: Option<Transparent>,
     /// Replace the error map if it exists
     #[arg(long)]
     force: bool,
@@ -87,9 +94,8 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         }
         model::check_output(out, args.force, &[&opened.file, &args.image])?;
     }
-    let Loaded { picture, notes } = picture::read(&args.image, Reading { page: args.page })?;
-    notes.iter().for_each(|note| eprint_line!("{note}"));
-    let (picture, resized) = fitted(&picture, &opened, args)?;
+    let transparent = args.transparent.unwrap_or_else(|| opened.model.transparent());
+    let (picture, resized) = read(&opened, args, transparent)?;
     let view = View::new(Size { width: picture.width, height: picture.height }, None, Samples::Auto)?;
     let params = opened.model.params_for(&view, PixelFilter::Box);
     let mut device = block_on(open_predictor(&args.device.request()?, &opened.model.model, &params))?;
@@ -105,16 +111,17 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let samples = SampleSet { width: picture.width, height: picture.height, holdout, masked: None };
     let mut display = WorkDisplay::new(args.json, grid.points.n_pixels());
     let mut watch = |done| display.advance(done);
-    let measured = block_on(measure(device.predictor.as_mut(), &grid, &picture, samples, &mut watch));
+    let measured =
+        block_on(measure(device.predictor.as_mut(), &grid, (&picture, transparent), samples, &mut watch));
     display.close();
     let measured = match measured {
         Err(RenderError::Stopped) => return Ok(ExitCode::from(display::INTERRUPTED)),
         measured => measured?,
     };
     if let Some(out) = &args.error_map {
-        save_png(&labelled_error_map(&measured.prediction, &picture, None), out)?;
+        save_png(&labelled_error_map((&measured.prediction, &picture), transparent, None), out)?;
     }
-    let report = Report::new(args, &opened, &picture, resized, &measured)?;
+    let report = Report::new(args, &opened, (&picture, transparent, resized), &measured)?;
     if args.json {
         print_line!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -123,7 +130,26 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The picture to compare with, and whether it was resized.
+/// The picture to compare with, as it was prepared for training, and whether it was resized.
+fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyhow::Result<(Picture, bool)> {
+    let color = args.color.unwrap_or_else(|| opened.model.color());
+    let reading = Reading { page: args.page, color };
+    let Loaded { picture, mut notes, profile } = picture::read(&args.image, reading)?;
+    let same_profile = profile.as_deref() == opened.model.profile().as_deref();
+    let (mut picture, resized) = fitted(&picture, opened, args)?;
+    // Whether its colours are trained on is of no interest here.
+    transparent.apply(&mut picture);
+    if !same_profile {
+        notes.push(format!(
+            "{} is not in the model's colour space, and values are compared as they are",
+            args.image.display()
+        ));
+    }
+    notes.iter().for_each(|note| eprint_line!("{note}"));
+    Ok((picture, resized))
+}
+
+/// The picture at the size to compare it at, and whether it was resized.
 fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::Result<(Picture, bool)> {
     let model = &opened.model;
     let (size, found) = (model.size(), Size { width: picture.width, height: picture.height });
@@ -164,15 +190,15 @@ impl Report {
     fn new(
         args: &EvalArgs,
         opened: &OpenedModel,
-        picture: &Picture,
-        resized: bool,
+        (picture, transparent, resized): (&Picture, Transparent, bool),
         measured: &Measurement,
     ) -> Result<Self, PictureError> {
         let read = |source| PictureError::Read { path: opened.file.clone(), source };
         let file_bytes = std::fs::metadata(&opened.file).map_err(read)?.len();
         let db = |error: SquaredError| Some(error.psnr()).filter(|psnr| psnr.is_finite());
         let split = |error: SquaredError| db(error).filter(|_| measured.test.count > 0);
-        let rounded = SquaredError::between(&measured.prediction.to_display(), &picture.to_display());
+        let (shown, truth) = (measured.prediction.to_display(), picture.to_display());
+        let rounded = SquaredError::between_visible(&shown, &truth, truth.hidden(transparent));
         Ok(Self {
             model: opened.file.clone(),
             image: args.image.clone(),
@@ -183,7 +209,7 @@ impl Report {
             psnr_train: split(measured.train),
             psnr_test: split(measured.test),
             psnr_8bit: db(rounded),
-            ssim: ssim(&measured.prediction, picture),
+            ssim: ssim_visible(&measured.prediction, picture, picture.hidden(transparent)),
             max_error: measured.max.value,
             max_error_at: [measured.max.x, measured.max.y],
             n_params: opened.model.model.layout().n_params(),

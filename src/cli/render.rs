@@ -106,6 +106,13 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         notes
             .push(format!("{} has no transparency: the picture is blended with white", target.format.name()));
     }
+    let profile = model.profile();
+    if profile.is_some() && !target.holds_profile(model.channels()) {
+        notes.push(format!(
+            "{} has no colour profile here: colours are converted to sRGB",
+            target.format.name()
+        ));
+    }
     if !args.quiet {
         notes.iter().for_each(|note| eprint_line!("{note}"));
     }
@@ -115,7 +122,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let rendered = render_to_file(
         device.predictor.as_mut(),
         &grid,
-        (model.channels(), model.depth),
+        (model.channels(), model.depth, profile.as_deref()),
         (&out, target),
         &mut |done| display.advance(done),
     );

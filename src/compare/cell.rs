@@ -4,7 +4,7 @@ use super::CompareError;
 use super::grid::Size;
 use super::method::Method;
 use crate::block_on;
-use crate::config::{Config, DeviceConfig, OptimizerKind, Resolved, Sigma};
+use crate::config::{Config, DeviceConfig, OptimizerKind, PictureConfig, Resolved, Sigma};
 use crate::job::DeviceOptions;
 use crate::names::Named;
 use crate::picture::{self, Picture};
@@ -67,7 +67,13 @@ impl Cell {
         if !config.is_file() {
             return Ok(self);
         }
-        let earlier = Config::read(&config).ok().map(comparable);
+        let mut earlier = Config::read(&config).ok().map(comparable);
+        if let Some(earlier) = &mut earlier {
+            // Former versions had no such settings. What they do to the picture is found by comparing it.
+            let PictureConfig { color, transparent, .. } = self.run.config.picture;
+            earlier.picture.color = earlier.picture.color.or(color);
+            earlier.picture.transparent = earlier.picture.transparent.or(transparent);
+        }
         let differs = match earlier {
             Some(earlier) if earlier == comparable(self.run.config.clone()) => None,
             Some(_) => Some("other settings"),
@@ -128,7 +134,7 @@ impl Cell {
         let mut run = self.run.clone().on(options);
         // A share of the cores; it does not change the run.
         run.device.threads = threads;
-        let picture = Arc::new(picture::load(&self.prepared)?);
+        let picture = Arc::new(picture::read(&self.prepared, self.run.config.reading())?.picture);
         let session = match self.state {
             State::New => self.start(run, picture, display),
             _ => {
@@ -158,7 +164,8 @@ impl Cell {
         let pictures = (&picture, mask.as_ref());
         let choice = block_on(choose_sigma(&config, pictures, &run.device, &mut StopOf(display)))?;
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
-        let run = Resolved { device: run.device, ..config.resolve(&picture, mask.as_ref())? };
+        let resolved = config.resolve(&picture, mask.as_ref())?;
+        let run = Resolved { device: run.device, profile: run.profile, ..resolved };
         let session = Session::start(run, picture, folder)?;
         let path = session.folder.file("sigma.csv");
         choice.save(&path).map_err(|e| CompareError::file(&path, e))?;

@@ -87,7 +87,7 @@ fn panel(
             let (record, reconstruction) = (records[i], &reconstructions[i].1);
             let label = format!("{} · {}", cell(record).method, record.quality());
             rows.push(reconstruction, label.clone());
-            errors.push(&error_map(reconstruction, &truth), label);
+            errors.push(&error_map(reconstruction, &truth, cell(record).run.transparent()), label);
             strips.start_row(&run_name(plan, cell(record)));
             strip(&mut strips, cell(record), record)?;
             strips.push(&truth, "ground truth");

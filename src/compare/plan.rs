@@ -8,7 +8,7 @@ use crate::config::{
     Config, EncodingConfig, NetworkConfig, OptimizerKind, PictureConfig, PictureSize, TrainingConfig,
 };
 use crate::model::Holdout;
-use crate::picture::{self, Depth, Loaded, Picture, PictureBuilder};
+use crate::picture::{self, Depth, IccProfile, Loaded, Packing, Picture, PictureBuilder};
 use std::path::{Path, PathBuf};
 
 /// A request.
@@ -54,6 +54,7 @@ pub struct Comparison {
 struct Prepared {
     path: PathBuf,
     picture: Picture,
+    profile: Option<IccProfile>,
     cells: Vec<Cell>,
 }
 
@@ -77,8 +78,8 @@ impl Comparison {
         for source in std::mem::take(&mut plan.request.sources) {
             match plan.prepare(&source, good.len()) {
                 Ok(prepared) => {
-                    for Prepared { path, picture, cells } in prepared {
-                        write_picture(&picture, &path)?;
+                    for Prepared { path, picture, profile, cells } in prepared {
+                        write_picture(&picture, profile.as_deref(), &path)?;
                         plan.cells.extend(cells);
                     }
                     good.push(source);
@@ -110,14 +111,18 @@ impl Comparison {
 
     fn prepare(&self, source: &Source, index: usize) -> Result<Vec<Prepared>, CompareError> {
         let request = &self.request;
-        let Loaded { picture: original, notes } = picture::read(&source.path, request.base.reading())?;
+        let settings = request.typed.clone().or(request.base.clone());
+        let Loaded { picture: original, notes, profile } = picture::read(&source.path, settings.reading())?;
+        let transparent = settings.picture.transparent.unwrap_or_default();
         notes.iter().for_each(|note| log::warn!("{note}"));
         let original = request.crop(original)?;
         // A protocol has none.
         let mask = request.base.load_mask()?.filter(|_| request.protocol.is_none());
         let mut out = Vec::new();
         for &size in &request.axes.sizes {
-            let picture = with_colour_if_hdr(request.resize(&original, size));
+            let mut picture = with_colour_if_hdr(request.resize(&original, size));
+            let note = transparent.apply(&mut picture);
+            note.filter(|_| out.is_empty()).inspect(|note| log::warn!("{}: {note}", source.name));
             let ending = if picture.is_hdr() { "exr" } else { "png" };
             let folder = request.folder(source, size);
             let path = folder.join("picture").with_extension(ending);
@@ -125,7 +130,8 @@ impl Comparison {
                 let what = format!("the path {} is not UTF-8; rename it", path.display());
                 return Err(CompareError::Grid(what));
             }
-            let changed = path.exists() && picture::load(&path).ok().as_ref() != Some(&picture);
+            let read = |path: &Path| picture::read(path, settings.reading()).map(|loaded| loaded.picture);
+            let changed = path.exists() && read(&path).ok().as_ref() != Some(&picture);
             let mut cells = Vec::new();
             for (of_size, method, optimizer) in request.settings() {
                 for seed in (0..request.axes.seeds).filter(|_| of_size == size) {
@@ -137,7 +143,7 @@ impl Comparison {
                     if open.is_some() {
                         config.encoding.sigma = chosen_sigma(&folder);
                     }
-                    let run = config.resolve(&picture, mask.as_ref())?;
+                    let run = config.resolve(&picture, mask.as_ref())?.with_profile(profile.clone());
                     let cell = Cell {
                         index: self.cells.len()
                             + out.iter().map(|p: &Prepared| p.cells.len()).sum::<usize>()
@@ -157,7 +163,7 @@ impl Comparison {
                     cells.push(cell.with_state(changed, request.force)?);
                 }
             }
-            out.push(Prepared { path, picture, cells });
+            out.push(Prepared { path, picture, profile: profile.clone(), cells });
         }
         Ok(out)
     }
@@ -274,13 +280,13 @@ fn with_colour_if_hdr(picture: Picture) -> Picture {
     builder.finish()
 }
 
-fn write_picture(picture: &Picture, path: &Path) -> Result<(), CompareError> {
+fn write_picture(picture: &Picture, profile: Option<&[u8]>, path: &Path) -> Result<(), CompareError> {
     let folder = path.parent().expect("a picture lies in its size's folder");
     std::fs::create_dir_all(folder).map_err(|e| CompareError::file(folder, e))?;
     if picture.is_hdr() {
         picture::save_exr(picture, path)?
     } else {
-        picture::save_png(picture, path)?
+        picture::save_png_packed(picture, path, Packing::Small, profile)?
     }
     Ok(())
 }

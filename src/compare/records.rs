@@ -3,11 +3,12 @@
 use super::cell::{Cell, State};
 use super::{CompareError, Comparison};
 use crate::config::Sigma;
-use crate::picture::{self, ssim};
+use crate::picture::{self, ssim_visible};
 use crate::report::quality_label;
 use crate::run::read_metrics;
 use crate::trainer::{EpochSummary, FailureKind};
 use rayon::prelude::*;
+use std::path::Path;
 
 /// Marks the PSNR of a failed run.
 pub(super) const FAILURE_MARK: &str = " †";
@@ -60,9 +61,9 @@ pub(super) fn records(plan: &Comparison) -> Result<Vec<Record>, CompareError> {
 }
 
 fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
-    let truth = picture::load(&cell.prepared)?.to_display();
-    let path = cell.folder.join("final.png");
-    let reconstruction = picture::load(&path)?.to_display();
+    // In the colour space it was trained in.
+    let read = |path: &Path| picture::read(path, cell.run.config.reading()).map(|l| l.picture.to_display());
+    let (truth, reconstruction) = (read(&cell.prepared)?, read(&cell.folder.join("final.png"))?);
     let shape = |p: &picture::Picture| (p.width, p.height, p.channels);
     if shape(&truth) != shape(&reconstruction) {
         return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "a picture of another shape" });
@@ -78,7 +79,7 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
         picture: plan.request.sources[cell.picture].name.clone(),
         metrics,
         result,
-        ssim: ssim(&reconstruction, &truth),
+        ssim: ssim_visible(&reconstruction, &truth, truth.hidden(cell.run.transparent())),
         n_params: cell.run.model.layout().n_params(),
         sigma: cell.sigma(),
         failure: cell.failure(),

@@ -74,7 +74,7 @@ impl Config {
 
     /// How the picture's file is read.
     pub fn reading(&self) -> Reading {
-        Reading { page: self.picture.page }
+        Reading { page: self.picture.page, color: self.picture.color.unwrap_or_default() }
     }
 
     /// The mask, if a file is named: an argument of [`Self::resolve`].

@@ -148,6 +148,7 @@ impl Config {
             keep: self.keep()?,
             checkpoint_every: self.output.checkpoint_every.unwrap_or(defaults::CHECKPOINT_EVERY),
             device: self.device()?,
+            profile: None,
         };
         let n_steps = resolved.epochs.saturating_mul(resolved.steps_per_epoch().into());
         let resolved = Resolved { schedule: self.training.schedule(lr, n_steps)?, ..resolved };
@@ -341,6 +342,8 @@ impl Config {
         config.picture.size.get_or_insert(PictureSize::Native);
         config.picture.holdout = Some(resolved.samples.holdout);
         config.picture.coords = Some(resolved.coords);
+        config.picture.color.get_or_insert_default();
+        config.picture.transparent.get_or_insert_default();
         let part = resolved.model.encoding.trained_part();
         let trained = matches!(part, Some((Encoding::TrainedFourier { .. }, _)));
         let frequencies = trained.then_some(Frequencies::Trained);

@@ -3,7 +3,7 @@
 use super::{CheckpointEvery, Config, Keep};
 use crate::job::{DeviceOptions, DeviceRequest, Job, JobOptions};
 use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Schedule};
-use crate::picture::Picture;
+use crate::picture::{IccProfile, Picture, Transparent};
 use std::sync::Arc;
 
 /// A fully resolved run.
@@ -47,6 +47,8 @@ pub struct Resolved {
     pub checkpoint_every: CheckpointEvery,
     /// The requested device.
     pub device: DeviceRequest,
+    /// The ICC profile of the picture's values, if they are not sRGB.
+    pub profile: Option<IccProfile>,
 }
 
 impl Resolved {
@@ -54,6 +56,12 @@ impl Resolved {
     #[must_use]
     pub fn on(self, options: &DeviceOptions) -> Self {
         Self { device: self.device.with(options), ..self }
+    }
+
+    /// The same run, of a picture whose values `profile` describes.
+    #[must_use]
+    pub fn with_profile(self, profile: Option<IccProfile>) -> Self {
+        Self { profile, ..self }
     }
 
     /// The job for a backend. `picture` is the one this was resolved for.
@@ -68,6 +76,11 @@ impl Resolved {
             batch_size: self.batch_size,
             options: self.options.clone(),
         }
+    }
+
+    /// What becomes of colours where alpha is 0.
+    pub fn transparent(&self) -> Transparent {
+        self.config.picture.transparent.unwrap_or_default()
     }
 
     /// Steps of one pass over the training pixels.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::job::{DeviceRequest, Precision};
 use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
+use crate::picture::{ColorHandling, Transparent};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::num::NonZeroU32;
@@ -118,6 +119,12 @@ section! {
         /// Where pixels lie in the plane [default: center]
         #[arg(long)]
         pub coords: Coords,
+        /// Colours of other spaces than sRGB [default: srgb]
+        #[arg(long)]
+        pub color: ColorHandling,
+        /// Colours where alpha is 0 [default: fill]
+        #[arg(long)]
+        pub transparent: Transparent,
     }
 }
 

@@ -15,7 +15,8 @@
 //! | `axis_encoding`, `axis_features` | for an encoding of each axis, its name, such as `one-blob`, and its features of one axis |
 //! | `coords` | `center` or `corner`: where pixels lie in the plane |
 //! | `width`, `height` | size of the picture it was trained on, in pixels |
-//! | `depth` | `u8`, `u16` (values are sRGB-encoded) or `f32` (linear, HDR) |
+//! | `depth` | `u8`, `u16` (values are sRGB-encoded, unless there is a profile) or `f32` (linear, HDR; colours are times alpha) |
+//! | `icc_profile` | in base64, the profile of the values' colours, if they are not sRGB |
 
 mod axes;
 mod encoding;

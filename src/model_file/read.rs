@@ -11,7 +11,8 @@ use std::path::Path;
 
 /// Largest file read, far above any network that this program trains.
 const MAX_FILE_BYTES: u64 = 1 << 30;
-const MAX_HEADER_BYTES: u64 = 1 << 20;
+/// A colour profile, of at most 10 MiB, is in the header.
+const MAX_HEADER_BYTES: u64 = 1 << 24;
 const MAX_TENSORS: usize = 1024;
 /// Most pixels of a model's picture, more than can be trained on.
 const MAX_PIXELS: u64 = 1 << 30;

@@ -1,6 +1,8 @@
 //! A summary of a model file's contents.
 
 use super::ModelFile;
+use crate::picture::{ColorHandling, Transparent};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::Serialize;
 
 /// Shape and statistics of a tensor.
@@ -23,6 +25,9 @@ pub struct TensorSummary {
 }
 
 impl ModelFile {
+    /// Metadata key of the ICC profile, in base64.
+    pub const PROFILE: &str = "icc_profile";
+
     /// All tensors, in the order of the file.
     pub fn tensor_summaries(&self) -> Vec<TensorSummary> {
         let summary = |tensor: super::Tensor<'_>| {
@@ -44,6 +49,23 @@ impl ModelFile {
     /// not print it unescaped.
     pub fn setting(&self, section: &str, key: &str) -> Option<String> {
         self.settings(section).into_iter().find(|(k, _)| k == key).map(|(_, value)| value)
+    }
+
+    /// What was done with the colour space of the training picture; former versions took values as they were.
+    pub fn color(&self) -> ColorHandling {
+        let setting = self.setting("picture", "color");
+        setting.and_then(|name| name.parse().ok()).unwrap_or(ColorHandling::Keep)
+    }
+
+    /// What was done with colours where the training picture's alpha is 0; former versions kept them.
+    pub fn transparent(&self) -> Transparent {
+        let setting = self.setting("picture", "transparent");
+        setting.and_then(|name| name.parse().ok()).unwrap_or(Transparent::Keep)
+    }
+
+    /// The ICC profile of the network's colours, if they are not sRGB.
+    pub fn profile(&self) -> Option<Vec<u8>> {
+        self.metadata.get(Self::PROFILE).and_then(|text| BASE64_STANDARD.decode(text).ok())
     }
 
     /// All settings of a section of the training configuration.

@@ -1,5 +1,6 @@
 //! The sRGB curve, and pictures as a screen shows them.
 
+use super::alpha::straight_scale;
 use super::builder::to_u8;
 use super::{Picture, Pixels};
 
@@ -26,7 +27,12 @@ impl Picture {
         self.channels - usize::from(self.has_alpha())
     }
 
-    /// Value `index` as a screen shows it: sRGB-encoded in [0, 1]. HDR colours are clamped and
+    /// Whether colours are to be multiplied by an alpha beside them; those of HDR contain it.
+    pub fn has_straight_alpha(&self) -> bool {
+        self.has_alpha() && !self.is_hdr()
+    }
+
+    /// Value `index` as a screen shows it over black: sRGB-encoded in [0, 1]. HDR colours are clamped and
     /// sRGB-encoded; alpha stays linear.
     #[inline]
     pub fn display_value(&self, index: usize) -> f32 {
@@ -40,9 +46,35 @@ impl Picture {
         }
     }
 
-    /// The picture as a screen shows it, at 8 bits, with the same channels.
+    /// Colour `channel` of a pixel over a `background`, both as a screen shows them. Values of 8 and 16 bits are
+    /// blended as encoded, like in browsers and editors, and HDR is blended in linear light.
+    pub(crate) fn display_over(&self, pixel: usize, channel: usize, background: f32) -> f32 {
+        let value = |c: usize| self.pixels.value(pixel * self.channels + c);
+        if !self.has_alpha() {
+            return self.display_value(pixel * self.channels + channel);
+        }
+        blend(value(channel), value(self.channels - 1), background, self.is_hdr())
+    }
+
+    /// The picture as a screen shows it, at 8 bits, with the same channels; colours are not multiplied by alpha.
     pub fn to_display(&self) -> Self {
-        let values = (0..self.pixels.len()).map(|i| to_u8(self.display_value(i)));
+        let alpha_of = |i: usize| self.pixels.value(i - i % self.channels + self.channels - 1);
+        let is_color = |i: usize| i % self.channels < self.color_channels();
+        let value = |i: usize| match self.is_hdr() && self.has_alpha() && is_color(i) {
+            true => srgb_from_linear(self.pixels.value(i) * straight_scale(alpha_of(i).min(1.0))),
+            false => self.display_value(i),
+        };
+        let values = (0..self.pixels.len()).map(|i| to_u8(value(i)));
         Self { pixels: Pixels::U8(values.collect()), ..*self }
+    }
+}
+
+/// A colour with alpha over an sRGB-encoded `background`, sRGB-encoded. `linear`: the colour is linear light, times
+/// alpha; otherwise it is encoded, and not times alpha.
+pub(super) fn blend(color: f32, alpha: f32, background: f32, linear: bool) -> f32 {
+    let alpha = alpha.clamp(0.0, 1.0);
+    match linear {
+        true => srgb_from_linear(color + linear_from_srgb(background) * (1.0 - alpha)),
+        false => color * alpha + background * (1.0 - alpha),
     }
 }

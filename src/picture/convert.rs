@@ -1,22 +1,31 @@
 //! Conversion of predicted values to those of a file.
 
+use super::alpha::straight_scale;
 use super::builder::{to_u8, to_u16};
-use super::color::{linear_from_srgb, srgb_from_linear};
-use super::{Depth, Target};
+use super::color::{blend, linear_from_srgb, srgb_from_linear};
+use super::{Depth, Space, Target};
 
 /// Converts predicted pixels to those of a file: colour curve, channels, depth.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Converter {
     channels: usize,
     /// Whether the values are linear and unbounded rather than sRGB in [0, 1].
     linear: bool,
     target: Target,
+    /// The colour space of the values, if the file cannot name it.
+    space: Option<Space>,
 }
 
 impl Converter {
     /// A converter for pixels with `channels` channels of a picture of `depth`.
     pub fn new(channels: usize, depth: Depth, target: Target) -> Self {
-        Self { channels, linear: depth == Depth::F32, target }
+        Self { channels, linear: depth == Depth::F32, target, space: None }
+    }
+
+    /// Converts colours of `space` to sRGB.
+    #[must_use]
+    pub fn from_space(self, space: Option<Space>) -> Self {
+        Self { space, ..self }
     }
 
     /// Whether colours are blended over white, since the file has no alpha.
@@ -29,12 +38,19 @@ impl Converter {
         self.linear && self.target.depth != Depth::F32
     }
 
-    /// Pixels with the file's channels and colour curve, as floats: (n, channels) ->
+    /// Pixels with the file's channels, colour curve and alpha, as floats: (n, channels) ->
     /// (n, target channels).
     ///
-    /// If the file has no alpha, the picture is blended over white in the file's encoded values,
-    /// as browsers and editors do.
+    /// Integers in a file are sRGB-encoded and beside their alpha, floats linear and times alpha. If the file has no
+    /// alpha, the picture is blended over white: sRGB-encoded values as they are, like in browsers and editors, and
+    /// HDR in linear light.
     pub fn floats(&self, values: &[f32]) -> Vec<f32> {
+        let encoded = self.space.as_ref().map(|space| {
+            let mut encoded = values.to_vec();
+            space.encode(&mut encoded, self.channels);
+            encoded
+        });
+        let values = encoded.as_deref().unwrap_or(values);
         let to_linear = self.target.depth == Depth::F32;
         let curve = |v: f32| match (self.linear, to_linear) {
             (true, false) => srgb_from_linear(v),
@@ -49,8 +65,15 @@ impl Converter {
         for pixel in values.chunks_exact(self.channels) {
             let alpha = if has_alpha { pixel[self.channels - 1].clamp(0.0, 1.0) } else { 1.0 };
             for c in 0..colors_out {
-                let color = curve(pixel[if grey { 0 } else { c }]);
-                out.push(if self.flattens() { color * alpha + (1.0 - alpha) } else { color });
+                let color = pixel[if grey { 0 } else { c }];
+                out.push(match (has_alpha, keeps_alpha) {
+                    (true, false) if self.linear && to_linear => color + (1.0 - alpha),
+                    (true, false) if to_linear => linear_from_srgb(blend(color, alpha, 1.0, false)),
+                    (true, false) => blend(color, alpha, 1.0, self.linear),
+                    (true, true) if self.linear && !to_linear => curve(color * straight_scale(alpha)),
+                    (true, true) if !self.linear && to_linear => curve(color) * alpha,
+                    _ => curve(color),
+                });
             }
             if keeps_alpha {
                 out.push(alpha);
@@ -99,12 +122,28 @@ mod tests {
     fn floats_are_linear_and_integers_curved() {
         let floats = converter(Format::Tiff, 4, Depth::U8, Some(32)).floats(&[0.5, 0.0, 1.0, 0.5]);
         // 0.5 in sRGB is 0.21404 of linear light (IEC 61966-2-1); alpha has no curve.
-        assert!((floats[0] - 0.214_04).abs() < 1e-5, "{floats:?}");
-        assert_eq!(floats[1..], [0.0, 1.0, 0.5]);
+        assert!((floats[0] - 0.5 * 0.214_04).abs() < 1e-5, "colour times alpha: {floats:?}");
+        assert_eq!(floats[1..], [0.0, 0.5, 0.5]);
         let hdr = converter(Format::Png, 3, Depth::F32, None);
         assert!(hdr.clips());
         assert_eq!(hdr.bytes(&[7.0, 0.3, -1.0]), [255, 149, 0]);
         let kept = converter(Format::Exr, 1, Depth::F32, None);
         assert_eq!(kept.floats(&[7.0]), [7.0, 7.0, 7.0]);
+    }
+
+    #[test]
+    fn floats_contain_alpha_and_integers_do_not() {
+        // Half of 0.21404 is 0.10702 with an alpha of 0.5; light without opacity stays light in floats.
+        let pixels = [0.107_02, 0.0, 0.5, 0.5, 3.0, 3.0, 3.0, 0.0];
+        let png = converter(Format::Png, 4, Depth::F32, None);
+        assert_eq!(png.bytes(&pixels), [128, 0, 255, 128, 0, 0, 0, 0]);
+        for format in [Format::Exr, Format::Tiff] {
+            assert_eq!(converter(format, 4, Depth::F32, None).floats(&pixels), pixels);
+        }
+        // Over white in linear light: 0.10702 + 0.5 is 0.80 encoded, and a glow stays white.
+        let jpeg = converter(Format::Jpeg, 4, Depth::F32, None);
+        assert_eq!(jpeg.bytes(&pixels), [204, 188, 255, 255, 255, 255]);
+        let hdr = converter(Format::Hdr, 4, Depth::F32, None).floats(&pixels);
+        assert!((hdr[0] - 0.607_02).abs() < 1e-6 && hdr[3..] == [4.0; 3], "{hdr:?}");
     }
 }

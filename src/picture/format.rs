@@ -117,6 +117,11 @@ impl Format {
         FORMATS.iter().any(|t| t.extensions.contains(&extension) || t.also_read.contains(&extension))
     }
 
+    /// Whether files have ICC profiles.
+    fn has_profiles(self) -> bool {
+        matches!(self, Self::Png | Self::Jpeg | Self::Tiff | Self::WebP)
+    }
+
     /// The display name.
     pub fn name(self) -> &'static str {
         self.traits().name
@@ -212,6 +217,13 @@ impl Target {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the file can have the ICC profile of values with `channels` channels, so that their colours need not be
+    /// converted.
+    pub fn holds_profile(&self, channels: usize) -> bool {
+        let as_colour = channels < 3 && (self.channels > 2 || self.format == Format::WebP);
+        self.format.has_profiles() && self.depth != Depth::F32 && !as_colour
     }
 
     /// Bytes of a pixel before encoding.

@@ -1,13 +1,12 @@
 //! Reading picture files.
 //!
 //! The format is detected from the first bytes, never from the file's name, though that may help to name what is not
-//! read. Pixels keep their depth.
-//! Colour profiles are not applied: values are assumed to be sRGB, or linear light in HDR and EXR
-//! files and float TIFFs.
+//! read. Pixels keep their depth. Colours are converted to sRGB, or in HDR and EXR files and float TIFFs to linear light
+//! with its primaries. Files that say nothing are taken as that.
 
 pub use super::claim::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
-use super::decode::{Source, decode};
-use super::{Picture, PictureError, Pixels};
+use super::decode::{Decoded, Source, decode};
+use super::{ColorHandling, IccProfile, Picture, PictureError, Pixels, profile};
 use crate::read_file::open_regular;
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::num::NonZeroU32;
@@ -18,6 +17,8 @@ use std::path::Path;
 pub struct Reading {
     /// Which of several pictures in the file, counted from 1. `None` takes the largest or first.
     pub page: Option<NonZeroU32>,
+    /// What becomes of its colour space.
+    pub color: ColorHandling,
 }
 
 /// A picture from a file.
@@ -27,6 +28,8 @@ pub struct Loaded {
     pub picture: Picture,
     /// What was done that a user might not expect, a sentence each, without a full stop.
     pub notes: Vec<String>,
+    /// The profile of the picture's values, if they are kept in another colour space than sRGB.
+    pub profile: Option<IccProfile>,
 }
 
 /// The picture that [`read`] returns when nothing is asked for, without its notes.
@@ -68,9 +71,11 @@ fn read_from(
     size_bytes: u64,
     reading: Reading,
 ) -> Result<Loaded, PictureError> {
-    let decoded = decode(Source { path, reader, size_bytes, page: reading.page })?;
-    refuse_non_finite(path, &decoded.picture)?;
-    Ok(Loaded { picture: decoded.picture, notes: decoded.notes })
+    let source = Source { path, reader, size_bytes, page: reading.page };
+    let Decoded { mut picture, stored, described, mut notes } = decode(source, reading.color)?;
+    refuse_non_finite(path, &picture)?;
+    let profile = profile::hold(path, &mut picture, (stored, described), reading.color, &mut notes)?;
+    Ok(Loaded { picture, notes, profile })
 }
 
 /// Refuses NaN and infinities, rather than silently training on other values in their place.

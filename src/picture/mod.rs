@@ -1,5 +1,6 @@
 //! Pictures: loading, saving, resampling and comparing.
 
+mod alpha;
 mod builder;
 mod character;
 mod claim;
@@ -9,9 +10,11 @@ mod decode;
 mod error;
 mod format;
 pub mod load;
+mod profile;
 mod quality;
 mod resize;
 mod save;
+mod transparent;
 mod write_rows;
 
 pub use builder::{Depth, PictureBuilder};
@@ -19,9 +22,11 @@ pub use convert::Converter;
 pub use error::PictureError;
 pub use format::{Format, Target};
 pub use load::{Loaded, Reading, load, read};
-pub use quality::{SquaredError, ssim};
+pub use profile::{ColorHandling, IccProfile, Space, in_srgb};
+pub use quality::{SquaredError, ssim, ssim_visible};
 pub use resize::{center_crop, resize};
 pub use save::{Packing, save_exr, save_png, save_png_packed};
+pub use transparent::{Hidden, Transparent};
 pub use write_rows::{RowsOf, write_rows};
 
 use crate::model::Coords;
@@ -43,11 +48,11 @@ pub struct Picture {
 /// Pixel values as stored in the file, so that a large picture stays small in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pixels {
-    /// sRGB-encoded, 0..=255 for 0..=1.
+    /// sRGB-encoded, 0..=255 for 0..=1. Colours are not multiplied by alpha.
     U8(Vec<u8>),
-    /// sRGB-encoded, 0..=65535 for 0..=1.
+    /// sRGB-encoded, 0..=65535 for 0..=1. Colours are not multiplied by alpha.
     U16(Vec<u16>),
-    /// Linear, unbounded (HDR).
+    /// Linear, unbounded (HDR). Colours are multiplied by alpha, so that light needs no opacity.
     F32(Vec<f32>),
 }
 
@@ -122,13 +127,13 @@ impl Picture {
         bytes_per_value * self.n_pixels() * self.channels as u64
     }
 
-    /// The mean colour value of each pixel, times its alpha if there is one, row by row.
+    /// The mean colour value of each pixel, weighed by its alpha if there is one, row by row.
     pub fn brightness(&self) -> Vec<f32> {
         let n_colors = self.color_channels();
         let of_pixel = |pixel: usize| {
             let value = |c: usize| self.pixels.value(pixel * self.channels + c);
             let mean = (0..n_colors).map(value).sum::<f32>() / n_colors as f32;
-            if self.has_alpha() { mean * value(n_colors) } else { mean }
+            if self.has_straight_alpha() { mean * value(n_colors) } else { mean }
         };
         (0..self.n_pixels() as usize).map(of_pixel).collect()
     }

@@ -1,6 +1,6 @@
 //! Differences between pictures: squared error, PSNR and SSIM.
 
-use super::Picture;
+use super::{Hidden, Picture};
 use crate::model::loss::psnr;
 use rayon::prelude::*;
 
@@ -48,10 +48,19 @@ impl SquaredError {
 
     /// The error over all stored values of two pictures of the same size.
     pub fn between(prediction: &Picture, target: &Picture) -> Self {
+        Self::between_visible(prediction, target, None)
+    }
+
+    /// [`Self::between`], without colours that are `hidden` in the target.
+    pub fn between_visible(prediction: &Picture, target: &Picture, hidden: Option<Hidden<'_>>) -> Self {
         assert_same_shape(prediction, target);
+        let (channels, n_colors) = (target.channels, target.color_channels());
         let mut error = Self::default();
-        for i in 0..target.pixels.len() {
-            error.add_value(prediction.pixels.value(i), target.pixels.value(i));
+        for pixel in 0..target.n_pixels() as usize {
+            let first = if hidden.is_some_and(|hidden| hidden.contains(pixel)) { n_colors } else { 0 };
+            for i in pixel * channels + first..(pixel + 1) * channels {
+                error.add_value(prediction.pixels.value(i), target.pixels.value(i));
+            }
         }
         error
     }
@@ -78,22 +87,34 @@ const BAND: usize = 64;
 /// # Panics
 /// When the pictures differ in size or channels.
 pub fn ssim(a: &Picture, b: &Picture) -> f64 {
-    assert_same_shape(a, b);
+    ssim_visible(a, b, None)
+}
+
+/// [`ssim`] of a prediction and the truth, without the windows of colours around a pixel whose colour is `hidden` in
+/// the truth. The pictures are taken to agree in hidden colours.
+///
+/// # Panics
+/// As [`ssim`], and when something is hidden and the pictures differ in depth.
+pub fn ssim_visible(prediction: &Picture, truth: &Picture, hidden: Option<Hidden<'_>>) -> f64 {
+    assert_same_shape(prediction, truth);
+    let agreeing = hidden.map(|hidden| hidden.agreeing(prediction));
+    let (a, b) = (agreeing.as_ref().unwrap_or(prediction), truth);
     let (width, height) = (a.width as usize, a.height as usize);
-    let pair = Pair { a, b, across: window(width), down: window(height) };
-    let columns = width + 1 - pair.across.len();
+    let pair = Pair { a, b, hidden, across: window(width), down: window(height) };
     let rows = height + 1 - pair.down.len();
     let bands: Vec<(usize, usize)> =
         (0..a.channels).flat_map(|channel| (0..rows).step_by(BAND).map(move |row| (channel, row))).collect();
     // Added in order, so that the result does not depend on the number of threads.
-    let sums: Vec<f64> =
+    let sums: Vec<(f64, usize)> =
         bands.par_iter().map(|&(channel, row)| pair.band_sum(channel, row..(row + BAND).min(rows))).collect();
-    sums.iter().sum::<f64>() / (columns * rows * a.channels) as f64
+    let (sum, n) = sums.iter().fold((0.0, 0), |(sum, n), band| (sum + band.0, n + band.1));
+    sum / n as f64
 }
 
 struct Pair<'a> {
     a: &'a Picture,
     b: &'a Picture,
+    hidden: Option<Hidden<'a>>,
     across: Vec<f64>,
     down: Vec<f64>,
 }
@@ -102,21 +123,27 @@ struct Pair<'a> {
 type Moments = [f64; 5];
 
 impl Pair<'_> {
-    /// The sum of SSIM over the windows that start at `rows`.
-    fn band_sum(&self, channel: usize, rows: std::ops::Range<usize>) -> f64 {
+    /// The sum of SSIM over the windows that start at `rows`, and the number of windows.
+    fn band_sum(&self, channel: usize, rows: std::ops::Range<usize>) -> (f64, usize) {
         let filtered: Vec<Vec<Moments>> =
             (rows.start..rows.end + self.down.len() - 1).map(|y| self.filter_row(channel, y)).collect();
-        let mut sum = 0.0;
-        for rows in filtered.windows(self.down.len()) {
+        let hidden = self.hidden.filter(|_| channel < self.a.color_channels());
+        let (width, middle) = (self.a.width as usize, (self.across.len() / 2, self.down.len() / 2));
+        let (mut sum, mut n) = (0.0, 0);
+        for (y, rows) in (rows.start..).zip(filtered.windows(self.down.len())) {
             for x in 0..rows[0].len() {
+                if hidden.is_some_and(|hidden| hidden.contains((y + middle.1) * width + x + middle.0)) {
+                    continue;
+                }
                 let mut moments = [0.0; 5];
                 for (row, weight) in rows.iter().zip(&self.down) {
                     add_scaled(&mut moments, &row[x], *weight);
                 }
                 sum += similarity(&moments);
+                n += 1;
             }
         }
-        sum
+        (sum, n)
     }
 
     /// Row `y`, filtered horizontally.
@@ -233,6 +260,29 @@ mod tests {
             // Only this implementation rounds 8-bit values over 255 to f32.
             assert!((found - expected).abs() < 1e-6, "{width}x{height}x{channels}: {found}, not {expected}");
         }
+    }
+
+    #[test]
+    fn hidden_colours_are_not_compared() {
+        use crate::picture::Transparent;
+        // Alpha is 0 in the left half, where only the colours differ.
+        let picture = |inside: u8| {
+            let pixel = |i: usize| if i % 40 < 20 { [inside, 0] } else { [(i % 40 * 5) as u8, 255] };
+            Picture { channels: 2, ..grey(40, 30, (0..1200).flat_map(pixel).collect()) }
+        };
+        let (truth, other) = (picture(90), picture(10));
+        let hidden = truth.hidden(Transparent::Fill);
+        let error = SquaredError::between_visible(&other, &truth, hidden);
+        assert_eq!(error, SquaredError { sum: 0.0, count: 1200 + 600 });
+        assert_eq!(ssim_visible(&other, &truth, hidden), 1.0);
+        assert!(truth.hidden(Transparent::Keep).is_none() && ssim(&other, &truth) < 0.9);
+        // Alpha is compared everywhere, and so are colours that are seen.
+        let mut wrong = truth.clone();
+        let Pixels::U8(values) = &mut wrong.pixels else { unreachable!() };
+        (values[2 * 5 + 1], values[2 * 35]) = (255, 0);
+        let error = SquaredError::between_visible(&wrong, &truth, hidden);
+        assert!((error.sum - (1.0 + (175.0f64 / 255.0).powi(2))).abs() < 1e-6, "{error:?}");
+        assert!(ssim_visible(&wrong, &truth, hidden) < 1.0);
     }
 
     #[test]

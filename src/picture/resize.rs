@@ -1,5 +1,6 @@
 //! Resampling and cropping.
 
+use super::alpha::{associate, straighten};
 use super::{Picture, PictureBuilder, PictureError, Pixels};
 use rayon::prelude::*;
 use std::f64::consts::PI;
@@ -10,8 +11,8 @@ use std::f64::consts::PI;
 /// rounded to 8 bits between the two passes), so that results are comparable with training from
 /// Python on the same picture. All others are resampled in floats.
 ///
-/// Colours are weighted by alpha. Values that overshoot the range of the depth, or for HDR the
-/// range of the picture, are clamped.
+/// Colours are weighted by alpha. Values that overshoot the range of the depth, or for HDR the range of
+/// the picture's colours or its alpha, are clamped.
 ///
 /// # Panics
 /// When a side is 0.
@@ -26,7 +27,7 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
     }
     let narrowed = resize_rows(picture, &taps(picture.width, width));
     let rows = taps(picture.height, height);
-    let (low, high) = value_range(picture);
+    let ranges = value_ranges(picture);
     let row_len = width as usize * picture.channels;
     let mut builder = PictureBuilder::new(width, height, picture.channels, picture.depth());
     let mut out = vec![0.0f32; row_len];
@@ -39,11 +40,13 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
                 *sum += weight * value;
             }
         }
-        if picture.has_alpha() {
-            divide_by_alpha(&mut out, picture.channels);
+        if picture.has_straight_alpha() {
+            straighten(&mut out, picture.channels);
         }
-        for value in &mut out {
-            *value = value.clamp(low, high);
+        for pixel in out.chunks_exact_mut(picture.channels) {
+            for (value, &(low, high)) in pixel.iter_mut().zip(&ranges) {
+                *value = value.clamp(low, high);
+            }
         }
         builder.push(&out);
     }
@@ -158,12 +161,13 @@ fn resize_rows(picture: &Picture, columns: &[Tap]) -> Vec<f32> {
     let channels = picture.channels;
     let in_len = picture.width as usize * channels;
     let out_len = columns.len() * channels;
+    let is_straight = picture.has_straight_alpha();
     let mut out = vec![0.0f32; picture.height as usize * out_len];
     let one_row = |row: &mut Vec<f32>, (y, out): (usize, &mut [f32])| {
         row.clear();
         row.extend((y * in_len..(y + 1) * in_len).map(|i| picture.pixels.value(i)));
-        if picture.has_alpha() {
-            multiply_by_alpha(row, channels);
+        if is_straight {
+            associate(row, channels);
         }
         for (tap, out) in columns.iter().zip(out.chunks_exact_mut(channels)) {
             for (pixel, &weight) in row[tap.first * channels..].chunks_exact(channels).zip(&tap.weights) {
@@ -177,30 +181,18 @@ fn resize_rows(picture: &Picture, columns: &[Tap]) -> Vec<f32> {
     out
 }
 
-fn multiply_by_alpha(values: &mut [f32], channels: usize) {
-    for pixel in values.chunks_exact_mut(channels) {
-        if let [colors @ .., alpha] = pixel {
-            colors.iter_mut().for_each(|c| *c *= *alpha);
-        }
+/// The range of each channel. Colours of HDR share one.
+fn value_ranges(picture: &Picture) -> Vec<(f32, f32)> {
+    let Pixels::F32(values) = &picture.pixels else { return vec![(0.0, 1.0); picture.channels] };
+    let range = |values: &mut dyn Iterator<Item = &f32>| {
+        let start = (f32::INFINITY, f32::NEG_INFINITY);
+        values.fold(start, |(low, high), &v| (low.min(v), high.max(v)))
+    };
+    let (n_colors, channels) = (picture.color_channels(), picture.channels);
+    let mut colors = values.chunks_exact(channels).flat_map(|pixel| &pixel[..n_colors]);
+    let mut ranges = vec![range(&mut colors); n_colors];
+    if picture.has_alpha() {
+        ranges.push(range(&mut values.iter().skip(n_colors).step_by(channels)));
     }
-}
-
-/// Where alpha is 0 the colour is unknown and becomes black.
-fn divide_by_alpha(values: &mut [f32], channels: usize) {
-    for pixel in values.chunks_exact_mut(channels) {
-        if let [colors @ .., alpha] = pixel {
-            let scale = if *alpha > 1e-6 { alpha.recip() } else { 0.0 };
-            colors.iter_mut().for_each(|c| *c *= scale);
-        }
-    }
-}
-
-fn value_range(picture: &Picture) -> (f32, f32) {
-    match &picture.pixels {
-        Pixels::F32(values) => {
-            let start = (f32::INFINITY, f32::NEG_INFINITY);
-            values.iter().fold(start, |(low, high), &v| (low.min(v), high.max(v)))
-        }
-        _ => (0.0, 1.0),
-    }
+    ranges
 }

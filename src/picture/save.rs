@@ -36,21 +36,27 @@ impl Packing {
 /// # Errors
 /// When the file cannot be written.
 pub fn save_png(picture: &Picture, path: &Path) -> Result<(), PictureError> {
-    save_png_packed(picture, path, Packing::Small)
+    save_png_packed(picture, path, Packing::Small, None)
 }
 
-/// [`save_png`] with a choice of compression.
+/// [`save_png`] with a choice of compression, and the ICC profile of the values if they are not sRGB. An HDR picture
+/// has none.
 ///
 /// # Errors
 /// As [`save_png`].
-pub fn save_png_packed(picture: &Picture, path: &Path, packing: Packing) -> Result<(), PictureError> {
+pub fn save_png_packed(
+    picture: &Picture,
+    path: &Path,
+    packing: Packing,
+    profile: Option<&[u8]>,
+) -> Result<(), PictureError> {
     let display;
     let (bytes, deep): (&[u8], bool) = match &picture.pixels {
         Pixels::U8(values) => (values, false),
         Pixels::U16(values) => (bytemuck::cast_slice(values), true),
         Pixels::F32(_) => {
             display = picture.to_display();
-            return save_png_packed(&display, path, packing);
+            return save_png_packed(&display, path, packing, None);
         }
     };
     let color = match (picture.channels, deep) {
@@ -65,9 +71,11 @@ pub fn save_png_packed(picture: &Picture, path: &Path, packing: Packing) -> Resu
     };
     let (compression, filter) = packing.settings(picture.n_pixels());
     let written = atomic_write(path, Durability::Cached, |out| {
-        PngEncoder::new_with_quality(out, compression, filter)
-            .write_image(bytes, picture.width, picture.height, color)
-            .map_err(into_io_error)
+        let mut encoder = PngEncoder::new_with_quality(out, compression, filter);
+        if let Some(profile) = profile {
+            encoder.set_icc_profile(profile.to_vec()).map_err(io::Error::other)?;
+        }
+        encoder.write_image(bytes, picture.width, picture.height, color).map_err(into_io_error)
     });
     written.map_err(|source| PictureError::Write { path: path.to_owned(), source })
 }

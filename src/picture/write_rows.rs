@@ -1,20 +1,21 @@
 //! Writing a picture row by row.
 
 use super::save::into_io_error;
-use super::{Converter, Depth, Format, PictureError, Target};
+use super::{Converter, Depth, Format, PictureError, Space, Target};
 use crate::atomic_write::{Durability, atomic_write};
 use image::codecs::{bmp, hdr, jpeg, openexr, pnm, qoi, webp};
-use image::{ExtendedColorType, ImageEncoder};
+use image::{ExtendedColorType, ImageEncoder, ImageError, ImageResult};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use tiff::encoder::colortype::{self, ColorType};
 use tiff::encoder::{TiffEncoder, TiffKind, TiffValue};
-use tiff::tags::ExtraSamples;
+use tiff::tags::{ExtraSamples, SampleFormat};
 
 /// Size and format of the values to write.
 #[derive(Clone, Copy, Debug)]
-pub struct RowsOf {
+pub struct RowsOf<'a> {
     /// Pixels per row.
     pub width: u32,
     /// Rows.
@@ -23,6 +24,8 @@ pub struct RowsOf {
     pub channels: usize,
     /// Meaning of the values: linear for `F32`, else sRGB-encoded.
     pub depth: Depth,
+    /// The ICC profile of integers that are not sRGB. Colours are converted to sRGB if the file cannot have it.
+    pub profile: Option<&'a [u8]>,
 }
 
 /// Writes a picture from predicted values. `parts` yields its pixels in row order, any number of whole
@@ -37,10 +40,14 @@ pub struct RowsOf {
 pub fn write_rows(
     path: &Path,
     target: Target,
-    picture: RowsOf,
+    picture: RowsOf<'_>,
     parts: impl Iterator<Item = Vec<f32>>,
 ) -> Result<(), PictureError> {
-    let converter = Converter::new(picture.channels, picture.depth, target);
+    let held = picture.profile.filter(|_| target.holds_profile(picture.channels));
+    // A profile that cannot be used is none when its picture is read.
+    let space = picture.profile.filter(|_| held.is_none());
+    let space = space.and_then(|icc| Space::from_icc(icc, picture.channels < 3).ok());
+    let converter = Converter::new(picture.channels, picture.depth, target).from_space(space);
     let mut left = u64::from(picture.width) * u64::from(picture.height);
     let mut parts = parts.map(|part| {
         left = left.saturating_sub((part.len() / picture.channels) as u64);
@@ -49,13 +56,17 @@ pub fn write_rows(
     let written = atomic_write(path, Durability::Cached, |out| {
         let size = (picture.width, picture.height);
         match target.format {
-            Format::Png => stream_png(out, &target, size, &mut parts),
-            Format::Tiff => stream_tiff(out, &target, size, &mut parts),
+            Format::Png => stream_png(out, (&target, held), size, &mut parts),
+            Format::Tiff => stream_tiff(out, (&target, held), size, &mut parts),
             _ => {
                 let total = picture.width as usize * picture.height as usize * target.pixel_bytes();
                 let mut bytes = Vec::with_capacity(total);
                 parts.by_ref().for_each(|part| bytes.extend_from_slice(&part));
-                if bytes.len() == total { encode(out, &target, size, &bytes) } else { Err(ended_early()) }
+                if bytes.len() == total {
+                    encode(out, (&target, held), size, &bytes)
+                } else {
+                    Err(ended_early())
+                }
             }
         }
     });
@@ -71,11 +82,13 @@ const SMALL_PIXELS: u64 = 4_000_000;
 
 fn stream_png(
     out: &mut BufWriter<&File>,
-    target: &Target,
+    (target, profile): (&Target, Option<&[u8]>),
     (width, height): (u32, u32),
     parts: &mut dyn Iterator<Item = Vec<u8>>,
 ) -> io::Result<()> {
-    let mut encoder = png::Encoder::new(out, width, height);
+    let mut info = png::Info::with_size(width, height);
+    info.icc_profile = profile.map(Cow::Borrowed);
+    let mut encoder = png::Encoder::with_info(out, info)?;
     encoder.set_color(match target.channels {
         1 => png::ColorType::Grayscale,
         2 => png::ColorType::GrayscaleAlpha,
@@ -112,16 +125,17 @@ const MAX_TIFF_BYTES: u64 = u32::MAX as u64 - (u32::MAX as u64 >> 6);
 
 fn stream_tiff(
     out: &mut BufWriter<&File>,
-    target: &Target,
+    (target, profile): (&Target, Option<&[u8]>),
     (width, height): (u32, u32),
     parts: &mut dyn Iterator<Item = Vec<u8>>,
 ) -> io::Result<()> {
     let size_bytes = u64::from(width) * u64::from(height) * target.pixel_bytes() as u64;
     // Not compressed: `tiff` 0.11 writes raw strips whatever compression it declares.
     let written = if size_bytes > MAX_TIFF_BYTES {
-        TiffEncoder::new_big(out).and_then(|tiff| tiff_strips(tiff, target, (width, height), parts))
+        TiffEncoder::new_big(out)
+            .and_then(|tiff| tiff_strips(tiff, (target, profile), (width, height), parts))
     } else {
-        TiffEncoder::new(out).and_then(|tiff| tiff_strips(tiff, target, (width, height), parts))
+        TiffEncoder::new(out).and_then(|tiff| tiff_strips(tiff, (target, profile), (width, height), parts))
     };
     written.map_err(tiff_error)
 }
@@ -130,26 +144,27 @@ type Tiff<'a, 'b, K> = TiffEncoder<&'a mut BufWriter<&'b File>, K>;
 
 fn tiff_strips<K: TiffKind>(
     mut tiff: Tiff<'_, '_, K>,
-    target: &Target,
+    (target, profile): (&Target, Option<&[u8]>),
     size: (u32, u32),
     parts: &mut dyn Iterator<Item = Vec<u8>>,
 ) -> tiff::TiffResult<()> {
     let tiff = &mut tiff;
     match (target.depth, target.channels) {
-        (Depth::U8, 1) => strips_of::<K, colortype::Gray8>(tiff, size, parts),
-        (Depth::U8, 3) => strips_of::<K, colortype::RGB8>(tiff, size, parts),
-        (Depth::U8, _) => strips_of::<K, colortype::RGBA8>(tiff, size, parts),
-        (Depth::U16, 1) => strips_of::<K, colortype::Gray16>(tiff, size, parts),
-        (Depth::U16, 3) => strips_of::<K, colortype::RGB16>(tiff, size, parts),
-        (Depth::U16, _) => strips_of::<K, colortype::RGBA16>(tiff, size, parts),
-        (Depth::F32, 1) => strips_of::<K, colortype::Gray32Float>(tiff, size, parts),
-        (Depth::F32, 3) => strips_of::<K, colortype::RGB32Float>(tiff, size, parts),
-        (Depth::F32, _) => strips_of::<K, colortype::RGBA32Float>(tiff, size, parts),
+        (Depth::U8, 1) => strips_of::<K, colortype::Gray8>(tiff, profile, size, parts),
+        (Depth::U8, 3) => strips_of::<K, colortype::RGB8>(tiff, profile, size, parts),
+        (Depth::U8, _) => strips_of::<K, colortype::RGBA8>(tiff, profile, size, parts),
+        (Depth::U16, 1) => strips_of::<K, colortype::Gray16>(tiff, profile, size, parts),
+        (Depth::U16, 3) => strips_of::<K, colortype::RGB16>(tiff, profile, size, parts),
+        (Depth::U16, _) => strips_of::<K, colortype::RGBA16>(tiff, profile, size, parts),
+        (Depth::F32, 1) => strips_of::<K, colortype::Gray32Float>(tiff, profile, size, parts),
+        (Depth::F32, 3) => strips_of::<K, colortype::RGB32Float>(tiff, profile, size, parts),
+        (Depth::F32, _) => strips_of::<K, colortype::RGBA32Float>(tiff, profile, size, parts),
     }
 }
 
 fn strips_of<K: TiffKind, C: ColorType>(
     tiff: &mut Tiff<'_, '_, K>,
+    profile: Option<&[u8]>,
     (width, height): (u32, u32),
     parts: &mut dyn Iterator<Item = Vec<u8>>,
 ) -> tiff::TiffResult<()>
@@ -158,10 +173,15 @@ where
     C::Inner: bytemuck::AnyBitPattern + bytemuck::NoUninit,
 {
     let mut image = tiff.new_image::<C>(width, height)?;
+    if let Some(profile) = profile {
+        image.encoder().write_tag(tiff::tags::Tag::IccProfile, profile)?;
+    }
     if C::BITS_PER_SAMPLE.len() == 4 {
-        image
-            .encoder()
-            .write_tag(tiff::tags::Tag::ExtraSamples, &[ExtraSamples::UnassociatedAlpha.to_u16()][..])?;
+        let alpha = match C::SAMPLE_FORMAT[0] {
+            SampleFormat::IEEEFP => ExtraSamples::AssociatedAlpha,
+            _ => ExtraSamples::UnassociatedAlpha,
+        };
+        image.encoder().write_tag(tiff::tags::Tag::ExtraSamples, &[alpha.to_u16()][..])?;
     }
     let mut waiting: Vec<C::Inner> = Vec::new();
     for part in parts {
@@ -190,10 +210,22 @@ fn tiff_error(error: tiff::TiffError) -> io::Error {
     }
 }
 
+fn write_with(
+    mut encoder: impl ImageEncoder,
+    profile: Option<&[u8]>,
+    bytes: &[u8],
+    (width, height, color): (u32, u32, ExtendedColorType),
+) -> ImageResult<()> {
+    if let Some(profile) = profile {
+        encoder.set_icc_profile(profile.to_vec()).map_err(|e| ImageError::IoError(io::Error::other(e)))?;
+    }
+    encoder.write_image(bytes, width, height, color)
+}
+
 /// Encodes the whole picture. `bytes` are its values in native byte order.
 fn encode(
     out: &mut BufWriter<&File>,
-    target: &Target,
+    (target, profile): (&Target, Option<&[u8]>),
     (width, height): (u32, u32),
     bytes: &[u8],
 ) -> io::Result<()> {
@@ -206,11 +238,12 @@ fn encode(
         (Depth::F32, _) => ExtendedColorType::Rgb32F,
         (Depth::U16, _) => unreachable!("only PNG and TIFF have 16 bits a value"),
     };
+    let shape = (width, height, color);
     let written = match target.format {
         Format::Jpeg => {
-            jpeg::JpegEncoder::new_with_quality(out, target.quality).write_image(bytes, width, height, color)
+            write_with(jpeg::JpegEncoder::new_with_quality(out, target.quality), profile, bytes, shape)
         }
-        Format::WebP => webp::WebPEncoder::new_lossless(out).write_image(bytes, width, height, color),
+        Format::WebP => write_with(webp::WebPEncoder::new_lossless(out), profile, bytes, shape),
         Format::Exr => openexr::OpenExrEncoder::new(out).write_image(bytes, width, height, color),
         Format::Hdr => hdr::HdrEncoder::new(out).write_image(bytes, width, height, color),
         Format::Bmp => bmp::BmpEncoder::new(out).write_image(bytes, width, height, color),

@@ -3,7 +3,7 @@
 use super::{Grid, RenderError, Size, Watch, for_each_band};
 use crate::backend::Predict;
 use crate::model::SampleSet;
-use crate::picture::{Picture, PictureBuilder, SquaredError};
+use crate::picture::{Picture, PictureBuilder, SquaredError, Transparent};
 
 /// The largest error of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,7 +32,8 @@ pub struct Measurement {
 }
 
 /// Predicts `grid` and compares it with `target`, which has the same size. Values are compared as
-/// stored: sRGB-encoded, or linear for HDR. `samples` has the training and test pixels.
+/// stored: sRGB-encoded, or linear for HDR. `samples` has the training and test pixels. Colours that are hidden in
+/// `target` are left out if `transparent` says so.
 ///
 /// # Errors
 /// When the device fails or `watch` returned false.
@@ -42,7 +43,7 @@ pub struct Measurement {
 pub async fn measure(
     predictor: &mut dyn Predict,
     grid: &Grid,
-    target: &Picture,
+    (target, transparent): (&Picture, Transparent),
     samples: SampleSet,
     watch: Watch<'_>,
 ) -> Result<Measurement, RenderError> {
@@ -50,12 +51,15 @@ pub async fn measure(
     let (channels, width) = (target.channels, u64::from(target.width));
     let mut builder = PictureBuilder::new(target.width, target.height, channels, target.depth());
     let (mut train, mut test, mut all) = Default::default();
+    let hidden = target.hidden(transparent);
     let (mut max, mut first, mut stopped) = (MaxError::default(), 0, false);
-    for_each_band(predictor, grid, channels, |band, done| {
+    for_each_band(predictor, grid, (channels, target.depth()), |band, done| {
         for (pixel, values) in (first..).zip(band.chunks_exact(channels)) {
             let (x, y) = ((pixel % width) as u32, (pixel / width) as u32);
+            let is_hidden = hidden.is_some_and(|hidden| hidden.contains(pixel as usize));
+            let left_out = if is_hidden { target.color_channels() } else { 0 };
             let mut error = SquaredError::default();
-            for (c, &p) in values.iter().enumerate() {
+            for (c, &p) in values.iter().enumerate().skip(left_out) {
                 let p = target.in_range(p);
                 let t = target.pixels.value(pixel as usize * channels + c);
                 error.add_value(p, t);

@@ -1,6 +1,6 @@
 //! Error maps.
 
-use crate::picture::{Picture, Pixels};
+use crate::picture::{Picture, Pixels, Transparent};
 
 /// The error drawn white, as a share of the range.
 pub const ERROR_SCALE: f32 = 0.25;
@@ -10,17 +10,20 @@ const RAMP: [[f32; 3]; 5] =
     [[0.0, 0.0, 0.0], [64.0, 22.0, 110.0], [178.0, 52.0, 92.0], [244.0, 142.0, 54.0], [255.0, 255.0, 255.0]];
 
 /// The absolute error of each pixel, in row order: the mean over channels, alpha included, of values
-/// as a screen shows them. The full range is 1.
+/// as a screen shows them. The full range is 1. Of a pixel whose colour is hidden in the truth it is that of alpha.
 ///
 /// # Panics
 /// When the pictures differ in size or channels.
-pub fn pixel_errors(reconstruction: &Picture, truth: &Picture) -> Vec<f32> {
+pub fn pixel_errors(reconstruction: &Picture, truth: &Picture, transparent: Transparent) -> Vec<f32> {
     let shape = |p: &Picture| (p.width, p.height, p.channels);
     assert_eq!(shape(reconstruction), shape(truth), "(width, height, channels) of pictures to compare");
+    let hidden = truth.hidden(transparent);
     let error = |pixel: usize| {
-        let values = pixel * truth.channels..(pixel + 1) * truth.channels;
+        let first =
+            if hidden.is_some_and(|hidden| hidden.contains(pixel)) { truth.color_channels() } else { 0 };
+        let values = pixel * truth.channels + first..(pixel + 1) * truth.channels;
         let sum: f32 = values.map(|i| (reconstruction.display_value(i) - truth.display_value(i)).abs()).sum();
-        sum / truth.channels as f32
+        sum / (truth.channels - first) as f32
     };
     (0..truth.n_pixels() as usize).map(error).collect()
 }
@@ -29,8 +32,8 @@ pub fn pixel_errors(reconstruction: &Picture, truth: &Picture) -> Vec<f32> {
 ///
 /// # Panics
 /// When the pictures differ in size or channels.
-pub fn error_map(reconstruction: &Picture, truth: &Picture) -> Picture {
-    let pixels = pixel_errors(reconstruction, truth).into_iter().flat_map(color).collect();
+pub fn error_map(reconstruction: &Picture, truth: &Picture, transparent: Transparent) -> Picture {
+    let pixels = pixel_errors(reconstruction, truth, transparent).into_iter().flat_map(color).collect();
     Picture { width: truth.width, height: truth.height, channels: 3, pixels: Pixels::U8(pixels) }
 }
 
@@ -65,9 +68,18 @@ mod tests {
     fn an_error_is_averaged_over_channels() {
         let picture =
             |values: Vec<u8>| Picture { width: 1, height: 1, channels: 3, pixels: Pixels::U8(values) };
-        let map = error_map(&picture(vec![255, 0, 0]), &picture(vec![0, 0, 0]));
+        let map = error_map(&picture(vec![255, 0, 0]), &picture(vec![0, 0, 0]), Transparent::Fill);
         assert_eq!(map.pixels, Pixels::U8(vec![255; 3]));
-        let same = error_map(&picture(vec![9, 8, 7]), &picture(vec![9, 8, 7]));
+        let same = error_map(&picture(vec![9, 8, 7]), &picture(vec![9, 8, 7]), Transparent::Fill);
         assert_eq!(same.pixels, Pixels::U8(vec![0; 3]));
+    }
+
+    #[test]
+    fn hidden_colours_have_no_error() {
+        let picture =
+            |values: Vec<u8>| Picture { width: 2, height: 1, channels: 2, pixels: Pixels::U8(values) };
+        let (truth, other) = (picture(vec![0, 0, 0, 51]), picture(vec![255, 51, 0, 51]));
+        assert_eq!(pixel_errors(&other, &truth, Transparent::Fill), [0.2, 0.0]);
+        assert_eq!(pixel_errors(&other, &truth, Transparent::Keep), [0.6, 0.0]);
     }
 }

@@ -3,7 +3,7 @@
 use super::error_map::{pixel_errors, ramp};
 use super::font::{TextStyle, Weight};
 use super::panel::fitted_size;
-use crate::picture::{Picture, Pixels};
+use crate::picture::{Picture, Pixels, Transparent};
 use image::{Rgb, RgbImage};
 
 /// The end of the scale: a round number of levels of 255 that 99.5 % of `errors` do not exceed.
@@ -22,8 +22,12 @@ pub fn scale_for(errors: &[f32]) -> f64 {
 ///
 /// # Panics
 /// When the pictures differ in size or channels.
-pub fn labelled_error_map(prediction: &Picture, target: &Picture, top: Option<f64>) -> Picture {
-    let errors = pixel_errors(prediction, target);
+pub fn labelled_error_map(
+    (prediction, target): (&Picture, &Picture),
+    transparent: Transparent,
+    top: Option<f64>,
+) -> Picture {
+    let errors = pixel_errors(prediction, target, transparent);
     let top = top.unwrap_or_else(|| scale_for(&errors));
     let (width, height) = fitted_size(target.width, target.height, u32::MAX, u32::MAX);
     let factor = width / target.width;
@@ -112,7 +116,7 @@ mod tests {
         let mut wrong = a.clone();
         let Pixels::U8(values) = &mut wrong.pixels else { unreachable!() };
         values[200 * 100 + 60] = 57;
-        let map = labelled_error_map(&wrong, &b, Some(50.0));
+        let map = labelled_error_map((&wrong, &b), Transparent::Fill, Some(50.0));
         assert_eq!(map.width, 240, "room for the labels");
         let Pixels::U8(out) = &map.pixels else { unreachable!() };
         let at = |x: usize, y: usize| &out[(y * 240 + x) * 3..][..3];

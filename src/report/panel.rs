@@ -42,12 +42,10 @@ pub fn panel(picture: &Picture, max_width: u32, max_height: u32) -> RgbImage {
 fn composite(picture: &Picture, width: u32, height: u32, factor: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let pixel = (y / factor) as usize * picture.width as usize + (x / factor) as usize;
-        let value = |c: usize| picture.display_value(pixel * picture.channels + c);
-        let alpha = if picture.has_alpha() { value(picture.channels - 1) } else { 1.0 };
         let board = checkerboard(x, y);
         Rgb([0, 1, 2].map(|c| {
-            let color = value(if picture.color_channels() == 1 { 0 } else { c });
-            ((color * alpha + board * (1.0 - alpha)).clamp(0.0, 1.0) * 255.0 + 0.5) as u8
+            let channel = if picture.color_channels() == 1 { 0 } else { c };
+            (picture.display_over(pixel, channel, board).clamp(0.0, 1.0) * 255.0 + 0.5) as u8
         }))
     })
 }

@@ -6,9 +6,10 @@ use crate::backend::Backend;
 use crate::block_on;
 use crate::config::{Config, Resolved};
 use crate::model_file::ModelFile;
-use crate::picture::{Picture, save_exr, save_png};
+use crate::picture::{Packing, Picture, in_srgb, save_exr, save_png, save_png_packed};
 use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, quality_label};
 use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -50,7 +51,8 @@ impl Results<'_> {
             save_png(&reconstruction.to_display(), &folder.file("final.png"))?;
             save_exr(reconstruction, &folder.file("final.exr"))?;
         } else {
-            save_png(reconstruction, &folder.file("final.png"))?;
+            let profile = self.run.profile.as_deref();
+            save_png_packed(reconstruction, &folder.file("final.png"), Packing::Small, profile)?;
         }
         self.manifest(backend).save(&folder.file("run.json"))?;
         let points: Vec<CurvePoint> = self.metrics.iter().filter_map(CurvePoint::measured).collect();
@@ -88,6 +90,7 @@ impl Results<'_> {
             ("steps", Some(self.outcome.step.to_string())),
             ("psnr_train", Some(self.evaluation.train.psnr().to_string())),
             ("psnr_test", self.evaluation.psnr_test().map(|psnr| psnr.to_string())),
+            (ModelFile::PROFILE, self.run.profile.as_deref().map(|icc| BASE64_STANDARD.encode(icc))),
         ];
         entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
@@ -126,8 +129,9 @@ impl Results<'_> {
                 format!("step {} · {quality}", self.outcome.step)
             }
         };
-        strip.push(reconstruction, label);
-        strip.push(self.picture, "ground truth");
+        let profile = self.run.profile.as_deref();
+        strip.push(&in_srgb(reconstruction, profile), label);
+        strip.push(&in_srgb(self.picture, profile), "ground truth");
         Ok(strip.save(&self.folder.file("strip.png"))?)
     }
 

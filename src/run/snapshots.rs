@@ -1,7 +1,7 @@
 //! Writes snapshots on another thread, so that encoding PNGs does not delay training.
 
 use super::{RunError, RunFolder, Thumbnails};
-use crate::picture::{Packing, Picture, save_png_packed};
+use crate::picture::{IccProfile, Packing, Picture, save_png_packed};
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -23,19 +23,19 @@ pub struct SnapshotWriter {
 }
 
 impl SnapshotWriter {
-    /// Starts the thread.
+    /// Starts the thread. `profile` describes the pictures' values if they are not sRGB.
     ///
     /// # Errors
     /// When the system cannot start a thread.
-    pub fn start(mut thumbnails: Thumbnails) -> Result<Self, RunError> {
+    pub fn start(mut thumbnails: Thumbnails, profile: Option<IccProfile>) -> Result<Self, RunError> {
         let (queue, incoming) = sync_channel(QUEUE);
         let write_all = move || {
             for message in incoming {
                 match message {
                     Message::Write(epoch, path, picture) => {
                         let picture = picture.to_display();
-                        save_png_packed(&picture, &path, Packing::Fast)?;
-                        thumbnails.pass(epoch, &picture);
+                        save_png_packed(&picture, &path, Packing::Fast, profile.as_deref())?;
+                        thumbnails.pass(epoch, &picture, profile.as_deref());
                     }
                     // The receiver may be gone if the run is ending.
                     Message::Flush(done) => _ = done.send(()),

@@ -1,7 +1,7 @@
 //! Snapshots as strip and film show them, kept in memory so that they need not be read again.
 
 use crate::config::Resolved;
-use crate::picture::Picture;
+use crate::picture::{Picture, in_srgb};
 use crate::report::{Film, Strip, pick_frames};
 use image::RgbImage;
 use std::collections::BTreeMap;
@@ -33,10 +33,13 @@ impl Thumbnails {
         }
     }
 
-    /// Keeps a thumbnail of a snapshot, if it will be shown. The snapshot is given as it is saved.
-    pub(super) fn pass(&mut self, epoch: u64, snapshot: &Picture) {
-        self.film.entry(epoch).and_modify(|kept| *kept = Some(Film::default().fitted(snapshot)));
-        self.strip.entry(epoch).and_modify(|kept| *kept = Some(Strip::fitted(snapshot)));
+    /// Keeps a thumbnail of a snapshot, in sRGB, if it will be shown. The snapshot is given as it is saved, and
+    /// `profile` describes its values if they are not sRGB.
+    pub(super) fn pass(&mut self, epoch: u64, snapshot: &Picture, profile: Option<&[u8]>) {
+        let is_shown = self.film.contains_key(&epoch) || self.strip.contains_key(&epoch);
+        let snapshot = in_srgb(snapshot, profile.filter(|_| is_shown));
+        self.film.entry(epoch).and_modify(|kept| *kept = Some(Film::default().fitted(&snapshot)));
+        self.strip.entry(epoch).and_modify(|kept| *kept = Some(Strip::fitted(&snapshot)));
     }
 }
 

@@ -47,8 +47,9 @@ impl Moments {
     }
 
     fn variance(self, count: u64) -> f64 {
-        let mean = self.sum / count as f64;
-        self.squares / count as f64 - mean * mean
+        let count = count.max(1) as f64;
+        let mean = self.sum / count;
+        self.squares / count - mean * mean
     }
 }
 
@@ -70,7 +71,7 @@ impl ChannelFit {
 
     /// Mean of the picture's values.
     pub fn mean(&self) -> f64 {
-        self.truth.sum / self.error.count as f64
+        self.truth.sum / self.error.count.max(1) as f64
     }
 
     /// Variance of the picture's values: the mean squared error of the best flat picture.
@@ -113,8 +114,10 @@ impl Evaluation {
     /// The share of the picture's variance that the network explains, 1 - MSE / variance; `None` for a picture of one
     /// colour.
     pub fn kept_variance(&self) -> Option<f64> {
-        let variance: f64 = self.channels.iter().map(ChannelFit::variance).sum();
-        let mse: f64 = self.channels.iter().map(ChannelFit::mse).sum();
+        // Colours may be hidden everywhere.
+        let measured = || self.channels.iter().filter(|channel| channel.error.count > 0);
+        let variance: f64 = measured().map(ChannelFit::variance).sum();
+        let mse: f64 = measured().map(ChannelFit::mse).sum();
         self.channels.iter().any(ChannelFit::varies).then(|| 1.0 - mse / variance)
     }
 
@@ -141,6 +144,7 @@ impl Evaluation {
         let mut evaluation = Self { channels: vec![ChannelFit::default(); channels], ..Self::default() };
         let by_error = run.options.sampling == Sampling::Error;
         let mut blocks = by_error.then(|| vec![SquaredError::default(); Importance::n_blocks(*samples)]);
+        let hidden = picture.hidden(run.transparent());
         let mut out = vec![0.0; TILE_PIXELS.min(raster.n_pixels() as usize) * channels];
         let mut first_pixel = 0;
         while first_pixel < raster.n_pixels() {
@@ -159,8 +163,10 @@ impl Evaluation {
                 }
                 // A pixel may belong to both.
                 let (trained, tested) = (samples.in_training_split(x, y), samples.in_test_split(x, y));
+                let is_hidden = hidden.is_some_and(|hidden| hidden.contains(pixel as usize));
+                let first = if is_hidden { picture.color_channels() } else { 0 };
                 let mut error = SquaredError::default();
-                for (c, &value) in colour.iter().enumerate() {
+                for (c, &value) in colour.iter().enumerate().skip(first) {
                     let value = picture.in_range(value);
                     let truth = picture.pixels.value(pixel as usize * channels + c);
                     error.add_value(value, truth);

@@ -33,7 +33,7 @@ fn file(parts: Vec<Layer<AnyChannels<FlatSamples>>>) -> Vec<u8> {
 }
 
 fn read(parts: Vec<Layer<AnyChannels<FlatSamples>>>, page: u32) -> Result<Loaded, PictureError> {
-    parse(&file(parts), Path::new("a.exr"), Reading { page: NonZeroU32::new(page) })
+    parse(&file(parts), Path::new("a.exr"), Reading { page: NonZeroU32::new(page), ..Reading::default() })
 }
 
 /// Channels side by side.

@@ -2,6 +2,7 @@
 //!
 //! One program for all of them, since linking takes longer than most tests.
 
+mod colours;
 mod exr_and_radiance_files;
 mod golden;
 mod gradients;

@@ -8,7 +8,7 @@ use image::{ImageEncoder, ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(name)
 }
 
@@ -249,10 +249,11 @@ fn png_round_trips_at_every_depth_and_channel_count() {
 
 #[test]
 fn hdr_is_shown_clamped_and_curved() {
-    let values = vec![-1.0, 0.0, 0.5, 4.0, 0.214_041_14, 0.5];
-    let picture = Picture { width: 3, height: 1, channels: 2, pixels: Pixels::F32(values) };
-    // Grey and alpha: 0.5 linear is 188, 0.21404 is half of the sRGB range; alpha stays linear.
-    assert_eq!(picture.to_display().pixels, Pixels::U8(vec![0, 0, 188, 255, 128, 128]));
+    let values = vec![-1.0, 0.0, 0.5, 4.0, 0.107_020_57, 0.5, 9.0, 0.0];
+    let picture = Picture { width: 4, height: 1, channels: 2, pixels: Pixels::F32(values) };
+    // Grey times alpha, and alpha: 0.5 linear is 188 at full opacity, 0.21404 is half of the sRGB range at half of it;
+    // alpha stays linear.
+    assert_eq!(picture.to_display().pixels, Pixels::U8(vec![0, 0, 188, 255, 128, 128, 0, 0]));
 }
 
 #[test]

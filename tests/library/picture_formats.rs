@@ -34,7 +34,7 @@ fn every_file_that_is_written_is_read_back() {
                 if channels % 2 == 0 {
                     values.iter_mut().skip(channels - 1).step_by(channels).for_each(|alpha| *alpha = 1.0);
                 }
-                let rows = RowsOf { width: 4, height: 3, channels, depth };
+                let rows = RowsOf { width: 4, height: 3, channels, depth, profile: None };
                 write_rows(&path, target, rows, [values.clone()].into_iter()).expect("written");
                 let found = load(&path).unwrap_or_else(|e| panic!("{e}"));
                 assert_eq!((found.width, found.height, found.depth()), (4, 3, depth), "{extension}");
@@ -63,7 +63,7 @@ fn a_float_tiff_keeps_its_values_and_its_channels() {
     for channels in [1, 3] {
         let target = Target::new(Format::Tiff, (channels, Depth::F32), Some(32)).expect("TIFF has 32 bits");
         let values: Vec<f32> = (0..6 * channels).map(|i| i as f32 * 100.5 - 30.0).collect();
-        let rows = RowsOf { width: 3, height: 2, channels, depth: Depth::F32 };
+        let rows = RowsOf { width: 3, height: 2, channels, depth: Depth::F32, profile: None };
         let path = folder.path().join("a.tif");
         write_rows(&path, target, rows, [values.clone()].into_iter()).expect("written");
         let expected = Picture { width: 3, height: 2, channels, pixels: Pixels::F32(values) };
@@ -77,7 +77,7 @@ fn graymaps_are_grey_and_pixmaps_are_coloured() {
     let start = |extension: &str, channels: usize| {
         let path = folder.path().join("a").with_extension(extension);
         let target = Target::new(Format::of(&path)?, (channels, Depth::U8), None)?;
-        let rows = RowsOf { width: 1, height: 1, channels, depth: Depth::U8 };
+        let rows = RowsOf { width: 1, height: 1, channels, depth: Depth::U8, profile: None };
         write_rows(&path, target, rows, [vec![0.5; channels]].into_iter())?;
         Ok::<_, afterimage::picture::PictureError>(std::fs::read(&path).expect("written")[..2].to_vec())
     };

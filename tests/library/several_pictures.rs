@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 fn read(bytes: &[u8], name: &str, page: u32) -> Result<Loaded, PictureError> {
-    parse(bytes, Path::new(name), Reading { page: NonZeroU32::new(page) })
+    parse(bytes, Path::new(name), Reading { page: NonZeroU32::new(page), ..Reading::default() })
 }
 
 /// The first value of each pixel of page `page`.

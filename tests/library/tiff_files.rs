@@ -88,7 +88,11 @@ fn file(directories: &[Directory]) -> Vec<u8> {
 }
 
 fn read(directories: &[Directory], page: u32) -> Result<Loaded, PictureError> {
-    parse(&file(directories), Path::new("a.tif"), Reading { page: NonZeroU32::new(page) })
+    parse(
+        &file(directories),
+        Path::new("a.tif"),
+        Reading { page: NonZeroU32::new(page), ..Reading::default() },
+    )
 }
 
 fn picture(directory: Directory) -> Picture {
@@ -208,7 +212,9 @@ fn what_is_not_read_is_named() {
         assert!(text.contains(expected) && text.starts_with("a.tif has "), "{text}");
         assert!(!text.contains("damaged"), "{text}");
     }
-    for (number, name) in [(50_000, "Zstandard"), (34_712, "JPEG 2000"), (3, "CCITT Group 3"), (999, "method 999")] {
+    for (number, name) in
+        [(50_000, "Zstandard"), (34_712, "JPEG 2000"), (3, "CCITT Group 3"), (999, "method 999")]
+    {
         let mut directory = flat((2, 2), 0);
         directory.tags.retain(|(tag, ..)| *tag != 259);
         let text = refusal(directory.with(259, &[number]));
@@ -298,7 +304,7 @@ fn big_tiffs_and_big_endian_ones_are_read() {
     for _ in 0..2 {
         encoder.write_image::<colortype::RGB16>(5, 3, &values).expect("written");
     }
-    let reading = Reading { page: NonZeroU32::new(2) };
+    let reading = Reading { page: NonZeroU32::new(2), ..Reading::default() };
     let found = parse(out.get_ref(), Path::new("a.tif"), reading).expect("it is read");
     assert_eq!(found.picture.pixels, Pixels::U16(values));
     // Made by hand: 2x1 grey values of 16 bits.

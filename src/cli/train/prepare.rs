@@ -3,7 +3,7 @@
 use super::{TrainArgs, sigma};
 use afterimage::config::{Config, DeviceConfig, PictureSize};
 use afterimage::job::DeviceOptions;
-use afterimage::picture::{self, Loaded, Picture};
+use afterimage::picture::{self, ColorHandling, IccProfile, Loaded, Picture, Transparent};
 use afterimage::run::{RunFolder, Session, write_config};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         config.picture.file.clone().context("no picture is given; give one, or a --config that names one")?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
     RunFolder::check(&out, args.force)?;
-    let (picture, notes) = load(&file, &config)?;
+    let Prepared { picture, notes, profile } = load(&file, &config)?;
     // Absolute, so that the configuration works from any folder.
     let absolute = std::path::absolute(&file)?;
     if absolute.to_str().is_none() {
@@ -47,7 +47,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &options, args)?),
         false => None,
     };
-    let run = config.resolve(&picture, mask.as_ref())?.on(&options);
+    let run = config.resolve(&picture, mask.as_ref())?.on(&options).with_profile(profile);
     let mut session = Session::start(run, picture, (&out, args.force))?;
     session.input_notes = notes;
     if let Some(chosen) = chosen {
@@ -60,7 +60,10 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
 /// The run in `dir`, from its last checkpoint or, without one, from its beginning.
 fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let folder = RunFolder::open(dir)?;
-    let earlier = Config::read(&folder.file("config.toml"))?;
+    let mut earlier = Config::read(&folder.file("config.toml"))?;
+    // What runs of former versions did.
+    earlier.picture.color.get_or_insert(ColorHandling::Keep);
+    earlier.picture.transparent.get_or_insert(Transparent::Keep);
     let mut typed = args.to_config();
     let config = typed.clone().or(earlier.clone());
     (typed.training.epochs, typed.device) = (None, DeviceConfig::default());
@@ -72,8 +75,9 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     }
     check(&config)?;
     let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
-    let (picture, notes) = load(&file, &config)?;
+    let Prepared { picture, notes, profile } = load(&file, &config)?;
     let run = config.resolve(&picture, config.load_mask()?.as_ref())?.on(&DeviceOptions::from_env()?);
+    let run = run.with_profile(profile);
     let mut session = Session::resume(run, picture, folder)?;
     session.input_notes = notes;
     if session.run.config != earlier {
@@ -93,12 +97,20 @@ fn default_folder(file: &Path) -> PathBuf {
     Path::new("runs").join(file.file_stem().unwrap_or(file.as_os_str()))
 }
 
-/// The picture at its training size, and what to say of its file.
-fn load(file: &Path, config: &Config) -> anyhow::Result<(Arc<Picture>, Vec<String>)> {
-    let Loaded { picture, notes } = picture::read(file, config.reading())?;
-    let picture = match config.picture.size {
+/// A picture at its training size.
+struct Prepared {
+    picture: Arc<Picture>,
+    /// What to say of its file.
+    notes: Vec<String>,
+    profile: Option<IccProfile>,
+}
+
+fn load(file: &Path, config: &Config) -> anyhow::Result<Prepared> {
+    let Loaded { picture, mut notes, profile } = picture::read(file, config.reading())?;
+    let mut picture = match config.picture.size {
         Some(PictureSize::Pixels(width, height)) => picture::resize(&picture, width.get(), height.get()),
         Some(PictureSize::Native) | None => picture,
     };
-    Ok((Arc::new(picture), notes))
+    notes.extend(config.picture.transparent.unwrap_or_default().apply(&mut picture));
+    Ok(Prepared { picture: Arc::new(picture), notes, profile })
 }

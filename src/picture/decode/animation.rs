@@ -3,6 +3,7 @@
 use super::plain::{self, from_image_error, into_picture};
 use super::{AS_INTEGERS, Decoded, Source, Taken, webp};
 use crate::picture::claim::Claim;
+use crate::picture::profile::Described;
 use crate::picture::{Picture, PictureError, Pixels};
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
@@ -36,6 +37,8 @@ pub(super) fn decode<R: BufRead + Seek>(
     let pictures = rewound.map_err(|e| source.read_error(e))?;
     let n_pictures = (pictures.n_frames + usize::from(pictures.has_other)).max(1);
     let (index, notes) = source.choose(n_pictures, Taken::First)?;
+    // A PNG says more of its colours than a profile does.
+    let described = (format == ImageFormat::Png).then(|| Described::read_png(&mut source.reader));
     let mut decoded = if index == 0 {
         plain::decode(source, format)?
     } else {
@@ -44,6 +47,7 @@ pub(super) fn decode<R: BufRead + Seek>(
     if format == ImageFormat::Gif {
         decoded.picture = without_alpha_if_opaque(decoded.picture);
     }
+    decoded.described = described.unwrap_or(decoded.described);
     decoded.notes = notes;
     Ok(decoded)
 }
@@ -55,13 +59,15 @@ fn decode_webp<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, 
     let mut decoded = if frames.is_empty() {
         plain::decode(source, ImageFormat::WebP)?
     } else {
-        let decoder = WebPDecoder::new(&mut source.reader).map_err(|e| from_image_error(source.path, e))?;
+        let mut decoder =
+            WebPDecoder::new(&mut source.reader).map_err(|e| from_image_error(source.path, e))?;
+        let icc = decoder.icc_profile().ok().flatten();
         let color = checked(source.path, source.size_bytes, &decoder, ImageFormat::WebP)?;
         let size = decoder.dimensions();
         drop(decoder);
         let canvas = webp::composed(&mut source, &frames[..=index], size)?;
         let picture = into_picture(source.path, with_channels_of(color, canvas))?;
-        Decoded { picture, is_associated: false, notes: Vec::new() }
+        Decoded { described: Described { icc, ..Described::default() }, ..Decoded::plain(picture) }
     };
     decoded.notes = notes;
     Ok(decoded)
@@ -127,7 +133,7 @@ fn nth_frame<R: BufRead + Seek>(
         detail: format!("it ends before picture {}", index + 1),
     })?;
     let picture = into_picture(path, with_channels_of(color, frame))?;
-    Ok(Decoded { picture, is_associated: false, notes: Vec::new() })
+    Ok(Decoded::plain(picture))
 }
 
 fn take(mut frames: Frames<'_>, index: usize) -> ImageResult<Option<RgbaImage>> {

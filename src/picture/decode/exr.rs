@@ -3,7 +3,9 @@
 //! `image` reads only R, G and B of the first part that has them, so the `exr` crate is used directly.
 
 use super::{AS_FLOATS, Decoded, Source, Taken};
+use crate::picture::alpha::Stored;
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
+use crate::picture::profile::Described;
 use crate::picture::{Picture, PictureError, Pixels};
 use ::exr::block;
 use ::exr::block::lines::LineRef;
@@ -54,8 +56,11 @@ pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded
         }
         block.lines(&header.channels).for_each(|line| canvas.draw(&line));
     }
+    let found = header.shared_attributes.chromaticities;
+    let chromaticities = found.map(|c| [c.red, c.green, c.blue, c.white].map(|point| [point.x(), point.y()]));
+    let described = Described { chromaticities, ..Described::default() };
     // OpenEXR's alpha is associated by definition.
-    Ok(Decoded { picture: canvas.picture, is_associated: true, notes })
+    Ok(Decoded { stored: Stored::Associated, described, notes, ..Decoded::plain(canvas.picture) })
 }
 
 /// The pictures of the file, those without a layer's name and those with colours first.

@@ -7,7 +7,8 @@
 use super::jpeg_segments::{Segments, has_all_scans, has_end_of_image, segments};
 use super::{AS_INTEGERS, Decoded, Source, Taken};
 use crate::picture::claim::Claim;
-use crate::picture::{Picture, PictureError, Pixels};
+use crate::picture::profile::{Described, cmyk_to_srgb, inks_of_jpeg};
+use crate::picture::{ColorHandling, Picture, PictureError, Pixels};
 use image::ImageFormat;
 use image::metadata::Orientation;
 use std::io::{BufRead, Read};
@@ -23,8 +24,12 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
 
-/// Decodes to grey or RGB and applies the EXIF orientation.
-pub(super) fn decode<R: BufRead>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+/// Decodes to grey or RGB and applies the EXIF orientation. CMYK is converted by its profile, if it has one and `color`
+/// does not keep it.
+pub(super) fn decode<R: BufRead>(
+    mut source: Source<'_, R>,
+    color: ColorHandling,
+) -> Result<Decoded, PictureError> {
     if source.size_bytes > MAX_FILE_BYTES {
         let detail = format!("a JPEG file of {} bytes; at most {MAX_FILE_BYTES}", source.size_bytes);
         return Err(source.too_large(detail));
@@ -54,12 +59,13 @@ pub(super) fn decode<R: BufRead>(mut source: Source<'_, R>) -> Result<Decoded, P
         found = segments(&bytes);
     }
     let ends = found.scan.is_none_or(|scan| has_end_of_image(&bytes, scan));
-    let picture =
-        if ends { decode_whole(&source, &bytes)? } else { decode_without_end(&source, bytes, &found)? };
+    let mut described = Described::default();
+    let mut whole = |bytes: &[u8]| decode_whole(&source, bytes, (&mut described, color));
+    let picture = if ends { whole(&bytes)? } else { decode_without_end(&source, bytes, &found, &mut whole)? };
     if !ends {
         notes.push(format!("{path} lacks the mark of its end; nothing else is missing"));
     }
-    Ok(Decoded { picture, is_associated: false, notes })
+    Ok(Decoded { described, notes, ..Decoded::plain(picture) })
 }
 
 fn without(bytes: &[u8], ranges: &[Range<usize>]) -> Vec<u8> {
@@ -94,6 +100,7 @@ fn decode_without_end<R>(
     source: &Source<'_, R>,
     mut bytes: Vec<u8>,
     segments: &Segments,
+    whole: &mut dyn FnMut(&[u8]) -> Result<Picture, PictureError>,
 ) -> Result<Picture, PictureError> {
     let cut = || source.damaged("the end of the picture is missing");
     if !has_all_scans(&bytes, segments) {
@@ -111,15 +118,20 @@ fn decode_without_end<R>(
     }
     let length = bytes.len();
     bytes.extend_from_slice(&END_OF_IMAGE);
-    let picture = decode_whole(source, &bytes)?;
+    let picture = whole(&bytes)?;
     bytes.truncate(length);
     bytes.extend_from_slice(&[0xaa; 256]);
     bytes.extend_from_slice(&END_OF_IMAGE);
-    let other = decode_whole(source, &bytes).ok();
+    let other = whole(&bytes).ok();
     if other.as_ref() == Some(&picture) { Ok(picture) } else { Err(cut()) }
 }
 
-fn decode_whole<R>(source: &Source<'_, R>, bytes: &[u8]) -> Result<Picture, PictureError> {
+/// `described` gets what the file says of its colours.
+fn decode_whole<R>(
+    source: &Source<'_, R>,
+    bytes: &[u8],
+    (described, color): (&mut Described, ColorHandling),
+) -> Result<Picture, PictureError> {
     let refuse = |e| from_jpeg_error(source, e);
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -130,15 +142,45 @@ fn decode_whole<R>(source: &Source<'_, R>, bytes: &[u8]) -> Result<Picture, Pict
     let info = decoder.info().expect("headers were decoded");
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
-    let (color, channels) = if grey { (ColorSpace::Luma, 1) } else { (ColorSpace::RGB, 3) };
+    described.icc = decoder.icc_profile();
+    let inks = decoder.input_colorspace().filter(|&found| {
+        let has_inks = matches!(found, ColorSpace::CMYK | ColorSpace::YCCK);
+        has_inks && described.icc.is_some() && color == ColorHandling::Srgb
+    });
+    let (output, channels) = match inks {
+        Some(inks) => (inks, 4),
+        None if grey => (ColorSpace::Luma, 1),
+        None => (ColorSpace::RGB, 3),
+    };
     let decoded_bytes = u64::from(width) * u64::from(height) * channels;
     let claim = Claim { width, height, decoded_bytes, file_bytes: source.size_bytes };
     claim.check(source.path, ImageFormat::Jpeg)?;
-    decoder.set_options(decoder.options().jpeg_set_out_colorspace(color));
-    let pixels = decoder.decode().map_err(refuse)?;
+    decoder.set_options(decoder.options().jpeg_set_out_colorspace(output));
+    let mut pixels = decoder.decode().map_err(refuse)?;
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    let picture = Picture { width, height, channels: channels as usize, pixels: Pixels::U8(pixels) };
+    if let Some(inks) = inks {
+        pixels = from_inks(pixels, inks == ColorSpace::YCCK, described);
+    }
+    let picture = Picture { width, height, channels: if grey { 1 } else { 3 }, pixels: Pixels::U8(pixels) };
     Ok(picture.oriented(orientation.unwrap_or(Orientation::NoTransforms)))
+}
+
+/// RGB of CMYK: by its profile, or if that is of something else as if there was none.
+fn from_inks(mut values: Vec<u8>, is_ycck: bool, described: &mut Described) -> Vec<u8> {
+    inks_of_jpeg(&mut values, is_ycck);
+    match described.icc.as_deref().and_then(|icc| cmyk_to_srgb(&values, icc)) {
+        Some((pixels, profile)) => {
+            described.converted = Some(profile);
+            pixels
+        }
+        None => {
+            let without = |ink: u8, black: u8| {
+                let product = (255 - u32::from(ink)) * (255 - u32::from(black));
+                ((product + 127) / 255) as u8
+            };
+            values.chunks_exact(4).flat_map(|inks| [0, 1, 2].map(|c| without(inks[c], inks[3]))).collect()
+        }
+    }
 }
 
 fn from_jpeg_error<R>(source: &Source<'_, R>, error: DecodeErrors) -> PictureError {

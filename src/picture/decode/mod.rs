@@ -15,14 +15,16 @@ mod tiff_directories;
 mod tiff_samples;
 mod webp;
 
-use super::{Picture, PictureError};
+use super::alpha::Stored;
+use super::profile::Described;
+use super::{ColorHandling, Picture, PictureError};
 use std::io::{self, BufRead, Seek};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// Ways out for a file that cannot be read, which keep its depth.
 const AS_INTEGERS: &str = "convert it to PNG or TIFF with 16 bits a value";
-const AS_FLOATS: &str = "convert it to OpenEXR, or to TIFF with 32-bit floats";
+pub(super) const AS_FLOATS: &str = "convert it to OpenEXR, or to TIFF with 32-bit floats";
 
 /// A file to decode.
 pub(super) struct Source<'a, R> {
@@ -37,18 +39,28 @@ pub(super) struct Source<'a, R> {
 /// What a decoder makes of a file: its samples as they are stored, turned upright.
 pub(super) struct Decoded {
     pub(super) picture: Picture,
-    /// Whether the colours are already multiplied by alpha (associated alpha).
-    #[cfg_attr(not(test), expect(dead_code, reason = "all alpha is still taken as stored"))]
-    pub(super) is_associated: bool,
+    pub(super) stored: Stored,
+    /// What the file says of its colours.
+    pub(super) described: Described,
     /// What was done that a user might not expect.
     pub(super) notes: Vec<String>,
 }
 
-/// Decodes the file, whatever its format.
-pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+impl Decoded {
+    /// A picture with straight alpha, if any, of which the file says nothing else.
+    fn plain(picture: Picture) -> Self {
+        Self { picture, stored: Stored::Straight, described: Described::default(), notes: Vec::new() }
+    }
+}
+
+/// Decodes the file, whatever its format. CMYK is converted by its profile, unless `color` keeps that.
+pub(super) fn decode<R: BufRead + Seek>(
+    mut source: Source<'_, R>,
+    color: ColorHandling,
+) -> Result<Decoded, PictureError> {
     use image::ImageFormat;
     match sniff::format_of(&mut source)? {
-        ImageFormat::Jpeg => jpeg::decode(source),
+        ImageFormat::Jpeg => jpeg::decode(source, color),
         ImageFormat::Tiff => tiff::decode(source),
         ImageFormat::OpenExr => exr::decode(source),
         ImageFormat::Hdr => radiance::decode(source),

@@ -2,6 +2,7 @@
 
 use super::{AS_INTEGERS, Decoded, Source};
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES, MAX_SIDE};
+use crate::picture::profile::Described;
 use crate::picture::{Picture, PictureError, Pixels};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
@@ -33,9 +34,10 @@ pub(super) fn decode_with(
     let claim = Claim { width, height, decoded_bytes: decoder.total_bytes(), file_bytes: size_bytes };
     claim.check(path, format)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let icc = decoder.icc_profile().ok().flatten();
     let image = DynamicImage::from_decoder(decoder).map_err(|e| from_image_error(path, e))?;
     let picture = into_picture(path, image)?.oriented(orientation);
-    Ok(Decoded { picture, is_associated: false, notes: Vec::new() })
+    Ok(Decoded { described: Described { icc, ..Described::default() }, ..Decoded::plain(picture) })
 }
 
 pub(super) fn limits(format: ImageFormat) -> Limits {

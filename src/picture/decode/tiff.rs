@@ -11,7 +11,9 @@ use super::tiff_directories::{Directories, Directory, directories};
 use super::tiff_samples::{Layout, SIMPLER, picture_of};
 use super::{AS_INTEGERS, Decoded, Source, Taken};
 use crate::picture::PictureError;
+use crate::picture::alpha::Stored;
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES};
+use crate::picture::profile::Described;
 use image::metadata::Orientation;
 use image::{ImageFormat, codecs};
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -86,6 +88,7 @@ fn decode_samples<R: Read + Seek>(
         compression: directory.compression,
     };
     let orientation = first(Tag::Orientation, &mut decoder).unwrap_or(1);
+    let icc = decoder.find_tag(Tag::IccProfile).ok().flatten().and_then(|tag| tag.into_u8_vec().ok());
     layout.check().map_err(|(what, instead)| PictureError::Unsupported {
         path: path.to_owned(),
         what,
@@ -102,10 +105,11 @@ fn decode_samples<R: Read + Seek>(
     let planned: BufferLayoutPreference = decoder.read_image_to_buffer(&mut samples).map_err(refuse)?;
     let picture = picture_of(&layout, &planned, samples).map_err(|detail| source.damaged(detail))?;
     let orientation = u8::try_from(orientation).ok().and_then(Orientation::from_exif);
-    let notes = layout.unused_samples().map(|which| format!("{} has {which}", path.display()));
+    let notes = layout.unclear_samples().map(|which| format!("{} has {which}", path.display()));
     Ok(Decoded {
         picture: picture.oriented(orientation.unwrap_or(Orientation::NoTransforms)),
-        is_associated: layout.has_associated_alpha(),
+        stored: if layout.has_associated_alpha() { Stored::Associated } else { Stored::Straight },
+        described: Described { icc, ..Described::default() },
         notes: notes.into_iter().collect(),
     })
 }

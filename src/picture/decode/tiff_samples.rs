@@ -115,8 +115,11 @@ impl Layout {
         self.n_colors() + usize::from(self.has_alpha())
     }
 
-    /// Says which samples are not.
-    pub(super) fn unused_samples(&self) -> Option<String> {
+    /// Says which samples are not, and whether one is only assumed to be alpha.
+    pub(super) fn unclear_samples(&self) -> Option<String> {
+        if self.has_alpha() && self.extra_samples.is_empty() {
+            return Some("a fourth value a pixel without saying what it is; it is taken as alpha".to_owned());
+        }
         let (taken, all) = (self.n_taken(), self.n_samples);
         let which = if taken + 1 == all { "the last is" } else { "the last ones are" };
         (taken < all)
