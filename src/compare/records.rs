@@ -26,7 +26,7 @@ pub struct Record {
     pub metrics: Vec<EpochSummary>,
     /// The row of the weights the run ended with.
     pub result: EpochSummary,
-    /// Structural similarity of the whole reconstruction, as written to `final.png`.
+    /// Structural similarity of the whole reconstruction, as written to `final.png` or `final.exr`.
     pub ssim: f64,
     /// Weights and biases.
     pub n_params: usize,
@@ -60,9 +60,9 @@ pub(super) fn records(plan: &Comparison) -> Result<Vec<Record>, CompareError> {
 }
 
 fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
-    let truth = picture::load(&cell.prepared)?.to_display();
-    let path = cell.folder.join("final.png");
-    let reconstruction = picture::load(&path)?.to_display();
+    let truth = picture::load(&cell.prepared)?;
+    let written = if truth.is_hdr() { "final.exr" } else { "final.png" };
+    let reconstruction = picture::load(&cell.folder.join(written))?;
     let shape = |p: &picture::Picture| (p.width, p.height, p.channels);
     if shape(&truth) != shape(&reconstruction) {
         return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "a picture of another shape" });

@@ -12,6 +12,7 @@ pub mod load;
 mod quality;
 mod resize;
 mod save;
+mod transfer;
 mod write_rows;
 
 pub use builder::{Depth, PictureBuilder};
@@ -22,6 +23,7 @@ pub use load::{Loaded, Reading, load, read};
 pub use quality::{SquaredError, ssim};
 pub use resize::{center_crop, resize};
 pub use save::{Packing, save_exr, save_png, save_png_packed};
+pub use transfer::{Curve, OutOfRange, Transfer};
 pub use write_rows::{RowsOf, write_rows};
 
 use crate::model::Coords;

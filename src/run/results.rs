@@ -47,7 +47,7 @@ impl Results<'_> {
         // Irreplaceable files first, in case the disk is full.
         self.save_model(backend)?;
         if reconstruction.is_hdr() {
-            save_png(&reconstruction.to_display(), &folder.file("final.png"))?;
+            save_png(&reconstruction.shown(self.run.exposure), &folder.file("final.png"))?;
             save_exr(reconstruction, &folder.file("final.exr"))?;
         } else {
             save_png(reconstruction, &folder.file("final.png"))?;
@@ -76,6 +76,7 @@ impl Results<'_> {
             width,
             height,
             depth: self.picture.depth(),
+            transfer: self.run.transfer,
             metadata: self.metadata(),
         };
         Ok(model.frozen().save(&self.folder.file("model.safetensors"))?)
@@ -126,8 +127,8 @@ impl Results<'_> {
                 format!("step {} · {quality}", self.outcome.step)
             }
         };
-        strip.push(reconstruction, label);
-        strip.push(self.picture, "ground truth");
+        strip.push(&reconstruction.shown(self.run.exposure), label);
+        strip.push(&self.picture.shown(self.run.exposure), "ground truth");
         Ok(strip.save(&self.folder.file("strip.png"))?)
     }
 

@@ -23,17 +23,17 @@ pub struct SnapshotWriter {
 }
 
 impl SnapshotWriter {
-    /// Starts the thread.
+    /// Starts the thread. `exposure` is for pictures in linear light.
     ///
     /// # Errors
     /// When the system cannot start a thread.
-    pub fn start(mut thumbnails: Thumbnails) -> Result<Self, RunError> {
+    pub fn start(mut thumbnails: Thumbnails, exposure: f32) -> Result<Self, RunError> {
         let (queue, incoming) = sync_channel(QUEUE);
         let write_all = move || {
             for message in incoming {
                 match message {
                     Message::Write(epoch, path, picture) => {
-                        let picture = picture.to_display();
+                        let picture = picture.shown(exposure);
                         save_png_packed(&picture, &path, Packing::Fast)?;
                         thumbnails.pass(epoch, &picture);
                     }

@@ -10,6 +10,7 @@ mod disk;
 mod eval;
 mod film;
 mod grid;
+mod hdr;
 mod hostile;
 mod inspect;
 mod keep;
