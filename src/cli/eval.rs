@@ -72,8 +72,13 @@ struct Report {
     image: PathBuf,
     width: u32,
     height: u32,
+    /// Whether the picture is in linear light.
+    #[serde(skip)]
+    is_hdr: bool,
     /// Whether the picture was resized to the model's size.
     resized: bool,
+    /// The value that errors are relative to: 1, or the largest of a picture in linear light.
+    peak: f32,
     psnr: Option<f64>,
     psnr_train: Option<f64>,
     psnr_test: Option<f64>,
@@ -111,8 +116,13 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let samples = SampleSet { width: picture.width, height: picture.height, holdout, masked: None };
     let mut display = WorkDisplay::new(args.json, grid.points.n_pixels());
     let mut watch = |done| display.advance(done);
-    let measured =
-        block_on(measure(device.predictor.as_mut(), &grid, (&picture, transparent), samples, &mut watch));
+    let measured = block_on(measure(
+        device.predictor.as_mut(),
+        (&grid, opened.model.transfer),
+        (&picture, transparent),
+        samples,
+        &mut watch,
+    ));
     display.close();
     let measured = match measured {
         Err(RenderError::Stopped) => return Ok(ExitCode::from(display::INTERRUPTED)),
@@ -205,6 +215,8 @@ impl Report {
             width: picture.width,
             height: picture.height,
             resized,
+            is_hdr: picture.is_hdr(),
+            peak: picture.peak(),
             psnr: db(measured.all),
             psnr_train: split(measured.train),
             psnr_test: split(measured.test),
@@ -222,12 +234,18 @@ impl Report {
         let db = |psnr: Option<f64>| psnr.map_or("exact".to_owned(), |p| format!("{p:.3} dB"));
         let [x, y] = self.max_error_at;
         let resized = if self.resized { ", the picture resized as it was for training" } else { "" };
-        print_line!("PSNR           {}  at {}x{}{resized}", db(self.psnr), self.width, self.height);
+        let peak = if self.is_hdr {
+            format!(", relative to the picture's peak of {}", self.peak)
+        } else {
+            String::new()
+        };
+        print_line!("PSNR           {}  at {}x{}{resized}{peak}", db(self.psnr), self.width, self.height);
         if let (Some(train), Some(test)) = (self.psnr_train, self.psnr_test) {
             print_line!("  trained on   {train:.3} dB");
             print_line!("  held out     {test:.3} dB");
         }
-        print_line!("PSNR at 8 bits {}", db(self.psnr_8bit));
+        let as_shown = if self.is_hdr { "  as a screen shows it" } else { "" };
+        print_line!("PSNR at 8 bits {}{as_shown}", db(self.psnr_8bit));
         print_line!("SSIM           {:.5}  (mean of the channels)", self.ssim);
         print_line!(
             "largest error  {:.4}  ({:.1} of 255) at pixel ({x}, {y})",

@@ -121,7 +121,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let mut display = WorkDisplay::new(args.quiet, grid.points.n_pixels());
     let rendered = render_to_file(
         device.predictor.as_mut(),
-        &grid,
+        (&grid, model.transfer),
         (model.channels(), model.depth, profile.as_deref()),
         (&out, target),
         &mut |done| display.advance(done),

@@ -66,7 +66,8 @@ fn panel(
 ) -> Result<Panel, CompareError> {
     let folder = plan.folder(picture, size);
     let cell = |record: &Record| &plan.cells[record.cell];
-    let truth = picture::load(&cell(records[0]).prepared)?.to_display();
+    let first = cell(records[0]);
+    let truth = picture::load(&first.prepared)?.shown(first.run.exposure).to_display();
     let reconstructions = records
         .iter()
         .map(|record| Ok((record.cell, picture::load(&cell(record).folder.join("final.png"))?.to_display())))

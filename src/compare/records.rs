@@ -27,7 +27,7 @@ pub struct Record {
     pub metrics: Vec<EpochSummary>,
     /// The row of the weights the run ended with.
     pub result: EpochSummary,
-    /// Structural similarity of the whole reconstruction, as written to `final.png`.
+    /// Structural similarity of the whole reconstruction, as written to `final.png` or `final.exr`.
     pub ssim: f64,
     /// Weights and biases.
     pub n_params: usize,
@@ -62,8 +62,10 @@ pub(super) fn records(plan: &Comparison) -> Result<Vec<Record>, CompareError> {
 
 fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
     // In the colour space it was trained in.
-    let read = |path: &Path| picture::read(path, cell.run.config.reading()).map(|l| l.picture.to_display());
-    let (truth, reconstruction) = (read(&cell.prepared)?, read(&cell.folder.join("final.png"))?);
+    let read = |path: &Path| picture::read(path, cell.run.config.reading()).map(|loaded| loaded.picture);
+    let truth = read(&cell.prepared)?;
+    let written = if truth.is_hdr() { "final.exr" } else { "final.png" };
+    let reconstruction = read(&cell.folder.join(written))?;
     let shape = |p: &picture::Picture| (p.width, p.height, p.channels);
     if shape(&truth) != shape(&reconstruction) {
         return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "a picture of another shape" });

@@ -1,6 +1,7 @@
 //! Resolves a configuration: fills in defaults and checks every value.
 
 mod encoding;
+mod range;
 
 use super::sections::MAX_THREADS;
 use super::{
@@ -113,6 +114,7 @@ impl Config {
     /// Names the first setting that is out of range.
     pub fn resolve(&self, picture: &Picture, mask: Option<&Picture>) -> Result<Resolved, ConfigError> {
         let (samples, mask) = self.masked_samples(picture, mask)?;
+        let transfer = self.transfer(picture)?;
         if self.sigma_is_open() {
             return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
         }
@@ -135,6 +137,8 @@ impl Config {
             seed: self.training.seed.unwrap_or(0),
             coords,
             raster: picture.raster(coords),
+            transfer,
+            exposure: picture.exposure(),
             samples,
             batch_size,
             epochs: self.training.epochs(self.has_grid(), samples.len())?,
@@ -152,7 +156,12 @@ impl Config {
         };
         let n_steps = resolved.epochs.saturating_mul(resolved.steps_per_epoch().into());
         let resolved = Resolved { schedule: self.training.schedule(lr, n_steps)?, ..resolved };
-        Ok(Resolved { config: self.filled(&resolved, &specs, batch), ..resolved })
+        let mut config = self.filled(&resolved, &specs, batch);
+        if picture.is_hdr() {
+            (config.picture.hdr_scale, config.picture.hdr_curve) =
+                (Some(transfer.scale), Some(transfer.curve));
+        }
+        Ok(Resolved { config, ..resolved })
     }
 
     /// Encoding and network for `picture`.

@@ -3,7 +3,7 @@
 use super::{CheckpointEvery, Config, Keep};
 use crate::job::{DeviceOptions, DeviceRequest, Job, JobOptions};
 use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Schedule};
-use crate::picture::{IccProfile, Picture, Transparent};
+use crate::picture::{IccProfile, Picture, Transfer, Transparent};
 use std::sync::Arc;
 
 /// A fully resolved run.
@@ -21,6 +21,10 @@ pub struct Resolved {
     pub coords: Coords,
     /// Positions of the picture's pixels.
     pub raster: Raster,
+    /// From the picture's values to those that are trained on.
+    pub transfer: Transfer,
+    /// The factor at which previews show a picture in linear light.
+    pub exposure: f32,
     /// Which pixels are trained on.
     pub samples: SampleSet,
     /// Samples per step.
@@ -64,8 +68,13 @@ impl Resolved {
         Self { profile, ..self }
     }
 
-    /// The job for a backend. `picture` is the one this was resolved for.
+    /// The job for a backend. `picture` is the one this was resolved for; the backend predicts values for
+    /// [`Transfer::decode_pixels`].
     pub fn job(&self, picture: Arc<Picture>) -> Job {
+        let picture = match self.transfer.is_identity() {
+            true => picture,
+            false => Arc::new(self.transfer.encode_picture(&picture)),
+        };
         Job {
             model: self.model.clone(),
             picture,

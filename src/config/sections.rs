@@ -7,7 +7,7 @@ use super::{
 };
 use crate::job::{DeviceRequest, Precision};
 use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
-use crate::picture::{ColorHandling, Transparent};
+use crate::picture::{ColorHandling, Curve, Transparent};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::num::NonZeroU32;
@@ -125,6 +125,13 @@ section! {
         /// Colours where alpha is 0 [default: fill]
         #[arg(long)]
         pub transparent: Transparent,
+        /// Pictures in linear light (HDR): factor that brings the usual brightness near 1 [default: from the picture]
+        #[arg(long, value_name = "F")]
+        pub hdr_scale: f32,
+        /// Pictures in linear light (HDR): the curve of the values that the network is trained on [default: log where
+        /// the peak is more than 64 times the median]
+        #[arg(long)]
+        pub hdr_curve: Curve,
     }
 }
 

@@ -17,6 +17,7 @@
 //! | `width`, `height` | size of the picture it was trained on, in pixels |
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded, unless there is a profile) or `f32` (linear, HDR; colours are times alpha) |
 //! | `icc_profile` | in base64, the profile of the values' colours, if they are not sRGB |
+//! | `hdr_scale`, `hdr_curve` | of `f32`, unless they are 1 and `linear`: a colour is v / scale for the network's value v, or sign(v) (exp(4 abs(v)) - 1) / scale if the curve is `log` |
 
 mod axes;
 mod encoding;
@@ -27,7 +28,7 @@ mod summary;
 
 use crate::atomic_write::{Durability, atomic_write};
 use crate::model::{Activation, Coords, Encoding, Model};
-use crate::picture::Depth;
+use crate::picture::{Depth, Transfer};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -49,6 +50,8 @@ pub struct ModelFile {
     pub height: u32,
     /// Format of the picture's values: linear for `F32`, else sRGB-encoded.
     pub depth: Depth,
+    /// From the network's values to the picture's; the identity unless the depth is `F32`.
+    pub transfer: Transfer,
     /// Other metadata, such as the configuration. Keys of the table above are taken from the fields
     /// instead.
     pub metadata: BTreeMap<String, String>,
@@ -87,8 +90,17 @@ pub enum ModelFileError {
 pub const FORMAT: &str = "afterimage model 1";
 
 /// Metadata keys that belong to fields of [`ModelFile`].
-const OWN_KEYS: [&str; 7] =
-    ["format", "activation", "output_activation", "coords", "width", "height", "depth"];
+const OWN_KEYS: [&str; 9] = [
+    "format",
+    "activation",
+    "output_activation",
+    "coords",
+    "width",
+    "height",
+    "depth",
+    "hdr_scale",
+    "hdr_curve",
+];
 
 /// Whether metadata `key` belongs to a field of [`ModelFile`].
 fn is_own(key: &str) -> bool {
@@ -202,6 +214,10 @@ impl ModelFile {
         set("width", self.width.to_string());
         set("height", self.height.to_string());
         set("depth", name_of(&DEPTHS, &self.depth).to_owned());
+        if !self.transfer.is_identity() {
+            set("hdr_scale", self.transfer.scale.to_string());
+            set("hdr_curve", self.transfer.curve.to_string());
+        }
         encoding::metadata(&self.model.encoding, &mut all);
         all
     }

@@ -3,6 +3,8 @@
 use super::fields::{Metadata, Tensors};
 use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, encoding, grid, is_own};
 use crate::model::{Activation, Encoding, Mlp, Model};
+use crate::names::Named;
+use crate::picture::{Curve, Transfer};
 use crate::read_file::{open_regular, read_at_most};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
@@ -80,8 +82,22 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
         width,
         height,
         depth: field.one_of("depth", &DEPTHS)?,
+        transfer: transfer(&field)?,
         metadata: metadata.iter().filter(|(k, _)| !is_own(k)).map(own).collect(),
     })
+}
+
+/// The identity if there is none, as in files of sRGB pictures and of former versions.
+fn transfer(metadata: &Metadata<'_>) -> Result<Transfer, String> {
+    if metadata.get("hdr_scale").is_err() && metadata.get("hdr_curve").is_err() {
+        return Ok(Transfer::IDENTITY);
+    }
+    let scale: f32 = metadata.number("hdr_scale", "a number")?;
+    if !(scale.is_normal() && scale > 0.0) {
+        return Err(format!("its metadata has hdr_scale = {scale}; a number above 0 is needed"));
+    }
+    let table: Vec<_> = Curve::ALL.iter().map(|&curve| (curve, curve.name())).collect();
+    Ok(Transfer { scale, curve: metadata.one_of("hdr_curve", &table)? })
 }
 
 fn own((key, value): (&String, &String)) -> (String, String) {

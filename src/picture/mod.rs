@@ -14,6 +14,7 @@ mod profile;
 mod quality;
 mod resize;
 mod save;
+mod transfer;
 mod transparent;
 mod write_rows;
 
@@ -26,6 +27,7 @@ pub use profile::{ColorHandling, IccProfile, Space, in_srgb};
 pub use quality::{SquaredError, ssim, ssim_visible};
 pub use resize::{center_crop, resize};
 pub use save::{Packing, save_exr, save_png, save_png_packed};
+pub use transfer::{Curve, OutOfRange, Transfer};
 pub use transparent::{Hidden, Transparent};
 pub use write_rows::{RowsOf, write_rows};
 

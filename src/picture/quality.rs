@@ -4,7 +4,7 @@ use super::{Hidden, Picture};
 use crate::model::loss::psnr;
 use rayon::prelude::*;
 
-/// Squared errors summed over values with peak 1, in f64.
+/// Squared errors summed over values, in f64: relative to the largest value of the picture, which is 1 for integers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SquaredError {
     /// Sum of (p - t)^2.
@@ -22,12 +22,18 @@ impl SquaredError {
         }
     }
 
+    /// Adds one value of a picture whose largest is `peak`.
+    #[inline]
+    pub fn add_value_of(&mut self, prediction: f32, target: f32, peak: f64) {
+        let difference = (f64::from(prediction) - f64::from(target)) / peak;
+        self.sum += difference * difference;
+        self.count += 1;
+    }
+
     /// Adds one value.
     #[inline]
     pub fn add_value(&mut self, prediction: f32, target: f32) {
-        let difference = f64::from(prediction) - f64::from(target);
-        self.sum += difference * difference;
-        self.count += 1;
+        self.add_value_of(prediction, target, 1.0);
     }
 
     /// Adds another sum.
@@ -46,7 +52,7 @@ impl SquaredError {
         psnr(self.mse())
     }
 
-    /// The error over all stored values of two pictures of the same size.
+    /// The error over all stored values of two pictures of the same size, relative to the target's peak.
     pub fn between(prediction: &Picture, target: &Picture) -> Self {
         Self::between_visible(prediction, target, None)
     }
@@ -55,11 +61,12 @@ impl SquaredError {
     pub fn between_visible(prediction: &Picture, target: &Picture, hidden: Option<Hidden<'_>>) -> Self {
         assert_same_shape(prediction, target);
         let (channels, n_colors) = (target.channels, target.color_channels());
-        let mut error = Self::default();
+        let (mut error, peaks) = (Self::default(), target.peaks());
         for pixel in 0..target.n_pixels() as usize {
             let first = if hidden.is_some_and(|hidden| hidden.contains(pixel)) { n_colors } else { 0 };
-            for i in pixel * channels + first..(pixel + 1) * channels {
-                error.add_value(prediction.pixels.value(i), target.pixels.value(i));
+            for (channel, &peak) in peaks.iter().enumerate().take(channels).skip(first) {
+                let i = pixel * channels + channel;
+                error.add_value_of(prediction.pixels.value(i), target.pixels.value(i), peak);
             }
         }
         error
@@ -80,8 +87,8 @@ const BAND: usize = 64;
 /// averaged as in equation 17, with their 11x11 Gaussian window (sigma 1.5), K1 = 0.01,
 /// K2 = 0.03, dynamic range 1, over all windows fully inside the picture.
 ///
-/// Computed for each channel, alpha included, and averaged. HDR pictures are compared as a screen
-/// shows them. Along a side shorter than 11 pixels the window is cut to the longest odd length that
+/// Computed for each channel, alpha included, and averaged. In linear light the dynamic range is the peak of `b`, as for
+/// PSNR. Along a side shorter than 11 pixels the window is cut to the longest odd length that
 /// fits, and its weights are normalised.
 ///
 /// # Panics
@@ -100,7 +107,7 @@ pub fn ssim_visible(prediction: &Picture, truth: &Picture, hidden: Option<Hidden
     let agreeing = hidden.map(|hidden| hidden.agreeing(prediction));
     let (a, b) = (agreeing.as_ref().unwrap_or(prediction), truth);
     let (width, height) = (a.width as usize, a.height as usize);
-    let pair = Pair { a, b, hidden, across: window(width), down: window(height) };
+    let pair = Pair { a, b, hidden, peaks: b.peaks(), across: window(width), down: window(height) };
     let rows = height + 1 - pair.down.len();
     let bands: Vec<(usize, usize)> =
         (0..a.channels).flat_map(|channel| (0..rows).step_by(BAND).map(move |row| (channel, row))).collect();
@@ -115,6 +122,7 @@ struct Pair<'a> {
     a: &'a Picture,
     b: &'a Picture,
     hidden: Option<Hidden<'a>>,
+    peaks: [f64; 4],
     across: Vec<f64>,
     down: Vec<f64>,
 }
@@ -151,7 +159,8 @@ impl Pair<'_> {
         let width = self.a.width as usize;
         let products = |x: usize| {
             let at = (y * width + x) * self.a.channels + channel;
-            let (a, b) = (f64::from(self.a.display_value(at)), f64::from(self.b.display_value(at)));
+            let value = |picture: &Picture| f64::from(picture.pixels.value(at)) / self.peaks[channel];
+            let (a, b) = (value(self.a), value(self.b));
             [a, b, a * a, b * b, a * b]
         };
         let row: Vec<Moments> = (0..width).map(products).collect();

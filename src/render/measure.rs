@@ -3,12 +3,12 @@
 use super::{Grid, RenderError, Size, Watch, for_each_band};
 use crate::backend::Predict;
 use crate::model::SampleSet;
-use crate::picture::{Picture, PictureBuilder, SquaredError, Transparent};
+use crate::picture::{Picture, PictureBuilder, SquaredError, Transfer, Transparent};
 
 /// The largest error of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MaxError {
-    /// |p - t|, peak 1.
+    /// |p - t|, relative to the picture's peak.
     pub value: f64,
     /// Column of its pixel.
     pub x: u32,
@@ -32,8 +32,8 @@ pub struct Measurement {
 }
 
 /// Predicts `grid` and compares it with `target`, which has the same size. Values are compared as
-/// stored: sRGB-encoded, or linear for HDR. `samples` has the training and test pixels. Colours that are hidden in
-/// `target` are left out if `transparent` says so.
+/// stored, sRGB-encoded or linear for HDR, relative to the peak of `target`. `samples` has the training and test pixels.
+/// Colours that are hidden in `target` are left out if `transparent` says so.
 ///
 /// # Errors
 /// When the device fails or `watch` returned false.
@@ -42,7 +42,7 @@ pub struct Measurement {
 /// When the sizes differ.
 pub async fn measure(
     predictor: &mut dyn Predict,
-    grid: &Grid,
+    (grid, transfer): (&Grid, Transfer),
     (target, transparent): (&Picture, Transparent),
     samples: SampleSet,
     watch: Watch<'_>,
@@ -53,7 +53,8 @@ pub async fn measure(
     let (mut train, mut test, mut all) = Default::default();
     let hidden = target.hidden(transparent);
     let (mut max, mut first, mut stopped) = (MaxError::default(), 0, false);
-    for_each_band(predictor, grid, (channels, target.depth()), |band, done| {
+    let peaks = target.peaks();
+    for_each_band(predictor, (grid, transfer), (channels, target.depth()), |band, done| {
         for (pixel, values) in (first..).zip(band.chunks_exact(channels)) {
             let (x, y) = ((pixel % width) as u32, (pixel / width) as u32);
             let is_hidden = hidden.is_some_and(|hidden| hidden.contains(pixel as usize));
@@ -62,8 +63,8 @@ pub async fn measure(
             for (c, &p) in values.iter().enumerate().skip(left_out) {
                 let p = target.in_range(p);
                 let t = target.pixels.value(pixel as usize * channels + c);
-                error.add_value(p, t);
-                let value = (f64::from(p) - f64::from(t)).abs();
+                error.add_value_of(p, t, peaks[c]);
+                let value = (f64::from(p) - f64::from(t)).abs() / peaks[c];
                 if value > max.value {
                     max = MaxError { value, x, y };
                 }

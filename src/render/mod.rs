@@ -10,7 +10,7 @@ use crate::backend::{BackendError, Predict};
 use crate::block_on;
 use crate::model::PixelFilter;
 use crate::model_file::ModelFile;
-use crate::picture::{Depth, PictureError, RowsOf, Target, write_rows};
+use crate::picture::{Depth, PictureError, RowsOf, Target, Transfer, write_rows};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
@@ -84,7 +84,7 @@ pub type Watch<'a> = &'a mut dyn FnMut(u64) -> bool;
 /// the number of points done, until it returns false.
 async fn for_each_band(
     predictor: &mut dyn Predict,
-    grid: &Grid,
+    (grid, transfer): (&Grid, Transfer),
     (channels, depth): (usize, Depth),
     mut take: impl FnMut(Vec<f32>, u64) -> bool,
 ) -> Result<(), BackendError> {
@@ -98,6 +98,7 @@ async fn for_each_band(
         let n = per_band.min(n_points - first);
         let mut band = vec![0.0; n as usize * channels];
         predictor.predict(&grid.points, first, &mut band).await?;
+        transfer.decode_pixels(&mut band, channels);
         first += n;
         let colors = if one_a_pixel { band } else { averages.add_rows(&band) };
         if !take(colors, first) {
@@ -171,15 +172,15 @@ impl Averages {
     }
 }
 
-/// Renders `grid` into the file at `path`, waiting for the device. While one band is computed, the one before is
-/// encoded, on a thread of its own. The file appears whole or not at all. `profile` describes the network's colours if
-/// they are not sRGB.
+/// Renders `grid` into the file at `path`, values decoded by `transfer`, waiting for the device. While one band is
+/// computed, the one before is encoded, on a thread of its own. The file appears whole or not at all. `profile` describes
+/// the network's colours if they are not sRGB.
 ///
 /// # Errors
 /// When the device fails, the file cannot be written, or `watch` returned false.
 pub fn render_to_file(
     predictor: &mut dyn Predict,
-    grid: &Grid,
+    (grid, transfer): (&Grid, Transfer),
     (channels, depth, profile): (usize, Depth, Option<&[u8]>),
     (path, target): (&Path, Target),
     watch: Watch<'_>,
@@ -190,11 +191,12 @@ pub fn render_to_file(
         let (bands, incoming) = sync_channel(1);
         let writer = scope.spawn(move || write_rows(path, target, picture, incoming.into_iter()));
         let mut stopped = false;
-        let computed = block_on(for_each_band(predictor, grid, (channels, depth), |band, done| {
-            stopped = !watch(done);
-            // The writer closes the channel only if it has failed.
-            !stopped && bands.send(band).is_ok()
-        }));
+        let computed =
+            block_on(for_each_band(predictor, (grid, transfer), (channels, depth), |band, done| {
+                stopped = !watch(done);
+                // The writer closes the channel only if it has failed.
+                !stopped && bands.send(band).is_ok()
+            }));
         // A writer that misses bands gives up and leaves no file.
         drop(bands);
         let written = writer.join().expect("the writer does not panic");

@@ -54,7 +54,7 @@ impl<'a> Recorder<'a> {
         folder.remove_snapshots(first_to_come)?;
         Ok(Self {
             metrics: MetricsWriter::create(&folder.file("metrics.csv"), &rows)?,
-            snapshots: SnapshotWriter::start(Thumbnails::planned(run), run.profile.clone())?,
+            snapshots: SnapshotWriter::start(Thumbnails::planned(run), run.profile.clone(), run.exposure)?,
             folder,
             display,
             n_epochs: run.epochs,

@@ -48,7 +48,7 @@ impl Results<'_> {
         // Irreplaceable files first, in case the disk is full.
         self.save_model(backend)?;
         if reconstruction.is_hdr() {
-            save_png(&reconstruction.to_display(), &folder.file("final.png"))?;
+            save_png(&reconstruction.shown(self.run.exposure), &folder.file("final.png"))?;
             save_exr(reconstruction, &folder.file("final.exr"))?;
         } else {
             let profile = self.run.profile.as_deref();
@@ -78,6 +78,7 @@ impl Results<'_> {
             width,
             height,
             depth: self.picture.depth(),
+            transfer: self.run.transfer,
             metadata: self.metadata(),
         };
         Ok(model.frozen().save(&self.folder.file("model.safetensors"))?)
@@ -130,8 +131,9 @@ impl Results<'_> {
             }
         };
         let profile = self.run.profile.as_deref();
-        strip.push(&in_srgb(reconstruction, profile), label);
-        strip.push(&in_srgb(self.picture, profile), "ground truth");
+        let shown = |picture: &Picture| in_srgb(&picture.shown(self.run.exposure), profile).into_owned();
+        strip.push(&shown(reconstruction), label);
+        strip.push(&shown(self.picture), "ground truth");
         Ok(strip.save(&self.folder.file("strip.png"))?)
     }
 

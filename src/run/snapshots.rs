@@ -23,17 +23,22 @@ pub struct SnapshotWriter {
 }
 
 impl SnapshotWriter {
-    /// Starts the thread. `profile` describes the pictures' values if they are not sRGB.
+    /// Starts the thread. `profile` describes the pictures' values if they are not sRGB; `exposure` is for pictures in
+    /// linear light.
     ///
     /// # Errors
     /// When the system cannot start a thread.
-    pub fn start(mut thumbnails: Thumbnails, profile: Option<IccProfile>) -> Result<Self, RunError> {
+    pub fn start(
+        mut thumbnails: Thumbnails,
+        profile: Option<IccProfile>,
+        exposure: f32,
+    ) -> Result<Self, RunError> {
         let (queue, incoming) = sync_channel(QUEUE);
         let write_all = move || {
             for message in incoming {
                 match message {
                     Message::Write(epoch, path, picture) => {
-                        let picture = picture.to_display();
+                        let picture = picture.shown(exposure).to_display();
                         save_png_packed(&picture, &path, Packing::Fast, profile.as_deref())?;
                         thumbnails.pass(epoch, &picture, profile.as_deref());
                     }

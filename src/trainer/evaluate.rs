@@ -4,7 +4,7 @@ use super::{TrainError, Trainer};
 use crate::backend::{BackendError, Predict};
 use crate::config::Resolved;
 use crate::model::{Importance, Sampling};
-use crate::picture::{Picture, PictureBuilder, SquaredError};
+use crate::picture::{Hidden, Picture, PictureBuilder, SquaredError};
 
 /// Pixels predicted at a time.
 const TILE_PIXELS: usize = 1 << 18;
@@ -12,14 +12,16 @@ const TILE_PIXELS: usize = 1 << 18;
 /// The error of a whole picture.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
-    /// Over the training split.
+    /// Over the training split, relative to the picture's peak.
     pub train: SquaredError,
     /// Over the test split.
     pub test: SquaredError,
-    /// The training split, channel by channel.
+    /// The training split, channel by channel, of the values that are trained on.
     pub channels: Vec<ChannelFit>,
     /// Mean squared errors of the blocks of [`Importance`], with `--sampling error`.
     pub block_errors: Vec<f64>,
+    /// The brightest pixels of the training split, if the picture is in linear light.
+    pub highlights: Highlights,
     /// The picture, if requested.
     pub picture: Option<Picture>,
 }
@@ -30,6 +32,29 @@ pub struct ChannelFit {
     error: SquaredError,
     truth: Moments,
     prediction: Moments,
+}
+
+/// Values above half the peak, summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Highlights {
+    truth: f64,
+    prediction: f64,
+}
+
+impl Highlights {
+    #[inline]
+    fn add(&mut self, prediction: f32, truth: f32, peak: f64) {
+        if f64::from(truth) > peak / 2.0 {
+            self.truth += f64::from(truth);
+            self.prediction += f64::from(prediction);
+        }
+    }
+
+    /// The share of their light that the network keeps, if less than half.
+    pub fn lost(self) -> Option<f64> {
+        let kept = self.prediction / self.truth;
+        (kept < 0.5).then_some(kept.max(0.0))
+    }
 }
 
 /// Sums of values and of their squares.
@@ -138,13 +163,11 @@ impl Evaluation {
         keep_picture: bool,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, BackendError> {
-        let (raster, samples, mask) = (&run.raster, &run.samples, run.options.mask.as_deref());
         let Picture { width, height, channels, .. } = *picture;
+        let raster = &run.raster;
         let mut builder = keep_picture.then(|| PictureBuilder::new(width, height, channels, picture.depth()));
-        let mut evaluation = Self { channels: vec![ChannelFit::default(); channels], ..Self::default() };
-        let by_error = run.options.sampling == Sampling::Error;
-        let mut blocks = by_error.then(|| vec![SquaredError::default(); Importance::n_blocks(*samples)]);
-        let hidden = picture.hidden(run.transparent());
+        let mut tally = Tally::new(run, picture);
+        let mut decoded = Vec::new();
         let mut out = vec![0.0; TILE_PIXELS.min(raster.n_pixels() as usize) * channels];
         let mut first_pixel = 0;
         while first_pixel < raster.n_pixels() {
@@ -154,41 +177,102 @@ impl Evaluation {
             let n = TILE_PIXELS.min((raster.n_pixels() - first_pixel) as usize);
             let out = &mut out[..n * channels];
             network.predict(raster, first_pixel, out).await?;
-            for (i, colour) in out.chunks_exact(channels).enumerate() {
-                let pixel = first_pixel + i as u64;
-                let (x, y) =
-                    ((pixel % u64::from(raster.width)) as u32, (pixel / u64::from(raster.width)) as u32);
-                if mask.is_some_and(|mask| !mask.contains(pixel)) {
-                    continue;
-                }
-                // A pixel may belong to both.
-                let (trained, tested) = (samples.in_training_split(x, y), samples.in_test_split(x, y));
-                let is_hidden = hidden.is_some_and(|hidden| hidden.contains(pixel as usize));
-                let first = if is_hidden { picture.color_channels() } else { 0 };
-                let mut error = SquaredError::default();
-                for (c, &value) in colour.iter().enumerate().skip(first) {
-                    let value = picture.in_range(value);
-                    let truth = picture.pixels.value(pixel as usize * channels + c);
-                    error.add_value(value, truth);
-                    if trained {
-                        evaluation.channels[c].add(value, truth);
-                    }
-                }
-                if let Some(blocks) = blocks.as_mut().filter(|_| trained) {
-                    blocks[Importance::block_of(*samples, x, y)].merge(error);
-                }
-                if tested {
-                    evaluation.test.merge(error);
-                }
+            let mut colors: &[f32] = out;
+            if picture.is_hdr() {
+                decoded.clear();
+                decoded.extend_from_slice(out);
+                run.transfer.decode_pixels(&mut decoded, channels);
+                colors = &decoded;
             }
+            tally.add_pixels(first_pixel, out, colors);
             if let Some(builder) = &mut builder {
-                builder.push(out);
+                builder.push(colors);
             }
             first_pixel += n as u64;
         }
-        evaluation.channels.iter().for_each(|channel| evaluation.train.merge(channel.error));
-        evaluation.block_errors = blocks.iter().flatten().map(|error| error.mse()).collect();
-        evaluation.picture = builder.map(PictureBuilder::finish);
-        Ok(Some(evaluation))
+        Ok(Some(Self { picture: builder.map(PictureBuilder::finish), ..tally.finish() }))
+    }
+}
+
+/// An evaluation in progress.
+struct Tally<'a> {
+    run: &'a Resolved,
+    picture: &'a Picture,
+    /// The peaks of a picture in linear light, which is trained on in another form than it is measured in.
+    peaks: Option<[f64; 4]>,
+    /// Pixels whose colours are not measured.
+    hidden: Option<Hidden<'a>>,
+    blocks: Option<Vec<SquaredError>>,
+    evaluation: Evaluation,
+}
+
+impl<'a> Tally<'a> {
+    fn new(run: &'a Resolved, picture: &'a Picture) -> Self {
+        let by_error = run.options.sampling == Sampling::Error;
+        let blocks = by_error.then(|| vec![SquaredError::default(); Importance::n_blocks(run.samples)]);
+        let channels = vec![ChannelFit::default(); picture.channels];
+        let evaluation = Evaluation { channels, ..Evaluation::default() };
+        let hidden = picture.hidden(run.transparent());
+        Self { run, picture, peaks: picture.is_hdr().then(|| picture.peaks()), hidden, blocks, evaluation }
+    }
+
+    /// Adds pixels from number `first` on: the network's values, and the picture's.
+    fn add_pixels(&mut self, first: u64, values: &[f32], colors: &[f32]) {
+        let (channels, width) = (self.picture.channels, u64::from(self.run.raster.width));
+        let mask = self.run.options.mask.as_deref();
+        let pixels = values.chunks_exact(channels).zip(colors.chunks_exact(channels));
+        for (pixel, (values, colors)) in (first..).zip(pixels) {
+            if mask.is_none_or(|mask| mask.contains(pixel)) {
+                self.add_pixel(pixel, ((pixel % width) as u32, (pixel / width) as u32), values, colors);
+            }
+        }
+    }
+
+    #[inline]
+    fn add_pixel(&mut self, pixel: u64, (x, y): (u32, u32), values: &[f32], colors: &[f32]) {
+        let (samples, picture, evaluation) = (self.run.samples, self.picture, &mut self.evaluation);
+        // A pixel may belong to both.
+        let (trained, tested) = (samples.in_training_split(x, y), samples.in_test_split(x, y));
+        let truth = |c: usize| picture.pixels.value(pixel as usize * picture.channels + c);
+        let is_hidden = self.hidden.is_some_and(|hidden| hidden.contains(pixel as usize));
+        let n_hidden = if is_hidden { picture.color_channels() } else { 0 };
+        // Of the values that are trained on.
+        let mut error = SquaredError::default();
+        for (c, &value) in values.iter().enumerate().skip(n_hidden) {
+            let value = picture.in_range(value);
+            let is_encoded = self.peaks.is_some() && c < picture.color_channels();
+            let truth = if is_encoded { self.run.transfer.encode(truth(c)) } else { truth(c) };
+            error.add_value(value, truth);
+            if trained {
+                evaluation.channels[c].add(value, truth);
+            }
+        }
+        if let Some(blocks) = self.blocks.as_mut().filter(|_| trained) {
+            blocks[Importance::block_of(samples, x, y)].merge(error);
+        }
+        if let Some(peaks) = &self.peaks {
+            error = SquaredError::default();
+            for (c, &color) in colors.iter().enumerate().skip(n_hidden) {
+                error.add_value_of(color, truth(c), peaks[c]);
+                if trained && c < picture.color_channels() {
+                    evaluation.highlights.add(color, truth(c), peaks[c]);
+                }
+            }
+            if trained {
+                evaluation.train.merge(error);
+            }
+        }
+        if tested {
+            evaluation.test.merge(error);
+        }
+    }
+
+    fn finish(self) -> Evaluation {
+        let mut evaluation = self.evaluation;
+        if self.peaks.is_none() {
+            evaluation.channels.iter().for_each(|channel| evaluation.train.merge(channel.error));
+        }
+        evaluation.block_errors = self.blocks.iter().flatten().map(|error| error.mse()).collect();
+        evaluation
     }
 }

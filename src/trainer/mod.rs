@@ -13,7 +13,7 @@ mod tests;
 
 pub use collapse::{Failure, FailureKind};
 pub use error::TrainError;
-pub use evaluate::{ChannelFit, Evaluation};
+pub use evaluate::{ChannelFit, Evaluation, Highlights};
 pub use observer::{EpochSummary, Observer, Progress};
 pub use position::{Best, Checkpoint, Outcome, Position};
 

@@ -2,7 +2,7 @@
 
 use afterimage::model::{Activation, Coords, Encoding, EncodingSpec, Init, Mlp, Model};
 use afterimage::model_file::ModelFile;
-use afterimage::picture::Depth;
+use afterimage::picture::{Depth, Transfer};
 use std::collections::BTreeMap;
 
 /// An untrained model of 30x20 pixels that gives different colours everywhere: values around the
@@ -32,6 +32,7 @@ pub(crate) fn model(channels: usize, depth: Depth) -> ModelFile {
         width: 30,
         height: 20,
         depth,
+        transfer: Transfer::IDENTITY,
         metadata: BTreeMap::new(),
     }
 }

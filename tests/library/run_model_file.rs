@@ -2,7 +2,7 @@
 
 use afterimage::model::{Activation, Coords, Encoding, EncodingSpec, Init, Interpolation, Mlp, Model};
 use afterimage::model_file::{ModelFile, ModelFileError};
-use afterimage::picture::Depth;
+use afterimage::picture::{Depth, Transfer};
 use std::collections::BTreeMap;
 
 fn model_file(spec: EncodingSpec, activation: Activation, output: Activation) -> ModelFile {
@@ -21,7 +21,16 @@ fn file_of(encoding: Encoding, activation: Activation, output: Activation) -> Mo
     let model = Model { encoding, network };
     let params = Init::GlorotNormal.draw(&model, 9);
     let metadata = BTreeMap::from([("config".to_owned(), "[train]\nepochs = 1\n\u{3bc} \"".to_owned())]);
-    ModelFile { model, params, coords: Coords::Corner, width: 31, height: 17, depth: Depth::U16, metadata }
+    ModelFile {
+        model,
+        params,
+        coords: Coords::Corner,
+        width: 31,
+        height: 17,
+        depth: Depth::U16,
+        transfer: Transfer::IDENTITY,
+        metadata,
+    }
 }
 
 fn gaussian() -> ModelFile {

@@ -11,6 +11,7 @@ mod disk;
 mod eval;
 mod film;
 mod grid;
+mod hdr;
 mod hostile;
 mod inspect;
 mod keep;

@@ -22,6 +22,12 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     if !args.verbosity.quiet {
         summarise(&session, &finished);
     }
+    if let Some(kept) = finished.evaluation.highlights.lost() {
+        let share = 100.0 * kept;
+        log::warn!(
+            "the brightest pixels keep {share:.1} % of their light: train longer, or with the default hash grid"
+        );
+    }
     if let Some(failure) = finished.failure {
         bail!("{failure}");
     }

@@ -1,9 +1,9 @@
 //! Prepares a run from the command line: a new one, or one resumed from its folder.
 
 use super::{TrainArgs, sigma};
-use afterimage::config::{Config, DeviceConfig, PictureSize};
+use afterimage::config::{Config, DeviceConfig, PictureSize, Resolved};
 use afterimage::job::DeviceOptions;
-use afterimage::picture::{self, ColorHandling, IccProfile, Loaded, Picture, Transparent};
+use afterimage::picture::{self, ColorHandling, Curve, IccProfile, Loaded, Picture, Transfer, Transparent};
 use afterimage::run::{RunFolder, Session, write_config};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -48,6 +48,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         false => None,
     };
     let run = config.resolve(&picture, mask.as_ref())?.on(&options).with_profile(profile);
+    let notes = notes.into_iter().chain(range_note(&run, &picture)).collect();
     let mut session = Session::start(run, picture, (&out, args.force))?;
     session.input_notes = notes;
     if let Some(chosen) = chosen {
@@ -65,7 +66,7 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     earlier.picture.color.get_or_insert(ColorHandling::Keep);
     earlier.picture.transparent.get_or_insert(Transparent::Keep);
     let mut typed = args.to_config();
-    let config = typed.clone().or(earlier.clone());
+    let mut config = typed.clone().or(earlier.clone());
     (typed.training.epochs, typed.device) = (None, DeviceConfig::default());
     (typed.output.snapshot_every, typed.output.checkpoint_every) = (None, None);
     if typed != Config::default() {
@@ -76,8 +77,14 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     check(&config)?;
     let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
     let Prepared { picture, notes, profile } = load(&file, &config)?;
+    if picture.is_hdr() {
+        // Former versions trained on the values as they are, and recorded nothing.
+        config.picture.hdr_scale.get_or_insert(Transfer::IDENTITY.scale);
+        config.picture.hdr_curve.get_or_insert(Transfer::IDENTITY.curve);
+    }
     let run = config.resolve(&picture, config.load_mask()?.as_ref())?.on(&DeviceOptions::from_env()?);
     let run = run.with_profile(profile);
+    let notes = notes.into_iter().chain(range_note(&run, &picture)).collect();
     let mut session = Session::resume(run, picture, folder)?;
     session.input_notes = notes;
     if session.run.config != earlier {
@@ -113,4 +120,22 @@ fn load(file: &Path, config: &Config) -> anyhow::Result<Prepared> {
     };
     notes.extend(config.picture.transparent.unwrap_or_default().apply(&mut picture));
     Ok(Prepared { picture: Arc::new(picture), notes, profile })
+}
+
+/// What to say of the values of a picture in linear light.
+fn range_note(run: &Resolved, picture: &Picture) -> Option<String> {
+    let Transfer { scale, curve } = run.transfer;
+    let trained = match curve {
+        Curve::Linear if scale == 1.0 => "trained on as they are".to_owned(),
+        Curve::Linear => format!("trained on times {scale}"),
+        Curve::Log => format!("trained on as ln(1 + {scale} v) / 4"),
+    };
+    let shown = match run.exposure {
+        1.0 => String::new(),
+        exposure => format!("; PNG files show them times {exposure}"),
+    };
+    let peak = picture.peak();
+    picture.is_hdr().then(|| {
+        format!("values in linear light up to {peak} are {trained}; PSNR is relative to that peak{shown}")
+    })
 }

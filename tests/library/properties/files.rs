@@ -8,7 +8,7 @@ use afterimage::model::{
     ScheduleKind, TrainingState,
 };
 use afterimage::model_file::ModelFile;
-use afterimage::picture::{Depth, Picture, Pixels, load, save_png};
+use afterimage::picture::{Curve, Depth, Picture, Pixels, Transfer, load, save_png};
 use afterimage::run::checkpoint::{self, Fingerprint};
 use afterimage::run::{MetricsWriter, RunFolder, read_metrics};
 use afterimage::trainer::{Best, Checkpoint, EpochSummary, Position};
@@ -58,9 +58,11 @@ prop_compose! {
         width in 1u32..30_000,
         height in 1u32..30_000,
         depth in prop_oneof![Just(Depth::U8), Just(Depth::U16), Just(Depth::F32)],
+        transfer in of((1e-30f32..1e30, prop_oneof![Just(Curve::Linear), Just(Curve::Log)])),
         metadata in btree_map("x.*", ".*", 0..4),
     ) -> ModelFile {
-        ModelFile { model, params, coords, width, height, depth, metadata }
+        let transfer = transfer.map_or(Transfer::IDENTITY, |(scale, curve)| Transfer { scale, curve });
+        ModelFile { model, params, coords, width, height, depth, transfer, metadata }
     }
 }
 

@@ -1,0 +1,29 @@
+//! The range of values in linear light.
+
+use super::{ConfigError, bad};
+use crate::config::Config;
+use crate::picture::{OutOfRange, Picture, Transfer};
+
+impl Config {
+    /// How values of `picture` are trained on.
+    pub(super) fn transfer(&self, picture: &Picture) -> Result<Transfer, ConfigError> {
+        let (scale, curve) = (self.picture.hdr_scale, self.picture.hdr_curve);
+        if !picture.is_hdr() {
+            let given =
+                scale.map(|v| ("hdr-scale", v.to_string())).or(curve.map(|v| ("hdr-curve", v.to_string())));
+            let refuse =
+                |(field, value)| bad(field, value, "the picture is not in linear light; leave it out");
+            return given.map_or(Ok(Transfer::IDENTITY), |given| Err(refuse(given)));
+        }
+        if let Some(OutOfRange { value, median, x, y }) = picture.out_of_range() {
+            let allowed =
+                format!("more than 10^13 times the median, {median:e}, is probably an error; replace it");
+            return Err(bad("the picture", format_args!("{value:e} at pixel ({x}, {y})"), allowed));
+        }
+        if let Some(scale) = scale.filter(|v| !(v.is_normal() && *v > 0.0)) {
+            return Err(bad("hdr-scale", scale, "give a number above 0"));
+        }
+        let auto = Transfer::for_picture(picture);
+        Ok(Transfer { scale: scale.unwrap_or(auto.scale), curve: curve.unwrap_or(auto.curve) })
+    }
+}
