@@ -1,7 +1,8 @@
 //! `afterimage eval`: how close a model is to a picture.
 
-use super::display::{self, WorkDisplay};
+use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs, OpenedModel};
+use super::signals;
 use afterimage::backend::open_predictor;
 use afterimage::block_on;
 use afterimage::model::{Holdout, PixelFilter, SampleSet};
@@ -80,6 +81,7 @@ struct Report {
 }
 
 pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
+    signals::handle(None)?;
     let opened = model::open(&args.model)?;
     if let Some(out) = &args.error_map {
         if Format::of(out).ok() != Some(Format::Png) {
@@ -96,7 +98,6 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     if let Some(note) = &device.note {
         eprint_line!("{note}");
     }
-    display::handle_ctrl_c(None)?;
     let grid = opened.model.grid(&view);
     let holdout = match opened.model.setting("picture", "holdout").as_deref() {
         Some("every-other") if view.size() == opened.model.size() => Holdout::EveryOther,
@@ -108,7 +109,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let measured = block_on(measure(device.predictor.as_mut(), &grid, &picture, samples, &mut watch));
     display.close();
     let measured = match measured {
-        Err(RenderError::Stopped) => return Ok(ExitCode::from(display::INTERRUPTED)),
+        Err(RenderError::Stopped) => return Ok(signals::exit_code()),
         measured => measured?,
     };
     if let Some(out) = &args.error_map {

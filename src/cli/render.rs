@@ -1,7 +1,8 @@
 //! `afterimage render`: a trained model as a picture of any size.
 
-use super::display::{self, WorkDisplay};
+use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs};
+use super::signals;
 use afterimage::backend::open_predictor;
 use afterimage::block_on;
 use afterimage::model::PixelFilter;
@@ -75,6 +76,7 @@ pub(super) struct RenderArgs {
 }
 
 pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
+    signals::handle(None)?;
     let opened = model::open(&args.model)?;
     let model = &opened.model;
     let whole = match (args.size, args.scale) {
@@ -109,7 +111,6 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         notes.iter().for_each(|note| eprint_line!("{note}"));
     }
-    display::handle_ctrl_c(None)?;
     let grid = model.grid(&view);
     let mut display = WorkDisplay::new(args.quiet, grid.points.n_pixels());
     let rendered = render_to_file(
@@ -122,7 +123,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     display.close();
     if let Err(RenderError::Stopped) = rendered {
         eprint_line!("{}", RenderError::Stopped);
-        return Ok(ExitCode::from(display::INTERRUPTED));
+        return Ok(signals::exit_code());
     }
     rendered.with_context(|| format!("no picture of {} was rendered", args.model.display()))?;
     if !args.quiet {

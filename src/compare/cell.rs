@@ -43,6 +43,8 @@ pub struct Cell {
     pub open: Option<Config>,
     /// Its state.
     pub state: State,
+    /// Whether its folder holds a run that is to be replaced.
+    pub replaces: bool,
 }
 
 /// The state of a cell.
@@ -75,7 +77,10 @@ impl Cell {
         };
         let differs = differs.or(changed.then_some("another picture"));
         self.state = match differs {
-            Some(_) if force => State::New,
+            Some(_) if force => {
+                self.replaces = true;
+                State::New
+            }
             Some(what) => return Err(CompareError::OtherRun { path: self.folder, what }),
             None if self.is_complete() => State::Done,
             None => State::Begun,
@@ -150,7 +155,8 @@ impl Cell {
         picture: Arc<Picture>,
         display: &dyn Display,
     ) -> Result<Session, CompareError> {
-        let folder = (self.folder.as_path(), true);
+        // Refused if another process has trained it since the plan was made.
+        let folder = RunFolder::claim(&self.folder, self.replaces)?;
         let Some(mut config) = self.open.clone() else {
             return Ok(Session::start(run, picture, folder)?);
         };

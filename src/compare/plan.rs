@@ -9,6 +9,7 @@ use crate::config::{
 };
 use crate::model::Holdout;
 use crate::picture::{self, Depth, Loaded, Picture, PictureBuilder};
+use crate::run::FolderLock;
 use std::path::{Path, PathBuf};
 
 /// A request.
@@ -48,6 +49,8 @@ pub struct Comparison {
     pub cells: Vec<Cell>,
     /// Pictures left out.
     pub failures: Vec<LeftOut>,
+    /// No other comparison writes to the folder.
+    _lock: FolderLock,
 }
 
 /// A picture at one size, with its cells, before anything is written.
@@ -62,8 +65,8 @@ impl Comparison {
     /// (`.exr` for HDR). Writes nothing if an error is returned for the first picture or for the grid.
     ///
     /// # Errors
-    /// When the grid or its settings are invalid, all pictures fail, or a cell's folder holds something else and
-    /// `force` is not set.
+    /// When the grid or its settings are invalid, all pictures fail, a cell's folder holds something else and
+    /// `force` is not set, or another process writes to the folder.
     pub fn new(mut request: Request) -> Result<Self, CompareError> {
         request.axes.check()?;
         request.typed.check()?;
@@ -72,7 +75,8 @@ impl Comparison {
             request.config(size, method, optimizer, 0)?;
         }
         request.out = std::path::absolute(&request.out).map_err(|e| CompareError::file(&request.out, e))?;
-        let mut plan = Self { cells: Vec::new(), failures: Vec::new(), request };
+        let lock = FolderLock::acquire(&request.out)?;
+        let mut plan = Self { cells: Vec::new(), failures: Vec::new(), request, _lock: lock };
         let mut good = Vec::new();
         for source in std::mem::take(&mut plan.request.sources) {
             match plan.prepare(&source, good.len()) {
@@ -153,6 +157,7 @@ impl Comparison {
                         run,
                         open,
                         state: State::New,
+                        replaces: false,
                     };
                     cells.push(cell.with_state(changed, request.force)?);
                 }

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 mod folder;
+mod lock;
 mod manifest;
 mod metrics;
 mod recorder;
@@ -11,6 +12,7 @@ mod snapshots;
 mod thumbnails;
 
 pub use folder::RunFolder;
+pub use lock::{FolderLock, Holder};
 pub use manifest::{FreshStarts, Manifest, Timings};
 pub use metrics::{MetricsWriter, read_metrics};
 pub use recorder::{Display, Recorder};
@@ -34,6 +36,14 @@ pub enum RunError {
         path: PathBuf,
         /// What is wrong and what would be right.
         reason: String,
+    },
+    /// Another process writes to the folder.
+    #[error("cannot use {}: {holder}; wait until it ends or end it, or give another folder", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process.
+        holder: Holder,
     },
     /// A file in it cannot be written.
     #[error("cannot write {}: {reason}", path.display())]

@@ -12,7 +12,6 @@ use crate::trainer::{
     Checkpoint, EpochSummary, Evaluation, Failure, Outcome, Position, Progress, TrainError, Trainer,
 };
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,18 +68,14 @@ impl From<TrainError> for Interrupted {
 }
 
 impl Session {
-    /// A new run of `run` on `picture`, at its training size. The folder at `path` is created last, so that an error
-    /// leaves none behind; a run in it is replaced if `force` is set.
+    /// A new run of `run` on `picture`, at its training size. The folder is cleared last, so that an error leaves it as
+    /// it was.
     ///
     /// # Errors
-    /// When no device fits, or the folder cannot be used.
-    pub fn start(
-        run: Resolved,
-        picture: Arc<Picture>,
-        (path, force): (&Path, bool),
-    ) -> Result<Self, RunError> {
+    /// When no device fits, or the folder cannot be written.
+    pub fn start(run: Resolved, picture: Arc<Picture>, folder: RunFolder) -> Result<Self, RunError> {
         let opened = open(&run, &picture, None).map_err(TrainError::from)?;
-        let folder = RunFolder::create(path, force)?;
+        folder.clear()?;
         write_config(&folder, &run)?;
         Ok(Self::new(folder, run, picture, opened))
     }

@@ -14,6 +14,8 @@ mod hostile;
 mod inspect;
 mod keep;
 mod mask;
+#[cfg(unix)]
+mod one_process;
 mod refinements;
 mod render;
 mod render_limits;
@@ -21,7 +23,11 @@ mod resume;
 mod sampling;
 mod scripts;
 mod sigma;
+#[cfg(target_os = "linux")]
+mod signals;
 mod simple;
+#[cfg(target_os = "linux")]
+mod streams;
 mod tiny_cuda_nn;
 
 #[path = "../common/models.rs"]

@@ -1,13 +1,24 @@
 //! Prepares a run from the command line: a new one, or one resumed from its folder.
 
 use super::{TrainArgs, sigma};
+use crate::cli::signals;
 use afterimage::config::{Config, DeviceConfig, PictureSize};
 use afterimage::job::DeviceOptions;
 use afterimage::picture::{self, Loaded, Picture};
 use afterimage::run::{RunFolder, Session, write_config};
+use afterimage::tune::TuneError;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Asked to stop before there was anything to keep.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before training; nothing was written")]
+pub(super) struct Stopped;
+
+fn stopped(error: anyhow::Error) -> anyhow::Error {
+    if matches!(error.downcast_ref(), Some(TuneError::Stopped)) { Stopped.into() } else { error }
+}
 
 pub(super) fn session(args: &TrainArgs) -> anyhow::Result<Session> {
     match &args.resume {
@@ -27,7 +38,8 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     let file =
         config.picture.file.clone().context("no picture is given; give one, or a --config that names one")?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
-    RunFolder::check(&out, args.force)?;
+    // From here on no other process uses it; an error leaves it as it was.
+    let folder = RunFolder::claim(&out, args.force)?;
     let (picture, notes) = load(&file, &config)?;
     // Absolute, so that the configuration works from any folder.
     let absolute = std::path::absolute(&file)?;
@@ -44,11 +56,14 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     let mask = config.load_mask()?;
     let options = DeviceOptions::from_env()?;
     let chosen = match config.sigma_is_open() {
-        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &options, args)?),
+        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &options, args).map_err(stopped)?),
         false => None,
     };
     let run = config.resolve(&picture, mask.as_ref())?.on(&options);
-    let mut session = Session::start(run, picture, (&out, args.force))?;
+    if signals::stop_requested() {
+        return Err(Stopped.into());
+    }
+    let mut session = Session::start(run, picture, folder)?;
     session.input_notes = notes;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");
