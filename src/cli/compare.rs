@@ -3,7 +3,7 @@
 mod display;
 
 use super::display::Verbosity;
-use super::signals;
+use super::{signals, stdio};
 use afterimage::backend::{BackendChoice, DeviceOptions, has_hardware_gpu};
 use afterimage::block_on;
 use afterimage::compare::{
@@ -145,6 +145,12 @@ impl CompareArgs {
         };
         let axes = self.axes();
         axes.check()?;
+        if self.images.iter().any(|path| stdio::is_dash(path)) {
+            bail!(
+                "compare takes files, since it reads them again when it is resumed; save the picture of {} first",
+                stdio::INPUT
+            );
+        }
         let sources = compare::sources(&self.images)?;
         let out = self.out.clone().unwrap_or_else(|| self.default_folder(&sources));
         Ok(Request { sources, axes, protocol: self.protocol, typed, base, out, force: self.force })

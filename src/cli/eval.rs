@@ -2,15 +2,13 @@
 
 use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs, OpenedModel};
-use super::signals;
+use super::{signals, stdio};
 use afterimage::backend::open_predictor;
 use afterimage::block_on;
 use afterimage::model::{Holdout, PixelFilter, SampleSet};
-use afterimage::picture::{
-    self, Format, Loaded, Picture, PictureError, Reading, SquaredError, save_png, ssim,
-};
+use afterimage::picture::{self, Format, Loaded, Picture, Reading, SquaredError, save_png, ssim};
 use afterimage::render::{Measurement, RenderError, Samples, Size, View, measure};
-use afterimage::report::labelled_error_map;
+use afterimage::report::{Decibels, labelled_error_map};
 use anyhow::bail;
 use serde::Serialize;
 use std::num::NonZeroU32;
@@ -29,7 +27,7 @@ Examples:
 pub(super) struct EvalArgs {
     /// model.safetensors, or the folder of a run
     model: PathBuf,
-    /// The picture to compare with
+    /// The picture to compare with; - reads it from standard input
     image: PathBuf,
     /// What to do if the sizes differ and the model was not trained on a resized picture
     #[arg(long, value_enum, value_name = "WHICH")]
@@ -59,7 +57,7 @@ enum Fit {
     Model,
 }
 
-/// The measurements. PSNR is null if the pictures are equal.
+/// The measurements. PSNR is "inf" if the pictures are equal.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
     model: PathBuf,
@@ -68,10 +66,10 @@ struct Report {
     height: u32,
     /// Whether the picture was resized to the model's size.
     resized: bool,
-    psnr: Option<f64>,
-    psnr_train: Option<f64>,
-    psnr_test: Option<f64>,
-    psnr_8bit: Option<f64>,
+    psnr: Option<Decibels>,
+    psnr_train: Option<Decibels>,
+    psnr_test: Option<Decibels>,
+    psnr_8bit: Option<Decibels>,
     ssim: f64,
     max_error: f64,
     max_error_at: [u32; 2],
@@ -82,14 +80,18 @@ struct Report {
 
 pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     signals::handle(None)?;
-    let opened = model::open(&args.model)?;
+    let opened = model::open(&args.model, false)?;
     if let Some(out) = &args.error_map {
         if Format::of(out).ok() != Some(Format::Png) {
             bail!("an error map is written as PNG; give {} a name that ends in .png", out.display());
         }
         model::check_output(out, args.force, &[&opened.file, &args.image])?;
     }
-    let Loaded { picture, notes } = picture::read(&args.image, Reading { page: args.page })?;
+    let reading = Reading { page: args.page };
+    let Loaded { picture, notes } = match stdio::is_dash(&args.image) {
+        true => picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?,
+        false => picture::read(&args.image, reading)?,
+    };
     notes.iter().for_each(|note| eprint_line!("{note}"));
     let (picture, resized) = fitted(&picture, &opened, args)?;
     let view = View::new(Size { width: picture.width, height: picture.height }, None, Samples::Auto)?;
@@ -115,7 +117,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     if let Some(out) = &args.error_map {
         save_png(&labelled_error_map(&measured.prediction, &picture, None), out)?;
     }
-    let report = Report::new(args, &opened, &picture, resized, &measured)?;
+    let report = Report::new(args, &opened, &picture, resized, &measured);
     if args.json {
         print_line!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -168,13 +170,12 @@ impl Report {
         picture: &Picture,
         resized: bool,
         measured: &Measurement,
-    ) -> Result<Self, PictureError> {
-        let read = |source| PictureError::Read { path: opened.file.clone(), source };
-        let file_bytes = std::fs::metadata(&opened.file).map_err(read)?.len();
-        let db = |error: SquaredError| Some(error.psnr()).filter(|psnr| psnr.is_finite());
+    ) -> Self {
+        let file_bytes = opened.file_bytes;
+        let db = |error: SquaredError| Decibels::of(error.psnr());
         let split = |error: SquaredError| db(error).filter(|_| measured.test.count > 0);
         let rounded = SquaredError::between(&measured.prediction.to_display(), &picture.to_display());
-        Ok(Self {
+        Self {
             model: opened.file.clone(),
             image: args.image.clone(),
             width: picture.width,
@@ -190,17 +191,20 @@ impl Report {
             n_params: opened.model.model.layout().n_params(),
             file_bytes,
             bits_per_pixel: 8.0 * file_bytes as f64 / picture.n_pixels() as f64,
-        })
+        }
     }
 
     fn print(&self) {
-        let db = |psnr: Option<f64>| psnr.map_or("exact".to_owned(), |p| format!("{p:.3} dB"));
+        let db = |psnr: Option<Decibels>| match psnr.map_or(f64::NAN, Decibels::value) {
+            f64::INFINITY => "exact".to_owned(),
+            psnr => format!("{psnr:.3} dB"),
+        };
         let [x, y] = self.max_error_at;
         let resized = if self.resized { ", the picture resized as it was for training" } else { "" };
         print_line!("PSNR           {}  at {}x{}{resized}", db(self.psnr), self.width, self.height);
         if let (Some(train), Some(test)) = (self.psnr_train, self.psnr_test) {
-            print_line!("  trained on   {train:.3} dB");
-            print_line!("  held out     {test:.3} dB");
+            print_line!("  trained on   {}", db(Some(train)));
+            print_line!("  held out     {}", db(Some(test)));
         }
         print_line!("PSNR at 8 bits {}", db(self.psnr_8bit));
         print_line!("SSIM           {:.5}  (mean of the channels)", self.ssim);

@@ -12,6 +12,7 @@ mod inspect;
 mod model;
 mod render;
 mod signals;
+mod stdio;
 mod train;
 #[cfg(feature = "gpu")]
 mod verify;

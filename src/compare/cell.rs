@@ -158,14 +158,14 @@ impl Cell {
         // Refused if another process has trained it since the plan was made.
         let folder = RunFolder::claim(&self.folder, self.replaces)?;
         let Some(mut config) = self.open.clone() else {
-            return Ok(Session::start(run, picture, folder)?);
+            return Ok(Session::start(run, picture, folder, None)?);
         };
         let mask = config.load_mask()?;
         let pictures = (&picture, mask.as_ref());
         let choice = block_on(choose_sigma(&config, pictures, &run.device, &mut StopOf(display)))?;
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
         let run = Resolved { device: run.device, ..config.resolve(&picture, mask.as_ref())? };
-        let session = Session::start(run, picture, folder)?;
+        let session = Session::start(run, picture, folder, None)?;
         let path = session.folder.file("sigma.csv");
         choice.save(&path).map_err(|e| CompareError::file(&path, e))?;
         Ok(session)

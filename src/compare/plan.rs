@@ -10,6 +10,7 @@ use crate::config::{
 use crate::model::Holdout;
 use crate::picture::{self, Depth, Loaded, Picture, PictureBuilder};
 use crate::run::FolderLock;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// A request.
@@ -118,7 +119,9 @@ impl Comparison {
         notes.iter().for_each(|note| log::warn!("{note}"));
         let original = request.crop(original)?;
         // A protocol has none.
-        let mask = request.base.load_mask()?.filter(|_| request.protocol.is_none());
+        let mask = request.base.read_mask()?.filter(|_| request.protocol.is_none());
+        mask.iter().flat_map(|mask| &mask.notes).for_each(|note| log::warn!("{note}"));
+        let mask = mask.map(|mask| mask.picture);
         let mut out = Vec::new();
         for &size in &request.axes.sizes {
             let picture = with_colour_if_hdr(request.resize(&original, size));
@@ -188,10 +191,12 @@ impl Request {
 
     /// Resized to `size`: a protocol's pictures are square already, others keep their aspect ratio.
     fn resize(&self, picture: &Picture, size: Size) -> Picture {
-        let Size::Pixels(longer) = size else { return picture.clone() };
-        let scale = f64::from(longer) / f64::from(picture.width.max(picture.height));
-        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-        picture::resize(picture, side(picture.width), side(picture.height))
+        let size = match size {
+            Size::Native => PictureSize::Native,
+            Size::Pixels(longer) => NonZeroU32::new(longer).map_or(PictureSize::Native, PictureSize::Longer),
+        };
+        let (width, height) = size.of(picture.width, picture.height);
+        if size == PictureSize::Native { picture.clone() } else { picture::resize(picture, width, height) }
     }
 
     /// The settings of one cell, without its picture.

@@ -1,6 +1,7 @@
 //! The run folder: what may be created, and what may be replaced.
 
 use super::RunError;
+use super::input::{Input, is_input};
 use super::lock::{FolderLock, is_of_lock};
 use crate::atomic_write::{TEMPORARY_PREFIX, TEMPORARY_SUFFIX};
 use std::path::{Path, PathBuf};
@@ -89,8 +90,10 @@ impl RunFolder {
         self.create_folders()?;
         self.remove_temporaries()?;
         self.remove_snapshots(0)?;
-        for file in FILES {
-            match std::fs::remove_file(self.path.join(file)) {
+        let entries = std::fs::read_dir(&self.path).map_err(|e| self.unwritable(&e))?.flatten();
+        let inputs = entries.map(|entry| entry.path()).filter(|path| is_input(path));
+        for file in inputs.chain(FILES.map(|name| self.path.join(name))) {
+            match std::fs::remove_file(file) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(self.unwritable(&e)),
                 _ => {}
             }
@@ -187,6 +190,21 @@ impl RunFolder {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the run's picture is that its configuration names: if it is no longer there, then perhaps in the folder,
+    /// which may have moved with it.
+    pub fn picture(&self, named: &Path) -> PathBuf {
+        let inside = named.file_name().map(|name| self.path.join(name));
+        match inside {
+            Some(inside) if !named.exists() && inside.is_file() => inside,
+            _ => named.to_owned(),
+        }
+    }
+
+    /// Where a picture from standard input is kept.
+    pub fn input(&self, input: &Input) -> PathBuf {
+        self.path.join(input.name())
     }
 
     /// A file in it.

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 mod folder;
+mod input;
 mod lock;
 mod manifest;
 mod metrics;
@@ -10,8 +11,10 @@ mod results;
 mod session;
 mod snapshots;
 mod thumbnails;
+mod unfinished;
 
 pub use folder::RunFolder;
+pub use input::Input;
 pub use lock::{FolderLock, Holder};
 pub use manifest::{FreshStarts, Manifest, Timings};
 pub use metrics::{MetricsWriter, read_metrics};
@@ -20,6 +23,7 @@ pub use results::Results;
 pub use session::{Finished, Session, write_config};
 pub use snapshots::SnapshotWriter;
 pub use thumbnails::Thumbnails;
+pub use unfinished::{is_checkpoint, model_at_checkpoint, model_of_checkpoint};
 
 use crate::picture::PictureError;
 use crate::report::ReportError;

@@ -1,11 +1,11 @@
 //! Prepares a run from the command line: a new one, or one resumed from its folder.
 
 use super::{TrainArgs, sigma};
-use crate::cli::signals;
-use afterimage::config::{Config, DeviceConfig, PictureSize};
+use crate::cli::{signals, stdio};
+use afterimage::config::{Config, DeviceConfig};
 use afterimage::job::DeviceOptions;
 use afterimage::picture::{self, Loaded, Picture};
-use afterimage::run::{RunFolder, Session, write_config};
+use afterimage::run::{Input, RunFolder, Session, write_config};
 use afterimage::tune::TuneError;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -37,23 +37,21 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     check(&config)?;
     let file =
         config.picture.file.clone().context("no picture is given; give one, or a --config that names one")?;
+    refuse_several(&args.images, &file)?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
     // From here on no other process uses it; an error leaves it as it was.
     let folder = RunFolder::claim(&out, args.force)?;
-    let (picture, notes) = load(&file, &config)?;
-    // Absolute, so that the configuration works from any folder.
-    let absolute = std::path::absolute(&file)?;
-    if absolute.to_str().is_none() {
-        bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", absolute.display());
-    }
-    config.picture.file = Some(absolute);
-    if let Some(mask) = &mut config.picture.mask {
-        *mask = std::path::absolute(&*mask)?;
-        if mask.to_str().is_none() {
-            bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", mask.display());
+    let input = if stdio::is_dash(&file) { Some(Input::new(stdio::read_input()?)) } else { None };
+    let (picture, mut notes) = match &input {
+        Some(input) => {
+            fitted(picture::load::parse(&input.bytes, stdio::INPUT.as_ref(), config.reading())?, &config)?
         }
-    }
-    let mask = config.load_mask()?;
+        None => load(&file, &config)?,
+    };
+    // A picture from standard input is kept in the folder.
+    config.picture.file = Some(absolute(&input.as_ref().map_or(file, |input| folder.input(input)))?);
+    config.picture.mask = config.picture.mask.as_deref().map(absolute).transpose()?;
+    let mask = load_mask(&config, &mut notes)?;
     let options = DeviceOptions::from_env()?;
     let chosen = match config.sigma_is_open() {
         true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &options, args).map_err(stopped)?),
@@ -63,7 +61,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     if signals::stop_requested() {
         return Err(Stopped.into());
     }
-    let mut session = Session::start(run, picture, folder)?;
+    let mut session = Session::start(run, picture, folder, input.as_ref())?;
     session.input_notes = notes;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");
@@ -72,13 +70,43 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     Ok(session)
 }
 
+/// One run has one picture.
+fn refuse_several(given: &[PathBuf], file: &Path) -> anyhow::Result<()> {
+    if let [first, second, ..] = given {
+        bail!(
+            "train takes one picture and {} are given; `afterimage compare {} {} ...` trains on each of several",
+            given.len(),
+            first.display(),
+            second.display()
+        );
+    }
+    if file.is_dir() {
+        bail!(
+            "{0} is a folder; give a picture, or train on all in it with `afterimage compare {0}`",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+/// Absolute, so that the configuration works from any folder.
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    match absolute.to_str() {
+        Some(_) => Ok(absolute),
+        None => {
+            bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", absolute.display())
+        }
+    }
+}
+
 /// The run in `dir`, from its last checkpoint or, without one, from its beginning.
 fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let folder = RunFolder::open(dir)?;
     let earlier = Config::read(&folder.file("config.toml"))?;
     let mut typed = args.to_config();
-    let config = typed.clone().or(earlier.clone());
-    (typed.training.epochs, typed.device) = (None, DeviceConfig::default());
+    let mut config = typed.clone().or(earlier.clone());
+    (typed.training.epochs, typed.device, typed.picture.file) = (None, DeviceConfig::default(), None);
     (typed.output.snapshot_every, typed.output.checkpoint_every) = (None, None);
     if typed != Config::default() {
         bail!(
@@ -86,9 +114,25 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
         );
     }
     check(&config)?;
-    let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
-    let (picture, notes) = load(&file, &config)?;
-    let run = config.resolve(&picture, config.load_mask()?.as_ref())?.on(&DeviceOptions::from_env()?);
+    let named = config.picture.file.clone().context("the run's config.toml names no picture")?;
+    let moved = args.images.first();
+    refuse_several(&args.images, &named)?;
+    if moved.is_some_and(|path| stdio::is_dash(path)) {
+        bail!("--resume takes the file of the run's picture, not {}", stdio::INPUT);
+    }
+    let file = if moved.is_some() { named } else { folder.picture(&named) };
+    let is_missing = moved.is_none() && !file.exists();
+    let loaded = load(&file, &config);
+    let (picture, mut notes) = match is_missing {
+        true => loaded.with_context(|| format!(
+            "the run's picture is not where it was; give its new place: `afterimage train --resume {} PICTURE`",
+            dir.display()
+        ))?,
+        false => loaded?,
+    };
+    config.picture.file = Some(absolute(&file)?);
+    let mask = load_mask(&config, &mut notes)?;
+    let run = config.resolve(&picture, mask.as_ref())?.on(&DeviceOptions::from_env()?);
     let mut session = Session::resume(run, picture, folder)?;
     session.input_notes = notes;
     if session.run.config != earlier {
@@ -105,15 +149,24 @@ fn check(config: &Config) -> anyhow::Result<()> {
 
 /// `runs/<stem of the picture>`.
 fn default_folder(file: &Path) -> PathBuf {
+    let file = if stdio::is_dash(file) { Path::new("stdin") } else { file };
     Path::new("runs").join(file.file_stem().unwrap_or(file.as_os_str()))
 }
 
 /// The picture at its training size, and what to say of its file.
 fn load(file: &Path, config: &Config) -> anyhow::Result<(Arc<Picture>, Vec<String>)> {
-    let Loaded { picture, notes } = picture::read(file, config.reading())?;
-    let picture = match config.picture.size {
-        Some(PictureSize::Pixels(width, height)) => picture::resize(&picture, width.get(), height.get()),
-        Some(PictureSize::Native) | None => picture,
-    };
-    Ok((Arc::new(picture), notes))
+    fitted(picture::read(file, config.reading())?, config)
+}
+
+fn fitted(loaded: Loaded, config: &Config) -> anyhow::Result<(Arc<Picture>, Vec<String>)> {
+    Ok((Arc::new(config.fitted(loaded.picture)?), loaded.notes))
+}
+
+/// The mask, whose notes are added to the picture's.
+fn load_mask(config: &Config, notes: &mut Vec<String>) -> anyhow::Result<Option<Picture>> {
+    let mask = config.read_mask()?;
+    Ok(mask.map(|Loaded { picture, notes: of_mask }| {
+        notes.extend(of_mask);
+        picture
+    }))
 }
