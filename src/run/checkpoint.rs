@@ -91,7 +91,7 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
         match read(&path, fingerprint) {
             Ok(checkpoint) => {
                 for problem in &damaged {
-                    log::warn!("{problem}; resuming from {name}");
+                    log::warn!("{problem}; {name} is taken instead");
                 }
                 return Ok(Some(checkpoint));
             }

@@ -11,6 +11,7 @@ mod eval;
 mod film;
 mod grid;
 mod hostile;
+mod inputs;
 mod inspect;
 mod keep;
 mod mask;
@@ -29,6 +30,8 @@ mod simple;
 #[cfg(target_os = "linux")]
 mod streams;
 mod tiny_cuda_nn;
+#[cfg(unix)]
+mod unfinished;
 
 #[path = "../common/models.rs"]
 mod models;
