@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const LOCK: &str = ".lock";
@@ -29,6 +30,8 @@ pub struct FolderLock {
     made: Option<PathBuf>,
     /// `None` on a file system without locks.
     file: Option<File>,
+    /// Whether the folder was acquired. Another process's files are not removed.
+    is_ours: bool,
 }
 
 /// The process that holds a lock, as far as it is known.
@@ -57,12 +60,20 @@ impl FolderLock {
     /// # Errors
     /// When another process holds it, or it cannot be written.
     pub fn acquire(path: &Path) -> Result<Self, RunError> {
+        Self::acquire_by(File::try_lock, path)
+    }
+
+    fn acquire_by(
+        try_lock: impl Fn(&File) -> Result<(), TryLockError>,
+        path: &Path,
+    ) -> Result<Self, RunError> {
         let unwritable = |e: io::Error| RunError::Folder {
             path: path.to_owned(),
             reason: format!("it cannot be written ({e})"),
         };
         let made = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).last();
-        let mut lock = Self { folder: path.to_owned(), made: made.map(Path::to_owned), file: None };
+        let mut lock =
+            Self { folder: path.to_owned(), made: made.map(Path::to_owned), file: None, is_ours: false };
         for _ in 0..ATTEMPTS {
             std::fs::create_dir_all(path).map_err(unwritable)?;
             let file = match open(&path.join(LOCK)) {
@@ -74,11 +85,11 @@ impl FolderLock {
                 }
                 Err(e) => return Err(unwritable(e)),
             };
-            match file.try_lock() {
+            match try_lock(&file) {
                 // Otherwise it was locked, removed, and perhaps created again, in between.
                 Ok(()) if !is_at(&file, &path.join(LOCK)) => {}
                 Ok(()) => {
-                    lock.file = Some(file);
+                    (lock.file, lock.is_ours) = (Some(file), true);
                     lock.name_holder();
                     return Ok(lock);
                 }
@@ -88,7 +99,9 @@ impl FolderLock {
                     return Err(RunError::InUse { path: path.to_owned(), holder: holder_of(path) });
                 }
                 Err(TryLockError::Error(e)) => {
-                    log::warn!("{}", without_lock(path, &e));
+                    static SAID: Once = Once::new();
+                    SAID.call_once(|| log::warn!("{}", without_lock(path, &e)));
+                    lock.is_ours = true;
                     return Ok(lock);
                 }
             }
@@ -113,7 +126,11 @@ impl Drop for FolderLock {
         if self.file.is_some() {
             remove(HOLDER);
         }
-        remove(LOCK);
+        if self.is_ours {
+            remove(LOCK);
+        }
+        // On Windows a removed file is gone only when it is closed.
+        drop(self.file.take());
         // Folders with anything in them stay.
         let made = self.made.as_deref();
         let below = self.folder.ancestors().take_while(|folder| made.is_some_and(|m| folder.starts_with(m)));
@@ -197,6 +214,19 @@ mod tests {
         assert!(!is_at(&file, &path));
         let _other = open(&path).expect("created again");
         assert!(!is_at(&file, &path));
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_used_all_the_same() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("run");
+        // ENOLCK on Linux.
+        let no_lock = |_: &File| Err(TryLockError::Error(io::Error::from_raw_os_error(37)));
+        let lock = FolderLock::acquire_by(no_lock, &path).expect("usable");
+        assert!(lock.file.is_none() && path.is_dir());
+        std::fs::write(path.join("result"), "").expect("written");
+        drop(lock);
+        assert_eq!(std::fs::read_dir(&path).expect("it stays").count(), 1);
     }
 
     #[test]

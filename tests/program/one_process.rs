@@ -55,9 +55,21 @@ fn only_winner(outputs: &[Output], folder: &Path, pids: &[u32]) -> usize {
     winners[0]
 }
 
+/// Processes that do not outlive a failed test.
+struct Racers(Vec<Child>);
+
+impl Drop for Racers {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill().and_then(|()| child.wait());
+        }
+    }
+}
+
 /// Starts all of them together. The one that is left when the others have ended is asked to stop.
 fn race(commands: impl Iterator<Item = Command>) -> (Vec<u32>, Vec<Output>) {
-    let mut children: Vec<Child> = commands.map(|mut command| command.spawn().expect("it starts")).collect();
+    let mut racers = Racers(commands.map(|mut command| command.spawn().expect("it starts")).collect());
+    let children = &mut racers.0;
     let pids: Vec<u32> = children.iter().map(Child::id).collect();
     let start = Instant::now();
     let mut running = children.len();
@@ -67,12 +79,13 @@ fn race(commands: impl Iterator<Item = Command>) -> (Vec<u32>, Vec<Output>) {
         let still = |child: &mut Child| child.try_wait().expect("it can be asked").is_none();
         running = children.iter_mut().map(still).filter(|still| *still).count();
     }
-    for child in &mut children {
+    for child in children.iter_mut() {
         if child.try_wait().expect("it can be asked").is_none() {
             let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
             assert!(killed.expect("kill runs").success());
         }
     }
+    let children = std::mem::take(children);
     (pids, children.into_iter().map(|child| child.wait_with_output().expect("it ends")).collect())
 }
 

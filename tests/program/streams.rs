@@ -1,6 +1,7 @@
 //! Output that cannot be written, readers that leave, and what a terminal must not be told.
 
 use crate::program::{program, train};
+use crate::skip::{Missing, skip};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -133,4 +134,33 @@ fn control_characters_never_reach_the_terminal() {
         assert!(!obeyed(output), "{:?}", said(output));
     }
     assert!(serde_json::from_slice::<serde_json::Value>(&outputs[5].stdout).is_ok(), "still JSON");
+}
+
+/// What `command` shows on a terminal, by the program `script`.
+fn on_a_terminal(command: &str, variables: &[(&str, &str)]) -> Option<String> {
+    let mut script = Command::new("script");
+    script.args(["-qefc", command, "/dev/null"]).env("TERM", "xterm").env_remove("NO_COLOR");
+    let output = script.envs(variables.iter().copied()).stdin(Stdio::null()).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn bars_are_redrawn_only_where_they_can_be() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    picture(dir.path(), "p.png");
+    let command = format!(
+        "cd {} && {} train p.png --force --epochs 300 --hidden 64 --backend cpu",
+        dir.path().display(),
+        program().display()
+    );
+    let Some(redrawn) = on_a_terminal(&command, &[]) else {
+        return skip(Missing::Other("the program script"));
+    };
+    assert!(redrawn.contains("\u{1b}["), "a bar on a terminal: {redrawn:?}");
+    for plain in [("TERM", "dumb"), ("NO_COLOR", "1")] {
+        let shown = on_a_terminal(&command, &[plain]).expect("script runs");
+        assert!(!shown.contains('\u{1b}') && shown.contains("epoch 300/300"), "{plain:?}: {shown:?}");
+    }
+    let coloured = on_a_terminal(&command, &[("NO_COLOR", "")]).expect("script runs");
+    assert!(coloured.contains("\u{1b}["), "an empty NO_COLOR says nothing");
 }
