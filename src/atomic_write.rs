@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Prefix of temporary files, by which those left by a kill are recognised and removed.
 pub(crate) const TEMPORARY_PREFIX: &str = ".afterimage-";
@@ -39,11 +40,57 @@ pub fn atomic_write(
     if durability == Durability::Flushed {
         temporary.as_file().sync_all()?;
     }
-    temporary.persist(path).map_err(|e| e.error)?;
+    // Kept while it is tried again, and removed if that fails.
+    let mut temporary = Some(temporary);
+    replacing(path, || match temporary.take().map(|file| file.persist(path)) {
+        Some(Err(failed)) => {
+            temporary = Some(failed.file);
+            Err(failed.error)
+        }
+        _ => Ok(()),
+    })?;
     if durability == Durability::Flushed {
         sync_folder(folder)?;
     }
     Ok(())
+}
+
+/// How long a file that another program holds open is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Does `replace`, which renames a file to `path`. On Windows that fails while another program has the file there open,
+/// as virus scanners, indexers and viewers have for a moment: then it is tried again for two seconds.
+///
+/// # Errors
+/// The last error of `replace`.
+pub(crate) fn replacing(path: &Path, replace: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    /// Access denied, sharing violation, lock violation.
+    const HELD: [i32; 3] = [5, 32, 33];
+    let is_held = |error: &io::Error| {
+        cfg!(windows) && path.is_file() && error.raw_os_error().is_some_and(|code| HELD.contains(&code))
+    };
+    retrying(is_held, PATIENCE, replace)
+}
+
+/// Repeats `replace` while it fails because a file `is_held`, for as long as `patience`.
+fn retrying(
+    is_held: impl Fn(&io::Error) -> bool,
+    patience: Duration,
+    mut replace: impl FnMut() -> io::Result<()>,
+) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match replace() {
+            Err(error) if is_held(&error) && start.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) if is_held(&error) => {
+                let text = format!("it is open in another program, which has to close it first ({error})");
+                return Err(io::Error::new(error.kind(), text));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// `tempfile`'s errors name the temporary file and hide the operating system's error, which is all the caller needs:
@@ -75,6 +122,26 @@ mod tests {
         let error = atomic_write(&folder.path().join("missing/a"), Durability::Cached, |_| Ok(()));
         let text = error.unwrap_err().to_string();
         assert!(!text.contains(TEMPORARY_PREFIX), "{text}");
+    }
+
+    #[test]
+    fn a_held_file_is_waited_for() {
+        let held = || io::Error::from_raw_os_error(32);
+        let is_held = |error: &io::Error| error.raw_os_error() == Some(32);
+        let mut tries = 0;
+        let replaced = retrying(is_held, PATIENCE, || {
+            tries += 1;
+            if tries < 3 { Err(held()) } else { Ok(()) }
+        });
+        assert!(replaced.is_ok() && tries == 3);
+        let error = retrying(is_held, Duration::from_millis(30), || Err(held())).unwrap_err();
+        assert!(error.to_string().starts_with("it is open in another program"), "{error}");
+        let mut tries = 0;
+        let other = retrying(is_held, PATIENCE, || {
+            tries += 1;
+            Err(io::Error::other("disk full"))
+        });
+        assert_eq!((other.unwrap_err().to_string().as_str(), tries), ("disk full", 1));
     }
 
     #[test]

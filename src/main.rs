@@ -8,13 +8,11 @@ mod cli;
 
 fn main() -> ExitCode {
     silence_device_select();
-    match cli::run() {
-        Ok(code) => code,
-        Err(error) => {
-            eprint_line!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let code = cli::run().unwrap_or_else(|error| {
+        eprint_line!("error: {error:#}");
+        ExitCode::FAILURE
+    });
+    output::finish(code)
 }
 
 /// Mesa's device-select layer asks the desktop for its preferred GPU and complains on stderr if there is no desktop.

@@ -14,8 +14,8 @@ lacks() {
   echo "with $* the library needs $found" >&2
   return 1
 }
-lacks "anyhow|clap.*|ctrlc|env_logger|indicatif|naga|wgpu.*" --features cpu
-lacks "anyhow|clap.*|ctrlc|env_logger|indicatif" --features cpu,gpu
+lacks "anyhow|clap.*|signal-hook|env_logger|indicatif|naga|wgpu.*" --features cpu
+lacks "anyhow|clap.*|signal-hook|env_logger|indicatif" --features cpu,gpu
 
 for features in cpu cpu,gpu cli; do
   cargo clippy --locked --quiet --no-default-features --features $features -- -D warnings

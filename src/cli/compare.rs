@@ -2,7 +2,8 @@
 
 mod display;
 
-use super::display::{self as shared, Verbosity};
+use super::display::Verbosity;
+use super::{signals, stdio};
 use afterimage::backend::{BackendChoice, DeviceOptions, has_hardware_gpu};
 use afterimage::block_on;
 use afterimage::compare::{
@@ -156,6 +157,12 @@ impl CompareArgs {
         };
         let axes = self.axes();
         axes.check()?;
+        if self.images.iter().any(|path| stdio::is_dash(path)) {
+            bail!(
+                "compare takes files, since it reads them again when it is resumed; save the picture of {} first",
+                stdio::INPUT
+            );
+        }
         let sources = compare::sources(&self.images)?;
         let out = self.out.clone().unwrap_or_else(|| self.default_folder(&sources));
         Ok(Request { sources, axes, protocol: self.protocol, typed, base, out, force: self.force })
@@ -177,6 +184,7 @@ impl CompareArgs {
 
 /// Trains the grid and writes the reports. Exit code 1 when a picture or a run failed, 130 when it was stopped.
 pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
+    signals::handle(Some(signals::STOPPING))?;
     let mut request = args.request()?;
     let options = DeviceOptions::from_env()?;
     let gpu = choose_device(&mut request, &options);
@@ -191,7 +199,6 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
         threads => threads,
     };
     let share = Share::new(plan.pending(), args.jobs.map(usize::from), gpu, cores);
-    shared::handle_ctrl_c(Some(shared::STOPPING))?;
     let display = GridDisplay::new(&plan, share, args.verbosity.quiet);
     let endings = compare::run(&mut plan, share, &options, &display);
     display.close();
@@ -200,7 +207,7 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     if stopped > 0 {
         let done = plan.cells.len() - plan.pending();
         eprint_line!("stopped with {done} of {} runs done; run the same command to resume", plan.cells.len());
-        return Ok(ExitCode::from(shared::INTERRUPTED));
+        return Ok(signals::exit_code());
     }
     if failed == endings.len() {
         bail!("no run was completed");

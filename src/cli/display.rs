@@ -1,38 +1,19 @@
 //! Progress of training: a bar on a terminal, plain lines elsewhere.
 
+use super::signals::stop_requested;
+use crate::output::harmless;
 use afterimage::run::Display;
 use afterimage::trainer::{EpochSummary, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Set by the first Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Exit code of a run ended by Ctrl-C: 128 + SIGINT, as in shells.
-pub(super) const INTERRUPTED: u8 = 130;
-
-/// Installs the Ctrl-C handler: the first prints `notice`, if any, and requests a stop; the second ends the program.
-pub(super) fn handle_ctrl_c(notice: Option<&'static str>) -> anyhow::Result<()> {
-    ctrlc::set_handler(move || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        if let Some(notice) = notice {
-            eprint_line!("{notice}");
-        }
-    })?;
-    Ok(())
-}
-
-/// The message when training is stopped.
-pub(super) const STOPPING: &str =
-    "\nstopping after this step and writing the results; press Ctrl-C again to end at once";
-
-/// Whether Ctrl-C was pressed.
-pub(super) fn stop_requested() -> bool {
-    STOP.load(Ordering::Relaxed)
+/// Whether stderr is a terminal whose lines may be redrawn.
+pub(super) fn redraws() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal()
+        && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+        && !is_set("NO_COLOR")
 }
 
 /// A progress meter: a bar on a terminal, occasional plain lines elsewhere, nothing if quiet.
@@ -53,7 +34,7 @@ impl Meter {
     pub(super) fn new(quiet: bool, interval: Duration) -> Self {
         let output = if quiet {
             Output::Quiet
-        } else if std::io::stderr().is_terminal() {
+        } else if redraws() {
             let style = ProgressStyle::with_template("{bar:28.cyan/blue} {percent:>3}%  {msg}  ETA {eta}")
                 .expect("the template is valid");
             Output::Bar(ProgressBar::new(0).with_style(style))
@@ -68,7 +49,7 @@ impl Meter {
         if let Output::Bar(bar) = &self.output {
             bar.set_length(all);
             bar.set_position(done);
-            bar.set_message(message());
+            bar.set_message(harmless(&message()).into_owned());
         }
     }
 
@@ -83,7 +64,7 @@ impl Meter {
     /// Prints a line above the bar; if quiet, only when `urgent`.
     pub(super) fn say(&self, urgent: bool, text: &str) {
         match &self.output {
-            Output::Bar(bar) => bar.println(text),
+            Output::Bar(bar) => bar.println(harmless(text)),
             Output::Lines => eprint_line!("{text}"),
             Output::Quiet if urgent => eprint_line!("{text}"),
             Output::Quiet => {}

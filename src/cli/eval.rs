@@ -1,16 +1,16 @@
 //! `afterimage eval`: how close a model is to a picture.
 
-use super::display::{self, WorkDisplay};
+use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs, OpenedModel};
+use super::{signals, stdio};
 use afterimage::backend::open_predictor;
 use afterimage::block_on;
 use afterimage::model::{Holdout, PixelFilter, SampleSet};
 use afterimage::picture::{
-    self, ColorHandling, Format, Loaded, Picture, PictureError, Reading, SquaredError, Transparent, save_png,
-    ssim_visible,
+    self, ColorHandling, Format, Loaded, Picture, Reading, SquaredError, Transparent, save_png, ssim_visible,
 };
 use afterimage::render::{Measurement, RenderError, Samples, Size, View, measure};
-use afterimage::report::labelled_error_map;
+use afterimage::report::{Decibels, labelled_error_map};
 use anyhow::bail;
 use serde::Serialize;
 use std::num::NonZeroU32;
@@ -29,7 +29,7 @@ Examples:
 pub(super) struct EvalArgs {
     /// model.safetensors, or the folder of a run
     model: PathBuf,
-    /// The picture to compare with
+    /// The picture to compare with; - reads it from standard input
     image: PathBuf,
     /// What to do if the sizes differ and the model was not trained on a resized picture
     #[arg(long, value_enum, value_name = "WHICH")]
@@ -65,7 +65,7 @@ enum Fit {
     Model,
 }
 
-/// The measurements. PSNR is null if the pictures are equal.
+/// The measurements. PSNR is "inf" if the pictures are equal.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
     model: PathBuf,
@@ -79,10 +79,10 @@ struct Report {
     resized: bool,
     /// The value that errors are relative to: 1, or the largest of a picture in linear light.
     peak: f32,
-    psnr: Option<f64>,
-    psnr_train: Option<f64>,
-    psnr_test: Option<f64>,
-    psnr_8bit: Option<f64>,
+    psnr: Option<Decibels>,
+    psnr_train: Option<Decibels>,
+    psnr_test: Option<Decibels>,
+    psnr_8bit: Option<Decibels>,
     ssim: f64,
     max_error: f64,
     max_error_at: [u32; 2],
@@ -92,7 +92,8 @@ struct Report {
 }
 
 pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
-    let opened = model::open(&args.model)?;
+    signals::handle(None)?;
+    let opened = model::open(&args.model, false)?;
     if let Some(out) = &args.error_map {
         if Format::of(out).ok() != Some(Format::Png) {
             bail!("an error map is written as PNG; give {} a name that ends in .png", out.display());
@@ -107,7 +108,6 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     if let Some(note) = &device.note {
         eprint_line!("{note}");
     }
-    display::handle_ctrl_c(None)?;
     let grid = opened.model.grid(&view);
     let holdout = match opened.model.setting("picture", "holdout").as_deref() {
         Some("every-other") if view.size() == opened.model.size() => Holdout::EveryOther,
@@ -125,13 +125,13 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     ));
     display.close();
     let measured = match measured {
-        Err(RenderError::Stopped) => return Ok(ExitCode::from(display::INTERRUPTED)),
+        Err(RenderError::Stopped) => return Ok(signals::exit_code()),
         measured => measured?,
     };
     if let Some(out) = &args.error_map {
         save_png(&labelled_error_map((&measured.prediction, &picture), transparent, None), out)?;
     }
-    let report = Report::new(args, &opened, (&picture, transparent, resized), &measured)?;
+    let report = Report::new(args, &opened, (&picture, transparent, resized), &measured);
     if args.json {
         print_line!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -144,7 +144,10 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
 fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyhow::Result<(Picture, bool)> {
     let color = args.color.unwrap_or_else(|| opened.model.color());
     let reading = Reading { page: args.page, color };
-    let Loaded { picture, mut notes, profile } = picture::read(&args.image, reading)?;
+    let Loaded { picture, mut notes, profile } = match stdio::is_dash(&args.image) {
+        true => picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?,
+        false => picture::read(&args.image, reading)?,
+    };
     let same_profile = profile.as_deref() == opened.model.profile().as_deref();
     let (mut picture, resized) = fitted(&picture, opened, args)?;
     // Whether its colours are trained on is of no interest here.
@@ -202,14 +205,13 @@ impl Report {
         opened: &OpenedModel,
         (picture, transparent, resized): (&Picture, Transparent, bool),
         measured: &Measurement,
-    ) -> Result<Self, PictureError> {
-        let read = |source| PictureError::Read { path: opened.file.clone(), source };
-        let file_bytes = std::fs::metadata(&opened.file).map_err(read)?.len();
-        let db = |error: SquaredError| Some(error.psnr()).filter(|psnr| psnr.is_finite());
+    ) -> Self {
+        let file_bytes = opened.file_bytes;
+        let db = |error: SquaredError| Decibels::of(error.psnr());
         let split = |error: SquaredError| db(error).filter(|_| measured.test.count > 0);
         let (shown, truth) = (measured.prediction.to_display(), picture.to_display());
         let rounded = SquaredError::between_visible(&shown, &truth, truth.hidden(transparent));
-        Ok(Self {
+        Self {
             model: opened.file.clone(),
             image: args.image.clone(),
             width: picture.width,
@@ -227,11 +229,14 @@ impl Report {
             n_params: opened.model.model.layout().n_params(),
             file_bytes,
             bits_per_pixel: 8.0 * file_bytes as f64 / picture.n_pixels() as f64,
-        })
+        }
     }
 
     fn print(&self) {
-        let db = |psnr: Option<f64>| psnr.map_or("exact".to_owned(), |p| format!("{p:.3} dB"));
+        let db = |psnr: Option<Decibels>| match psnr.map_or(f64::NAN, Decibels::value) {
+            f64::INFINITY => "exact".to_owned(),
+            psnr => format!("{psnr:.3} dB"),
+        };
         let [x, y] = self.max_error_at;
         let resized = if self.resized { ", the picture resized as it was for training" } else { "" };
         let peak = if self.is_hdr {
@@ -241,8 +246,8 @@ impl Report {
         };
         print_line!("PSNR           {}  at {}x{}{resized}{peak}", db(self.psnr), self.width, self.height);
         if let (Some(train), Some(test)) = (self.psnr_train, self.psnr_test) {
-            print_line!("  trained on   {train:.3} dB");
-            print_line!("  held out     {test:.3} dB");
+            print_line!("  trained on   {}", db(Some(train)));
+            print_line!("  held out     {}", db(Some(test)));
         }
         let as_shown = if self.is_hdr { "  as a screen shows it" } else { "" };
         print_line!("PSNR at 8 bits {}{as_shown}", db(self.psnr_8bit));

@@ -1,7 +1,8 @@
 //! `afterimage film`: a film of a run's progress.
 
 use super::model::check_output;
-use afterimage::report::{Film, Pacing, check_film_name, save_film};
+use super::signals;
+use afterimage::report::{Film, Pacing, ReportError, check_film_name, save_film_unless};
 use afterimage::run::RunFolder;
 use anyhow::bail;
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ pub(super) struct FilmArgs {
 }
 
 pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
+    signals::handle(None)?;
     let folder = RunFolder::look(&args.run)?;
     if args.fps.is_some_and(|fps| !(0.1..=50.0).contains(&fps)) {
         bail!("--fps {} is outside 0.1 to 50", args.fps.unwrap_or_default());
@@ -75,7 +77,14 @@ pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
         }
         None => Film { max_size, hold: args.hold, ..default },
     };
-    save_film(&out, &snapshots, &film)?;
+    match save_film_unless(&signals::stop_requested, &out, &snapshots, &film) {
+        // A signal from the terminal also ends ffmpeg, which then fails.
+        Err(ReportError::Stopped | ReportError::Ffmpeg { .. }) if signals::stop_requested() => {
+            eprint_line!("{}", ReportError::Stopped);
+            return Ok(signals::exit_code());
+        }
+        saved => saved?,
+    }
     if !args.quiet {
         let n_frames = snapshots.len().min(film.max_frames);
         let size_bytes = std::fs::metadata(&out)?.len();

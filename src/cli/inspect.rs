@@ -42,9 +42,9 @@ struct Report {
 }
 
 pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
-    let opened = model::open(&args.model)?;
+    let opened = model::open(&args.model, args.json)?;
     let model = &opened.model;
-    let file_bytes = std::fs::metadata(&opened.file)?.len();
+    let file_bytes = opened.file_bytes;
     let report = Report {
         format: FORMAT,
         file_bytes,

@@ -11,11 +11,15 @@ mod film;
 mod inspect;
 mod model;
 mod render;
+mod signals;
+mod stdio;
 mod train;
 #[cfg(feature = "gpu")]
 mod verify;
 
+use crate::output::{harmless, written};
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -48,7 +52,10 @@ enum Command {
 
 /// Parses the command line and runs it.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return Ok(explain(&error)),
+    };
     let level = match &cli.command {
         Command::Train(args) => args.verbosity.log_level(),
         Command::Compare(args) => args.verbosity.log_level(),
@@ -57,7 +64,11 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     // Logs of graphics drivers and wgpu are only useful to their developers.
     let filter = format!("off,afterimage={level}");
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter))
-        .format_timestamp(None)
+        .format(|out, record| {
+            let text = record.args().to_string();
+            let (level, style) = (record.level(), out.default_level_style(record.level()));
+            writeln!(out, "[{style}{level:<5}{style:#} {}] {}", record.target(), harmless(&text))
+        })
         .init();
     match cli.command {
         Command::Train(args) => train::run(*args),
@@ -73,4 +84,15 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
+}
+
+/// Prints the help or the version, or what is wrong with the command line.
+fn explain(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // An argument may be the name of a file.
+        eprint_line!("{}", error.render().to_string().trim_end());
+        return ExitCode::from(2);
+    }
+    written(error.print());
+    ExitCode::SUCCESS
 }

@@ -1,8 +1,10 @@
 //! Shared by all commands that use a trained model: model file, device, output.
 
+use super::display::count;
 use afterimage::config::DeviceConfig;
 use afterimage::job::{DeviceOptions, DeviceRequest, Precision};
 use afterimage::model_file::ModelFile;
+use afterimage::run;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
 
@@ -30,26 +32,50 @@ pub(super) struct OpenedModel {
     /// For naming output files: the run's name, or the file's.
     pub(super) name: String,
     pub(super) model: ModelFile,
+    /// Size of the model's file.
+    pub(super) file_bytes: u64,
 }
 
-/// Loads the model in `path`, a model file or a run folder.
-pub(super) fn open(path: &Path) -> anyhow::Result<OpenedModel> {
-    const IN_RUN: &str = "model.safetensors";
+const IN_RUN: &str = "model.safetensors";
+
+/// Loads the model in `path`: a model file, a run folder, or a checkpoint in one. That it is a checkpoint is said unless
+/// `quiet`.
+pub(super) fn open(path: &Path, quiet: bool) -> anyhow::Result<OpenedModel> {
     let file = if path.is_dir() { path.join(IN_RUN) } else { path.to_owned() };
-    if path.is_dir() && !file.is_file() {
+    if path.is_dir() && !file.is_file() && !path.join("config.toml").is_file() {
         bail!(
-            "there is no model in {} (no {IN_RUN}); give a model file or the folder of a finished run",
+            "there is no model in {} (no {IN_RUN}); give a model file or the folder of a run",
             path.display()
         );
     }
-    let model = ModelFile::load(&file)?;
-    Ok(OpenedModel { name: name_of(&file, IN_RUN), file, model })
+    let (model, done) = if run::is_checkpoint(path) {
+        run::model_of_checkpoint(path).map(|(model, done)| (model, Some(done)))?
+    } else if path.is_dir() && !file.is_file() {
+        run::model_at_checkpoint(path).map(|(model, done)| (model, Some(done)))?
+    } else {
+        (ModelFile::load(&file)?, None)
+    };
+    let Some(done) = done else {
+        let file_bytes = std::fs::metadata(&file)?.len();
+        return Ok(OpenedModel { name: name_of(&file), file, model, file_bytes });
+    };
+    if !quiet {
+        eprint_line!(
+            "{} is not finished: this is its checkpoint after {}",
+            path.display(),
+            count(done, "epoch")
+        );
+    }
+    let file_bytes = model.file_bytes();
+    Ok(OpenedModel { name: name_of(&file), file: path.to_owned(), model, file_bytes })
 }
 
-fn name_of(file: &Path, in_run: &str) -> String {
+fn name_of(file: &Path) -> String {
     let folder = std::path::absolute(file).ok().and_then(|f| Some(f.parent()?.file_name()?.to_owned()));
     let stem = match folder {
-        Some(folder) if file.file_name().is_some_and(|name| name == in_run) => folder,
+        Some(folder) if run::is_checkpoint(file) || file.file_name().is_some_and(|name| name == IN_RUN) => {
+            folder
+        }
         _ => file.file_stem().unwrap_or_default().to_owned(),
     };
     stem.to_string_lossy().into_owned()

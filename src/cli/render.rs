@@ -1,15 +1,20 @@
 //! `afterimage render`: a trained model as a picture of any size.
 
-use super::display::{self, WorkDisplay};
-use super::model::{self, DeviceArgs};
+use super::display::WorkDisplay;
+use super::model::{self, DeviceArgs, OpenedModel};
+use super::{signals, stdio};
+use crate::output::written;
 use afterimage::backend::open_predictor;
 use afterimage::block_on;
 use afterimage::model::PixelFilter;
+use afterimage::model_file::ModelFile;
 use afterimage::picture::{Converter, Depth, Format, Target};
 use afterimage::render::{Crop, RenderError, Samples, Size, View, render_to_file};
-use anyhow::Context;
+use anyhow::{Context, bail};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tempfile::TempDir;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,7 +22,8 @@ Examples:
   afterimage render runs/astronaut --scale 4 --out large.png
   afterimage render model.safetensors --size 16384x16384 --bits 16
   afterimage render runs/photo --scale 8 --crop 2048,1024,800,600 --out detail.tif
-  afterimage render runs/photo --size 128x128 --out icon.webp    # smaller, without aliasing";
+  afterimage render runs/photo --size 128x128 --out icon.webp    # smaller, without aliasing
+  afterimage render runs/photo --out - --format jpg > photo.jpg";
 
 fn after_help() -> String {
     let streamed = Format::names_streamed("and");
@@ -29,7 +35,7 @@ fn after_help() -> String {
 
 fn out_help() -> String {
     format!(
-        "The picture: {} [default: NAME-WxH.png here; NAME-WxH.exr for an HDR model]",
+        "The picture: {}; - writes it to standard output [default: NAME-WxH.png here; NAME-WxH.exr for an HDR model]",
         Format::extensions_written("or")
     )
 }
@@ -51,6 +57,9 @@ pub(super) struct RenderArgs {
     crop: Option<Crop>,
     #[arg(long, value_name = "FILE", help = out_help())]
     out: Option<PathBuf>,
+    /// The format, instead of what the ending of the file's name says: png, tif and so on
+    #[arg(long, value_name = "ENDING")]
+    format: Option<String>,
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
@@ -75,7 +84,8 @@ pub(super) struct RenderArgs {
 }
 
 pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
-    let opened = model::open(&args.model)?;
+    signals::handle(None)?;
+    let opened = model::open(&args.model, args.quiet)?;
     let model = &opened.model;
     let whole = match (args.size, args.scale) {
         (Some(size), _) => size,
@@ -84,56 +94,85 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     };
     let view = View::new(whole, args.crop, args.samples)?;
     let size = view.size();
-    let extension = if model.depth == Depth::F32 && args.bits.is_none() { "exr" } else { "png" };
-    let out = args.out.clone().unwrap_or_else(|| format!("{}-{size}.{extension}", opened.name).into());
-    let bits = args.bits.as_ref().map(|bits| bits.parse().expect("clap knows the values"));
-    let target = Target::new(Format::of(&out)?, (model.channels(), model.depth), bits)?;
-    let target = Target { quality: args.quality, ..target };
-    target.check(size.width, size.height, model::free_memory())?;
-    model::check_output(&out, args.force, &[&opened.file])?;
+    let Output { path, target, to_stdout, .. } = &Output::new(args, &opened, size)?;
 
     let params = model.params_for(&view, args.filter);
     let mut device = block_on(open_predictor(&args.device.request()?, &model.model, &params))?;
     let mut notes: Vec<String> = device.note.take().into_iter().collect();
-    let converter = Converter::new(model.channels(), model.depth, target);
-    if converter.clips() {
-        notes.push(format!(
-            "{} stores only the displayable range of this HDR model; .exr, .hdr and --bits 32 .tif store all of it",
-            target.format.name()
-        ));
-    }
-    if converter.flattens() {
-        notes
-            .push(format!("{} has no transparency: the picture is blended with white", target.format.name()));
-    }
-    let profile = model.profile();
-    if profile.is_some() && !target.holds_profile(model.channels()) {
-        notes.push(format!(
-            "{} has no colour profile here: colours are converted to sRGB",
-            target.format.name()
-        ));
-    }
+    notes.extend(losses(model, *target));
     if !args.quiet {
         notes.iter().for_each(|note| eprint_line!("{note}"));
     }
-    display::handle_ctrl_c(None)?;
     let grid = model.grid(&view);
     let mut display = WorkDisplay::new(args.quiet, grid.points.n_pixels());
     let rendered = render_to_file(
         device.predictor.as_mut(),
         (&grid, model.transfer),
-        (model.channels(), model.depth, profile.as_deref()),
-        (&out, target),
+        (model.channels(), model.depth, model.profile().as_deref()),
+        (path, *target),
         &mut |done| display.advance(done),
     );
     display.close();
     if let Err(RenderError::Stopped) = rendered {
         eprint_line!("{}", RenderError::Stopped);
-        return Ok(ExitCode::from(display::INTERRUPTED));
+        return Ok(signals::exit_code());
     }
     rendered.with_context(|| format!("no picture of {} was rendered", args.model.display()))?;
-    if !args.quiet {
-        print_line!("{}  {size}  {:.1} s", out.display(), display.seconds());
+    if *to_stdout {
+        let mut file = std::fs::File::open(path).context("cannot read the temporary file")?;
+        written(std::io::copy(&mut file, &mut std::io::stdout().lock()).map(|_| ()));
+    } else if !args.quiet {
+        print_line!("{}  {size}  {:.1} s", path.display(), display.seconds());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the picture goes, and as what.
+struct Output {
+    path: PathBuf,
+    target: Target,
+    to_stdout: bool,
+    /// The folder of `path` on the way to standard output, which cannot be rewound, as some formats need, and gets
+    /// nothing of a picture that fails.
+    _temporary: Option<TempDir>,
+}
+
+impl Output {
+    fn new(args: &RenderArgs, opened: &OpenedModel, size: Size) -> anyhow::Result<Self> {
+        let model = &opened.model;
+        let ending = if model.depth == Depth::F32 && args.bits.is_none() { "exr" } else { "png" };
+        let path = args.out.clone().unwrap_or_else(|| format!("{}-{size}.{ending}", opened.name).into());
+        let to_stdout = stdio::is_dash(&path);
+        if to_stdout && std::io::stdout().is_terminal() {
+            bail!("standard output is a terminal; redirect it to a file or a pipe, or give another --out");
+        }
+        let named = match args.format.as_deref().or(to_stdout.then_some(ending)) {
+            Some(ending) => PathBuf::from(format!("picture.{ending}")),
+            None => path.clone(),
+        };
+        let bits = args.bits.as_ref().map(|bits| bits.parse().expect("clap knows the values"));
+        let target = Target::new(Format::of(&named)?, (model.channels(), model.depth), bits)?;
+        let target = Target { quality: args.quality, ..target };
+        target.check(size.width, size.height, model::free_memory())?;
+        if !to_stdout {
+            model::check_output(&path, args.force, &[&opened.file])?;
+            return Ok(Self { path, target, to_stdout, _temporary: None });
+        }
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        Ok(Self { path: folder.path().join("picture"), target, to_stdout, _temporary: Some(folder) })
+    }
+}
+
+/// What a picture of `target` leaves out of the model's.
+fn losses(model: &ModelFile, target: Target) -> Vec<String> {
+    let converter = Converter::new(model.channels(), model.depth, target);
+    let format = target.format.name();
+    let clips = format!(
+        "{format} stores only the displayable range of this HDR model; .exr, .hdr and --bits 32 .tif store all of it"
+    );
+    let flattens = format!("{format} has no transparency: the picture is blended with white");
+    let converts = format!("{format} has no colour profile here: colours are converted to sRGB");
+    let is_converted = model.profile().is_some() && !target.holds_profile(model.channels());
+    let all = [(converter.clips(), clips), (converter.flattens(), flattens), (is_converted, converts)];
+    all.into_iter().filter(|(happens, _)| *happens).map(|(_, note)| note).collect()
 }

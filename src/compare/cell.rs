@@ -43,6 +43,8 @@ pub struct Cell {
     pub open: Option<Config>,
     /// Its state.
     pub state: State,
+    /// Whether its folder holds a run that is to be replaced.
+    pub replaces: bool,
 }
 
 /// The state of a cell.
@@ -81,7 +83,10 @@ impl Cell {
         };
         let differs = differs.or(changed.then_some("another picture"));
         self.state = match differs {
-            Some(_) if force => State::New,
+            Some(_) if force => {
+                self.replaces = true;
+                State::New
+            }
             Some(what) => return Err(CompareError::OtherRun { path: self.folder, what }),
             None if self.is_complete() => State::Done,
             None => State::Begun,
@@ -156,9 +161,10 @@ impl Cell {
         picture: Arc<Picture>,
         display: &dyn Display,
     ) -> Result<Session, CompareError> {
-        let folder = (self.folder.as_path(), true);
+        // Refused if another process has trained it since the plan was made.
+        let folder = RunFolder::claim(&self.folder, self.replaces)?;
         let Some(mut config) = self.open.clone() else {
-            return Ok(Session::start(run, picture, folder)?);
+            return Ok(Session::start(run, picture, folder, None)?);
         };
         let mask = config.load_mask()?;
         let pictures = (&picture, mask.as_ref());
@@ -166,7 +172,7 @@ impl Cell {
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
         let resolved = config.resolve(&picture, mask.as_ref())?;
         let run = Resolved { device: run.device, profile: run.profile, ..resolved };
-        let session = Session::start(run, picture, folder)?;
+        let session = Session::start(run, picture, folder, None)?;
         let path = session.folder.file("sigma.csv");
         choice.save(&path).map_err(|e| CompareError::file(&path, e))?;
         Ok(session)

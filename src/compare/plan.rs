@@ -9,6 +9,8 @@ use crate::config::{
 };
 use crate::model::Holdout;
 use crate::picture::{self, Depth, IccProfile, Loaded, Packing, Picture, PictureBuilder};
+use crate::run::FolderLock;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// A request.
@@ -48,6 +50,8 @@ pub struct Comparison {
     pub cells: Vec<Cell>,
     /// Pictures left out.
     pub failures: Vec<LeftOut>,
+    /// No other comparison writes to the folder.
+    _lock: FolderLock,
 }
 
 /// A picture at one size, with its cells, before anything is written.
@@ -63,8 +67,8 @@ impl Comparison {
     /// (`.exr` for HDR). Writes nothing if an error is returned for the first picture or for the grid.
     ///
     /// # Errors
-    /// When the grid or its settings are invalid, all pictures fail, or a cell's folder holds something else and
-    /// `force` is not set.
+    /// When the grid or its settings are invalid, all pictures fail, a cell's folder holds something else and
+    /// `force` is not set, or another process writes to the folder.
     pub fn new(mut request: Request) -> Result<Self, CompareError> {
         request.axes.check()?;
         request.typed.check()?;
@@ -73,7 +77,8 @@ impl Comparison {
             request.config(size, method, optimizer, 0)?;
         }
         request.out = std::path::absolute(&request.out).map_err(|e| CompareError::file(&request.out, e))?;
-        let mut plan = Self { cells: Vec::new(), failures: Vec::new(), request };
+        let lock = FolderLock::acquire(&request.out)?;
+        let mut plan = Self { cells: Vec::new(), failures: Vec::new(), request, _lock: lock };
         let mut good = Vec::new();
         for source in std::mem::take(&mut plan.request.sources) {
             match plan.prepare(&source, good.len()) {
@@ -117,7 +122,9 @@ impl Comparison {
         notes.iter().for_each(|note| log::warn!("{note}"));
         let original = request.crop(original)?;
         // A protocol has none.
-        let mask = request.base.load_mask()?.filter(|_| request.protocol.is_none());
+        let mask = request.base.read_mask()?.filter(|_| request.protocol.is_none());
+        mask.iter().flat_map(|mask| &mask.notes).for_each(|note| log::warn!("{note}"));
+        let mask = mask.map(|mask| mask.picture);
         let mut out = Vec::new();
         for &size in &request.axes.sizes {
             let mut picture = with_colour_if_hdr(request.resize(&original, size));
@@ -159,6 +166,7 @@ impl Comparison {
                         run,
                         open,
                         state: State::New,
+                        replaces: false,
                     };
                     cells.push(cell.with_state(changed, request.force)?);
                 }
@@ -189,10 +197,12 @@ impl Request {
 
     /// Resized to `size`: a protocol's pictures are square already, others keep their aspect ratio.
     fn resize(&self, picture: &Picture, size: Size) -> Picture {
-        let Size::Pixels(longer) = size else { return picture.clone() };
-        let scale = f64::from(longer) / f64::from(picture.width.max(picture.height));
-        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-        picture::resize(picture, side(picture.width), side(picture.height))
+        let size = match size {
+            Size::Native => PictureSize::Native,
+            Size::Pixels(longer) => NonZeroU32::new(longer).map_or(PictureSize::Native, PictureSize::Longer),
+        };
+        let (width, height) = size.of(picture.width, picture.height);
+        if size == PictureSize::Native { picture.clone() } else { picture::resize(picture, width, height) }
     }
 
     /// The settings of one cell, without its picture.

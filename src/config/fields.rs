@@ -192,13 +192,30 @@ impl<T: FromStr<Err = String>> serde::de::Visitor<'_> for NumberOrText<T> {
 }
 
 /// The size a picture is resized to before training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub enum PictureSize {
     /// Its own size.
     Native,
+    /// Its longer side in pixels; the other follows from its shape.
+    Longer(NonZeroU32),
     /// Width and height in pixels.
     Pixels(NonZeroU32, NonZeroU32),
+}
+
+impl PictureSize {
+    /// The size of a picture that has `width` x `height` pixels.
+    pub fn of(self, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Native => (width, height),
+            Self::Pixels(width, height) => (width.get(), height.get()),
+            Self::Longer(longer) => {
+                let scale = f64::from(longer.get()) / f64::from(width.max(height));
+                let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+                (side(width), side(height))
+            }
+        }
+    }
 }
 
 impl FromStr for PictureSize {
@@ -209,17 +226,19 @@ impl FromStr for PictureSize {
             return Ok(Self::Native);
         }
         let sides = text.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
-        sides.map(|(w, h)| Self::Pixels(w, h)).ok_or_else(|| {
-            format!("a size is `native` or WIDTHxHEIGHT in pixels, such as 256x256, not `{text}`")
+        let pixels = sides.map(|(w, h)| Self::Pixels(w, h));
+        pixels.or_else(|| text.parse().ok().map(Self::Longer)).ok_or_else(|| {
+            format!(
+                "a size is WIDTHxHEIGHT in pixels, such as 256x192, the longer side, such as 256, or `native`, \
+                 not `{text}`"
+            )
         })
     }
 }
 
-impl TryFrom<String> for PictureSize {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+impl<'de> Deserialize<'de> for PictureSize {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrText("a size such as \"256x192\" or 256", PhantomData))
     }
 }
 
@@ -233,6 +252,7 @@ impl fmt::Display for PictureSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Native => f.write_str("native"),
+            Self::Longer(side) => side.fmt(f),
             Self::Pixels(w, h) => write!(f, "{w}x{h}"),
         }
     }

@@ -3,6 +3,7 @@
 
 mod defaults;
 mod fields;
+mod inputs;
 mod network;
 mod parameters;
 mod preset;
@@ -27,11 +28,9 @@ pub use sections::{
     DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, TrainingConfig,
 };
 
-use crate::picture::{self, Picture, PictureError, Reading};
 use crate::read_file::{open_regular, read_at_most};
 use serde::{Deserialize, Serialize};
-use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A run's settings. `None` means the default, which may depend on other settings and on the picture. A resolved
 /// configuration has `None` only where it has no effect, and repeats the run.
@@ -70,25 +69,6 @@ impl Config {
         let text = String::from_utf8(bytes).map_err(|_| file("it is not UTF-8 text".to_owned()))?;
         let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
         if is_json { Self::parse_tiny_cuda_nn(&text) } else { Self::parse(&text) }.map_err(file)
-    }
-
-    /// How the picture's file is read.
-    pub fn reading(&self) -> Reading {
-        Reading { page: self.picture.page, color: self.picture.color.unwrap_or_default() }
-    }
-
-    /// The mask, if a file is named: an argument of [`Self::resolve`].
-    ///
-    /// # Errors
-    /// When it cannot be read, or is not a picture.
-    pub fn load_mask(&self) -> Result<Option<Picture>, ConfigError> {
-        let load = |path: &PathBuf| {
-            // The path is already in the message, and the reason in the error's source, if any.
-            let why = |e: PictureError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
-            let failed = |e| ConfigError::Mask { path: path.clone(), reason: why(e) };
-            picture::load(path).map_err(failed)
-        };
-        self.picture.mask.as_ref().map(load).transpose()
     }
 
     /// Parses a TOML configuration.

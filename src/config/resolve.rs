@@ -13,7 +13,7 @@ use crate::model::{
     Activation, Coords, Encoding, EncodingSpec, GridGradients, Holdout, Mask, Mlp, Model, SampleSet,
     Sampling, Schedule, ScheduleKind,
 };
-use crate::picture::{self, Picture};
+use crate::picture::Picture;
 use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -65,6 +65,10 @@ fn within<T: PartialOrd + Display>(
     if range.contains(&value) { Ok(value) } else { Err(bad(field, value, allowed)) }
 }
 
+fn too_large(size: PictureSize) -> ConfigError {
+    bad("size", size, format!("at most {MAX_PIXELS} pixels can be trained on"))
+}
+
 /// Larger widths are refused before anything is multiplied with them.
 const MAX_WIDTH: usize = 1 << 20;
 /// Pixels of a training picture.
@@ -91,13 +95,20 @@ impl Config {
         self.keep()?;
         self.device()?;
         match self.picture.size {
-            Some(size @ PictureSize::Pixels(w, h))
-                if u64::from(w.get()) * u64::from(h.get()) > MAX_PIXELS =>
-            {
-                Err(bad("size", size, format!("at most {MAX_PIXELS} pixels can be trained on")))
-            }
+            Some(PictureSize::Pixels(..)) => self.fitted_size((1, 1)).map(|_| ()),
             _ => Ok(()),
         }
+    }
+
+    /// The training size of a picture that has `native` pixels.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub fn fitted_size(&self, native: (u32, u32)) -> Result<(u32, u32), ConfigError> {
+        let size = self.picture.size.unwrap_or(PictureSize::Native);
+        let (width, height) = size.of(native.0, native.1);
+        let is_large = size != PictureSize::Native && u64::from(width) * u64::from(height) > MAX_PIXELS;
+        if is_large { Err(too_large(size)) } else { Ok((width, height)) }
     }
 
     /// A sentence for each setting that has no effect with the others, or is probably unintended.
@@ -157,10 +168,8 @@ impl Config {
         let n_steps = resolved.epochs.saturating_mul(resolved.steps_per_epoch().into());
         let resolved = Resolved { schedule: self.training.schedule(lr, n_steps)?, ..resolved };
         let mut config = self.filled(&resolved, &specs, batch);
-        if picture.is_hdr() {
-            (config.picture.hdr_scale, config.picture.hdr_curve) =
-                (Some(transfer.scale), Some(transfer.curve));
-        }
+        config.picture.hdr_scale = picture.is_hdr().then_some(transfer.scale);
+        config.picture.hdr_curve = picture.is_hdr().then_some(transfer.curve);
         Ok(Resolved { config, ..resolved })
     }
 
@@ -279,38 +288,6 @@ impl Config {
         Ok((SampleSet { masked, ..samples }, mask))
     }
 
-    /// The pixels inside the mask, if there is one.
-    fn mask(
-        &self,
-        picture: &Picture,
-        mask: Option<&Picture>,
-        samples: SampleSet,
-    ) -> Result<Option<Arc<Mask>>, ConfigError> {
-        let path = self.picture.mask.clone();
-        let bad_mask =
-            |reason| ConfigError::Mask { path: path.clone().unwrap_or_else(|| "given".into()), reason };
-        let mask = match (mask, &path) {
-            (Some(mask), _) => mask,
-            (None, Some(_)) => return Err(bad_mask("load it first, with Config::load_mask".to_owned())),
-            (None, None) => return Ok(None),
-        };
-        let (size, own) = ((picture.width, picture.height), (mask.width, mask.height));
-        // The rounding error that resizing from the mask's size may cause.
-        let same_shape =
-            own.0.abs_diff((f64::from(own.1) * f64::from(size.0) / f64::from(size.1)).round() as u32) <= 1;
-        if !same_shape {
-            return Err(bad_mask(format!(
-                "it has {}x{} pixels, which is not the shape of the picture, {}x{}; make it the same size",
-                own.0, own.1, size.0, size.1
-            )));
-        }
-        let resized = (own != size).then(|| picture::resize(mask, size.0, size.1));
-        let inside = resized.as_ref().unwrap_or(mask).brightness().into_iter().map(|v| v >= 0.5).collect();
-        let none =
-            || bad_mask("it leaves no pixel to train on: white is trained on, black is not".to_owned());
-        Mask::new(inside, samples).map(|mask| Some(Arc::new(mask))).ok_or_else(none)
-    }
-
     /// Hidden width and number of linear layers.
     fn network_shape(&self) -> Result<(usize, usize), ConfigError> {
         let (hidden, layers) = match self.has_grid() {
@@ -348,7 +325,14 @@ impl Config {
     /// This configuration with every setting that applies to `resolved` written out.
     fn filled(&self, resolved: &Resolved, specs: &[EncodingSpec], batch: BatchSize) -> Self {
         let mut config = self.clone();
-        config.picture.size.get_or_insert(PictureSize::Native);
+        config.picture.size = Some(match (self.picture.size, &resolved.samples) {
+            (None, _) => PictureSize::Native,
+            (Some(PictureSize::Longer(side)), samples) => {
+                let side = |pixels| NonZeroU32::new(pixels).unwrap_or(side);
+                PictureSize::Pixels(side(samples.width), side(samples.height))
+            }
+            (Some(size), _) => size,
+        });
         config.picture.holdout = Some(resolved.samples.holdout);
         config.picture.coords = Some(resolved.coords);
         config.picture.color.get_or_insert_default();

@@ -106,8 +106,8 @@ section! {
         /// Which picture of a file with several, counted from 1 [default: the largest or first]
         #[arg(long, value_name = "N")]
         pub page: NonZeroU32,
-        /// Resize the picture first, WIDTHxHEIGHT or `native` [default: native]
-        #[arg(long, value_name = "WxH")]
+        /// Resize the picture first: WIDTHxHEIGHT, the longer side alone, or `native` [default: native]
+        #[arg(long, value_name = "WxH|SIDE")]
         pub size: PictureSize,
         /// Pixels held out from training and measured as the test split [default: none]
         #[arg(long)]

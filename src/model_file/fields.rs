@@ -1,5 +1,6 @@
 //! Metadata and tensors of an untrusted file, by name.
 
+use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
 use std::collections::BTreeMap;
@@ -58,12 +59,15 @@ impl Tensors<'_> {
 
     pub(super) fn floats(&self, name: &str) -> Result<Vec<f32>, String> {
         let info = self.info(name)?;
-        if info.dtype != Dtype::F32 {
-            return Err(format!("{name} is stored as {:?}; F32 is needed", info.dtype));
-        }
         let (start, end) = info.data_offsets;
         let bytes = self.values.get(start..end).ok_or_else(|| format!("{name} reaches beyond the file"))?;
-        let values: Vec<f32> = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let values: Vec<f32> = match info.dtype {
+            Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            // Halved to save room, by another program: every such value is also an f32.
+            Dtype::F16 => bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::BF16 => bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
+            other => return Err(format!("{name} is stored as {other:?}; F32, F16 or BF16 is needed")),
+        };
         match values.iter().position(|v| !v.is_finite()) {
             Some(i) => Err(format!("value {i} of {name} is {}; every value must be finite", values[i])),
             None => Ok(values),

@@ -1,6 +1,6 @@
 //! `model.safetensors`: a self-describing trained network.
 //!
-//! Tensors, all f32: `encoding.frequencies` (m, 2) or, for a hash grid, `encoding.grid.N` (entries,
+//! Tensors, written as f32 and also read as f16 and bf16: `encoding.frequencies` (m, 2) or, for a hash grid, `encoding.grid.N` (entries,
 //! features) for each level from 0, or neither for encodings without numbers; `layers.N.weight`
 //! (out, in) and `layers.N.bias` (out) for N from 0, as in `torch.nn.Linear`. Everything else needed
 //! to compute a colour is in the metadata:
@@ -143,6 +143,16 @@ impl ModelFile {
             tensors.iter().try_for_each(|tensor| tensor.write(out))
         })
         .map_err(|source| ModelFileError::Write { path: path.to_owned(), source })
+    }
+
+    /// Size of the file that [`Self::save`] writes.
+    ///
+    /// # Panics
+    /// As [`Self::save`].
+    pub fn file_bytes(&self) -> u64 {
+        let tensors = self.tensors();
+        let values: usize = tensors.iter().map(|tensor| size_of_val(tensor.values)).sum();
+        (8 + header(&tensors, self.all_metadata()).len() + values) as u64
     }
 
     /// Reads a file, checking everything before allocating memory for it.

@@ -38,6 +38,9 @@ pub enum ReportError {
         /// The last line of its output.
         reason: String,
     },
+    /// Stopped by the caller.
+    #[error("stopped; nothing was written")]
+    Stopped,
     /// A film without frames.
     #[error("a film needs at least one snapshot, and there is none")]
     NoFrames,

@@ -75,6 +75,7 @@ struct Frames<'a> {
     size: (u32, u32),
     /// Seconds each frame stays.
     durations: Vec<f64>,
+    stop: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Frames<'a> {
@@ -82,12 +83,13 @@ impl<'a> Frames<'a> {
         snapshots: &[(u64, PathBuf)],
         film: &'a Film,
         kept: &'a BTreeMap<u64, Option<RgbImage>>,
+        stop: &'a dyn Fn() -> bool,
     ) -> Result<Self, ReportError> {
         let all: Vec<u64> = snapshots.iter().map(|(epoch, _)| *epoch).collect();
         let picked = pick_frames(&all, film.max_frames);
         let sources: Vec<_> = picked.iter().map(|&i| snapshots[i].clone()).collect();
         let epochs: Vec<u64> = sources.iter().map(|(epoch, _)| *epoch).collect();
-        let frames = Self { sources, kept, film, size: (0, 0), durations: film.durations(&epochs) };
+        let frames = Self { sources, kept, film, size: (0, 0), durations: film.durations(&epochs), stop };
         let size = frames.fitted(frames.sources.first().ok_or(ReportError::NoFrames)?)?.dimensions();
         Ok(Self { size, ..frames })
     }
@@ -104,6 +106,9 @@ impl<'a> Frames<'a> {
     }
 
     fn load(&self, index: usize) -> Result<Cow<'a, RgbImage>, ReportError> {
+        if (self.stop)() {
+            return Err(ReportError::Stopped);
+        }
         let frame = self.fitted(&self.sources[index])?;
         if frame.dimensions() == self.size {
             return Ok(frame);
@@ -154,7 +159,21 @@ pub fn check_film_name(path: &Path) -> Result<(), ReportError> {
 /// When there are no snapshots, they differ in size, one cannot be read, the film cannot be
 /// written, or ffmpeg is needed and not there.
 pub fn save_film(path: &Path, snapshots: &[(u64, PathBuf)], film: &Film) -> Result<(), ReportError> {
-    save_film_with(&BTreeMap::new(), path, snapshots, film)
+    save_film_unless(&|| false, path, snapshots, film)
+}
+
+/// As [`save_film`], unless `stop`, asked before each frame, returns true.
+///
+/// # Errors
+/// As [`save_film`], and [`ReportError::Stopped`].
+pub fn save_film_unless(
+    stop: &dyn Fn() -> bool,
+    path: &Path,
+    snapshots: &[(u64, PathBuf)],
+    film: &Film,
+) -> Result<(), ReportError> {
+    let save = format_of(path)?;
+    save(path, &Frames::new(snapshots, film, &BTreeMap::new(), stop)?)
 }
 
 /// As [`save_film`]; `kept` has the frames of some epochs, fitted already.
@@ -165,7 +184,7 @@ pub(crate) fn save_film_with(
     film: &Film,
 ) -> Result<(), ReportError> {
     let save = format_of(path)?;
-    save(path, &Frames::new(snapshots, film, kept)?)
+    save(path, &Frames::new(snapshots, film, kept, &|| false)?)
 }
 
 /// Which of `epochs`, in increasing order, become frames: the first, the last, and those nearest

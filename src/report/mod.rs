@@ -2,6 +2,7 @@
 
 mod canvas;
 pub mod curves;
+mod decibels;
 pub mod error;
 pub mod error_map;
 pub mod film;
@@ -14,9 +15,10 @@ pub mod sheet;
 pub mod strip;
 
 pub use curves::{CurvePoint, LineStyle, Series, save_psnr_curves, save_styled_curves, styled_svg};
+pub use decibels::Decibels;
 pub use error::ReportError;
 pub use error_map::{ERROR_SCALE, error_map, pixel_errors};
-pub use film::{Film, Pacing, check_film_name, pick_frames, save_film};
+pub use film::{Film, Pacing, check_film_name, pick_frames, save_film, save_film_unless};
 pub use labelled_error_map::{labelled_error_map, scale_for};
 pub use sheet::Sheet;
 pub use strip::{Strip, epoch_label, quality_label};

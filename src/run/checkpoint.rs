@@ -8,8 +8,10 @@
 
 use super::RunError;
 use super::folder::{CURRENT, PREVIOUS, RunFolder};
-use crate::atomic_write::{Durability, atomic_write};
-use crate::model::{Importance, Mask, SampleSet, TrainingState};
+use crate::atomic_write::{Durability, atomic_write, replacing};
+use crate::config::Resolved;
+use crate::model::{Importance, Mask, SampleSet, Sampling, TrainingState};
+use crate::picture::{Picture, Pixels};
 use crate::read_file::{open_regular, read_at_most};
 use crate::trainer::{Best, Checkpoint, Position};
 use safetensors::tensor::TensorView;
@@ -37,6 +39,16 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// What a checkpoint of `run` must match.
+    pub fn of(run: &Resolved, picture: &Picture) -> Self {
+        Self {
+            picture: picture_checksum(picture, run.options.mask.as_deref()),
+            n_params: run.model.layout().n_params(),
+            n_moments: TrainingState::n_moments(run.optimizer, &run.options.refinements),
+            by_error: (run.options.sampling == Sampling::Error).then_some(run.samples),
+        }
+    }
+
     /// Of a checkpoint with a best state beside the current one.
     fn max_value_bytes(&self) -> u64 {
         let starts = self.by_error.map_or(0, |samples| Importance::n_blocks(samples) + 1);
@@ -58,7 +70,7 @@ pub fn save(folder: &RunFolder, checkpoint: &Checkpoint, fingerprint: Fingerprin
         // its second name, which is read as well.
         if current.exists() {
             out.get_ref().sync_all()?;
-            std::fs::rename(&current, &previous)?;
+            replacing(&previous, || std::fs::rename(&current, &previous))?;
         }
         Ok(())
     })
@@ -79,7 +91,7 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
         match read(&path, fingerprint) {
             Ok(checkpoint) => {
                 for problem in &damaged {
-                    log::warn!("{problem}; resuming from {name}");
+                    log::warn!("{problem}; {name} is taken instead");
                 }
                 return Ok(Some(checkpoint));
             }
@@ -162,7 +174,7 @@ fn checksum<'a>(metadata: &HashMap<String, String>, tensors: impl Iterator<Item 
 }
 
 /// Reads a file that may be damaged or hostile: its size is checked first.
-fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
+pub(super) fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
     let (file, size_bytes) = open_regular(path).map_err(|e| e.to_string())?;
     let max_bytes = fingerprint.max_value_bytes() + MAX_HEADER_BYTES;
     let too_long = || format!("it has {size_bytes} bytes, more than this network's state");
@@ -263,8 +275,7 @@ fn read_state(
 }
 
 /// CRC-32 of a picture's values, to detect that the picture's file was replaced.
-pub fn picture_checksum(picture: &crate::picture::Picture, mask: Option<&Mask>) -> u32 {
-    use crate::picture::Pixels;
+pub fn picture_checksum(picture: &Picture, mask: Option<&Mask>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(match &picture.pixels {
         Pixels::U8(v) => v,

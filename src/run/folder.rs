@@ -1,8 +1,11 @@
 //! The run folder: what may be created, and what may be replaced.
 
 use super::RunError;
+use super::input::{Input, is_input};
+use super::lock::{FolderLock, is_of_lock};
 use crate::atomic_write::{TEMPORARY_PREFIX, TEMPORARY_SUFFIX};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything a run writes. Only these are removed when a run is replaced, in this order: `config.toml`, which
 /// identifies a run folder, goes last, so that an interrupted removal can be repeated.
@@ -31,6 +34,8 @@ pub(super) const PREVIOUS: &str = "checkpoint.previous.safetensors";
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Held by those who write.
+    lock: Option<Arc<FolderLock>>,
 }
 
 impl RunFolder {
@@ -49,7 +54,8 @@ impl RunFolder {
         }
         let mut entries = std::fs::read_dir(path).map_err(|e| occupied(&e.to_string()))?.flatten();
         // A run that ended before it wrote anything leaves an empty folder for its pictures.
-        if entries.all(|entry| is_temporary(&entry.path()) || is_empty_epochs(&entry.path())) {
+        let means_nothing = |path: &Path| is_temporary(path) || is_of_lock(path) || is_empty_epochs(path);
+        if entries.all(|entry| means_nothing(&entry.path())) {
             return Ok(());
         }
         let is_run = path.join("config.toml").is_file();
@@ -62,36 +68,61 @@ impl RunFolder {
         }
     }
 
-    /// Creates the folder, removing an earlier run's files.
+    /// Locks the folder for a new run and checks it ([`RunFolder::check`]), but changes nothing in it. Until
+    /// [`RunFolder::clear`], dropping it leaves everything as it was.
     ///
     /// # Errors
-    /// Like [`RunFolder::check`], and when the folder cannot be written.
-    pub fn create(path: &Path, force: bool) -> Result<Self, RunError> {
+    /// Like [`RunFolder::check`], and when another process writes to it or it cannot be written.
+    pub fn claim(path: &Path, force: bool) -> Result<Self, RunError> {
         Self::check(path, force)?;
-        let folder = Self { path: path.to_owned() };
-        folder.create_folders()?;
-        folder.remove_temporaries()?;
-        folder.remove_snapshots(0)?;
-        for file in FILES {
-            match std::fs::remove_file(path.join(file)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(folder.unwritable(&e)),
+        let lock = FolderLock::acquire(path)?;
+        // Another process may have written a run since.
+        Self::check(path, force)?;
+        Ok(Self { path: path.to_owned(), lock: Some(Arc::new(lock)) })
+    }
+
+    /// Removes the files of an earlier run.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn clear(&self) -> Result<(), RunError> {
+        debug_assert!(self.lock.is_some(), "a folder is written by its holder");
+        self.create_folders()?;
+        self.remove_temporaries()?;
+        self.remove_snapshots(0)?;
+        let entries = std::fs::read_dir(&self.path).map_err(|e| self.unwritable(&e))?.flatten();
+        let inputs = entries.map(|entry| entry.path()).filter(|path| is_input(path));
+        for file in inputs.chain(FILES.map(|name| self.path.join(name))) {
+            match std::fs::remove_file(file) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(self.unwritable(&e)),
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// [`RunFolder::claim`] and [`RunFolder::clear`].
+    ///
+    /// # Errors
+    /// As those.
+    pub fn create(path: &Path, force: bool) -> Result<Self, RunError> {
+        let folder = Self::claim(path, force)?;
+        folder.clear()?;
         Ok(folder)
     }
 
-    /// Opens the folder of an existing run; removes temporary files left by a kill.
+    /// Locks and opens the folder of an existing run; removes temporary files left by a kill.
     ///
     /// # Errors
-    /// When there is no run.
+    /// When there is no run, or another process writes to it.
     pub fn open(path: &Path) -> Result<Self, RunError> {
-        let folder = Self { path: path.to_owned() };
         if !path.join("config.toml").is_file() {
             let reason =
                 "there is no run in it (no config.toml); give the folder of an earlier run".to_owned();
-            return Err(RunError::Folder { path: folder.path, reason });
+            return Err(RunError::Folder { path: path.to_owned(), reason });
         }
+        let lock = Some(Arc::new(FolderLock::acquire(path)?));
+        let folder = Self { path: path.to_owned(), lock };
         folder.create_folders()?;
         folder.remove_temporaries()?;
         Ok(folder)
@@ -102,7 +133,7 @@ impl RunFolder {
     /// # Errors
     /// When there is no run.
     pub fn look(path: &Path) -> Result<Self, RunError> {
-        let folder = Self { path: path.to_owned() };
+        let folder = Self { path: path.to_owned(), lock: None };
         if path.join("config.toml").is_file() || !folder.snapshots().is_empty() {
             return Ok(folder);
         }
@@ -159,6 +190,21 @@ impl RunFolder {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the run's picture is that its configuration names: if it is no longer there, then perhaps in the folder,
+    /// which may have moved with it.
+    pub fn picture(&self, named: &Path) -> PathBuf {
+        let inside = named.file_name().map(|name| self.path.join(name));
+        match inside {
+            Some(inside) if !named.exists() && inside.is_file() => inside,
+            _ => named.to_owned(),
+        }
+    }
+
+    /// Where a picture from standard input is kept.
+    pub fn input(&self, input: &Input) -> PathBuf {
+        self.path.join(input.name())
     }
 
     /// A file in it.

@@ -3,6 +3,7 @@
 use super::RunError;
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::BackendInfo;
+use crate::report::Decibels;
 use crate::trainer::FailureKind;
 use serde::Serialize;
 use std::io::Write;
@@ -33,9 +34,9 @@ pub struct Manifest {
     /// Optimiser steps.
     pub steps: u64,
     /// Final PSNR in dB of the training split.
-    pub psnr_train: Option<f64>,
+    pub psnr_train: Option<Decibels>,
     /// Final PSNR in dB of the test split.
-    pub psnr_test: Option<f64>,
+    pub psnr_test: Option<Decibels>,
     /// The epoch whose weights were kept, if not the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_epoch: Option<u64>,

@@ -5,7 +5,7 @@ use crate::atomic_write::{Durability, atomic_write};
 use crate::read_file::open_regular;
 use crate::trainer::EpochSummary;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const HEADER: &str = "epoch,step,seconds,lr,loss,psnr_train,psnr_test\n";
@@ -13,7 +13,8 @@ const HEADER: &str = "epoch,step,seconds,lr,loss,psnr_train,psnr_test\n";
 /// Appends whole lines to `metrics.csv`.
 #[derive(Debug)]
 pub struct MetricsWriter {
-    file: File,
+    /// `None` while the file is replaced, which Windows refuses if it is open.
+    file: Option<File>,
     path: PathBuf,
     size_bytes: u64,
 }
@@ -24,11 +25,26 @@ impl MetricsWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn create(path: &Path, rows: &[EpochSummary]) -> Result<Self, RunError> {
-        let error = |e: std::io::Error| RunError::write(path, &e);
+        let mut writer = Self { file: None, path: path.to_owned(), size_bytes: 0 };
+        writer.rewrite(rows)?;
+        Ok(writer)
+    }
+
+    /// Replaces what was written with `rows`, atomically.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn rewrite(&mut self, rows: &[EpochSummary]) -> Result<(), RunError> {
+        self.file = None;
         let text: String = std::iter::once(HEADER.to_owned()).chain(rows.iter().map(line)).collect();
-        atomic_write(path, Durability::Cached, |out| out.write_all(text.as_bytes())).map_err(error)?;
-        let file = File::options().append(true).open(path).map_err(error)?;
-        Ok(Self { file, path: path.to_owned(), size_bytes: text.len() as u64 })
+        let replaced = atomic_write(&self.path, Durability::Cached, |out| out.write_all(text.as_bytes()));
+        // For writing, not only appending: on Windows only then may it be shortened.
+        let opened = replaced.and_then(|()| File::options().write(true).open(&self.path));
+        let mut file = opened.map_err(|e| self.error(&e))?;
+        file.seek(SeekFrom::End(0)).map_err(|e| self.error(&e))?;
+        self.size_bytes = text.len() as u64;
+        self.file = Some(file);
+        Ok(())
     }
 
     /// Flushes the rows to the disk.
@@ -36,7 +52,7 @@ impl MetricsWriter {
     /// # Errors
     /// When the disk fails.
     pub fn sync(&self) -> Result<(), RunError> {
-        self.file.sync_data().map_err(|e| RunError::write(&self.path, &e))
+        self.file.as_ref().map_or(Ok(()), File::sync_data).map_err(|e| self.error(&e))
     }
 
     /// Adds one row.
@@ -45,13 +61,19 @@ impl MetricsWriter {
     /// When it cannot be written; the file then still ends with a complete line.
     pub fn write(&mut self, row: &EpochSummary) -> Result<(), RunError> {
         let line = line(row);
-        if let Err(e) = self.file.write_all(line.as_bytes()) {
+        let Some(file) = &mut self.file else { return Err(self.error(&"it could not be replaced")) };
+        if let Err(e) = file.write_all(line.as_bytes()) {
             // A full disk may have truncated the line. Shrinking needs no space.
-            self.file.set_len(self.size_bytes).map_err(|e| RunError::write(&self.path, &e))?;
-            return Err(RunError::write(&self.path, &e));
+            let shrunk = file.set_len(self.size_bytes).and_then(|()| file.seek(SeekFrom::End(0)));
+            shrunk.map_err(|e| RunError::write(&self.path, &e))?;
+            return Err(self.error(&e));
         }
         self.size_bytes += line.len() as u64;
         Ok(())
+    }
+
+    fn error(&self, reason: &dyn std::fmt::Display) -> RunError {
+        RunError::write(&self.path, reason)
     }
 }
 
@@ -112,4 +134,32 @@ fn parse(line: &str) -> Option<EpochSummary> {
         psnr_train: optional(psnr_train)?,
         psnr_test: optional(psnr_test)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_closed_while_it_is_replaced() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("metrics.csv");
+        let mut writer = MetricsWriter::create(&path, &[]).expect("written");
+        let row = EpochSummary {
+            epoch: 0,
+            step: 0,
+            seconds: 0.0,
+            lr: 0.1,
+            loss: None,
+            psnr_train: Some(9.0),
+            psnr_test: None,
+        };
+        writer.write(&row).expect("written");
+        writer.rewrite(std::slice::from_ref(&row)).expect("replaced");
+        writer.write(&EpochSummary { epoch: 1, ..row.clone() }).expect("written");
+        assert_eq!(read_metrics(&path, 9).len(), 2);
+        std::fs::remove_dir_all(dir.path()).expect("removed");
+        assert!(writer.rewrite(&[]).is_err() && writer.file.is_none(), "open while it was replaced");
+        assert!(writer.write(&row).is_err());
+    }
 }

@@ -2,6 +2,8 @@
 
 pub mod checkpoint;
 mod folder;
+mod input;
+mod lock;
 mod manifest;
 mod metrics;
 mod recorder;
@@ -9,8 +11,11 @@ mod results;
 mod session;
 mod snapshots;
 mod thumbnails;
+mod unfinished;
 
 pub use folder::RunFolder;
+pub use input::Input;
+pub use lock::{FolderLock, Holder};
 pub use manifest::{FreshStarts, Manifest, Timings};
 pub use metrics::{MetricsWriter, read_metrics};
 pub use recorder::{Display, Recorder};
@@ -18,6 +23,7 @@ pub use results::Results;
 pub use session::{Finished, Session, write_config};
 pub use snapshots::SnapshotWriter;
 pub use thumbnails::Thumbnails;
+pub use unfinished::{is_checkpoint, model_at_checkpoint, model_of_checkpoint};
 
 use crate::picture::PictureError;
 use crate::report::ReportError;
@@ -34,6 +40,14 @@ pub enum RunError {
         path: PathBuf,
         /// What is wrong and what would be right.
         reason: String,
+    },
+    /// Another process writes to the folder.
+    #[error("cannot use {}: {holder}; wait until it ends or end it, or give another folder", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process.
+        holder: Holder,
     },
     /// A file in it cannot be written.
     #[error("cannot write {}: {reason}", path.display())]

@@ -129,7 +129,6 @@ impl Recorder<'_> {
         self.snapshots.flush()?;
         self.rows.truncate(epoch as usize);
         self.folder.remove_snapshots(epoch)?;
-        self.metrics = MetricsWriter::create(&self.folder.file("metrics.csv"), &self.rows)?;
-        Ok(())
+        self.metrics.rewrite(&self.rows)
     }
 }

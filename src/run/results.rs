@@ -1,15 +1,13 @@
 //! The results of a run: picture, model, curves, strip, film and manifest.
 
 use super::thumbnails::{Thumbnails, earlier_panels};
-use super::{FreshStarts, Manifest, RunError, RunFolder, Timings};
+use super::{FreshStarts, Manifest, RunError, RunFolder, Timings, unfinished};
 use crate::backend::Backend;
 use crate::block_on;
-use crate::config::{Config, Resolved};
-use crate::model_file::ModelFile;
+use crate::config::Resolved;
 use crate::picture::{Packing, Picture, in_srgb, save_exr, save_png, save_png_packed};
-use crate::report::{self, CurvePoint, Film, Series, Strip, epoch_label, quality_label};
+use crate::report::{self, CurvePoint, Decibels, Film, Series, Strip, epoch_label, quality_label};
 use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome};
-use base64::prelude::{BASE64_STANDARD, Engine};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -70,39 +68,21 @@ impl Results<'_> {
 
     fn save_model(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
         let state = block_on(backend.state()).map_err(crate::trainer::TrainError::from)?;
-        let Picture { width, height, .. } = *self.picture;
-        let model = ModelFile {
-            model: self.run.model.clone(),
-            params: state.into_predicting(&self.run.options.refinements),
-            coords: self.run.coords,
-            width,
-            height,
-            depth: self.picture.depth(),
-            transfer: self.run.transfer,
-            metadata: self.metadata(),
-        };
-        Ok(model.frozen().save(&self.folder.file("model.safetensors"))?)
+        let params = state.into_predicting(&self.run.options.refinements);
+        let shape = (self.picture.width, self.picture.height, self.picture.depth());
+        let model = unfinished::model(self.run, params, shape, self.metadata());
+        Ok(model.save(&self.folder.file("model.safetensors"))?)
     }
 
     fn metadata(&self) -> BTreeMap<String, String> {
         let entries = [
-            ("config", Some(self.shareable_config().to_toml())),
+            ("config", Some(unfinished::shareable(&self.run.config).to_toml())),
             ("epochs", Some(self.outcome.position.epochs_done.to_string())),
             ("steps", Some(self.outcome.step.to_string())),
             ("psnr_train", Some(self.evaluation.train.psnr().to_string())),
             ("psnr_test", self.evaluation.psnr_test().map(|psnr| psnr.to_string())),
-            (ModelFile::PROFILE, self.run.profile.as_deref().map(|icc| BASE64_STANDARD.encode(icc))),
         ];
         entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
-    }
-
-    /// The configuration without machine-specific settings, since models are shared.
-    fn shareable_config(&self) -> Config {
-        let mut config = self.run.config.clone();
-        config.picture.file = config.picture.file.and_then(|f| f.file_name().map(PathBuf::from));
-        config.picture.mask = config.picture.mask.and_then(|f| f.file_name().map(PathBuf::from));
-        config.device = crate::config::DeviceConfig::default();
-        config
     }
 
     fn save_strip(&self, snapshots: &[u64], reconstruction: &Picture) -> Result<(), RunError> {
@@ -157,19 +137,14 @@ impl Results<'_> {
             complete: self.outcome.complete,
             epochs: self.outcome.position.epochs_done,
             steps: self.outcome.step,
-            psnr_train: finite(self.evaluation.train.psnr()),
-            psnr_test: self.evaluation.psnr_test().and_then(finite),
+            psnr_train: Decibels::of(self.evaluation.train.psnr()),
+            psnr_test: self.evaluation.psnr_test().and_then(Decibels::of),
             kept_epoch: self.outcome.kept_epoch,
             fresh_starts: self.fresh_starts(),
             failure: self.failure.map(Failure::kind),
             timings: self.timings,
         }
     }
-}
-
-/// JSON has no infinity, the PSNR of a perfect fit.
-fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
 }
 
 impl CurvePoint {

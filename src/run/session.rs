@@ -1,18 +1,16 @@
 //! One run from its first step, or its last checkpoint, to its results; reopens a lost device.
 
-use super::checkpoint::{self, Fingerprint, picture_checksum};
-use super::{Display, Recorder, Results, RunError, RunFolder, Timings};
+use super::checkpoint::{self, Fingerprint};
+use super::{Display, Input, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::{self, Backend, BackendError, Opened, TunedConfig};
 use crate::block_on;
 use crate::config::Resolved;
-use crate::model::{Sampling, TrainingState};
 use crate::picture::Picture;
 use crate::trainer::{
     Checkpoint, EpochSummary, Evaluation, Failure, Outcome, Position, Progress, TrainError, Trainer,
 };
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,18 +67,24 @@ impl From<TrainError> for Interrupted {
 }
 
 impl Session {
-    /// A new run of `run` on `picture`, at its training size. The folder at `path` is created last, so that an error
-    /// leaves none behind; a run in it is replaced if `force` is set.
+    /// A new run of `run` on `picture`, at its training size. The folder is cleared last, so that an error leaves it as
+    /// it was. `input`, if the picture is in no other file, is kept in it.
     ///
     /// # Errors
-    /// When no device fits, or the folder cannot be used.
+    /// When no device fits, or the folder cannot be written.
     pub fn start(
         run: Resolved,
         picture: Arc<Picture>,
-        (path, force): (&Path, bool),
+        folder: RunFolder,
+        input: Option<&Input>,
     ) -> Result<Self, RunError> {
         let opened = open(&run, &picture, None).map_err(TrainError::from)?;
-        let folder = RunFolder::create(path, force)?;
+        folder.clear()?;
+        if let Some(input) = input {
+            let path = folder.input(input);
+            atomic_write(&path, Durability::Flushed, |out| out.write_all(&input.bytes))
+                .map_err(|e| RunError::write(&path, &e))?;
+        }
         write_config(&folder, &run)?;
         Ok(Self::new(folder, run, picture, opened))
     }
@@ -90,7 +94,7 @@ impl Session {
     /// # Errors
     /// When no device fits, or the checkpoint is damaged or not of this run.
     pub fn resume(run: Resolved, picture: Arc<Picture>, folder: RunFolder) -> Result<Self, RunError> {
-        let checkpoint = checkpoint::load(&folder, fingerprint(&run, &picture))?;
+        let checkpoint = checkpoint::load(&folder, Fingerprint::of(&run, &picture))?;
         let done = checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
         let unfit = |reason: String| RunError::Folder { path: folder.path().to_owned(), reason };
         if done > run.epochs {
@@ -137,7 +141,8 @@ impl Session {
         let Self { folder, run, picture, backend, checkpoint, input_notes, .. } = self;
         let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
         let mut counted = Counted { display, samples: 0 };
-        let mut recorder = Recorder::new(folder, run, fingerprint(run, picture), &position, &mut counted)?;
+        let mut recorder =
+            Recorder::new(folder, run, Fingerprint::of(run, picture), &position, &mut counted)?;
         let mut trainer =
             Trainer::new(run, picture, backend.as_mut(), position).resuming_from(checkpoint.as_ref());
         let outcome = block_on(trainer.run(&mut recorder));
@@ -236,16 +241,6 @@ impl Session {
 fn open(run: &Resolved, picture: &Arc<Picture>, method: Option<TunedConfig>) -> Result<Opened, BackendError> {
     let job = run.job(Arc::clone(picture));
     block_on(backend::open_as(&run.device, method.as_ref(), job, || run.initial_params()))
-}
-
-/// What a checkpoint of this run must match.
-fn fingerprint(run: &Resolved, picture: &Picture) -> Fingerprint {
-    Fingerprint {
-        picture: picture_checksum(picture, run.options.mask.as_deref()),
-        n_params: run.model.layout().n_params(),
-        n_moments: TrainingState::n_moments(run.optimizer, &run.options.refinements),
-        by_error: (run.options.sampling == Sampling::Error).then_some(run.samples),
-    }
 }
 
 /// Writes `run` to the folder's `config.toml`.

@@ -13,9 +13,12 @@ mod film;
 mod grid;
 mod hdr;
 mod hostile;
+mod inputs;
 mod inspect;
 mod keep;
 mod mask;
+#[cfg(unix)]
+mod one_process;
 mod refinements;
 mod render;
 mod render_limits;
@@ -23,8 +26,14 @@ mod resume;
 mod sampling;
 mod scripts;
 mod sigma;
+#[cfg(target_os = "linux")]
+mod signals;
 mod simple;
+#[cfg(target_os = "linux")]
+mod streams;
 mod tiny_cuda_nn;
+#[cfg(unix)]
+mod unfinished;
 
 #[path = "../common/models.rs"]
 mod models;

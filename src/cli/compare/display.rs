@@ -1,6 +1,7 @@
 //! Progress of a grid: one bar on a terminal, plain lines elsewhere.
 
-use super::super::display::{self as shared, Meter, count};
+use super::super::display::{Meter, count};
+use super::super::signals;
 use super::chain;
 use afterimage::compare::{Cell, Comparison, Ending, Share, State, Watch, work};
 use std::sync::{Mutex, MutexGuard};
@@ -107,6 +108,6 @@ impl Watch for GridDisplay {
     }
 
     fn stop_requested(&self) -> bool {
-        shared::stop_requested()
+        signals::stop_requested()
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   afterimage train assets/astronaut.png
-  afterimage train photo.jpg --size 512x512 --epochs 100 --out runs/photo
+  afterimage train photo.jpg --size 512 --epochs 100 --out runs/photo
   afterimage train photo.jpg --preset sharp                     # minutes, and hard to tell apart
   afterimage train photo.jpg --holdout every-other --sigma 10   # PSNR on pixels it never saw
   afterimage train --config runs/photo/config.toml --out runs/again
@@ -19,8 +19,12 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct TrainArgs {
-    #[arg(help = format!("The picture: {}", Format::names_read("or")))]
-    pub(super) image: Option<PathBuf>,
+    // More than one is taken only to say what to do with them.
+    #[arg(value_name = "IMAGE", help = format!(
+        "The picture: {}; - reads it from standard input. With --resume: where it is now, if it has moved",
+        Format::names_read("or")
+    ))]
+    pub(super) images: Vec<PathBuf>,
     /// Folder for everything the run writes [default: runs/NAME-OF-THE-PICTURE]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
@@ -34,7 +38,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, conflicts_with = "config")]
     pub(super) preset: Option<Preset>,
     /// Resume the run in this folder from its last checkpoint; --epochs may be higher than before
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["image", "out", "force", "config", "preset"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "force", "config", "preset"])]
     pub(super) resume: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) verbosity: Verbosity,
@@ -57,7 +61,7 @@ impl TrainArgs {
     /// The command line as a configuration, with everything else unset.
     pub(super) fn to_config(&self) -> Config {
         Config {
-            picture: PictureConfig { file: self.image.clone(), ..self.picture.clone() },
+            picture: PictureConfig { file: self.images.first().cloned(), ..self.picture.clone() },
             encoding: self.encoding.clone(),
             network: self.network.clone(),
             training: self.training.clone(),

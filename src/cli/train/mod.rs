@@ -5,19 +5,27 @@ mod prepare;
 mod sigma;
 
 use super::display::{self, TrainingDisplay};
+use super::signals;
 use afterimage::run::{Finished, Session};
 use afterimage::trainer::Outcome;
 use anyhow::bail;
 pub(super) use args::TrainArgs;
+use prepare::Stopped;
 use std::process::ExitCode;
 use std::time::Instant;
 
 pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
-    let mut session = prepare::session(&args)?;
+    signals::handle(Some(signals::STOPPING))?;
+    let mut session = match prepare::session(&args) {
+        Err(error) if error.is::<Stopped>() => {
+            eprint_line!("{error}");
+            return Ok(signals::exit_code());
+        }
+        prepared => prepared?,
+    };
     let notes = session.input_notes.iter().chain(&session.note);
     notes.filter(|_| !args.verbosity.quiet).for_each(|note| eprint_line!("{note}"));
-    display::handle_ctrl_c(Some(display::STOPPING))?;
     let finished = session.train(start, &mut TrainingDisplay::new(args.verbosity.quiet))?;
     if !args.verbosity.quiet {
         summarise(&session, &finished);
@@ -33,7 +41,7 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     }
     Ok(match finished.outcome.complete {
         true => ExitCode::SUCCESS,
-        false => ExitCode::from(display::INTERRUPTED),
+        false => signals::exit_code(),
     })
 }
 

@@ -1,13 +1,24 @@
 //! Prepares a run from the command line: a new one, or one resumed from its folder.
 
 use super::{TrainArgs, sigma};
-use afterimage::config::{Config, DeviceConfig, PictureSize, Resolved};
+use crate::cli::{signals, stdio};
+use afterimage::config::{Config, DeviceConfig, Resolved};
 use afterimage::job::DeviceOptions;
-use afterimage::picture::{self, ColorHandling, Curve, IccProfile, Loaded, Picture, Transfer, Transparent};
-use afterimage::run::{RunFolder, Session, write_config};
+use afterimage::picture::{self, Curve, Loaded, Picture, Transfer};
+use afterimage::run::{Input, RunFolder, Session, write_config};
+use afterimage::tune::TuneError;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Asked to stop before there was anything to keep.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before training; nothing was written")]
+pub(super) struct Stopped;
+
+fn stopped(error: anyhow::Error) -> anyhow::Error {
+    if matches!(error.downcast_ref(), Some(TuneError::Stopped)) { Stopped.into() } else { error }
+}
 
 pub(super) fn session(args: &TrainArgs) -> anyhow::Result<Session> {
     match &args.resume {
@@ -26,30 +37,32 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     check(&config)?;
     let file =
         config.picture.file.clone().context("no picture is given; give one, or a --config that names one")?;
+    refuse_several(&args.images, &file)?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
-    RunFolder::check(&out, args.force)?;
-    let Prepared { picture, notes, profile } = load(&file, &config)?;
-    // Absolute, so that the configuration works from any folder.
-    let absolute = std::path::absolute(&file)?;
-    if absolute.to_str().is_none() {
-        bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", absolute.display());
-    }
-    config.picture.file = Some(absolute);
-    if let Some(mask) = &mut config.picture.mask {
-        *mask = std::path::absolute(&*mask)?;
-        if mask.to_str().is_none() {
-            bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", mask.display());
-        }
-    }
-    let mask = config.load_mask()?;
+    // From here on no other process uses it; an error leaves it as it was.
+    let folder = RunFolder::claim(&out, args.force)?;
+    let input = if stdio::is_dash(&file) { Some(Input::new(stdio::read_input()?)) } else { None };
+    let loaded = match &input {
+        Some(input) => picture::load::parse(&input.bytes, stdio::INPUT.as_ref(), config.reading())?,
+        None => picture::read(&file, config.reading())?,
+    };
+    let Loaded { picture, mut notes, profile } = config.prepare(loaded)?;
+    let picture = Arc::new(picture);
+    // A picture from standard input is kept in the folder.
+    config.picture.file = Some(absolute(&input.as_ref().map_or(file, |input| folder.input(input)))?);
+    config.picture.mask = config.picture.mask.as_deref().map(absolute).transpose()?;
+    let mask = load_mask(&config, &mut notes)?;
     let options = DeviceOptions::from_env()?;
     let chosen = match config.sigma_is_open() {
-        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &options, args)?),
+        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &options, args).map_err(stopped)?),
         false => None,
     };
     let run = config.resolve(&picture, mask.as_ref())?.on(&options).with_profile(profile);
-    let notes = notes.into_iter().chain(range_note(&run, &picture)).collect();
-    let mut session = Session::start(run, picture, (&out, args.force))?;
+    if signals::stop_requested() {
+        return Err(Stopped.into());
+    }
+    notes.extend(range_note(&run, &picture));
+    let mut session = Session::start(run, picture, folder, input.as_ref())?;
     session.input_notes = notes;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");
@@ -58,16 +71,43 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     Ok(session)
 }
 
+/// One run has one picture.
+fn refuse_several(given: &[PathBuf], file: &Path) -> anyhow::Result<()> {
+    if let [first, second, ..] = given {
+        bail!(
+            "train takes one picture and {} are given; `afterimage compare {} {} ...` trains on each of several",
+            given.len(),
+            first.display(),
+            second.display()
+        );
+    }
+    if file.is_dir() {
+        bail!(
+            "{0} is a folder; give a picture, or train on all in it with `afterimage compare {0}`",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+/// Absolute, so that the configuration works from any folder.
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    match absolute.to_str() {
+        Some(_) => Ok(absolute),
+        None => {
+            bail!("the path {} is not UTF-8, so config.toml cannot name it; rename it", absolute.display())
+        }
+    }
+}
+
 /// The run in `dir`, from its last checkpoint or, without one, from its beginning.
 fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let folder = RunFolder::open(dir)?;
-    let mut earlier = Config::read(&folder.file("config.toml"))?;
-    // What runs of former versions did.
-    earlier.picture.color.get_or_insert(ColorHandling::Keep);
-    earlier.picture.transparent.get_or_insert(Transparent::Keep);
+    let earlier = Config::read(&folder.file("config.toml"))?.with_former_defaults();
     let mut typed = args.to_config();
     let mut config = typed.clone().or(earlier.clone());
-    (typed.training.epochs, typed.device) = (None, DeviceConfig::default());
+    (typed.training.epochs, typed.device, typed.picture.file) = (None, DeviceConfig::default(), None);
     (typed.output.snapshot_every, typed.output.checkpoint_every) = (None, None);
     if typed != Config::default() {
         bail!(
@@ -75,16 +115,29 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
         );
     }
     check(&config)?;
-    let file = config.picture.file.clone().context("the run's config.toml names no picture")?;
-    let Prepared { picture, notes, profile } = load(&file, &config)?;
-    if picture.is_hdr() {
-        // Former versions trained on the values as they are, and recorded nothing.
-        config.picture.hdr_scale.get_or_insert(Transfer::IDENTITY.scale);
-        config.picture.hdr_curve.get_or_insert(Transfer::IDENTITY.curve);
+    let named = config.picture.file.clone().context("the run's config.toml names no picture")?;
+    let moved = args.images.first();
+    refuse_several(&args.images, &named)?;
+    if moved.is_some_and(|path| stdio::is_dash(path)) {
+        bail!("--resume takes the file of the run's picture, not {}", stdio::INPUT);
     }
-    let run = config.resolve(&picture, config.load_mask()?.as_ref())?.on(&DeviceOptions::from_env()?);
+    let file = if moved.is_some() { named } else { folder.picture(&named) };
+    let is_missing = moved.is_none() && !file.exists();
+    let loaded = picture::read(&file, config.reading());
+    let loaded = match is_missing {
+        true => loaded.with_context(|| format!(
+            "the run's picture is not where it was; give its new place: `afterimage train --resume {} PICTURE`",
+            dir.display()
+        ))?,
+        false => loaded?,
+    };
+    let Loaded { picture, mut notes, profile } = config.prepare(loaded)?;
+    let picture = Arc::new(picture);
+    config.picture.file = Some(absolute(&file)?);
+    let mask = load_mask(&config, &mut notes)?;
+    let run = config.resolve(&picture, mask.as_ref())?.on(&DeviceOptions::from_env()?);
     let run = run.with_profile(profile);
-    let notes = notes.into_iter().chain(range_note(&run, &picture)).collect();
+    notes.extend(range_note(&run, &picture));
     let mut session = Session::resume(run, picture, folder)?;
     session.input_notes = notes;
     if session.run.config != earlier {
@@ -101,25 +154,8 @@ fn check(config: &Config) -> anyhow::Result<()> {
 
 /// `runs/<stem of the picture>`.
 fn default_folder(file: &Path) -> PathBuf {
+    let file = if stdio::is_dash(file) { Path::new("stdin") } else { file };
     Path::new("runs").join(file.file_stem().unwrap_or(file.as_os_str()))
-}
-
-/// A picture at its training size.
-struct Prepared {
-    picture: Arc<Picture>,
-    /// What to say of its file.
-    notes: Vec<String>,
-    profile: Option<IccProfile>,
-}
-
-fn load(file: &Path, config: &Config) -> anyhow::Result<Prepared> {
-    let Loaded { picture, mut notes, profile } = picture::read(file, config.reading())?;
-    let mut picture = match config.picture.size {
-        Some(PictureSize::Pixels(width, height)) => picture::resize(&picture, width.get(), height.get()),
-        Some(PictureSize::Native) | None => picture,
-    };
-    notes.extend(config.picture.transparent.unwrap_or_default().apply(&mut picture));
-    Ok(Prepared { picture: Arc::new(picture), notes, profile })
 }
 
 /// What to say of the values of a picture in linear light.
@@ -138,4 +174,13 @@ fn range_note(run: &Resolved, picture: &Picture) -> Option<String> {
     picture.is_hdr().then(|| {
         format!("values in linear light up to {peak} are {trained}; PSNR is relative to that peak{shown}")
     })
+}
+
+/// The mask, whose notes are added to the picture's.
+fn load_mask(config: &Config, notes: &mut Vec<String>) -> anyhow::Result<Option<Picture>> {
+    let mask = config.read_mask()?;
+    Ok(mask.map(|mask| {
+        notes.extend(mask.notes);
+        mask.picture
+    }))
 }

@@ -1,13 +1,13 @@
 //! `--sigma auto`: displays the search and records the values tried.
 
 use super::TrainArgs;
-use crate::cli::display;
+use crate::cli::{display, signals};
 use afterimage::block_on;
 use afterimage::config::{Config, Sigma};
 use afterimage::job::DeviceOptions;
 use afterimage::picture::Picture;
 use afterimage::tune::{SigmaChoice, SigmaTrial, Watch, choose_sigma};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ pub(super) fn choose(
 ) -> anyhow::Result<SigmaChoice> {
     let start = Instant::now();
     let device = config.device.request().with(options);
-    let mut progress = Progress { on_terminal: !args.verbosity.quiet && std::io::stderr().is_terminal() };
+    let mut progress = Progress { on_terminal: !args.verbosity.quiet && display::redraws() };
     let choice = block_on(choose_sigma(config, (picture, mask), &device, &mut progress))?;
     if progress.on_terminal {
         let _ = write!(std::io::stderr(), "\x1b[K");
@@ -52,6 +52,6 @@ impl Watch for Progress {
     }
 
     fn stop_requested(&self) -> bool {
-        display::stop_requested()
+        signals::stop_requested()
     }
 }

@@ -2,13 +2,14 @@
 
 use super::{ConfigError, bad};
 use crate::config::Config;
-use crate::picture::{OutOfRange, Picture, Transfer};
+use crate::picture::{Curve, OutOfRange, Picture, Transfer};
 
 impl Config {
     /// How values of `picture` are trained on.
     pub(super) fn transfer(&self, picture: &Picture) -> Result<Transfer, ConfigError> {
         let (scale, curve) = (self.picture.hdr_scale, self.picture.hdr_curve);
         if !picture.is_hdr() {
+            let (scale, curve) = (scale.filter(|v| *v != 1.0), curve.filter(|v| *v != Curve::Linear));
             let given =
                 scale.map(|v| ("hdr-scale", v.to_string())).or(curve.map(|v| ("hdr-curve", v.to_string())));
             let refuse =
