@@ -7,6 +7,7 @@
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod memory;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 mod on_gpu;
 mod open_predictor;
@@ -14,6 +15,7 @@ mod select;
 pub mod tuned;
 
 pub use crate::job::{BackendChoice, DeviceOptions, DeviceRequest, Job, JobOptions, Precision};
+pub use memory::free_memory;
 pub use on_gpu::has_hardware_gpu;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{Opened, open, open_as};

@@ -1,11 +1,13 @@
 //! Opening GPUs. Replaced by `no_gpu.rs` when the feature `gpu` is off.
 
 pub(super) use super::gpu::Gpu;
+use super::gpu::device::is_software;
 use super::gpu::ops::Layout;
 use super::gpu::{AdapterChoice, GpuBackend, GpuPredictor, KernelConfig, tune};
 use super::tuned::TunedConfig;
 use super::{
     Backend, BackendChoice, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, Precision, Predict,
+    memory,
 };
 use crate::model::{Model, TrainingState};
 use std::sync::Arc;
@@ -58,7 +60,10 @@ async fn trainer(
     let before = before.and_then(|method| method.on(&gpu, precision)).cloned();
     let rules = KernelConfig::choose(&gpu, precision)?;
     // Checks that the job fits before weights are made.
-    Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
+    let (layout, _) = Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
+    // A software driver's memory is this machine's.
+    let on_device = if is_software(&gpu.info) { layout.size_bytes() } else { 0 };
+    memory::check(&job.model, "train", memory::state_copies(&job).saturating_add(on_device), &gpu.options)?;
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
     let (config, timing) = match before {
         Some(before) => (before, None),

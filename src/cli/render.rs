@@ -2,7 +2,7 @@
 
 use super::display::{self, WorkDisplay};
 use super::model::{self, DeviceArgs};
-use afterimage::backend::open_predictor;
+use afterimage::backend::{free_memory, open_predictor};
 use afterimage::block_on;
 use afterimage::model::PixelFilter;
 use afterimage::picture::{Converter, Depth, Format, Target};
@@ -89,7 +89,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let bits = args.bits.as_ref().map(|bits| bits.parse().expect("clap knows the values"));
     let target = Target::new(Format::of(&out)?, (model.channels(), model.depth), bits)?;
     let target = Target { quality: args.quality, ..target };
-    target.check(size.width, size.height, model::free_memory())?;
+    target.check(size.width, size.height, free_memory())?;
     model::check_output(&out, args.force, &[&opened.file])?;
 
     let params = model.params_for(&view, args.filter);

@@ -5,6 +5,7 @@
 mod golden;
 mod gradients;
 mod imports;
+mod memory;
 mod picture_files;
 mod properties;
 mod report_outputs;

@@ -10,7 +10,7 @@ use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
 use crate::backend::gpu::ops::{Layout, grid, record};
 use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
-use crate::backend::gpu::plan::{BufferDecl, BufferId, PicturePlace, Plan, TrainingBuffers};
+use crate::backend::gpu::plan::{BufferId, PicturePlace, Plan, TrainingBuffers};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::{Encoding, GridGradients, Importance, Raster, Step, TrainingState};
 use async_trait::async_trait;
@@ -90,7 +90,7 @@ impl GpuBackend {
                         ..layout.config.clone()
                     },
                 }),
-                bytes: layout.buffers.iter().map(BufferDecl::size_bytes).sum(),
+                bytes: layout.size_bytes(),
                 ..BackendInfo::default()
             },
             job,
