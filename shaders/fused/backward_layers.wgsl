@@ -2,14 +2,18 @@
 
 // tile: (output, inputs in fours) from outputs o_base on. Neighbouring inputs are neighbours in memory.
 fn load_by_output(layer: Layer, first_quad: u32, n_quads: u32, o_base: u32, depth: u32, thread: u32) {
-    for (var i = thread; i < depth * PASS; i += GROUP) {
-        let quad = i % PASS;
-        let k = 4u * (first_quad + quad);
-        let o = o_base + i / PASS;
-        if quad < n_quads {
-            tile[i / PASS * pitch_of(n_quads) + quad] = vec4<f32>(
-                weight(layer, o, k), weight(layer, o, k + 1u), weight(layer, o, k + 2u), weight(layer, o, k + 3u),
-            );
+    let total = depth * PASS;
+    for (var base = 0u; base < total; base += GROUP) {
+        let i = base + thread;
+        if i < total {
+            let quad = i % PASS;
+            let k = 4u * (first_quad + quad);
+            let o = o_base + i / PASS;
+            if quad < n_quads {
+                tile[i / PASS * pitch_of(n_quads) + quad] = vec4<f32>(
+                    weight(layer, o, k), weight(layer, o, k + 1u), weight(layer, o, k + 2u), weight(layer, o, k + 3u),
+                );
+            }
         }
     }
 }

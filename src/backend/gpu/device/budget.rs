@@ -21,6 +21,10 @@ pub struct Budget {
     pub max_threads: u32,
     /// When networks are fused.
     pub fused: Override,
+    /// Whether predictions may be fused.
+    pub fused_predictions: bool,
+    /// Whether predictions only use the smallest tiles for products.
+    pub small_tiles: bool,
 }
 
 /// Bytes of a mebibyte.
@@ -43,6 +47,8 @@ impl Budget {
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
             fused: Override::Auto,
+            fused_predictions: true,
+            small_tiles: false,
         }
     }
 
