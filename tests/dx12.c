@@ -31,8 +31,9 @@ typedef struct { void **functions; } Object;
 static void report(const char *path, HRESULT status, const char *message, size_t size) {
     if (SUCCEEDED(status)) { printf("ok %s\n", path); return; }
     // Errors come after warnings.
-    const char *error = message ? strstr(message, "error") : NULL;
-    const char *from = error ? error : message ? message : "";
+    const char *from = message ? message : "", *error = strstr(from, "error");
+    for (const char *at = from; error && at < error; at++)
+        if (*at == '\n') from = at + 1;
     size_t length = strcspn(from, "\r\n");
     if (message && from + length > message + size) length = message + size - from;
     printf("refused %s: %.*s\n", path, (int)length, from);

@@ -38,12 +38,12 @@ fn backward_input(layer: Layer, is_hidden: bool, row: u32, first_input: u32, n: 
         }
         if column < n_quads {
             let top = row + 4u * (first + column);
-            for (var to = top; to < top + 4u; to++) {
+            for (var i = 0u; i < 4u; i++) {
                 var dl_dx = sums.r0;
                 if is_hidden {
-                    dl_dx *= derivatives(load(to, quad));
+                    dl_dx *= derivatives(load(top + i, quad));
                 }
-                keep(to, quad, dl_dx);
+                keep(top + i, quad, dl_dx);
                 sums = Sums(sums.r1, sums.r2, sums.r3, sums.r3);
             }
         }

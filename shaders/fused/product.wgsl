@@ -83,12 +83,12 @@ fn values_of(index: u32) -> u32 {
 fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
     let top = layer.row + o;
     var rest = z;
-    for (var row = top; row < top + 4u; row++) {
+    for (var i = 0u; i < 4u; i++) {
         var values = rest.r0;
         if is_hidden && DERIVATIVE_FROM_OUTPUT == 1u {
             values = activations(values);
         }
-        keep(row, quad, values);
+        keep(top + i, quad, values);
         rest = Sums(rest.r1, rest.r2, rest.r3, rest.r3);
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) use super::gpu::Gpu;
 use super::gpu::device::{Budget, is_software};
+use super::gpu::execute::report;
 use super::gpu::ops::Layout;
 use super::gpu::{AdapterChoice, GpuBackend, GpuPredictor, KernelConfig, fallback, tune};
 use super::tuned::TunedConfig;
@@ -87,7 +88,8 @@ async fn trainer(
             Some(next) => next,
             None => return Err(error),
         };
-        fallback::report(error, &format!("training {}", way.1.name()))?;
+        let tiles = way.1.tuned.first().map(|tile| format!(" and {}", tile.tiling.name()));
+        report(error, &format!("training {}{}", way.1.name(), tiles.unwrap_or_default()))?;
     };
     // Some drivers compile a kernel when it first runs.
     gpu.keep_pipelines();

@@ -2,7 +2,8 @@
 //! self-test is no such case, except where ways are timed.
 
 use super::device::{Budget, Gpu};
-use super::kernel::{KernelConfig, MatmulTiling, Storage};
+use super::execute::{OTHER_TILES, report};
+use super::kernel::{KernelConfig, Storage};
 use super::ops::{Layout, fused, layout};
 use super::prove;
 use crate::backend::{BackendError, Job};
@@ -22,6 +23,7 @@ pub async fn budget_for(
     n_pixels: Option<usize>,
 ) -> Result<Budget, BackendError> {
     let mut budget = gpu.budget();
+    let mut tiles = OTHER_TILES.into_iter();
     loop {
         let layout = layout_for(budget)?;
         let n_pixels = n_pixels.unwrap_or(layout.tile);
@@ -29,9 +31,9 @@ pub async fn budget_for(
         let instead = if fused::of_prediction(model, &budget).is_some() {
             budget.fused_predictions = false;
             "pictures are computed layer by layer"
-        } else if !budget.small_tiles {
-            budget.small_tiles = true;
-            "pictures are computed with the smallest tiles"
+        } else if let Some(tiling) = tiles.next() {
+            budget.prediction_tiles = Some(tiling);
+            "pictures are computed with other tiles"
         } else {
             return Err(error);
         };
@@ -49,22 +51,13 @@ pub fn ways(
     let by_layers = KernelConfig { fused: Some(false), ..config.clone() };
     let storage = if precision == Precision::Auto { Storage::F32 } else { config.storage };
     let plain = KernelConfig { storage, fused: Some(false), ..KernelConfig::default() };
-    let smallest = KernelConfig::only(storage, MatmulTiling::Tile32, job.model.network.layers());
-    let smallest = KernelConfig { fused: Some(false), ..smallest };
     let is_fused = layout::fused_step(job, budget, config).is_some();
     let mut ways = Vec::new();
     ways.extend(is_fused.then(|| (budget, by_layers.clone())));
     ways.extend((plain != by_layers).then_some((budget, plain)));
-    ways.push((Budget { small_tiles: true, ..budget }, smallest));
+    ways.extend(OTHER_TILES.map(|tiling| {
+        let only = KernelConfig::only(storage, tiling, job.model.network.layers());
+        (Budget { prediction_tiles: Some(tiling), ..budget }, KernelConfig { fused: Some(false), ..only })
+    }));
     ways
-}
-
-/// Says what is done `instead` of what the driver does not compile.
-///
-/// # Errors
-/// `error` itself, if it is another.
-pub fn report(error: BackendError, instead: &str) -> Result<(), BackendError> {
-    let BackendError::NotCompiled { kernel, device, reason } = error else { return Err(error) };
-    log::warn!("the driver of {device} does not compile the kernel {kernel} ({reason}): {instead} instead");
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What a plan may use of a device.
 
 use super::Override;
+use crate::backend::tuned::MatmulTiling;
 
 /// What a plan may use of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct Budget {
     pub fused: Override,
     /// Whether predictions may be fused.
     pub fused_predictions: bool,
-    /// Whether predictions only use the smallest tiles for products.
-    pub small_tiles: bool,
+    /// The tiles of predictions' products, if not those that waste least.
+    pub prediction_tiles: Option<MatmulTiling>,
 }
 
 /// Bytes of a mebibyte.
@@ -48,7 +49,7 @@ impl Budget {
                 .min(limits.max_compute_workgroup_size_x),
             fused: Override::Auto,
             fused_predictions: true,
-            small_tiles: false,
+            prediction_tiles: None,
         }
     }
 

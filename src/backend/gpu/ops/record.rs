@@ -5,7 +5,7 @@ use super::loss::{self, LossBuffers, Part};
 use super::sample::{self, SampleBuffers};
 use super::{Layout, columns, dense, fourier, fused, grid, optimizer, predict, refine, streamed};
 use crate::backend::Job;
-use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling};
+use crate::backend::gpu::kernel::KernelConfig;
 use crate::backend::gpu::plan::{BufferId, ForwardBuffers, PicturePlace, Plan, TrainingBuffers};
 use crate::model::{Encoding, Model};
 
@@ -189,8 +189,8 @@ fn record_forward(
 pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
     let (max_groups, mut config) = (layout.budget.max_groups, KernelConfig::prediction());
-    if layout.budget.small_tiles {
-        config = KernelConfig::only(config.storage, MatmulTiling::Tile32, model.network.layers());
+    if let Some(tiling) = layout.budget.prediction_tiles {
+        config = KernelConfig::only(config.storage, tiling, model.network.layers());
     }
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
     if let Some(blocking) = &layout.fused_prediction {
