@@ -260,5 +260,7 @@ fn write_hlsl(kernel: &Kernel, module: &Module, info: &ModuleInfo) {
     written.unwrap_or_else(|e| panic!("{} to HLSL: {e}", kernel.name()));
     let name = kernel.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let name = format!("{}{name}.hlsl", if has_f16 { "16-bit-" } else { "" });
-    std::fs::write(Path::new(&folder).join(name), text).expect("written");
+    let path = Path::new(&folder).join(&name);
+    assert!(!path.exists(), "two kernels are called {name}");
+    std::fs::write(path, text).expect("written");
 }

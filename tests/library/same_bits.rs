@@ -22,8 +22,8 @@ fn picture() -> Picture {
 /// A checksum of the weights after thirty steps.
 fn trained(settings: &str) -> u32 {
     let picture = Arc::new(picture());
-    let config =
-        Config::parse(&format!("{settings}\ntraining.epochs = 5\ntraining.batch = 80")).expect("settings");
+    let of = |text: &str| Config::parse(text).expect("settings");
+    let config = of(settings).or(of("training = { epochs = 5, batch = 80 }"));
     let run = config.resolve(&picture, None).expect("resolved");
     let job = run.job(Arc::clone(&picture));
     let mut trainer = CpuTrainer::<f32>::new(job, &run.initial_params(), 1).expect("threads start");
