@@ -7,6 +7,7 @@
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod memory;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 mod on_gpu;
 mod open_predictor;
@@ -14,6 +15,7 @@ mod select;
 pub mod tuned;
 
 pub use crate::job::{BackendChoice, DeviceOptions, DeviceRequest, Job, JobOptions, Precision};
+pub use memory::free_memory;
 pub use on_gpu::has_hardware_gpu;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{Opened, open, open_as};
@@ -122,6 +124,18 @@ pub enum BackendError {
         "the GPU driver refused an operation ({0}); `afterimage verify` shows which kernels work on this device"
     )]
     Device(String),
+    /// The driver does not compile a kernel.
+    #[error(
+        "the driver of {device} does not compile the kernel {kernel} ({reason}); update it, or use --backend cpu"
+    )]
+    NotCompiled {
+        /// The kernel.
+        kernel: String,
+        /// The adapter.
+        device: String,
+        /// The driver's message.
+        reason: String,
+    },
     /// A kernel failed its self-test.
     #[error(
         "the kernel {kernel} computes wrong results on {device} ({place}); update its driver, or use --backend cpu; `afterimage verify` shows details"

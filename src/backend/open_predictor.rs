@@ -1,6 +1,6 @@
 //! Opens a predictor for a request.
 
-use super::cpu::CpuPredictor;
+use super::cpu::{self, CpuPredictor, thread_pool};
 use super::on_gpu;
 use super::select::{Chosen, choose_gpu};
 use super::{BackendError, BackendInfo, DeviceRequest, Predict};
@@ -31,7 +31,9 @@ pub async fn open_predictor(
         Chosen::Cpu | Chosen::CpuInstead => return on_cpu(request, model, params, None),
     };
     match on_gpu::predict(gpu, model, params).await {
-        Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
+        Err(error @ (BackendError::WrongResults { .. } | BackendError::NotCompiled { .. }))
+            if request.is_open() =>
+        {
             on_cpu(request, model, params, Some(format!("{error}; rendering on the CPU")))
         }
         opened => opened.map(|(predictor, info)| {
@@ -47,6 +49,8 @@ fn on_cpu(
     params: &[f32],
     note: Option<String>,
 ) -> Result<OpenedPredictor, BackendError> {
-    let predictor = CpuPredictor::<f32>::new(model.clone(), params, request.threads)?;
+    let pool = thread_pool(request.threads)?;
+    cpu::memory::check_predictor(model, pool.current_num_threads(), &request.options)?;
+    let predictor = CpuPredictor::<f32>::on(pool, model.clone(), params)?;
     Ok(OpenedPredictor { info: predictor.info(), predictor: Box::new(predictor), note })
 }

@@ -41,7 +41,7 @@ pub async fn open_as(
             let reason = "--precision mixed is for GPUs, and this run is on the CPU; leave it out or use --precision f32";
             return Err(BackendError::NoAdapter(reason.into()));
         }
-        let backend = open_cpu(job.clone(), request.threads, &initial_params)?;
+        let backend = open_cpu(job.clone(), request, &initial_params)?;
         Ok(Opened { backend, note })
     };
     let gpu = match choose_gpu(request).await? {
@@ -50,7 +50,9 @@ pub async fn open_as(
         Chosen::CpuInstead => return cpu(Some(format!("{}: training on the CPU", on_gpu::MISSING))),
     };
     match on_gpu::train(gpu, job.clone(), (request.precision, before), &initial_params).await {
-        Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
+        Err(error @ (BackendError::WrongResults { .. } | BackendError::NotCompiled { .. }))
+            if request.is_open() =>
+        {
             cpu(Some(format!("{error}; training on the CPU")))
         }
         opened => opened.map(|(backend, note)| Opened { backend, note: Some(note) }),
@@ -87,10 +89,10 @@ pub(super) async fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, Backen
 
 fn open_cpu(
     job: Job,
-    threads: usize,
+    request: &DeviceRequest,
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<Box<dyn Backend>, BackendError> {
-    let pool = thread_pool(threads)?;
-    super::cpu::memory::check::<f32>(&job, pool.current_num_threads())?;
+    let pool = thread_pool(request.threads)?;
+    super::cpu::memory::check::<f32>(&job, pool.current_num_threads(), &request.options)?;
     Ok(Box::new(CpuTrainer::<f32>::on(pool, job, &initial_params())))
 }

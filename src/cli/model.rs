@@ -103,13 +103,3 @@ pub(super) fn check_output(out: &Path, force: bool, inputs: &[&Path]) -> anyhow:
         _ => Ok(()),
     }
 }
-
-/// Free memory of the machine or container; `None` if unknown.
-pub(super) fn free_memory() -> Option<u64> {
-    let system = sysinfo::System::new_with_specifics(
-        sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
-    );
-    let free = system.available_memory();
-    let container = system.cgroup_limits().map(|limits| limits.free_memory);
-    (free > 0).then(|| container.map_or(free, |limit| free.min(limit)))
-}

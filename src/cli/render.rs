@@ -4,7 +4,7 @@ use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs, OpenedModel};
 use super::{signals, stdio};
 use crate::output::written;
-use afterimage::backend::open_predictor;
+use afterimage::backend::{free_memory, open_predictor};
 use afterimage::block_on;
 use afterimage::model::PixelFilter;
 use afterimage::model_file::ModelFile;
@@ -153,7 +153,7 @@ impl Output {
         let bits = args.bits.as_ref().map(|bits| bits.parse().expect("clap knows the values"));
         let target = Target::new(Format::of(&named)?, (model.channels(), model.depth), bits)?;
         let target = Target { quality: args.quality, ..target };
-        target.check(size.width, size.height, model::free_memory())?;
+        target.check(size.width, size.height, free_memory())?;
         if !to_stdout {
             model::check_output(&path, args.force, &[&opened.file])?;
             return Ok(Self { path, target, to_stdout, _temporary: None });

@@ -171,6 +171,47 @@ impl<'de> Deserialize<'de> for Sigma {
     }
 }
 
+/// The factor from each level of a grid to the next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Growth {
+    /// This factor.
+    Factor(f64),
+    /// Such that the finest level has a cell for two pixels of the picture's longer side, as in instant-ngp.
+    Half,
+}
+
+impl From<f64> for Growth {
+    fn from(factor: f64) -> Self {
+        Self::Factor(factor)
+    }
+}
+
+impl FromStr for Growth {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "half" {
+            return Ok(Self::Half);
+        }
+        text.parse().map(Self::Factor).map_err(|_| format!("growth is a number or `half`, not `{text}`"))
+    }
+}
+
+impl Serialize for Growth {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Factor(factor) => factor.serialize(serializer),
+            Self::Half => serializer.serialize_str("half"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Growth {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrText("a number, or \"half\"", PhantomData))
+    }
+}
+
 /// Deserialises a value written as a number or a string; `expected` is for the error message.
 struct NumberOrText<T>(&'static str, PhantomData<T>);
 

@@ -17,8 +17,8 @@ mod training;
 pub use crate::job::BackendChoice;
 pub use crate::model::{ActivationKind, EncodingKind, LossKind, OptimizerKind};
 pub use fields::{
-    BatchSize, ChannelWeights, CheckpointEvery, EncodingList, Frequencies, Keep, OutputKind, PictureSize,
-    Sigma,
+    BatchSize, ChannelWeights, CheckpointEvery, EncodingList, Frequencies, Growth, Keep, OutputKind,
+    PictureSize, Sigma,
 };
 pub use preset::Preset;
 pub use resolve::ConfigError;
@@ -55,20 +55,17 @@ pub struct Config {
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 impl Config {
-    /// Reads a TOML file, or one of tiny-cuda-nn's if its name ends in `.json`.
+    /// Reads a TOML file, or one of tiny-cuda-nn's if its name ends in `.json`, with the parents it names.
     ///
     /// # Errors
     /// When the file cannot be read, is neither, or has an unknown field or value; the message names it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let file = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-        let bytes = open_regular(path).and_then(|(open, _)| read_at_most(open, MAX_CONFIG_BYTES));
-        let bytes = bytes.map_err(|e| file(e.to_string()))?;
-        let bytes = bytes.ok_or_else(|| {
-            file(format!("more than {MAX_CONFIG_BYTES} bytes is too long for a configuration"))
-        })?;
-        let text = String::from_utf8(bytes).map_err(|_| file("it is not UTF-8 text".to_owned()))?;
         let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-        if is_json { Self::parse_tiny_cuda_nn(&text) } else { Self::parse(&text) }.map_err(file)
+        let config = match is_json {
+            true => tiny_cuda_nn::sections(&tiny_cuda_nn::with_parents(path)?),
+            false => Self::parse(&read_text(path)?),
+        };
+        config.map_err(|reason| ConfigError::File { path: path.to_owned(), reason })
     }
 
     /// Parses a TOML configuration.
@@ -106,6 +103,16 @@ impl Config {
             device: self.device.or(base.device),
         }
     }
+}
+
+/// The text of a configuration.
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let file = |reason: String| ConfigError::File { path: path.to_owned(), reason };
+    let bytes = open_regular(path).and_then(|(open, _)| read_at_most(open, MAX_CONFIG_BYTES));
+    let bytes = bytes.map_err(|e| file(e.to_string()))?;
+    let bytes = bytes
+        .ok_or_else(|| file(format!("more than {MAX_CONFIG_BYTES} bytes is too long for a configuration")))?;
+    String::from_utf8(bytes).map_err(|_| file("it is not UTF-8 text".to_owned()))
 }
 
 /// A TOML error as one sentence with its line, without the excerpt.

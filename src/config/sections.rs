@@ -3,7 +3,7 @@
 
 use super::{
     ActivationKind, BackendChoice, BatchSize, ChannelWeights, CheckpointEvery, EncodingKind, EncodingList,
-    Frequencies, Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
+    Frequencies, Growth, Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
 };
 use crate::job::{DeviceRequest, Precision};
 use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
@@ -178,10 +178,10 @@ section! {
         /// Grids: cells across the longer side at the coarsest level [default: 16]
         #[arg(long, value_name = "N")]
         pub base_resolution: u32,
-        /// Grids: growth factor of the resolution from level to level [default: such that the finest has a cell per
-        /// pixel]
-        #[arg(long, value_name = "F")]
-        pub growth: f64,
+        /// Grids: growth factor of the resolution from level to level, or `half` for a cell per two pixels at the finest
+        /// [default: such that the finest has a cell per pixel]
+        #[arg(long, value_name = "F|half")]
+        pub growth: Growth,
         /// Grids: interpolation between vertices [default: linear]
         #[arg(long)]
         pub interpolation: Interpolation,

@@ -3,14 +3,18 @@
 
 mod encoding;
 mod optimizer;
+mod parent;
 mod section;
 
 use super::{ActivationKind, Config, LossKind, NetworkConfig, OutputKind, TrainingConfig};
 use crate::model::Init;
+use crate::names::join;
 use encoding::encoding;
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
 use optimizer::optimizer;
-use section::Section;
+use parent::PARENT;
+pub(super) use parent::with_parents;
+use section::{Section, did_you_mean, nearest};
 use serde_json::{Map, Value};
 
 const JSON_WITH_COMMENTS: ParseOptions = ParseOptions {
@@ -26,41 +30,55 @@ const JSON_WITH_COMMENTS: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
+const SECTIONS: [&str; 4] = ["loss", "optimizer", "encoding", "network"];
+
 impl Config {
     /// Parses tiny-cuda-nn's JSON, comments allowed. What it does not specify (epochs, batch) stays unset; the
     /// learning rate is constant unless the optimiser is wrapped in a decay.
     ///
     /// # Errors
-    /// One sentence that names the error, or what this program does not support.
+    /// One sentence that names the error, or what this program does not support; also when the text names a
+    /// `parent`, which only [`Config::read`] can open.
     pub fn parse_tiny_cuda_nn(text: &str) -> Result<Self, String> {
-        // Windows editors put it there; TOML's reader passes over it too.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let value: Value = parse_to_serde_value(text, &JSON_WITH_COMMENTS).map_err(|e| e.to_string())?;
-        let Value::Object(sections) = value else {
-            return Err("tiny-cuda-nn's JSON is an object with the sections loss, optimizer, encoding and \
-                        network"
-                .to_owned());
-        };
-        let known = ["loss", "optimizer", "encoding", "network"];
-        if !sections.keys().any(|name| known.contains(&name.as_str())) {
-            return Err("there is none of tiny-cuda-nn's sections loss, optimizer, encoding and network; \
-                        for other settings give a TOML file"
-                .to_owned());
+        let values = object(text)?;
+        match values.get(PARENT) {
+            Some(parent) => Err(format!("its {PARENT} is {parent}: only a file can name another")),
+            None => sections(&values),
         }
-        for name in sections.keys().filter(|name| !known.contains(&name.as_str())) {
-            log::warn!(
-                "the section `{name}` is ignored: only loss, optimizer, encoding and network are read"
-            );
-        }
-        let empty = Map::new();
-        let section = |name: &'static str| Section::new(name, sections.get(name), &empty);
-        let mut config = Self::default();
-        loss(&section("loss")?, &mut config.training)?;
-        optimizer(&section("optimizer")?, &mut config.training)?;
-        encoding(&section("encoding")?, &mut config.encoding)?;
-        network(&section("network")?, &mut config.network)?;
-        Ok(config)
     }
+}
+
+/// The object that `text` holds.
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    // Windows editors put it there; TOML's reader passes over it too.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match parse_to_serde_value(text, &JSON_WITH_COMMENTS).map_err(|e| e.to_string())? {
+        Value::Object(values) => Ok(values),
+        _ => Err(format!("tiny-cuda-nn's JSON is an object with the sections {}", join(&SECTIONS, "and"))),
+    }
+}
+
+/// The configuration that the sections describe.
+pub(super) fn sections(sections: &Map<String, Value>) -> Result<Config, String> {
+    if !sections.keys().any(|name| SECTIONS.contains(&name.as_str())) {
+        return Err(format!(
+            "there is none of tiny-cuda-nn's sections {}; for other settings give a TOML file",
+            join(&SECTIONS, "and")
+        ));
+    }
+    for name in sections.keys().filter(|name| !SECTIONS.contains(&name.as_str())) {
+        let hint = nearest(name, &SECTIONS)
+            .map_or_else(|| format!("only {} are read", join(&SECTIONS, "and")), did_you_mean);
+        log::warn!("the section `{name}` is ignored: {hint}");
+    }
+    let empty = Map::new();
+    let section = |name: &'static str| Section::new(name, sections.get(name), &empty);
+    let mut config = Config::default();
+    loss(&section("loss")?, &mut config.training)?;
+    optimizer(&section("optimizer")?, &mut config.training)?;
+    encoding(&section("encoding")?, &mut config.encoding)?;
+    network(&section("network")?, &mut config.network)?;
+    Ok(config)
 }
 
 fn loss(section: &Section, training: &mut TrainingConfig) -> Result<(), String> {

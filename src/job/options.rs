@@ -16,6 +16,8 @@ pub struct DeviceOptions {
     pub default_limits: bool,
     /// Folder that caches compiled kernels and measurements between runs. It need not exist.
     pub cache: Option<PathBuf>,
+    /// Bytes of this machine's memory that a job may take; if not given, nine tenths of what is free.
+    pub max_memory: Option<u64>,
     /// How long to wait before the device counts as lost; two minutes if not given.
     pub device_timeout: Option<Duration>,
     /// Times the device's work.

@@ -105,7 +105,7 @@ impl Transfer {
 }
 
 fn power_of_two(value: f32) -> f32 {
-    value.log2().round().clamp(-100.0, 100.0).exp2()
+    libm::exp2f(libm::log2f(value).round().clamp(-100.0, 100.0))
 }
 
 /// How bright a picture in linear light is.

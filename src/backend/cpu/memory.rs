@@ -5,8 +5,8 @@ use super::lane::Lane;
 use super::network::Scratch;
 use super::packed::{PackFor, Packed};
 use super::simd::SimdReal;
-use crate::backend::{BackendError, Job};
-use crate::model::TrainingState;
+use crate::backend::{BackendError, DeviceOptions, Job, memory};
+use crate::model::{Model, TrainingState};
 
 /// Bytes of weights, moments, gradient sums and work space, without the picture.
 pub fn size_bytes<T: SimdReal>(job: &Job, threads: usize) -> u64 {
@@ -20,27 +20,21 @@ pub fn size_bytes<T: SimdReal>(job: &Job, threads: usize) -> u64 {
     values + (threads * Scratch::<T>::size_bytes(model, CHUNK_SIZE)) as u64
 }
 
-/// Refuses a job that needs more than the free memory on `threads` threads.
+/// Refuses a job that needs more than its share of the free memory on `threads` threads, or more than `options` allow.
 ///
 /// # Errors
 /// [`BackendError::DoesNotFit`], with both numbers.
-pub fn check<T: SimdReal>(job: &Job, threads: usize) -> Result<(), BackendError> {
-    let model = &job.model;
-    let needed = size_bytes::<T>(job, threads);
-    let system = sysinfo::System::new_with_specifics(
-        sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
-    );
-    let free = system.available_memory();
-    // If the system does not report free memory, the allocation itself fails.
-    if free > 0 && needed > free {
-        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-        return Err(BackendError::DoesNotFit(format!(
-            "a network of {:.1} million weights needs {:.1} GiB of memory to train and {:.1} GiB are free; give a smaller {}--hidden, --features or --layers",
-            model.layout().n_params() as f64 / 1e6,
-            gib(needed),
-            gib(free),
-            if model.encoding.n_params() > 0 { "--log2-table, --levels, " } else { "" },
-        )));
-    }
-    Ok(())
+pub fn check<T: SimdReal>(job: &Job, threads: usize, options: &DeviceOptions) -> Result<(), BackendError> {
+    let needed = size_bytes::<T>(job, threads).saturating_add(memory::state_copies(job));
+    memory::check(&job.model, "train", needed, options)
+}
+
+/// The same for a model that only predicts, whose weights are already in memory.
+///
+/// # Errors
+/// [`BackendError::DoesNotFit`], with both numbers.
+pub fn check_predictor(model: &Model, threads: usize, options: &DeviceOptions) -> Result<(), BackendError> {
+    let flat = model.layout().n_params() + Packed::<f32>::size(&model.layout(), PackFor::Prediction);
+    let needed = flat * size_of::<f32>() + threads * Scratch::<f32>::size_bytes(model, CHUNK_SIZE);
+    memory::check(model, "render", needed as u64, options)
 }

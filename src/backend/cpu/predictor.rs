@@ -66,6 +66,11 @@ impl<T: SimdReal> CpuPredictor<T> {
     /// # Errors
     /// When `params` has another length or the worker threads cannot be started.
     pub fn new(model: Model, params: &[f32], threads: usize) -> Result<Self, BackendError> {
+        Self::on(thread_pool(threads)?, model, params)
+    }
+
+    /// The same on the threads of `pool`.
+    pub(crate) fn on(pool: rayon::ThreadPool, model: Model, params: &[f32]) -> Result<Self, BackendError> {
         let layout = model.layout();
         if params.len() != layout.n_params() {
             return Err(BackendError::StateMismatch(format!(
@@ -74,7 +79,6 @@ impl<T: SimdReal> CpuPredictor<T> {
                 layout.n_params()
             )));
         }
-        let pool = thread_pool(threads)?;
         let scratch = || Mutex::new(Scratch::new(&model, CHUNK_SIZE));
         Ok(Self {
             scratch: (0..pool.current_num_threads()).map(|_| scratch()).collect(),

@@ -3,7 +3,7 @@
 use super::{ConfigError, MAX_WIDTH, bad, within};
 use crate::config::sections::Section;
 use crate::config::{
-    ActivationKind, Config, EncodingConfig, EncodingKind, EncodingList, Frequencies, Sigma, defaults,
+    ActivationKind, Config, EncodingConfig, EncodingKind, EncodingList, Frequencies, Growth, Sigma, defaults,
 };
 use crate::model::encoding::encoding_rows;
 use crate::model::encoding::fourier::MAX_OCTAVES;
@@ -251,12 +251,17 @@ impl EncodingConfig {
 
     fn growth(&self, purpose: Purpose<'_>) -> Result<f64, ConfigError> {
         let (base, n_levels) = (self.base_resolution(purpose)?, self.levels(purpose)?);
-        let growth = self.growth.unwrap_or_else(|| defaults::growth(purpose.longer_side(), base, n_levels));
+        let side = f64::from(purpose.longer_side());
+        let growth = match self.growth {
+            Some(Growth::Factor(growth)) => growth,
+            Some(Growth::Half) => defaults::growth(side / 2.0, base, n_levels),
+            None => defaults::growth(side, base, n_levels),
+        };
         if !(1.0..=MAX_GROWTH).contains(&growth) {
             let allowed = format!("give a factor from 1 to {MAX_GROWTH}, such as 1.5");
             return Err(bad("growth", format_args!("{growth:?}"), allowed));
         }
-        let finest = f64::from(base) * growth.powf((n_levels - 1) as f64);
+        let finest = f64::from(base) * libm::pow(growth, (n_levels - 1) as f64);
         if finest > f64::from(MAX_RESOLUTION) {
             let allowed = format!(
                 "the finest level would have {finest:.0} cells and {MAX_RESOLUTION} are possible; give a lower \

@@ -1,7 +1,7 @@
 //! The section `encoding`: one of them, or several side by side.
 
 use super::section::Section;
-use crate::config::{EncodingConfig, EncodingKind, EncodingList};
+use crate::config::{EncodingConfig, EncodingKind, EncodingList, Growth};
 use crate::model::Interpolation;
 use serde_json::{Map, Value};
 
@@ -14,10 +14,10 @@ pub(super) fn encoding(section: &Section, config: &mut EncodingConfig) -> Result
     section.get("dims_to_encode_begin");
     let frequencies = || Ok::<_, String>(Some(section.count("n_frequencies", 12)? as usize));
     match name.as_str() {
-        "hashgrid" => grid(section, config, "Hash")?,
+        // All of them are a Grid, with another default for its `type`.
+        "grid" | "hashgrid" => grid(section, config, "Hash")?,
         "densegrid" => grid(section, config, "Dense")?,
         "tiledgrid" => grid(section, config, "Tiled")?,
-        "grid" => grid(section, config, section.text("type", "Hash")?)?,
         "frequency" => (config.kind, config.octaves) = (Some(EncodingKind::Octaves), frequencies()?),
         "trianglewave" => (config.kind, config.octaves) = (Some(EncodingKind::TriangleWave), frequencies()?),
         "oneblob" => {
@@ -75,23 +75,21 @@ fn as_slice(value: &Value) -> Option<&[Value]> {
     value.as_array().map(Vec::as_slice)
 }
 
-fn grid<'a>(section: &Section<'a>, config: &mut EncodingConfig, storage: &'a str) -> Result<(), String> {
+fn grid<'a>(section: &Section<'a>, config: &mut EncodingConfig, usual: &'a str) -> Result<(), String> {
+    let storage = section.text("type", usual)?;
     let dense = match storage.to_lowercase().as_str() {
         "hash" => false,
         "dense" => true,
         _ => return Err(section.unsupported(storage, "grids of the types Hash and Dense")),
     };
-    let n_levels = section.count("n_levels", 16)?;
-    let base = section.count("base_resolution", 16)?;
-    // Its dense grids end at 256 by default.
-    let growth = if dense { (256.0 / f64::from(base)).powf(1.0 / (f64::from(n_levels) - 1.0)) } else { 2.0 };
+    let features_per_level = section.count("n_features_per_level", 2)?;
     config.kind = Some(if dense { EncodingKind::DenseGrid } else { EncodingKind::HashGrid });
-    config.levels = Some(n_levels as usize);
-    config.features_per_level = Some(section.count("n_features_per_level", 2)? as usize);
+    config.levels = Some(n_levels(section, features_per_level)? as usize);
+    config.features_per_level = Some(features_per_level as usize);
     let log2_table = section.count("log2_hashmap_size", 19)?;
     config.log2_table = (!dense).then_some(log2_table);
-    config.base_resolution = Some(base);
-    config.growth = Some(section.number("per_level_scale", growth)?);
+    config.base_resolution = Some(section.count("base_resolution", 16)?);
+    config.growth = Some(growth(section)?);
     let interpolation = section.text("interpolation", "Linear")?;
     config.interpolation = Some(match interpolation.to_lowercase().as_str() {
         "linear" => Interpolation::Linear,
@@ -102,6 +100,36 @@ fn grid<'a>(section: &Section<'a>, config: &mut EncodingConfig, storage: &'a str
     section.is_off("stochastic_interpolation")?;
     // How its positions are stored; here they are always f32.
     section.get("fixed_point_pos");
-    section.get("type");
     Ok(())
+}
+
+/// Levels, or as many as the features of all of them ask for.
+fn n_levels(section: &Section, features_per_level: u32) -> Result<u32, String> {
+    let n_features = match section.get("n_features") {
+        None => section.count("n_grid_features", 0)?,
+        Some(_) => section.count("n_features", 0)?,
+    };
+    let n_levels = section.count("n_levels", 16)?;
+    if n_features == 0 {
+        return Ok(n_levels);
+    }
+    if section.get("n_levels").is_some() {
+        return Err(
+            "encoding.n_features and n_levels both say how many levels there are: give one".to_owned()
+        );
+    }
+    Ok(n_features / features_per_level.max(1))
+}
+
+/// From one level to the next: without a number, by the picture, as instant-ngp does.
+fn growth(section: &Section) -> Result<Growth, String> {
+    let factor = section.number("per_level_scale", 0.0)?;
+    if factor > 0.0 {
+        return Ok(Growth::Factor(factor));
+    }
+    log::warn!(
+        "encoding.per_level_scale is not given: as in instant-ngp, the grid's finest level has a cell for two \
+         pixels (alone, tiny-cuda-nn would take 2)"
+    );
+    Ok(Growth::Half)
 }

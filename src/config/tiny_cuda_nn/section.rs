@@ -90,9 +90,26 @@ impl<'a> Section<'a> {
 
     /// Reports the values that were not read.
     pub(super) fn finish(&self) {
-        let used = self.used.borrow();
-        for key in self.values.keys().filter(|key| !used.contains(key.as_str())) {
-            log::warn!("{}.{key} is ignored", self.name);
+        let used: Vec<&str> = self.used.borrow().iter().copied().collect();
+        for key in self.values.keys().filter(|key| !used.contains(&key.as_str())) {
+            let hint = nearest(key, &used).map(did_you_mean);
+            log::warn!(
+                "{}.{key} is ignored{}",
+                self.name,
+                hint.map(|h| format!(": {h}")).unwrap_or_default()
+            );
         }
     }
+}
+
+/// The one of `known` that `key` may be a slip of.
+pub(super) fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(&key.to_lowercase(), known);
+    let best = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    // A letter in five, so that `n_bins` is not taken for `n_dims`.
+    (likeness(best) >= 0.8).then_some(best)
+}
+
+pub(super) fn did_you_mean(known: &str) -> String {
+    format!("did you mean {known}?")
 }

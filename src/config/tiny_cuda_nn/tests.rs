@@ -1,5 +1,7 @@
-use crate::config::{Config, EncodingKind, EncodingList, LossKind};
+use super::nearest;
+use crate::config::{Config, EncodingKind, EncodingList, Growth, LossKind};
 use crate::model::ScheduleKind;
+use crate::picture::{Picture, Pixels};
 
 /// The components and values of its sample with a hash grid, in the syntax it allows.
 const HASH: &str = r#"{
@@ -53,9 +55,57 @@ fn what_is_left_out_has_its_defaults() {
     assert_eq!((config.network.hidden, config.network.layers), (Some(128), Some(6)));
     assert_eq!(config.training.loss, Some(LossKind::RelativeL2));
     assert_eq!((config.training.lr, config.training.l2), (Some(1e-3), Some(1e-8)));
-    let dense = Config::parse_tiny_cuda_nn(r#"{"encoding": {"otype": "DenseGrid"}}"#).unwrap();
-    // 16 growth^15 = 256
-    assert!((dense.encoding.growth.unwrap().powi(15) - 16.0).abs() < 1e-9);
+    let grid = Config::parse_tiny_cuda_nn(r#"{"encoding": {"otype": "HashGrid"}}"#).unwrap().encoding;
+    assert_eq!((grid.levels, grid.base_resolution, grid.log2_table), (Some(16), Some(16), Some(19)));
+}
+
+#[test]
+fn a_grid_without_a_scale_ends_at_two_pixels_a_cell() {
+    let text = r#"{"encoding": {"otype": "HashGrid", "n_levels": 5, "base_resolution": 4}}"#;
+    let config = Config::parse_tiny_cuda_nn(text).unwrap();
+    let picture = Picture { width: 128, height: 16, channels: 1, pixels: Pixels::U8(vec![9; 128 * 16]) };
+    let growth = config.resolve(&picture, None).unwrap().config.encoding.growth;
+    // 4 * 2^4 = 64
+    assert_eq!(growth, Some(Growth::Factor(2.0)));
+    let automatic = text.replace("16}", "16, \"per_level_scale\": 0.0}");
+    assert_eq!(Config::parse_tiny_cuda_nn(&automatic).unwrap(), config);
+}
+
+#[test]
+fn the_type_of_a_grid_wins_over_its_name() {
+    for (otype, kind, expected) in [
+        ("HashGrid", r#""type": "Dense","#, EncodingKind::DenseGrid),
+        ("DenseGrid", r#""type": "hash","#, EncodingKind::HashGrid),
+        ("TiledGrid", r#""type": "Hash","#, EncodingKind::HashGrid),
+        ("DenseGrid", "", EncodingKind::DenseGrid),
+        ("HashGrid", "", EncodingKind::HashGrid),
+        ("Grid", "", EncodingKind::HashGrid),
+        ("grid", r#""type": "Dense","#, EncodingKind::DenseGrid),
+    ] {
+        let text = format!(r#"{{"encoding": {{"otype": "{otype}", {kind} "n_levels": 4}}}}"#);
+        let encoding = Config::parse_tiny_cuda_nn(&text).unwrap().encoding;
+        assert_eq!(encoding.kind, Some(expected), "{text}");
+        assert_eq!(encoding.log2_table.is_some(), expected == EncodingKind::HashGrid);
+    }
+}
+
+#[test]
+fn levels_may_be_given_as_features() {
+    let levels = |keys: &str| {
+        let text = format!(r#"{{"encoding": {{"otype": "Grid", {keys}}}}}"#);
+        Config::parse_tiny_cuda_nn(&text).map(|config| config.encoding.levels)
+    };
+    assert_eq!(levels(r#""n_features": 32, "n_features_per_level": 4"#), Ok(Some(8)));
+    assert_eq!(levels(r#""n_grid_features": 8"#), Ok(Some(4)));
+    assert!(levels(r#""n_features": 32, "n_levels": 8"#).unwrap_err().contains("give one"));
+}
+
+#[test]
+fn slips_are_recognised() {
+    let known = ["n_neurons", "n_hidden_layers", "activation", "otype"];
+    assert_eq!(nearest("n_neuron", &known), Some("n_neurons"));
+    assert_eq!(nearest("N_hidden_layer", &known), Some("n_hidden_layers"));
+    assert_eq!(nearest("biases", &known), None);
 }
 
 #[test]

@@ -37,9 +37,9 @@ impl Formula {
     /// At a value from 0 on; a table ends at 1.
     fn at(&self, encoded: f32) -> f32 {
         match self {
-            Self::Power(power) => encoded.powf(*power),
+            Self::Power(power) => libm::powf(encoded, *power),
             Self::Parametric(curve) if encoded < curve.d => curve.c * encoded + curve.f,
-            Self::Parametric(curve) => (curve.a * encoded + curve.b).max(0.0).powf(curve.g) + curve.e,
+            Self::Parametric(curve) => libm::powf((curve.a * encoded + curve.b).max(0.0), curve.g) + curve.e,
             Self::Table(table) => interpolate(table, encoded),
         }
     }

@@ -31,7 +31,7 @@ impl HdrCurve {
             Self::Hlg => {
                 let scene = encoded.map(hlg);
                 let luminance = 0.2627 * scene[0] + 0.6780 * scene[1] + 0.0593 * scene[2];
-                let gain = luminance.max(0.0).powf(0.2) * (1000.0 / WHITE);
+                let gain = libm::powf(luminance.max(0.0), 0.2) * (1000.0 / WHITE);
                 scene.map(|v| v * gain)
             }
         }
@@ -59,15 +59,15 @@ impl HdrCurve {
 fn pq(encoded: f32) -> f32 {
     let (m1, m2) = (2610.0 / 16384.0, 2523.0 / 4096.0 * 128.0);
     let (c1, c2, c3) = (3424.0 / 4096.0, 2413.0 / 4096.0 * 32.0, 2392.0 / 4096.0 * 32.0);
-    let root = encoded.clamp(0.0, 1.0).powf(1.0 / m2);
-    ((root - c1).max(0.0) / (c2 - c3 * root)).powf(1.0 / m1)
+    let root = libm::powf(encoded.clamp(0.0, 1.0), 1.0 / m2);
+    libm::powf((root - c1).max(0.0) / (c2 - c3 * root), 1.0 / m1)
 }
 
 /// Scene light in [0, 1].
 fn hlg(encoded: f32) -> f32 {
     let (a, b, c) = (0.178_832_77, 0.284_668_92, 0.559_910_7);
     let v = encoded.clamp(0.0, 1.0);
-    if v <= 0.5 { v * v / 3.0 } else { (((v - c) / a).exp() + b) / 12.0 }
+    if v <= 0.5 { v * v / 3.0 } else { (libm::expf((v - c) / a) + b) / 12.0 }
 }
 
 #[cfg(test)]

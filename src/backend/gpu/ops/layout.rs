@@ -67,6 +67,11 @@ fn has_grid(job: &Job) -> bool {
 }
 
 impl Layout {
+    /// Bytes of all buffers.
+    pub fn size_bytes(&self) -> u64 {
+        self.buffers.iter().map(BufferDecl::size_bytes).sum()
+    }
+
     /// The buffers for predictions of `model`.
     ///
     /// # Errors
