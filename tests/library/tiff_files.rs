@@ -208,7 +208,9 @@ fn what_is_not_read_is_named() {
         assert!(text.contains(expected) && text.starts_with("a.tif has "), "{text}");
         assert!(!text.contains("damaged"), "{text}");
     }
-    for (number, name) in [(50_000, "Zstandard"), (34_712, "JPEG 2000"), (3, "CCITT Group 3"), (999, "method 999")] {
+    for (number, name) in
+        [(50_000, "Zstandard"), (34_712, "JPEG 2000"), (3, "CCITT Group 3"), (999, "method 999")]
+    {
         let mut directory = flat((2, 2), 0);
         directory.tags.retain(|(tag, ..)| *tag != 259);
         let text = refusal(directory.with(259, &[number]));

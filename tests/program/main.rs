@@ -14,6 +14,7 @@ mod hostile;
 mod inspect;
 mod keep;
 mod mask;
+mod pages;
 mod refinements;
 mod render;
 mod render_limits;
