@@ -38,7 +38,7 @@ pub(super) struct Source<'a, R> {
 pub(super) struct Decoded {
     pub(super) picture: Picture,
     /// Whether the colours are already multiplied by alpha (associated alpha).
-    #[cfg_attr(not(test), expect(dead_code, reason = "all alpha is still taken as stored"))]
+    #[expect(dead_code, reason = "all alpha is still taken as it is stored")]
     pub(super) is_associated: bool,
     /// What was done that a user might not expect.
     pub(super) notes: Vec<String>,
