@@ -53,6 +53,12 @@ fn a_page_is_taken_by_its_number_and_by_default_that_is_said() {
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         (report["psnr"].as_f64().expect("a number"), String::from_utf8_lossy(&output.stderr).into_owned())
     };
+    let compared = dir.path().join("compared");
+    let mut command = afterimage(&["compare"], &[&gif, Path::new("--out"), &compared]);
+    command.args(["--sizes", "native", "--epochs", "1", "--encodings", "none", "--page", "3"]);
+    command.assert().success().stderr(said.not());
+    let prepared = image::open(compared.join("a/native/picture.png")).expect("the picture of the cells");
+    assert_eq!(prepared.to_rgb8().get_pixel(3, 3).0, [220, 30, 60]);
     let ((of_first, note), (of_third, silence)) = (eval(&[]), eval(&["--page", "3"]));
     assert!(of_third > of_first + 10.0, "{of_first} and {of_third} dB");
     assert!(note.contains("the first is used") && silence.is_empty(), "{note}, {silence}");
