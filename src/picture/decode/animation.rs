@@ -170,10 +170,10 @@ fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
     let mut n_frames = None;
     let mut is_framed = false;
     // Behind the signature.
-    let mut at = 8;
+    reader.seek(SeekFrom::Start(8))?;
     loop {
+        // The length, the name, and the first bytes of the contents or of the checksum, which is as long.
         let mut chunk = [0; 12];
-        reader.seek(SeekFrom::Start(at))?;
         if reader.read_exact(&mut chunk).is_err() {
             break;
         }
@@ -184,7 +184,7 @@ fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
             b"IDAT" => break,
             _ => {}
         }
-        at += 12 + u64::from(u32::from_be_bytes([l0, l1, l2, l3]));
+        reader.seek_relative(i64::from(u32::from_be_bytes([l0, l1, l2, l3])))?;
     }
     Ok(n_frames.map_or(Pictures::default(), |n_frames| Pictures { n_frames, has_other: !is_framed }))
 }

@@ -16,6 +16,9 @@ use half::f16;
 use image::ImageFormat;
 use std::io::{BufRead, Seek};
 
+/// Most channels of a part. Renders may have hundreds.
+const MAX_CHANNELS: usize = 4096;
+
 /// A picture of the file: channels of a part that belong together.
 struct Layer {
     part: usize,
@@ -62,7 +65,8 @@ pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded
 /// The pictures of the file, those without a layer's name and those with colours first.
 fn layers(headers: &[Header]) -> Vec<Layer> {
     let mut found = Vec::new();
-    for (part, header) in headers.iter().enumerate().filter(|(_, header)| !header.deep) {
+    let is_read = |header: &Header| !header.deep && header.channels.list.len() <= MAX_CHANNELS;
+    for (part, header) in headers.iter().enumerate().filter(|(_, header)| is_read(header)) {
         let names: Vec<String> = header.channels.list.iter().map(name).collect();
         let mut prefixes: Vec<&str> = Vec::new();
         for name in &names {
