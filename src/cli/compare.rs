@@ -17,6 +17,7 @@ use afterimage::model::Holdout;
 use afterimage::picture::{ColorHandling, Transparent};
 use anyhow::bail;
 use display::GridDisplay;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -80,6 +81,9 @@ pub(crate) struct CompareArgs {
     /// Settings from a TOML file, or from tiny-cuda-nn's JSON, for every cell; the grid's options win
     #[arg(long, value_name = "FILE", conflicts_with = "protocol", help_heading = "Settings")]
     config: Option<PathBuf>,
+    /// Which picture of a file with several, counted from 1 [default: the largest or first]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    page: Option<NonZeroU32>,
     /// Pixels held out from training and measured as the test split [default: the protocol's, or every-other]
     #[arg(long, help_heading = "Settings")]
     holdout: Option<Holdout>,
@@ -142,7 +146,8 @@ impl CompareArgs {
     }
 
     fn request(&self) -> anyhow::Result<Request> {
-        let base = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let mut base = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        base.picture.page = self.page.or(base.picture.page);
         let typed = Config {
             picture: PictureConfig {
                 holdout: self.holdout,

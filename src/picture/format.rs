@@ -57,8 +57,8 @@ const NO_LIMIT: u32 = i32::MAX as u32;
 
 #[rustfmt::skip]
 const FORMATS: [Traits; 12] = [
-    Traits { format: Some(Format::Png), name: "PNG", extensions: &["png"], also_read: &[], bits: &[8, 16], grey: true, color: true, alpha: true, grey_alpha: true, max_side: NO_LIMIT, memory_factor: None },
-    Traits { format: Some(Format::Jpeg), name: "JPEG", extensions: &["jpg", "jpeg"], also_read: &["jpe", "jfif"], bits: &[8], grey: true, color: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
+    Traits { format: Some(Format::Png), name: "PNG", extensions: &["png"], also_read: &["apng"], bits: &[8, 16], grey: true, color: true, alpha: true, grey_alpha: true, max_side: NO_LIMIT, memory_factor: None },
+    Traits { format: Some(Format::Jpeg), name: "JPEG", extensions: &["jpg", "jpeg"], also_read: &["jpe", "jfif", "mpo"], bits: &[8], grey: true, color: true, alpha: false, grey_alpha: false, max_side: 65_535, memory_factor: Some(2) },
     Traits { format: Some(Format::WebP), name: "WebP", extensions: &["webp"], also_read: &[], bits: &[8], grey: true, color: true, alpha: true, grey_alpha: true, max_side: 16_383, memory_factor: Some(5) },
     Traits { format: Some(Format::Tiff), name: "TIFF", extensions: &["tif", "tiff"], also_read: &[], bits: &[8, 16, 32], grey: true, color: true, alpha: true, grey_alpha: false, max_side: NO_LIMIT, memory_factor: None },
     Traits { format: Some(Format::Bmp), name: "BMP", extensions: &["bmp"], also_read: &["dib"], bits: &[8], grey: true, color: true, alpha: false, grey_alpha: false, max_side: 32_767, memory_factor: Some(2) },

@@ -71,10 +71,11 @@ fn rgb(prefix: &str, seed: usize) -> Vec<(String, FlatSamples)> {
 
 #[test]
 fn layers_and_parts_are_pictures() {
+    // Channels are stored by their names, "Above.B" before "B".
     let names = |list: &[(String, FlatSamples)]| {
         list.iter().map(|(name, samples)| (name.clone(), samples.clone())).collect::<Vec<_>>()
     };
-    let all = [names(&rgb("left.", 10)), names(&rgb("", 20)), vec![("d.Z".to_owned(), floats(1))]].concat();
+    let all = [names(&rgb("Above.", 10)), names(&rgb("", 20)), vec![("d.Z".to_owned(), floats(1))]].concat();
     let channels: Vec<_> = all.iter().map(|(name, samples)| (name.as_str(), samples.clone())).collect();
     let found = read(vec![part("a", &channels)], 0).expect("it is read");
     assert_eq!(found.picture.pixels, interleaved(&[values(20), values(21), values(22)]));

@@ -55,7 +55,8 @@ fn apng(other: bool, dispose: png::DisposeOp) -> Vec<u8> {
     out
 }
 
-fn webp() -> Vec<u8> {
+/// Three frames, and the EXIF orientation.
+fn webp(orientation: u8) -> Vec<u8> {
     let chunk = |name: &[u8], contents: &[u8]| {
         let padding = &[0][..contents.len() % 2];
         [name, &(contents.len() as u32).to_le_bytes(), contents, padding].concat()
@@ -68,15 +69,18 @@ fn webp() -> Vec<u8> {
         let header = [0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 9, 0, 0, 2];
         chunk(b"ANMF", &[&header, &still[12..]].concat())
     });
-    let size = [0x12, 0, 0, 0, 3, 0, 0, 0, 0, 0];
-    let all = [chunk(b"VP8X", &size), chunk(b"ANIM", &[0; 6]), frames.collect::<Vec<_>>().concat()].concat();
+    let size = [0x1a, 0, 0, 0, 3, 0, 0, 0, 0, 0];
+    let exif =
+        [&b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"[..], &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let frames = frames.collect::<Vec<_>>().concat();
+    let all = [chunk(b"VP8X", &size), chunk(b"ANIM", &[0; 6]), frames, chunk(b"EXIF", &exif)].concat();
     chunk(b"RIFF", &[b"WEBP", all.as_slice()].concat())
 }
 
 #[test]
 fn frames_of_animations_are_pages() {
     let none = png::DisposeOp::None;
-    for (name, bytes) in [("a.gif", gif()), ("a.webp", webp()), ("a.png", apng(false, none))] {
+    for (name, bytes) in [("a.gif", gif()), ("a.webp", webp(1)), ("a.png", apng(false, none))] {
         let found = read(&bytes, name, 0).unwrap_or_else(|e| panic!("{name}: {e}"));
         let expected = format!("{name} has 3 pictures; the first is used, --page N takes another");
         assert_eq!(found.notes, [expected]);
@@ -87,7 +91,9 @@ fn frames_of_animations_are_pages() {
     }
     for page in 1..=3 {
         assert_eq!(firsts(&gif(), "a.gif", page), [page as u8 * 50; 4]);
-        assert_eq!(firsts(&webp(), "a.webp", page), [page as u8 * 50; 4]);
+        assert_eq!(firsts(&webp(1), "a.webp", page), [page as u8 * 50; 4]);
+        let turned = read(&webp(6), "a.webp", page).expect("it is read").picture;
+        assert_eq!((turned.width, turned.height), (1, 4));
     }
 }
 
@@ -302,7 +308,7 @@ fn what_is_not_a_picture_that_is_read_is_named() {
 #[test]
 fn cut_and_damaged_files_of_several_pictures_never_panic() {
     let mpo = multi_picture(&[(0, jpeg(10)), (0, jpeg(60))], false);
-    for bytes in [gif(), webp(), apng(true, png::DisposeOp::Previous), mpo] {
+    for bytes in [gif(), webp(1), apng(true, png::DisposeOp::Previous), mpo] {
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x7b;

@@ -19,6 +19,7 @@ mod keep;
 mod mask;
 #[cfg(unix)]
 mod one_process;
+mod pages;
 mod refinements;
 mod render;
 mod render_limits;

@@ -8,6 +8,7 @@ use crate::picture::{Picture, PictureError, Pixels};
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
+use image::metadata::Orientation;
 use image::{
     AnimationDecoder, ColorType, DynamicImage, Frames, ImageDecoder, ImageFormat, ImageResult, RgbaImage,
 };
@@ -35,7 +36,7 @@ pub(super) fn decode<R: BufRead + Seek>(
     };
     let rewound = pictures.and_then(|pictures| source.reader.rewind().map(|()| pictures));
     let pictures = rewound.map_err(|e| source.read_error(e))?;
-    let n_pictures = (pictures.n_frames + usize::from(pictures.has_other)).max(1);
+    let n_pictures = pictures.n_frames.saturating_add(usize::from(pictures.has_other)).max(1);
     let (index, notes) = source.choose(n_pictures, Taken::First)?;
     // A PNG says more of its colours than a profile does.
     let described = (format == ImageFormat::Png).then(|| Described::read_png(&mut source.reader));
@@ -59,37 +60,59 @@ fn decode_webp<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, 
     let mut decoded = if frames.is_empty() {
         plain::decode(source, ImageFormat::WebP)?
     } else {
-        let mut decoder =
-            WebPDecoder::new(&mut source.reader).map_err(|e| from_image_error(source.path, e))?;
+        let decoder = WebPDecoder::new(&mut source.reader);
+        let mut decoder = decoder.map_err(|e| from_image_error(source.path, e))?;
         let icc = decoder.icc_profile().ok().flatten();
-        let color = checked(source.path, source.size_bytes, &decoder, ImageFormat::WebP)?;
+        let form = Form::checked(source.path, source.size_bytes, &mut decoder, ImageFormat::WebP)?;
         let size = decoder.dimensions();
         drop(decoder);
         let canvas = webp::composed(&mut source, &frames[..=index], size)?;
-        let picture = into_picture(source.path, with_channels_of(color, canvas))?;
-        Decoded { described: Described { icc, ..Described::default() }, ..Decoded::plain(picture) }
+        let decoded = form.decoded(source.path, canvas)?;
+        Decoded { described: Described { icc, ..Described::default() }, ..decoded }
     };
     decoded.notes = notes;
     Ok(decoded)
 }
 
-/// The colours of an animation whose size is checked.
-fn checked(
-    path: &Path,
-    file_bytes: u64,
-    decoder: &dyn ImageDecoder,
-    format: ImageFormat,
-) -> Result<ColorType, PictureError> {
-    let (width, height) = decoder.dimensions();
-    let decoded_bytes = u64::from(width) * u64::from(height) * 4;
-    Claim { width, height, decoded_bytes, file_bytes }.check(path, format)?;
-    let color = decoder.color_type();
-    // Only animated PNGs can have that.
-    if color.bytes_per_pixel() > color.channel_count() {
-        let what = "has frames of 16 bits a value, of which only the first is supported,".to_owned();
-        return Err(PictureError::Unsupported { path: path.to_owned(), what, instead: AS_INTEGERS });
+/// What all frames of an animation have in common.
+struct Form {
+    color: ColorType,
+    orientation: Orientation,
+}
+
+impl Form {
+    /// Checks the size too.
+    fn checked(
+        path: &Path,
+        file_bytes: u64,
+        decoder: &mut dyn ImageDecoder,
+        format: ImageFormat,
+    ) -> Result<Self, PictureError> {
+        let (width, height) = decoder.dimensions();
+        let decoded_bytes = u64::from(width) * u64::from(height) * 4;
+        Claim { width, height, decoded_bytes, file_bytes }.check(path, format)?;
+        let color = decoder.color_type();
+        // Only animated PNGs can have that.
+        if color.bytes_per_pixel() > color.channel_count() {
+            let what = "has frames of 16 bits a value, of which only the first is supported,".to_owned();
+            return Err(PictureError::Unsupported { path: path.to_owned(), what, instead: AS_INTEGERS });
+        }
+        Ok(Self { color, orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms) })
     }
-    Ok(color)
+
+    /// A composed frame with the channels of the file if it is opaque, else with alpha.
+    fn decoded(&self, path: &Path, frame: RgbaImage) -> Result<Decoded, PictureError> {
+        let keeps_alpha = self.color.has_alpha() || frame.pixels().any(|p| p.0[3] != 255);
+        let image = DynamicImage::from(frame);
+        let image = match (self.color.has_color(), keeps_alpha) {
+            (true, true) => image,
+            (true, false) => image.into_rgb8().into(),
+            (false, true) => image.into_luma_alpha8().into(),
+            (false, false) => image.into_luma8().into(),
+        };
+        let picture = into_picture(path, image)?.oriented(self.orientation);
+        Ok(Decoded::plain(picture))
+    }
 }
 
 /// GIF decoders always give RGBA.
@@ -111,20 +134,20 @@ fn nth_frame<R: BufRead + Seek>(
 ) -> Result<Decoded, PictureError> {
     let Source { path, reader, size_bytes, .. } = source;
     let refuse = |e| from_image_error(path, e);
-    let check = |decoder: &dyn ImageDecoder| checked(path, size_bytes, decoder, format);
+    let check = |decoder: &mut dyn ImageDecoder| Form::checked(path, size_bytes, decoder, format);
     let limits = plain::limits(ImageFormat::Gif);
-    let (color, frames) = match format {
+    let (form, frames) = match format {
         ImageFormat::Gif => {
             let mut decoder = GifDecoder::new(reader).map_err(refuse)?;
             decoder.set_limits(limits).map_err(refuse)?;
-            (check(&decoder)?, decoder.into_frames())
+            (check(&mut decoder)?, decoder.into_frames())
         }
         _ => {
             // The first limit is for texts and the like, the second for frames.
             let few = plain::limits(ImageFormat::Png);
             let mut decoder = PngDecoder::with_limits(reader, few).map_err(refuse)?;
             decoder.set_limits(limits).map_err(refuse)?;
-            (check(&decoder)?, decoder.apng().map_err(refuse)?.into_frames())
+            (check(&mut decoder)?, decoder.apng().map_err(refuse)?.into_frames())
         }
     };
     let frame = take(frames, index).map_err(refuse)?;
@@ -132,8 +155,7 @@ fn nth_frame<R: BufRead + Seek>(
         path: path.to_owned(),
         detail: format!("it ends before picture {}", index + 1),
     })?;
-    let picture = into_picture(path, with_channels_of(color, frame))?;
-    Ok(Decoded::plain(picture))
+    form.decoded(path, frame)
 }
 
 fn take(mut frames: Frames<'_>, index: usize) -> ImageResult<Option<RgbaImage>> {
@@ -143,18 +165,6 @@ fn take(mut frames: Frames<'_>, index: usize) -> ImageResult<Option<RgbaImage>> 
         }
     }
     Ok(frames.next().transpose()?.map(image::Frame::into_buffer))
-}
-
-/// The frame with the channels of the file, if it is opaque, or with alpha.
-fn with_channels_of(color: ColorType, frame: RgbaImage) -> DynamicImage {
-    let keeps_alpha = color.has_alpha() || frame.pixels().any(|p| p.0[3] != 255);
-    let image = DynamicImage::from(frame);
-    match (color.has_color(), keeps_alpha) {
-        (true, true) => image,
-        (true, false) => image.into_rgb8().into(),
-        (false, true) => image.into_luma_alpha8().into(),
-        (false, false) => image.into_luma8().into(),
-    }
 }
 
 fn count_gif(reader: impl Read) -> Pictures {
@@ -176,10 +186,10 @@ fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
     let mut n_frames = None;
     let mut is_framed = false;
     // Behind the signature.
-    let mut at = 8;
+    reader.seek(SeekFrom::Start(8))?;
     loop {
+        // The length, the name, and the first bytes of the contents or of the checksum, which is as long.
         let mut chunk = [0; 12];
-        reader.seek(SeekFrom::Start(at))?;
         if reader.read_exact(&mut chunk).is_err() {
             break;
         }
@@ -190,7 +200,7 @@ fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
             b"IDAT" => break,
             _ => {}
         }
-        at += 12 + u64::from(u32::from_be_bytes([l0, l1, l2, l3]));
+        reader.seek_relative(i64::from(u32::from_be_bytes([l0, l1, l2, l3])))?;
     }
     Ok(n_frames.map_or(Pictures::default(), |n_frames| Pictures { n_frames, has_other: !is_framed }))
 }

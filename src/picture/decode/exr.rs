@@ -4,18 +4,22 @@
 
 use super::{AS_FLOATS, Decoded, Source, Taken};
 use crate::picture::alpha::Stored;
-use crate::picture::claim::{Claim, MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
+use crate::picture::claim::{Claim, MAX_PIXELS, MAX_SIDE};
 use crate::picture::profile::Described;
 use crate::picture::{Picture, PictureError, Pixels};
 use ::exr::block;
 use ::exr::block::lines::LineRef;
 use ::exr::block::reader::ChunksReader;
 use ::exr::error::Error;
+use ::exr::meta::BlockDescription;
 use ::exr::meta::attribute::{ChannelDescription, SampleType};
 use ::exr::meta::header::Header;
 use half::f16;
 use image::ImageFormat;
 use std::io::{BufRead, Seek};
+
+/// Most channels of a part. Renders may have hundreds.
+const MAX_CHANNELS: usize = 4096;
 
 /// A picture of the file: channels of a part that belong together.
 struct Layer {
@@ -66,7 +70,8 @@ pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded
 /// The pictures of the file, those without a layer's name and those with colours first.
 fn layers(headers: &[Header]) -> Vec<Layer> {
     let mut found = Vec::new();
-    for (part, header) in headers.iter().enumerate().filter(|(_, header)| !header.deep) {
+    let is_read = |header: &Header| !header.deep && header.channels.list.len() <= MAX_CHANNELS;
+    for (part, header) in headers.iter().enumerate().filter(|(_, header)| is_read(header)) {
         let names: Vec<String> = header.channels.list.iter().map(name).collect();
         let mut prefixes: Vec<&str> = Vec::new();
         for name in &names {
@@ -134,17 +139,24 @@ fn check(source: &Source<'_, ()>, header: &Header, layer: &Layer) -> Result<(), 
     let window = header.shared_attributes.display_window.size;
     let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let (width, height) = (side(window.width()), side(window.height()));
-    let decoded_bytes =
-        u64::from(width).saturating_mul(u64::from(height)).saturating_mul(4 * layer.channels.len() as u64);
-    let claim = Claim { width, height, decoded_bytes, file_bytes: source.size_bytes };
-    claim.check(source.path, ImageFormat::OpenExr)?;
-    // What is stored may be larger than what is shown.
+    let claim = |decoded_bytes| {
+        let claim = Claim { width, height, decoded_bytes, file_bytes: source.size_bytes };
+        claim.check(source.path, ImageFormat::OpenExr)
+    };
+    let area = u64::from(width).saturating_mul(u64::from(height));
+    claim(area.saturating_mul(4 * layer.channels.len() as u64))?;
+    // What is stored may be larger than what is shown. It is decoded block by block.
     let (across, down) = (header.layer_size.width() as u64, header.layer_size.height() as u64);
-    let is_long = across.max(down) > u64::from(MAX_SIDE) || across.saturating_mul(down) > MAX_PIXELS;
-    if is_long || header.max_block_byte_size() as u64 > MAX_DECODED_BYTES {
+    if across.max(down) > u64::from(MAX_SIDE) || across.saturating_mul(down) > MAX_PIXELS {
         return Err(source.too_large(format!("{across}x{down} with what lies outside the picture")));
     }
-    Ok(())
+    let block_pixels = match header.blocks {
+        BlockDescription::Tiles(tiles) => {
+            (tiles.tile_size.width() as u64).saturating_mul(tiles.tile_size.height() as u64)
+        }
+        BlockDescription::ScanLines => across * down.min(header.compression.scan_lines_per_block() as u64),
+    };
+    claim(block_pixels.saturating_mul(header.channels.bytes_per_pixel as u64))
 }
 
 /// The picture as it is drawn, line by line. What no line covers stays 0.

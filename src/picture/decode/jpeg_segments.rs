@@ -18,6 +18,9 @@ pub(super) struct Segments {
     pub(super) has_gain_map: bool,
 }
 
+/// Most places with stray bytes that are passed over.
+const MAX_STRAY: usize = 1000;
+
 const START_OF_SCAN: u8 = 0xda;
 const END_OF_IMAGE: u8 = 0xd9;
 
@@ -41,6 +44,9 @@ pub(super) fn segments(bytes: &[u8]) -> Segments {
         };
         if bytes[stray..at].iter().any(|&byte| byte != 0xff) {
             found.stray.push(stray..at);
+        }
+        if found.stray.len() > MAX_STRAY {
+            return found;
         }
         match marker {
             START_OF_SCAN => {

@@ -94,13 +94,12 @@ fn decode_samples<R: Read + Seek>(
         what,
         instead,
     })?;
-    let decoded_bytes =
-        u64::from(width).saturating_mul(u64::from(height)).saturating_mul(layout.pixel_bytes());
-    Claim { width, height, decoded_bytes, file_bytes: source.size_bytes }.check(path, ImageFormat::Tiff)?;
-    let planned = decoder.image_buffer_layout().map_err(refuse)?;
-    if planned.complete_len as u64 > MAX_READ_BYTES {
-        return Err(source.too_large(format!("{} MB of samples", planned.complete_len / 1_000_000)));
-    }
+    let claim = |decoded_bytes| {
+        Claim { width, height, decoded_bytes, file_bytes: source.size_bytes }.check(path, ImageFormat::Tiff)
+    };
+    claim(u64::from(width).saturating_mul(u64::from(height)).saturating_mul(layout.pixel_bytes()))?;
+    // As they are stored, samples may be twice as precise, and more than are used.
+    claim(decoder.image_buffer_layout().map_err(refuse)?.complete_len as u64 / 2)?;
     let mut samples = DecodingResult::U8(Vec::new());
     let planned: BufferLayoutPreference = decoder.read_image_to_buffer(&mut samples).map_err(refuse)?;
     let picture = picture_of(&layout, &planned, samples).map_err(|detail| source.damaged(detail))?;
@@ -114,14 +113,12 @@ fn decode_samples<R: Read + Seek>(
     })
 }
 
-/// Most bytes of all samples as they are stored, some of which may not be used, or be twice as precise.
-const MAX_READ_BYTES: u64 = 2 * MAX_DECODED_BYTES;
-
 fn limits() -> Limits {
+    const MOST: usize = 2 * MAX_DECODED_BYTES as usize;
     let mut limits = Limits::unlimited();
-    limits.decoding_buffer_size = MAX_READ_BYTES as usize;
-    limits.intermediate_buffer_size = MAX_READ_BYTES as usize;
-    limits.ifd_value_size = MAX_READ_BYTES as usize;
+    limits.decoding_buffer_size = MOST;
+    limits.intermediate_buffer_size = MOST;
+    limits.ifd_value_size = MOST;
     limits
 }
 

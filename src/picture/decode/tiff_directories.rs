@@ -45,6 +45,9 @@ struct ByteOrder {
 /// Most directories that are read.
 const MAX_DIRECTORIES: usize = 1 << 16;
 
+/// Most tags of a directory.
+const MAX_ENTRIES: u64 = 4096;
+
 /// Most values of a tag that are read.
 const MAX_VALUES: u64 = 64;
 
@@ -102,7 +105,11 @@ impl ByteOrder {
         reader.seek(SeekFrom::Start(at))?;
         let mut count = [0; 8];
         reader.read_exact(&mut count[..count_bytes])?;
-        let n_entries = self.number(&count[..count_bytes]).min(1 << 16) as usize;
+        let n_entries = self.number(&count[..count_bytes]);
+        if n_entries > MAX_ENTRIES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let n_entries = n_entries as usize;
         let mut entries = Vec::new();
         let length = n_entries * entry_bytes + offset_bytes;
         reader.by_ref().take(length as u64).read_to_end(&mut entries)?;

@@ -33,26 +33,26 @@ pub(super) fn frames<R: Read + Seek>(reader: &mut R) -> io::Result<Vec<Frame>> {
     let mut frames = Vec::new();
     // Behind `RIFF`, the length and `WEBP`.
     let mut at = 12;
+    reader.seek(SeekFrom::Start(at))?;
     loop {
-        reader.seek(SeekFrom::Start(at))?;
         let mut head = [0; 8 + HEADER_BYTES as usize];
-        let mut whole = reader.take(head.len() as u64);
-        let mut filled = 0;
-        while let n @ 1.. = whole.read(&mut head[filled..])? {
-            filled += n;
+        match reader.read_exact(&mut head) {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(frames),
+            read => read?,
         }
         let [n0, n1, n2, n3, l0, l1, l2, l3, header @ ..] = head;
         let n_bytes = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
         match &[n0, n1, n2, n3] {
             // Where one of these comes first, it is the whole picture.
             b"VP8 " | b"VP8L" => return Ok(frames),
-            b"ANMF" if filled == head.len() && n_bytes > HEADER_BYTES => {
+            b"ANMF" if n_bytes > HEADER_BYTES => {
                 frames.push(Frame::new(header, at + 8 + HEADER_BYTES, n_bytes - HEADER_BYTES));
             }
-            _ if filled < 8 => return Ok(frames),
             _ => {}
         }
-        at += 8 + n_bytes + n_bytes % 2;
+        let padded = n_bytes + n_bytes % 2;
+        at += 8 + padded;
+        reader.seek_relative(padded as i64 - HEADER_BYTES as i64)?;
     }
 }
 
