@@ -73,17 +73,17 @@ impl Described {
         const ITU_LAB: u16 = 10;
         let mut decoder = tiff::decoder::Decoder::new(BufReader::new(reader)).ok()?;
         let extra: Option<Vec<u16>> = decoder.find_tag_unsigned_vec(Tag::ExtraSamples).ok()?;
-        let alpha = match extra.as_deref() {
-            Some([1, ..]) => Some(Stored::Associated),
-            Some([2, ..]) => Some(Stored::Straight),
+        let alpha = extra.map(|extra| match extra.first() {
+            Some(1) => Some(Stored::Associated),
+            Some(2) => Some(Stored::Straight),
             _ => None,
-        };
+        });
         let interpretation: Option<u16> =
             decoder.find_tag_unsigned(Tag::PhotometricInterpretation).ok().flatten();
         let is_lab = interpretation.is_some_and(|i| [CIE_LAB, ICC_LAB, ITU_LAB].contains(&i));
         let icc = decoder.find_tag(Tag::IccProfile).ok().flatten().and_then(|tag| tag.into_u8_vec().ok());
         let unsupported = is_lab.then_some("CIE L*a*b*");
-        Some(Self { icc, alpha: Some(alpha), unsupported, ..Self::default() })
+        Some(Self { icc, alpha, unsupported, ..Self::default() })
     }
 
     fn of_exr(reader: &mut (impl BufRead + Seek)) -> Option<Self> {

@@ -60,9 +60,10 @@ pub(super) fn hold(
     notes: &mut Vec<String>,
 ) -> Result<Option<IccProfile>, PictureError> {
     let name = path.file_name().unwrap_or(path.as_os_str()).display();
-    if let Some(alpha) = described.alpha.filter(|_| picture.has_alpha()) {
+    if let Some(alpha) = described.alpha {
         if alpha.is_none() {
-            notes.push(format!("{name}: whether its last channel is alpha is not said; it is taken as that"));
+            let taken = if picture.has_alpha() { "taken as alpha" } else { "left out" };
+            notes.push(format!("{name}: its last channel, which is not said to be alpha, is {taken}"));
         }
         to_held(picture, alpha.unwrap_or(Stored::Straight));
     }
