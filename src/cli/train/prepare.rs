@@ -111,6 +111,7 @@ fn load(file: &Path, config: &Config) -> anyhow::Result<Prepared> {
         Some(PictureSize::Pixels(width, height)) => picture::resize(&picture, width.get(), height.get()),
         Some(PictureSize::Native) | None => picture,
     };
-    notes.extend(config.picture.transparent.unwrap_or_default().apply(&mut picture));
+    let hidden = config.picture.transparent.unwrap_or_default().apply(&mut picture);
+    notes.extend(hidden.map(|hidden| format!("{hidden} trained on")));
     Ok(Prepared { picture: Arc::new(picture), notes, profile })
 }
