@@ -111,7 +111,8 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let samples = SampleSet { width: picture.width, height: picture.height, holdout, masked: None };
     let mut display = WorkDisplay::new(args.json, grid.points.n_pixels());
     let mut watch = |done| display.advance(done);
-    let measured = block_on(measure(device.predictor.as_mut(), &grid, (&picture, transparent), samples, &mut watch));
+    let measured =
+        block_on(measure(device.predictor.as_mut(), &grid, (&picture, transparent), samples, &mut watch));
     display.close();
     let measured = match measured {
         Err(RenderError::Stopped) => return Ok(ExitCode::from(display::INTERRUPTED)),

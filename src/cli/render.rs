@@ -108,7 +108,10 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     }
     let profile = model.profile();
     if profile.is_some() && !target.holds_profile(model.channels()) {
-        notes.push(format!("{} has no colour profile here: colours are converted to sRGB", target.format.name()));
+        notes.push(format!(
+            "{} has no colour profile here: colours are converted to sRGB",
+            target.format.name()
+        ));
     }
     if !args.quiet {
         notes.iter().for_each(|note| eprint_line!("{note}"));

@@ -112,8 +112,7 @@ impl Comparison {
     fn prepare(&self, source: &Source, index: usize) -> Result<Vec<Prepared>, CompareError> {
         let request = &self.request;
         let settings = request.typed.clone().or(request.base.clone());
-        let Loaded { picture: original, notes, profile } =
-            picture::read(&source.path, settings.reading())?;
+        let Loaded { picture: original, notes, profile } = picture::read(&source.path, settings.reading())?;
         let transparent = settings.picture.transparent.unwrap_or_default();
         notes.iter().for_each(|note| log::warn!("{note}"));
         let original = request.crop(original)?;

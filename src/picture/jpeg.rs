@@ -3,9 +3,9 @@
 //! The `image` crate fills the missing part of a damaged JPEG with grey, and training on that would be
 //! a silent mistake, so its decoder is used here in strict mode.
 
+use super::claim::Claim;
 use super::profile::{Described, cmyk_to_srgb, inks_of_jpeg};
 use super::{ColorHandling, PictureError};
-use super::claim::Claim;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use std::io::Read;

@@ -5,8 +5,8 @@
 //! say nothing are taken as that.
 
 use super::claim::Claim;
-use super::profile::{self, Described};
 pub use super::claim::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
+use super::profile::{self, Described};
 use super::{ColorHandling, Format, IccProfile, Picture, PictureError, Pixels, jpeg};
 use crate::read_file::open_regular;
 use image::metadata::Orientation;

@@ -153,7 +153,8 @@ fn fill_values<T: Value, const CHANNELS: usize, const COLORS: usize>(
     }
     let coarse = &levels[0];
     pixels.par_chunks_exact_mut(width).enumerate().for_each(|(y, row)| {
-        for (x, pixel) in row.iter_mut().enumerate().filter(|(_, pixel)| pixel[CHANNELS - 1] == T::default()) {
+        for (x, pixel) in row.iter_mut().enumerate().filter(|(_, pixel)| pixel[CHANNELS - 1] == T::default())
+        {
             let smooth = coarse.between(x, y);
             (0..COLORS).for_each(|c| pixel[c] = T::narrow(smooth[c]));
         }
@@ -271,7 +272,8 @@ mod tests {
     fn pictures_without_hidden_colours_are_left_alone() {
         let opaque = rgba(9, 5, |x, y| [x as u8, y as u8, 7, 1]);
         let hidden = rgba(9, 5, |x, y| [x as u8, y as u8, 7, 0]);
-        let glow = Picture { pixels: Pixels::F32(vec![0.5, 0.5, 0.5, 0.0]), width: 1, height: 1, channels: 4 };
+        let glow =
+            Picture { pixels: Pixels::F32(vec![0.5, 0.5, 0.5, 0.0]), width: 1, height: 1, channels: 4 };
         for (transparent, picture) in
             [(Transparent::Fill, opaque), (Transparent::Keep, hidden.clone()), (Transparent::Fill, glow)]
         {

@@ -62,7 +62,11 @@ pub fn write_rows(
                 let total = picture.width as usize * picture.height as usize * target.pixel_bytes();
                 let mut bytes = Vec::with_capacity(total);
                 parts.by_ref().for_each(|part| bytes.extend_from_slice(&part));
-                if bytes.len() == total { encode(out, (&target, held), size, &bytes) } else { Err(ended_early()) }
+                if bytes.len() == total {
+                    encode(out, (&target, held), size, &bytes)
+                } else {
+                    Err(ended_early())
+                }
             }
         }
     });
@@ -128,7 +132,8 @@ fn stream_tiff(
     let size_bytes = u64::from(width) * u64::from(height) * target.pixel_bytes() as u64;
     // Not compressed: `tiff` 0.11 writes raw strips whatever compression it declares.
     let written = if size_bytes > MAX_TIFF_BYTES {
-        TiffEncoder::new_big(out).and_then(|tiff| tiff_strips(tiff, (target, profile), (width, height), parts))
+        TiffEncoder::new_big(out)
+            .and_then(|tiff| tiff_strips(tiff, (target, profile), (width, height), parts))
     } else {
         TiffEncoder::new(out).and_then(|tiff| tiff_strips(tiff, (target, profile), (width, height), parts))
     };

@@ -23,7 +23,8 @@ fn bytes_of<const N: usize>(colors: &[[u8; N]]) -> Vec<u8> {
 
 /// A PNG with these chunks before its pixels.
 fn png(colors: &[u8], channels: usize, chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
-    let kind = [ExtendedColorType::L8, ExtendedColorType::La8, ExtendedColorType::Rgb8, ExtendedColorType::Rgba8];
+    let kind =
+        [ExtendedColorType::L8, ExtendedColorType::La8, ExtendedColorType::Rgb8, ExtendedColorType::Rgba8];
     let mut png = Vec::new();
     let encoder = PngEncoder::new(&mut png);
     encoder.write_image(colors, (colors.len() / channels) as u32, 1, kind[channels - 1]).expect("a PNG");
@@ -85,7 +86,8 @@ const FROM_P3: [[u8; 3]; 6] =
 fn profiles_are_converted_as_littlecms_does() {
     // Values by PIL's ImageCms.profileToProfile(..., renderingIntent=0).
     let adobe = [[227, 100, 42], [0, 57, 91], [129, 129, 129], [0, 201, 116], [255, 255, 255], [0, 255, 0]];
-    let prophoto = [[255, 80, 46], [0, 83, 113], [146, 146, 146], [0, 226, 123], [255, 255, 255], [0, 255, 0]];
+    let prophoto =
+        [[255, 80, 46], [0, 83, 113], [146, 146, 146], [0, 226, 123], [255, 255, 255], [0, 255, 0]];
     for (profile, expected, name) in [
         (ColorProfile::new_display_p3(), FROM_P3, "Display P3"),
         (ColorProfile::new_adobe_rgb(), adobe, "Adobe RGB 1998"),
@@ -232,7 +234,9 @@ fn a_press_profile_converts_cmyk() {
     let Loaded { picture, notes, .. } = converted(&file);
     assert_eq!(notes, ["a.file: converted from Test press to sRGB"]);
     // By PIL's ImageCms.profileToProfile, which makes the darkest ink black.
-    for ((x, y), expected) in [((5, 4), [50, 49, 27]), ((20, 20), [130, 192, 140]), ((10, 15), [87, 147, 143])] {
+    for ((x, y), expected) in
+        [((5, 4), [50, 49, 27]), ((20, 20), [130, 192, 140]), ((10, 15), [87, 147, 143])]
+    {
         let at = (y * 40 + x) * 3;
         assert_near(&values(&picture)[at..at + 3], &expected, 9);
     }

@@ -114,9 +114,11 @@ mod tests {
         assert!(close(power.extended(-2.0), -(2f32.powf(461.0 / 256.0))));
         let srgb = ToneReprCurve::Parametric(vec![2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.04045]);
         let srgb = Curve::new(&srgb).expect("a curve");
-        assert!((0..=255).map(|i| i as f32 / 255.0).all(|v| {
-            close(srgb.at(v), crate::picture::color::linear_from_srgb(v))
-        }));
+        assert!(
+            (0..=255)
+                .map(|i| i as f32 / 255.0)
+                .all(|v| { close(srgb.at(v), crate::picture::color::linear_from_srgb(v)) })
+        );
         let table = Curve::new(&ToneReprCurve::Lut(vec![0, 16384, 65535])).expect("a curve");
         assert!((table.at(0.25) - 0.125).abs() < 1e-5 && (table.extended(1.5) - 1.75).abs() < 1e-3);
         let linear = Curve::new(&ToneReprCurve::Lut(Vec::new())).expect("a curve");

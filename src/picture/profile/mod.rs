@@ -90,9 +90,8 @@ pub(super) fn hold(
 
 /// Converts `picture`, which is of `source`. Returns what was done, and fails with why not.
 fn convert(picture: &mut Picture, source: &Source) -> Result<String, String> {
-    let matrix = |primaries| {
-        primaries::to_srgb(primaries).ok_or_else(|| "its primaries span no colours".to_owned())
-    };
+    let matrix =
+        |primaries| primaries::to_srgb(primaries).ok_or_else(|| "its primaries span no colours".to_owned());
     let named = |primaries| primaries::name(primaries).unwrap_or("its primaries");
     Ok(match source {
         Source::Profile(space, _) => {

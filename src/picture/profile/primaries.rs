@@ -48,8 +48,7 @@ pub(super) fn primaries(chromaticities: &Chromaticities) -> ColorPrimaries {
 /// span no colours.
 pub(super) fn to_srgb(chromaticities: &Chromaticities) -> Option<[[f32; 3]; 3]> {
     let [red, green, blue, white] = chromaticities;
-    let doubled_area =
-        (green[0] - red[0]) * (blue[1] - red[1]) - (green[1] - red[1]) * (blue[0] - red[0]);
+    let doubled_area = (green[0] - red[0]) * (blue[1] - red[1]) - (green[1] - red[1]) * (blue[0] - red[0]);
     if doubled_area.abs() < 1e-3 || white[1] < 1e-3 {
         return None;
     }

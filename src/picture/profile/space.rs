@@ -5,7 +5,9 @@ use crate::picture::alpha::{associate, straighten};
 use crate::picture::builder::{to_u8, to_u16};
 use crate::picture::color::srgb_from_linear;
 use crate::picture::{Picture, Pixels};
-use moxcms::{ColorProfile, DataColorSpace, Layout, Matrix3d, ProfileText, TransformF32Executor, TransformOptions};
+use moxcms::{
+    ColorProfile, DataColorSpace, Layout, Matrix3d, ProfileText, TransformF32Executor, TransformOptions,
+};
 use rayon::prelude::*;
 use std::fmt;
 use std::sync::Arc;
@@ -111,7 +113,8 @@ impl Space {
                     pixels.chunks_exact(channels).flat_map(|pixel| &pixel[..n_colors]).copied().collect();
                 let mut encoded = vec![0.0; colors.len()];
                 transform.transform(&colors, &mut encoded).expect("whole pixels of three channels");
-                for (pixel, encoded) in pixels.chunks_exact_mut(channels).zip(encoded.chunks_exact(n_colors)) {
+                for (pixel, encoded) in pixels.chunks_exact_mut(channels).zip(encoded.chunks_exact(n_colors))
+                {
                     (0..n_colors).for_each(|c| pixel[c] = encoded[c].clamp(0.0, 1.0));
                 }
                 0
