@@ -5,6 +5,7 @@ use super::model::{self, DeviceArgs};
 use afterimage::backend::open_predictor;
 use afterimage::block_on;
 use afterimage::model::PixelFilter;
+use afterimage::model_file::ModelFile;
 use afterimage::picture::{Converter, Depth, Format, Target};
 use afterimage::render::{Crop, RenderError, Samples, Size, View, render_to_file};
 use anyhow::Context;
@@ -95,24 +96,8 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let params = model.params_for(&view, args.filter);
     let mut device = block_on(open_predictor(&args.device.request()?, &model.model, &params))?;
     let mut notes: Vec<String> = device.note.take().into_iter().collect();
-    let converter = Converter::new(model.channels(), model.depth, target);
-    if converter.clips() {
-        notes.push(format!(
-            "{} stores only the displayable range of this HDR model; .exr, .hdr and --bits 32 .tif store all of it",
-            target.format.name()
-        ));
-    }
-    if converter.flattens() {
-        notes
-            .push(format!("{} has no transparency: the picture is blended with white", target.format.name()));
-    }
     let profile = model.profile();
-    if profile.is_some() && !target.holds_profile(model.channels()) {
-        notes.push(format!(
-            "{} has no colour profile here: colours are converted to sRGB",
-            target.format.name()
-        ));
-    }
+    notes.extend(changes(model, profile.is_some(), target));
     if !args.quiet {
         notes.iter().for_each(|note| eprint_line!("{note}"));
     }
@@ -136,4 +121,21 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         print_line!("{}  {size}  {:.1} s", out.display(), display.seconds());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a file of `target` cannot hold of the model's picture, and what becomes of it.
+fn changes(model: &ModelFile, has_profile: bool, target: Target) -> Vec<String> {
+    let format = target.format.name();
+    let converter = Converter::new(model.channels(), model.depth, target);
+    let clips = converter.clips().then(|| {
+        format!(
+            "{format} stores only the displayable range of this HDR model; .exr, .hdr and --bits 32 .tif store all of it"
+        )
+    });
+    let flattens = converter
+        .flattens()
+        .then(|| format!("{format} has no transparency: the picture is blended with white"));
+    let converts = (has_profile && !target.holds_profile(model.channels()))
+        .then(|| format!("{format} has no colour profile here: colours are converted to sRGB"));
+    clips.into_iter().chain(flattens).chain(converts).collect()
 }
