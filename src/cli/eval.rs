@@ -150,8 +150,7 @@ fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyh
     };
     let same_profile = profile.as_deref() == opened.model.profile().as_deref();
     let (mut picture, resized) = fitted(&picture, opened, args)?;
-    // Whether its colours are trained on is of no interest here.
-    transparent.apply(&mut picture);
+    notes.extend(transparent.apply(&mut picture).map(|hidden| format!("{hidden} measured")));
     if !same_profile {
         notes.push(format!(
             "{} is not in the model's colour space, and values are compared as they are",

@@ -129,7 +129,7 @@ impl Comparison {
         for &size in &request.axes.sizes {
             let mut picture = with_colour_if_hdr(request.resize(&original, size));
             let note = transparent.apply(&mut picture);
-            note.filter(|_| out.is_empty()).inspect(|note| log::warn!("{}: {note}", source.name));
+            note.filter(|_| out.is_empty()).inspect(|note| log::warn!("{}: {note} trained on", source.name));
             let ending = if picture.is_hdr() { "exr" } else { "png" };
             let folder = request.folder(source, size);
             let path = folder.join("picture").with_extension(ending);

@@ -27,7 +27,8 @@ impl Config {
             size if self.picture.size.is_none() || size == native => picture,
             (width, height) => picture::resize(&picture, width, height),
         };
-        notes.extend(self.picture.transparent.unwrap_or_default().apply(&mut picture));
+        let hidden = self.picture.transparent.unwrap_or_default().apply(&mut picture);
+        notes.extend(hidden.map(|hidden| format!("{hidden} trained on")));
         Ok(Loaded { picture, notes, profile })
     }
 

@@ -6,8 +6,9 @@
 use super::{Picture, Pixels};
 use rayon::prelude::*;
 
-/// Multiplies the colours of each pixel by its alpha, the last of its `channels` values.
+/// Multiplies the colours of each pixel by its alpha, the last of its 2 or 4 `channels`.
 pub(super) fn associate(values: &mut [f32], channels: usize) {
+    assert!(channels.is_multiple_of(2), "{channels} channels, without alpha");
     for pixel in values.chunks_exact_mut(channels) {
         if let [colors @ .., alpha] = pixel {
             colors.iter_mut().for_each(|c| *c *= *alpha);
@@ -17,6 +18,7 @@ pub(super) fn associate(values: &mut [f32], channels: usize) {
 
 /// Divides the colours of each pixel by its alpha. Without opacity there is no straight colour; black stands for it.
 pub(super) fn straighten(values: &mut [f32], channels: usize) {
+    assert!(channels.is_multiple_of(2), "{channels} channels, without alpha");
     for pixel in values.chunks_exact_mut(channels) {
         if let [colors @ .., alpha] = pixel {
             let scale = straight_scale(*alpha);

@@ -72,7 +72,8 @@ impl Hidden<'_> {
 }
 
 impl Transparent {
-    /// Does this to a picture at its training size. Also a sentence for the user if colours were replaced.
+    /// Does this to a picture at its training size. Returns the first half of a sentence for the user if colours were
+    /// replaced.
     pub fn apply(self, picture: &mut Picture) -> Option<String> {
         let n_hidden = picture.hidden(self)?.count();
         if n_hidden == 0 {
@@ -81,7 +82,7 @@ impl Transparent {
         fill(picture);
         let percent = 100.0 * n_hidden as f64 / picture.n_pixels() as f64;
         let share = if percent < 0.5 { "less than 1".to_owned() } else { format!("{percent:.0}") };
-        Some(format!("{share} % of the pixels are fully transparent; their colours are not trained on"))
+        Some(format!("{share} % of the pixels are fully transparent; their colours are not"))
     }
 }
 
@@ -243,7 +244,7 @@ mod tests {
         let mut black = with_hole(|_, _| [0; 3]);
         let visible = black.clone();
         let note = Transparent::Fill.apply(&mut noise).expect("a note");
-        assert_eq!(note, "39 % of the pixels are fully transparent; their colours are not trained on");
+        assert_eq!(note, "39 % of the pixels are fully transparent; their colours are not");
         Transparent::Fill.apply(&mut black);
         assert_eq!(noise, black);
         let at = |p: &Picture, x: usize, y: usize| -> [u8; 4] {

@@ -93,8 +93,7 @@ fn comparisons_leave_hidden_colours_out() {
     let at = |name: &str| dir.path().join(name);
     let clean = disc(&at("clean.png"), |_| [0; 3]);
     let junk = disc(&at("junk.png"), |i| [(i * 91) as u8, (i * 37) as u8, (i * 151) as u8]);
-    let mut compare =
-        command("compare", &[&clean, &junk], &["--sizes", "native,12", "--encodings", "gaussian:2"]);
+    let mut compare = command("compare", &[&clean, &junk], &["--sizes", "native,12", "--encodings", "none"]);
     compare.args(["--epochs", "2", "--out"]).arg(at("out")).assert().success();
     let table = std::fs::read_to_string(at("out/results.csv")).expect("results");
     let of = |name: &str| -> Vec<String> {
@@ -120,6 +119,10 @@ fn wide(path: &Path) -> (PathBuf, Vec<u8>) {
 }
 
 fn profile_of(path: &Path) -> Option<Vec<u8>> {
+    if path.extension().is_some_and(|ending| ending == "tif") {
+        let kept = Reading { color: ColorHandling::Keep, ..Reading::default() };
+        return picture::read(path, kept).expect("a picture").profile.map(|icc| icc.to_vec());
+    }
     let reader = ImageReader::open(path).expect("a file").with_guessed_format().expect("readable");
     reader.into_decoder().expect("a picture").icc_profile().expect("readable")
 }
@@ -170,9 +173,9 @@ fn a_kept_profile_goes_into_every_file_that_can_hold_it() {
         let pairs = (0..a.pixels.len()).map(|i| (a.pixels.value(i) - b.pixels.value(i)).abs());
         pairs.fold(0.0f32, f32::max)
     };
-    assert!(near(&picture::load(&at("a.bmp")).expect("a BMP"), &shown) < 1.5 / 255.0);
+    assert!(near(&picture::load(&at("a.bmp")).expect("a BMP"), &shown) < 3.0 / 255.0);
     let linear = picture::load(&at("a.exr")).expect("an EXR").to_display();
-    assert!(near(&linear, &shown) < 1.5 / 255.0);
+    assert!(near(&linear, &shown) < 3.0 / 255.0);
     let kept = Reading { color: ColorHandling::Keep, ..Reading::default() };
     let Loaded { picture: values, .. } = picture::read(&at("run/final.png"), kept).expect("a picture");
     assert!(near(&values, &shown) > 4.0 / 255.0, "the profile does nothing");

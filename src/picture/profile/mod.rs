@@ -41,8 +41,8 @@ pub type IccProfile = Arc<[u8]>;
 enum Source {
     /// An ICC profile, or what is as good as one; with its bytes.
     Profile(Box<Space>, Vec<u8>),
-    /// HDR video.
-    Hdr(HdrCurve, u8),
+    /// HDR video with these primaries.
+    Hdr(HdrCurve, described::Chromaticities),
     /// Linear light with other primaries.
     Primaries(described::Chromaticities),
 }
@@ -75,53 +75,61 @@ pub(super) fn hold(
         }
     };
     let unsupported =
-        |what: String| PictureError::Unsupported { path: path.to_owned(), what, instead: AS_FLOATS };
-    match (source, handling) {
-        (Source::Profile(..), ColorHandling::Keep) if picture.is_hdr() => {
-            notes
-                .push(format!("{name}: its colour profile is not applied, and not written into other files"));
-            Ok(None)
+        |instead| move |what| PictureError::Unsupported { path: path.to_owned(), what, instead };
+    let (note, profile) = match handling {
+        ColorHandling::Srgb => (Some(convert(picture, &source).map_err(unsupported(AS_FLOATS))?), None),
+        ColorHandling::Keep => {
+            keep(picture, source).map_err(unsupported("leave --color out to convert them"))?
         }
-        (Source::Profile(_, icc), ColorHandling::Keep) => Ok(Some(icc.into())),
-        (Source::Profile(space, _), ColorHandling::Srgb) => {
+    };
+    notes.extend(note.map(|note| format!("{name}: {note}")));
+    Ok(profile)
+}
+
+/// Converts `picture`, which is of `source`. Returns what was done, and fails with why not.
+fn convert(picture: &mut Picture, source: &Source) -> Result<String, String> {
+    let matrix = |primaries| {
+        primaries::to_srgb(primaries).ok_or_else(|| "has primaries that span no colours".to_owned())
+    };
+    let named = |primaries| primaries::name(primaries).unwrap_or("its primaries");
+    Ok(match source {
+        Source::Profile(space, _) => {
             let clipped = space.convert(picture);
             let target = if picture.is_hdr() { "linear sRGB" } else { "sRGB" };
             let lost = match 100.0 * clipped {
                 percent if percent < 0.1 => String::new(),
-                percent => format!("; colours outside of it, {} of the pixels, are clipped", share(percent)),
+                percent if percent < 1.0 => format!("{percent:.1}"),
+                percent => format!("{percent:.0}"),
             };
-            notes.push(format!("{name}: converted from {} to {target}{lost}", space.name()));
-            Ok(None)
+            let lost = match lost.as_str() {
+                "" => lost,
+                percent => format!("; colours outside of it, {percent} % of the pixels, are clipped"),
+            };
+            format!("converted from {} to {target}{lost}", space.name())
         }
-        (Source::Primaries(_), ColorHandling::Keep) => {
-            notes.push(format!("{name}: its primaries are not applied, and not written into other files"));
-            Ok(None)
+        Source::Primaries(primaries) => {
+            space::apply(picture, &matrix(primaries)?);
+            format!("converted from {} to linear sRGB", named(primaries))
         }
-        (Source::Primaries(primaries), ColorHandling::Srgb) => {
-            let none = || unsupported("has primaries that span no colours".to_owned());
-            let matrix = primaries::to_srgb(&primaries).ok_or_else(none)?;
-            space::apply(picture, &matrix);
-            let from = primaries::name(&primaries).unwrap_or("its primaries");
-            notes.push(format!("{name}: converted from {from} to linear sRGB"));
-            Ok(None)
+        Source::Hdr(curve, primaries) => {
+            *picture = curve.decode(picture, &matrix(primaries)?);
+            format!(
+                "converted from {} with the primaries of {} to linear sRGB, an HDR picture in which 1 is 203 cd/m²",
+                curve.name(),
+                named(primaries)
+            )
         }
-        (Source::Hdr(curve, _), ColorHandling::Keep) => {
-            let what = format!("has {} colours, which cannot be kept,", curve.name());
-            let instead = "leave --color out to convert them";
-            Err(PictureError::Unsupported { path: path.to_owned(), what, instead })
-        }
-        (Source::Hdr(curve, code), ColorHandling::Srgb) => {
-            let primaries = cicp_primaries(code).unwrap_or(primaries::REC_2020);
-            let none = || unsupported("has primaries that span no colours".to_owned());
-            *picture = curve.decode(picture, &primaries::to_srgb(&primaries).ok_or_else(none)?);
-            let from = primaries::name(&primaries).unwrap_or("its primaries");
-            notes.push(format!(
-                "{name}: converted from {} with the primaries of {from} to linear sRGB, an HDR picture in which 1 is \
-                 203 cd/m²",
-                curve.name()
-            ));
-            Ok(None)
-        }
+    })
+}
+
+/// What to say of a `picture` whose values are kept, and its profile. Fails with why they cannot be kept.
+fn keep(picture: &Picture, source: Source) -> Result<(Option<String>, Option<IccProfile>), String> {
+    let lost = |what: &str| Some(format!("{what} not applied, and not written into other files"));
+    match source {
+        Source::Profile(..) if picture.is_hdr() => Ok((lost("its colour profile is"), None)),
+        Source::Profile(_, icc) => Ok((None, Some(icc.into()))),
+        Source::Primaries(_) => Ok((lost("its primaries are"), None)),
+        Source::Hdr(curve, _) => Err(format!("has {} colours, which cannot be kept,", curve.name())),
     }
 }
 
@@ -139,10 +147,6 @@ pub fn in_srgb<'a>(picture: &'a Picture, profile: Option<&[u8]>) -> Cow<'a, Pict
     }
 }
 
-fn share(percent: f64) -> String {
-    if percent < 1.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
-}
-
 /// The colour space of `picture`; `None` for sRGB, or for floats linear light with its primaries. In a PNG, code
 /// points come before a profile, and that before the rest (PNG, third edition, section 4.3). Fails with a part of a
 /// sentence.
@@ -158,7 +162,8 @@ fn source(picture: &Picture, described: Described) -> Result<Option<Source>, Str
         let profile = ColorProfile::new_from_slice(&icc).map_err(|e| format!("it cannot be read: {e}"))?;
         // The profile of HDR video has tables made for screens; its code points say what it is.
         let hdr = profile.cicp.filter(|_| !picture.is_hdr()).and_then(|points| {
-            Some(Source::Hdr(hdr_curve(points.transfer_characteristics)?, points.color_primaries as u8))
+            let curve = hdr_curve(points.transfer_characteristics)?;
+            Some(Source::Hdr(curve, cicp_primaries(points.color_primaries)?))
         });
         if hdr.is_some() {
             return Ok(hdr);
@@ -246,12 +251,13 @@ fn of_profile(
 fn of_cicp(picture: &Picture, primaries: u8, transfer: u8) -> Result<Option<Source>, String> {
     let unknown = || format!("its code points {primaries} and {transfer} are not supported");
     let characteristics = TransferCharacteristics::try_from(transfer).map_err(|_| unknown())?;
-    let chromaticities = cicp_primaries(primaries).ok_or_else(unknown)?;
+    let code = CicpColorPrimaries::try_from(primaries).map_err(|_| unknown())?;
+    let chromaticities = cicp_primaries(code).ok_or_else(unknown)?;
     if let Some(curve) = hdr_curve(characteristics) {
-        return Ok(Some(Source::Hdr(curve, primaries)));
+        return Ok(Some(Source::Hdr(curve, chromaticities)));
     }
     let profile = ColorProfile::new_from_cicp(CicpProfile {
-        color_primaries: CicpColorPrimaries::try_from(primaries).map_err(|_| unknown())?,
+        color_primaries: code,
         transfer_characteristics: characteristics,
         matrix_coefficients: MatrixCoefficients::Identity,
         full_range: true,
@@ -275,8 +281,7 @@ fn hdr_curve(transfer: TransferCharacteristics) -> Option<HdrCurve> {
     }
 }
 
-fn cicp_primaries(code: u8) -> Option<described::Chromaticities> {
-    let code = CicpColorPrimaries::try_from(code).ok()?;
+fn cicp_primaries(code: CicpColorPrimaries) -> Option<described::Chromaticities> {
     let primaries = moxcms::ColorPrimaries::try_from(code).ok()?;
     let white = match code {
         CicpColorPrimaries::Bt470M | CicpColorPrimaries::GenericFilm => [0.310, 0.316],

@@ -47,7 +47,12 @@ pub(super) fn primaries(chromaticities: &Chromaticities) -> ColorPrimaries {
 /// From linear light of these primaries to that of sRGB's; whites are adapted by Bradford's method. `None` if they
 /// span no colours.
 pub(super) fn to_srgb(chromaticities: &Chromaticities) -> Option<[[f32; 3]; 3]> {
-    let colorants = |c: &Chromaticities| ColorProfile::colorants_matrix(white(c), primaries(c));
+    let [red, green, blue, white] = chromaticities;
+    let doubled_area = (green[0] - red[0]) * (blue[1] - red[1]) - (green[1] - red[1]) * (blue[0] - red[0]);
+    if doubled_area.abs() < 1e-3 || white[1] < 1e-3 {
+        return None;
+    }
+    let colorants = |c: &Chromaticities| ColorProfile::colorants_matrix(self::white(c), primaries(c));
     let matrix = to_f32(colorants(&SRGB).inverse().mat_mul(colorants(chromaticities)));
     matrix.iter().flatten().all(|v| v.is_finite()).then_some(matrix)
 }

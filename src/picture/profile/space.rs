@@ -150,6 +150,7 @@ impl Space {
                     pixel[..3].copy_from_slice(&linear);
                 }
             }
+            _ if !channels.is_multiple_of(2) => self.linearize_straight(pixels, channels),
             _ => {
                 straighten(pixels, channels);
                 self.linearize_straight(pixels, channels);
