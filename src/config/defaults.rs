@@ -60,7 +60,7 @@ pub(super) fn base_resolution(longer_side: u32) -> u32 {
 /// From `base` cells to `finest` in `n_levels` levels: Mueller et al. 2022, equation 3.
 pub(super) fn growth(finest: f64, base: u32, n_levels: usize) -> f64 {
     let steps = n_levels.saturating_sub(1).max(1) as f64;
-    (finest / f64::from(base)).powf(1.0 / steps).max(1.0)
+    libm::pow(finest / f64::from(base), 1.0 / steps).max(1.0)
 }
 
 /// About an eighth of the picture's pixels: 16 levels of 2 features then have 0.6 times as many weights as an RGB

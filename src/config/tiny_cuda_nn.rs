@@ -68,7 +68,7 @@ pub(super) fn sections(sections: &Map<String, Value>) -> Result<Config, String> 
     }
     for name in sections.keys().filter(|name| !SECTIONS.contains(&name.as_str())) {
         let hint = nearest(name, &SECTIONS)
-            .map_or_else(|| format!("only {} are read", join(&SECTIONS, "and")), |near| did_you_mean(near));
+            .map_or_else(|| format!("only {} are read", join(&SECTIONS, "and")), did_you_mean);
         log::warn!("the section `{name}` is ignored: {hint}");
     }
     let empty = Map::new();

@@ -60,5 +60,5 @@ impl Loss {
 
 /// Peak signal-to-noise ratio in dB for values with peak 1.
 pub fn psnr(mse: f64) -> f64 {
-    -10.0 * mse.log10()
+    -10.0 * libm::log10(mse)
 }

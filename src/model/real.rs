@@ -7,7 +7,7 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 /// The arithmetic of formulas: activations, losses and update rules.
 ///
 /// Elementary functions are included so that f32 can use short, vectorisable polynomials while f64,
-/// the reference, uses the standard library. GPU tolerances come from a third type, which carries an
+/// the reference, uses the crate `libm`: the standard library's differ between systems. GPU tolerances come from a third type, which carries an
 /// error bound through the same formula (`backend/gpu/tolerance.rs`).
 pub trait Arithmetic:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
@@ -87,15 +87,15 @@ impl Arithmetic for f64 {
     #[inline(always)]
     fn sin_cos_turns(self) -> (Self, Self) {
         // Range reduction in turns is exact and keeps sin and cos accurate for large phases.
-        (TAU * (self - self.round())).sin_cos()
+        libm::sincos(TAU * (self - self.round()))
     }
     #[inline(always)]
     fn exp_fast(self) -> Self {
-        self.exp()
+        libm::exp(self)
     }
     #[inline(always)]
     fn ln_1p_fast(self) -> Self {
-        self.ln_1p()
+        libm::log1p(self)
     }
     #[inline(always)]
     fn if_positive(self, yes: Self, no: Self) -> Self {

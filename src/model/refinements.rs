@@ -42,7 +42,7 @@ impl Refinements {
         let Some(decay) = self.ema else { return 1.0 };
         let t = (index + 1) as f64;
         // 1 - ema^t, exact for decays near 1.
-        (1.0 - decay) / -f64::exp_m1(t * decay.ln())
+        (1.0 - decay) / -libm::expm1(t * libm::log(decay))
     }
 
     /// Whether a step only applies the update rule.

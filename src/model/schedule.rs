@@ -67,8 +67,8 @@ impl Schedule {
         let progress = t as f64 / n_steps.saturating_sub(before).max(1) as f64;
         match self.kind {
             ScheduleKind::Cosine => half_cosine(lr, self.min_lr, progress),
-            ScheduleKind::Exponential => lr * self.decay.powf(progress),
-            ScheduleKind::Step => lr * self.decay.powf((t / self.cycle.max(1)) as f64),
+            ScheduleKind::Exponential => lr * libm::pow(self.decay, progress),
+            ScheduleKind::Step => lr * libm::pow(self.decay, (t / self.cycle.max(1)) as f64),
             _ => lr,
         }
     }
@@ -96,7 +96,7 @@ impl Schedule {
 
 /// From `first` at 0 to `last` at 1 and after.
 fn half_cosine(first: f64, last: f64, progress: f64) -> f64 {
-    last + (first - last) * 0.5 * (1.0 + (PI * progress.min(1.0)).cos())
+    last + (first - last) * 0.5 * (1.0 + libm::cos(PI * progress.min(1.0)))
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use super::{Picture, Pixels};
 /// Linear light to sRGB-encoded, both in [0, 1] (IEC 61966-2-1). Values outside are clamped.
 pub fn srgb_from_linear(linear: f32) -> f32 {
     let v = linear.clamp(0.0, 1.0);
-    if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 }
+    if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * libm::powf(v, 1.0 / 2.4) - 0.055 }
 }
 
 /// sRGB-encoded to linear light, both in [0, 1] (IEC 61966-2-1). Values outside are clamped.
 pub fn linear_from_srgb(encoded: f32) -> f32 {
     let v = encoded.clamp(0.0, 1.0);
-    if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+    if v <= 0.040_45 { v / 12.92 } else { libm::powf((v + 0.055) / 1.055, 2.4) }
 }
 
 impl Picture {

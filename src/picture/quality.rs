@@ -157,7 +157,7 @@ fn window(side: usize) -> Vec<f64> {
     let fits = if side.is_multiple_of(2) { side - 1 } else { side };
     let length = WINDOW.min(fits);
     let middle = (length / 2) as f64;
-    let weight = |i: usize| (-(i as f64 - middle).powi(2) / (2.0 * SIGMA * SIGMA)).exp();
+    let weight = |i: usize| libm::exp(-(i as f64 - middle).powi(2) / (2.0 * SIGMA * SIGMA));
     let sum: f64 = (0..length).map(weight).sum();
     (0..length).map(|i| weight(i) / sum).collect()
 }

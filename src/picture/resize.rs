@@ -149,7 +149,7 @@ fn taps(from: u32, to: u32) -> Vec<Tap> {
 
 /// sinc(x) sinc(x / lobes) inside the lobes, 0 outside.
 fn lanczos(x: f64, lobes: f64) -> f64 {
-    let sinc = |x: f64| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
+    let sinc = |x: f64| if x == 0.0 { 1.0 } else { libm::sin(PI * x) / (PI * x) };
     if x.abs() < lobes { sinc(x) * sinc(x / lobes) } else { 0.0 }
 }
 

@@ -86,7 +86,7 @@ impl Trainer<'_> {
                 // Clamped, since a sigmoid saturates.
                 Activation::Sigmoid => {
                     let mean = channel.mean().clamp(0.02, 0.98);
-                    (mean / (1.0 - mean)).ln() as f32
+                    libm::log(mean / (1.0 - mean)) as f32
                 }
                 _ => channel.mean() as f32,
             };

@@ -110,7 +110,7 @@ pub async fn choose_sigma(
     let run = resolve(config, (picture, mask), sigma_of(FIRST))?;
     let n_steps = run.epochs.saturating_mul(u64::from(run.steps_per_epoch()));
     // Above a quarter of the pixels per side, most frequencies are too high for the picture.
-    let highest = (picture.width.max(picture.height) as f32 / 4.0).log2() * PER_OCTAVE as f32;
+    let highest = libm::log2f(picture.width.max(picture.height) as f32 / 4.0) * PER_OCTAVE as f32;
     let range = LOWEST..=(highest as i32).max(LOWEST);
     let mut best = FIRST.clamp(*range.start(), *range.end());
     let mut trials = Vec::new();
@@ -138,7 +138,7 @@ pub async fn choose_sigma(
 }
 
 fn sigma_of(candidate: i32) -> f32 {
-    (candidate as f32 / PER_OCTAVE as f32).exp2()
+    libm::exp2f(candidate as f32 / PER_OCTAVE as f32)
 }
 
 /// Loss on the held-out pixels by candidate.
@@ -232,14 +232,14 @@ async fn train(
 /// The minimum of the parabola through the best candidate and its neighbours, in the logarithms of
 /// sigma and loss; the best candidate if a neighbour was not tried.
 fn refine(losses: &Losses, best: i32, stride: i32) -> f32 {
-    let around = [best - stride, best, best + stride].map(|c| losses.get(&c).map(|loss| loss.ln()));
+    let around = [best - stride, best, best + stride].map(|c| losses.get(&c).map(|&loss| libm::log(loss)));
     let [Some(low), Some(middle), Some(high)] = around else { return sigma_of(best) };
     let curvature = low - 2.0 * middle + high;
     if !(curvature.is_finite() && curvature > 0.0) {
         return sigma_of(best);
     }
     let offset = (0.5 * (low - high) / curvature).clamp(-0.5, 0.5) * f64::from(stride);
-    ((f64::from(best) + offset) / f64::from(PER_OCTAVE)).exp2() as f32
+    libm::exp2((f64::from(best) + offset) / f64::from(PER_OCTAVE)) as f32
 }
 
 #[cfg(test)]

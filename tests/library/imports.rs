@@ -17,22 +17,22 @@ const ORDERS: &[(&str, &str)] = &[
         "atomic_write read_file clock names model picture job config model_file backend trainer tune environment report run render compare bench \
          output cli main",
     ),
-    ("crate::backend", "tuned cpu gpu on_gpu no_gpu select open_predictor"),
-    ("crate::backend::gpu", "device kernel plan ops execute prove tune"),
+    ("crate::backend", "tuned memory cpu gpu on_gpu no_gpu select open_predictor"),
+    ("crate::backend::gpu", "device kernel plan ops execute prove tune fallback"),
 ];
 
 /// Names from `crate` on.
-type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// Modules with their text.
-type Sources = BTreeMap<Module, String>;
+pub(crate) type Sources = BTreeMap<Module, String>;
 
-fn module(path: &str) -> Module {
+pub(crate) fn module(path: &str) -> Module {
     path.split("::").map(str::to_owned).collect()
 }
 
 /// Every file below `folder`, which is `module`.
-fn read(folder: &Path, module: &Module, sources: &mut Sources) {
+pub(crate) fn read(folder: &Path, module: &Module, sources: &mut Sources) {
     for entry in std::fs::read_dir(folder).expect("a folder of sources") {
         let path = entry.expect("an entry").path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("a name in UTF-8").to_owned();
@@ -47,7 +47,7 @@ fn read(folder: &Path, module: &Module, sources: &mut Sources) {
 }
 
 /// `text` without comments, strings and tests.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let (mut code, mut rest) = (String::new(), text);
     while let Some(first) = rest.chars().next() {
         let escaped = |quote| {

@@ -10,3 +10,4 @@ mod picture_files;
 mod properties;
 mod report_outputs;
 mod run_model_file;
+mod same_bits;

@@ -46,7 +46,7 @@ impl Storage {
     pub fn gradient_scale(self, n_values: usize) -> f32 {
         match self {
             Self::F32 => 1.0,
-            Self::F16 => (LOSS_SCALE * f64::from(n_values as u32).log2().floor().exp2()) as f32,
+            Self::F16 => (LOSS_SCALE * f64::from(1_u32 << (n_values as u32).max(1).ilog2())) as f32,
         }
     }
 }

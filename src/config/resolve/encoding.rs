@@ -261,7 +261,7 @@ impl EncodingConfig {
             let allowed = format!("give a factor from 1 to {MAX_GROWTH}, such as 1.5");
             return Err(bad("growth", format_args!("{growth:?}"), allowed));
         }
-        let finest = f64::from(base) * growth.powf((n_levels - 1) as f64);
+        let finest = f64::from(base) * libm::pow(growth, (n_levels - 1) as f64);
         if finest > f64::from(MAX_RESOLUTION) {
             let allowed = format!(
                 "the finest level would have {finest:.0} cells and {MAX_RESOLUTION} are possible; give a lower \

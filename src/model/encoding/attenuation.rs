@@ -56,7 +56,7 @@ impl PixelFilter {
                 _ if d <= s => 1.0,
                 Self::None => 1.0,
                 Self::Box => sinc(b * d) / sinc((b * s).min(0.5)),
-                Self::Gaussian => (-PI * PI * b * b * (d * d - s * s) / 6.0).exp(),
+                Self::Gaussian => libm::exp(-PI * PI * b * b * (d * d - s * s) / 6.0),
             }
         };
         along(0) * along(1)
@@ -65,7 +65,7 @@ impl PixelFilter {
 
 /// sin(pi u) / (pi u)
 fn sinc(u: f64) -> f64 {
-    if u == 0.0 { 1.0 } else { (PI * u).sin() / (PI * u) }
+    if u == 0.0 { 1.0 } else { libm::sin(PI * u) / (PI * u) }
 }
 
 impl Encoding {

@@ -29,7 +29,7 @@ pub(super) fn positional(m: usize, log2_max: f32, _seed: u64) -> Encoding {
         } else {
             f64::from(log2_max)
         };
-        (t.exp2() - 1.0) as f32
+        (libm::exp2(t) - 1.0) as f32
     };
     let row = |j: usize| {
         let f = frequency(j / 2);
@@ -52,7 +52,7 @@ pub(super) fn gaussian(m: usize, sigma: f32, seed: u64) -> Encoding {
 /// Axis-aligned frequencies 2^(k-1) for k = 0 .. n-1, along x and along y: half a cycle across the unit of length and
 /// its octaves. Mildenhall et al. 2020 (NeRF), equation 4, which counts from -1 to 1; tiny-cuda-nn's `Frequency`.
 pub(super) fn octaves(n: usize, _seed: u64) -> Encoding {
-    let frequency = |k: usize| (k as f32 - 1.0).exp2();
+    let frequency = |k: usize| libm::exp2f(k as f32 - 1.0);
     let rows = |k: usize| [[frequency(k), 0.0], [0.0, frequency(k)]];
     Encoding::Fourier { frequencies: (0..n).flat_map(rows).collect() }
 }

@@ -24,7 +24,7 @@ pub(super) type AdamW = Adam;
 #[inline(always)]
 fn corrections(beta1: f64, beta2: f64, index: u64) -> (f64, f64) {
     let t = (index + 1) as f64;
-    (1.0 - beta1.powf(t), (1.0 - beta2.powf(t)).sqrt())
+    (1.0 - libm::pow(beta1, t), (1.0 - libm::pow(beta2, t)).sqrt())
 }
 
 impl Formula for Adam {
