@@ -2,14 +2,18 @@
 
 // tile: (output, inputs in fours) from outputs o_base on. Neighbouring inputs are neighbours in memory.
 fn load_by_output(layer: Layer, first_quad: u32, n_quads: u32, o_base: u32, depth: u32, thread: u32) {
-    for (var i = thread; i < depth * PASS; i += GROUP) {
-        let quad = i % PASS;
-        let k = 4u * (first_quad + quad);
-        let o = o_base + i / PASS;
-        if quad < n_quads {
-            tile[i / PASS * pitch_of(n_quads) + quad] = vec4<f32>(
-                weight(layer, o, k), weight(layer, o, k + 1u), weight(layer, o, k + 2u), weight(layer, o, k + 3u),
-            );
+    let total = depth * PASS;
+    for (var base = 0u; base < total; base += GROUP) {
+        let i = base + thread;
+        if i < total {
+            let quad = i % PASS;
+            let k = 4u * (first_quad + quad);
+            let o = o_base + i / PASS;
+            if quad < n_quads {
+                tile[i / PASS * pitch_of(n_quads) + quad] = vec4<f32>(
+                    weight(layer, o, k), weight(layer, o, k + 1u), weight(layer, o, k + 2u), weight(layer, o, k + 3u),
+                );
+            }
         }
     }
 }
@@ -34,12 +38,12 @@ fn backward_input(layer: Layer, is_hidden: bool, row: u32, first_input: u32, n: 
         }
         if column < n_quads {
             let top = row + 4u * (first + column);
-            for (var to = top; to < top + 4u; to++) {
+            for (var i = 0u; i < 4u; i++) {
                 var dl_dx = sums.r0;
                 if is_hidden {
-                    dl_dx *= derivatives(load(to, quad));
+                    dl_dx *= derivatives(load(top + i, quad));
                 }
-                keep(to, quad, dl_dx);
+                keep(top + i, quad, dl_dx);
                 sums = Sums(sums.r1, sums.r2, sums.r3, sums.r3);
             }
         }

@@ -5,6 +5,9 @@
 //   pre-activations z of layer l   from row l * hidden_rows on; overwritten by dl_dz in the backward pass
 //   features                       from feature_row on, feature_rows at a time
 //   f(z) of the layer before       from value_row on, unless DERIVATIVE_FROM_OUTPUT
+// Before a barrier, every loop runs as often in each thread, and what a thread has no part in is skipped within it:
+// Microsoft's FXC compiler refuses loops that depend on the thread.
+//
 // Row numbers are multiples of four. Padding rows hold finite numbers, and weights beyond a matrix count as 0, so
 // that products need no bounds checks.
 
@@ -109,12 +112,15 @@ fn coordinate(at: u32, axis: u32) -> f32 {
 }
 
 fn load_positions(first_sample: u32, thread: u32) {
-    for (var i = thread; i < 2u * QUADS; i += GROUP) {
-        let axis = i / QUADS;
-        let at = first_sample + 4u * (i % QUADS);
-        positions[i] = vec4<f32>(
-            coordinate(at, axis), coordinate(at + 1u, axis),
-            coordinate(at + 2u, axis), coordinate(at + 3u, axis),
-        );
+    for (var base = 0u; base < 2u * QUADS; base += GROUP) {
+        let i = base + thread;
+        if i < 2u * QUADS {
+            let axis = i / QUADS;
+            let at = first_sample + 4u * (i % QUADS);
+            positions[i] = vec4<f32>(
+                coordinate(at, axis), coordinate(at + 1u, axis),
+                coordinate(at + 2u, axis), coordinate(at + 3u, axis),
+            );
+        }
     }
 }

@@ -16,21 +16,29 @@ fn interpolated(cell: Cell, feature: u32) -> f32 {
 // levels.
 fn encode(first: u32, n: u32, thread: u32) {
     let n_features = params.n_features;
-    for (var i = thread; i < n / n_features * QUADS; i += GROUP) {
-        let quad = i % QUADS;
-        let row = i / QUADS * n_features;
-        let level = level_at((first + row) / n_features);
-        for (var lane = 0u; lane < 4u; lane++) {
-            let position = vec2<f32>(positions[quad][lane], positions[QUADS + quad][lane]);
-            let cell = locate(level, params.smoothstep, position);
-            for (var f = 0u; f < n_features; f++) {
-                // After four lanes each is in place.
-                let before = load(params.feature_row + row + f, quad);
-                keep(params.feature_row + row + f, quad, vec4<f32>(before.yzw, interpolated(cell, f)));
+    let total = n / n_features * QUADS;
+    for (var base = 0u; base < total; base += GROUP) {
+        let i = base + thread;
+        if i < total {
+            let quad = i % QUADS;
+            let row = i / QUADS * n_features;
+            let level = level_at((first + row) / n_features);
+            for (var lane = 0u; lane < 4u; lane++) {
+                let position = vec2<f32>(positions[quad][lane], positions[QUADS + quad][lane]);
+                let cell = locate(level, params.smoothstep, position);
+                for (var f = 0u; f < n_features; f++) {
+                    // After four lanes each is in place.
+                    let before = load(params.feature_row + row + f, quad);
+                    keep(params.feature_row + row + f, quad, vec4<f32>(before.yzw, interpolated(cell, f)));
+                }
             }
         }
     }
-    for (var i = n * QUADS + thread; i < (n + 3u) / 4u * 4u * QUADS; i += GROUP) {
-        keep(params.feature_row + i / QUADS, i % QUADS, vec4<f32>());
+    let end = (n + 3u) / 4u * 4u * QUADS;
+    for (var base = n * QUADS; base < end; base += GROUP) {
+        let i = base + thread;
+        if i < end {
+            keep(params.feature_row + i / QUADS, i % QUADS, vec4<f32>());
+        }
     }
 }

@@ -16,11 +16,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         load_positions(block * BLOCK, thread);
         workgroupBarrier();
         forward(thread);
-        for (var i = thread; i < BLOCK * channels; i += GROUP) {
-            let sample = i / channels;
-            let at = block * BLOCK * channels + i;
-            if at < params.n_samples * channels {
-                colours[at] = output_activation(load(row + i % channels, sample / 4u)[sample % 4u]);
+        for (var base = 0u; base < BLOCK * channels; base += GROUP) {
+            let i = base + thread;
+            if i < BLOCK * channels {
+                let sample = i / channels;
+                let at = block * BLOCK * channels + i;
+                if at < params.n_samples * channels {
+                    colours[at] = output_activation(load(row + i % channels, sample / 4u)[sample % 4u]);
+                }
             }
         }
         workgroupBarrier();

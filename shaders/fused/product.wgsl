@@ -25,14 +25,18 @@ fn pitch_of(n_quads: u32) -> u32 {
 // tile: (k, outputs in fours) from inputs k_base on. Neighbours in k are neighbours in memory.
 fn load_by_input(layer: Layer, first_quad: u32, n_quads: u32, k_base: u32, thread: u32) {
     let depth = depth_of(n_quads);
-    for (var i = thread; i < n_quads * depth; i += GROUP) {
-        let k = select(i % DEPTH, i % NARROW_DEPTH, n_quads == 1u);
-        let quad = select(i / DEPTH, i / NARROW_DEPTH, n_quads == 1u);
-        let o = 4u * (first_quad + quad);
-        let at = k_base + k;
-        tile[k * pitch_of(n_quads) + quad] = vec4<f32>(
-            weight(layer, o, at), weight(layer, o + 1u, at), weight(layer, o + 2u, at), weight(layer, o + 3u, at),
-        );
+    let n = n_quads * depth;
+    for (var base = 0u; base < n; base += GROUP) {
+        let i = base + thread;
+        if i < n {
+            let k = select(i % DEPTH, i % NARROW_DEPTH, n_quads == 1u);
+            let quad = select(i / DEPTH, i / NARROW_DEPTH, n_quads == 1u);
+            let o = 4u * (first_quad + quad);
+            let at = k_base + k;
+            tile[k * pitch_of(n_quads) + quad] = vec4<f32>(
+                weight(layer, o, at), weight(layer, o + 1u, at), weight(layer, o + 2u, at), weight(layer, o + 3u, at),
+            );
+        }
     }
 }
 
@@ -62,8 +66,12 @@ fn multiply(before: Sums, column: u32, pitch: u32, row: u32, quad: u32, depth: u
 
 // f(z) of the layer whose rows begin at `row`.
 fn fill_values(row: u32, thread: u32) {
-    for (var i = thread; i < params.hidden_rows * QUADS; i += GROUP) {
-        cells[params.value_row * QUADS + i] = stored_four(activations(vec4<f32>(cells[row * QUADS + i])));
+    let n = params.hidden_rows * QUADS;
+    for (var base = 0u; base < n; base += GROUP) {
+        let i = base + thread;
+        if i < n {
+            cells[params.value_row * QUADS + i] = stored_four(activations(vec4<f32>(cells[row * QUADS + i])));
+        }
     }
 }
 
@@ -75,12 +83,12 @@ fn values_of(index: u32) -> u32 {
 fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
     let top = layer.row + o;
     var rest = z;
-    for (var row = top; row < top + 4u; row++) {
+    for (var i = 0u; i < 4u; i++) {
         var values = rest.r0;
         if is_hidden && DERIVATIVE_FROM_OUTPUT == 1u {
             values = activations(values);
         }
-        keep(row, quad, values);
+        keep(top + i, quad, values);
         rest = Sums(rest.r1, rest.r2, rest.r3, rest.r3);
     }
 }

@@ -20,21 +20,24 @@ fn loss_at(sample: u32, channel: u32, z: f32) -> vec2<f32> {
 fn loss_of_block(first_sample: u32, thread: u32) -> f32 {
     let row = layer_at(params.n_layers - 1u).row;
     var sum = 0.0;
-    for (var i = thread; i < BLOCK; i += GROUP) {
-        let channel = i / QUADS;
-        let quad = i % QUADS;
-        var dl_dz = vec4<f32>();
-        if channel < params.output_width {
-            let z = load(row + channel, quad);
-            let sample = first_sample + 4u * quad;
-            let l0 = loss_at(sample, channel, z.x);
-            let l1 = loss_at(sample + 1u, channel, z.y);
-            let l2 = loss_at(sample + 2u, channel, z.z);
-            let l3 = loss_at(sample + 3u, channel, z.w);
-            sum += (l0.x + l1.x) + (l2.x + l3.x);
-            dl_dz = vec4<f32>(l0.y, l1.y, l2.y, l3.y);
+    for (var base = 0u; base < BLOCK; base += GROUP) {
+        let i = base + thread;
+        if i < BLOCK {
+            let channel = i / QUADS;
+            let quad = i % QUADS;
+            var dl_dz = vec4<f32>();
+            if channel < params.output_width {
+                let z = load(row + channel, quad);
+                let sample = first_sample + 4u * quad;
+                let l0 = loss_at(sample, channel, z.x);
+                let l1 = loss_at(sample + 1u, channel, z.y);
+                let l2 = loss_at(sample + 2u, channel, z.z);
+                let l3 = loss_at(sample + 3u, channel, z.w);
+                sum += (l0.x + l1.x) + (l2.x + l3.x);
+                dl_dz = vec4<f32>(l0.y, l1.y, l2.y, l3.y);
+            }
+            keep(row + channel, quad, dl_dz);
         }
-        keep(row + channel, quad, dl_dz);
     }
     return sum;
 }

@@ -236,5 +236,31 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
             .write(&module, &info, None)
             .unwrap_or_else(|e| panic!("{name} to HLSL: {e}"));
         assert!(text.contains("numthreads"), "{name}");
+        write_hlsl(&kernel, &module, &info);
     }
+}
+
+/// Writes a kernel for DX12 to the folder `HLSL_FOLDER`, if that is set: see tests/dx12.sh.
+fn write_hlsl(kernel: &Kernel, module: &Module, info: &ModuleInfo) {
+    use naga::back::hlsl;
+    let Some(folder) = std::env::var_os("HLSL_FOLDER") else { return };
+    let has_f16 = kernel.needs().contains(wgpu::Features::SHADER_F16);
+    // As the program compiles them.
+    let options = hlsl::Options {
+        shader_model: if has_f16 { hlsl::ShaderModel::V6_2 } else { hlsl::ShaderModel::V5_1 },
+        fake_missing_bindings: true,
+        restrict_indexing: false,
+        force_loop_bounding: false,
+        zero_initialize_workgroup_memory: false,
+        ..Default::default()
+    };
+    let mut text = String::new();
+    let written =
+        hlsl::Writer::new(&mut text, &options, &hlsl::PipelineOptions::default()).write(module, info, None);
+    written.unwrap_or_else(|e| panic!("{} to HLSL: {e}", kernel.name()));
+    let name = kernel.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let name = format!("{}{name}.hlsl", if has_f16 { "16-bit-" } else { "" });
+    let path = Path::new(&folder).join(&name);
+    assert!(!path.exists(), "two kernels are called {name}");
+    std::fs::write(path, text).expect("written");
 }
