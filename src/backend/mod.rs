@@ -124,6 +124,18 @@ pub enum BackendError {
         "the GPU driver refused an operation ({0}); `afterimage verify` shows which kernels work on this device"
     )]
     Device(String),
+    /// The driver does not compile a kernel.
+    #[error(
+        "the driver of {device} does not compile the kernel {kernel} ({reason}); update it, or use --backend cpu"
+    )]
+    NotCompiled {
+        /// The kernel.
+        kernel: String,
+        /// The adapter.
+        device: String,
+        /// The driver's message.
+        reason: String,
+    },
     /// A kernel failed its self-test.
     #[error(
         "the kernel {kernel} computes wrong results on {device} ({place}); update its driver, or use --backend cpu; `afterimage verify` shows details"

@@ -1,9 +1,10 @@
 //! Opening GPUs. Replaced by `no_gpu.rs` when the feature `gpu` is off.
 
 pub(super) use super::gpu::Gpu;
-use super::gpu::device::is_software;
+use super::gpu::device::{Budget, is_software};
+use super::gpu::execute::report;
 use super::gpu::ops::Layout;
-use super::gpu::{AdapterChoice, GpuBackend, GpuPredictor, KernelConfig, tune};
+use super::gpu::{AdapterChoice, GpuBackend, GpuPredictor, KernelConfig, fallback, tune};
 use super::tuned::TunedConfig;
 use super::{
     Backend, BackendChoice, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, Precision, Predict,
@@ -56,24 +57,55 @@ async fn trainer(
     (precision, before): (Precision, Option<&TunedConfig>),
     initial_params: impl Fn() -> Vec<f32>,
 ) -> Result<(GpuBackend, Option<Duration>), BackendError> {
-    let budget = gpu.budget();
     let before = before.and_then(|method| method.on(&gpu, precision)).cloned();
     let rules = KernelConfig::choose(&gpu, precision)?;
     // Checks that the job fits before weights are made.
-    let (layout, _) = Layout::training(&job, budget, before.clone().unwrap_or(rules))?;
+    let usual = before.as_ref().unwrap_or(&rules);
+    let layout_for = |budget| Layout::training(&job, budget, usual.clone()).map(|(layout, _)| layout);
+    let layout = layout_for(gpu.budget())?;
     // A software driver's memory is this machine's.
     let on_device = if is_software(&gpu.info) { layout.size_bytes() } else { 0 };
     memory::check(&job.model, "train", memory::state_copies(&job).saturating_add(on_device), &gpu.options)?;
+    let n_pixels = Some(job.picture.n_pixels() as usize);
+    let budget = fallback::budget_for(&gpu, &job.model, layout_for, n_pixels).await?;
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
     let (config, timing) = match before {
         Some(before) => (before, None),
-        None => tune::choose_config(&gpu, (&job, &state), budget, precision).await?,
+        None => match tune::choose_config(&gpu, (&job, &state), budget, precision).await {
+            // All that was timed was left out, and said to be.
+            Err(BackendError::NotCompiled { .. }) => (rules, None),
+            chosen => chosen?,
+        },
     };
-    let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config)).await?;
-    backend.self_test().await?;
+    let mut ways = fallback::ways(&job, budget, &config, precision).into_iter();
+    let mut way = (budget, config);
+    let backend = loop {
+        let error = match with_proof(&gpu, &job, &state, way).await {
+            Ok(backend) => break backend,
+            Err(error) => error,
+        };
+        way = match ways.next() {
+            Some(next) => next,
+            None => return Err(error),
+        };
+        let tiles = way.1.tuned.first().map(|tile| format!(" and {}", tile.tiling.name()));
+        report(error, &format!("training {}{}", way.1.name(), tiles.unwrap_or_default()))?;
+    };
     // Some drivers compile a kernel when it first runs.
     gpu.keep_pipelines();
     Ok((backend, timing))
+}
+
+/// A backend whose kernels have passed their self-tests.
+async fn with_proof(
+    gpu: &Arc<Gpu>,
+    job: &Job,
+    state: &TrainingState,
+    how: (Budget, KernelConfig),
+) -> Result<GpuBackend, BackendError> {
+    let mut backend = GpuBackend::with(Arc::clone(gpu), job.clone(), state, how).await?;
+    backend.self_test().await?;
+    Ok(backend)
 }
 
 /// A predictor holding `params`, and its description.
@@ -82,7 +114,8 @@ pub(super) async fn predict(
     model: &Model,
     params: &[f32],
 ) -> Result<(Box<dyn Predict>, BackendInfo), BackendError> {
-    let mut predictor = GpuPredictor::new(Arc::clone(&gpu), model.clone(), params).await?;
+    let budget = fallback::budget_for(&gpu, model, |budget| Layout::prediction(model, budget), None).await?;
+    let mut predictor = GpuPredictor::with(Arc::clone(&gpu), model.clone(), params, budget).await?;
     predictor.self_test().await?;
     gpu.keep_pipelines();
     let info = predictor.info();

@@ -31,7 +31,9 @@ pub async fn open_predictor(
         Chosen::Cpu | Chosen::CpuInstead => return on_cpu(request, model, params, None),
     };
     match on_gpu::predict(gpu, model, params).await {
-        Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
+        Err(error @ (BackendError::WrongResults { .. } | BackendError::NotCompiled { .. }))
+            if request.is_open() =>
+        {
             on_cpu(request, model, params, Some(format!("{error}; rendering on the CPU")))
         }
         opened => opened.map(|(predictor, info)| {

@@ -50,7 +50,9 @@ pub async fn open_as(
         Chosen::CpuInstead => return cpu(Some(format!("{}: training on the CPU", on_gpu::MISSING))),
     };
     match on_gpu::train(gpu, job.clone(), (request.precision, before), &initial_params).await {
-        Err(error @ BackendError::WrongResults { .. }) if request.is_open() => {
+        Err(error @ (BackendError::WrongResults { .. } | BackendError::NotCompiled { .. }))
+            if request.is_open() =>
+        {
             cpu(Some(format!("{error}; training on the CPU")))
         }
         opened => opened.map(|(backend, note)| Opened { backend, note: Some(note) }),

@@ -7,6 +7,7 @@
 //! | `lose-device@STEP` | the device is destroyed when step STEP is about to be submitted |
 //! | `drop-submission@STEP` | a submission from step STEP on never reaches the device |
 //! | `break-kernel=NAME` | no workgroup of this kernel ever runs |
+//! | `refuse-kernel=NAME` | the driver does not compile this kernel |
 //!
 //! A fault at a step happens once; listed twice, it happens again when the step is repeated.
 
@@ -30,6 +31,7 @@ pub struct Faults(Arc<Pending>);
 struct Pending {
     at_steps: Mutex<Vec<(StepFault, u64)>>,
     broken: Vec<String>,
+    refused: Vec<String>,
     drops_next: AtomicBool,
 }
 
@@ -39,24 +41,27 @@ impl Faults {
     /// # Errors
     /// The end of a sentence, if there is no such fault or kernel.
     pub fn parse(text: &str, is_kernel: impl Fn(&str) -> bool) -> Result<Self, String> {
-        let (mut at_steps, mut broken) = (Vec::new(), Vec::new());
+        let (mut at_steps, mut broken, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for fault in text.split(',').filter(|fault| !fault.is_empty()) {
             let step = |name| fault.strip_prefix(name)?.strip_prefix('@')?.parse::<u64>().ok();
-            let kernel = fault.strip_prefix("break-kernel=").filter(|name| is_kernel(name));
+            let kernel = |name| fault.strip_prefix(name)?.strip_prefix('=').filter(|name| is_kernel(name));
             if let Some(step) = step("lose-device") {
                 at_steps.push((StepFault::LoseDevice, step));
             } else if let Some(step) = step("drop-submission") {
                 at_steps.push((StepFault::DropSubmission, step));
-            } else if let Some(name) = kernel {
+            } else if let Some(name) = kernel("break-kernel") {
                 broken.push(name.to_owned());
+            } else if let Some(name) = kernel("refuse-kernel") {
+                refused.push(name.to_owned());
             } else {
                 return Err(format!(
-                    "the fault '{fault}'; there are lose-device@STEP, drop-submission@STEP and break-kernel=NAME \
-                     with a name that `afterimage verify` shows"
+                    "the fault '{fault}'; there are lose-device@STEP, drop-submission@STEP, and break-kernel=NAME \
+                     and refuse-kernel=NAME with a name that `afterimage verify` shows"
                 ));
             }
         }
-        Ok(Self(Arc::new(Pending { at_steps: Mutex::new(at_steps), broken, ..Pending::default() })))
+        let at_steps = Mutex::new(at_steps);
+        Ok(Self(Arc::new(Pending { at_steps, broken, refused, ..Pending::default() })))
     }
 
     /// Whether `fault` is due at one of `steps`; it will not happen there again.
@@ -80,6 +85,11 @@ impl Faults {
     /// Whether the kernel named `name` is to compute nothing.
     pub(crate) fn breaks(&self, name: &str) -> bool {
         self.0.broken.iter().any(|broken| broken == name)
+    }
+
+    /// Whether the kernel named `name` is not to compile.
+    pub(crate) fn refuses(&self, name: &str) -> bool {
+        self.0.refused.iter().any(|refused| refused == name)
     }
 }
 
@@ -111,7 +121,8 @@ mod tests {
     fn unknown_faults_are_refused() {
         let parse = |text: &str| Faults::parse(text, |name| name == "encode_fourier");
         assert!(parse("break-kernel=encode_fourier").expect("known").breaks("encode_fourier"));
-        for text in ["lose-device", "lose-device@x", "break-kernel=none such", "fire"] {
+        assert!(parse("refuse-kernel=encode_fourier").expect("known").refuses("encode_fourier"));
+        for text in ["refuse-kernel=", "lose-device", "lose-device@x", "break-kernel=none such", "fire"] {
             assert!(parse(text).expect_err("unknown").contains(text), "{text}");
         }
     }

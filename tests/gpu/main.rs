@@ -11,6 +11,8 @@ mod fused;
 mod grid;
 mod huge;
 mod reflection;
+#[cfg(feature = "faults")]
+mod refused;
 mod render;
 mod run;
 mod streaming;

@@ -11,9 +11,11 @@
 //! | [`execute`] | training and prediction: buffers and pipelines, submissions, streaming, read-back |
 //! | [`prove`] | kernels, and whole plans dispatch by dispatch, compared with the CPU in f64 |
 //! | [`tune`] | the fastest kernels on a device, and profiles |
+//! | [`fallback`] | what is used instead of a kernel that a driver does not compile |
 
 pub mod device;
 pub mod execute;
+pub mod fallback;
 pub mod kernel;
 pub mod ops;
 pub mod plan;

@@ -1,6 +1,7 @@
 //! What a plan may use of a device.
 
 use super::Override;
+use crate::backend::tuned::MatmulTiling;
 
 /// What a plan may use of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct Budget {
     pub max_threads: u32,
     /// When networks are fused.
     pub fused: Override,
+    /// Whether predictions may be fused.
+    pub fused_predictions: bool,
+    /// The tiles of predictions' products, if not those that waste least.
+    pub prediction_tiles: Option<MatmulTiling>,
 }
 
 /// Bytes of a mebibyte.
@@ -43,6 +48,8 @@ impl Budget {
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
             fused: Override::Auto,
+            fused_predictions: true,
+            prediction_tiles: None,
         }
     }
 

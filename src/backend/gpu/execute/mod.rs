@@ -9,4 +9,5 @@ pub mod tiles;
 pub(super) mod trainer;
 
 pub use predictor::GpuPredictor;
+pub(crate) use tiles::{OTHER_TILES, report};
 pub use trainer::GpuBackend;

@@ -3,7 +3,7 @@
 use super::readback::write_words;
 use super::resources::Resources;
 use super::tiles::{Proof, Tiles};
-use crate::backend::gpu::device::Gpu;
+use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::Plan;
@@ -41,11 +41,25 @@ impl GpuPredictor {
     /// # Errors
     /// When the network does not fit or the device fails.
     pub async fn new(gpu: Arc<Gpu>, model: Model, params: &[f32]) -> Result<Self, BackendError> {
+        let budget = gpu.budget();
+        Self::with(gpu, model, params, budget).await
+    }
+
+    /// Like [`GpuPredictor::new`], with a budget smaller than the device's limits.
+    ///
+    /// # Errors
+    /// As [`GpuPredictor::new`].
+    pub async fn with(
+        gpu: Arc<Gpu>,
+        model: Model,
+        params: &[f32],
+        budget: Budget,
+    ) -> Result<Self, BackendError> {
         let n_params = model.layout().n_params();
         if params.len() != n_params {
             return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", params.len())));
         }
-        let layout = Layout::prediction(&model, gpu.budget())?;
+        let layout = Layout::prediction(&model, budget)?;
         let resources = Resources::new(gpu, layout.buffers.clone()).await?;
         write_constants(&resources, &model, &layout).await?;
         let buffer = resources.buffer(layout.forward.params);

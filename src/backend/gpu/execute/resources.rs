@@ -271,8 +271,9 @@ impl Resources {
         let to_compile = missing.iter();
         let compiled = to_compile.map(|(kernel, shader)| compile(gpu, (kernel, shader), &self.step_layout));
         let compiled: Vec<_> = compiled.collect();
-        for (pipeline, (_, shader)) in compiled.into_iter().zip(missing) {
-            gpu.pipelines.add(shader.clone(), pipeline.await?);
+        for (pipeline, (kernel, shader)) in compiled.into_iter().zip(missing) {
+            let pipeline = pipeline.await.map_err(|error| not_compiled(gpu, kernel, error))?;
+            gpu.pipelines.add(shader.clone(), pipeline);
         }
         let made = |(kernel, shader): (&Kernel, Shader)| {
             (kernel.clone(), gpu.pipelines.find(&shader).expect("compiled before"))
@@ -298,6 +299,22 @@ impl Resources {
     }
 }
 
+/// What a driver says of a kernel, which may include all of its text.
+const MAX_REASON: usize = 300;
+
+fn not_compiled(gpu: &Gpu, kernel: &Kernel, error: BackendError) -> BackendError {
+    match error {
+        BackendError::Device(mut reason) => {
+            if let Some((end, _)) = reason.char_indices().nth(MAX_REASON) {
+                reason.truncate(end);
+                reason.push_str("..");
+            }
+            BackendError::NotCompiled { kernel: kernel.name(), device: gpu.info.name.clone(), reason }
+        }
+        other => other,
+    }
+}
+
 /// The work is done immediately; the result can be awaited on another thread.
 fn compile(
     gpu: &Gpu,
@@ -310,6 +327,8 @@ fn compile(
         kernel.def.bindings.iter().zip(1..).map(|(binding, n)| entry(n, storage(binding.access), false)),
     );
     gpu.scoped(move |device| {
+        #[cfg(feature = "faults")]
+        let wgsl = if gpu.options.faults.refuses(name) { "no WGSL" } else { wgsl.as_str() };
         let source = wgpu::ShaderSource::Wgsl(wgsl.into());
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(name), source };
         let module = if gpu.options.checked_shaders {

@@ -2,7 +2,8 @@
 
 use super::resources::{Prepared, Resources};
 use crate::backend::BackendError;
-use crate::backend::gpu::device::{Gpu, Staging};
+use crate::backend::gpu::device::{Budget, Gpu, Staging};
+use crate::backend::gpu::kernel::MatmulTiling;
 use crate::backend::gpu::ops::sample::RasterParams;
 use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::Plan;
@@ -16,6 +17,19 @@ pub(crate) type Proof =
 
 /// Cached plans for tiles of different sizes: the whole tile and the remainders of a few rasters.
 const KEPT_PLANS: usize = 4;
+
+/// What products are tried with if the driver does not compile the tiles that waste least.
+pub(crate) const OTHER_TILES: [MatmulTiling; 2] = [MatmulTiling::Tile32, MatmulTiling::Tile64];
+
+/// Says what is done `instead` of what the driver does not compile.
+///
+/// # Errors
+/// `error` itself, if it is another.
+pub(crate) fn report(error: BackendError, instead: &str) -> Result<(), BackendError> {
+    let BackendError::NotCompiled { kernel, device, reason } = error else { return Err(error) };
+    log::warn!("the driver of {device} does not compile the kernel {kernel} ({reason}): {instead} instead");
+    Ok(())
+}
 
 /// Prediction plans over the buffers of a layout.
 #[derive(Debug, Default)]
@@ -79,12 +93,15 @@ impl Tiles {
         let index = match known {
             Some(index) => index,
             None => {
-                let plan = record::prediction(model, layout, n_pixels);
-                if let Some(proof) = self.proof {
-                    proof(&resources.gpu, &plan).await?;
+                let mut made = self.prepare(resources, model, layout, n_pixels).await;
+                for tiling in OTHER_TILES.into_iter().filter(|_| layout.fused_prediction.is_none()) {
+                    let Err(error) = made else { break };
+                    report(error, "the last pixels are computed with other tiles")?;
+                    let budget = Budget { prediction_tiles: Some(tiling), ..layout.budget };
+                    let layout = Layout { budget, ..layout.clone() };
+                    made = self.prepare(resources, model, &layout, n_pixels).await;
                 }
-                let params = bytemuck::pod_read_unaligned(&plan.dispatches[0].params);
-                let prepared = resources.prepare(&plan).await?;
+                let (params, prepared) = made?;
                 if self.plans.len() == KEPT_PLANS {
                     self.plans.remove(0);
                 }
@@ -93,5 +110,21 @@ impl Tiles {
             }
         };
         Ok(&self.plans[index])
+    }
+
+    /// A plan that has passed its check.
+    async fn prepare(
+        &self,
+        resources: &mut Resources,
+        model: &Model,
+        layout: &Layout,
+        n_pixels: usize,
+    ) -> Result<(RasterParams, Prepared), BackendError> {
+        let plan = record::prediction(model, layout, n_pixels);
+        if let Some(proof) = self.proof {
+            proof(&resources.gpu, &plan).await?;
+        }
+        let params = bytemuck::pod_read_unaligned(&plan.dispatches[0].params);
+        Ok((params, resources.prepare(&plan).await?))
     }
 }

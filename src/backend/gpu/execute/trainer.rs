@@ -129,11 +129,8 @@ impl GpuBackend {
 
     /// The kernels of its steps, and of predictions of its picture.
     pub(crate) fn kernels(&self) -> Vec<Kernel> {
-        // The sizes in which the picture is computed decide which kernels are used.
-        let (n_pixels, tile) = (self.job.picture.n_pixels() as usize, self.layout.tile);
-        let sizes = [tile.min(n_pixels), n_pixels % tile].into_iter().filter(|&n| n > 0);
-        let predictions: Vec<_> =
-            sizes.map(|n| record::prediction(&self.job.model, &self.layout, n)).collect();
+        let n_pixels = self.job.picture.n_pixels() as usize;
+        let predictions = record::predictions(&self.job.model, &self.layout, n_pixels);
         let plans = self.plans.iter().map(|(_, plan, _)| plan).chain(&predictions);
         plans.flat_map(|plan| &plan.dispatches).map(|dispatch| dispatch.kernel.clone()).collect()
     }

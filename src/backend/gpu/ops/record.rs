@@ -188,7 +188,10 @@ fn record_forward(
 /// from tile to tile.
 pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
-    let (max_groups, config) = (layout.budget.max_groups, KernelConfig::prediction());
+    let (max_groups, mut config) = (layout.budget.max_groups, KernelConfig::prediction());
+    if let Some(tiling) = layout.budget.prediction_tiles {
+        config = KernelConfig::only(config.storage, tiling, model.network.layers());
+    }
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };
     if let Some(blocking) = &layout.fused_prediction {
         plan.dispatches.push(fused::predict(model, f, blocking, n_pixels, max_groups));
@@ -200,4 +203,10 @@ pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let buffers = [f.z[network.n_layers - 1], f.colours];
     plan.dispatches.push(predict::output(network.output_activation, n_values, buffers, max_groups));
     plan.stored_as(config.storage)
+}
+
+/// The predictions of a picture of `n_pixels` pixels, whose sizes decide which kernels are used.
+pub fn predictions(model: &Model, layout: &Layout, n_pixels: usize) -> Vec<Plan> {
+    let sizes = [layout.tile.min(n_pixels), n_pixels % layout.tile];
+    sizes.into_iter().filter(|&n| n > 0).map(|n| prediction(model, layout, n)).collect()
 }

@@ -11,7 +11,9 @@ use crate::backend::gpu::execute::resources::{Prepared, Resources};
 use crate::backend::gpu::execute::{GpuBackend, GpuPredictor};
 use crate::backend::gpu::kernel::compare::{Worst, compare};
 use crate::backend::gpu::kernel::{Call, Case, Kernel, StepParams};
+use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
+use crate::model::Model;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -55,6 +57,19 @@ fn prove<'a>(
     plan: &'a Plan,
 ) -> Pin<Box<dyn Future<Output = Result<(), BackendError>> + 'a>> {
     Box::pin(self_test(gpu, plan.dispatches.iter().map(|dispatch| &dispatch.kernel)))
+}
+
+/// The same for the kernels of predictions of a picture of `n_pixels` pixels.
+///
+/// # Errors
+/// As [`self_test`].
+pub async fn predictions(
+    gpu: &Arc<Gpu>,
+    (model, layout): (&Model, &Layout),
+    n_pixels: usize,
+) -> Result<(), BackendError> {
+    let plans = record::predictions(model, layout, n_pixels);
+    self_test(gpu, plans.iter().flat_map(|plan| &plan.dispatches).map(|dispatch| &dispatch.kernel)).await
 }
 
 impl GpuBackend {

@@ -90,7 +90,11 @@ async fn sound(
 
 async fn is_sound(gpu: &Arc<Gpu>, kernels: &[Kernel]) -> Result<bool, BackendError> {
     match prove::self_test(gpu, kernels).await {
-        Err(error @ (BackendError::WrongResults { .. } | BackendError::Device(_))) => {
+        Err(
+            error @ (BackendError::WrongResults { .. }
+            | BackendError::NotCompiled { .. }
+            | BackendError::Device(_)),
+        ) => {
             log::warn!("not used: {error}");
             Ok(false)
         }

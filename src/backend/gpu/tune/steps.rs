@@ -206,7 +206,10 @@ impl Race<'_> {
 /// Reports why a candidate is left out; returns the error if the device itself is lost.
 fn left_out(error: BackendError) -> Result<BackendError, BackendError> {
     match error {
-        BackendError::WrongResults { .. } | BackendError::Device(_) | BackendError::DoesNotFit(_) => {
+        BackendError::WrongResults { .. }
+        | BackendError::NotCompiled { .. }
+        | BackendError::Device(_)
+        | BackendError::DoesNotFit(_) => {
             log::warn!("not used: {error}");
             Ok(error)
         }

@@ -70,7 +70,8 @@ pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, config: &Kernel
 
 /// The sizes of fused predictions, if they are fused: the same in training and afterwards.
 pub fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
-    choose(model, None, (budget, budget.fused), Storage::F32)
+    let choose = || choose(model, None, (budget, budget.fused), Storage::F32);
+    budget.fused_predictions.then(choose).flatten()
 }
 
 #[cfg(test)]
