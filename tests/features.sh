@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the library without its program, without GPUs, and for browsers, and checks that it leaves out what only
-# those need.
+# Builds the library without its program, without GPUs, and for other targets (targets.sh), browsers among them, and
+# checks that it leaves out what only those need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,12 +20,4 @@ lacks "anyhow|clap.*|ctrlc|env_logger|indicatif" --features cpu,gpu
 for features in cpu cpu,gpu cli; do
   cargo clippy --locked --quiet --no-default-features --features $features -- -D warnings
 done
-browser=wasm32-unknown-unknown
-installed=$(rustup target list --installed 2>/dev/null || true)
-if grep -qx $browser <<<"$installed"; then
-  for features in cpu cpu,gpu; do
-    cargo check --locked --quiet --target $browser --no-default-features --features $features
-  done
-else
-  echo "not checked for browsers, for want of \`rustup target add $browser\`"
-fi
+bash tests/targets.sh

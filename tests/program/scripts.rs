@@ -51,3 +51,36 @@ fn what_is_missing_is_installed_once_agreed() {
     assert_eq!(log.lines().filter(installed).count(), 2, "{log}");
     assert_eq!(log.lines().filter(|line| *line == "apt-get update -qq").count(), 2, "{log}");
 }
+
+#[test]
+fn targets_are_checked_where_their_library_is_and_others_named() {
+    let machine = tempfile::tempdir().expect("a temporary folder");
+    let (log, library) = (machine.path().join("log"), machine.path().join("wasm32-unknown-unknown"));
+    std::fs::create_dir(&library).expect("made");
+    std::fs::write(library.join("libstd-1.rlib"), "").expect("written");
+    let run = |cargo: &str| {
+        let rustc = format!("echo '{}'/$4", machine.path().display());
+        for (name, script) in [("rustc", rustc.as_str()), ("cargo", cargo)] {
+            let file = machine.path().join(name);
+            std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("written");
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).expect("executable");
+        }
+        let mut command = Command::new("bash");
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets.sh"));
+        let path = std::env::var("PATH").expect("a path");
+        command.env("PATH", format!("{}:{path}", machine.path().display())).assert()
+    };
+    let checked = run(&format!("echo $* >>'{}'", log.display())).success();
+    for target in ["aarch64-apple-darwin", "x86_64-pc-windows-msvc", "x86_64-pc-windows-gnu"] {
+        let sentence = format!("not checked for {target}, for want of `rustup target add {target}`");
+        assert!(String::from_utf8_lossy(&checked.get_output().stdout).contains(&sentence));
+    }
+    let log = std::fs::read_to_string(&log).expect("cargo was called");
+    assert_eq!(
+        log.lines().filter(|line| line.contains("--target wasm32-unknown-unknown")).count(),
+        2,
+        "{log}"
+    );
+    assert_eq!(log.lines().count(), 2, "{log}");
+    run("exit 101").failure();
+}
