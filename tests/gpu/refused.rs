@@ -54,9 +54,6 @@ fn a_step_is_trained_by_layers_and_with_other_tiles() {
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains(" and tile") && text.contains("instead"), "{text}");
     assert_ne!(kernel(&out("b"), "dense_backward_input"), tile);
-    // The same weights, since a result is one sum in one order whatever the tiles.
-    let weights = |name: &str| std::fs::read(out(name).join("model.safetensors")).expect("a model");
-    assert!(weights("b") == weights("layers"), "other weights");
 }
 
 #[test]
@@ -96,8 +93,11 @@ fn the_last_pixels_are_computed_with_other_tiles() {
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let run = dir.path().join("run");
-    let mut train = train_on("cpu", &run, "1");
-    assert_eq!(output(train.args(["--encoding", "gaussian", "--hidden", "64"])).0, Some(0));
+    let mut train = Command::new(program());
+    train.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
+    train.arg("--out").arg(&run).args(["--size", "16x16", "--epochs", "1", "--backend", "cpu"]);
+    let (code, text) = output(train.args(["--encoding", "gaussian", "--features", "16", "--hidden", "64"]));
+    assert_eq!(code, Some(0), "{text}");
     let render = |name: &str, fault: &str| {
         let mut command = Command::new(program());
         command.arg("render").arg(run.join("model.safetensors")).arg("--out").arg(dir.path().join(name));

@@ -53,26 +53,26 @@ fn weights_have_known_checksums() {
 /// systems does not.
 const RUNS: [(u32, &str); 6] = [
     (
-        0,
+        0xf9ae_66ce,
         "encoding = { kind = \"gaussian\", features = 16 }\nnetwork = { hidden = 16, layers = 3, activation = \"relu\" }",
     ),
-    (0, "encoding.kind = \"none\"\nnetwork = { hidden = 20, layers = 3, activation = \"sine\" }"),
+    (0x0819_2a64, "encoding.kind = \"none\"\nnetwork = { hidden = 20, layers = 3, activation = \"sine\" }"),
     (
-        0,
+        0x3530_9bed,
         "encoding = { kind = \"hash-grid\", levels = 4, log2_table = 8 }\nnetwork = { hidden = 16, layers = 2 }",
     ),
     (
-        0,
+        0x16dc_0883,
         "encoding = { kind = \"positional\", features = 8, sigma = 3.5, frequencies = \"trained\" }\nnetwork.hidden = 12\n\
          network.activation = \"gabor\"\ntraining.schedule = \"exponential\"\ntraining.ema = 0.9",
     ),
     (
-        0,
+        0x5758_cba9,
         "encoding = { kind = \"octaves\", octaves = 4 }\nnetwork = { hidden = 12, activation = \"gelu\" }\n\
          training = { optimizer = \"lion\", schedule = \"step\", decay = 0.7, cycle = 7 }",
     ),
     (
-        0,
+        0x1b21_8421,
         "encoding = { kind = \"one-blob\", bins = 8 }\nnetwork = { hidden = 12, activation = \"softplus\" }\n\
          training = { loss = \"log-cosh\", optimizer = \"adabelief\", clip_norm = 0.1 }",
     ),
