@@ -270,7 +270,7 @@ impl FromStr for PictureSize {
         let pixels = sides.map(|(w, h)| Self::Pixels(w, h));
         pixels.or_else(|| text.parse().ok().map(Self::Longer)).ok_or_else(|| {
             format!(
-                "a size is WIDTHxHEIGHT in pixels, such as 256x192, the longer side, such as 256, or `native`, \
+                "a size is WIDTHxHEIGHT in pixels, such as 256x256, the longer side, such as 256, or `native`, \
                  not `{text}`"
             )
         })

@@ -74,7 +74,11 @@ impl RunFolder {
     /// # Errors
     /// Like [`RunFolder::check`], and when another process writes to it or it cannot be written.
     pub fn claim(path: &Path, force: bool) -> Result<Self, RunError> {
-        Self::check(path, force)?;
+        if let Err(occupied) = Self::check(path, force) {
+            // The run there may have begun just now.
+            let lock = path.join("config.toml").is_file().then(|| FolderLock::acquire(path));
+            return Err(lock.and_then(Result::err).filter(RunError::is_in_use).unwrap_or(occupied));
+        }
         let lock = FolderLock::acquire(path)?;
         // Another process may have written a run since.
         Self::check(path, force)?;

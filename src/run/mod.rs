@@ -83,6 +83,10 @@ pub enum RunError {
 }
 
 impl RunError {
+    fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse { .. })
+    }
+
     pub(crate) fn write(path: &Path, reason: &dyn std::fmt::Display) -> Self {
         Self::Write { path: path.to_owned(), reason: reason.to_string() }
     }
