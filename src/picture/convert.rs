@@ -42,8 +42,8 @@ impl Converter {
     /// (n, target channels).
     ///
     /// Integers in a file are sRGB-encoded and beside their alpha, floats linear and times alpha. If the file has no
-    /// alpha, the picture is blended over white: sRGB-encoded values as they are, like in browsers and editors, and
-    /// HDR in linear light.
+    /// alpha, the picture is blended over white: in encoded values if both it and the file have them, like in browsers
+    /// and editors, and otherwise in linear light.
     pub fn floats(&self, values: &[f32]) -> Vec<f32> {
         let encoded = self.space.as_ref().map(|space| {
             let mut encoded = values.to_vec();
@@ -68,7 +68,7 @@ impl Converter {
                 let color = pixel[if grey { 0 } else { c }];
                 out.push(match (has_alpha, keeps_alpha) {
                     (true, false) if self.linear && to_linear => color + (1.0 - alpha),
-                    (true, false) if to_linear => linear_from_srgb(blend(color, alpha, 1.0, false)),
+                    (true, false) if to_linear => curve(color) * alpha + (1.0 - alpha),
                     (true, false) => blend(color, alpha, 1.0, self.linear),
                     (true, true) if self.linear && !to_linear => curve(color * straight_scale(alpha)),
                     (true, true) if !self.linear && to_linear => curve(color) * alpha,
