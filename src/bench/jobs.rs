@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub(crate) enum Work {
     /// Optimiser steps.
     Train,
     /// Predicting all pixels, as after an epoch or in `render`.
@@ -20,7 +20,7 @@ pub struct BenchJob {
     /// Such as "seed 256x256 full batch".
     pub name: String,
     /// What is done.
-    pub work: Work,
+    pub(crate) work: Work,
     /// Side of its square picture in pixels.
     pub side: u32,
     config: Config,
@@ -108,7 +108,7 @@ impl BenchJob {
     /// Floating-point operations per sample. Training: 2 (3 W - W_0) of matrix products, where W_0 are the first
     /// layer's weights: their gradient is computed, but not their input's, unless the encoding is trained. Rendering:
     /// 2 W. Encodings, activations and the update are not counted, as is usual.
-    pub fn flop_per_sample(&self, model: &Model) -> f64 {
+    pub(crate) fn flop_per_sample(&self, model: &Model) -> f64 {
         let weights = |l: crate::model::LayerShape| (l.input_width * l.output_width) as f64;
         let all: f64 = model.network.layers().map(weights).sum();
         let first = weights(model.network.layer(0));

@@ -13,6 +13,6 @@ mod measure;
 mod process;
 
 pub use ceiling::{Ceilings, cpu_ceilings};
-pub use jobs::{BenchJob, Work, jobs, scale_jobs};
+pub use jobs::{BenchJob, jobs, scale_jobs};
 pub use measure::{Figures, measure};
 pub use process::peak_bytes;

@@ -40,7 +40,7 @@ pub struct Series {
 
 /// Colour and dashes of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineStyle {
+pub(crate) struct LineStyle {
     /// Index of the colour; after seven colours, lines are dashed.
     pub color: usize,
     /// 0 for a solid line, then increasingly long dashes.
@@ -101,7 +101,11 @@ pub fn save_psnr_curves(folder: &Path, series: &[Series]) -> Result<(), ReportEr
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn save_styled_curves(folder: &Path, series: &[Series], styles: &[LineStyle]) -> Result<(), ReportError> {
+pub(crate) fn save_styled_curves(
+    folder: &Path,
+    series: &[Series],
+    styles: &[LineStyle],
+) -> Result<(), ReportError> {
     let svg_path = folder.join("psnr.svg");
     let svg = styled_svg(series, styles);
     atomic_write(&svg_path, Durability::Cached, |out| out.write_all(svg.as_bytes()))
@@ -115,7 +119,7 @@ pub fn psnr_svg(series: &[Series]) -> String {
 }
 
 /// [`psnr_svg`] with a style for each series.
-pub fn styled_svg(series: &[Series], styles: &[LineStyle]) -> String {
+pub(crate) fn styled_svg(series: &[Series], styles: &[LineStyle]) -> String {
     let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
     draw(&mut canvas, series, styles);
     canvas.finish()

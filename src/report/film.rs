@@ -171,7 +171,7 @@ pub(crate) fn save_film_with(
 /// Which of `epochs`, in increasing order, become frames: the first, the last, and those nearest
 /// to a geometric progression between them, at most `max_frames`. Progress is fast at the start,
 /// so early epochs are shown more densely.
-pub fn pick_frames(epochs: &[u64], max_frames: usize) -> Vec<usize> {
+pub(crate) fn pick_frames(epochs: &[u64], max_frames: usize) -> Vec<usize> {
     if epochs.len() <= max_frames {
         return (0..epochs.len()).collect();
     }

@@ -7,7 +7,7 @@ use crate::picture::{Picture, Pixels};
 use image::{Rgb, RgbImage};
 
 /// The end of the scale: a round number of levels of 255 that 99.5 % of `errors` do not exceed.
-pub fn scale_for(errors: &[f32]) -> f64 {
+pub(crate) fn scale_for(errors: &[f32]) -> f64 {
     let mut sorted = errors.to_vec();
     let at = (sorted.len().saturating_sub(1)) * 199 / 200;
     let (_, percentile, _) = sorted.select_nth_unstable_by(at, f32::total_cmp);

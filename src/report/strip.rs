@@ -91,7 +91,7 @@ pub fn epoch_label(epoch: u64, psnr_train: f64, psnr_test: Option<f64>) -> Strin
 }
 
 /// "27.3 dB", "27.3 dB, test 25.1 dB" or "exact"; none for NaN.
-pub fn quality_label(psnr_train: f64, psnr_test: Option<f64>) -> Option<String> {
+pub(crate) fn quality_label(psnr_train: f64, psnr_test: Option<f64>) -> Option<String> {
     let one = |db: f64| match db {
         f64::INFINITY => Some("exact".to_owned()),
         db => db.is_finite().then(|| format!("{db:.1} dB")),

@@ -117,7 +117,12 @@ pub(super) fn fourier_backward_panels<T: Real>(
 
 /// Adds to `grads` the gradient of the frequencies B: with t = B c, dl_dB is 2 pi (cos(2 pi t) dl_dsine - sin(2 pi t)
 /// dl_dcosine) c. params: B (m, 2), coords: (n, 2), dl_dfeatures: (n, 2m), grads: (m, 2).
-pub fn fourier_backward<T: Real>(params: &[T], coords: &[T], dl_dfeatures: &[T], grads: &mut [[T; 2]]) {
+pub(crate) fn fourier_backward<T: Real>(
+    params: &[T],
+    coords: &[T],
+    dl_dfeatures: &[T],
+    grads: &mut [[T; 2]],
+) {
     let m = grads.len();
     let b = &params.as_chunks::<2>().0[..m];
     let two_pi = T::of(2.0 * std::f64::consts::PI);

@@ -139,7 +139,7 @@ pub fn encode<T: Real>(grid: &HashGrid, params: &[T], coords: &[T], features: &m
 
 /// coords: (n, 2), params: (entries, F) -> features `column..column + L F` of sample panels of `panel_width` features.
 /// There may be more panels than positions.
-pub fn encode_panels<T: Real>(
+pub(crate) fn encode_panels<T: Real>(
     grid: &HashGrid,
     params: &[T],
     coords: &[T],
@@ -181,7 +181,7 @@ fn encode_blocks<T: Real, const F: usize>(
 
 /// Adds the gradient of level `level` to `grads`, (entries of the level, F), sample by sample.
 /// coords: (n, 2); dl_dfeatures: features `column..column + L F` of sample panels of `panel_width` features.
-pub fn backward_level<T: Real>(
+pub(crate) fn backward_level<T: Real>(
     grid: &HashGrid,
     level: usize,
     coords: &[T],

@@ -14,7 +14,7 @@ use crate::model::{Model, ParamLayout, Raster, Real, Step};
 ///
 /// Activations are sample panels (`panels.rs`), except in a step of one sample: there they are rows, which take a
 /// sixteenth of the space.
-pub struct Scratch<T> {
+pub(crate) struct Scratch<T> {
     /// (n, 2), row-major.
     coords: Vec<T>,
     /// (n, channels), row-major.
@@ -41,7 +41,7 @@ pub struct Scratch<T> {
 
 impl<T: Real> Scratch<T> {
     /// Allocates for `model`.
-    pub fn new(model: &Model, capacity: usize) -> Self {
+    pub(crate) fn new(model: &Model, capacity: usize) -> Self {
         let (network, widths) = (&model.network, Widths::of(model));
         let zeros = |width: usize| vec![T::zero(); padded(capacity) * width];
         let panels = |width: usize| vec![[T::zero(); PANEL]; padded(capacity) / PANEL * width];
@@ -61,7 +61,7 @@ impl<T: Real> Scratch<T> {
     }
 
     /// Bytes that [`Scratch::new`] allocates.
-    pub fn size_bytes(model: &Model, capacity: usize) -> usize {
+    pub(crate) fn size_bytes(model: &Model, capacity: usize) -> usize {
         let (network, widths) = (&model.network, Widths::of(model));
         let z: usize = network.layers().map(|l| l.output_width).sum();
         let a: usize = network.layers().skip(1).map(|l| l.input_width).sum();
@@ -94,7 +94,7 @@ impl Widths {
 }
 
 /// The output of a chunk's backward pass.
-pub struct ChunkGradients<'a, T> {
+pub(crate) struct ChunkGradients<'a, T> {
     /// Of the linear layers, as laid out but without the encoding's range; accumulated.
     pub layers: &'a mut [T],
     /// For encodings with weights, the inputs of their gradients; overwritten.
@@ -102,7 +102,7 @@ pub struct ChunkGradients<'a, T> {
 }
 
 /// What the gradients of an encoding's weights are computed from.
-pub struct EncodingInputs<'a, T> {
+pub(crate) struct EncodingInputs<'a, T> {
     /// (n, 2)
     pub coords: &'a mut [T],
     /// Sample panels of encoding width.
@@ -110,7 +110,7 @@ pub struct EncodingInputs<'a, T> {
 }
 
 /// A network's weights and what is computed with them.
-pub struct Pass<'a, T> {
+pub(crate) struct Pass<'a, T> {
     /// Encoding and network.
     pub model: &'a Model,
     /// Ranges of the flat buffers.
@@ -124,7 +124,7 @@ pub struct Pass<'a, T> {
 impl<T: SimdReal> Pass<'_, T> {
     /// Writes the gradients of samples `first..first + n` of `step` to `grads` and returns their share of the step's
     /// loss.
-    pub fn train(
+    pub(crate) fn train(
         &self,
         job: &Job,
         step: &Step,
@@ -170,7 +170,13 @@ impl<T: SimdReal> Pass<'_, T> {
     }
 
     /// Writes the colours of `out.len() / channels` pixels of `raster` from `first_pixel` on.
-    pub fn predict(&self, raster: &Raster, first_pixel: u64, scratch: &mut Scratch<T>, out: &mut [f32]) {
+    pub(crate) fn predict(
+        &self,
+        raster: &Raster,
+        first_pixel: u64,
+        scratch: &mut Scratch<T>,
+        out: &mut [f32],
+    ) {
         let channels = self.model.network.output_width;
         let n = out.len() / channels;
         assert!(2 * n <= scratch.coords.len(), "{n} pixels of a chunk of {}", scratch.coords.len() / 2);

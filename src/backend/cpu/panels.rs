@@ -13,12 +13,12 @@ use super::simd::{SimdReal, vectorised};
 use crate::model::Real;
 
 /// Samples computed for `n` requested: padding included.
-pub fn padded(n: usize) -> usize {
+pub(crate) fn padded(n: usize) -> usize {
     n.next_multiple_of(PANEL)
 }
 
 /// rows: (n, width), row-major, n a multiple of 16 -> sample panels.
-pub fn samples_from_rows<T: SimdReal>(rows: &[T], width: usize, panels: &mut [[T; PANEL]]) {
+pub(crate) fn samples_from_rows<T: SimdReal>(rows: &[T], width: usize, panels: &mut [[T; PANEL]]) {
     columns_from_rows(rows, width, (panels, width, 0));
 }
 
@@ -53,7 +53,7 @@ pub(super) fn columns_from_rows<T: SimdReal>(
 }
 
 /// Sample panels -> rows: (n, width), row-major, as many as `rows` holds.
-pub fn rows_from_samples<T: Real>(panels: &[[T; PANEL]], width: usize, rows: &mut [T]) {
+pub(crate) fn rows_from_samples<T: Real>(panels: &[[T; PANEL]], width: usize, rows: &mut [T]) {
     for (rows, panel) in rows.chunks_mut(PANEL * width).zip(panels.chunks_exact(width)) {
         for (s, row) in rows.chunks_exact_mut(width).enumerate() {
             for (value, feature) in row.iter_mut().zip(panel) {
@@ -64,7 +64,11 @@ pub fn rows_from_samples<T: Real>(panels: &[[T; PANEL]], width: usize, rows: &mu
 }
 
 /// Sample panels -> feature panels.
-pub fn features_from_samples<T: SimdReal>(samples: &[[T; PANEL]], width: usize, features: &mut [[T; PANEL]]) {
+pub(crate) fn features_from_samples<T: SimdReal>(
+    samples: &[[T; PANEL]],
+    width: usize,
+    features: &mut [[T; PANEL]],
+) {
     let zeros = [T::zero(); PANEL];
     let n = PANEL * (samples.len() / width);
     let panels = features[..n * width.div_ceil(PANEL)].chunks_exact_mut(n).enumerate();

@@ -54,7 +54,7 @@ pub(super) fn tiles(n_rows: usize, full: usize) -> impl Iterator<Item = (usize, 
 }
 
 /// Rows of a full tile on this processor.
-pub fn tile_height<T: SimdReal>() -> usize {
+pub(crate) fn tile_height<T: SimdReal>() -> usize {
     struct Height<T>(std::marker::PhantomData<T>);
     impl<T: SimdReal> WithSimd for Height<T> {
         type Output = usize;
@@ -99,7 +99,7 @@ fn multiply_add<T: SimdReal, S: Simd, const H: usize, const PANELS: usize, const
 }
 
 /// Writes a matrix of (rows, depth) tile by tile, each (depth, rows of the tile), for full tiles of `height` rows.
-pub fn pack<T: Real>(
+pub(crate) fn pack<T: Real>(
     (rows, depth): (usize, usize),
     height: usize,
     at: impl Fn(usize, usize) -> T,

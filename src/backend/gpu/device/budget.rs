@@ -47,7 +47,7 @@ impl Budget {
     }
 
     /// Memory for the partial weight gradients of a layer.
-    pub fn partials_bytes(&self) -> u64 {
+    pub(crate) fn partials_bytes(&self) -> u64 {
         self.max_binding_bytes.min(64 * MIB)
     }
 }

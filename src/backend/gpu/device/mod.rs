@@ -8,8 +8,8 @@ mod wait;
 pub use crate::job::{DeviceOptions, Override};
 pub use budget::Budget;
 pub(super) use pipelines::{Pipeline, Shader};
-pub use staging::Staging;
-pub use wait::Submission;
+pub(crate) use staging::Staging;
+pub(crate) use wait::Submission;
 
 use crate::backend::BackendError;
 use pipelines::Pipelines;
@@ -159,7 +159,7 @@ impl Gpu {
     ///
     /// # Errors
     /// When the device cannot be opened.
-    pub async fn open_adapter(
+    pub(crate) async fn open_adapter(
         adapter: &wgpu::Adapter,
         options: DeviceOptions,
     ) -> Result<Arc<Self>, BackendError> {

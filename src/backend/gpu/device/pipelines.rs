@@ -115,7 +115,7 @@ impl OnDisk {
 
 impl Gpu {
     /// Writes the cache for the next run. A failure is only logged, since runs work without it.
-    pub fn keep_pipelines(&self) {
+    pub(crate) fn keep_pipelines(&self) {
         let Some(disk) = &self.pipelines.disk else { return };
         let Some(data) = disk.cache.get_data().filter(|data| data.len() as u64 <= MAX_BYTES) else { return };
         let mut written = disk.written.lock().unwrap_or_else(PoisonError::into_inner);

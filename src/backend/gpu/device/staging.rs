@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A buffer the host can map, and the state of its mapping.
 #[derive(Debug)]
-pub struct Staging {
+pub(crate) struct Staging {
     /// The buffer, to copy into.
     pub buffer: wgpu::Buffer,
     state: Arc<AtomicU8>,
@@ -22,7 +22,7 @@ impl Staging {
     ///
     /// # Errors
     /// When memory runs out.
-    pub async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self, BackendError> {
+    pub(crate) async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self, BackendError> {
         let buffer = gpu.scoped(|device| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("staging"),
@@ -45,7 +45,7 @@ impl Staging {
     }
 
     /// Whether the mapping has succeeded or failed.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.state.load(Ordering::Acquire) != PENDING
     }
 
@@ -53,7 +53,7 @@ impl Staging {
     ///
     /// # Errors
     /// When the device was lost.
-    pub fn read<T>(&self, size_bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T, BackendError> {
+    pub(crate) fn read<T>(&self, size_bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T, BackendError> {
         if self.state.load(Ordering::Acquire) != MAPPED {
             return Err(BackendError::DeviceLost("a result could not be read back".to_owned()));
         }

@@ -25,7 +25,7 @@ const CUT: f64 = 4.0;
 
 /// A step and its plan.
 #[derive(Clone, Copy, Debug)]
-pub struct Task<'a> {
+pub(crate) struct Task<'a> {
     /// Its parameters, except the slot.
     pub params: StepParams,
     /// The step.
@@ -36,7 +36,7 @@ pub struct Task<'a> {
 
 /// Submissions in flight and the measured speed of the device.
 #[derive(Debug)]
-pub struct Executor {
+pub(crate) struct Executor {
     ring: BufferId,
     staging: Vec<Staging>,
     in_flight: VecDeque<InFlight>,
@@ -62,7 +62,7 @@ impl Executor {
     ///
     /// # Errors
     /// When memory runs out.
-    pub async fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
+    pub(crate) async fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
         let size = resources.decl(ring).size_bytes();
         let mut staging = Vec::new();
         for _ in 0..MAX_IN_FLIGHT {
@@ -83,7 +83,7 @@ impl Executor {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn run(
+    pub(crate) async fn run(
         &mut self,
         resources: &Resources,
         mut stream: Option<&mut Stream>,
@@ -233,7 +233,7 @@ impl Executor {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
+    pub(crate) async fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while !self.in_flight.is_empty() {
             self.wait_for_oldest(&resources.gpu).await?;
         }
@@ -244,7 +244,7 @@ impl Executor {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>, BackendError> {
+    pub(crate) fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>, BackendError> {
         resources.gpu.poll();
         resources.gpu.check()?;
         let is_ready = |oldest: &InFlight| oldest.losses.as_ref().is_some_and(|(s, _)| s.is_ready());
@@ -258,12 +258,12 @@ impl Executor {
     }
 
     /// Counts steps run without the executor.
-    pub fn skip(&mut self, n_steps: u32) {
+    pub(crate) fn skip(&mut self, n_steps: u32) {
         self.steps_read = self.steps_read.wrapping_add(n_steps);
     }
 
     /// Resets the count: the device's counter was set to 0.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.steps_read = 0;
         self.losses.clear();
     }

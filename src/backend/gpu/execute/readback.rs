@@ -10,7 +10,7 @@ const PIECE_BYTES: u64 = 16 << 20;
 ///
 /// # Errors
 /// When the device fails.
-pub async fn read_buffers(
+pub(crate) async fn read_buffers(
     gpu: &Gpu,
     buffers: &[(&wgpu::Buffer, u64)],
 ) -> Result<Vec<Vec<u32>>, BackendError> {
@@ -37,7 +37,7 @@ pub async fn read_buffers(
 ///
 /// # Errors
 /// When the device fails.
-pub async fn write_words(
+pub(crate) async fn write_words(
     gpu: &Gpu,
     buffer: &wgpu::Buffer,
     first: u64,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// A device with the buffers of a layout and the pipelines created so far.
 #[derive(Debug)]
-pub struct Resources {
+pub(crate) struct Resources {
     /// The device.
     pub gpu: Arc<Gpu>,
     decls: Vec<BufferDecl>,
@@ -26,7 +26,7 @@ pub struct Resources {
 
 /// A plan ready to be encoded.
 #[derive(Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     dispatches: Vec<PreparedDispatch>,
     params: wgpu::Buffer,
     pitch: u64,
@@ -44,32 +44,33 @@ struct PreparedDispatch {
 
 impl Prepared {
     /// Number of dispatches.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.dispatches.len()
     }
 
-    /// True for an empty plan.
-    pub fn is_empty(&self) -> bool {
-        self.dispatches.is_empty()
-    }
-
     /// Cost of dispatch `index`, see [`Dispatch::cost`].
-    pub fn cost(&self, index: usize) -> f64 {
+    pub(crate) fn cost(&self, index: usize) -> f64 {
         self.dispatches[index].cost
     }
 
     /// The piece that the host must have sent before dispatch `index`.
-    pub fn piece(&self, index: usize) -> Option<&Piece> {
+    pub(crate) fn piece(&self, index: usize) -> Option<&Piece> {
         self.dispatches[index].piece.as_ref()
     }
 
     /// Cost of the whole plan.
-    pub fn total_cost(&self) -> f64 {
+    pub(crate) fn total_cost(&self) -> f64 {
         self.dispatches.iter().map(|d| d.cost).sum()
     }
 
     /// Encodes dispatch `index`; `step_offset` is the dynamic offset of the step's parameters.
-    pub fn encode(&self, index: usize, step_offset: u32, groups: &StepGroup, pass: &mut wgpu::ComputePass) {
+    pub(crate) fn encode(
+        &self,
+        index: usize,
+        step_offset: u32,
+        groups: &StepGroup,
+        pass: &mut wgpu::ComputePass,
+    ) {
         let dispatch = &self.dispatches[index];
         pass.set_pipeline(&dispatch.pipeline.pipeline);
         pass.set_bind_group(0, &dispatch.group, &[]);
@@ -80,14 +81,14 @@ impl Prepared {
     }
 
     /// Replaces the parameter block of dispatch `index` for later submissions.
-    pub fn write_params(&self, queue: &wgpu::Queue, index: usize, bytes: &[u8]) {
+    pub(crate) fn write_params(&self, queue: &wgpu::Queue, index: usize, bytes: &[u8]) {
         queue.write_buffer(&self.params, index as u64 * self.pitch, bytes);
     }
 }
 
 /// The bind group of the per-step parameters.
 #[derive(Clone, Debug)]
-pub struct StepGroup(wgpu::BindGroup);
+pub(crate) struct StepGroup(wgpu::BindGroup);
 
 const USAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST).union(wgpu::BufferUsages::COPY_SRC);
@@ -114,7 +115,7 @@ impl Resources {
     ///
     /// # Errors
     /// When they do not fit or the device refuses.
-    pub async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
+    pub(crate) async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
         let step_pitch = gpu.limits.min_uniform_buffer_offset_alignment.max(256);
         let made = gpu.scoped(|device| {
             let make = |decl: &BufferDecl| {
@@ -163,27 +164,27 @@ impl Resources {
     }
 
     /// A buffer.
-    pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
+    pub(crate) fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
         &self.buffers[id.0]
     }
 
     /// How a buffer was declared.
-    pub fn decl(&self, id: BufferId) -> &BufferDecl {
+    pub(crate) fn decl(&self, id: BufferId) -> &BufferDecl {
         &self.decls[id.0]
     }
 
     /// The bind group of the per-step parameters, to encode with.
-    pub fn step_group(&self) -> StepGroup {
+    pub(crate) fn step_group(&self) -> StepGroup {
         StepGroup(self.step_group.clone())
     }
 
     /// Dynamic offset of slot `slot`.
-    pub fn step_offset(&self, slot: usize) -> u32 {
+    pub(crate) fn step_offset(&self, slot: usize) -> u32 {
         self.step_pitch * slot as u32
     }
 
     /// Sets the per-step parameters from slot 0 on, for later submissions.
-    pub fn write_steps(&self, steps: &[StepParams]) {
+    pub(crate) fn write_steps(&self, steps: &[StepParams]) {
         let mut bytes = vec![0; steps.len() * self.step_pitch as usize];
         for (slot, step) in bytes.chunks_exact_mut(self.step_pitch as usize).zip(steps) {
             slot[..size_of::<StepParams>()].copy_from_slice(bytemuck::bytes_of(step));
@@ -195,7 +196,7 @@ impl Resources {
     ///
     /// # Errors
     /// When the device refuses.
-    pub async fn prepare(&mut self, plan: &Plan) -> Result<Prepared, BackendError> {
+    pub(crate) async fn prepare(&mut self, plan: &Plan) -> Result<Prepared, BackendError> {
         let largest = plan.dispatches.iter().map(|d| d.params.len()).max().unwrap_or(0);
         let alignment = self.gpu.limits.min_uniform_buffer_offset_alignment as usize;
         let pitch = largest.next_multiple_of(16).next_multiple_of(alignment);
@@ -288,12 +289,12 @@ impl Resources {
     }
 
     /// Time spent compiling kernels so far.
-    pub fn compiling(&self) -> Duration {
+    pub(crate) fn compiling(&self) -> Duration {
         self.compiling
     }
 
     /// Names of the kernels compiled so far.
-    pub fn kernel_names(&self) -> Vec<String> {
+    pub(crate) fn kernel_names(&self) -> Vec<String> {
         self.pipelines.iter().map(|(kernel, _)| kernel.name()).collect()
     }
 }

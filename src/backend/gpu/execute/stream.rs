@@ -15,7 +15,7 @@ const TASK_ROWS: usize = 1 << 10;
 
 /// A piece that a dispatch is about to read.
 #[derive(Clone, Copy, Debug)]
-pub struct UploadRequest<'a> {
+pub(crate) struct UploadRequest<'a> {
     /// The step's slot of the loss ring.
     pub step_slot: usize,
     /// The step.
@@ -26,7 +26,7 @@ pub struct UploadRequest<'a> {
 
 /// The host side of the ring.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     job: Job,
     ring: StagingRing,
     words: Vec<u32>,
@@ -34,17 +34,17 @@ pub struct Stream {
 
 impl Stream {
     /// For `job`'s picture through `ring`.
-    pub fn new(job: &Job, ring: &StagingRing) -> Self {
+    pub(crate) fn new(job: &Job, ring: &StagingRing) -> Self {
         Self { job: job.clone(), ring: ring.clone(), words: Vec::new() }
     }
 
     /// Maximum steps of a submission.
-    pub fn max_steps(&self) -> usize {
+    pub(crate) fn max_steps(&self) -> usize {
         self.ring.max_steps()
     }
 
     /// How many of `wanted`, at least one, fit into the ring together: in ascending slots.
-    pub fn fitting<'a>(&self, wanted: impl Iterator<Item = UploadRequest<'a>>) -> usize {
+    pub(crate) fn fitting<'a>(&self, wanted: impl Iterator<Item = UploadRequest<'a>>) -> usize {
         let mut last = None;
         let ascends = |one: &UploadRequest| {
             let slot = Some(self.ring.slot(one.step_slot, one.piece.number));
@@ -56,7 +56,7 @@ impl Stream {
     }
 
     /// Gathers `wanted`, which fit together, and writes them before the next submission.
-    pub fn send(&mut self, resources: &Resources, wanted: &[UploadRequest]) {
+    pub(crate) fn send(&mut self, resources: &Resources, wanted: &[UploadRequest]) {
         let slot = |one: &UploadRequest| self.ring.slot(one.step_slot, one.piece.number);
         let (Some(first), Some(last)) = (wanted.first().map(slot), wanted.last().map(slot)) else { return };
         let (slot_words, row_words) = (self.ring.slot_words(), self.ring.row_words);
@@ -87,7 +87,7 @@ impl Stream {
     }
 
     /// Sends what `dispatch` of `step` reads, if anything, when each dispatch is submitted alone.
-    pub fn send_for(&mut self, resources: &Resources, dispatch: &Dispatch, step: &Step) {
+    pub(crate) fn send_for(&mut self, resources: &Resources, dispatch: &Dispatch, step: &Step) {
         if let Some(piece) = &dispatch.piece {
             self.send(resources, &[UploadRequest { step_slot: 0, step, piece }]);
         }

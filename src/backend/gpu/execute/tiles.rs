@@ -19,7 +19,7 @@ const KEPT_PLANS: usize = 4;
 
 /// Prediction plans over the buffers of a layout.
 #[derive(Debug, Default)]
-pub struct Tiles {
+pub(crate) struct Tiles {
     plans: Vec<(usize, RasterParams, Prepared)>,
     staging: Option<Staging>,
     /// The check a plan must pass before it is first used: tiles of different sizes may use different kernels.
@@ -31,7 +31,7 @@ impl Tiles {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn predict(
+    pub(crate) async fn predict(
         &mut self,
         resources: &mut Resources,
         model: &Model,

@@ -6,7 +6,7 @@ use bytemuck::Pod;
 
 /// One dispatch as its reference sees it: everything the kernel could read.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// The kernel with its formulas.
     pub kernel: &'a Kernel,
     /// The parameter block's bytes.
@@ -19,17 +19,17 @@ pub struct Call<'a> {
 
 impl Call<'_> {
     /// The parameter block.
-    pub fn params<P: Pod>(&self) -> P {
+    pub(crate) fn params<P: Pod>(&self) -> P {
         bytemuck::pod_read_unaligned(&self.params[..size_of::<P>()])
     }
 
     /// Binding `n` as floats.
-    pub fn f32s(&self, n: usize) -> &[f32] {
+    pub(crate) fn f32s(&self, n: usize) -> &[f32] {
         bytemuck::cast_slice(&self.buffers[n])
     }
 
     /// The first `len` floats of binding `n` from `start`, widened.
-    pub fn f64s(&self, n: usize, start: usize, len: usize) -> Vec<f64> {
+    pub(crate) fn f64s(&self, n: usize, start: usize, len: usize) -> Vec<f64> {
         match self.kernel.storage_of(n) {
             Storage::F32 => self.f32s(n)[start..start + len].iter().map(|&v| f64::from(v)).collect(),
             Storage::F16 => (start..start + len).map(|i| halves::get(&self.buffers[n], i).into()).collect(),
@@ -39,7 +39,7 @@ impl Call<'_> {
 
 /// The expected contents of a range of a binding after a dispatch. Words outside every range must not change.
 #[derive(Clone, Debug)]
-pub struct Expected {
+pub(crate) struct Expected {
     /// Number of the storage binding.
     pub binding: usize,
     /// First word.
@@ -50,7 +50,7 @@ pub struct Expected {
 
 /// Expected contents.
 #[derive(Clone, Debug)]
-pub enum ExpectedValues {
+pub(crate) enum ExpectedValues {
     /// Floats, each within its tolerance.
     Close {
         /// In f64.
@@ -91,7 +91,7 @@ pub struct Case {
     /// The parameter block's bytes.
     pub params: Vec<u8>,
     /// Per-step parameters.
-    pub step: StepParams,
+    pub(crate) step: StepParams,
     /// Contents of the storage bindings; outputs hold poison.
     pub buffers: Vec<Vec<u32>>,
     /// Workgroups in x and y.

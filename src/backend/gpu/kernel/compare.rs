@@ -32,7 +32,7 @@ impl Worst {
 /// Compares the buffers after a dispatch with its reference.
 ///
 /// Words that the reference does not mention must be unchanged.
-pub fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
+pub(crate) fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
     let expected = (call.kernel.def.reference)(call);
     let mut worst = Worst::none();
     // In half words, the smallest elements.

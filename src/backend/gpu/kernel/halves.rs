@@ -3,7 +3,7 @@
 use half::f16;
 
 /// A quiet NaN that no kernel computes: the contents of outputs before a dispatch.
-pub const POISON: u32 = 0x7fc0_dead;
+pub(crate) const POISON: u32 = 0x7fc0_dead;
 
 /// The same for halves.
 const HALF_POISON: u16 = 0x7ead;
@@ -19,7 +19,7 @@ pub fn bits(words: &[u32], index: usize) -> u16 {
 }
 
 /// Converts floats to halves; poison stays poison and pads the last word.
-pub fn pack(floats: &[u32]) -> Vec<u32> {
+pub(crate) fn pack(floats: &[u32]) -> Vec<u32> {
     let half = |&word: &u32| {
         let value = f16::from_f32(f32::from_bits(word));
         u32::from(if word == POISON { HALF_POISON } else { value.to_bits() })

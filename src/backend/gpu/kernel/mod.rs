@@ -12,12 +12,14 @@ pub mod params;
 mod support;
 pub mod tolerance;
 
-pub use call::{Call, Case, Expected, ExpectedValues};
+pub use call::Case;
+pub(crate) use call::{Call, Expected, ExpectedValues};
 pub(super) use call::{SUM_UNIT, close, fixed_point};
 pub(super) use config::possible;
-pub use halves::POISON;
+pub(crate) use halves::POISON;
+pub(crate) use params::StepParams;
 pub(super) use params::params_block;
-pub use params::{ParamsBlock, StepParams};
+pub use params::{ParamsBlock, STEP_BLOCK};
 
 pub use crate::backend::tuned::{KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile};
 pub use crate::job::Precision;
@@ -138,7 +140,7 @@ pub struct KernelDef {
     /// Device features needed beyond WebGPU's defaults.
     pub needs: wgpu::Features,
     /// The CPU function that defines its result.
-    pub reference: fn(&Call) -> Vec<Expected>,
+    pub(crate) reference: fn(&Call) -> Vec<Expected>,
     /// Test cases.
     pub cases: fn(&Kernel) -> Vec<Case>,
 }
@@ -245,22 +247,22 @@ impl Kernel {
     }
 
     /// A kernel with an activation joined in.
-    pub fn with_activation(def: &'static KernelDef, activation: Activation) -> Self {
+    pub(crate) fn with_activation(def: &'static KernelDef, activation: Activation) -> Self {
         Self { activation, ..Self::plain(def) }
     }
 
     /// A kernel with a loss and the output activation joined in.
-    pub fn with_loss(def: &'static KernelDef, loss: Loss, output: Activation) -> Self {
+    pub(crate) fn with_loss(def: &'static KernelDef, loss: Loss, output: Activation) -> Self {
         Self { activation: output, loss: Some(loss), ..Self::plain(def) }
     }
 
     /// A kernel with an update rule joined in.
-    pub fn with_optimizer(def: &'static KernelDef, optimizer: Optimizer) -> Self {
+    pub(crate) fn with_optimizer(def: &'static KernelDef, optimizer: Optimizer) -> Self {
         Self { optimizer: Some(optimizer), ..Self::plain(def) }
     }
 
     /// The same with this storage, if it has stored values.
-    pub fn stored_as(self, storage: Storage) -> Self {
+    pub(crate) fn stored_as(self, storage: Storage) -> Self {
         Self { storage: if self.stores() { storage } else { Storage::F32 }, ..self }
     }
 
@@ -271,12 +273,12 @@ impl Kernel {
     }
 
     /// The same product with another tiling.
-    pub fn tiled(self, tiling: MatmulTiling) -> Self {
+    pub(crate) fn tiled(self, tiling: MatmulTiling) -> Self {
         Self { tiling, ..self }
     }
 
     /// A whole network's kernel, with its hidden and output activations and the sizes it is compiled for.
-    pub fn with_network(
+    pub(crate) fn with_network(
         def: &'static KernelDef,
         loss: Option<Loss>,
         [activation, output]: [Activation; 2],
@@ -303,7 +305,7 @@ impl Kernel {
     }
 
     /// Storage of binding `n`.
-    pub fn storage_of(&self, n: usize) -> Storage {
+    pub(crate) fn storage_of(&self, n: usize) -> Storage {
         if self.def.bindings[n].is_stored { self.storage } else { Storage::F32 }
     }
 

@@ -28,7 +28,7 @@ params_block! {
 }
 
 /// target's columns = source's
-pub static COPY: KernelDef = KernelDef {
+pub(crate) static COPY: KernelDef = KernelDef {
     name: "copy_columns",
     parts: &[wgsl!("copy_columns.wgsl")],
     bindings: &[read_stored("source"), write_stored("target_rows")],
@@ -47,12 +47,12 @@ pub struct Copy {
 
 impl Copy {
     /// Copies a whole part to its `columns` of rows `width` wide.
-    pub fn out_of_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
+    pub(crate) fn out_of_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
         Self { n_rows, n_columns: columns.len(), from: (columns.len(), 0), to: (width, columns.start) }
     }
 
     /// Copies a part's `columns` of rows `width` wide to separate rows.
-    pub fn into_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
+    pub(crate) fn into_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
         Self { n_rows, n_columns: columns.len(), from: (width, columns.start), to: (columns.len(), 0) }
     }
 }

@@ -64,7 +64,7 @@ const WANTED_GROUPS: usize = 512;
 const SHORTEST_SLICE: usize = 256;
 
 /// z = f(x) W^T + b
-pub static FORWARD: KernelDef = KernelDef {
+pub(crate) static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
     parts: &[wgsl!("dense_forward.wgsl")],
     specialization: Specialization::Matmul,
@@ -74,7 +74,7 @@ pub static FORWARD: KernelDef = KernelDef {
 };
 
 /// dl_dx = (dl_dz W) * f'(x), in place of x
-pub static BACKWARD_INPUT: KernelDef = KernelDef {
+pub(crate) static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
     parts: &[wgsl!("dense_backward_input.wgsl")],
     specialization: Specialization::Matmul,
@@ -84,7 +84,7 @@ pub static BACKWARD_INPUT: KernelDef = KernelDef {
 };
 
 /// partials = [dl_dz^T f(x), column sums of dl_dz] for each slice of the samples
-pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
+pub(crate) static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     name: "dense_backward_weights",
     parts: &[wgsl!("dense_backward_weights.wgsl")],
     specialization: Specialization::Matmul,
@@ -94,7 +94,7 @@ pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
 };
 
 /// grads (+)= sum of partials over the slices
-pub static REDUCE_PARTIALS: KernelDef = KernelDef {
+pub(crate) static REDUCE_PARTIALS: KernelDef = KernelDef {
     name: "reduce_partials",
     parts: &[wgsl!("reduce_partials.wgsl")],
     bindings: &[read("partials"), write("grads")],
@@ -119,7 +119,7 @@ pub struct Layer<'a> {
 
 /// How the weight gradients are split: `count` slices of `length` samples, the last shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slices {
+pub(crate) struct Slices {
     /// Number of slices.
     pub count: usize,
     /// Samples of each.
@@ -127,14 +127,14 @@ pub struct Slices {
 }
 
 /// An upper bound of [`slices`], which grows with `n_samples`.
-pub fn max_slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> usize {
+pub(crate) fn max_slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> usize {
     let tiles = shape.output_width.div_ceil(SLICE_TILE) * shape.input_width.div_ceil(SLICE_TILE);
     let fitting = (partials_bytes / (4 * shape.n_params() as u64)).max(1) as usize;
     WANTED_GROUPS.div_ceil(tiles).min(n_samples.div_ceil(SHORTEST_SLICE)).min(fitting)
 }
 
 /// Slices for the weight gradients of a layer whose partial sums may take `partials_bytes`.
-pub fn slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> Slices {
+pub(crate) fn slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> Slices {
     let wanted = max_slices(shape, n_samples, partials_bytes);
     let length = n_samples.div_ceil(wanted).next_multiple_of(DEPTH);
     Slices { count: n_samples.div_ceil(length), length }
@@ -196,14 +196,14 @@ impl Layer<'_> {
     }
 
     /// Partial gradients of W and b. Buffers: dl_dz (n, o), x (n, i), partials (slices, o * i + o).
-    pub fn backward_weights(&self, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
+    pub(crate) fn backward_weights(&self, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
         self.dispatch(Operation::BackwardWeights, slices, buffers)
     }
 }
 
 /// How partial gradients are summed.
 #[derive(Clone, Copy, Debug)]
-pub struct Reduction {
+pub(crate) struct Reduction {
     /// The value of a partial gradient of 1.
     pub unit: f32,
     /// Whether to add to the sum of the step's earlier parts.
@@ -213,7 +213,7 @@ pub struct Reduction {
 }
 
 /// grads (+)= sum of partials of the parameters in `range`. Buffers: partials, flat gradients.
-pub fn reduce(
+pub(crate) fn reduce(
     slices: Slices,
     range: std::ops::Range<usize>,
     Reduction { unit, accumulate, max_groups }: Reduction,

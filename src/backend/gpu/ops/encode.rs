@@ -23,7 +23,7 @@ params_block! {
 }
 
 /// Sines and cosines.
-pub static FOURIER: KernelDef = KernelDef {
+pub(crate) static FOURIER: KernelDef = KernelDef {
     name: "encode_fourier",
     parts: &[wgsl!("encode_fourier.wgsl")],
     bindings: &[read("frequencies"), read("coords"), write_stored("features")],
@@ -33,7 +33,7 @@ pub static FOURIER: KernelDef = KernelDef {
 
 /// A buffer that is written once: frequencies or levels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Constants {
+pub(crate) struct Constants {
     /// For labels.
     pub name: &'static str,
     /// Row-major.
@@ -43,7 +43,7 @@ pub struct Constants {
 }
 
 /// The constants of an encoding that is not a composite, if it has any: B (m, 2), or the levels of a grid.
-pub fn constants(encoding: &Encoding) -> Option<Constants> {
+pub(crate) fn constants(encoding: &Encoding) -> Option<Constants> {
     match encoding {
         Encoding::Pointwise(_) | Encoding::TrainedFourier { .. } => None,
         Encoding::Fourier { frequencies } => {
@@ -60,7 +60,7 @@ pub fn constants(encoding: &Encoding) -> Option<Constants> {
 
 /// Buffers an encoding works on.
 #[derive(Clone, Debug)]
-pub struct EncodeBuffers {
+pub(crate) struct EncodeBuffers {
     /// Those of [`constants`] for each part, if it has them.
     pub constants: Vec<Option<BufferId>>,
     /// Flat parameters, for encodings with weights.
@@ -74,7 +74,12 @@ pub struct EncodeBuffers {
 }
 
 /// features = encoding(coords) for `n_rows` positions.
-pub fn encode(encoding: &Encoding, n_rows: usize, b: &EncodeBuffers, max_groups: u32) -> Vec<Dispatch> {
+pub(crate) fn encode(
+    encoding: &Encoding,
+    n_rows: usize,
+    b: &EncodeBuffers,
+    max_groups: u32,
+) -> Vec<Dispatch> {
     let width = encoding.output_width();
     let of_part = |((part, columns), &constants): ((&Encoding, Range<usize>), &Option<BufferId>)| {
         let to = b.part.unwrap_or(b.features);

@@ -23,7 +23,7 @@ params_block! {
 }
 
 /// partials = gradients of B for each slice of the samples
-pub static GRADIENTS: KernelDef = KernelDef {
+pub(crate) static GRADIENTS: KernelDef = KernelDef {
     name: "fourier_gradients",
     parts: &[wgsl!("fourier_gradients.wgsl")],
     bindings: &[read("frequencies"), read("coords"), read_stored("dl_dfeatures"), write("partials")],
@@ -37,7 +37,7 @@ const SHORTEST_SLICE: usize = 64;
 const MAX_SLICES: usize = 256;
 
 /// How the gradients of `n_rows` samples are split, into at most `max_groups` slices.
-pub fn slices(n_rows: usize, max_groups: u32) -> Slices {
+pub(crate) fn slices(n_rows: usize, max_groups: u32) -> Slices {
     let wanted = n_rows.div_ceil(SHORTEST_SLICE).clamp(1, MAX_SLICES.min(max_groups as usize));
     let length = n_rows.div_ceil(wanted);
     Slices { count: n_rows.div_ceil(length), length }

@@ -15,8 +15,10 @@ mod record;
 mod reference;
 
 pub use blocking::Blocking;
-pub use choice::{of_prediction, of_step};
-pub use record::{Groups, predict, step};
+pub(crate) use choice::of_prediction;
+pub(crate) use choice::of_step;
+pub(crate) use record::Groups;
+pub(crate) use record::{predict, step};
 
 params_block! {
     /// Parameters of both kernels; those of the loss are 0 in a prediction.

@@ -52,10 +52,10 @@ const CELLS: Source = wgsl!("grid.wgsl");
 const FEATURES: Source = wgsl!("grid_features.wgsl");
 
 /// Words of a level in the buffer of levels.
-pub const LEVEL_WORDS: usize = 4;
+pub(crate) const LEVEL_WORDS: usize = 4;
 
 /// features = interpolated between vertices
-pub static ENCODE: KernelDef = KernelDef {
+pub(crate) static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",
     parts: &[CELLS, FEATURES, wgsl!("encode_grid.wgsl")],
     bindings: &[read("levels"), read("table"), read("coords"), write_stored("features")],
@@ -64,7 +64,7 @@ pub static ENCODE: KernelDef = KernelDef {
 };
 
 /// sums += gradients of the entries
-pub static BACKWARD: KernelDef = KernelDef {
+pub(crate) static BACKWARD: KernelDef = KernelDef {
     name: "encode_grid_backward",
     parts: &[
         CELLS,
@@ -89,7 +89,7 @@ pub static BACKWARD_FLOAT: KernelDef = KernelDef {
 };
 
 /// grads = 0
-pub static CLEAR: KernelDef = KernelDef {
+pub(crate) static CLEAR: KernelDef = KernelDef {
     name: "clear_gradients",
     parts: &[wgsl!("clear_gradients.wgsl")],
     bindings: &[write("grads")],
@@ -98,7 +98,7 @@ pub static CLEAR: KernelDef = KernelDef {
 };
 
 /// grads = sums, sums = 0
-pub static GRADIENTS: KernelDef = KernelDef {
+pub(crate) static GRADIENTS: KernelDef = KernelDef {
     name: "grid_gradients",
     parts: &[wgsl!("grid_gradients.wgsl")],
     bindings: &[write("sums"), write("grads")],
@@ -107,7 +107,7 @@ pub static GRADIENTS: KernelDef = KernelDef {
 };
 
 /// The levels as the kernels read them: resolution, first entry, entries, whether hashed.
-pub fn level_words(grid: &HashGrid) -> Vec<u32> {
+pub(crate) fn level_words(grid: &HashGrid) -> Vec<u32> {
     let words = |l: &crate::model::encoding::GridLevel| {
         [l.resolution, l.first_entry as u32, l.n_entries as u32, l.is_hashed().into()]
     };
@@ -140,7 +140,7 @@ pub fn encode(grid: &HashGrid, n_rows: usize, buffers: [BufferId; 4], max_groups
 
 /// sums += gradients of the entries, with a stored gradient of 1 worth `unit`. Buffers: levels, coords, dl_dfeatures,
 /// sums.
-pub fn backward(
+pub(crate) fn backward(
     grid: &HashGrid,
     n_rows: usize,
     Reduction { unit, max_groups, .. }: Reduction,
@@ -154,7 +154,7 @@ pub fn backward(
 
 /// The encoding's part of grads += gradients of the entries. Buffers: levels, coords, dl_dfeatures, flat
 /// gradients.
-pub fn backward_float(
+pub(crate) fn backward_float(
     grid: &HashGrid,
     n_rows: usize,
     Reduction { unit, max_groups, .. }: Reduction,

@@ -41,7 +41,7 @@ pub struct Layout {
     /// Sizes of the fused training step, if it is fused.
     pub fused_step: Option<Blocking>,
     /// The same for predictions.
-    pub fused_prediction: Option<Blocking>,
+    pub(crate) fused_prediction: Option<Blocking>,
 }
 
 /// The steps a layout is for.
@@ -57,7 +57,7 @@ fn may_be_fused(job: &Job) -> bool {
 }
 
 /// Sizes of the fused step of `job`, if it is fused.
-pub fn fused_step(job: &Job, budget: Budget, config: &KernelConfig) -> Option<Blocking> {
+pub(crate) fn fused_step(job: &Job, budget: Budget, config: &KernelConfig) -> Option<Blocking> {
     let of_step = || fused::of_step(&job.model, job.batch_size as usize, &budget, config);
     may_be_fused(job).then(of_step).flatten()
 }

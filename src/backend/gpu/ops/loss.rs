@@ -42,7 +42,7 @@ params_block! {
 }
 
 /// Any loss.
-pub static LOSS: KernelDef = KernelDef {
+pub(crate) static LOSS: KernelDef = KernelDef {
     name: "loss",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("loss.wgsl")],
     specialization: Specialization::Loss,
@@ -52,7 +52,7 @@ pub static LOSS: KernelDef = KernelDef {
 };
 
 /// The step's loss and the step counter.
-pub static REDUCE: KernelDef = KernelDef {
+pub(crate) static REDUCE: KernelDef = KernelDef {
     name: "reduce_loss",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("reduce_loss.wgsl")],
     uses_step: true,
@@ -63,7 +63,7 @@ pub static REDUCE: KernelDef = KernelDef {
 
 /// Buffers of a loss.
 #[derive(Clone, Copy, Debug)]
-pub struct LossBuffers {
+pub(crate) struct LossBuffers {
     /// (n, channels)
     pub targets: BufferId,
     /// (n)
@@ -80,7 +80,7 @@ pub struct LossBuffers {
 
 /// The part of a step that a loss covers.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub(crate) struct Part {
     /// Values of this part: samples times channels.
     pub n_values: usize,
     /// Values of the whole step.
@@ -94,12 +94,12 @@ pub struct Part {
 }
 
 /// Workgroups, and so partial sums, for `n_values` values.
-pub fn n_partials(n_values: usize) -> usize {
+pub(crate) fn n_partials(n_values: usize) -> usize {
     n_values.div_ceil(THREADS)
 }
 
 /// Overwrites the last layer's z with dl_dz and sums the loss.
-pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
+pub(crate) fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
     let scale = 1.0 / part.n_step_values as f64;
     let network = &job.model.network;
     let grid = Workgroups::fold(n_partials(part.n_values), max_groups);
@@ -125,7 +125,7 @@ pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch
 }
 
 /// Sums the losses of `n_partials` workgroups. Buffers: loss partials, progress, ring.
-pub fn reduce(part: Part, n_partials: usize, buffers: [BufferId; 3], max_groups: u32) -> Dispatch {
+pub(crate) fn reduce(part: Part, n_partials: usize, buffers: [BufferId; 3], max_groups: u32) -> Dispatch {
     let params = ReduceLossParams {
         n_partials: n_partials as u32,
         first_part: part.is_first.into(),

@@ -19,4 +19,5 @@ pub mod table;
 pub mod testing;
 
 pub use layout::Layout;
-pub use table::{definitions, is_kernel, kernels};
+pub(crate) use table::is_kernel;
+pub use table::{definitions, kernels};

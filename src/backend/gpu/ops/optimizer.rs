@@ -47,7 +47,7 @@ const fn definition(
 }
 
 /// Rules without moments.
-pub static WITHOUT_MOMENTS: KernelDef = definition(
+pub(crate) static WITHOUT_MOMENTS: KernelDef = definition(
     "optimizer_0",
     0,
     &[wgsl!("optimizer_moments_0.wgsl"), wgsl!("optimizer.wgsl")],
@@ -55,7 +55,7 @@ pub static WITHOUT_MOMENTS: KernelDef = definition(
 );
 
 /// Rules with one moment.
-pub static WITH_ONE_MOMENT: KernelDef = definition(
+pub(crate) static WITH_ONE_MOMENT: KernelDef = definition(
     "optimizer_1",
     1,
     &[wgsl!("optimizer_moments_1.wgsl"), wgsl!("optimizer.wgsl")],
@@ -63,7 +63,7 @@ pub static WITH_ONE_MOMENT: KernelDef = definition(
 );
 
 /// Rules with two moments.
-pub static WITH_TWO_MOMENTS: KernelDef = definition(
+pub(crate) static WITH_TWO_MOMENTS: KernelDef = definition(
     "optimizer_2",
     2,
     &[wgsl!("optimizer_moments_2.wgsl"), wgsl!("optimizer.wgsl")],

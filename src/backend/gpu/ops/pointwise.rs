@@ -28,7 +28,7 @@ const MAIN: Source = wgsl!("encode_pointwise.wgsl");
 macro_rules! definitions {
     ($($formula:ident $module:ident)+) => {
         /// features = those of a formula, one kernel each.
-        pub static ENCODE: &[KernelDef] = &[$(KernelDef {
+        pub(crate) static ENCODE: &[KernelDef] = &[$(KernelDef {
             name: concat!("encode_", stringify!($module)),
             parts: &[wgsl!("encoding", $module), MAIN],
             bindings: &[read("coords"), write_stored("features")],

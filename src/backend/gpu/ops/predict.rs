@@ -19,7 +19,7 @@ params_block! {
 }
 
 /// colours = f(z)
-pub static OUTPUT: KernelDef = KernelDef {
+pub(crate) static OUTPUT: KernelDef = KernelDef {
     name: "output",
     parts: &[wgsl!("output.wgsl")],
     specialization: Specialization::Activation,

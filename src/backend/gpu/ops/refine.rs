@@ -45,7 +45,7 @@ params_block! {
 }
 
 /// Partial sums of the gradient's squared norm.
-pub static NORM: KernelDef = KernelDef {
+pub(crate) static NORM: KernelDef = KernelDef {
     name: "gradient_norm",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("gradient_norm.wgsl")],
     bindings: &[read("grads"), write("squares")],
@@ -54,7 +54,7 @@ pub static NORM: KernelDef = KernelDef {
 };
 
 /// Scales the gradient.
-pub static CLIP: KernelDef = KernelDef {
+pub(crate) static CLIP: KernelDef = KernelDef {
     name: "clip_gradients",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("clip_gradients.wgsl")],
     bindings: &[read("squares"), write("grads")],
@@ -63,7 +63,7 @@ pub static CLIP: KernelDef = KernelDef {
 };
 
 /// Moves the average.
-pub static AVERAGE: KernelDef = KernelDef {
+pub(crate) static AVERAGE: KernelDef = KernelDef {
     name: "average_weights",
     parts: &[wgsl!("average_weights.wgsl")],
     uses_step: true,
@@ -76,7 +76,7 @@ pub static AVERAGE: KernelDef = KernelDef {
 const MAX_SHARES: usize = 1024;
 
 /// Number of partial sums for `n_params` gradients: 16 values per thread, while there are few.
-pub fn n_shares(n_params: usize) -> usize {
+pub(crate) fn n_shares(n_params: usize) -> usize {
     n_params.div_ceil(16 * THREADS).clamp(1, MAX_SHARES)
 }
 

@@ -71,7 +71,7 @@ params_block! {
 }
 
 /// Positions and targets of a step's samples.
-pub static SAMPLE: KernelDef = KernelDef {
+pub(crate) static SAMPLE: KernelDef = KernelDef {
     name: "sample",
     parts: &[wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
@@ -89,7 +89,7 @@ pub static SAMPLE: KernelDef = KernelDef {
 };
 
 /// The same for the pixels inside a mask.
-pub static SAMPLE_MASKED: KernelDef = KernelDef {
+pub(crate) static SAMPLE_MASKED: KernelDef = KernelDef {
     name: "sample_masked",
     parts: &[wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
@@ -108,7 +108,7 @@ pub static SAMPLE_MASKED: KernelDef = KernelDef {
 };
 
 /// The same with more samples where the error is large.
-pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
+pub(crate) static SAMPLE_BY_ERROR: KernelDef = KernelDef {
     name: "sample_by_error",
     parts: &[wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
@@ -127,7 +127,7 @@ pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
 };
 
 /// Positions of consecutive pixels.
-pub static RASTER: KernelDef = KernelDef {
+pub(crate) static RASTER: KernelDef = KernelDef {
     name: "raster",
     parts: &[wgsl!("raster.wgsl")],
     bindings: &[write("coords")],
@@ -137,7 +137,7 @@ pub static RASTER: KernelDef = KernelDef {
 
 /// Buffers of the sampler.
 #[derive(Clone, Copy, Debug)]
-pub struct SampleBuffers {
+pub(crate) struct SampleBuffers {
     /// The picture's parts; unused ones repeat the first.
     pub picture: [BufferId; PICTURE_PARTS],
     /// Words of each part but the last.
@@ -172,7 +172,12 @@ fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize)
 }
 
 /// Fetches the samples `rows` of a step.
-pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, max_groups: u32) -> Dispatch {
+pub(crate) fn sample(
+    job: &Job,
+    rows: std::ops::Range<usize>,
+    buffers: SampleBuffers,
+    max_groups: u32,
+) -> Dispatch {
     let grid = Workgroups::fold(rows.len().div_ceil(THREADS), max_groups);
     let n = rows.len() as f64;
     let params = SampleParams { grid_width: grid.width, ..sample_params(job, rows, buffers.words_per_part) };
@@ -196,7 +201,7 @@ pub fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
 
 impl RasterParams {
     /// These parameters for the pixels of `raster` from number `first_pixel` on.
-    pub fn at(self, raster: &Raster, first_pixel: u64) -> Self {
+    pub(crate) fn at(self, raster: &Raster, first_pixel: u64) -> Self {
         Self {
             width: raster.width,
             first_x: (first_pixel % u64::from(raster.width)) as u32,

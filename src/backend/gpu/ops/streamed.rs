@@ -50,7 +50,7 @@ params_block! {
 }
 
 /// Positions, targets and weights of a piece.
-pub static STREAMED: KernelDef = KernelDef {
+pub(crate) static STREAMED: KernelDef = KernelDef {
     name: "sample_streamed",
     parts: &[wgsl!("sample_streamed.wgsl")],
     uses_step: true,
@@ -60,7 +60,7 @@ pub static STREAMED: KernelDef = KernelDef {
 };
 
 /// Copies `piece` from `ring` to the rows from `first_row` on of `[coords, targets, sample_weights]`.
-pub fn streamed(
+pub(crate) fn streamed(
     job: &Job,
     ring: &StagingRing,
     (piece, first_row): (Piece, usize),

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Words of an output before the dispatch, with a few beyond its end that must not change.
-pub fn poison(n: usize) -> Vec<u32> {
+pub(crate) fn poison(n: usize) -> Vec<u32> {
     vec![POISON; n + 3]
 }
 

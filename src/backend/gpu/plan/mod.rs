@@ -8,17 +8,17 @@ pub mod picture;
 pub mod ring;
 
 pub use buffers::{ForwardBuffers, PicturePlace, TrainingBuffers};
-pub use picture::PICTURE_PARTS;
+pub(crate) use picture::PICTURE_PARTS;
 pub use ring::{Piece, StagingRing};
 
-use crate::backend::gpu::kernel::{Access, Kernel, Storage};
+use crate::backend::gpu::kernel::{Kernel, Storage};
 use bytemuck::Pod;
 
 /// Threads of an element-wise workgroup. `THREADS` in `header.wgsl`.
 pub const THREADS: usize = 256;
 
 /// Slots of the loss ring: the maximum number of steps of a submission.
-pub const RING_SLOTS: usize = 1024;
+pub(crate) const RING_SLOTS: usize = 1024;
 
 /// A buffer of the layout a plan was recorded for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct BufferId(pub usize);
 
 /// What a buffer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Written once: frequencies, the picture.
     Constant,
     /// Kept between steps: parameters, moments, progress.
@@ -45,7 +45,7 @@ pub struct BufferDecl {
     /// Row-major.
     pub shape: Vec<usize>,
     /// What it is for.
-    pub role: Role,
+    pub(crate) role: Role,
 }
 
 impl BufferDecl {
@@ -62,7 +62,7 @@ impl BufferDecl {
 
 /// Workgroups in two dimensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workgroups {
+pub(crate) struct Workgroups {
     /// In x.
     pub width: u32,
     /// In y.
@@ -71,7 +71,7 @@ pub struct Workgroups {
 
 impl Workgroups {
     /// At least `n_groups` workgroups with at most `max_groups` in a dimension. The kernel leaves the surplus idle.
-    pub fn fold(n_groups: usize, max_groups: u32) -> Self {
+    pub(crate) fn fold(n_groups: usize, max_groups: u32) -> Self {
         let n_groups = n_groups as u64;
         let height = n_groups.div_ceil(u64::from(max_groups)).max(1);
         assert!(height <= 65_535, "{n_groups} workgroups exceed a grid");
@@ -80,7 +80,7 @@ impl Workgroups {
     }
 
     /// [width, height]
-    pub fn size(self) -> [u32; 2] {
+    pub(crate) fn size(self) -> [u32; 2] {
         [self.width, self.height]
     }
 }
@@ -99,7 +99,7 @@ pub struct Dispatch {
     /// Approximate number of operations, for sizing submissions.
     pub cost: f64,
     /// The piece that the host must have sent before, if the picture stays there.
-    pub piece: Option<Piece>,
+    pub(crate) piece: Option<Piece>,
 }
 
 /// The cost of starting a dispatch, in the unit of [`Dispatch::cost`].
@@ -107,7 +107,7 @@ const LAUNCH_COST: f64 = 1e6;
 
 impl Dispatch {
     /// Records a dispatch of about `operations` operations.
-    pub fn new<P: Pod>(
+    pub(crate) fn new<P: Pod>(
         kernel: Kernel,
         params: &P,
         buffers: Vec<BufferId>,
@@ -117,12 +117,6 @@ impl Dispatch {
         assert_eq!(buffers.len(), kernel.def.bindings.len(), "buffers of {}", kernel.name());
         let params = bytemuck::bytes_of(params).to_vec();
         Self { kernel, params, buffers, grid: grid.size(), cost: operations + LAUNCH_COST, piece: None }
-    }
-
-    /// Buffers it may write.
-    pub fn outputs(&self) -> impl Iterator<Item = BufferId> + '_ {
-        let bindings = self.kernel.def.bindings.iter().zip(&self.buffers);
-        bindings.filter(|(binding, _)| binding.access == Access::ReadWrite).map(|(_, &id)| id)
     }
 }
 

@@ -42,7 +42,7 @@ pub struct StagingRing {
 
 impl StagingRing {
     /// For steps of `job` in parts of `chunk` samples, within `max_bytes`. Has no buffer yet.
-    pub fn new(job: &Job, chunk: usize, max_bytes: u64) -> Self {
+    pub(crate) fn new(job: &Job, chunk: usize, max_bytes: u64) -> Self {
         let weighted = job.options.mask.is_none() && job.options.sampling == Sampling::Error;
         let row_words = 1 + 2 * usize::from(weighted) + words_per_pixel(&job.picture);
         let max_rows = (max_bytes / (4 * row_words as u64)) as usize;
@@ -69,7 +69,7 @@ impl StagingRing {
     }
 
     /// The shape of its buffer.
-    pub fn shape(&self) -> [usize; 3] {
+    pub(crate) fn shape(&self) -> [usize; 3] {
         [self.n_slots as usize, self.piece_rows, self.row_words]
     }
 
@@ -83,13 +83,13 @@ impl StagingRing {
     }
 
     /// The slot of piece `piece` of the step that has slot `step_slot` of the loss ring.
-    pub fn slot(&self, step_slot: usize, piece: u32) -> usize {
+    pub(crate) fn slot(&self, step_slot: usize, piece: u32) -> usize {
         // As in the shader, in 32 bits.
         ((step_slot as u32 * self.pieces_per_step + piece) % self.n_slots) as usize
     }
 
     /// Maximum steps of a submission, at least one.
-    pub fn max_steps(&self) -> usize {
+    pub(crate) fn max_steps(&self) -> usize {
         ((self.n_slots / self.pieces_per_step) as usize).max(1)
     }
 }

@@ -22,7 +22,7 @@ const SELF_TEST_WORDS: usize = 20_000;
 ///
 /// # Errors
 /// [`BackendError::WrongResults`] with the first kernel that fails; others when the device fails.
-pub async fn self_test<'a>(
+pub(crate) async fn self_test<'a>(
     gpu: &Arc<Gpu>,
     used: impl IntoIterator<Item = &'a Kernel>,
 ) -> Result<(), BackendError> {
@@ -63,7 +63,7 @@ impl GpuBackend {
     ///
     /// # Errors
     /// [`BackendError::WrongResults`] with the kernel that fails.
-    pub async fn self_test(&mut self) -> Result<(), BackendError> {
+    pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
         self.ask_for(prove);
         self_test(self.gpu(), &self.kernels()).await
     }
@@ -75,7 +75,7 @@ impl GpuPredictor {
     ///
     /// # Errors
     /// [`BackendError::WrongResults`] with the kernel that fails.
-    pub async fn self_test(&mut self) -> Result<(), BackendError> {
+    pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
         self.ask_for(prove);
         prove(self.gpu(), &self.plan()).await
     }

@@ -34,7 +34,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// When the device does not support it, or fails.
-pub async fn choose_config(
+pub(crate) async fn choose_config(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
     budget: Budget,

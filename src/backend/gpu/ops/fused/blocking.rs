@@ -178,7 +178,7 @@ impl Blocking {
     }
 
     /// Values of the override constants of both kernels.
-    pub fn constants(&self) -> Vec<(&'static str, u32)> {
+    pub(crate) fn constants(&self) -> Vec<(&'static str, u32)> {
         vec![
             ("BLOCK", self.block as u32),
             ("GROUP", self.group as u32),

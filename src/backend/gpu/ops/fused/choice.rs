@@ -59,7 +59,12 @@ fn choose(
 }
 
 /// The sizes of a fused step of `n_samples`, if it is fused.
-pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, config: &KernelConfig) -> Option<Blocking> {
+pub(crate) fn of_step(
+    model: &Model,
+    n_samples: usize,
+    budget: &Budget,
+    config: &KernelConfig,
+) -> Option<Blocking> {
     let mode = match (budget.fused, config.fused) {
         (Override::Auto, Some(true)) => Override::Always,
         (Override::Auto, Some(false)) => Override::Never,
@@ -69,7 +74,7 @@ pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, config: &Kernel
 }
 
 /// The sizes of fused predictions, if they are fused: the same in training and afterwards.
-pub fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
+pub(crate) fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
     choose(model, None, (budget, budget.fused), Storage::F32)
 }
 
