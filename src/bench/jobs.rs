@@ -5,7 +5,6 @@ use crate::model::Model;
 use crate::picture::{Picture, Pixels};
 use std::sync::Arc;
 
-/// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Optimiser steps.
@@ -19,7 +18,6 @@ pub(crate) enum Work {
 pub struct BenchJob {
     /// Such as "seed 256x256 full batch".
     pub name: String,
-    /// What is done.
     pub(crate) work: Work,
     /// Side of its square picture in pixels.
     pub side: u32,

@@ -21,21 +21,15 @@ pub(super) struct AdapterEntry {
     pub index: usize,
     /// Its name; `--adapter` accepts a part of it.
     pub name: String,
-    /// Graphics API.
     pub api: String,
     /// Driver name and version.
     pub driver: String,
     /// Discrete, integrated, virtual, CPU (a software rasteriser) or other.
     pub device_type: String,
-    /// Whether it is a software rasteriser.
     pub software: bool,
-    /// Largest storage binding.
     pub max_binding_bytes: u64,
-    /// Largest buffer.
     pub max_buffer_bytes: u64,
-    /// Workgroup memory.
     pub workgroup_memory_bytes: u32,
-    /// Maximum threads of a workgroup.
     pub workgroup_threads: u32,
     /// The optional features it has that the program can use.
     pub features: Vec<&'static str>,

@@ -42,18 +42,12 @@ pub(super) struct VerifyArgs {
     pub json: bool,
 }
 
-/// The results.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct VerifyReport {
-    /// The adapter.
     pub device: String,
-    /// Its driver.
     pub driver: String,
-    /// Graphics API.
     pub api: String,
-    /// Whether everything passed.
     pub passed: bool,
-    /// One row per kernel.
     pub kernels: Vec<Row>,
     /// One row per kernel of the steps run dispatch by dispatch.
     pub lockstep: Vec<Row>,
@@ -62,15 +56,12 @@ pub(super) struct VerifyReport {
 /// All comparisons of one kernel.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Row {
-    /// Its name.
     pub kernel: String,
     /// Shapes tested, or dispatches compared.
     pub n_compared: usize,
     /// Largest error as a share of its tolerance; null when infinite.
     pub worst_share: f64,
-    /// The place of that error.
     pub worst_place: String,
-    /// Whether every error is within its tolerance.
     pub passed: bool,
     /// Time taken, most of it by the CPU.
     pub seconds: f64,

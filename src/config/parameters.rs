@@ -8,7 +8,6 @@ use crate::model::Family;
 /// Larger learning rates and decays are surely mistakes.
 pub(super) const MAX_RATE: f64 = 1e4;
 
-/// The range of a parameter.
 struct Range {
     setting: &'static str,
     is_allowed: fn(f64) -> bool,

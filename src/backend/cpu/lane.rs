@@ -20,7 +20,6 @@ const ROUND_CHUNKS: usize = 2;
 pub(super) struct Lane<T> {
     /// Gradients of the linear layers.
     pub(super) layers: Vec<T>,
-    /// This lane's share of the loss.
     pub(super) loss: f64,
     /// Positions of this round's samples, (n, 2); empty for encodings without weights.
     coords: Vec<T>,

@@ -40,7 +40,6 @@ pub(crate) struct Scratch<T> {
 }
 
 impl<T: Real> Scratch<T> {
-    /// Allocates for `model`.
     pub(crate) fn new(model: &Model, capacity: usize) -> Self {
         let (network, widths) = (&model.network, Widths::of(model));
         let zeros = |width: usize| vec![T::zero(); padded(capacity) * width];
@@ -111,9 +110,7 @@ pub(crate) struct EncodingInputs<'a, T> {
 
 /// A network's weights and what is computed with them.
 pub(crate) struct Pass<'a, T> {
-    /// Encoding and network.
     pub model: &'a Model,
-    /// Ranges of the flat buffers.
     pub layout: &'a ParamLayout,
     /// All weights and biases, as laid out.
     pub params: &'a [T],

@@ -70,9 +70,7 @@ pub trait SimdReal: Real {
 /// times `PANELS` by `VECTORS` vectors. Two multiply-adds issue per cycle with a latency of four, so fewer than eight
 /// sums would stall.
 pub trait TileWork {
-    /// The result.
     type Output;
-    /// Runs it.
     fn with<S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(
         self,
         simd: S,

@@ -23,7 +23,6 @@ pub struct Budget {
     pub fused: Override,
 }
 
-/// Bytes of a mebibyte.
 pub(crate) const MIB: u64 = 1 << 20;
 
 impl Budget {

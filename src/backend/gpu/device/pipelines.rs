@@ -14,14 +14,12 @@ const MAX_BYTES: u64 = 64 << 20;
 /// What a pipeline is compiled from; the key of the cache.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Shader {
-    /// For labels.
     pub(crate) name: String,
     pub(crate) wgsl: String,
     /// Values of override constants.
     pub(crate) constants: Vec<(&'static str, f64)>,
 }
 
-/// A compiled kernel.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) pipeline: wgpu::ComputePipeline,
@@ -69,7 +67,6 @@ impl Pipelines {
         self.disk.as_ref().map(|disk| &disk.cache)
     }
 
-    /// Stores the pipeline of `shader`.
     pub(crate) fn add(&self, shader: Shader, pipeline: Pipeline) {
         self.made().push((shader, Arc::new(pipeline)));
     }

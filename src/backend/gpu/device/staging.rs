@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// A buffer the host can map, and the state of its mapping.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    /// The buffer, to copy into.
     pub buffer: wgpu::Buffer,
     state: Arc<AtomicU8>,
 }

@@ -10,7 +10,6 @@ use crate::backend::BackendError;
 #[cfg(not(target_family = "wasm"))]
 const DEVICE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
 
-/// Submitted work.
 #[derive(Debug)]
 pub(crate) struct Submission {
     #[cfg(not(target_family = "wasm"))]

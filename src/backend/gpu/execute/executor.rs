@@ -23,14 +23,11 @@ const FIRST_BUDGET: f64 = 2e9;
 /// A step that costs more than this many submissions is split; a shorter one is submitted whole.
 const CUT: f64 = 4.0;
 
-/// A step and its plan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Task<'a> {
     /// Its parameters, except the slot.
     pub params: StepParams,
-    /// The step.
     pub step: &'a Step,
-    /// Its plan.
     pub plan: &'a Prepared,
 }
 

@@ -66,7 +66,6 @@ impl GpuPredictor {
         }
     }
 
-    /// The device.
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.resources.gpu
     }

@@ -12,7 +12,6 @@ use std::time::Duration;
 /// A device with the buffers of a layout and the pipelines created so far.
 #[derive(Debug)]
 pub(crate) struct Resources {
-    /// The device.
     pub gpu: Arc<Gpu>,
     decls: Vec<BufferDecl>,
     buffers: Vec<wgpu::Buffer>,
@@ -43,12 +42,10 @@ struct PreparedDispatch {
 }
 
 impl Prepared {
-    /// Number of dispatches.
     pub(crate) fn len(&self) -> usize {
         self.dispatches.len()
     }
 
-    /// Cost of dispatch `index`, see [`Dispatch::cost`].
     pub(crate) fn cost(&self, index: usize) -> f64 {
         self.dispatches[index].cost
     }
@@ -58,7 +55,6 @@ impl Prepared {
         self.dispatches[index].piece.as_ref()
     }
 
-    /// Cost of the whole plan.
     pub(crate) fn total_cost(&self) -> f64 {
         self.dispatches.iter().map(|d| d.cost).sum()
     }
@@ -163,17 +159,14 @@ impl Resources {
         })
     }
 
-    /// A buffer.
     pub(crate) fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
         &self.buffers[id.0]
     }
 
-    /// How a buffer was declared.
     pub(crate) fn decl(&self, id: BufferId) -> &BufferDecl {
         &self.decls[id.0]
     }
 
-    /// The bind group of the per-step parameters, to encode with.
     pub(crate) fn step_group(&self) -> StepGroup {
         StepGroup(self.step_group.clone())
     }

@@ -18,9 +18,7 @@ const TASK_ROWS: usize = 1 << 10;
 pub(crate) struct UploadRequest<'a> {
     /// The step's slot of the loss ring.
     pub step_slot: usize,
-    /// The step.
     pub step: &'a Step,
-    /// The piece.
     pub piece: &'a Piece,
 }
 

@@ -117,7 +117,6 @@ impl GpuBackend {
         Ok(backend)
     }
 
-    /// The device it is on.
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.resources.gpu
     }

@@ -7,18 +7,14 @@ use bytemuck::Pod;
 /// One dispatch as its reference sees it: everything the kernel could read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
-    /// The kernel with its formulas.
     pub kernel: &'a Kernel,
-    /// The parameter block's bytes.
     pub params: &'a [u8],
-    /// What changes between steps.
     pub step: StepParams,
     /// Contents of the storage bindings before the dispatch, as 32-bit words.
     pub buffers: &'a [Vec<u32>],
 }
 
 impl Call<'_> {
-    /// The parameter block.
     pub(crate) fn params<P: Pod>(&self) -> P {
         bytemuck::pod_read_unaligned(&self.params[..size_of::<P>()])
     }
@@ -40,31 +36,18 @@ impl Call<'_> {
 /// The expected contents of a range of a binding after a dispatch. Words outside every range must not change.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
-    /// Number of the storage binding.
     pub binding: usize,
     /// First word.
     pub start: usize,
-    /// The words.
     pub values: ExpectedValues,
 }
 
-/// Expected contents.
 #[derive(Clone, Debug)]
 pub(crate) enum ExpectedValues {
     /// Floats, each within its tolerance.
-    Close {
-        /// In f64.
-        values: Vec<f64>,
-        /// The largest error allowed for each.
-        tolerances: Vec<f64>,
-    },
+    Close { values: Vec<f64>, tolerances: Vec<f64> },
     /// Signed 64-bit integers in units of 2^-52, low word first, each within its tolerance.
-    FixedPoint {
-        /// As numbers, in f64.
-        values: Vec<f64>,
-        /// The largest error allowed for each.
-        tolerances: Vec<f64>,
-    },
+    FixedPoint { values: Vec<f64>, tolerances: Vec<f64> },
     /// Exact words.
     Bits(Vec<u32>),
 }
@@ -90,7 +73,6 @@ pub struct Case {
     pub label: String,
     /// The parameter block's bytes.
     pub params: Vec<u8>,
-    /// Per-step parameters.
     pub(crate) step: StepParams,
     /// Contents of the storage bindings; outputs hold poison.
     pub buffers: Vec<Vec<u32>>,

@@ -82,22 +82,18 @@ pub struct Binding {
     pub is_stored: bool,
 }
 
-/// A read-only binding.
 pub(super) const fn read(name: &'static str) -> Binding {
     Binding { name, access: Access::Read, is_stored: false }
 }
 
-/// A writable binding.
 pub(super) const fn write(name: &'static str) -> Binding {
     Binding { name, access: Access::ReadWrite, is_stored: false }
 }
 
-/// A read-only binding of values between layers.
 pub(super) const fn read_stored(name: &'static str) -> Binding {
     Binding { is_stored: true, ..read(name) }
 }
 
-/// A writable binding of values between layers.
 pub(super) const fn write_stored(name: &'static str) -> Binding {
     Binding { is_stored: true, ..write(name) }
 }
@@ -246,17 +242,14 @@ impl Kernel {
         }
     }
 
-    /// A kernel with an activation joined in.
     pub(crate) fn with_activation(def: &'static KernelDef, activation: Activation) -> Self {
         Self { activation, ..Self::plain(def) }
     }
 
-    /// A kernel with a loss and the output activation joined in.
     pub(crate) fn with_loss(def: &'static KernelDef, loss: Loss, output: Activation) -> Self {
         Self { activation: output, loss: Some(loss), ..Self::plain(def) }
     }
 
-    /// A kernel with an update rule joined in.
     pub(crate) fn with_optimizer(def: &'static KernelDef, optimizer: Optimizer) -> Self {
         Self { optimizer: Some(optimizer), ..Self::plain(def) }
     }
@@ -272,7 +265,6 @@ impl Kernel {
         keeps || self.def.bindings.iter().any(|binding| binding.is_stored)
     }
 
-    /// The same product with another tiling.
     pub(crate) fn tiled(self, tiling: MatmulTiling) -> Self {
         Self { tiling, ..self }
     }
@@ -304,7 +296,6 @@ impl Kernel {
         self.def.needs | f16 | matrices
     }
 
-    /// Storage of binding `n`.
     pub(crate) fn storage_of(&self, n: usize) -> Storage {
         if self.def.bindings[n].is_stored { self.storage } else { Storage::F32 }
     }

@@ -54,7 +54,6 @@ pub fn derivative(activation: Activation, z: f64) -> f64 {
 /// operation itself. So a formula of `model` evaluated in this type yields its own tolerance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bounded {
-    /// The value.
     pub value: f64,
     /// Bound of the absolute error.
     pub error: f64,

@@ -8,21 +8,13 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use std::ops::Range;
 
 params_block! {
-    /// Parameters of a copy.
     CopyColumnsParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Rows.
         n_rows: u32,
-        /// Columns that are copied.
         n_columns: u32,
-        /// Width of a source row.
         from_width: u32,
-        /// The first one copied.
         from_column: u32,
-        /// Width of a target row.
         to_width: u32,
-        /// First column of the target.
         to_column: u32,
     }
 }

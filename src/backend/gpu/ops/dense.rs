@@ -11,7 +11,6 @@ use crate::model::{Activation, LayerShape};
 params_block! {
     /// Parameters of the three products.
     DenseParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Workgroups with work.
         n_groups: u32,
@@ -25,9 +24,7 @@ params_block! {
         input_width: u32,
         /// o
         output_width: u32,
-        /// First element of W.
         weight_offset: u32,
-        /// First element of b.
         bias_offset: u32,
         /// Samples summed by a slice.
         slice_length: u32,
@@ -37,11 +34,9 @@ params_block! {
 params_block! {
     /// Parameters of the sum over slices.
     ReduceParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Parameters of the layer.
         n_values: u32,
-        /// Slices to add.
         n_slices: u32,
         /// First parameter of the layer.
         grads_offset: u32,
@@ -120,9 +115,7 @@ pub struct Layer<'a> {
 /// How the weight gradients are split: `count` slices of `length` samples, the last shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slices {
-    /// Number of slices.
     pub count: usize,
-    /// Samples of each.
     pub length: usize,
 }
 
@@ -208,7 +201,6 @@ pub(crate) struct Reduction {
     pub unit: f32,
     /// Whether to add to the sum of the step's earlier parts.
     pub accumulate: bool,
-    /// Maximum workgroups in one dimension of a dispatch.
     pub max_groups: u32,
 }
 

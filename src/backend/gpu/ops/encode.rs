@@ -11,11 +11,8 @@ use crate::model::Encoding;
 use std::ops::Range;
 
 params_block! {
-    /// Parameters of Fourier features.
     EncodeParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Positions.
         n_rows: u32,
         /// m, the rows of B.
         n_frequencies: u32,
@@ -34,11 +31,8 @@ pub(crate) static FOURIER: KernelDef = KernelDef {
 /// A buffer that is written once: frequencies or levels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Constants {
-    /// For labels.
     pub name: &'static str,
-    /// Row-major.
     pub shape: [usize; 2],
-    /// Its contents.
     pub words: Vec<u32>,
 }
 

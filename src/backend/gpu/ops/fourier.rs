@@ -11,9 +11,7 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use std::f64::consts::TAU;
 
 params_block! {
-    /// Parameters of the frequencies' gradients.
     FourierGradientsParams {
-        /// Samples.
         n_rows: u32,
         /// m
         n_frequencies: u32,

@@ -23,29 +23,23 @@ pub(crate) use record::{predict, step};
 params_block! {
     /// Parameters of both kernels; those of the loss are 0 in a prediction.
     FusedParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Workgroups with work.
         n_groups: u32,
-        /// n
         n_samples: u32,
         /// Blocks of samples per workgroup.
         blocks_per_group: u32,
         /// Features.
         input_width: u32,
-        /// Units of a hidden layer.
         hidden_width: u32,
         /// Channels.
         output_width: u32,
-        /// Linear layers.
         n_layers: u32,
         /// First parameter of the network.
         first_weight: u32,
-        /// Parameters of the network.
         n_params: u32,
         /// Rows of a hidden layer in workgroup memory.
         hidden_rows: u32,
-        /// First row of the features.
         feature_row: u32,
         /// Features at a time.
         feature_rows: u32,
@@ -57,13 +51,11 @@ params_block! {
         n_units: u32,
         /// F
         n_features: u32,
-        /// Whether to interpolate smoothly.
         smoothstep: u32,
         /// One over the values of the whole step.
         scale: f32,
         /// S: gradients are stored S times as large.
         gradient_scale: f32,
-        /// Weight of each channel in the loss.
         channel_weights: [f32; 4],
     }
 }

@@ -11,17 +11,13 @@ mod reference;
 pub(super) use reference::{example_sums, feature_tolerances, of_words, sums};
 
 params_block! {
-    /// Parameters of the hash grid.
     GridParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Positions.
         n_rows: u32,
         /// L
         n_levels: u32,
         /// F
         n_features: u32,
-        /// Whether to interpolate smoothly.
         smoothstep: u32,
         /// The value of a stored gradient of 1.
         gradient_unit: f32,
@@ -29,9 +25,7 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of clearing the gradients.
     ClearGradientsParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Entries times F.
         n_values: u32,
@@ -39,9 +33,7 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of the conversion of sums to gradients.
     GridGradientsParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Entries times F.
         n_values: u32,

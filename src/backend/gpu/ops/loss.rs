@@ -12,17 +12,13 @@ use crate::model::Arithmetic;
 use bytemuck::Zeroable;
 
 params_block! {
-    /// Parameters of a loss.
     LossParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Samples of this part times channels.
         n_values: u32,
-        /// Colour channels.
         channels: u32,
         /// One over the values of the whole step.
         scale: f32,
-        /// Weight of each channel.
         weights: [f32; 4],
         /// S / N: gradients are stored S times as large.
         gradient_scale: f32,
@@ -41,7 +37,6 @@ params_block! {
     }
 }
 
-/// Any loss.
 pub(crate) static LOSS: KernelDef = KernelDef {
     name: "loss",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("loss.wgsl")],

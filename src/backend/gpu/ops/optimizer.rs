@@ -12,11 +12,8 @@ use crate::model::optimizer::{Formula, Visitor};
 use crate::model::{Refinements, Shuffle, Step};
 
 params_block! {
-    /// Parameters of an update.
     OptimizerParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Length of the flat buffers.
         n_params: u32,
         /// Number of encoding weights, which come first.
         n_encoding: u32,

@@ -10,13 +10,9 @@ use crate::model::Pointwise;
 use crate::model::encoding::{self, Formula, formulas};
 
 params_block! {
-    /// Parameters of these encodings.
     PointwiseParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Positions.
         n_rows: u32,
-        /// Features per position.
         n_features: u32,
         /// The formula's n.
         n_units: u32,

@@ -9,9 +9,7 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Activation;
 
 params_block! {
-    /// Parameters of the output.
     OutputParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Pixels times channels.
         n_values: u32,

@@ -11,9 +11,7 @@ use crate::model::refinements::clip_factor;
 use bytemuck::Zeroable;
 
 params_block! {
-    /// Parameters of the gradient's norm.
     GradientNormParams {
-        /// Length of the flat gradients.
         n_params: u32,
         /// Workgroups, and partial sums.
         n_groups: u32,
@@ -21,25 +19,18 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of the clipping.
     ClipParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Length of the flat gradients.
         n_params: u32,
         /// Partial sums of the squared norm.
         n_shares: u32,
-        /// Maximum norm.
         clip_norm: f32,
     }
 }
 
 params_block! {
-    /// Parameters of the average.
     AverageParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Length of the flat buffers.
         n_params: u32,
     }
 }
@@ -53,7 +44,6 @@ pub(crate) static NORM: KernelDef = KernelDef {
     ..KernelDef::plain(norm_reference, norm_cases)
 };
 
-/// Scales the gradient.
 pub(crate) static CLIP: KernelDef = KernelDef {
     name: "clip_gradients",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("clip_gradients.wgsl")],
@@ -62,7 +52,6 @@ pub(crate) static CLIP: KernelDef = KernelDef {
     ..KernelDef::plain(clip_reference, clip_cases)
 };
 
-/// Moves the average.
 pub(crate) static AVERAGE: KernelDef = KernelDef {
     name: "average_weights",
     parts: &[wgsl!("average_weights.wgsl")],

@@ -11,9 +11,7 @@ mod reference;
 pub(super) use reference::position_tolerance;
 
 params_block! {
-    /// Parameters of the sampler.
     SampleParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Samples of this part of the step.
         n_rows: u32,
@@ -25,47 +23,33 @@ params_block! {
         rows: u32,
         /// Distance between training pixels.
         stride: u32,
-        /// Width of the picture in pixels.
         width: u32,
-        /// Values of a pixel.
         channels: u32,
         /// Bits of a stored value.
         bits: u32,
         /// Words of each of the picture's bindings but the last.
         words_per_part: u32,
-        /// x of pixel (0, 0).
+        /// This and the next three are as in [`Raster`].
         origin_x: f32,
-        /// y of pixel (0, 0).
         origin_y: f32,
-        /// Distance between columns.
         step_x: f32,
-        /// Distance between rows.
         step_y: f32,
     }
 }
 
 params_block! {
-    /// Parameters of the raster.
     RasterParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Pixels to compute.
         n_rows: u32,
-        /// Width of the raster in pixels.
         width: u32,
-        /// Column of the first pixel.
         first_x: u32,
-        /// Row of the first pixel.
         first_y: u32,
         /// Column of the whole raster at column 0.
         left: u32,
-        /// x of pixel (0, 0).
+        /// This and the next three are as in [`Raster`].
         origin_x: f32,
-        /// y of pixel (0, 0).
         origin_y: f32,
-        /// Distance between columns.
         step_x: f32,
-        /// Distance between rows.
         step_y: f32,
     }
 }

@@ -44,7 +44,6 @@ pub struct BufferDecl {
     pub name: String,
     /// Row-major.
     pub shape: Vec<usize>,
-    /// What it is for.
     pub(crate) role: Role,
 }
 
@@ -63,9 +62,7 @@ impl BufferDecl {
 /// Workgroups in two dimensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Workgroups {
-    /// In x.
     pub width: u32,
-    /// In y.
     pub height: u32,
 }
 
@@ -79,7 +76,6 @@ impl Workgroups {
         Self { width: n_groups.div_ceil(height) as u32, height: height as u32 }
     }
 
-    /// [width, height]
     pub(crate) fn size(self) -> [u32; 2] {
         [self.width, self.height]
     }

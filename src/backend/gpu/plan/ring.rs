@@ -68,7 +68,6 @@ impl StagingRing {
         self.piece_rows * self.row_words
     }
 
-    /// The shape of its buffer.
     pub(crate) fn shape(&self) -> [usize; 3] {
         [self.n_slots as usize, self.piece_rows, self.row_words]
     }

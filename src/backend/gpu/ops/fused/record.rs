@@ -17,7 +17,6 @@ const WANTED_GROUPS: usize = 512;
 /// How `n_samples` are distributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Groups {
-    /// Workgroups.
     pub count: usize,
     /// Blocks of samples per workgroup; the last may have fewer.
     pub blocks: usize,
@@ -31,7 +30,6 @@ impl Groups {
         Self { count: n_blocks.div_ceil(blocks), blocks }
     }
 
-    /// For a step.
     pub(crate) fn of_step(model: &Model, blocking: &Blocking, n_samples: usize, budget: &Budget) -> Self {
         Self::new(n_samples, blocking.block, Self::most(model, blocking, n_samples, budget))
     }
