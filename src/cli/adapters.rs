@@ -65,9 +65,6 @@ pub(super) fn list() -> anyhow::Result<Vec<AdapterEntry>> {
 }
 
 /// Prints the adapters. Fails when there is none.
-///
-/// # Errors
-/// When the list cannot be printed.
 pub(super) fn run(args: &AdaptersArgs) -> anyhow::Result<ExitCode> {
     let entries = list()?;
     if args.json {

@@ -95,9 +95,6 @@ impl Row {
 }
 
 /// Verifies the chosen adapter and prints the results. Exit code 1 when anything failed.
-///
-/// # Errors
-/// When no adapter can be opened or the result cannot be printed.
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let choice = args.adapter.clone().map_or(AdapterChoice::Any, AdapterChoice::Named);
     let options = DeviceOptions { checked_shaders: args.checked, cache: None, ..DeviceOptions::from_env()? };

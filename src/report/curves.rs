@@ -98,9 +98,6 @@ pub fn save_psnr_curves(folder: &Path, series: &[Series]) -> Result<(), ReportEr
 }
 
 /// [`save_psnr_curves`] with a style for each series.
-///
-/// # Errors
-/// When a file cannot be written.
 pub(crate) fn save_styled_curves(
     folder: &Path,
     series: &[Series],

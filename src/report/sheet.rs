@@ -106,9 +106,6 @@ impl Sheet {
     }
 
     /// Writes the sheet as a PNG, atomically.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
     pub(crate) fn save(&self, path: &Path) -> Result<(), ReportError> {
         Ok(save_png(&self.draw(), path)?)
     }

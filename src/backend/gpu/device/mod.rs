@@ -156,9 +156,6 @@ impl Gpu {
     }
 
     /// Opens `adapter`.
-    ///
-    /// # Errors
-    /// When the device cannot be opened.
     pub(crate) async fn open_adapter(
         adapter: &wgpu::Adapter,
         options: DeviceOptions,

@@ -18,9 +18,6 @@ const FAILED: u8 = 2;
 
 impl Staging {
     /// Makes a staging buffer.
-    ///
-    /// # Errors
-    /// When memory runs out.
     pub(crate) async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self, BackendError> {
         let buffer = gpu.scoped(|device| {
             device.create_buffer(&wgpu::BufferDescriptor {
@@ -49,9 +46,6 @@ impl Staging {
     }
 
     /// Reads the first `size_bytes` after the submission that filled them, and unmaps.
-    ///
-    /// # Errors
-    /// When the device was lost.
     pub(crate) fn read<T>(&self, size_bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T, BackendError> {
         if self.state.load(Ordering::Acquire) != MAPPED {
             return Err(BackendError::DeviceLost("a result could not be read back".to_owned()));

@@ -56,9 +56,6 @@ struct InFlight {
 
 impl Executor {
     /// Makes the staging buffers.
-    ///
-    /// # Errors
-    /// When memory runs out.
     pub(crate) async fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
         let size = resources.decl(ring).size_bytes();
         let mut staging = Vec::new();
@@ -77,9 +74,6 @@ impl Executor {
     }
 
     /// Submits `tasks` in order, with their samples from `stream` if the picture stays on the host.
-    ///
-    /// # Errors
-    /// When the device fails.
     pub(crate) async fn run(
         &mut self,
         resources: &Resources,
@@ -227,9 +221,6 @@ impl Executor {
     }
 
     /// Waits for everything submitted.
-    ///
-    /// # Errors
-    /// When the device fails.
     pub(crate) async fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while !self.in_flight.is_empty() {
             self.wait_for_oldest(&resources.gpu).await?;
@@ -238,9 +229,6 @@ impl Executor {
     }
 
     /// Losses that have arrived, without waiting.
-    ///
-    /// # Errors
-    /// When the device fails.
     pub(crate) fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>, BackendError> {
         resources.gpu.poll();
         resources.gpu.check()?;

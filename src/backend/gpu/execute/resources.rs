@@ -108,9 +108,6 @@ fn uniform_range(buffer: &wgpu::Buffer, offset: u64, size: usize) -> wgpu::Bindi
 
 impl Resources {
     /// Creates the buffers of `decls`.
-    ///
-    /// # Errors
-    /// When they do not fit or the device refuses.
     pub(crate) async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
         let step_pitch = gpu.limits.min_uniform_buffer_offset_alignment.max(256);
         let made = gpu.scoped(|device| {
@@ -186,9 +183,6 @@ impl Resources {
     }
 
     /// Compiles the kernels of `plan` and creates its parameters and bind groups.
-    ///
-    /// # Errors
-    /// When the device refuses.
     pub(crate) async fn prepare(&mut self, plan: &Plan) -> Result<Prepared, BackendError> {
         let largest = plan.dispatches.iter().map(|d| d.params.len()).max().unwrap_or(0);
         let alignment = self.gpu.limits.min_uniform_buffer_offset_alignment as usize;

@@ -28,9 +28,6 @@ pub(crate) struct Tiles {
 
 impl Tiles {
     /// Writes the colours of the pixels of `raster` from `first_pixel` on, shape (pixels, channels).
-    ///
-    /// # Errors
-    /// When the device fails.
     pub(crate) async fn predict(
         &mut self,
         resources: &mut Resources,

@@ -31,9 +31,6 @@ pub(super) fn n_samples(job: &Job, budget: Budget) -> usize {
 }
 
 /// The fastest tiles for every layer of `job`: those in `known`, and the rest measured and added to it.
-///
-/// # Errors
-/// When the device fails.
 pub(super) async fn complete(
     gpu: &Arc<Gpu>,
     job: &Job,
@@ -127,9 +124,6 @@ impl Timing<'_> {
     }
 
     /// Seconds of one dispatch; see [`fastest`] for `how_long`. Its buffers hold zeros, for all candidates alike.
-    ///
-    /// # Errors
-    /// When the device fails.
     pub(super) async fn seconds(
         &self,
         dispatch: Dispatch,
