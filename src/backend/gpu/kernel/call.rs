@@ -1,5 +1,6 @@
 //! A dispatch as its reference sees it, the expected results, and test inputs.
 
+use super::tolerance::Bounded;
 use super::{Kernel, StepParams, halves};
 use crate::backend::tuned::Storage;
 use bytemuck::Pod;
@@ -64,6 +65,12 @@ pub(crate) fn fixed_point(words: &[u32]) -> Vec<f64> {
 /// Floats with tolerances, from word `start` of `binding`.
 pub(crate) fn close(binding: usize, start: usize, values: Vec<f64>, tolerances: Vec<f64>) -> Expected {
     Expected { binding, start, values: ExpectedValues::Close { values, tolerances } }
+}
+
+/// The same from word 0, with the bounds as tolerances.
+pub(crate) fn close_bounded(binding: usize, found: impl IntoIterator<Item = Bounded>) -> Expected {
+    let (values, tolerances) = found.into_iter().map(|b| (b.value, b.error)).unzip();
+    close(binding, 0, values, tolerances)
 }
 
 /// A test case of a kernel.

@@ -14,7 +14,7 @@ pub mod tolerance;
 
 pub use call::Case;
 pub(crate) use call::{Call, Expected, ExpectedValues};
-pub(super) use call::{SUM_UNIT, close, fixed_point};
+pub(super) use call::{SUM_UNIT, close, close_bounded, fixed_point};
 pub(super) use config::possible;
 pub(crate) use halves::POISON;
 pub(crate) use params::StepParams;

@@ -1,11 +1,11 @@
 //! Losses and their gradient for the last layer.
 
-use super::testing::{case, poison, uniform};
+use super::testing::{case, poison, positive, uniform};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, ExpectedValues, Kernel, KernelDef, Specialization, close, params_block, read, wgsl,
-    write, write_stored,
+    Call, Case, Expected, ExpectedValues, Kernel, KernelDef, Specialization, close, close_bounded,
+    params_block, read, wgsl, write, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Arithmetic;
@@ -156,13 +156,8 @@ fn loss_reference(call: &Call) -> Vec<Expected> {
             (part.iter().map(|v| v.value).sum(), part.iter().map(|v| v.error).sum());
         Bounded { value, error: error + 8.0 * ROUNDING * (value + error) + FLUSH }
     };
-    let partials: Vec<Bounded> = values.chunks(THREADS).map(sum).collect();
-    [(2, dl_dz), (3, partials)].map(|(binding, found)| close_bounded(binding, &found)).into()
-}
-
-fn close_bounded(binding: usize, found: &[Bounded]) -> Expected {
-    let values = found.iter().map(|v| v.value).collect();
-    close(binding, 0, values, found.iter().map(|v| v.error).collect())
+    let partials = values.chunks(THREADS).map(sum);
+    vec![close_bounded(2, dl_dz), close_bounded(3, partials)]
 }
 
 fn reduce_reference(call: &Call) -> Vec<Expected> {
@@ -197,9 +192,8 @@ fn loss_cases(kernel: &Kernel) -> Vec<Case> {
             weights,
             gradient_scale,
         };
-        // Sample weights are not negative.
-        let mut sample_weights = uniform(3, n.div_ceil(channels as usize), 4.0);
-        sample_weights.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
+        // Not negative.
+        let sample_weights = positive(3, n.div_ceil(channels as usize), 4.0);
         let buffers = vec![uniform(1, n, 1.0), sample_weights, uniform(2, n, 3.0), poison(n_partials(n))];
         case(format!("{n} of {n_step} values, {channels} channels"), params, buffers, grid.size())
     };
@@ -215,15 +209,10 @@ fn loss_cases(kernel: &Kernel) -> Vec<Case> {
 fn reduce_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, first_part: u32, last_part: u32| {
         let params = ReduceLossParams { n_partials: n as u32, first_part, last_part };
-        let positive = |seed, n| {
-            let mut words = uniform(seed, n, 1.0);
-            words.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
-            words
-        };
-        let mut progress = positive(3, 1);
+        let mut progress = positive(3, 1, 1.0);
         progress[1] = 41;
         let label = format!("{n} partial sums, first {first_part}, last {last_part}");
-        let mut case = case(label, params, vec![positive(1, n), progress, poison(10)], [1, 1]);
+        let mut case = case(label, params, vec![positive(1, n, 1.0), progress, poison(10)], [1, 1]);
         case.step = crate::backend::gpu::kernel::StepParams { slot: 3, ..Zeroable::zeroed() };
         case
     };

@@ -1,10 +1,10 @@
 //! Update rules over the flat parameters.
 
-use super::testing::{case, uniform};
+use super::testing::{case, positive, uniform};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::tolerance::Bounded;
 use crate::backend::gpu::kernel::{
-    Binding, Call, Case, Expected, Kernel, KernelDef, Source, Specialization, StepParams, close,
+    Binding, Call, Case, Expected, Kernel, KernelDef, Source, Specialization, StepParams, close_bounded,
     params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
@@ -108,20 +108,17 @@ impl Visitor for Reference<'_> {
         let encoding = (exact(step.encoding_factors), Bounded::exact(p.encoding_l2.into()));
         let network = (exact(step.factors), Bounded::exact(p.l2.into()));
         let value = |binding: usize, i: usize| Bounded::exact(self.call.f32s(binding)[i].into());
-        let mut columns = vec![(Vec::new(), Vec::new()); 1 + self.n_moments];
+        let mut columns = vec![Vec::new(); 1 + self.n_moments];
         for i in 0..p.n_params as usize {
             let mut moments = [Bounded::exact(0.0); 2];
             moments.iter_mut().take(self.n_moments).zip(2..).for_each(|(m, binding)| *m = value(binding, i));
             let (factors, l2) = if i < p.n_encoding as usize { encoding } else { network };
             let (w, g) = (value(1, i), value(0, i));
             let (weight, moments) = rule.update(factors, w, g + l2 * w, moments);
-            for ((values, tolerances), after) in columns.iter_mut().zip([weight, moments[0], moments[1]]) {
-                values.push(after.value);
-                tolerances.push(after.error);
-            }
+            let after = [weight, moments[0], moments[1]];
+            columns.iter_mut().zip(after).for_each(|(column, after)| column.push(after));
         }
-        let expected = |(n, (values, tolerances))| close(1 + n, 0, values, tolerances);
-        columns.into_iter().enumerate().map(expected).collect()
+        (1..).zip(columns).map(|(binding, column)| close_bounded(binding, column)).collect()
     }
 }
 
@@ -139,11 +136,9 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
             l2: 1e-3,
         };
         let mut buffers = vec![uniform(1, n, 1e-2), uniform(2, n, 1.0)];
-        buffers.extend((0..n_moments).map(|m| uniform(3 + m as u64, n, 1e-2)));
         // Second moments are not negative.
-        if let Some(second) = buffers.get_mut(3) {
-            second.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
-        }
+        let moments = [uniform(3, n, 1e-2), positive(4, n, 1e-2)];
+        buffers.extend(moments.into_iter().take(n_moments));
         let step = Step {
             index,
             shuffle: Shuffle::new(n as u32, 0, 0),

@@ -18,6 +18,11 @@ pub fn uniform(seed: u64, n: usize, scale: f32) -> Vec<u32> {
     words
 }
 
+/// The same on [0, scale].
+pub(crate) fn positive(seed: u64, n: usize, scale: f32) -> Vec<u32> {
+    uniform(seed, n, scale).into_iter().map(|word| word & 0x7fff_ffff).collect()
+}
+
 /// `n` random words.
 pub fn words(seed: u64, n: usize) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

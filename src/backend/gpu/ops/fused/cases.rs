@@ -6,7 +6,7 @@ use super::record::{Groups, params};
 use crate::backend::gpu::kernel::{Case, Kernel};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::grid;
-use crate::backend::gpu::ops::testing::{case, poison, uniform};
+use crate::backend::gpu::ops::testing::{case, poison, positive, uniform};
 use crate::backend::gpu::plan::Workgroups;
 use crate::model::encoding::{GridSpec, HashGrid, Interpolation};
 use crate::model::{Activation, Encoding, Mlp, Model};
@@ -77,11 +77,8 @@ pub(super) fn example_grid(n_levels: usize) -> Encoding {
 
 /// Positions on [-1, 1], for a grid within the unit square.
 fn positions(encoding: &Encoding, n: usize) -> Vec<u32> {
-    let mut coords = uniform(2, 2 * n, 1.0);
-    if matches!(encoding, Encoding::Grid(_)) {
-        coords[..2 * n].iter_mut().for_each(|word| *word &= 0x7fff_ffff);
-    }
-    coords
+    let within = if matches!(encoding, Encoding::Grid(_)) { positive } else { uniform };
+    within(2, 2 * n, 1.0)
 }
 
 /// Largest weight: chosen so that an error grows at most fivefold from layer to layer, whatever its signs. Otherwise
@@ -142,10 +139,8 @@ pub(super) fn step(kernel: &Kernel, example: Example) -> Vec<Case> {
         let scale = (1.0 / ((n + 7) * channels) as f64) as f32;
         let gradient_scale = kernel.storage.gradient_scale((n + 7) * channels);
         let p = FusedParams { scale, gradient_scale, channel_weights: [1.0, 0.5, 2.0, 0.1], ..p };
-        let mut sample_weights = uniform(5, n, 4.0);
-        sample_weights.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
         let n_groups = p.n_groups as usize;
-        buffers.extend([uniform(4, n * channels, 1.0), sample_weights]);
+        buffers.extend([uniform(4, n * channels, 1.0), positive(5, n, 4.0)]);
         buffers.extend([poison(n_groups * p.n_params as usize), poison(n_groups)]);
         if matches!(example(1), Encoding::Grid(_)) {
             buffers.push(grid::example_sums(p.first_weight as usize));
