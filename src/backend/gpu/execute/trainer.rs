@@ -8,11 +8,11 @@ use super::stream::Stream;
 use super::tiles::{Proof, Tiles};
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
-use crate::backend::gpu::ops::{Layout, grid, record};
+use crate::backend::gpu::ops::{Layout, grid, layout, record};
 use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, PicturePlace, Plan, TrainingBuffers};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
-use crate::model::{Encoding, GridGradients, Importance, Raster, Step, TrainingState};
+use crate::model::{GridGradients, Importance, Raster, Step, TrainingState};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -245,9 +245,8 @@ impl GpuBackend {
 
 /// Refuses a job with kernels that the device cannot run.
 fn check_features(gpu: &Gpu, job: &Job) -> Result<(), BackendError> {
-    let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
     let float = Kernel::plain(&grid::BACKWARD_FLOAT);
-    if has_grid && job.options.grid_gradients == GridGradients::Float && !float.runs_on(gpu) {
+    if layout::has_grid(job) && job.options.grid_gradients == GridGradients::Float && !float.runs_on(gpu) {
         return Err(BackendError::Unsupported(format!(
             "{} has no float atomics (it lacks {}), which --grid-gradients float needs; leave it out",
             gpu.info.name,

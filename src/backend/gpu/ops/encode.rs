@@ -6,7 +6,7 @@ use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
+use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, THREADS, Workgroups};
 use crate::model::Encoding;
 use std::ops::Range;
 
@@ -52,26 +52,11 @@ pub(crate) fn constants(encoding: &Encoding) -> Option<Constants> {
     }
 }
 
-/// Buffers an encoding works on.
-#[derive(Clone, Debug)]
-pub(crate) struct EncodeBuffers {
-    /// Those of [`constants`] for each part, if it has them.
-    pub constants: Vec<Option<BufferId>>,
-    /// Flat parameters, for encodings with weights.
-    pub params: BufferId,
-    /// (n, 2)
-    pub coords: BufferId,
-    /// (n, width of the part), for composites.
-    pub part: Option<BufferId>,
-    /// (n, output_width)
-    pub features: BufferId,
-}
-
 /// features = encoding(coords) for `n_rows` positions.
 pub(crate) fn encode(
     encoding: &Encoding,
     n_rows: usize,
-    b: &EncodeBuffers,
+    b: &ForwardBuffers,
     max_groups: u32,
 ) -> Vec<Dispatch> {
     let width = encoding.output_width();

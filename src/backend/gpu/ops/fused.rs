@@ -71,15 +71,6 @@ const REDUCE: Source = wgsl!("reduce.wgsl");
 const STEP: Source = wgsl!("fused/step.wgsl");
 const PREDICT: Source = wgsl!("fused/predict.wgsl");
 
-const STEP_BINDINGS: &[Binding] = &[
-    read("weights"),
-    read("constants"),
-    read("coords"),
-    read("targets"),
-    read("sample_weights"),
-    write("partials"),
-    write("loss_partials"),
-];
 const GRID_BINDINGS: &[Binding] = &[
     read("weights"),
     read("constants"),
@@ -90,6 +81,7 @@ const GRID_BINDINGS: &[Binding] = &[
     write("loss_partials"),
     write("sums"),
 ];
+const STEP_BINDINGS: &[Binding] = GRID_BINDINGS.split_at(7).0;
 const PREDICT_BINDINGS: &[Binding] = &[read("weights"), read("constants"), read("coords"), write("colours")];
 
 /// The definitions of both kernels, a step and a prediction, for an encoding: `$parts` are its parts, `$gradients`

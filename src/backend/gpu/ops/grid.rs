@@ -106,7 +106,7 @@ pub(crate) fn level_words(grid: &HashGrid) -> Vec<u32> {
     grid.levels.iter().flat_map(words).collect()
 }
 
-fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Workgroups) {
+fn params(grid: &HashGrid, n_rows: usize, gradient_unit: f32, max_groups: u32) -> (GridParams, Workgroups) {
     let groups = Workgroups::fold((n_rows * grid.levels.len()).div_ceil(THREADS), max_groups);
     let params = GridParams {
         grid_width: groups.width,
@@ -114,7 +114,7 @@ fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Workg
         n_levels: grid.levels.len() as u32,
         n_features: grid.features_per_level as u32,
         smoothstep: (grid.interpolation == Interpolation::Smoothstep).into(),
-        gradient_unit: 1.0,
+        gradient_unit,
     };
     (params, groups)
 }
@@ -126,35 +126,23 @@ fn cost(grid: &HashGrid, n_rows: usize) -> f64 {
 
 /// features = interpolated for `n_rows` positions. Buffers: levels, flat parameters, coords, features.
 pub fn encode(grid: &HashGrid, n_rows: usize, buffers: [BufferId; 4], max_groups: u32) -> Dispatch {
-    let (params, groups) = params(grid, n_rows, max_groups);
+    let (params, groups) = params(grid, n_rows, 1.0, max_groups);
     Dispatch::new(Kernel::plain(&ENCODE), &params, buffers.into(), groups, cost(grid, n_rows))
 }
 
-/// sums += gradients of the entries, with a stored gradient of 1 worth `unit`. Buffers: levels, coords, dl_dfeatures,
-/// sums.
+/// Adds the gradients of the entries to the sums or, unless `is_exact`, by float atomics to the flat gradients. Buffers:
+/// levels, coords, dl_dfeatures, and one of the two.
 pub(crate) fn backward(
     grid: &HashGrid,
     n_rows: usize,
     Reduction { unit, max_groups, .. }: Reduction,
+    is_exact: bool,
     buffers: [BufferId; 4],
 ) -> Dispatch {
-    let (params, groups) = params(grid, n_rows, max_groups);
-    let params = GridParams { gradient_unit: unit, ..params };
-    // Atomic additions take several times as long as loads.
-    Dispatch::new(Kernel::plain(&BACKWARD), &params, buffers.into(), groups, 4.0 * cost(grid, n_rows))
-}
-
-/// The encoding's part of grads += gradients of the entries. Buffers: levels, coords, dl_dfeatures, flat
-/// gradients.
-pub(crate) fn backward_float(
-    grid: &HashGrid,
-    n_rows: usize,
-    Reduction { unit, max_groups, .. }: Reduction,
-    buffers: [BufferId; 4],
-) -> Dispatch {
-    let (params, groups) = params(grid, n_rows, max_groups);
-    let params = GridParams { gradient_unit: unit, ..params };
-    Dispatch::new(Kernel::plain(&BACKWARD_FLOAT), &params, buffers.into(), groups, 2.0 * cost(grid, n_rows))
+    let (params, groups) = params(grid, n_rows, unit, max_groups);
+    // Atomic additions take several times as long as loads, and the exact ones need two.
+    let (def, slower) = if is_exact { (&BACKWARD, 4.0) } else { (&BACKWARD_FLOAT, 2.0) };
+    Dispatch::new(Kernel::plain(def), &params, buffers.into(), groups, slower * cost(grid, n_rows))
 }
 
 /// The encoding's part of grads = 0.

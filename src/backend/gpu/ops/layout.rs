@@ -44,13 +44,6 @@ pub struct Layout {
     pub(crate) fused_prediction: Option<Blocking>,
 }
 
-/// The steps a layout is for.
-#[derive(Clone, Copy, Debug)]
-struct Steps {
-    n_samples: usize,
-    may_be_fused: bool,
-}
-
 /// Whether fused kernels support `job`: they sum grid gradients exactly.
 fn may_be_fused(job: &Job) -> bool {
     job.options.grid_gradients == GridGradients::Exact || !has_grid(job)
@@ -62,7 +55,7 @@ pub(crate) fn fused_step(job: &Job, budget: Budget, config: &KernelConfig) -> Op
     may_be_fused(job).then(of_step).flatten()
 }
 
-fn has_grid(job: &Job) -> bool {
+pub(crate) fn has_grid(job: &Job) -> bool {
     matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)))
 }
 
@@ -89,8 +82,7 @@ impl Layout {
         if has_sums {
             check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
         }
-        let steps = Steps { n_samples: job.batch_size as usize, may_be_fused: may_be_fused(job) };
-        let mut layout = Self::with_chunk(&job.model, budget, config, Some(steps))?;
+        let mut layout = Self::with_chunk(&job.model, budget, config, Some(job))?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
         let refinements = &job.options.refinements;
@@ -165,18 +157,17 @@ impl Layout {
         BufferId(self.buffers.len() - 1)
     }
 
-    /// Lays out the forward pass for `steps` and their parts, or for predictions alone.
+    /// Lays out the forward pass for the steps of `job` and their parts, or for predictions alone.
     fn with_chunk(
         model: &Model,
         budget: Budget,
         config: KernelConfig,
-        steps: Option<Steps>,
+        job: Option<&Job>,
     ) -> Result<Self, BackendError> {
-        let fusable = steps.filter(|steps| steps.may_be_fused);
-        let fused_step = fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget, &config));
+        let fused_step = job.and_then(|job| fused_step(job, budget, &config));
         let fused_prediction = fused::of_prediction(model, &budget);
-        let is_fused = fused_prediction.is_some() && (fused_step.is_some() || steps.is_none());
-        let batch_size = steps.map_or(1, |steps| steps.n_samples);
+        let is_fused = fused_prediction.is_some() && (fused_step.is_some() || job.is_none());
+        let batch_size = job.map_or(1, |job| job.batch_size as usize);
         let max_rows = max_rows(model, budget, (config.storage, is_fused))?;
         let n_chunks = batch_size.div_ceil(max_rows);
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);

@@ -7,7 +7,7 @@ use crate::backend::gpu::kernel::{
     Call, Case, Expected, ExpectedValues, Kernel, KernelDef, Specialization, close, close_bounded,
     params_block, read, wgsl, write, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, TrainingBuffers, Workgroups};
 use crate::model::Arithmetic;
 use bytemuck::Zeroable;
 
@@ -56,23 +56,6 @@ pub(crate) static REDUCE: KernelDef = KernelDef {
     ..KernelDef::plain(reduce_reference, reduce_cases)
 };
 
-/// Buffers of a loss.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LossBuffers {
-    /// (n, channels)
-    pub targets: BufferId,
-    /// (n)
-    pub sample_weights: BufferId,
-    /// (n, channels); becomes dl_dz.
-    pub z: BufferId,
-    /// (workgroups)
-    pub partials: BufferId,
-    /// [loss so far, steps done]
-    pub progress: BufferId,
-    /// (slots, 2)
-    pub ring: BufferId,
-}
-
 /// The part of a step that a loss covers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
@@ -93,8 +76,13 @@ pub(crate) fn n_partials(n_values: usize) -> usize {
     n_values.div_ceil(THREADS)
 }
 
-/// Overwrites the last layer's z with dl_dz and sums the loss.
-pub(crate) fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
+/// Overwrites `z` of the last layer with dl_dz and sums the loss.
+pub(crate) fn loss(
+    job: &Job,
+    part: Part,
+    (z, b): (BufferId, &TrainingBuffers),
+    max_groups: u32,
+) -> [Dispatch; 2] {
     let scale = 1.0 / part.n_step_values as f64;
     let network = &job.model.network;
     let grid = Workgroups::fold(n_partials(part.n_values), max_groups);
@@ -111,11 +99,11 @@ pub(crate) fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [D
         Dispatch::new(
             Kernel::with_loss(&LOSS, job.loss, network.output_activation),
             &params,
-            vec![b.targets, b.sample_weights, b.z, b.partials],
+            vec![b.targets, b.sample_weights, z, b.loss_partials],
             grid,
             50.0 * n,
         ),
-        reduce(part, n_partials(part.n_values), [b.partials, b.progress, b.ring], max_groups),
+        reduce(part, n_partials(part.n_values), [b.loss_partials, b.progress, b.ring], max_groups),
     ]
 }
 

@@ -24,58 +24,31 @@ params_block! {
     }
 }
 
-const fn definition(
-    name: &'static str,
-    n_moments: usize,
-    parts: &'static [Source],
-    bindings: &'static [Binding],
-) -> KernelDef {
+const BINDINGS: &[Binding] = &[read("grads"), write("weights"), write("moment_0"), write("moment_1")];
+
+const fn definition(name: &'static str, n_moments: usize, parts: &'static [Source]) -> KernelDef {
     KernelDef {
         name,
         parts,
         specialization: Specialization::Optimizer(n_moments),
         uses_step: true,
-        bindings,
+        bindings: BINDINGS.split_at(2 + n_moments).0,
         params: OptimizerParams::BLOCK,
-        needs: wgpu::Features::empty(),
-        reference,
-        cases,
+        ..KernelDef::plain(reference, cases)
     }
 }
 
-/// Rules without moments.
-pub(crate) static WITHOUT_MOMENTS: KernelDef = definition(
-    "optimizer_0",
-    0,
-    &[wgsl!("optimizer_moments_0.wgsl"), wgsl!("optimizer.wgsl")],
-    &[read("grads"), write("weights")],
-);
-
-/// Rules with one moment.
-pub(crate) static WITH_ONE_MOMENT: KernelDef = definition(
-    "optimizer_1",
-    1,
-    &[wgsl!("optimizer_moments_1.wgsl"), wgsl!("optimizer.wgsl")],
-    &[read("grads"), write("weights"), write("moment_0")],
-);
-
-/// Rules with two moments.
-pub(crate) static WITH_TWO_MOMENTS: KernelDef = definition(
-    "optimizer_2",
-    2,
-    &[wgsl!("optimizer_moments_2.wgsl"), wgsl!("optimizer.wgsl")],
-    &[read("grads"), write("weights"), write("moment_0"), write("moment_1")],
-);
+/// Rules with no, one and two moments.
+pub(crate) static UPDATES: [KernelDef; 3] = [
+    definition("optimizer_0", 0, &[wgsl!("optimizer_moments_0.wgsl"), wgsl!("optimizer.wgsl")]),
+    definition("optimizer_1", 1, &[wgsl!("optimizer_moments_1.wgsl"), wgsl!("optimizer.wgsl")]),
+    definition("optimizer_2", 2, &[wgsl!("optimizer_moments_2.wgsl"), wgsl!("optimizer.wgsl")]),
+];
 
 /// One update of all parameters. Buffers: grads, params, then the moments.
 pub fn update(job: &Job, buffers: Vec<BufferId>, max_groups: u32) -> Dispatch {
     let (optimizer, layout, refinements) = (job.optimizer, job.model.layout(), &job.options.refinements);
     let n_params = layout.n_params();
-    let def = match optimizer.n_moments() {
-        0 => &WITHOUT_MOMENTS,
-        1 => &WITH_ONE_MOMENT,
-        _ => &WITH_TWO_MOMENTS,
-    };
     let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let params = OptimizerParams {
         grid_width: grid.width,
@@ -84,7 +57,7 @@ pub fn update(job: &Job, buffers: Vec<BufferId>, max_groups: u32) -> Dispatch {
         encoding_l2: refinements.encoding_l2 as f32,
         l2: refinements.l2 as f32,
     };
-    let kernel = Kernel::with_optimizer(def, optimizer);
+    let kernel = Kernel::with_optimizer(&UPDATES[optimizer.n_moments()], optimizer);
     Dispatch::new(kernel, &params, buffers, grid, 40.0 * n_params as f64)
 }
 

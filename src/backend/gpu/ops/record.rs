@@ -1,9 +1,9 @@
 //! Records a step, and a prediction, as plans over a layout.
 
-use super::encode::{self, EncodeBuffers};
-use super::loss::{self, LossBuffers, Part};
-use super::sample::{self, SampleBuffers};
-use super::{Layout, columns, dense, fourier, fused, grid, optimizer, predict, refine, streamed};
+use super::loss::{self, Part};
+use super::{
+    Layout, columns, dense, encode, fourier, fused, grid, optimizer, predict, refine, sample, streamed,
+};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::KernelConfig;
 use crate::backend::gpu::plan::{BufferId, ForwardBuffers, PicturePlace, Plan, TrainingBuffers};
@@ -64,15 +64,7 @@ fn record_part(
     }
     record_forward(&job.model, f, n, (config, max_groups), plan);
     let last = f.z[network.n_layers - 1];
-    let loss_buffers = LossBuffers {
-        targets: b.targets,
-        sample_weights: b.sample_weights,
-        z: last,
-        partials: b.loss_partials,
-        progress: b.progress,
-        ring: b.ring,
-    };
-    plan.dispatches.extend(loss::loss(job, part, loss_buffers, max_groups));
+    plan.dispatches.extend(loss::loss(job, part, (last, b), max_groups));
     for (index, range) in ranges.iter().enumerate().rev() {
         let layer = dense::Layer {
             range,
@@ -102,15 +94,13 @@ fn record_samples(
     max_groups: u32,
     plan: &mut Plan,
 ) {
-    let (targets, sample_weights) = (b.targets, b.sample_weights);
+    let buffers = [coords, b.targets, b.sample_weights];
     match &b.picture {
-        &PicturePlace::Device { parts: picture, words_per_part, sample_index } => {
-            let buffers =
-                SampleBuffers { picture, words_per_part, coords, targets, sample_weights, sample_index };
-            plan.dispatches.push(sample::sample(job, rows, buffers, max_groups));
+        PicturePlace::Device { parts, words_per_part, sample_index } => {
+            let bound = parts.iter().copied().chain(buffers).chain(*sample_index).collect();
+            plan.dispatches.push(sample::sample(job, rows, *words_per_part, bound, max_groups));
         }
         PicturePlace::Host(ring) => {
-            let buffers = [coords, targets, sample_weights];
             plan.dispatches.extend(ring.pieces(rows.clone()).map(|piece| {
                 let first = piece.rows.start - rows.start;
                 streamed::streamed(job, ring, (piece, first), buffers, max_groups)
@@ -139,16 +129,12 @@ fn record_encoding_backward(
     }
     let constants = encoding.parts().iter().zip(&f.constants).find(|(part, _)| *part == trained);
     match (trained, constants.and_then(|(_, id)| *id), b.grid_sums) {
-        (Encoding::Grid(hash_grid), Some(levels), Some(sums)) => {
-            let buffers = [levels, f.coords, dl_dfeatures, sums];
-            plan.dispatches.push(grid::backward(hash_grid, n, reduction, buffers));
-        }
-        (Encoding::Grid(hash_grid), Some(levels), None) => {
-            if !reduction.accumulate {
+        (Encoding::Grid(hash_grid), Some(levels), sums) => {
+            if sums.is_none() && !reduction.accumulate {
                 plan.dispatches.push(grid::clear(hash_grid, b.grads, max_groups));
             }
-            let buffers = [levels, f.coords, dl_dfeatures, b.grads];
-            plan.dispatches.push(grid::backward_float(hash_grid, n, reduction, buffers));
+            let buffers = [levels, f.coords, dl_dfeatures, sums.unwrap_or(b.grads)];
+            plan.dispatches.push(grid::backward(hash_grid, n, reduction, sums.is_some(), buffers));
         }
         (Encoding::TrainedFourier { initial }, ..) => {
             let buffers = [f.params, f.coords, dl_dfeatures, b.partials];
@@ -167,14 +153,7 @@ fn record_forward(
     (config, max_groups): (&KernelConfig, u32),
     plan: &mut Plan,
 ) {
-    let encoding = EncodeBuffers {
-        constants: f.constants.clone(),
-        params: f.params,
-        coords: f.coords,
-        part: f.part,
-        features: f.features,
-    };
-    plan.dispatches.extend(encode::encode(&model.encoding, n, &encoding, max_groups));
+    plan.dispatches.extend(encode::encode(&model.encoding, n, f, max_groups));
     let mut x = f.features;
     for (index, range) in model.layout().layers.iter().enumerate() {
         let activation_before = model.network.activation_before(index);

@@ -1,7 +1,7 @@
 //! Test cases of the fused kernels.
 
 use super::FusedParams;
-use super::blocking::{Blocking, Rows, Shape};
+use super::blocking::{Blocking, Rows};
 use super::record::{Groups, params};
 use crate::backend::gpu::kernel::{Case, Kernel};
 use crate::backend::gpu::ops::encode::constants;
@@ -104,7 +104,7 @@ fn inputs(
         output_activation: kernel.output?,
     };
     let (slice, separate) = trial.slice;
-    let rows = Rows::new(&Shape::of(&network, kernel.storage), slice, separate);
+    let rows = Rows::new(&network, slice, separate);
     let blocking = Blocking::of_kernel(kernel, rows)?;
     let n = (trial.n_samples)(blocking.block);
     let [most_groups, max_groups] = trial.most_groups;

@@ -1,7 +1,7 @@
 //! Which networks are fused: by environment, measurement, or else by counting bytes from the job and the device's
 //! limits.
 
-use super::blocking::{Blocking, Shape};
+use super::blocking::Blocking;
 use super::definitions;
 use crate::backend::gpu::device::{Budget, Override};
 use crate::backend::gpu::kernel::{KernelConfig, Storage};
@@ -47,12 +47,8 @@ fn choose(
         return None;
     }
     let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
-    let blocking = Blocking::largest_fitting(
-        &Shape::of(network, storage),
-        n_samples.unwrap_or(usize::MAX),
-        bytes,
-        threads,
-    )?;
+    let n_samples = n_samples.unwrap_or(usize::MAX);
+    let blocking = Blocking::largest_fitting((network, storage), n_samples, bytes, threads)?;
     let pays = moved_fused(network, blocking.block, is_step)
         < moved_by_layers(network, model.encoding.n_params() > 0, is_step);
     (mode == Override::Always || pays).then_some(blocking)
@@ -101,8 +97,7 @@ mod tests {
             (1111, 5013)
         );
         assert_eq!((moved_fused(&grid, 64, true), moved_fused(&fourier, 16, true)), (209, 14_455));
-        let fitting =
-            |network| Blocking::largest_fitting(&Shape::of(network, Storage::F32), 1 << 18, 48 << 10, 256);
+        let fitting = |network| Blocking::largest_fitting((network, Storage::F32), 1 << 18, 48 << 10, 256);
         let sizes = |network| fitting(network).map(|blocking| (blocking.block, blocking.bytes()));
         assert_eq!(sizes(&grid), Some((64, 47_360)));
         assert_eq!(sizes(&fourier).map(|(block, _)| block), Some(16));
