@@ -62,7 +62,7 @@ async fn trainer(
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
     let (config, timing) = match before {
         Some(before) => (before, None),
-        None => tune::choose_config(&gpu, (&job, &state), budget, precision).await?,
+        None => tune::choose_config(&gpu, (&job, &state), precision).await?,
     };
     let mut backend = GpuBackend::with(Arc::clone(&gpu), job, &state, (budget, config)).await?;
     backend.self_test().await?;

@@ -11,7 +11,7 @@ pub(super) use pipelines::{Pipeline, Shader};
 pub(crate) use staging::Staging;
 pub(crate) use wait::Submission;
 
-use crate::backend::BackendError;
+use crate::backend::{BackendError, BackendInfo};
 use pipelines::Pipelines;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -225,6 +225,17 @@ impl Gpu {
     /// What measurements on this device are keyed by: adapter, API and driver.
     pub fn identity(&self) -> String {
         format!("{}, {}, {}", self.info.name, self.info.backend, self.driver())
+    }
+
+    /// What a backend on it says of it.
+    pub(crate) fn description(&self) -> BackendInfo {
+        BackendInfo {
+            backend: "gpu".to_owned(),
+            device: self.info.name.clone(),
+            api: self.info.backend.to_string(),
+            driver: self.driver(),
+            ..BackendInfo::default()
+        }
     }
 
     /// Name and version of the driver.

@@ -80,7 +80,7 @@ impl Executor {
         mut stream: Option<&mut Stream>,
         tasks: &[Task<'_>],
     ) -> Result<(), BackendError> {
-        let max_steps = stream.as_ref().map_or(RING_SLOTS, |stream| stream.max_steps().min(RING_SLOTS));
+        let max_steps = stream.as_ref().map_or(RING_SLOTS, |stream| stream.ring.max_steps().min(RING_SLOTS));
         let mut rest = tasks;
         while !rest.is_empty() {
             let mut cost = 0.0;
@@ -110,13 +110,13 @@ impl Executor {
         let dispatches: Vec<(usize, usize)> = tasks
             .iter()
             .enumerate()
-            .flat_map(|(slot, task)| (0..task.plan.len()).map(move |d| (slot, d)))
+            .flat_map(|(slot, task)| (0..task.plan.dispatches.len()).map(move |d| (slot, d)))
             .collect();
         let mut rest = dispatches.as_slice();
         loop {
             let mut cost = 0.0;
             let fits = |&&(slot, d): &&(usize, usize)| {
-                cost += tasks[slot].plan.cost(d);
+                cost += tasks[slot].plan.dispatches[d].cost;
                 cost <= CUT * self.budget
             };
             let mut n = rest.iter().take_while(fits).count().max(1).min(rest.len());
@@ -124,7 +124,7 @@ impl Executor {
                 n = send_samples(resources, stream, tasks, &rest[..n]);
             }
             let (now, later) = rest.split_at(n);
-            let cost = now.iter().map(|&(slot, d)| tasks[slot].plan.cost(d)).sum();
+            let cost = now.iter().map(|&(slot, d)| tasks[slot].plan.dispatches[d].cost).sum();
             let n_losses = if later.is_empty() { tasks.len() } else { 0 };
             self.submit(resources, tasks, now, cost, n_losses)?;
             rest = later;
@@ -144,12 +144,11 @@ impl Executor {
         n_losses: usize,
     ) -> Result<(), BackendError> {
         let gpu = &resources.gpu;
-        let groups = resources.step_group();
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for &(slot, index) in dispatches {
-                tasks[slot].plan.encode(index, resources.step_offset(slot), &groups, &mut pass);
+                tasks[slot].plan.encode(index, slot, resources, &mut pass);
             }
         }
         let losses = match n_losses {
@@ -264,7 +263,8 @@ fn send_samples(
 ) -> usize {
     let wanted = |&(slot, index): &(usize, usize)| {
         let task: &Task = &tasks[slot];
-        task.plan.piece(index).map(|piece| UploadRequest { step_slot: slot, step: task.step, piece })
+        let piece = task.plan.dispatches[index].piece.as_ref();
+        piece.map(|piece| UploadRequest { step_slot: slot, step: task.step, piece })
     };
     let all: Vec<_> = dispatches.iter().filter_map(wanted).collect();
     let n_fitting = stream.fitting(all.iter().copied());

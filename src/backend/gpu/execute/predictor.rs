@@ -2,7 +2,7 @@
 
 use super::readback::write_words;
 use super::resources::Resources;
-use super::tiles::{Proof, Tiles};
+use super::tiles::Tiles;
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::{Layout, record};
@@ -32,7 +32,7 @@ pub struct GpuPredictor {
     resources: Resources,
     model: Model,
     layout: Layout,
-    tiles: Tiles,
+    pub(crate) tiles: Tiles,
 }
 
 impl GpuPredictor {
@@ -55,15 +55,7 @@ impl GpuPredictor {
 
     /// Describes the device.
     pub fn info(&self) -> BackendInfo {
-        let gpu = &self.resources.gpu;
-        BackendInfo {
-            backend: "gpu".to_owned(),
-            device: gpu.info.name.clone(),
-            api: gpu.info.backend.to_string(),
-            driver: gpu.driver(),
-            chunk_size: self.layout.tile as u32,
-            ..BackendInfo::default()
-        }
+        BackendInfo { chunk_size: self.layout.tile as u32, ..self.resources.gpu.description() }
     }
 
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
@@ -73,11 +65,6 @@ impl GpuPredictor {
     /// The plan of a whole tile.
     pub(crate) fn plan(&self) -> Plan {
         record::prediction(&self.model, &self.layout, self.layout.tile)
-    }
-
-    /// Sets the check that kernels of smaller tiles must pass.
-    pub(crate) fn ask_for(&mut self, proof: Proof) {
-        self.tiles.proof = Some(proof);
     }
 }
 

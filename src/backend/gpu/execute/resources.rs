@@ -16,7 +16,8 @@ pub(crate) struct Resources {
     decls: Vec<BufferDecl>,
     buffers: Vec<wgpu::Buffer>,
     pipelines: Vec<(Kernel, Arc<Pipeline>)>,
-    compiling: Duration,
+    /// Time spent compiling kernels so far.
+    pub(crate) compiling: Duration,
     step_layout: wgpu::BindGroupLayout,
     step_group: wgpu::BindGroup,
     step_buffer: wgpu::Buffer,
@@ -26,52 +27,39 @@ pub(crate) struct Resources {
 /// A plan ready to be encoded.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    dispatches: Vec<PreparedDispatch>,
+    pub(crate) dispatches: Vec<PreparedDispatch>,
     params: wgpu::Buffer,
     pitch: u64,
 }
 
 #[derive(Debug)]
-struct PreparedDispatch {
+pub(crate) struct PreparedDispatch {
     pipeline: Arc<Pipeline>,
     group: wgpu::BindGroup,
     uses_step: bool,
     grid: [u32; 2],
-    cost: f64,
-    piece: Option<Piece>,
+    pub(crate) cost: f64,
+    pub(crate) piece: Option<Piece>,
 }
 
 impl Prepared {
-    pub(crate) fn len(&self) -> usize {
-        self.dispatches.len()
-    }
-
-    pub(crate) fn cost(&self, index: usize) -> f64 {
-        self.dispatches[index].cost
-    }
-
-    /// The piece that the host must have sent before dispatch `index`.
-    pub(crate) fn piece(&self, index: usize) -> Option<&Piece> {
-        self.dispatches[index].piece.as_ref()
-    }
-
     pub(crate) fn total_cost(&self) -> f64 {
         self.dispatches.iter().map(|d| d.cost).sum()
     }
 
-    /// Encodes dispatch `index`; `step_offset` is the dynamic offset of the step's parameters.
+    /// Encodes dispatch `index` with the step's parameters in `slot`.
     pub(crate) fn encode(
         &self,
         index: usize,
-        step_offset: u32,
-        groups: &StepGroup,
+        slot: usize,
+        resources: &Resources,
         pass: &mut wgpu::ComputePass,
     ) {
         let dispatch = &self.dispatches[index];
         pass.set_pipeline(&dispatch.pipeline.pipeline);
         pass.set_bind_group(0, &dispatch.group, &[]);
         if dispatch.uses_step {
-            pass.set_bind_group(1, &groups.0, &[step_offset]);
+            pass.set_bind_group(1, &resources.step_group, &[resources.step_pitch * slot as u32]);
         }
         pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], 1);
     }
@@ -81,10 +69,6 @@ impl Prepared {
         queue.write_buffer(&self.params, index as u64 * self.pitch, bytes);
     }
 }
-
-/// The bind group of the per-step parameters.
-#[derive(Clone, Debug)]
-pub(crate) struct StepGroup(wgpu::BindGroup);
 
 const USAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST).union(wgpu::BufferUsages::COPY_SRC);
@@ -141,14 +125,12 @@ impl Resources {
             (buffers, layout, step_buffer, group)
         });
         let (buffers, step_layout, step_buffer, step_group) = made.await?;
-        let pipelines = Vec::new();
-        let compiling = Duration::ZERO;
         Ok(Self {
             gpu,
             decls,
             buffers,
-            pipelines,
-            compiling,
+            pipelines: Vec::new(),
+            compiling: Duration::ZERO,
             step_layout,
             step_group,
             step_buffer,
@@ -162,15 +144,6 @@ impl Resources {
 
     pub(crate) fn decl(&self, id: BufferId) -> &BufferDecl {
         &self.decls[id.0]
-    }
-
-    pub(crate) fn step_group(&self) -> StepGroup {
-        StepGroup(self.step_group.clone())
-    }
-
-    /// Dynamic offset of slot `slot`.
-    pub(crate) fn step_offset(&self, slot: usize) -> u32 {
-        self.step_pitch * slot as u32
     }
 
     /// Sets the per-step parameters from slot 0 on, for later submissions.
@@ -273,11 +246,6 @@ impl Resources {
     fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
         let known = self.pipelines.iter().find(|(known, _)| known == kernel);
         Arc::clone(&known.expect("compiled before").1)
-    }
-
-    /// Time spent compiling kernels so far.
-    pub(crate) fn compiling(&self) -> Duration {
-        self.compiling
     }
 
     /// Names of the kernels compiled so far.

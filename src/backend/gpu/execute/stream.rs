@@ -26,7 +26,7 @@ pub(crate) struct UploadRequest<'a> {
 #[derive(Debug)]
 pub(crate) struct Stream {
     job: Job,
-    ring: StagingRing,
+    pub(super) ring: StagingRing,
     words: Vec<u32>,
 }
 
@@ -34,11 +34,6 @@ impl Stream {
     /// For `job`'s picture through `ring`.
     pub(crate) fn new(job: &Job, ring: &StagingRing) -> Self {
         Self { job: job.clone(), ring: ring.clone(), words: Vec::new() }
-    }
-
-    /// Maximum steps of a submission.
-    pub(crate) fn max_steps(&self) -> usize {
-        self.ring.max_steps()
     }
 
     /// How many of `wanted`, at least one, fit into the ring together: in ascending slots.

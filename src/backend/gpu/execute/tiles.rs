@@ -23,7 +23,7 @@ pub(crate) struct Tiles {
     plans: Vec<(usize, RasterParams, Prepared)>,
     staging: Option<Staging>,
     /// The check a plan must pass before it is first used: tiles of different sizes may use different kernels.
-    pub(super) proof: Option<Proof>,
+    pub(crate) proof: Option<Proof>,
 }
 
 impl Tiles {
@@ -53,7 +53,7 @@ impl Tiles {
             let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
-                (0..plan.len()).for_each(|d| plan.encode(d, 0, &resources.step_group(), &mut pass));
+                (0..plan.dispatches.len()).for_each(|d| plan.encode(d, 0, resources, &mut pass));
             }
             encoder.copy_buffer_to_buffer(resources.buffer(colours), 0, &staging.buffer, 0, Some(size));
             let submission = resources.gpu.submit(Some(encoder.finish()), Some((&staging, size)));

@@ -5,7 +5,7 @@ use super::predictor::write_constants;
 use super::readback::{read_buffers, write_words};
 use super::resources::{Prepared, Resources};
 use super::stream::Stream;
-use super::tiles::{Proof, Tiles};
+use super::tiles::Tiles;
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
 use crate::backend::gpu::ops::{Layout, grid, layout, record};
@@ -28,7 +28,7 @@ pub struct GpuBackend {
     executor: Executor,
     /// If the picture stays on the host.
     stream: Option<Stream>,
-    tiles: Tiles,
+    pub(crate) tiles: Tiles,
     info: BackendInfo,
     steps_done: u64,
     /// The sample distribution of the steps enqueued last.
@@ -77,10 +77,6 @@ impl GpuBackend {
         };
         let mut backend = Self {
             info: BackendInfo {
-                backend: "gpu".to_owned(),
-                device: gpu.info.name.clone(),
-                api: gpu.info.backend.to_string(),
-                driver: gpu.driver(),
                 chunk_size: layout.chunk as u32,
                 streams_picture: stream.is_some(),
                 method: Some(TunedConfig {
@@ -91,7 +87,7 @@ impl GpuBackend {
                     },
                 }),
                 bytes: layout.buffers.iter().map(BufferDecl::size_bytes).sum(),
-                ..BackendInfo::default()
+                ..gpu.description()
             },
             job,
             resources,
@@ -113,17 +109,12 @@ impl GpuBackend {
             backend.prepare(rest).await?;
         }
         backend.info.kernels = backend.resources.kernel_names();
-        backend.info.pipeline_seconds = backend.resources.compiling().as_secs_f64();
+        backend.info.pipeline_seconds = backend.resources.compiling.as_secs_f64();
         Ok(backend)
     }
 
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.resources.gpu
-    }
-
-    /// Whether the picture stays on the host.
-    pub(crate) fn streams(&self) -> bool {
-        self.stream.is_some()
     }
 
     /// The kernels of its steps, and of predictions of its picture.
@@ -135,11 +126,6 @@ impl GpuBackend {
             sizes.map(|n| record::prediction(&self.job.model, &self.layout, n)).collect();
         let plans = self.plans.iter().map(|(_, plan, _)| plan).chain(&predictions);
         plans.flat_map(|plan| &plan.dispatches).map(|dispatch| dispatch.kernel.clone()).collect()
-    }
-
-    /// Sets the check that kernels for rasters of other sizes must pass.
-    pub(crate) fn ask_for(&mut self, proof: Proof) {
-        self.tiles.proof = Some(proof);
     }
 
     /// Prepares `step`, which must be the next, to be run one dispatch at a time without the executor, and counts it

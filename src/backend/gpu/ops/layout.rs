@@ -153,7 +153,7 @@ impl Layout {
     }
 
     fn add(&mut self, name: &str, shape: &[usize], role: Role) -> BufferId {
-        self.buffers.push(BufferDecl { name: name.to_owned(), shape: shape.to_vec(), role });
+        self.buffers.push(BufferDecl::new(name, shape, role));
         BufferId(self.buffers.len() - 1)
     }
 

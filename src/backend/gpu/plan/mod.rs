@@ -48,6 +48,10 @@ pub struct BufferDecl {
 }
 
 impl BufferDecl {
+    pub(crate) fn new(name: &str, shape: &[usize], role: Role) -> Self {
+        Self { name: name.to_owned(), shape: shape.to_vec(), role }
+    }
+
     /// Number of words.
     pub fn n_words(&self) -> u64 {
         self.shape.iter().map(|&n| n as u64).product()

@@ -64,7 +64,7 @@ impl GpuBackend {
     /// # Errors
     /// [`BackendError::WrongResults`] with the kernel that fails.
     pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
-        self.ask_for(prove);
+        self.tiles.proof = Some(prove);
         self_test(self.gpu(), &self.kernels()).await
     }
 }
@@ -76,7 +76,7 @@ impl GpuPredictor {
     /// # Errors
     /// [`BackendError::WrongResults`] with the kernel that fails.
     pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
-        self.ask_for(prove);
+        self.tiles.proof = Some(prove);
         prove(self.gpu(), &self.plan()).await
     }
 }
@@ -86,12 +86,9 @@ impl GpuPredictor {
 /// # Errors
 /// When the device fails.
 pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, BackendError> {
-    let decl = |(n, words): (usize, &Vec<u32>)| BufferDecl {
-        name: kernel.def.bindings[n].name.to_owned(),
-        shape: vec![words.len()],
-        role: Role::Scratch,
-    };
-    let decls = case.buffers.iter().enumerate().map(decl).collect();
+    let bound = kernel.def.bindings.iter().zip(&case.buffers);
+    let decls = bound.map(|(binding, words)| BufferDecl::new(binding.name, &[words.len()], Role::Scratch));
+    let decls = decls.collect();
     let mut resources = Resources::new(Arc::clone(gpu), decls).await?;
     let ids: Vec<_> = (0..case.buffers.len()).map(BufferId).collect();
     for (&id, words) in ids.iter().zip(&case.buffers) {
@@ -122,7 +119,7 @@ async fn run_dispatch(
     let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        plan.encode(index, resources.step_offset(slot), &resources.step_group(), &mut pass);
+        plan.encode(index, slot, resources, &mut pass);
     }
     resources.gpu.wait(resources.gpu.submit(Some(encoder.finish()), None)).await
 }

@@ -38,7 +38,7 @@ pub async fn ceilings(
     // Tiles of a few rows or columns are for narrow layers.
     let is_square = |kind: &MatmulTiling| kind.tile_shape()[0] == kind.tile_shape()[1];
     for &storage in storages {
-        let timing = Timing { gpu, budget, storage, activation: Activation::Identity, n_samples: rows };
+        let timing = Timing { gpu, storage, activation: Activation::Identity, n_samples: rows };
         let mut product: f64 = 0.0;
         for kind in possible(gpu, storage).filter(is_square) {
             let dispatch = timing.dispatch(Operation::Forward, SHAPE, kind);
@@ -47,11 +47,7 @@ pub async fn ceilings(
         }
         products.push(product);
     }
-    let decls = ["from", "to"].map(|name| BufferDecl {
-        name: name.to_owned(),
-        shape: vec![copied],
-        role: Role::Scratch,
-    });
+    let decls = ["from", "to"].map(|name| BufferDecl::new(name, &[copied], Role::Scratch));
     let resources = Resources::new(Arc::clone(gpu), decls.into()).await?;
     let [from, to] = [0, 1].map(BufferId);
     let bytes = (8 * copied) as f64;

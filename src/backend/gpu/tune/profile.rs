@@ -1,11 +1,11 @@
 //! Profiles a step on a device; only for benchmarks.
 
-use crate::backend::BackendError;
 use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::execute::readback::read_buffers;
 use crate::backend::gpu::execute::resources::{Prepared, Resources};
 use crate::backend::gpu::execute::trainer::ByDispatch;
 use crate::backend::tuned::KernelTime;
+use crate::backend::{Backend, BackendError};
 use crate::model::Step;
 
 impl GpuBackend {
@@ -17,7 +17,7 @@ impl GpuBackend {
     pub async fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>, BackendError> {
         let has_timestamps = self.gpu().device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         // A step's samples may not fit into the ring at once.
-        if !has_timestamps || self.streams() {
+        if !has_timestamps || self.info().streams_picture {
             return Ok(None);
         }
         let ByDispatch { resources, plan, prepared, .. } = self.step_by_dispatch(step).await?;
@@ -40,8 +40,8 @@ async fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, 
     let gpu = &resources.gpu;
     let mut all = Vec::new();
     // A query set holds 4096 timestamps.
-    for first in (0..plan.len()).step_by(2048) {
-        let n = (plan.len() - first).min(2048);
+    for first in (0..plan.dispatches.len()).step_by(2048) {
+        let n = (plan.dispatches.len() - first).min(2048);
         let made = gpu.scoped(|device| {
             let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("timestamps"),
@@ -67,7 +67,7 @@ async fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, 
                     end_of_pass_write_index: Some(2 * i as u32 + 1),
                 }),
             });
-            plan.encode(first + i, 0, &resources.step_group(), &mut pass);
+            plan.encode(first + i, 0, resources, &mut pass);
         }
         encoder.resolve_query_set(&queries, 0..2 * n as u32, &resolved, 0);
         gpu.wait(gpu.submit(Some(encoder.finish()), None)).await?;

@@ -2,7 +2,7 @@
 
 use super::cache::{Fastest, Key, TuningCache};
 use super::{sound, tiles};
-use crate::backend::gpu::device::{Budget, Gpu};
+use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage};
 use crate::backend::gpu::ops::{Layout, layout};
@@ -34,12 +34,11 @@ const F16_MIN_SPEEDUP: f64 = 1.1;
 pub(super) async fn fastest(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
-    budget: Budget,
     precision: Precision,
 ) -> Result<(KernelConfig, bool), BackendError> {
-    let candidates = candidates(gpu, job, budget, precision)?;
+    let candidates = candidates(gpu, job, precision)?;
     if let [only] = candidates.as_slice()
-        && layout::fused_step(job, budget, only).is_some()
+        && layout::fused_step(job, gpu.budget(), only).is_some()
     {
         return Ok((only.clone(), false));
     }
@@ -52,7 +51,7 @@ pub(super) async fn fastest(
     if let Some(known) = known.filter(is_possible) {
         return Ok((known, false));
     }
-    let fastest = Race { gpu, job, state, budget }.run(&candidates, &mut cache).await?;
+    let fastest = Race { gpu, job, state }.run(&candidates, &mut cache).await?;
     let config = fastest.config.clone();
     cache.remember(Fastest { key, milliseconds: 1e3 * fastest.seconds, config });
     cache.write(path.as_deref());
@@ -65,12 +64,8 @@ fn same_configuration(a: &KernelConfig, b: &KernelConfig) -> bool {
 }
 
 /// The candidates, with untuned tiles.
-fn candidates(
-    gpu: &Arc<Gpu>,
-    job: &Job,
-    budget: Budget,
-    precision: Precision,
-) -> Result<Vec<KernelConfig>, BackendError> {
+fn candidates(gpu: &Gpu, job: &Job, precision: Precision) -> Result<Vec<KernelConfig>, BackendError> {
+    let budget = gpu.budget();
     let mixed = || KernelConfig::choose(gpu, Precision::Mixed);
     let stored = match precision {
         Precision::F32 => vec![KernelConfig::default()],
@@ -118,7 +113,6 @@ struct Race<'a> {
     gpu: &'a Arc<Gpu>,
     job: &'a Job,
     state: &'a TrainingState,
-    budget: Budget,
 }
 
 impl Race<'_> {
@@ -155,8 +149,8 @@ impl Race<'_> {
     /// `way` with the fastest tiles, if they make the whole step faster.
     async fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed, BackendError> {
         let (gpu, job, storage) = (self.gpu, self.job, way.config.storage);
-        let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, self.budget));
-        let tuned = match tiles::complete(gpu, job, (self.budget, &way.config), known).await {
+        let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, gpu.budget()));
+        let tuned = match tiles::complete(gpu, job, &way.config, known).await {
             Ok(tuned) => KernelConfig { tuned, ..way.config.clone() },
             Err(error) => return left_out(error).map(|_| way),
         };
@@ -170,7 +164,7 @@ impl Race<'_> {
     /// Seconds of a step with `config`, once its kernels have passed their self-test.
     async fn time(&self, config: &KernelConfig) -> Result<f64, BackendError> {
         let job = Job { batch_size: self.job.batch_size.min(MAX_SAMPLES), ..self.job.clone() };
-        let how = (self.budget, config.clone());
+        let how = (self.gpu.budget(), config.clone());
         let mut backend = GpuBackend::with(Arc::clone(self.gpu), job, self.state, how).await?;
         backend.self_test().await?;
         let (mut n, mut best, mut counted) = (1, f64::INFINITY, 0);

@@ -34,10 +34,10 @@ pub(super) fn n_samples(job: &Job, budget: Budget) -> usize {
 pub(super) async fn complete(
     gpu: &Arc<Gpu>,
     job: &Job,
-    (budget, config): (Budget, &KernelConfig),
+    config: &KernelConfig,
     known: &mut Vec<TunedTile>,
 ) -> Result<Vec<TunedTile>, BackendError> {
-    let n_samples = n_samples(job, budget);
+    let n_samples = n_samples(job, gpu.budget());
     let mut choices = Vec::new();
     for (layer, shape) in job.model.network.layers().enumerate() {
         for operation in Operation::ALL {
@@ -49,7 +49,7 @@ pub(super) async fn complete(
                 None => {
                     let activation = job.model.network.activation_before(layer);
                     let storage = config.storage;
-                    let timing = Timing { gpu, budget, storage, activation, n_samples };
+                    let timing = Timing { gpu, storage, activation, n_samples };
                     let choice = timing.choose((operation, shape), config).await?;
                     known.retain(|c| !c.is_of(operation, shape));
                     known.push(choice);
@@ -65,7 +65,6 @@ pub(super) async fn complete(
 /// Context for timing products.
 pub(super) struct Timing<'a> {
     pub(super) gpu: &'a Arc<Gpu>,
-    pub(super) budget: Budget,
     pub(super) storage: Storage,
     /// The activation of the layer's input.
     pub(super) activation: Activation,
@@ -108,14 +107,14 @@ impl Timing<'_> {
             activation_before: self.activation,
             n_samples: self.n_samples,
             config: &config,
-            max_groups: self.budget.max_groups,
+            max_groups: self.gpu.budget().max_groups,
         };
         let [params, inputs, outputs, partials] = [0, 1, 2, 3].map(BufferId);
         let mut dispatch = match operation {
             Operation::Forward => layer.forward(params, inputs, outputs),
             Operation::BackwardInput => layer.backward_input(params, outputs, inputs),
             Operation::BackwardWeights => {
-                let slices = dense::slices(shape, self.n_samples, self.budget.partials_bytes());
+                let slices = dense::slices(shape, self.n_samples, self.gpu.budget().partials_bytes());
                 layer.backward_weights(slices, [outputs, inputs, partials])
             }
         };
@@ -130,12 +129,8 @@ impl Timing<'_> {
         shape: LayerShape,
         how_long: (Duration, f64),
     ) -> Result<f64, BackendError> {
-        let n_partials = dense::max_slices(shape, self.n_samples, self.budget.partials_bytes());
-        let decl = |name: &str, shape: [usize; 2]| BufferDecl {
-            name: name.to_owned(),
-            shape: shape.into(),
-            role: Role::Scratch,
-        };
+        let n_partials = dense::max_slices(shape, self.n_samples, self.gpu.budget().partials_bytes());
+        let decl = |name, shape: [usize; 2]| BufferDecl::new(name, &shape, Role::Scratch);
         let decls = vec![
             decl("params", [1, shape.n_params()]),
             decl("inputs", [self.n_samples, shape.input_width]),
@@ -146,7 +141,7 @@ impl Timing<'_> {
         let plan = resources.prepare(&Plan { dispatches: vec![dispatch] }).await?;
         fastest(self.gpu, how_long, |encoder, n| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            (0..n).for_each(|_| plan.encode(0, 0, &resources.step_group(), &mut pass));
+            (0..n).for_each(|_| plan.encode(0, 0, &resources, &mut pass));
         })
         .await
     }
