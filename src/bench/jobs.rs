@@ -20,7 +20,7 @@ pub struct BenchJob {
     pub name: String,
     pub(crate) work: Work,
     /// Side of its square picture in pixels.
-    pub side: u32,
+    pub(crate) side: u32,
     config: Config,
 }
 

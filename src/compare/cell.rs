@@ -22,25 +22,25 @@ pub struct Cell {
     /// Its index among all cells.
     pub index: usize,
     /// Index of the picture.
-    pub picture: usize,
+    pub(crate) picture: usize,
     /// The size.
-    pub size: Size,
+    pub(crate) size: Size,
     /// The encoding or preset.
-    pub method: Method,
+    pub(crate) method: Method,
     /// The optimiser.
-    pub optimizer: OptimizerKind,
+    pub(crate) optimizer: OptimizerKind,
     /// The seed, counted from 0.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Its run folder.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Its display name.
     pub label: String,
     /// The picture at its training size.
-    pub prepared: PathBuf,
+    pub(crate) prepared: PathBuf,
     /// The run; with the default sigma until that is chosen.
-    pub run: Resolved,
+    pub(crate) run: Resolved,
     /// Its settings with `sigma = "auto"`, if sigma is chosen for the picture.
-    pub open: Option<Config>,
+    pub(crate) open: Option<Config>,
     /// Its state.
     pub state: State,
 }
@@ -119,7 +119,7 @@ impl Cell {
     ///
     /// # Errors
     /// When training diverges, the device fails or a file cannot be written.
-    pub fn train(
+    pub(crate) fn train(
         &self,
         (threads, options): (usize, &DeviceOptions),
         display: &mut dyn Display,

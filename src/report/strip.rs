@@ -41,17 +41,17 @@ impl Strip {
     }
 
     /// Number of panels.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.panels.len()
     }
 
     /// Whether there are no panels.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.panels.is_empty()
     }
 
     /// The strip as an RGB picture on white, blank if there are no panels.
-    pub fn draw(&self) -> Picture {
+    pub(crate) fn draw(&self) -> Picture {
         let widest = self.panels.iter().map(|(p, _)| p.width()).max().unwrap_or(1);
         let tallest = self.panels.iter().map(|(p, _)| p.height()).max().unwrap_or(1);
         let size = (widest as f32 * 0.05).clamp(14.0, 24.0);

@@ -57,7 +57,7 @@ pub struct SigmaTrial {
     /// In cycles per longer side.
     pub sigma: f32,
     /// Optimiser steps it was trained for.
-    pub steps: u64,
+    pub(crate) steps: u64,
     /// Loss on the held-out pixels, infinite where training diverged.
     pub held_out_loss: f64,
 }

@@ -31,7 +31,7 @@ impl<T: Real> Visitor for KeepingDerivative<'_, T> {
 }
 
 /// Replaces pre-activations with activations.
-pub fn activate<T: Real>(activation: Activation, z: &mut [T]) {
+pub(crate) fn activate<T: Real>(activation: Activation, z: &mut [T]) {
     vectorised(
         #[inline(always)]
         || activation.visit(Values { z }),
@@ -54,7 +54,7 @@ impl<T: Real> Visitor for Values<'_, T> {
 }
 
 /// dl_dz = dl_da f'(z), in place.
-pub fn chain<T: Real>(dl_da: &mut [T], derivative: &[T]) {
+pub(crate) fn chain<T: Real>(dl_da: &mut [T], derivative: &[T]) {
     vectorised(
         #[inline(always)]
         || {

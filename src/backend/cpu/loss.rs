@@ -10,15 +10,15 @@ use crate::model::{Activation, Loss, Real};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     /// The loss of one value.
-    pub loss: Loss,
+    pub(crate) loss: Loss,
     /// Weight of each channel.
-    pub channel_weights: [f32; 4],
+    pub(crate) channel_weights: [f32; 4],
     /// The output activation.
-    pub output: Activation,
+    pub(crate) output: Activation,
     /// Colour channels.
-    pub channels: usize,
+    pub(crate) channels: usize,
     /// Values of the whole step: samples times channels.
-    pub n_values: usize,
+    pub(crate) n_values: usize,
 }
 
 impl Objective {

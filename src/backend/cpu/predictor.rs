@@ -87,7 +87,7 @@ impl<T: SimdReal> CpuPredictor<T> {
     }
 
     /// Describes the device.
-    pub fn info(&self) -> BackendInfo {
+    pub(crate) fn info(&self) -> BackendInfo {
         info(&self.pool)
     }
 }

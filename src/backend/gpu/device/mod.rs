@@ -202,7 +202,7 @@ impl Gpu {
 
     /// Threads of a subgroup, as far as the API tells: if a device has several sizes, shaders that request none run
     /// with the largest.
-    pub fn subgroup_size(&self) -> u32 {
+    pub(crate) fn subgroup_size(&self) -> u32 {
         self.info.subgroup_max_size
     }
 
@@ -223,7 +223,7 @@ impl Gpu {
     }
 
     /// What measurements on this device are keyed by: adapter, API and driver.
-    pub fn identity(&self) -> String {
+    pub(crate) fn identity(&self) -> String {
         format!("{}, {}, {}", self.info.name, self.info.backend, self.driver())
     }
 

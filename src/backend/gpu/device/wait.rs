@@ -65,7 +65,7 @@ impl Gpu {
     /// # Errors
     /// When the device fails.
     #[cfg(target_family = "wasm")]
-    pub async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
+    pub(crate) async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
         let done = submission.done.await;
         self.check()?;
         done.map_err(|_| BackendError::DeviceLost("it never called back".to_owned()))

@@ -54,7 +54,7 @@ impl GpuPredictor {
     }
 
     /// Describes the device.
-    pub fn info(&self) -> BackendInfo {
+    pub(crate) fn info(&self) -> BackendInfo {
         BackendInfo { chunk_size: self.layout.tile as u32, ..self.resources.gpu.description() }
     }
 

@@ -84,5 +84,5 @@ pub struct Case {
     /// Contents of the storage bindings; outputs hold poison.
     pub buffers: Vec<Vec<u32>>,
     /// Workgroups in x and y.
-    pub grid: [u32; 2],
+    pub(crate) grid: [u32; 2],
 }

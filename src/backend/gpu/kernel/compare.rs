@@ -24,7 +24,7 @@ impl Worst {
     }
 
     /// The worse of two.
-    pub fn max(self, other: Self) -> Self {
+    pub(crate) fn max(self, other: Self) -> Self {
         if other.share > self.share { other } else { self }
     }
 }

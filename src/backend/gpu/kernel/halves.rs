@@ -9,12 +9,12 @@ pub(crate) const POISON: u32 = 0x7fc0_dead;
 const HALF_POISON: u16 = 0x7ead;
 
 /// Half `index`.
-pub fn get(words: &[u32], index: usize) -> f32 {
+pub(crate) fn get(words: &[u32], index: usize) -> f32 {
     f16::from_bits(bits(words, index)).to_f32()
 }
 
 /// The bits of half `index`.
-pub fn bits(words: &[u32], index: usize) -> u16 {
+pub(crate) fn bits(words: &[u32], index: usize) -> u16 {
     (words[index / 2] >> (16 * (index % 2))) as u16
 }
 

@@ -35,7 +35,7 @@ pub struct Source {
     /// Path below `shaders/`.
     pub path: &'static str,
     /// Its text.
-    pub text: &'static str,
+    pub(crate) text: &'static str,
 }
 
 /// Includes a file of `shaders/`, by its path or as the file of a module in a folder.
@@ -79,7 +79,7 @@ pub struct Binding {
     /// How the shader accesses it.
     pub access: Access,
     /// Whether its elements are `Stored`: f32 or f16, by the kernel's [`Storage`].
-    pub is_stored: bool,
+    pub(crate) is_stored: bool,
 }
 
 pub(super) const fn read(name: &'static str) -> Binding {
@@ -124,7 +124,7 @@ pub struct KernelDef {
     /// Base name of its shader.
     pub name: &'static str,
     /// Files joined after `header.wgsl` and the formulas.
-    pub parts: &'static [Source],
+    pub(crate) parts: &'static [Source],
     /// Which formulas are joined in.
     pub specialization: Specialization,
     /// Whether `@group(1) @binding(0)` holds [`StepParams`].
@@ -134,7 +134,7 @@ pub struct KernelDef {
     /// `@group(0) @binding(0)`.
     pub params: ParamsBlock,
     /// Device features needed beyond WebGPU's defaults.
-    pub needs: wgpu::Features,
+    pub(crate) needs: wgpu::Features,
     /// The CPU function that defines its result.
     pub(crate) reference: fn(&Call) -> Vec<Expected>,
     /// Test cases.
@@ -170,19 +170,19 @@ pub struct Kernel {
     /// The definition that all variants share.
     pub def: &'static KernelDef,
     /// The activation joined in; identity for kernels without one.
-    pub activation: Activation,
+    pub(crate) activation: Activation,
     /// The loss joined in.
-    pub loss: Option<Loss>,
+    pub(crate) loss: Option<Loss>,
     /// The update rule joined in.
-    pub optimizer: Option<Optimizer>,
+    pub(crate) optimizer: Option<Optimizer>,
     /// Storage of its stored bindings; f32 for kernels without any.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
     /// The tiling of its product, if it is one.
     pub tiling: MatmulTiling,
     /// The output activation joined in, beside the hidden one.
-    pub output: Option<Activation>,
+    pub(crate) output: Option<Activation>,
     /// Values of override constants set by the host: sizes.
-    pub sizes: Vec<(&'static str, u32)>,
+    pub(crate) sizes: Vec<(&'static str, u32)>,
 }
 
 impl PartialEq for Kernel {
@@ -280,7 +280,7 @@ impl Kernel {
     }
 
     /// The size named `name`.
-    pub fn size(&self, name: &str) -> u32 {
+    pub(crate) fn size(&self, name: &str) -> u32 {
         let size = self.sizes.iter().find(|(known, _)| *known == name);
         size.unwrap_or_else(|| panic!("{} has no size {name}", self.def.name)).1
     }

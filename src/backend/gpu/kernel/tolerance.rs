@@ -38,12 +38,12 @@ pub(crate) fn sin_turns(magnitude: f64, roundings: f64) -> f64 {
 }
 
 /// Largest absolute error of `activation(z)` in WGSL.
-pub fn activation(activation: Activation, z: f64) -> f64 {
+pub(crate) fn activation(activation: Activation, z: f64) -> f64 {
     activation.value(Bounded::exact(z)).error
 }
 
 /// Largest absolute error of `activation_derivative(z)` in WGSL.
-pub fn derivative(activation: Activation, z: f64) -> f64 {
+pub(crate) fn derivative(activation: Activation, z: f64) -> f64 {
     activation.derivative(Bounded::exact(z)).error
 }
 

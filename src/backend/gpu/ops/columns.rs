@@ -50,7 +50,7 @@ impl Copy {
 }
 
 /// Copies from the first buffer to the second.
-pub fn copy(copy: Copy, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+pub(crate) fn copy(copy: Copy, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
     let (params, grid) = params(copy, max_groups);
     let n_values = (copy.n_rows * copy.n_columns) as f64;
     Dispatch::new(Kernel::plain(&COPY), &params, buffers.to_vec(), grid, 4.0 * n_values)

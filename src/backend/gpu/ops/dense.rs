@@ -101,15 +101,15 @@ pub(crate) static REDUCE_PARTIALS: KernelDef = KernelDef {
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {
     /// Its parameters.
-    pub range: &'a LayerRange,
+    pub(crate) range: &'a LayerRange,
     /// The activation of its input.
-    pub activation_before: Activation,
+    pub(crate) activation_before: Activation,
     /// Samples.
-    pub n_samples: usize,
+    pub(crate) n_samples: usize,
     /// Selects the tiling of its products.
-    pub config: &'a KernelConfig,
+    pub(crate) config: &'a KernelConfig,
     /// Maximum workgroups in one dimension of a dispatch.
-    pub max_groups: u32,
+    pub(crate) max_groups: u32,
 }
 
 /// How the weight gradients are split: `count` slices of `length` samples, the last shorter.

@@ -42,7 +42,7 @@ pub(crate) fn slices(n_rows: usize, max_groups: u32) -> Slices {
 }
 
 /// partials = gradients of m frequencies. Buffers: flat parameters, coords, dl_dfeatures, partials.
-pub fn gradients(m: usize, n_rows: usize, buffers: [BufferId; 4], max_groups: u32) -> Dispatch {
+pub(crate) fn gradients(m: usize, n_rows: usize, buffers: [BufferId; 4], max_groups: u32) -> Dispatch {
     let slices = slices(n_rows, max_groups);
     let params = FourierGradientsParams {
         n_rows: n_rows as u32,

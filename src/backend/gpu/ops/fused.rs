@@ -150,7 +150,7 @@ fn tried<F: Formula>(n_units: usize) -> F {
 }
 
 /// Both kernels for every encoding that has them.
-pub fn all() -> impl Iterator<Item = &'static KernelDef> {
+pub(crate) fn all() -> impl Iterator<Item = &'static KernelDef> {
     FOURIER.iter().chain(&GRID).chain(FORMULAS.as_flattened())
 }
 
@@ -169,7 +169,7 @@ fn definitions(encoding: &Encoding) -> Option<&'static [KernelDef; 2]> {
 
 /// Examples of the many kernels that `def` makes, compared by the tests and `afterimage verify`. A run's own are
 /// compared when it starts.
-pub fn examples(def: &'static KernelDef) -> Vec<Kernel> {
+pub(crate) fn examples(def: &'static KernelDef) -> Vec<Kernel> {
     // Every device has at least this.
     let bytes = wgpu::Limits::default().max_compute_workgroup_storage_size as usize;
     examples_of(def, 64, 16, bytes)

@@ -146,7 +146,7 @@ pub(crate) fn backward(
 }
 
 /// The encoding's part of grads = 0.
-pub fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
+pub(crate) fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
     let n_values = grid.n_params();
     let groups = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = ClearGradientsParams { grid_width: groups.width, n_values: n_values as u32 };
@@ -154,7 +154,7 @@ pub fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
 }
 
 /// The encoding's part of grads = sums, and sums = 0. Buffers: sums, flat gradients.
-pub fn gradients(grid: &HashGrid, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+pub(crate) fn gradients(grid: &HashGrid, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
     let n_values = grid.n_params();
     let groups = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = GridGradientsParams { grid_width: groups.width, n_values: n_values as u32 };

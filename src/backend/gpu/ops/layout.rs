@@ -35,9 +35,9 @@ pub struct Layout {
     /// Pixels predicted at a time.
     pub tile: usize,
     /// The budget it was made for.
-    pub budget: Budget,
+    pub(crate) budget: Budget,
     /// The kernels of training.
-    pub config: KernelConfig,
+    pub(crate) config: KernelConfig,
     /// Sizes of the fused training step, if it is fused.
     pub fused_step: Option<Blocking>,
     /// The same for predictions.
@@ -64,7 +64,7 @@ impl Layout {
     ///
     /// # Errors
     /// When the network exceeds the budget.
-    pub fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
+    pub(crate) fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
         Self::with_chunk(model, budget, KernelConfig::default(), None)
     }
 

@@ -27,7 +27,12 @@ pub(crate) static OUTPUT: KernelDef = KernelDef {
 };
 
 /// colours = activation(z) for `n_values` values.
-pub fn output(activation: Activation, n_values: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+pub(crate) fn output(
+    activation: Activation,
+    n_values: usize,
+    buffers: [BufferId; 2],
+    max_groups: u32,
+) -> Dispatch {
     let grid = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = OutputParams { grid_width: grid.width, n_values: n_values as u32 };
     let kernel = Kernel::with_activation(&OUTPUT, activation);

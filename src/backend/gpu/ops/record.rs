@@ -165,7 +165,7 @@ fn record_forward(
 
 /// Records the prediction of `n_pixels` consecutive pixels. The first dispatch is the raster, whose parameters change
 /// from tile to tile.
-pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
+pub(crate) fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
     let (max_groups, config) = (layout.budget.max_groups, KernelConfig::prediction());
     let mut plan = Plan { dispatches: vec![sample::raster(n_pixels, f.coords, max_groups)] };

@@ -70,7 +70,7 @@ pub(crate) fn n_shares(n_params: usize) -> usize {
 }
 
 /// Scales the gradients down to `clip_norm`. Buffers: grads, partial sums.
-pub fn clip(
+pub(crate) fn clip(
     clip_norm: f64,
     n_params: usize,
     [grads, squares]: [BufferId; 2],
@@ -94,7 +94,7 @@ pub fn clip(
 }
 
 /// Updates the average after the weights. Buffers: params, average.
-pub fn average(n_params: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+pub(crate) fn average(n_params: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
     let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let params = AverageParams { grid_width: grid.width, n_params: n_params as u32 };
     Dispatch::new(Kernel::plain(&AVERAGE), &params, buffers.to_vec(), grid, 8.0 * n_params as f64)

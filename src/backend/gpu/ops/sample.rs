@@ -143,7 +143,7 @@ pub(crate) fn sample(
 }
 
 /// Positions of `n_rows` pixels; the first pixel and the geometry are set for each tile.
-pub fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
+pub(crate) fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
     let grid = Workgroups::fold(n_rows.div_ceil(THREADS), max_groups);
     let params = RasterParams { grid_width: grid.width, n_rows: n_rows as u32, ..Default::default() };
     Dispatch::new(Kernel::plain(&RASTER), &params, vec![coords], grid, 20.0 * n_rows as f64)

@@ -11,7 +11,7 @@ pub(crate) fn poison(n: usize) -> Vec<u32> {
 }
 
 /// `n` floats on [-scale, scale], then poison.
-pub fn uniform(seed: u64, n: usize, scale: f32) -> Vec<u32> {
+pub(crate) fn uniform(seed: u64, n: usize, scale: f32) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut words: Vec<u32> = (0..n).map(|_| (rng.random_range(-1.0_f32..1.0) * scale).to_bits()).collect();
     words.extend([POISON; 3]);
@@ -24,12 +24,12 @@ pub(crate) fn positive(seed: u64, n: usize, scale: f32) -> Vec<u32> {
 }
 
 /// `n` random words.
-pub fn words(seed: u64, n: usize) -> Vec<u32> {
+pub(crate) fn words(seed: u64, n: usize) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..n).map(|_| rng.random()).collect()
 }
 
 /// Builds a case without per-step parameters.
-pub fn case<P: Pod>(label: String, params: P, buffers: Vec<Vec<u32>>, grid: [u32; 2]) -> Case {
+pub(crate) fn case<P: Pod>(label: String, params: P, buffers: Vec<Vec<u32>>, grid: [u32; 2]) -> Case {
     Case { label, params: bytemuck::bytes_of(&params).to_vec(), step: StepParams::zeroed(), buffers, grid }
 }

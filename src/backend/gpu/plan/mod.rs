@@ -43,7 +43,7 @@ pub struct BufferDecl {
     /// For labels and messages.
     pub name: String,
     /// Row-major.
-    pub shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     pub(crate) role: Role,
 }
 
@@ -89,15 +89,15 @@ impl Workgroups {
 #[derive(Clone, Debug)]
 pub struct Dispatch {
     /// The kernel.
-    pub kernel: Kernel,
+    pub(crate) kernel: Kernel,
     /// Bytes of its parameter block.
-    pub params: Vec<u8>,
+    pub(crate) params: Vec<u8>,
     /// One for each storage binding.
-    pub buffers: Vec<BufferId>,
+    pub(crate) buffers: Vec<BufferId>,
     /// Workgroups.
-    pub grid: [u32; 2],
+    pub(crate) grid: [u32; 2],
     /// Approximate number of operations, for sizing submissions.
-    pub cost: f64,
+    pub(crate) cost: f64,
     /// The piece that the host must have sent before, if the picture stays there.
     pub(crate) piece: Option<Piece>,
 }

@@ -43,7 +43,7 @@ pub(crate) fn pack_pixel(picture: &Picture, pixel: usize, words: &mut [u32]) {
 }
 
 /// Bits of a stored value.
-pub fn bits(picture: &Picture) -> u32 {
+pub(crate) fn bits(picture: &Picture) -> u32 {
     match picture.pixels {
         Pixels::U8(_) => 8,
         Pixels::U16(_) => 16,

@@ -25,7 +25,7 @@ pub struct Piece {
 #[derive(Clone, Debug)]
 pub struct StagingRing {
     /// (slots, rows of a piece, words of a row)
-    pub buffer: BufferId,
+    pub(crate) buffer: BufferId,
     /// Slots.
     pub n_slots: u32,
     /// Pieces of a full step.
@@ -34,7 +34,7 @@ pub struct StagingRing {
     /// pixel as stored.
     pub row_words: usize,
     /// Whether rows have weights.
-    pub weighted: bool,
+    pub(crate) weighted: bool,
     /// Samples computed at a time.
     chunk: usize,
     piece_rows: usize,

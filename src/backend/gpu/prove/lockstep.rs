@@ -14,7 +14,7 @@ pub struct LockstepEntry {
     /// Step number.
     pub step: u64,
     /// Number within the plan.
-    pub dispatch: usize,
+    pub(crate) dispatch: usize,
     /// The kernel.
     pub kernel: String,
     /// The comparison.

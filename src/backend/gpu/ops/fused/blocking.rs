@@ -72,7 +72,7 @@ pub struct Blocking {
     pub(super) tile_cells: usize,
     pub(super) rows: Rows,
     /// Storage of `cells`.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
 }
 
 impl Blocking {
