@@ -18,7 +18,6 @@ pub struct Figures {
     pub job: String,
     /// Samples of a step, or pixels of a picture.
     pub(crate) samples: u64,
-    /// Weights and biases.
     pub(crate) weights: usize,
     /// The median over several groups of steps, in ms.
     pub ms: f64,

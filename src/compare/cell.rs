@@ -21,17 +21,12 @@ use std::time::Instant;
 pub struct Cell {
     /// Its index among all cells.
     pub index: usize,
-    /// Index of the picture.
     pub(crate) picture: usize,
-    /// The size.
     pub(crate) size: Size,
-    /// The encoding or preset.
     pub(crate) method: Method,
-    /// The optimiser.
     pub(crate) optimizer: OptimizerKind,
     /// The seed, counted from 0.
     pub(crate) seed: u64,
-    /// Its run folder.
     pub(crate) folder: PathBuf,
     /// Its display name.
     pub label: String,
@@ -116,9 +111,6 @@ impl Cell {
 
     /// Trains it to its end, resuming if it was stopped, on `threads` CPU threads, 0 for all; false if it was stopped
     /// again.
-    ///
-    /// # Errors
-    /// When training diverges, the device fails or a file cannot be written.
     pub(crate) fn train(
         &self,
         (threads, options): (usize, &DeviceOptions),

@@ -27,7 +27,6 @@ impl fmt::Display for Method {
 /// sigma chosen per picture. Unset values are the protocol's or the defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncodingChoice {
-    /// The encoding.
     pub(crate) kind: EncodingKind,
     /// The part after the colon.
     pub(crate) parameter: Option<Parameter>,

@@ -38,7 +38,6 @@ pub struct Outline {
     pub optimizers: &'static [OptimizerKind],
     /// Pictures are cropped to a square around their centre, of at most this side.
     pub(crate) square: u32,
-    /// A description for reports.
     pub(crate) about: &'static str,
 }
 

@@ -20,7 +20,6 @@ pub(super) const FAILURE_LEGEND: &str = "† The network learned nothing, or kee
 pub struct Record {
     /// Its index among all cells.
     pub(crate) cell: usize,
-    /// The picture's name.
     pub(crate) picture: String,
     /// One row per measured epoch.
     pub(crate) metrics: Vec<EpochSummary>,
@@ -28,7 +27,6 @@ pub struct Record {
     pub(crate) result: EpochSummary,
     /// Structural similarity of the whole reconstruction, as written to `final.png`.
     pub(crate) ssim: f64,
-    /// Weights and biases.
     pub(crate) n_params: usize,
     /// The sigma it was trained with, if its encoding has one.
     pub(crate) sigma: Option<Sigma>,

@@ -10,13 +10,10 @@ use crate::config::OptimizerKind;
 /// Mean and sample standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The mean.
     pub(crate) mean: f64,
     /// With n - 1 degrees of freedom; `None` for a single value.
     pub(crate) deviation: Option<f64>,
-    /// Number of values.
     pub(crate) n: usize,
-    /// How many of them are from failed runs.
     pub(crate) n_failed: usize,
 }
 
@@ -47,9 +44,7 @@ impl std::fmt::Display for Spread {
 pub struct Row {
     /// The picture, if the row is for one.
     pub(crate) picture: Option<String>,
-    /// The size.
     pub(crate) size: Size,
-    /// The optimiser.
     pub(crate) optimizer: OptimizerKind,
     /// PSNR of each method, over pictures and seeds.
     pub cells: Vec<Option<Spread>>,

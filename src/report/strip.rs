@@ -40,16 +40,6 @@ impl Strip {
         self.panels.push((panel, label.into()));
     }
 
-    /// Number of panels.
-    pub(crate) fn len(&self) -> usize {
-        self.panels.len()
-    }
-
-    /// Whether there are no panels.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.panels.is_empty()
-    }
-
     /// The strip as an RGB picture on white, blank if there are no panels.
     pub(crate) fn draw(&self) -> Picture {
         let widest = self.panels.iter().map(|(p, _)| p.width()).max().unwrap_or(1);

@@ -9,13 +9,9 @@ use crate::model::{Activation, Loss, Real};
 /// The loss of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
-    /// The loss of one value.
     pub(crate) loss: Loss,
-    /// Weight of each channel.
     pub(crate) channel_weights: [f32; 4],
-    /// The output activation.
     pub(crate) output: Activation,
-    /// Colour channels.
     pub(crate) channels: usize,
     /// Values of the whole step: samples times channels.
     pub(crate) n_values: usize,

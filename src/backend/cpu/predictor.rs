@@ -86,7 +86,6 @@ impl<T: SimdReal> CpuPredictor<T> {
         })
     }
 
-    /// Describes the device.
     pub(crate) fn info(&self) -> BackendInfo {
         info(&self.pool)
     }

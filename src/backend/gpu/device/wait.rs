@@ -61,9 +61,6 @@ impl Gpu {
     }
 
     /// Waits until `submission` and all before it are done.
-    ///
-    /// # Errors
-    /// When the device fails.
     #[cfg(target_family = "wasm")]
     pub(crate) async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
         let done = submission.done.await;

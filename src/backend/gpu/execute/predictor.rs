@@ -53,7 +53,6 @@ impl GpuPredictor {
         Ok(Self { resources, model, layout, tiles: Tiles::default() })
     }
 
-    /// Describes the device.
     pub(crate) fn info(&self) -> BackendInfo {
         BackendInfo { chunk_size: self.layout.tile as u32, ..self.resources.gpu.description() }
     }

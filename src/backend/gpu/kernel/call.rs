@@ -83,6 +83,5 @@ pub struct Case {
     pub(crate) step: StepParams,
     /// Contents of the storage bindings; outputs hold poison.
     pub buffers: Vec<Vec<u32>>,
-    /// Workgroups in x and y.
     pub(crate) grid: [u32; 2],
 }

@@ -8,7 +8,6 @@ pub(crate) const POISON: u32 = 0x7fc0_dead;
 /// The same for halves.
 const HALF_POISON: u16 = 0x7ead;
 
-/// Half `index`.
 pub(crate) fn get(words: &[u32], index: usize) -> f32 {
     f16::from_bits(bits(words, index)).to_f32()
 }

@@ -34,7 +34,6 @@ use crate::model::{Activation, Loss, Optimizer};
 pub struct Source {
     /// Path below `shaders/`.
     pub path: &'static str,
-    /// Its text.
     pub(crate) text: &'static str,
 }
 
@@ -171,9 +170,7 @@ pub struct Kernel {
     pub def: &'static KernelDef,
     /// The activation joined in; identity for kernels without one.
     pub(crate) activation: Activation,
-    /// The loss joined in.
     pub(crate) loss: Option<Loss>,
-    /// The update rule joined in.
     pub(crate) optimizer: Option<Optimizer>,
     /// Storage of its stored bindings; f32 for kernels without any.
     pub(crate) storage: Storage,
@@ -279,7 +276,6 @@ impl Kernel {
         Self { activation, loss, output: Some(output), sizes, ..Self::plain(def) }
     }
 
-    /// The size named `name`.
     pub(crate) fn size(&self, name: &str) -> u32 {
         let size = self.sizes.iter().find(|(known, _)| *known == name);
         size.unwrap_or_else(|| panic!("{} has no size {name}", self.def.name)).1

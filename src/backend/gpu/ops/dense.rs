@@ -100,15 +100,12 @@ pub(crate) static REDUCE_PARTIALS: KernelDef = KernelDef {
 /// A linear layer of a plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {
-    /// Its parameters.
     pub(crate) range: &'a LayerRange,
     /// The activation of its input.
     pub(crate) activation_before: Activation,
-    /// Samples.
     pub(crate) n_samples: usize,
     /// Selects the tiling of its products.
     pub(crate) config: &'a KernelConfig,
-    /// Maximum workgroups in one dimension of a dispatch.
     pub(crate) max_groups: u32,
 }
 

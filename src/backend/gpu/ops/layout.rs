@@ -34,7 +34,6 @@ pub struct Layout {
     pub chunk: usize,
     /// Pixels predicted at a time.
     pub tile: usize,
-    /// The budget it was made for.
     pub(crate) budget: Budget,
     /// The kernels of training.
     pub(crate) config: KernelConfig,
@@ -61,9 +60,6 @@ pub(crate) fn has_grid(job: &Job) -> bool {
 
 impl Layout {
     /// The buffers for predictions of `model`.
-    ///
-    /// # Errors
-    /// When the network exceeds the budget.
     pub(crate) fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
         Self::with_chunk(model, budget, KernelConfig::default(), None)
     }

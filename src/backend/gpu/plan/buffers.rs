@@ -17,7 +17,6 @@ pub struct ForwardBuffers {
     pub features: BufferId,
     /// Pre-activations of each layer: (rows, output width) as stored; empty if the network is fused.
     pub z: Vec<BufferId>,
-    /// Flat parameters.
     pub(crate) params: BufferId,
     /// Parameters for predictions: their moving average, if there is one.
     pub(crate) predicting: BufferId,
@@ -34,11 +33,9 @@ pub struct TrainingBuffers {
     pub(crate) sample_weights: BufferId,
     /// (rows, channels)
     pub targets: BufferId,
-    /// Flat gradients.
     pub(crate) grads: BufferId,
     /// Fixed-point gradients of a grid's entries, unless they are summed as floats: (n, 2).
     pub(crate) grid_sums: Option<BufferId>,
-    /// Flat moments of the optimiser.
     pub(crate) moments: Vec<BufferId>,
     /// The weights' moving average, if there is one.
     pub(crate) average: Option<BufferId>,

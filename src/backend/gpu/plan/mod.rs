@@ -88,13 +88,10 @@ impl Workgroups {
 /// One kernel over some buffers.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// The kernel.
     pub(crate) kernel: Kernel,
-    /// Bytes of its parameter block.
     pub(crate) params: Vec<u8>,
     /// One for each storage binding.
     pub(crate) buffers: Vec<BufferId>,
-    /// Workgroups.
     pub(crate) grid: [u32; 2],
     /// Approximate number of operations, for sizing submissions.
     pub(crate) cost: f64,

@@ -13,8 +13,6 @@ use crate::model::Step;
 pub struct LockstepEntry {
     /// Step number.
     pub step: u64,
-    /// Number within the plan.
-    pub(crate) dispatch: usize,
     /// The kernel.
     pub kernel: String,
     /// The comparison.
@@ -42,12 +40,7 @@ impl GpuBackend {
                 let (kernel, bytes) = (&dispatch.kernel, &dispatch.params);
                 let call = Call { kernel, params: bytes, step: params, buffers: &before };
                 let worst = compare(&call, &after);
-                entries.push(LockstepEntry {
-                    step: step.index,
-                    dispatch: number,
-                    kernel: kernel.name(),
-                    worst,
-                });
+                entries.push(LockstepEntry { step: step.index, kernel: kernel.name(), worst });
             }
         }
         Ok(entries)

@@ -60,9 +60,6 @@ fn prove<'a>(
 impl GpuBackend {
     /// Compares one quick case of every kernel that this job uses with the CPU in f64, and later of those that
     /// rasters of other sizes need.
-    ///
-    /// # Errors
-    /// [`BackendError::WrongResults`] with the kernel that fails.
     pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
         self.tiles.proof = Some(prove);
         self_test(self.gpu(), &self.kernels()).await
@@ -72,9 +69,6 @@ impl GpuBackend {
 impl GpuPredictor {
     /// Compares one quick case of every kernel that whole tiles use with the CPU in f64, and later of those that
     /// smaller tiles need.
-    ///
-    /// # Errors
-    /// [`BackendError::WrongResults`] with the kernel that fails.
     pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
         self.tiles.proof = Some(prove);
         prove(self.gpu(), &self.plan()).await

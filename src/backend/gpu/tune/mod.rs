@@ -31,9 +31,6 @@ use std::time::Duration;
 
 /// How `gpu` trains `job` from `state` with `precision`: the fastest candidate that passes its self-test. Also how
 /// long finding it took, if it was not cached.
-///
-/// # Errors
-/// When the device does not support it, or fails.
 pub(crate) async fn choose_config(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
