@@ -1,6 +1,6 @@
 //! Copies columns of one matrix into another, for encodings that are side by side.
 
-use super::testing::{case, poison, uniform};
+use super::testing::{case_of, poison, uniform};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, close, params_block, read_stored, wgsl, write_stored,
 };
@@ -51,13 +51,8 @@ impl Copy {
 
 /// Copies from the first buffer to the second.
 pub(crate) fn copy(copy: Copy, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
-    let (params, grid) = params(copy, max_groups);
-    let n_values = (copy.n_rows * copy.n_columns) as f64;
-    Dispatch::new(Kernel::plain(&COPY), &params, buffers.to_vec(), grid, 4.0 * n_values)
-}
-
-fn params(copy: Copy, max_groups: u32) -> (CopyColumnsParams, Workgroups) {
-    let grid = Workgroups::fold((copy.n_rows * copy.n_columns).div_ceil(THREADS), max_groups);
+    let n_values = copy.n_rows * copy.n_columns;
+    let grid = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = CopyColumnsParams {
         grid_width: grid.width,
         n_rows: copy.n_rows as u32,
@@ -67,7 +62,7 @@ fn params(copy: Copy, max_groups: u32) -> (CopyColumnsParams, Workgroups) {
         to_width: copy.to.0 as u32,
         to_column: copy.to.1 as u32,
     };
-    (params, grid)
+    Dispatch::new(Kernel::plain(&COPY), &params, buffers.to_vec(), grid, 4.0 * n_values as f64)
 }
 
 fn reference(call: &Call) -> Vec<Expected> {
@@ -82,11 +77,10 @@ fn reference(call: &Call) -> Vec<Expected> {
 }
 
 fn cases(_: &Kernel) -> Vec<Case> {
-    let one = |copy: Copy, max_groups: u32| {
-        let (params, grid) = params(copy, max_groups);
-        let buffers = vec![uniform(1, copy.n_rows * copy.from.0, 1.0), poison(copy.n_rows * copy.to.0)];
-        let label = format!("{} x {} of {:?} to {:?}", copy.n_rows, copy.n_columns, copy.from, copy.to);
-        case(label, params, buffers, grid.size())
+    let one = |what: Copy, max_groups: u32| {
+        let buffers = vec![uniform(1, what.n_rows * what.from.0, 1.0), poison(what.n_rows * what.to.0)];
+        let label = format!("{} x {} of {:?} to {:?}", what.n_rows, what.n_columns, what.from, what.to);
+        case_of(label, copy(what, Default::default(), max_groups), buffers)
     };
     vec![
         one(Copy::out_of_part(1, &(0..1), 1), 65_535),

@@ -1,7 +1,7 @@
 //! Gradients of trained frequencies.
 
 use super::dense::Slices;
-use super::testing::{case, poison, uniform};
+use super::testing::{case_of, poison, uniform};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::tolerance::{self, FLUSH};
 use crate::backend::gpu::kernel::{
@@ -80,17 +80,15 @@ fn reference(call: &Call) -> Vec<Expected> {
 
 fn cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, m: usize, max_groups: u32| {
-        let Slices { count, length } = slices(n, max_groups);
-        let params =
-            FourierGradientsParams { n_rows: n as u32, n_frequencies: m as u32, slice_rows: length as u32 };
+        let count = slices(n, max_groups).count;
         let buffers = vec![
             uniform(1, 2 * m, 30.0),
             uniform(2, 2 * n, 1.0),
             uniform(3, n * 2 * m, 1e-2),
             poison(count * 2 * m),
         ];
-        let grid = [m.div_ceil(THREADS) as u32, count as u32];
-        case(format!("{n} x {m} frequencies, {count} slices"), params, buffers, grid)
+        let dispatch = gradients(m, n, Default::default(), max_groups);
+        case_of(format!("{n} x {m} frequencies, {count} slices"), dispatch, buffers)
     };
     vec![one(1, 1, 65_535), one(130, 17, 65_535), one(257, 300, 65_535), one(500, 3, 3)]
 }

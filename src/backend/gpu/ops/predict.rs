@@ -1,6 +1,6 @@
 //! Colours from the last layer's pre-activations.
 
-use super::testing::{case, poison, uniform};
+use super::testing::{case_of, poison, uniform};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, Specialization, close, params_block, read, tolerance, wgsl,
     write,
@@ -50,10 +50,8 @@ fn reference(call: &Call) -> Vec<Expected> {
 
 fn cases(kernel: &Kernel) -> Vec<Case> {
     let one = |n: usize, scale: f32, max_groups: u32| {
-        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
-        let params = OutputParams { grid_width: grid.width, n_values: n as u32 };
-        let buffers = vec![uniform(1, n, scale), poison(n)];
-        case(format!("{n} values within {scale}"), params, buffers, grid.size())
+        let dispatch = output(kernel.activation, n, Default::default(), max_groups);
+        case_of(format!("{n} values within {scale}"), dispatch, vec![uniform(1, n, scale), poison(n)])
     };
     let mut cases =
         vec![one(1, 1.0, 65_535), one(255, 5.0, 65_535), one(257, 100.0, 65_535), one(2999, 20.0, 4)];

@@ -1,6 +1,6 @@
 //! Refinements of the update: clipping, and the moving average of the weights.
 
-use super::testing::{case, poison, positive, uniform};
+use super::testing::{case, case_of, poison, positive, uniform};
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, StepParams, close_bounded, params_block, read, wgsl, write,
@@ -166,11 +166,10 @@ fn clip_cases(_: &Kernel) -> Vec<Case> {
 
 fn average_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, average_rate: f32, max_groups: u32| {
-        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
-        let params = AverageParams { grid_width: grid.width, n_params: n as u32 };
+        let dispatch = average(n, Default::default(), max_groups);
         let buffers = vec![uniform(1, n, 1.0), uniform(2, n, 1.0)];
         let step = StepParams { average_rate, ..StepParams::zeroed() };
-        Case { step, ..case(format!("{n} weights, rate {average_rate}"), params, buffers, grid.size()) }
+        Case { step, ..case_of(format!("{n} weights, rate {average_rate}"), dispatch, buffers) }
     };
     vec![one(1, 1.0, 65_535), one(257, 0.01, 65_535), one(2003, 0.5, 3)]
 }

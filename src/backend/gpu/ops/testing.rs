@@ -1,6 +1,7 @@
 //! Inputs for verification cases.
 
 use crate::backend::gpu::kernel::{Case, POISON, StepParams};
+use crate::backend::gpu::plan::Dispatch;
 use bytemuck::{Pod, Zeroable};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -29,7 +30,13 @@ pub(crate) fn words(seed: u64, n: usize) -> Vec<u32> {
     (0..n).map(|_| rng.random()).collect()
 }
 
-/// Builds a case without per-step parameters.
+/// A case of a recorded dispatch without per-step parameters.
+pub(crate) fn case_of(label: String, dispatch: Dispatch, buffers: Vec<Vec<u32>>) -> Case {
+    let Dispatch { params, grid, .. } = dispatch;
+    Case { label, params, step: StepParams::zeroed(), buffers, grid }
+}
+
+/// The same without a dispatch.
 pub(crate) fn case<P: Pod>(label: String, params: P, buffers: Vec<Vec<u32>>, grid: [u32; 2]) -> Case {
     Case { label, params: bytemuck::bytes_of(&params).to_vec(), step: StepParams::zeroed(), buffers, grid }
 }
