@@ -9,8 +9,7 @@ use afterimage::backend::gpu::{
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::block_on;
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Refinements,
-    SampleSet, Steps, TrainingState,
+    Activation, Encoding, EncodingSpec, Init, Mlp, Model, Optimizer, Refinements, Steps, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
 use anyhow::bail;
@@ -54,7 +53,7 @@ pub(super) struct VerifyReport {
 }
 
 /// All comparisons of one kernel.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Row {
     pub kernel: String,
     /// Shapes tested, or dispatches compared.
@@ -73,16 +72,7 @@ pub(super) struct Row {
 
 impl Row {
     fn new(kernel: String) -> Self {
-        Self {
-            kernel,
-            n_compared: 0,
-            worst_share: 0.0,
-            worst_place: String::new(),
-            passed: true,
-            seconds: 0.0,
-            error: None,
-            lacks: None,
-        }
+        Self { kernel, passed: true, ..Self::default() }
     }
 
     fn add(&mut self, share: f64, place: String) {
@@ -216,31 +206,18 @@ fn small_job() -> (Job, TrainingState) {
     let pixels = Pixels::U8((0..width as usize * height as usize * channels).map(value).collect());
     let picture = Picture { width, height, channels, pixels };
     let encoding = Encoding::new(EncodingSpec::Gaussian { features: 65, sigma: 6.0 }, 1);
-    let network = Mlp {
-        input_width: encoding.output_width(),
-        hidden_width: 96,
-        output_width: channels,
-        n_layers: 3,
-        activation: Activation::Sine { w0: 30.0 },
-        output_activation: Activation::Sigmoid,
-    };
+    let network = Mlp::new(
+        [encoding.output_width(), 96, channels],
+        3,
+        [Activation::Sine { w0: 30.0 }, Activation::Sigmoid],
+    );
     let model = Model { encoding, network };
     let optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
     let refinements =
         Refinements { l2: 1e-4, clip_norm: Some(1.0), ema: Some(0.9), ..Refinements::default() };
     let options = JobOptions { refinements, ..JobOptions::default() };
     let state = TrainingState::new(Init::Siren.draw(&model, 1), optimizer, &refinements);
-    let job = Job {
-        model,
-        raster: picture.raster(Coords::Center),
-        picture: Arc::new(picture),
-        samples: SampleSet { width, height, holdout: Holdout::None, masked: None },
-        loss: Loss::Mse,
-        optimizer,
-        batch_size: 300,
-        options,
-    };
-    (job, state)
+    (Job { batch_size: 300, options, ..Job::new(model, picture, optimizer) }, state)
 }
 
 fn print_row(row: &Row) {

@@ -165,14 +165,11 @@ impl Config {
             Frequencies::Frozen => encoding,
             Frequencies::Trained => encoding.with_trained_frequencies(),
         };
-        let network = Mlp {
-            input_width: encoding.output_width(),
-            hidden_width,
-            output_width: picture.channels,
+        let network = Mlp::new(
+            [encoding.output_width(), hidden_width, picture.channels],
             n_layers,
-            activation,
-            output_activation,
-        };
+            [activation, output_activation],
+        );
         Ok(Model { encoding, network })
     }
 

@@ -38,6 +38,13 @@ impl LayerShape {
 }
 
 impl Mlp {
+    /// From the widths of its input, hidden layers and output, and its hidden and output activations.
+    pub fn new(widths: [usize; 3], n_layers: usize, activations: [Activation; 2]) -> Self {
+        let ([input_width, hidden_width, output_width], [activation, output_activation]) =
+            (widths, activations);
+        Self { input_width, hidden_width, output_width, n_layers, activation, output_activation }
+    }
+
     /// Shape of linear layer `layer`, from 0.
     pub fn layer(&self, layer: usize) -> LayerShape {
         assert!(layer < self.n_layers, "layer {layer} of {}", self.n_layers);

@@ -9,7 +9,7 @@ use crate::backend::gpu::kernel::{
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::optimizer::{Formula, Visitor};
-use crate::model::{Refinements, Shuffle, Step};
+use crate::model::{Refinements, Steps};
 
 params_block! {
     OptimizerParams {
@@ -112,14 +112,7 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
         // Second moments are not negative.
         let moments = [uniform(3, n, 1e-2), positive(4, n, 1e-2)];
         buffers.extend(moments.into_iter().take(n_moments));
-        let step = Step {
-            index,
-            shuffle: Shuffle::new(n as u32, 0, 0),
-            first_sample: 0,
-            n_samples: 1,
-            lr: 3e-3,
-            importance: None,
-        };
+        let step = Steps::new(n as u32, 1, 0, 3e-3).starting_at(index).next().expect("without end");
         Case {
             step: StepParams::new(&step, optimizer, &refinements, 0),
             ..case(format!("{n} parameters, step {index}"), params, buffers, grid.size())

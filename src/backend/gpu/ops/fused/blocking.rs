@@ -126,14 +126,7 @@ impl Blocking {
         block: usize,
         bytes: usize,
     ) -> Option<Self> {
-        let network = Mlp {
-            input_width: SLICE,
-            hidden_width: width,
-            output_width: 4,
-            n_layers: 2,
-            activation,
-            output_activation: Activation::Identity,
-        };
+        let network = Mlp::new([SLICE, width, 4], 2, [activation, Activation::Identity]);
         let least = Self::new(Rows::new(&network, SLICE, false), storage, block, MOST_THREADS)?;
         let rest = bytes.checked_sub(workgroup_bytes(storage, 0, least.tile_cells))?;
         Some(Self { cells: rest / (4 * storage.size_bytes()), ..least })
@@ -173,14 +166,7 @@ mod tests {
 
     #[test]
     fn rows_follow_one_another() {
-        let network = Mlp {
-            input_width: 30,
-            hidden_width: 17,
-            output_width: 3,
-            n_layers: 4,
-            activation: Activation::Tanh,
-            output_activation: Activation::Identity,
-        };
+        let network = Mlp::new([30, 17, 3], 4, [Activation::Tanh, Activation::Identity]);
         let (separate, shared) = (Rows::new(&network, 64, true), Rows::new(&network, 64, false));
         assert_eq!(
             (separate.hidden, separate.feature_row, separate.features, separate.value_row),

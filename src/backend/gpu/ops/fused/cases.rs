@@ -95,14 +95,11 @@ fn inputs(
     trial: &Trial,
 ) -> Option<(String, FusedParams, Vec<Vec<u32>>, Workgroups)> {
     let encoding = example(trial.n_units);
-    let network = Mlp {
-        input_width: encoding.output_width(),
-        hidden_width: trial.hidden_width,
-        output_width: trial.output_width,
-        n_layers: trial.n_layers,
-        activation: kernel.activation,
-        output_activation: kernel.output?,
-    };
+    let network = Mlp::new(
+        [encoding.output_width(), trial.hidden_width, trial.output_width],
+        trial.n_layers,
+        [kernel.activation, kernel.output?],
+    );
     let (slice, separate) = trial.slice;
     let rows = Rows::new(&network, slice, separate);
     let blocking = Blocking::of_kernel(kernel, rows)?;

@@ -79,14 +79,7 @@ mod tests {
     use super::*;
 
     fn network(input_width: usize, hidden_width: usize, n_hidden: usize) -> Mlp {
-        Mlp {
-            input_width,
-            hidden_width,
-            output_width: 3,
-            n_layers: n_hidden + 1,
-            activation: Activation::Relu,
-            output_activation: Activation::Sigmoid,
-        }
+        Mlp::new([input_width, hidden_width, 3], n_hidden + 1, [Activation::Relu, Activation::Sigmoid])
     }
 
     #[test]

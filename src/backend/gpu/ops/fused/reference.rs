@@ -51,14 +51,11 @@ fn features(encoding: &Encoding, table: &[f64], coords: &[f64]) -> Bounds {
 impl Pass {
     fn new(call: &Call, of_call: OfCall) -> Self {
         let p: FusedParams = call.params();
-        let network = Mlp {
-            input_width: p.input_width as usize,
-            hidden_width: p.hidden_width as usize,
-            output_width: p.output_width as usize,
-            n_layers: p.n_layers as usize,
-            activation: call.kernel.activation,
-            output_activation: call.kernel.output.expect("an output activation is joined in"),
-        };
+        let network = Mlp::new(
+            [p.input_width as usize, p.hidden_width as usize, p.output_width as usize],
+            p.n_layers as usize,
+            [call.kernel.activation, call.kernel.output.expect("an output activation is joined in")],
+        );
         let encoding = of_call(call, &p);
         let coords = call.f64s(2, 0, 2 * p.n_samples as usize);
         let n_table = p.first_weight as usize;

@@ -75,14 +75,7 @@ const CHOICE: usize = PICTURE_PARTS + 3;
 const UNUSED_RULE: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
 
 fn unused_model(channels: usize) -> Model {
-    let network = Mlp {
-        input_width: 2,
-        hidden_width: 1,
-        output_width: channels,
-        n_layers: 2,
-        activation: Activation::Identity,
-        output_activation: Activation::Identity,
-    };
+    let network = Mlp::new([2, 1, channels], 2, [Activation::Identity, Activation::Identity]);
     Model { encoding: Encoding::IDENTITY, network }
 }
 
