@@ -7,8 +7,8 @@ use crate::backend::gpu::ops::testing::{case, poison, words};
 use crate::backend::gpu::plan::{PICTURE_PARTS, THREADS, Workgroups};
 use crate::backend::{Job, JobOptions, cpu};
 use crate::model::{
-    Activation, Coords, Encoding, Holdout, Importance, Loss, Mask, Mlp, Model, Optimizer, Raster,
-    Refinements, SampleSet, Shuffle, Step,
+    Activation, Coords, Encoding, Holdout, Importance, Mask, Mlp, Model, Optimizer, Raster, Refinements,
+    SampleSet, Shuffle, Step,
 };
 use crate::picture::{Picture, Pixels};
 use std::sync::Arc;
@@ -51,33 +51,19 @@ fn job_of(call: &Call) -> Job {
         call.buffers[CHOICE].iter().for_each(|&pixel| inside[pixel as usize] = true);
         Arc::new(Mask::new(inside, samples).expect("a mask with pixels"))
     });
-    Job {
-        model: unused_model(channels),
-        picture: Arc::new(Picture { width, height, channels, pixels }),
-        raster: Raster {
-            width,
-            height,
-            first: [0; 2],
-            origin: [p.origin_x, p.origin_y],
-            step: [p.step_x, p.step_y],
-        },
-        samples,
-        loss: Loss::Mse,
-        optimizer: UNUSED_RULE,
-        batch_size: 1,
-        options: JobOptions { mask, ..JobOptions::default() },
-    }
+    let raster =
+        Raster { width, height, first: [0; 2], origin: [p.origin_x, p.origin_y], step: [p.step_x, p.step_y] };
+    let options = JobOptions { mask, ..JobOptions::default() };
+    let unused = Mlp::new([2, 1, channels], 2, [Activation::Identity, Activation::Identity]);
+    let model = Model { encoding: Encoding::IDENTITY, network: unused };
+    let picture = Picture { width, height, channels, pixels };
+    Job { raster, samples, options, ..Job::new(model, picture, UNUSED_RULE) }
 }
 
 /// The binding of the sample index.
 const CHOICE: usize = PICTURE_PARTS + 3;
 
 const UNUSED_RULE: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
-
-fn unused_model(channels: usize) -> Model {
-    let network = Mlp::new([2, 1, channels], 2, [Activation::Identity, Activation::Identity]);
-    Model { encoding: Encoding::IDENTITY, network }
-}
 
 pub(super) fn sample(call: &Call) -> Vec<Expected> {
     let p: SampleParams = call.params();
