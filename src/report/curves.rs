@@ -3,8 +3,9 @@
 use super::ReportError;
 use super::canvas::{Anchor, Canvas, ImageCanvas, Stroke, SvgCanvas};
 use super::font::{TextStyle, Weight};
+use super::panel::picture_of;
 use crate::atomic_write::{Durability, atomic_write};
-use crate::picture::{Picture, Pixels, save_png};
+use crate::picture::{Picture, save_png};
 use std::io::Write;
 use std::path::Path;
 
@@ -130,9 +131,7 @@ pub fn psnr_picture(series: &[Series]) -> Picture {
 fn styled_picture(series: &[Series], styles: &[LineStyle]) -> Picture {
     let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
     draw(&mut canvas, series, styles);
-    let image = canvas.finish();
-    let (width, height) = image.dimensions();
-    Picture { width, height, channels: 3, pixels: Pixels::U8(image.into_raw()) }
+    picture_of(canvas.finish())
 }
 
 /// One line of the plot, decimated and without NaN.

@@ -2,8 +2,8 @@
 
 use super::error_map::{pixel_errors, ramp};
 use super::font::{TextStyle, Weight};
-use super::panel::fitted_size;
-use crate::picture::{Picture, Pixels};
+use super::panel::{fitted_size, picture_of};
+use crate::picture::Picture;
 use image::{Rgb, RgbImage};
 
 /// The end of the scale: a round number of levels of 255 that 99.5 % of `errors` do not exceed.
@@ -34,12 +34,7 @@ pub fn labelled_error_map(prediction: &Picture, target: &Picture, top: Option<f6
         *pixel = Rgb(ramp(error * 255.0 / top as f32));
     }
     legend.draw(&mut sheet, height);
-    Picture {
-        width: sheet.width(),
-        height: sheet.height(),
-        channels: 3,
-        pixels: Pixels::U8(sheet.into_raw()),
-    }
+    picture_of(sheet)
 }
 
 /// Minimum width, for the labels.
@@ -90,6 +85,7 @@ fn number(levels: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::Pixels;
 
     fn grey(width: u32, values: &[u8]) -> Picture {
         let height = values.len() as u32 / width;

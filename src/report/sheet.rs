@@ -2,8 +2,8 @@
 
 use super::ReportError;
 use super::font::{TextStyle, Weight};
-use super::panel::panel;
-use crate::picture::{Picture, Pixels, save_png};
+use super::panel::{panel, picture_of};
+use crate::picture::{Picture, save_png};
 use image::{Rgb, RgbImage, imageops};
 use std::path::Path;
 
@@ -102,7 +102,7 @@ impl Sheet {
         if let Some(note) = &self.note {
             NOTE.draw(&mut sheet, GAP as f32, (top + 14) as f32, note);
         }
-        Picture { width, height, channels: 3, pixels: Pixels::U8(sheet.into_raw()) }
+        picture_of(sheet)
     }
 
     /// Writes the sheet as a PNG, atomically.
@@ -114,6 +114,7 @@ impl Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::Pixels;
 
     fn sheet(n_panels: usize) -> Picture {
         let grey = Picture { width: 256, height: 256, channels: 1, pixels: Pixels::U8(vec![9; 256 * 256]) };

@@ -2,8 +2,8 @@
 
 use super::ReportError;
 use super::font::{TextStyle, Weight};
-use super::panel::panel;
-use crate::picture::{Picture, Pixels, save_png};
+use super::panel::{panel, picture_of};
+use crate::picture::{Picture, save_png};
 use image::{Rgb, RgbImage, imageops};
 use std::path::Path;
 
@@ -20,11 +20,6 @@ pub struct Strip {
 }
 
 impl Strip {
-    /// An empty strip.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// A panel: `picture` fitted into 512x640 pixels; tiny pictures are enlarged.
     pub(crate) fn fitted(picture: &Picture) -> RgbImage {
         panel(picture, MAX_WIDTH, MAX_HEIGHT)
@@ -60,7 +55,7 @@ impl Strip {
             style.draw(&mut sheet, text_x, ((GAP + tallest) as f32 + size * 1.35).round(), label);
             left += column + GAP;
         }
-        Picture { width, height, channels: 3, pixels: Pixels::U8(sheet.into_raw()) }
+        picture_of(sheet)
     }
 
     /// Writes the strip as a PNG, atomically.

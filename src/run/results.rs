@@ -102,7 +102,7 @@ impl Results<'_> {
     }
 
     fn save_strip(&self, snapshots: &[u64], reconstruction: &Picture) -> Result<(), RunError> {
-        let mut strip = Strip::new();
+        let mut strip = Strip::default();
         let position = &self.outcome.position;
         let between_epochs = position.steps_into_epoch == 0;
         // The last panel is the network as it is now, even in the middle of an epoch.

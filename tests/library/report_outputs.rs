@@ -126,9 +126,9 @@ fn panels_are_of_a_size_to_look_at() {
 fn strips_hold_any_picture() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("strip.png");
-    Strip::new().save(&path).unwrap();
+    Strip::default().save(&path).unwrap();
     for (width, height) in [(1, 1), (700, 2), (2, 700), (40, 30)] {
-        let mut strip = Strip::new();
+        let mut strip = Strip::default();
         for channels in 1..=4 {
             strip.push(&ramp(width, height, channels), epoch_label(12, 27.31, None));
         }
