@@ -22,9 +22,6 @@ pub struct LockstepEntry {
 impl GpuBackend {
     /// Runs `steps` one dispatch at a time. Before each, its buffers are copied to the host and the reference
     /// computes from them in f64; after it the two results are compared.
-    ///
-    /// # Errors
-    /// When the device fails.
     pub async fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>, BackendError> {
         let mut entries = Vec::new();
         for step in steps {

@@ -76,9 +76,6 @@ impl GpuPredictor {
 }
 
 /// Runs one case of a kernel and compares it.
-///
-/// # Errors
-/// When the device fails.
 pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, BackendError> {
     let bound = kernel.def.bindings.iter().zip(&case.buffers);
     let decls = bound.map(|(binding, words)| BufferDecl::new(binding.name, &[words.len()], Role::Scratch));

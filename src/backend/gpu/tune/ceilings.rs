@@ -22,9 +22,6 @@ const MIN_SAMPLE_TIME: Duration = Duration::from_millis(30);
 
 /// GFLOP/s of our fastest product of (16384, 512) by (512, 256), for each of these storages with sums in f32, and
 /// GB/s of a copy, counting reads and writes: the best seen in `seconds` each.
-///
-/// # Errors
-/// When the device fails.
 pub async fn ceilings(
     gpu: &Arc<Gpu>,
     storages: &[Storage],

@@ -11,9 +11,6 @@ use crate::model::Step;
 impl GpuBackend {
     /// Runs `step`, which must be the next, with a timestamp around each dispatch. Returns the longest kernels first,
     /// or `None` if the device has no timestamps or the picture stays on the host.
-    ///
-    /// # Errors
-    /// When the device fails.
     pub async fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>, BackendError> {
         let has_timestamps = self.gpu().device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         // A step's samples may not fit into the ring at once.
