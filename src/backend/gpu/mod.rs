@@ -11,12 +11,18 @@
 //! | [`execute`] | training and prediction: buffers and pipelines, submissions, streaming, read-back |
 //! | [`prove`] | kernels, and whole plans dispatch by dispatch, compared with the CPU in f64 |
 //! | [`tune`] | the fastest kernels on a device, and profiles |
+//!
+//! The hidden ones are public for the tests and `afterimage verify` alone.
 
 pub mod device;
 pub mod execute;
+#[doc(hidden)]
 pub mod kernel;
+#[doc(hidden)]
 pub mod ops;
+#[doc(hidden)]
 pub mod plan;
+#[doc(hidden)]
 pub mod prove;
 pub mod tune;
 

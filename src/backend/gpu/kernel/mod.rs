@@ -32,7 +32,6 @@ use crate::model::{Activation, Loss, Optimizer};
 /// A WGSL file: its path below `shaders/` and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Path below `shaders/`.
     pub path: &'static str,
     pub(crate) text: &'static str,
 }
@@ -73,9 +72,7 @@ pub enum Access {
 /// A storage binding; number n of a kernel is `@group(0) @binding(n + 1)`, after the parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// The variable's name in WGSL.
     pub name: &'static str,
-    /// How the shader accesses it.
     pub access: Access,
     /// Whether its elements are `Stored`: f32 or f16, by the kernel's [`Storage`].
     pub(crate) is_stored: bool,
@@ -100,9 +97,7 @@ pub(super) const fn write_stored(name: &'static str) -> Binding {
 /// Which formulas of `model` are joined to a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Specialization {
-    /// None.
     None,
-    /// Any activation.
     Activation,
     /// Any activation, and a core for matrix products.
     Matmul,
@@ -124,11 +119,9 @@ pub struct KernelDef {
     pub name: &'static str,
     /// Files joined after `header.wgsl` and the formulas.
     pub(crate) parts: &'static [Source],
-    /// Which formulas are joined in.
     pub specialization: Specialization,
     /// Whether `@group(1) @binding(0)` holds [`StepParams`].
     pub uses_step: bool,
-    /// Storage bindings in order.
     pub bindings: &'static [Binding],
     /// `@group(0) @binding(0)`.
     pub params: ParamsBlock,
@@ -136,7 +129,6 @@ pub struct KernelDef {
     pub(crate) needs: wgpu::Features,
     /// The CPU function that defines its result.
     pub(crate) reference: fn(&Call) -> Vec<Expected>,
-    /// Test cases.
     pub cases: fn(&Kernel) -> Vec<Case>,
 }
 
@@ -166,7 +158,6 @@ impl KernelDef {
 /// A kernel that can be compiled: a definition with its formulas.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// The definition that all variants share.
     pub def: &'static KernelDef,
     /// The activation joined in; identity for kernels without one.
     pub(crate) activation: Activation,
@@ -225,7 +216,6 @@ fn output_source(output: Activation) -> Source {
 }
 
 impl Kernel {
-    /// A kernel without formulas.
     pub fn plain(def: &'static KernelDef) -> Self {
         Self {
             def,
@@ -354,13 +344,11 @@ impl Kernel {
         sources
     }
 
-    /// Its complete WGSL.
     pub fn wgsl(&self) -> String {
         let texts: Vec<_> = self.sources().iter().map(|source| source.text).collect();
         texts.join("\n")
     }
 
-    /// Values of all override constants.
     pub fn override_constants(&self) -> Vec<(&'static str, f64)> {
         let mut constants = self.optimizer.map(Optimizer::constants).unwrap_or_default();
         constants.extend(self.sizes.iter().map(|&(name, size)| (name, f64::from(size))));

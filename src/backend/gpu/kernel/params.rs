@@ -29,7 +29,6 @@ pub(crate) use params_block;
 pub struct ParamsBlock {
     /// Name of the struct, the same in WGSL and in Rust.
     pub name: &'static str,
-    /// In bytes.
     pub size: usize,
     /// (name, offset in bytes)
     pub fields: &'static [(&'static str, usize)],

@@ -4,7 +4,6 @@ use super::Kernel;
 use crate::backend::gpu::device::{Gpu, Shader};
 
 impl Kernel {
-    /// Whether `gpu` supports it.
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
         self.lacks_on(gpu).is_none()
     }

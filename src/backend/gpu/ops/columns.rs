@@ -28,7 +28,6 @@ pub(crate) static COPY: KernelDef = KernelDef {
     ..KernelDef::plain(reference, cases)
 };
 
-/// What is copied where.
 #[derive(Clone, Copy, Debug)]
 pub struct Copy {
     n_rows: usize,

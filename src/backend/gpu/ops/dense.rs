@@ -97,7 +97,6 @@ pub(crate) static REDUCE_PARTIALS: KernelDef = KernelDef {
     ..KernelDef::plain(reference::reduce, reference::reduce_cases)
 };
 
-/// A linear layer of a plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {
     pub(crate) range: &'a LayerRange,

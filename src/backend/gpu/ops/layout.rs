@@ -28,7 +28,6 @@ const MAX_DISPATCH_FLOP: f64 = 4e10;
 pub struct Layout {
     /// In the order of [`BufferId`].
     pub buffers: Vec<BufferDecl>,
-    /// Those of the forward pass.
     pub forward: ForwardBuffers,
     /// Samples computed at a time in training.
     pub chunk: usize,
@@ -59,7 +58,6 @@ pub(crate) fn has_grid(job: &Job) -> bool {
 }
 
 impl Layout {
-    /// The buffers for predictions of `model`.
     pub(crate) fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
         Self::with_chunk(model, budget, KernelConfig::default(), None)
     }

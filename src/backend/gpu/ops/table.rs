@@ -37,7 +37,6 @@ static DEFINITIONS: &[&KernelDef] = &[
     &ops::predict::OUTPUT,
 ];
 
-/// All kernel definitions.
 pub fn definitions() -> impl Iterator<Item = &'static KernelDef> {
     DEFINITIONS.iter().copied().chain(ops::pointwise::ENCODE).chain(ops::fused::all())
 }

@@ -27,7 +27,6 @@ pub struct ForwardBuffers {
 /// Buffers that only training needs.
 #[derive(Clone, Debug)]
 pub struct TrainingBuffers {
-    /// The source of samples.
     pub picture: PicturePlace,
     /// (rows)
     pub(crate) sample_weights: BufferId,
@@ -51,7 +50,6 @@ pub struct TrainingBuffers {
     pub(crate) ring: BufferId,
 }
 
-/// Where the picture is.
 #[derive(Clone, Debug)]
 pub enum PicturePlace {
     /// On the device, which selects the samples itself.

@@ -40,7 +40,6 @@ pub(crate) enum Role {
 /// A buffer of 32-bit words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BufferDecl {
-    /// For labels and messages.
     pub name: String,
     /// Row-major.
     pub(crate) shape: Vec<usize>,
@@ -52,12 +51,10 @@ impl BufferDecl {
         Self { name: name.to_owned(), shape: shape.to_vec(), role }
     }
 
-    /// Number of words.
     pub fn n_words(&self) -> u64 {
         self.shape.iter().map(|&n| n as u64).product()
     }
 
-    /// In bytes.
     pub fn size_bytes(&self) -> u64 {
         4 * self.n_words()
     }
@@ -120,7 +117,6 @@ impl Dispatch {
 /// Dispatches in order.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// In order.
     pub dispatches: Vec<Dispatch>,
 }
 

@@ -26,9 +26,7 @@ pub struct Piece {
 pub struct StagingRing {
     /// (slots, rows of a piece, words of a row)
     pub(crate) buffer: BufferId,
-    /// Slots.
     pub n_slots: u32,
-    /// Pieces of a full step.
     pub pieces_per_step: u32,
     /// Words of a row: its pixel's number; if rows have weights, area and count of [`crate::model::Sample`]; the
     /// pixel as stored.
@@ -63,7 +61,6 @@ impl StagingRing {
         }
     }
 
-    /// Words of a slot.
     pub fn slot_words(&self) -> usize {
         self.piece_rows * self.row_words
     }

@@ -11,11 +11,8 @@ use crate::model::Step;
 /// One dispatch of a lockstep run.
 #[derive(Clone, Debug)]
 pub struct LockstepEntry {
-    /// Step number.
     pub step: u64,
-    /// The kernel.
     pub kernel: String,
-    /// The comparison.
     pub worst: Worst,
 }
 

@@ -66,7 +66,6 @@ impl Rows {
 pub struct Blocking {
     /// Samples taken at a time.
     pub block: usize,
-    /// Threads of a workgroup.
     pub group: usize,
     pub(super) cells: usize,
     pub(super) tile_cells: usize,
