@@ -61,7 +61,7 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, is neither, or has an unknown field or value; the message names it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let file = |reason: String| ConfigError::File { path: path.to_owned(), reason };
+        let file = |reason: String| ConfigError::of_file(path, &reason);
         let bytes = open_regular(path).and_then(|(open, _)| read_at_most(open, MAX_CONFIG_BYTES));
         let bytes = bytes.map_err(|e| file(e.to_string()))?;
         let bytes = bytes.ok_or_else(|| {
@@ -85,8 +85,7 @@ impl Config {
         let load = |path: &PathBuf| {
             // The path is already in the message, and the reason in the error's source, if any.
             let why = |e: PictureError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
-            let failed = |e| ConfigError::Mask { path: path.clone(), reason: why(e) };
-            picture::load(path).map_err(failed)
+            picture::load(path).map_err(|e| ConfigError::of_mask(path, &why(e)))
         };
         self.picture.mask.as_ref().map(load).transpose()
     }

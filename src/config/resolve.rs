@@ -16,42 +16,26 @@ use crate::picture::{self, Picture};
 use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Why a configuration is invalid.
+/// Why a configuration is invalid, and what would be valid.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read or parsed.
-    #[error("configuration {}: {reason}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The mask cannot be used.
-    #[error("the mask {}: {reason}", path.display())]
-    Mask {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A value outside its range.
-    #[error("{field} is {value}: {allowed}")]
-    Value {
-        /// The setting's name.
-        field: &'static str,
-        /// The value given.
-        value: String,
-        /// What would be valid.
-        allowed: String,
-    },
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    pub(super) fn of_file(path: &Path, reason: &str) -> Self {
+        Self(format!("configuration {}: {reason}", path.display()))
+    }
+
+    pub(super) fn of_mask(path: &Path, reason: &str) -> Self {
+        Self(format!("the mask {}: {reason}", path.display()))
+    }
 }
 
-pub(super) fn bad(field: &'static str, value: impl Display, allowed: impl Into<String>) -> ConfigError {
-    ConfigError::Value { field, value: value.to_string(), allowed: allowed.into() }
+pub(super) fn bad(field: &'static str, value: impl Display, allowed: impl Display) -> ConfigError {
+    ConfigError(format!("{field} is {value}: {allowed}"))
 }
 
 /// `value`, if it is within `range`.
@@ -59,7 +43,7 @@ fn within<T: PartialOrd + Display>(
     field: &'static str,
     value: T,
     range: RangeInclusive<T>,
-    allowed: impl Into<String>,
+    allowed: impl Display,
 ) -> Result<T, ConfigError> {
     if range.contains(&value) { Ok(value) } else { Err(bad(field, value, allowed)) }
 }
@@ -273,12 +257,11 @@ impl Config {
         mask: Option<&Picture>,
         samples: SampleSet,
     ) -> Result<Option<Arc<Mask>>, ConfigError> {
-        let path = self.picture.mask.clone();
-        let bad_mask =
-            |reason| ConfigError::Mask { path: path.clone().unwrap_or_else(|| "given".into()), reason };
-        let mask = match (mask, &path) {
+        let path = self.picture.mask.as_deref();
+        let bad_mask = |reason: &str| ConfigError::of_mask(path.unwrap_or("given".as_ref()), reason);
+        let mask = match (mask, path) {
             (Some(mask), _) => mask,
-            (None, Some(_)) => return Err(bad_mask("load it first, with Config::load_mask".to_owned())),
+            (None, Some(_)) => return Err(bad_mask("load it first, with Config::load_mask")),
             (None, None) => return Ok(None),
         };
         let (size, own) = ((picture.width, picture.height), (mask.width, mask.height));
@@ -286,15 +269,14 @@ impl Config {
         let same_shape =
             own.0.abs_diff((f64::from(own.1) * f64::from(size.0) / f64::from(size.1)).round() as u32) <= 1;
         if !same_shape {
-            return Err(bad_mask(format!(
+            return Err(bad_mask(&format!(
                 "it has {}x{} pixels, which is not the shape of the picture, {}x{}; make it the same size",
                 own.0, own.1, size.0, size.1
             )));
         }
         let resized = (own != size).then(|| picture::resize(mask, size.0, size.1));
         let inside = resized.as_ref().unwrap_or(mask).brightness().into_iter().map(|v| v >= 0.5).collect();
-        let none =
-            || bad_mask("it leaves no pixel to train on: white is trained on, black is not".to_owned());
+        let none = || bad_mask("it leaves no pixel to train on: white is trained on, black is not");
         Mask::new(inside, samples).map(|mask| Some(Arc::new(mask))).ok_or_else(none)
     }
 
