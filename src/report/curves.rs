@@ -20,10 +20,6 @@ use labels::Label;
 pub struct CurvePoint {
     /// Passes over the training pixels.
     pub epoch: u64,
-    /// Optimiser steps.
-    pub step: u64,
-    /// Training time.
-    pub seconds: f64,
     /// On the training pixels, in dB; infinite for a perfect fit.
     pub psnr_train: f64,
     /// On the held-out pixels, if there are any.

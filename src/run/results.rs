@@ -169,12 +169,6 @@ fn finite(value: f64) -> Option<f64> {
 impl CurvePoint {
     /// The point of a measured epoch.
     pub fn measured(row: &EpochSummary) -> Option<Self> {
-        Some(Self {
-            epoch: row.epoch,
-            step: row.step,
-            seconds: row.seconds,
-            psnr_train: row.psnr_train?,
-            psnr_test: row.psnr_test,
-        })
+        Some(Self { epoch: row.epoch, psnr_train: row.psnr_train?, psnr_test: row.psnr_test })
     }
 }

@@ -14,8 +14,6 @@ use std::path::PathBuf;
 fn series(name: &str, rows: &[(u64, f64, Option<f64>)]) -> Series {
     let point = |&(epoch, psnr_train, psnr_test): &(u64, f64, Option<f64>)| CurvePoint {
         epoch,
-        step: epoch * 10,
-        seconds: epoch as f64,
         psnr_train,
         psnr_test,
     };
