@@ -19,9 +19,10 @@ pub trait Family: Copy + 'static {
 /// Declares a family from its table.
 ///
 /// A row is `/// help` `Variant { parameter = default } "name" or "other name" in module`, the other name
-/// being optional. The module has a struct with the formula, named like the variant, with its parameters
-/// as fields. Besides the enum and the enum of names, this defines a macro that passes the modules' names
-/// to another macro, with which the GPU backend includes the shaders.
+/// being optional. `as Other` is appended if its formula is that of another row. For each row, this declares a struct
+/// named like the variant, with its parameters as fields; the module has the struct's formula. Besides the enum and the
+/// enum of names, this defines a macro that passes the modules' names to another macro, with which the GPU backend
+/// includes the shaders.
 macro_rules! family {
     (
         ($d:tt) $table:ident, visitor $visitor:ident of $formula:path;
@@ -29,9 +30,12 @@ macro_rules! family {
         $(#[$kind_about:meta])* pub enum $kind:ident;
         $(
             $(#[doc = $help:literal])+
-            $variant:ident $({ $($param:ident = $default:expr),+ })? $text:literal $(or $alias:literal)? in $module:ident,
+            $variant:ident $({ $($param:ident = $default:expr),+ })? $text:literal $(or $alias:literal)? in $module:ident
+                $(as $same:ident)?,
         )+
     ) => {
+        $(family! { @formula $variant { $($($param: $param_type),+)? } $($same)? })+
+
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum $name {
@@ -109,7 +113,7 @@ macro_rules! family {
             pub fn visit<V: $visitor>(self, visitor: V) -> V::Output {
                 match self {
                     $(Self::$variant $({ $($param),+ })? => {
-                        visitor.visit($module::$variant $({ $($param),+ })?)
+                        visitor.visit($variant { $($($param),+)? })
                     })+
                 }
             }
@@ -130,6 +134,13 @@ macro_rules! family {
         }
         #[cfg(feature = "gpu")]
         pub(crate) use $table;
+    };
+    (@formula $name:ident { $($param:ident: $type:ty),* }) => {
+        #[derive(Clone, Copy)]
+        struct $name { $($param: $type),* }
+    };
+    (@formula $name:ident { $($fields:tt)* } $same:ident) => {
+        type $name = $same;
     };
 }
 pub(crate) use family;

@@ -39,7 +39,7 @@ family! {
     /// Adam
     Adam { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0 } "adam" in adam,
     /// Adam with decoupled weight decay, 0.01 by default
-    AdamW { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01 } "adamw" in adam,
+    AdamW { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01 } "adamw" in adam as Adam,
     /// Adam with longer steps where gradients are predictable
     AdaBelief { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-16, weight_decay = 0.0 } "adabelief" in adabelief,
     /// Steps of equal size in the direction of the sign
