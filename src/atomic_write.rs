@@ -46,6 +46,14 @@ pub fn atomic_write(
     Ok(())
 }
 
+/// Writes a file that can be made again, whole or not at all.
+///
+/// # Errors
+/// As [`atomic_write`].
+pub(crate) fn write_cached(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    atomic_write(path, Durability::Cached, |out| out.write_all(bytes))
+}
+
 /// `tempfile`'s errors name the temporary file and hide the operating system's error, which is all the caller needs:
 /// it names the file itself.
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {

@@ -8,7 +8,7 @@ use crate::config::{Config, DeviceConfig, OptimizerKind, Resolved, Sigma};
 use crate::job::DeviceOptions;
 use crate::names::Named;
 use crate::picture::{self, Picture};
-use crate::read_file::{open_regular, read_at_most};
+use crate::read_file::read_whole;
 use crate::run::{Display, RunFolder, Session};
 use crate::trainer::FailureKind;
 use crate::tune::{self, SigmaTrial, TuneError, choose_sigma};
@@ -79,8 +79,7 @@ impl Cell {
     }
 
     fn manifest(&self) -> Option<serde_json::Value> {
-        let (file, _) = open_regular(&self.folder.join("run.json")).ok()?;
-        let bytes = read_at_most(file, MAX_MANIFEST_BYTES).ok()??;
+        let bytes = read_whole(&self.folder.join("run.json"), MAX_MANIFEST_BYTES).ok()??;
         serde_json::from_slice(&bytes).ok()
     }
 

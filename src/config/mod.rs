@@ -28,7 +28,7 @@ pub use sections::{
 };
 
 use crate::picture::{self, Picture, PictureError, Reading};
-use crate::read_file::{open_regular, read_at_most};
+use crate::read_file::read_whole;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -62,8 +62,7 @@ impl Config {
     /// When the file cannot be read, is neither, or has an unknown field or value; the message names it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let file = |reason: String| ConfigError::of_file(path, &reason);
-        let bytes = open_regular(path).and_then(|(open, _)| read_at_most(open, MAX_CONFIG_BYTES));
-        let bytes = bytes.map_err(|e| file(e.to_string()))?;
+        let bytes = read_whole(path, MAX_CONFIG_BYTES).map_err(|e| file(e.to_string()))?;
         let bytes = bytes.ok_or_else(|| {
             file(format!("more than {MAX_CONFIG_BYTES} bytes is too long for a configuration"))
         })?;

@@ -4,9 +4,8 @@ use super::ReportError;
 use super::canvas::{Anchor, Canvas, ImageCanvas, Stroke, SvgCanvas};
 use super::font::{TextStyle, Weight};
 use super::panel::picture_of;
-use crate::atomic_write::{Durability, atomic_write};
+use crate::atomic_write::write_cached;
 use crate::picture::{Picture, save_png};
-use std::io::Write;
 use std::path::Path;
 
 mod axis;
@@ -102,7 +101,7 @@ pub(crate) fn save_styled_curves(
 ) -> Result<(), ReportError> {
     let svg_path = folder.join("psnr.svg");
     let svg = styled_svg(series, styles);
-    atomic_write(&svg_path, Durability::Cached, |out| out.write_all(svg.as_bytes()))
+    write_cached(&svg_path, svg.as_bytes())
         .map_err(|source| ReportError::Write { path: svg_path, source })?;
     Ok(save_png(&styled_picture(series, styles), &folder.join("psnr.png"))?)
 }

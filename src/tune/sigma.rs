@@ -6,13 +6,12 @@
 //! some of its training pixels, and its loss on those decides.
 
 use super::TuneError;
-use crate::atomic_write::{Durability, atomic_write};
+use crate::atomic_write::write_cached;
 use crate::backend::{self, Backend, DeviceRequest};
 use crate::config::{Config, Resolved, Sigma};
 use crate::model::Steps;
 use crate::picture::Picture;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,7 +81,7 @@ impl SigmaChoice {
         let line = |t: &SigmaTrial| format!("{},{},{}\n", t.sigma, t.steps, t.held_out_loss);
         let lines: String = self.trials.iter().map(line).collect();
         let text = format!("sigma,steps,held_out_loss\n{lines}");
-        atomic_write(path, Durability::Cached, |out| out.write_all(text.as_bytes()))
+        write_cached(path, text.as_bytes())
     }
 }
 

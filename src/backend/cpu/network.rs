@@ -158,7 +158,8 @@ impl<T: SimdReal> Pass<'_, T> {
         }
         let channels = self.model.network.output_width;
         loss::loss_and_gradient(
-            &loss::Objective::new(job, 1),
+            job,
+            1,
             &scratch.z[last].as_flattened()[..channels],
             &scratch.targets[..channels],
             step.importance.is_some().then_some(&scratch.sample_weights[..1]),
@@ -234,7 +235,8 @@ impl<T: SimdReal> Pass<'_, T> {
         let dl_dz = &mut dl_dz[..padded(n) * channels];
         rows_from_samples(&scratch.z[self.layout.layers.len() - 1], channels, z);
         let loss = loss::loss_and_gradient(
-            &loss::Objective::new(job, step.n_samples as usize),
+            job,
+            step.n_samples as usize,
             &z[..n * channels],
             &scratch.targets[..n * channels],
             step.importance.is_some().then_some(&scratch.sample_weights[..n]),

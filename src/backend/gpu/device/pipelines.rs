@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use crate::atomic_write::{Durability, atomic_write};
-use crate::read_file::{open_regular, read_at_most};
+use crate::read_file::read_whole;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,7 +138,7 @@ fn write(path: &Path, data: &[u8]) -> io::Result<()> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes = read_at_most(open_regular(path)?.0, MAX_BYTES + 4)?;
+    let bytes = read_whole(path, MAX_BYTES + 4)?;
     let sound = bytes.as_deref().and_then(<[u8]>::split_first_chunk::<4>);
     let sound = sound.filter(|(crc, data)| u32::from_le_bytes(**crc) == crc32fast::hash(data));
     sound.map(|(_, data)| data.to_vec()).ok_or_else(|| io::Error::other("it is damaged"))

@@ -2,7 +2,7 @@
 
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage, TunedTile};
-use crate::read_file::{open_regular, read_at_most};
+use crate::read_file::read_whole;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -88,7 +88,7 @@ impl TuningCache {
 }
 
 fn parse(path: &Path) -> Option<TuningCache> {
-    let bytes = open_regular(path).and_then(|(file, _)| read_at_most(file, MAX_BYTES)).ok().flatten()?;
+    let bytes = read_whole(path, MAX_BYTES).ok().flatten()?;
     serde_json::from_slice(&bytes).inspect_err(|e| log::debug!("{}: {e}", path.display())).ok()
 }
 
