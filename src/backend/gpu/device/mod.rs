@@ -253,6 +253,21 @@ fn matrix_sizes(properties: &[wgpu::CooperativeMatrixProperties]) -> Vec<u32> {
     properties.iter().filter(is_ours).map(|p| p.m_size).collect()
 }
 
+/// A buffer of `device`, to be filled by a copy.
+pub(crate) fn new_buffer(
+    device: &wgpu::Device,
+    label: &str,
+    size: u64,
+    usage: wgpu::BufferUsages,
+) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size,
+        usage,
+        mapped_at_creation: false,
+    })
+}
+
 fn as_backend_error(error: &wgpu::Error) -> BackendError {
     match error {
         wgpu::Error::OutOfMemory { .. } => BackendError::DoesNotFit(

@@ -1,6 +1,6 @@
 //! Buffers for reading results back to the host.
 
-use super::Gpu;
+use super::{Gpu, new_buffer};
 use crate::backend::BackendError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -19,15 +19,8 @@ const FAILED: u8 = 2;
 impl Staging {
     /// Makes a staging buffer.
     pub(crate) async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self, BackendError> {
-        let buffer = gpu.scoped(|device| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("staging"),
-                size: size_bytes.max(4),
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        });
-        let buffer = buffer.await?;
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let buffer = gpu.scoped(|device| new_buffer(device, "staging", size_bytes.max(4), usage)).await?;
         Ok(Self { buffer, state: Arc::new(AtomicU8::new(PENDING)) })
     }
 

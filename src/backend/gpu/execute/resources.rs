@@ -1,7 +1,7 @@
 //! Buffers, pipelines and bind groups: everything created once, before the loop.
 
 use crate::backend::BackendError;
-use crate::backend::gpu::device::{Gpu, Pipeline, Shader};
+use crate::backend::gpu::device::{Gpu, Pipeline, Shader, new_buffer};
 use crate::backend::gpu::kernel::{Access, Kernel, StepParams};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Piece, Plan, RING_SLOTS};
 #[cfg(not(target_family = "wasm"))]
@@ -95,25 +95,13 @@ impl Resources {
     pub(crate) async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
         let step_pitch = gpu.limits.min_uniform_buffer_offset_alignment.max(256);
         let made = gpu.scoped(|device| {
-            let make = |decl: &BufferDecl| {
-                device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some(&decl.name),
-                    size: decl.size_bytes().max(4),
-                    usage: USAGE,
-                    mapped_at_creation: false,
-                })
-            };
+            let make = |d: &BufferDecl| new_buffer(device, &d.name, d.size_bytes().max(4), USAGE);
             let buffers: Vec<_> = decls.iter().map(make).collect();
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some("step"),
                 entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
             });
-            let step_buffer = device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("step"),
-                size: u64::from(step_pitch) * RING_SLOTS as u64,
-                usage: UNIFORM,
-                mapped_at_creation: false,
-            });
+            let step_buffer = new_buffer(device, "step", u64::from(step_pitch) * RING_SLOTS as u64, UNIFORM);
             let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some("step"),
                 layout: &layout,
@@ -166,12 +154,7 @@ impl Resources {
         }
         self.compile_kernels(plan).await?;
         let made = self.gpu.scoped(|device| {
-            let params = device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("params"),
-                size: bytes.len() as u64,
-                usage: UNIFORM,
-                mapped_at_creation: false,
-            });
+            let params = new_buffer(device, "params", bytes.len() as u64, UNIFORM);
             let dispatches = plan.dispatches.iter().enumerate();
             let dispatches =
                 dispatches.map(|(index, dispatch)| self.bind(dispatch, &params, (index * pitch) as u64));

@@ -1,5 +1,6 @@
 //! Profiles a step on a device; only for benchmarks.
 
+use crate::backend::gpu::device::new_buffer;
 use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::execute::readback::read_buffers;
 use crate::backend::gpu::execute::resources::{Prepared, Resources};
@@ -45,13 +46,8 @@ async fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, 
                 ty: wgpu::QueryType::Timestamp,
                 count: 2 * n as u32,
             });
-            let buffer = device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("timestamps"),
-                size: 16 * n as u64,
-                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: false,
-            });
-            (queries, buffer)
+            let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
+            (queries, new_buffer(device, "timestamps", 16 * n as u64, usage))
         });
         let (queries, resolved) = made.await?;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

@@ -120,14 +120,18 @@ fn is_inside(pixel: u32) -> bool {
     (pixel % 7).is_multiple_of(2)
 }
 
+/// Width, height, channels, bits, stride, parts, widest grid.
+type Shape = (u32, u32, u32, u32, u32, usize, u32);
+
+const WITH_INDEX: [Shape; 3] =
+    [(1, 1, 1, 8, 1, 1, 65_535), (33, 31, 4, 8, 2, 4, 65_535), (67, 29, 3, 16, 1, 3, 3)];
+
 pub(super) fn masked_sample_cases(_: &Kernel) -> Vec<Case> {
-    let shapes = [(1, 1, 1, 8, 1, 1, 65_535), (33, 31, 4, 8, 2, 4, 65_535), (67, 29, 3, 16, 1, 3, 3)];
-    shapes.map(|shape| sample_case(shape, Choice::Mask)).into()
+    WITH_INDEX.map(|shape| sample_case(shape, Choice::Mask)).into()
 }
 
 pub(super) fn sample_cases(_: &Kernel) -> Vec<Case> {
     let shapes = [
-        // width, height, channels, bits, stride, parts, widest grid
         (1, 1, 1, 8, 1, 1, 65_535),
         (7, 5, 3, 8, 1, 1, 65_535),
         (33, 31, 4, 8, 2, 4, 65_535),
@@ -140,8 +144,7 @@ pub(super) fn sample_cases(_: &Kernel) -> Vec<Case> {
 }
 
 pub(super) fn by_error_sample_cases(_: &Kernel) -> Vec<Case> {
-    let shapes = [(1, 1, 1, 8, 1, 1, 65_535), (33, 31, 4, 8, 2, 4, 65_535), (67, 29, 3, 16, 1, 3, 3)];
-    shapes.map(|shape| sample_case(shape, Choice::Importance)).into()
+    WITH_INDEX.map(|shape| sample_case(shape, Choice::Importance)).into()
 }
 
 /// The sample index.
@@ -152,10 +155,7 @@ enum Choice {
     Importance,
 }
 
-fn sample_case(
-    (w, h, channels, bits, stride, parts, max_groups): (u32, u32, u32, u32, u32, usize, u32),
-    choice: Choice,
-) -> Case {
+fn sample_case((w, h, channels, bits, stride, parts, max_groups): Shape, choice: Choice) -> Case {
     let per_pixel = channels.div_ceil(32 / bits);
     let n_words = (w * h * per_pixel) as usize;
     let mut data = words(u64::from(w), n_words);
