@@ -14,7 +14,6 @@ pub(super) struct AdaptersArgs {
     pub json: bool,
 }
 
-/// An adapter as listed.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AdapterEntry {
     /// Value for `--adapter`.

@@ -168,7 +168,6 @@ impl tune::Watch for StopOf<'_> {
     }
 }
 
-/// The sigma chosen for the run in `folder`.
 pub(super) fn chosen_sigma(folder: &Path) -> Option<Sigma> {
     let config = Config::read(&folder.join("config.toml")).ok()?;
     config.encoding.sigma.filter(|_| !config.sigma_is_open())

@@ -5,7 +5,6 @@ use super::table::{Cost, Headline, Row};
 use super::{CompareError, Comparison, Record};
 use crate::atomic_write::write_cached;
 
-/// Writes `results.csv` and `results.md`.
 pub(super) fn write(plan: &Comparison, records: &[Record], headline: &Headline) -> Result<(), CompareError> {
     save(plan, "results.csv", &csv(plan, records))?;
     save(plan, "results.md", &markdown(plan, headline))

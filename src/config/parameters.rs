@@ -84,7 +84,6 @@ pub(super) fn fill<F: Family>(section: &mut impl Section, chosen: F) {
     parameters::<F>().for_each(|(name, _)| section.set(&name, param(chosen, &name)));
 }
 
-/// Clears every parameter of `F`.
 pub(super) fn clear<F: Family>(section: &mut impl Section) {
     parameters::<F>().for_each(|(name, _)| section.setting_mut(&name).clear());
 }

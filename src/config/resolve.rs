@@ -38,7 +38,6 @@ pub(super) fn bad(field: &'static str, value: impl Display, allowed: impl Displa
     ConfigError(format!("{field} is {value}: {allowed}"))
 }
 
-/// `value`, if it is within `range`.
 fn within<T: PartialOrd + Display>(
     field: &'static str,
     value: T,
@@ -138,7 +137,6 @@ impl Config {
         Ok(Resolved { config: self.filled(&resolved, &specs, batch), ..resolved })
     }
 
-    /// Encoding and network for `picture`.
     fn model(&self, picture: &Picture, specs: &[EncodingSpec]) -> Result<Model, ConfigError> {
         let seed = self.training.seed.unwrap_or(0);
         let (activation, output_activation) = self.activations(Some(picture))?;
@@ -250,7 +248,6 @@ impl Config {
         Ok((SampleSet { masked, ..samples }, mask))
     }
 
-    /// The pixels inside the mask, if there is one.
     fn mask(
         &self,
         picture: &Picture,

@@ -86,9 +86,6 @@ const LABEL_STYLE: TextStyle = TextStyle { size: 15.0, weight: Weight::Regular, 
 /// A single run has a line each for train and test PSNR. Of several runs, each has a colour: its
 /// test PSNR, or else its train PSNR, is labelled with the run's name, and next to a test PSNR a
 /// thin pale line shows the train PSNR. Perfect fits are drawn at the top edge; NaN is left out.
-///
-/// # Errors
-/// When a file cannot be written.
 pub fn save_psnr_curves(folder: &Path, series: &[Series]) -> Result<(), ReportError> {
     save_styled_curves(folder, series, &LineStyle::one_after_another(series.len()))
 }
@@ -212,7 +209,6 @@ fn label_text(line: &Line) -> Option<String> {
     Some(if db.is_finite() { format!("{name} {db:.1} dB") } else { format!("{name} exact") })
 }
 
-/// The two axes of the plot.
 struct Frame {
     x: Axis,
     y: Axis,

@@ -119,7 +119,6 @@ impl<'a> Frames<'a> {
     }
 }
 
-/// Makes a film of a format.
 type Save = fn(&Path, &Frames) -> Result<(), ReportError>;
 
 /// File extensions and what makes them.

@@ -38,7 +38,6 @@ pub fn panel(picture: &Picture, max_width: u32, max_height: u32) -> RgbImage {
     composite(&resize(picture, width, height), width, height, 1)
 }
 
-/// `image` as a picture.
 pub(super) fn picture_of(image: RgbImage) -> Picture {
     let (width, height) = image.dimensions();
     Picture { width, height, channels: 3, pixels: Pixels::U8(image.into_raw()) }

@@ -30,7 +30,6 @@ impl Strip {
         self.push_fitted(Self::fitted(picture), label);
     }
 
-    /// Adds one that is fitted already.
     pub(crate) fn push_fitted(&mut self, panel: RgbImage, label: impl Into<String>) {
         self.panels.push((panel, label.into()));
     }
@@ -59,9 +58,6 @@ impl Strip {
     }
 
     /// Writes the strip as a PNG, atomically.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), ReportError> {
         Ok(save_png(&self.draw(), path)?)
     }

@@ -74,9 +74,6 @@ pub struct SigmaChoice {
 
 impl SigmaChoice {
     /// Writes `sigma.csv`, one line per trial.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
         let line = |t: &SigmaTrial| format!("{},{},{}\n", t.sigma, t.steps, t.held_out_loss);
         let lines: String = self.trials.iter().map(line).collect();

@@ -196,7 +196,6 @@ impl<T: SimdReal> Pass<'_, T> {
         }
     }
 
-    /// Fetches samples `first..first + n` of `step`.
     fn sample(&self, job: &Job, step: &Step, (first, n): (u32, usize), scratch: &mut Scratch<T>) {
         let coords = &mut scratch.coords[..n * 2];
         let targets = &mut scratch.targets[..n * self.model.network.output_width];

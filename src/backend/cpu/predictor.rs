@@ -91,7 +91,6 @@ impl<T: SimdReal> CpuPredictor<T> {
     }
 }
 
-/// The CPU as a device.
 pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
     BackendInfo {
         backend: "cpu".into(),

@@ -39,7 +39,6 @@ pub(super) struct Update {
     optimizer: Optimizer,
     index: u64,
     lr: f64,
-    /// Applied to the gradient.
     clip_factor: f64,
     l2: f64,
     /// `None` without an average.

@@ -33,7 +33,6 @@ impl Pipeline {
     }
 }
 
-/// The kernels compiled for a device so far.
 #[derive(Debug, Default)]
 pub(crate) struct Pipelines {
     made: Mutex<Vec<(Shader, Arc<Pipeline>)>>,
@@ -71,18 +70,15 @@ impl Pipelines {
         self.made().push((shader, Arc::new(pipeline)));
     }
 
-    /// Whether `shader` has passed its self-test.
     pub(crate) fn is_proven(&self, shader: &Shader) -> bool {
         self.find(shader).is_some_and(|pipeline| pipeline.is_proven.load(Ordering::Relaxed))
     }
 
-    /// Records that `shader` has passed its self-test.
     pub(crate) fn set_proven(&self, shader: &Shader) {
         let pipeline = self.find(shader).expect("compiled for its self-test");
         pipeline.is_proven.store(true, Ordering::Relaxed);
     }
 
-    /// The pipeline of `shader`, if it is compiled.
     pub(crate) fn find(&self, shader: &Shader) -> Option<Arc<Pipeline>> {
         self.made().iter().find(|(known, _)| known == shader).map(|(_, pipeline)| Arc::clone(pipeline))
     }

@@ -17,7 +17,6 @@ const MAPPED: u8 = 1;
 const FAILED: u8 = 2;
 
 impl Staging {
-    /// Makes a staging buffer.
     pub(crate) async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self, BackendError> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let buffer = gpu.scoped(|device| new_buffer(device, "staging", size_bytes.max(4), usage)).await?;

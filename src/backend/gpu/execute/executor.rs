@@ -55,7 +55,6 @@ struct InFlight {
 }
 
 impl Executor {
-    /// Makes the staging buffers.
     pub(crate) async fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
         let size = resources.decl(ring).size_bytes();
         let mut staging = Vec::new();
@@ -171,7 +170,6 @@ impl Executor {
         gpu.check()
     }
 
-    /// Waits until another submission is allowed.
     async fn make_room(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while self.in_flight.len() >= MAX_IN_FLIGHT {
             self.wait_for_oldest(&resources.gpu).await?;
@@ -219,7 +217,6 @@ impl Executor {
         Ok(())
     }
 
-    /// Waits for everything submitted.
     pub(crate) async fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while !self.in_flight.is_empty() {
             self.wait_for_oldest(&resources.gpu).await?;

@@ -12,7 +12,6 @@ use crate::model::{Model, Raster};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// Uploads the encoding's constants.
 pub(super) async fn write_constants(
     resources: &Resources,
     model: &Model,

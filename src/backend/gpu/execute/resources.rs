@@ -91,7 +91,6 @@ fn uniform_range(buffer: &wgpu::Buffer, offset: u64, size: usize) -> wgpu::Bindi
 }
 
 impl Resources {
-    /// Creates the buffers of `decls`.
     pub(crate) async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
         let step_pitch = gpu.limits.min_uniform_buffer_offset_alignment.max(256);
         let made = gpu.scoped(|device| {
@@ -231,7 +230,6 @@ impl Resources {
         Arc::clone(&known.expect("compiled before").1)
     }
 
-    /// Names of the kernels compiled so far.
     pub(crate) fn kernel_names(&self) -> Vec<String> {
         self.pipelines.iter().map(|(kernel, _)| kernel.name()).collect()
     }

@@ -31,7 +31,6 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// For `job`'s picture through `ring`.
     pub(crate) fn new(job: &Job, ring: &StagingRing) -> Self {
         Self { job: job.clone(), ring: ring.clone(), words: Vec::new() }
     }

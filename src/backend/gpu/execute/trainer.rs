@@ -209,7 +209,6 @@ impl GpuBackend {
         self.executor.run(&self.resources, self.stream.as_mut(), &tasks).await
     }
 
-    /// The fault to inject at one of `steps`.
     #[cfg(feature = "faults")]
     fn make_faults(&self, steps: &[Step]) {
         use crate::job::faults::StepFault;

@@ -18,7 +18,6 @@ impl Kernel {
         }
     }
 
-    /// The shader that `gpu` compiles for it.
     pub(crate) fn shader(&self, gpu: &Gpu) -> Shader {
         let mut constants = self.override_constants();
         if self.tiling.matrix_size().is_some() {

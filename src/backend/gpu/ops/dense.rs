@@ -9,7 +9,6 @@ use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 
 params_block! {
-    /// Parameters of the three products.
     DenseParams {
         grid_width: u32,
         /// Workgroups with work.
@@ -32,7 +31,6 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of the sum over slices.
     ReduceParams {
         grid_width: u32,
         /// Parameters of the layer.

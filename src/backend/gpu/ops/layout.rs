@@ -232,7 +232,6 @@ fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) 
     Ok(())
 }
 
-/// Maximum number of samples computed at a time.
 fn max_rows(
     model: &Model,
     budget: Budget,

@@ -26,7 +26,6 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of the sum over workgroups.
     ReduceLossParams {
         /// Workgroups of the loss.
         n_partials: u32,

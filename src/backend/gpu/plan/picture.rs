@@ -25,7 +25,6 @@ pub(crate) fn pack(picture: &Picture, pixels: Range<usize>) -> Vec<u32> {
     words
 }
 
-/// The words of pixel number `pixel`.
 #[inline(always)]
 pub(crate) fn pack_pixel(picture: &Picture, pixel: usize, words: &mut [u32]) {
     let values = pixel * picture.channels..(pixel + 1) * picture.channels;

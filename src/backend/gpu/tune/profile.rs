@@ -33,7 +33,6 @@ impl GpuBackend {
     }
 }
 
-/// Milliseconds of each dispatch of a plan.
 async fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, BackendError> {
     let gpu = &resources.gpu;
     let mut all = Vec::new();

@@ -95,7 +95,6 @@ fn candidates(gpu: &Gpu, job: &Job, precision: Precision) -> Result<Vec<KernelCo
     }
 }
 
-/// A candidate and how long a step takes.
 #[derive(Clone, Debug, PartialEq)]
 struct Timed {
     config: KernelConfig,
@@ -108,7 +107,6 @@ fn faster(a: Timed, b: Timed) -> Timed {
     if b.seconds * handicap(&b) < a.seconds * handicap(&a) { b } else { a }
 }
 
-/// Times candidates on a device.
 struct Race<'a> {
     gpu: &'a Arc<Gpu>,
     job: &'a Job,

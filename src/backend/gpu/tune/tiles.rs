@@ -62,7 +62,6 @@ pub(super) async fn complete(
     Ok(choices)
 }
 
-/// Context for timing products.
 pub(super) struct Timing<'a> {
     pub(super) gpu: &'a Arc<Gpu>,
     pub(super) storage: Storage,

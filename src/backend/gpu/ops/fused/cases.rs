@@ -31,7 +31,6 @@ const TRIALS: [Trial; 10] = [
     (|block| 2 * block - 1, 23, [67, 3], 4, [2, 65_535], (24, false)),
 ];
 
-/// An encoding with a number of units.
 type Example = fn(usize) -> Encoding;
 
 pub(super) fn example_fourier(n_frequencies: usize) -> Encoding {

@@ -128,7 +128,6 @@ fn constants(f: &ForwardBuffers) -> BufferId {
     f.constants.first().copied().flatten().unwrap_or(f.params)
 }
 
-/// Colours of `n_pixels` positions.
 pub(crate) fn predict(
     model: &Model,
     f: &ForwardBuffers,

@@ -20,15 +20,12 @@ pub(super) fn grid(call: &Call, p: &FusedParams) -> Encoding {
     Encoding::Grid(grid::of_words(&call.buffers[1], n_levels, n_features, p.smoothstep != 0))
 }
 
-/// A forward pass.
 struct Pass {
     network: Mlp,
     layout: ParamLayout,
     encoding: Encoding,
-    /// The network's.
     params: Vec<f64>,
     coords: Vec<f64>,
-    /// The input of each layer.
     inputs: Vec<Bounds>,
     /// f'(z) of each hidden layer.
     derivatives: Vec<Bounds>,
@@ -133,7 +130,6 @@ fn loss(call: &Call, p: &FusedParams, z: &Bounds) -> (Bounds, Bounds) {
     (values.into_iter().collect(), dl_dz.into_iter().collect::<Bounds>().stored(call.kernel.storage))
 }
 
-/// Samples of each workgroup.
 fn groups(call: &Call, p: &FusedParams) -> Vec<std::ops::Range<usize>> {
     let length = call.kernel.size("BLOCK") as usize * p.blocks_per_group as usize;
     let n = p.n_samples as usize;

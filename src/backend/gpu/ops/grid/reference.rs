@@ -233,7 +233,6 @@ fn positions(n: usize) -> Vec<u32> {
     coords
 }
 
-/// Test shapes for both directions.
 fn shapes() -> [(usize, HashGrid, u32); 5] {
     use Interpolation::{Linear, Smoothstep};
     [
