@@ -8,10 +8,7 @@ use crate::model::{Activation, Real};
 /// which is all the backward pass needs.
 pub fn activate_keeping_derivative<T: Real>(activation: Activation, z: &mut [T], a: &mut [T]) {
     assert_eq!(z.len(), a.len(), "one activation for each pre-activation");
-    vectorised(
-        #[inline(always)]
-        || activation.visit(KeepingDerivative { z, a }),
-    );
+    vectorised!(activation.visit(KeepingDerivative { z, a }));
 }
 
 struct KeepingDerivative<'a, T> {
@@ -32,10 +29,7 @@ impl<T: Real> Visitor for KeepingDerivative<'_, T> {
 
 /// Replaces pre-activations with activations.
 pub(crate) fn activate<T: Real>(activation: Activation, z: &mut [T]) {
-    vectorised(
-        #[inline(always)]
-        || activation.visit(Values { z }),
-    );
+    vectorised!(activation.visit(Values { z }));
 }
 
 struct Values<'a, T> {
@@ -55,12 +49,9 @@ impl<T: Real> Visitor for Values<'_, T> {
 
 /// dl_dz = dl_da f'(z), in place.
 pub(crate) fn chain<T: Real>(dl_da: &mut [T], derivative: &[T]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for (dl, &d) in dl_da.iter_mut().zip(derivative) {
-                *dl *= d;
-            }
-        },
-    );
+    vectorised!({
+        for (dl, &d) in dl_da.iter_mut().zip(derivative) {
+            *dl *= d;
+        }
+    });
 }

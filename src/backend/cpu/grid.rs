@@ -116,16 +116,13 @@ fn stored(level: GridLevel) -> impl Fn(u32, u32) -> u32 {
 /// Calls `$run::<T, F>` with `$grid`'s number of features per level as F, compiled for the vectors of this processor.
 macro_rules! with_features {
     ($grid:expr, $run:ident($($argument:expr),*)) => {
-        vectorised(
-            #[inline(always)]
-            || match $grid.features_per_level {
+        vectorised!(match $grid.features_per_level {
                 1 => $run::<T, 1>($($argument),*),
                 2 => $run::<T, 2>($($argument),*),
                 4 => $run::<T, 4>($($argument),*),
                 8 => $run::<T, 8>($($argument),*),
                 other => unreachable!("{other} features a level"),
-            },
-        )
+            })
     };
 }
 

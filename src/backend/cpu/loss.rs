@@ -35,10 +35,7 @@ pub fn loss_and_gradient<T: Real>(
         let p = &mut p[..z.len()];
         dl_dz.copy_from_slice(z);
         activate_keeping_derivative(job.model.network.output_activation, dl_dz, p);
-        vectorised(
-            #[inline(always)]
-            || job.loss.visit(Backward { p, t, dl_dz, scales: &scales }),
-        );
+        vectorised!(job.loss.visit(Backward { p, t, dl_dz, scales: &scales }));
         if let Some(sample_weights) = sample_weights {
             for (i, (loss, dl_dz)) in p.iter_mut().zip(dl_dz).enumerate() {
                 let weight = sample_weights[(block * BLOCK + i) / channels];

@@ -36,15 +36,12 @@ const MAX_CHANNELS: usize = 4;
 /// Writes the numbers of samples `first..first + indices.len()` of `step` (counted within the step) among the training
 /// pixels.
 fn numbers(step: &Step, first: u32, indices: &mut [u32]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for (b, indices) in indices.chunks_mut(NUMBERS).enumerate() {
-                let first = step.first_sample + first + (b * NUMBERS) as u32;
-                indices.copy_from_slice(&step.shuffle.indices::<NUMBERS>(first)[..indices.len()]);
-            }
-        },
-    );
+    vectorised!({
+        for (b, indices) in indices.chunks_mut(NUMBERS).enumerate() {
+            let first = step.first_sample + first + (b * NUMBERS) as u32;
+            indices.copy_from_slice(&step.shuffle.indices::<NUMBERS>(first)[..indices.len()]);
+        }
+    });
 }
 
 /// Fetches samples `first..first + n` of `step` (counted within the step).
@@ -88,10 +85,7 @@ fn fetch<T: Real>(
     }
     let mut values = [0.0; BLOCK * MAX_CHANNELS];
     let values = &mut values[..targets.len()];
-    vectorised(
-        #[inline(always)]
-        || job.picture.pixels.gather(places, channels, values),
-    );
+    vectorised!(job.picture.pixels.gather(places, channels, values));
     for (target, &value) in targets.iter_mut().zip(&*values) {
         *target = T::from_f32(value);
     }

@@ -6,15 +6,20 @@ use pulp::Simd;
 /// Samples or features side by side.
 pub const PANEL: usize = 16;
 
-/// Calls `work` compiled for the best instruction set found at run time.
+/// Evaluates an expression compiled for the best instruction set found at run time.
 ///
-/// Everything `work` calls must be `#[inline(always)]`, or it stays compiled for the baseline.
-#[inline(always)]
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+/// Everything it calls must be `#[inline(always)]` like itself, or it stays compiled for the baseline.
+macro_rules! vectorised {
+    ($work:expr) => {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || $work,
+        )
+    };
 }
+pub(super) use vectorised;
 
-/// The vector instructions that [`vectorised`] loops use on this machine, by their compiler names.
+/// The vector instructions that [`vectorised!`] loops use on this machine, by their compiler names.
 pub(super) fn instruction_set() -> String {
     let chosen = format!("{:?}", pulp::Arch::new());
     match chosen.split('(').next().unwrap_or_default() {

@@ -49,19 +49,16 @@ pub(super) fn descend<T: Real>(
 /// w -= lr dl_dz^T x and b -= lr dl_dz. Inactive units have no gradient and are skipped.
 fn descend_plainly<T: Real>(lr: T, dl_dz: &[T], x: &[T], params: &mut [T]) {
     let (w, b) = params.split_at_mut(dl_dz.len() * x.len());
-    vectorised(
-        #[inline(always)]
-        || {
-            for ((row, b), &dl) in w.chunks_exact_mut(x.len()).zip(b).zip(dl_dz) {
-                if dl != T::zero() {
-                    for (w, &x) in row.iter_mut().zip(x) {
-                        *w -= lr * (dl * x);
-                    }
-                    *b -= lr * dl;
+    vectorised!({
+        for ((row, b), &dl) in w.chunks_exact_mut(x.len()).zip(b).zip(dl_dz) {
+            if dl != T::zero() {
+                for (w, &x) in row.iter_mut().zip(x) {
+                    *w -= lr * (dl * x);
                 }
+                *b -= lr * dl;
             }
-        },
-    );
+        }
+    });
 }
 
 /// Any update rule, one block of weights at a time. The layer's weights and then its biases begin at `start` of the
@@ -87,17 +84,14 @@ fn update_layer<T: Real>(
         let mut moments = weights.moments.iter_mut().map(|m| &mut m[range.clone()]);
         let mut moments: [Option<&mut [T]>; 2] = [moments.next(), moments.next()];
         let mut update = |moments: &mut [&mut [T]]| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    if first < n_weights {
-                        outer_product(dl_dz, x, first, grads);
-                    } else {
-                        grads.copy_from_slice(&dl_dz[first - n_weights..][..n]);
-                    }
-                    optimizer::update(optimizer, step.index, step.lr, grads, params, moments);
-                },
-            );
+            vectorised!({
+                if first < n_weights {
+                    outer_product(dl_dz, x, first, grads);
+                } else {
+                    grads.copy_from_slice(&dl_dz[first - n_weights..][..n]);
+                }
+                optimizer::update(optimizer, step.index, step.lr, grads, params, moments);
+            });
         };
         match &mut moments {
             [Some(one), Some(two)] => update(&mut [one, two]),

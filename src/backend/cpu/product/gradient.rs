@@ -138,29 +138,26 @@ pub(super) fn tile_and_sum_by<T: SimdReal>(
 ) {
     let width = dl_db.len();
     let n_panels = dl_dz.len() / width;
-    vectorised(
-        #[inline(always)]
-        || {
-            for (first, height) in tiles(width, height) {
-                let tile = &mut tiled[first * n_panels..][..height * n_panels];
-                let mut sums = [[T::zero(); PANEL]; MAX_HEIGHT];
-                for (to, from) in tile.chunks_exact_mut(height).zip(dl_dz.chunks_exact(width)) {
-                    for ((to, from), sums) in to.iter_mut().zip(&from[first..]).zip(&mut sums) {
-                        *to = *from;
-                        add(sums, from);
-                    }
-                }
-                for (sum, sums) in dl_db[first..first + height].iter_mut().zip(&mut sums) {
-                    for width in [8, 4, 2, 1] {
-                        for s in 0..width {
-                            sums[s] += sums[s + width];
-                        }
-                    }
-                    *sum += sums[0];
+    vectorised!({
+        for (first, height) in tiles(width, height) {
+            let tile = &mut tiled[first * n_panels..][..height * n_panels];
+            let mut sums = [[T::zero(); PANEL]; MAX_HEIGHT];
+            for (to, from) in tile.chunks_exact_mut(height).zip(dl_dz.chunks_exact(width)) {
+                for ((to, from), sums) in to.iter_mut().zip(&from[first..]).zip(&mut sums) {
+                    *to = *from;
+                    add(sums, from);
                 }
             }
-        },
-    );
+            for (sum, sums) in dl_db[first..first + height].iter_mut().zip(&mut sums) {
+                for width in [8, 4, 2, 1] {
+                    for s in 0..width {
+                        sums[s] += sums[s + width];
+                    }
+                }
+                *sum += sums[0];
+            }
+        }
+    });
 }
 
 #[inline(always)]
