@@ -25,7 +25,7 @@ pub trait Family: Copy + 'static {
 /// includes the shaders.
 macro_rules! family {
     (
-        ($d:tt) $table:ident, visitor $visitor:ident of $formula:path;
+        ($d:tt) $table:ident, $with:ident of $family:ident;
         $(#[$about:meta])* pub enum $name:ident: $param_type:ty;
         $(#[$kind_about:meta])* pub enum $kind:ident;
         $(
@@ -106,26 +106,21 @@ macro_rules! family {
             pub fn param(self, name: &str) -> Option<$param_type> {
                 self.params().into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
             }
+        }
 
-            /// Passes the formula to `visitor`, which is compiled for each, so that its loops do
-            /// not branch on the formula.
-            #[inline(always)]
-            pub fn visit<V: $visitor>(self, visitor: V) -> V::Output {
-                match self {
-                    $(Self::$variant $({ $($param),+ })? => {
-                        visitor.visit($variant { $($($param),+)? })
+        /// Evaluates an expression with the formula of a member. It is compiled for each of them, so that its loops do
+        /// not branch on the formula.
+        macro_rules! $with {
+            ($d member:expr, $d formula:ident => $d body:expr) => {
+                match $d member {
+                    $($crate::model::$name::$variant $({ $($param),+ })? => {
+                        let $d formula = $crate::model::$family::$variant { $($($param),+)? };
+                        $d body
                     })+
                 }
-            }
+            };
         }
-
-        /// A computation that is generic over the formula.
-        pub trait $visitor {
-            /// The result.
-            type Output;
-            /// Runs it with `formula`.
-            fn visit<F: $formula>(self, formula: F) -> Self::Output;
-        }
+        pub(crate) use $with;
 
         /// Calls `callback` with `before`, then the module (and shader) name and the name of each formula.
         #[cfg(feature = "gpu")]
@@ -137,10 +132,10 @@ macro_rules! family {
     };
     (@formula $name:ident { $($param:ident: $type:ty),* }) => {
         #[derive(Clone, Copy)]
-        struct $name { $($param: $type),* }
+        pub(crate) struct $name { $(pub(crate) $param: $type),* }
     };
     (@formula $name:ident { $($fields:tt)* } $same:ident) => {
-        type $name = $same;
+        pub(crate) type $name = $same;
     };
 }
 pub(crate) use family;

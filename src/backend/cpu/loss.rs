@@ -4,7 +4,7 @@ use super::activate::activate_keeping_derivative;
 use super::simd::vectorised;
 use crate::backend::Job;
 use crate::model::Real;
-use crate::model::loss::{Formula, Visitor};
+use crate::model::loss::{Formula, with_loss};
 
 /// Values whose activations are buffered at a time: a multiple of every number of channels.
 const BLOCK: usize = 192;
@@ -35,7 +35,14 @@ pub fn loss_and_gradient<T: Real>(
         let p = &mut p[..z.len()];
         dl_dz.copy_from_slice(z);
         activate_keeping_derivative(job.model.network.output_activation, dl_dz, p);
-        vectorised!(job.loss.visit(Backward { p, t, dl_dz, scales: &scales }));
+        // p becomes l(p, t); dl_dz, which holds f'(z), becomes the gradient.
+        vectorised!(with_loss!(job.loss, loss => {
+            for (((p, &t), dl_dz), &scale) in p.iter_mut().zip(t).zip(&mut *dl_dz).zip(&scales) {
+                let (value, derivative) = loss.value_and_derivative(*p, t);
+                *dl_dz = scale * derivative * *dl_dz;
+                *p = value;
+            }
+        }));
         if let Some(sample_weights) = sample_weights {
             for (i, (loss, dl_dz)) in p.iter_mut().zip(dl_dz).enumerate() {
                 let weight = sample_weights[(block * BLOCK + i) / channels];
@@ -47,26 +54,4 @@ pub fn loss_and_gradient<T: Real>(
         }
     }
     sum * scale
-}
-
-/// p becomes l(p, t); dl_dz, which holds f'(z), becomes the gradient.
-struct Backward<'a, T> {
-    p: &'a mut [T],
-    t: &'a [T],
-    dl_dz: &'a mut [T],
-    scales: &'a [T],
-}
-
-impl<T: Real> Visitor for Backward<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn visit<F: Formula>(self, loss: F) {
-        let rows = self.p.iter_mut().zip(self.t).zip(self.dl_dz).zip(self.scales);
-        for (((p, &t), dl_dz), &scale) in rows {
-            let (value, derivative) = loss.value_and_derivative(*p, t);
-            *dl_dz = scale * derivative * *dl_dz;
-            *p = value;
-        }
-    }
 }

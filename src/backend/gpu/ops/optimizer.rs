@@ -8,7 +8,7 @@ use crate::backend::gpu::kernel::{
     params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
-use crate::model::optimizer::{Formula, Visitor};
+use crate::model::optimizer::{Formula, with_rule};
 use crate::model::{Refinements, Steps};
 
 params_block! {
@@ -63,36 +63,22 @@ pub fn update(job: &Job, buffers: Vec<BufferId>, max_groups: u32) -> Dispatch {
 
 fn reference(call: &Call) -> Vec<Expected> {
     let optimizer = call.kernel.optimizer.expect("an update rule is joined in");
-    optimizer.visit(Reference { call, n_moments: optimizer.n_moments() })
-}
-
-struct Reference<'a> {
-    call: &'a Call<'a>,
-    n_moments: usize,
-}
-
-impl Visitor for Reference<'_> {
-    type Output = Vec<Expected>;
-
-    fn visit<F: Formula>(self, rule: F) -> Vec<Expected> {
-        let p: OptimizerParams = self.call.params();
-        let exact = |factors: [f32; 4]| factors.map(|factor| Bounded::exact(factor.into()));
-        let step = &self.call.step;
-        let encoding = (exact(step.encoding_factors), Bounded::exact(p.encoding_l2.into()));
-        let network = (exact(step.factors), Bounded::exact(p.l2.into()));
-        let value = |binding: usize, i: usize| Bounded::exact(self.call.f32s(binding)[i].into());
-        let mut columns = vec![Vec::new(); 1 + self.n_moments];
-        for i in 0..p.n_params as usize {
-            let mut moments = [Bounded::exact(0.0); 2];
-            moments.iter_mut().take(self.n_moments).zip(2..).for_each(|(m, binding)| *m = value(binding, i));
-            let (factors, l2) = if i < p.n_encoding as usize { encoding } else { network };
-            let (w, g) = (value(1, i), value(0, i));
-            let (weight, moments) = rule.update(factors, w, g + l2 * w, moments);
-            let after = [weight, moments[0], moments[1]];
-            columns.iter_mut().zip(after).for_each(|(column, after)| column.push(after));
-        }
-        (1..).zip(columns).map(|(binding, column)| close_bounded(binding, column)).collect()
+    let (p, n_moments): (OptimizerParams, _) = (call.params(), optimizer.n_moments());
+    let exact = |factors: [f32; 4]| factors.map(|factor| Bounded::exact(factor.into()));
+    let encoding = (exact(call.step.encoding_factors), Bounded::exact(p.encoding_l2.into()));
+    let network = (exact(call.step.factors), Bounded::exact(p.l2.into()));
+    let value = |binding: usize, i: usize| Bounded::exact(call.f32s(binding)[i].into());
+    let mut columns = vec![Vec::new(); 1 + n_moments];
+    for i in 0..p.n_params as usize {
+        let mut moments = [Bounded::exact(0.0); 2];
+        moments.iter_mut().take(n_moments).zip(2..).for_each(|(m, binding)| *m = value(binding, i));
+        let (factors, l2) = if i < p.n_encoding as usize { encoding } else { network };
+        let (w, g) = (value(1, i), value(0, i));
+        let (weight, moments) = with_rule!(optimizer, rule => rule.update(factors, w, g + l2 * w, moments));
+        let after = [weight, moments[0], moments[1]];
+        columns.iter_mut().zip(after).for_each(|(column, after)| column.push(after));
     }
+    (1..).zip(columns).map(|(binding, column)| close_bounded(binding, column)).collect()
 }
 
 fn cases(kernel: &Kernel) -> Vec<Case> {
