@@ -1,7 +1,8 @@
 //! Runs loops with the widest vectors of this processor.
 
 use crate::model::Real;
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
+use std::marker::PhantomData;
 
 /// Samples or features side by side.
 pub const PANEL: usize = 16;
@@ -80,6 +81,19 @@ pub trait TileWork {
         self,
         simd: S,
     ) -> Self::Output;
+}
+
+/// Runs `work` with the tile shape that fits the registers of this processor.
+pub(super) fn in_tiles<T: SimdReal, W: TileWork>(work: W) -> W::Output {
+    struct Tiles<T, W>(PhantomData<T>, W);
+    impl<T: SimdReal, W: TileWork> WithSimd for Tiles<T, W> {
+        type Output = W::Output;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> W::Output {
+            T::with_tile(simd, self.1)
+        }
+    }
+    pulp::Arch::new().dispatch(Tiles(PhantomData::<T>, work))
 }
 
 #[inline(always)]

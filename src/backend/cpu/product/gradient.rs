@@ -2,8 +2,8 @@
 
 use super::{MAX_HEIGHT, multiply_add, tile_height, tiles, whole_groups, with_height};
 use crate::backend::cpu::panels::PANEL;
-use crate::backend::cpu::simd::{SimdReal, TileWork, prefetch, vectorised};
-use pulp::{Simd, WithSimd};
+use crate::backend::cpu::simd::{SimdReal, TileWork, in_tiles, prefetch, vectorised};
+use pulp::Simd;
 
 /// out += dl_dz^T x, the gradient of a layer's weights.
 pub struct WeightGradient<'a, T> {
@@ -25,15 +25,7 @@ impl<T: SimdReal> WeightGradient<'_, T> {
         let n = self.dl_dz.len() / self.output_width * PANEL;
         assert_eq!(self.x.len(), n * self.input_width.div_ceil(PANEL), "panels of a gradient");
         assert_eq!(self.out.len(), self.input_width * self.output_width, "weights of a gradient");
-        pulp::Arch::new().dispatch(self);
-    }
-}
-
-impl<T: SimdReal> WithSimd for WeightGradient<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        T::with_tile(simd, self);
+        in_tiles::<T, _>(self);
     }
 }
 

@@ -15,9 +15,9 @@ pub use gradient::{WeightGradient, tile_and_sum};
 pub use multiply::Multiply;
 
 use super::panels::PANEL;
-use super::simd::{SimdReal, TileWork};
+use super::simd::{SimdReal, TileWork, in_tiles};
 use crate::model::Real;
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
 /// Maximum rows of a tile.
 const MAX_HEIGHT: usize = 12;
@@ -55,22 +55,15 @@ pub(super) fn tiles(n_rows: usize, full: usize) -> impl Iterator<Item = (usize, 
 
 /// Rows of a full tile on this processor.
 pub(crate) fn tile_height<T: SimdReal>() -> usize {
-    struct Height<T>(std::marker::PhantomData<T>);
-    impl<T: SimdReal> WithSimd for Height<T> {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) -> usize {
-            T::with_tile(simd, self)
-        }
-    }
-    impl<T> TileWork for Height<T> {
+    struct Height;
+    impl TileWork for Height {
         type Output = usize;
         #[inline(always)]
         fn with<S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(self, _: S) -> usize {
             ROWS
         }
     }
-    pulp::Arch::new().dispatch(Height(std::marker::PhantomData::<T>))
+    in_tiles::<T, _>(Height)
 }
 
 /// How many of `n` panels go in groups of `group`.
