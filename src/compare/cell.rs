@@ -147,7 +147,7 @@ impl Cell {
         };
         let mask = config.load_mask()?;
         let pictures = (&picture, mask.as_ref());
-        let choice = block_on(choose_sigma(&config, pictures, &run.device, &mut StopOf(display)))?;
+        let choice = block_on(choose_sigma(&config, pictures, &run.device, &mut &*display))?;
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
         let run = Resolved { device: run.device, ..config.resolve(&picture, mask.as_ref())? };
         let session = Session::start(run, picture, folder)?;
@@ -157,14 +157,12 @@ impl Cell {
     }
 }
 
-/// Lets a search be stopped like a run.
-struct StopOf<'a>(&'a dyn Display);
-
-impl tune::Watch for StopOf<'_> {
+/// A search is stopped like a run.
+impl tune::Watch for &dyn Display {
     fn trial(&mut self, _: &SigmaTrial) {}
 
     fn stop_requested(&self) -> bool {
-        self.0.stop_requested()
+        (**self).stop_requested()
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod canvas;
 pub mod curves;
-pub mod error;
 pub mod error_map;
 pub mod film;
 mod font;
@@ -15,7 +14,6 @@ pub mod strip;
 
 pub use curves::{CurvePoint, Series, save_psnr_curves};
 pub(crate) use curves::{save_styled_curves, styled_svg};
-pub use error::ReportError;
 pub(crate) use error_map::ERROR_SCALE;
 pub use error_map::error_map;
 pub(crate) use film::pick_frames;
@@ -24,3 +22,29 @@ pub use labelled_error_map::labelled_error_map;
 pub(crate) use sheet::Sheet;
 pub(crate) use strip::quality_label;
 pub use strip::{Strip, epoch_label};
+
+use crate::picture::PictureError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A picture it is made from cannot be read, or one it writes cannot be written.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// The file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system or the encoder said.
+        source: io::Error,
+    },
+    /// A film that cannot be made, and what would be right.
+    #[error("{0}")]
+    Film(String),
+    /// A film without frames.
+    #[error("a film needs at least one snapshot, and there is none")]
+    NoFrames,
+}

@@ -41,55 +41,43 @@ pub(crate) struct Scratch<T> {
 
 impl<T: Real> Scratch<T> {
     pub(crate) fn new(model: &Model, capacity: usize) -> Self {
-        let (network, widths) = (&model.network, Widths::of(model));
+        let (network, [rows, output, x]) = (&model.network, shared_widths(model));
         let zeros = |width: usize| vec![T::zero(); padded(capacity) * width];
         let panels = |width: usize| vec![[T::zero(); PANEL]; padded(capacity) / PANEL * width];
         Self {
             coords: zeros(2),
             targets: zeros(network.output_width),
             sample_weights: zeros(1),
-            rows: zeros(widths.rows),
+            rows: zeros(rows),
             features: panels(network.input_width),
             z: network.layers().map(|l| panels(l.output_width)).collect(),
             a: network.layers().skip(1).map(|l| panels(l.input_width)).collect(),
-            dl_dz: panels(widths.output),
-            dl_dz_previous: panels(widths.output),
-            dl_dz_tiles: panels(widths.output),
-            x: panels(widths.x),
+            dl_dz: panels(output),
+            dl_dz_previous: panels(output),
+            dl_dz_tiles: panels(output),
+            x: panels(x),
         }
     }
 
     /// Bytes that [`Scratch::new`] allocates.
     pub(crate) fn size_bytes(model: &Model, capacity: usize) -> usize {
-        let (network, widths) = (&model.network, Widths::of(model));
+        let (network, [rows, output, x]) = (&model.network, shared_widths(model));
         let z: usize = network.layers().map(|l| l.output_width).sum();
         let a: usize = network.layers().skip(1).map(|l| l.input_width).sum();
         let per_sample = 3 + network.output_width + network.input_width + z + a;
-        let per_sample = per_sample + widths.rows + 3 * widths.output + widths.x;
+        let per_sample = per_sample + rows + 3 * output + x;
         padded(capacity) * per_sample * size_of::<T>()
     }
 }
 
-/// Numbers per sample in the parts of [`Scratch`] that several layers share.
-struct Widths {
-    rows: usize,
-    output: usize,
-    x: usize,
-}
-
-impl Widths {
-    fn of(model: &Model) -> Self {
-        let network = &model.network;
-        let widest_output = network.layers().map(|l| l.output_width).max().unwrap_or(1);
-        let widest_input = network.layers().map(|l| l.input_width).max().unwrap_or(1);
-        // Rows hold all features of a single sample, even those otherwise written directly as panels.
-        let features = encode::row_width(&model.encoding).max(network.input_width.div_ceil(PANEL));
-        Self {
-            rows: features.max(2 * network.output_width),
-            output: widest_output,
-            x: widest_input.next_multiple_of(PANEL),
-        }
-    }
+/// Numbers per sample in `rows`, `dl_dz` and `x` of [`Scratch`], which several layers share.
+fn shared_widths(model: &Model) -> [usize; 3] {
+    let network = &model.network;
+    let widest_output = network.layers().map(|l| l.output_width).max().unwrap_or(1);
+    let widest_input = network.layers().map(|l| l.input_width).max().unwrap_or(1);
+    // Rows hold all features of a single sample, even those otherwise written directly as panels.
+    let features = encode::row_width(&model.encoding).max(network.input_width.div_ceil(PANEL));
+    [features.max(2 * network.output_width), widest_output, widest_input.next_multiple_of(PANEL)]
 }
 
 /// The output of a chunk's backward pass.

@@ -165,7 +165,8 @@ impl Resources {
     }
 
     fn bind(&self, dispatch: &Dispatch, params: &wgpu::Buffer, offset: u64) -> PreparedDispatch {
-        let pipeline = self.pipeline(&dispatch.kernel);
+        let compiled = self.pipelines.iter().find(|(kernel, _)| *kernel == dispatch.kernel);
+        let pipeline = Arc::clone(&compiled.expect("compiled before").1);
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
             resource: uniform_range(params, offset, dispatch.params.len()),
@@ -223,11 +224,6 @@ impl Resources {
         self.pipelines.extend(new.into_iter().map(made));
         self.compiling += clock.since(start);
         Ok(())
-    }
-
-    fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
-        let known = self.pipelines.iter().find(|(known, _)| known == kernel);
-        Arc::clone(&known.expect("compiled before").1)
     }
 
     pub(crate) fn kernel_names(&self) -> Vec<String> {

@@ -9,7 +9,6 @@ pub mod compare;
 mod config;
 pub mod halves;
 pub mod params;
-mod support;
 pub mod tolerance;
 
 pub use call::Case;
@@ -24,6 +23,7 @@ pub use params::{ParamsBlock, STEP_BLOCK};
 pub use crate::backend::tuned::{KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile};
 pub use crate::job::Precision;
 
+use crate::backend::gpu::device::{Gpu, Shader};
 use crate::model::activation::{activations, turns_per_unit};
 use crate::model::loss::losses;
 use crate::model::optimizer::optimizers;
@@ -139,24 +139,28 @@ impl KernelDef {
         reference: fn(&Call) -> Vec<Expected>,
         cases: fn(&Kernel) -> Vec<Case>,
     ) -> Self {
-        let params = ParamsBlock { name: "", size: 0, fields: &[] };
-        let (specialization, needs) = (Specialization::None, wgpu::Features::empty());
         Self {
             name: "",
             parts: &[],
-            specialization,
+            specialization: Specialization::None,
             uses_step: false,
             bindings: &[],
-            params,
-            needs,
+            params: ParamsBlock { name: "", size: 0, fields: &[] },
+            needs: wgpu::Features::empty(),
             reference,
             cases,
         }
     }
 }
 
+impl PartialEq for KernelDef {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
 /// A kernel that can be compiled: a definition with its formulas.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
     pub def: &'static KernelDef,
     /// The activation joined in; identity for kernels without one.
@@ -171,19 +175,6 @@ pub struct Kernel {
     pub(crate) output: Option<Activation>,
     /// Values of override constants set by the host: sizes.
     pub(crate) sizes: Vec<(&'static str, u32)>,
-}
-
-impl PartialEq for Kernel {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.def, other.def)
-            && self.activation == other.activation
-            && self.loss == other.loss
-            && self.optimizer == other.optimizer
-            && self.storage == other.storage
-            && self.tiling == other.tiling
-            && self.output == other.output
-            && self.sizes == other.sizes
-    }
 }
 
 const HEADER: Source = wgsl!("header.wgsl");
@@ -359,5 +350,27 @@ impl Kernel {
             constants.extend(self.activation.param("w0").map(|w0| ("turns_per_unit", turns_per_unit(w0))));
         }
         constants
+    }
+
+    pub fn runs_on(&self, gpu: &Gpu) -> bool {
+        self.lacks_on(gpu).is_none()
+    }
+
+    /// What `gpu` lacks for it, if anything.
+    pub fn lacks_on(&self, gpu: &Gpu) -> Option<String> {
+        let missing = self.needs() - gpu.device.features();
+        match self.tiling.matrix_size() {
+            _ if !missing.is_empty() => Some(missing.to_string()),
+            Some(size) if !gpu.has_matrices(size) => Some(format!("cooperative matrices of {size} x {size}")),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn shader(&self, gpu: &Gpu) -> Shader {
+        let mut constants = self.override_constants();
+        if self.tiling.matrix_size().is_some() {
+            constants.push(("subgroup_size", gpu.subgroup_size().into()));
+        }
+        Shader { name: self.name(), wgsl: self.wgsl(), constants }
     }
 }
