@@ -6,7 +6,7 @@ use super::resources::Resources;
 use crate::backend::Job;
 use crate::backend::cpu::sample::draw;
 use crate::backend::gpu::plan::picture::pack_pixel;
-use crate::backend::gpu::plan::{Dispatch, Piece, StagingRing};
+use crate::backend::gpu::plan::{Piece, StagingRing};
 use crate::model::Step;
 use rayon::prelude::*;
 
@@ -76,13 +76,6 @@ impl Stream {
         let offset = 4 * (first * slot_words) as u64;
         let buffer = resources.buffer(self.ring.buffer);
         resources.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(&self.words));
-    }
-
-    /// Sends what `dispatch` of `step` reads, if anything, when each dispatch is submitted alone.
-    pub(crate) fn send_for(&mut self, resources: &Resources, dispatch: &Dispatch, step: &Step) {
-        if let Some(piece) = &dispatch.piece {
-            self.send(resources, &[UploadRequest { step_slot: 0, step, piece }]);
-        }
     }
 }
 

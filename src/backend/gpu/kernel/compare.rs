@@ -5,7 +5,7 @@ use super::halves;
 use crate::backend::tuned::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
 
 /// The worst value of a comparison.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Worst {
     /// Its error over its tolerance: 1 or less passes.
     pub share: f64,
@@ -14,10 +14,6 @@ pub struct Worst {
 }
 
 impl Worst {
-    fn none() -> Self {
-        Self { share: 0.0, place: String::new() }
-    }
-
     /// Whether every value is within its tolerance.
     pub fn passes(&self) -> bool {
         self.share <= 1.0
@@ -34,7 +30,7 @@ impl Worst {
 /// Words that the reference does not mention must be unchanged.
 pub(crate) fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
     let expected = (call.kernel.def.reference)(call);
-    let mut worst = Worst::none();
+    let mut worst = Worst::default();
     // In half words, the smallest elements.
     let mut untouched: Vec<Vec<bool>> = after.iter().map(|words| vec![true; 2 * words.len()]).collect();
     for range in &expected {

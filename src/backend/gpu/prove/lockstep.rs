@@ -3,6 +3,7 @@
 use super::{read_all, run_dispatch};
 use crate::backend::BackendError;
 use crate::backend::gpu::execute::GpuBackend;
+use crate::backend::gpu::execute::stream::UploadRequest;
 use crate::backend::gpu::execute::trainer::ByDispatch;
 use crate::backend::gpu::kernel::Call;
 use crate::backend::gpu::kernel::compare::{Worst, compare};
@@ -25,8 +26,8 @@ impl GpuBackend {
             let by_dispatch = self.step_by_dispatch(step).await?;
             let ByDispatch { resources, plan, prepared, params, mut stream } = by_dispatch;
             for (number, dispatch) in plan.dispatches.iter().enumerate() {
-                if let Some(stream) = &mut stream {
-                    stream.send_for(resources, dispatch, step);
+                if let (Some(stream), Some(piece)) = (&mut stream, &dispatch.piece) {
+                    stream.send(resources, &[UploadRequest { step_slot: 0, step, piece }]);
                 }
                 let before = read_all(resources, &dispatch.buffers).await?;
                 run_dispatch(resources, prepared, number, 0).await?;

@@ -63,13 +63,14 @@ async fn unmeasured(gpu: &Arc<Gpu>, job: &Job, precision: Precision) -> Result<K
     sound(gpu, job.model.network.activation, config).await
 }
 
-/// `config` without cooperative matrices if they compute wrong results on `gpu`.
+/// `config` without cooperative matrices if they compute wrong results on `gpu`: its other tiles may be sound. A fused
+/// step uses none.
 async fn sound(
     gpu: &Arc<Gpu>,
     activation: Activation,
     config: KernelConfig,
 ) -> Result<KernelConfig, BackendError> {
-    if config.tiling.matrix_size().is_some() {
+    if config.tiling.matrix_size().is_some() && config.fused != Some(true) {
         let kernels = [&dense::FORWARD, &dense::BACKWARD_INPUT, &dense::BACKWARD_WEIGHTS].map(|def| {
             Kernel::with_activation(def, activation).stored_as(config.storage).tiled(config.tiling)
         });

@@ -46,8 +46,10 @@ pub(super) async fn fastest(
     let mut cache = TuningCache::read(path.as_deref());
     let key = Key { device: gpu.identity(), job: describe(job), precision };
     let known = cache.fastest(&key).map(|fastest| fastest.config.clone());
-    let is_possible =
-        |known: &KernelConfig| candidates.iter().any(|c| same_configuration(c, known)) && known.are_on(gpu);
+    // Tiles may differ.
+    let is_possible = |known: &KernelConfig| {
+        candidates.iter().any(|c| (c.storage, c.fused) == (known.storage, known.fused)) && known.are_on(gpu)
+    };
     if let Some(known) = known.filter(is_possible) {
         return Ok((known, false));
     }
@@ -56,11 +58,6 @@ pub(super) async fn fastest(
     cache.remember(Fastest { key, milliseconds: 1e3 * fastest.seconds, config });
     cache.write(path.as_deref());
     Ok((fastest.config, true))
-}
-
-/// Equal except for tiles.
-fn same_configuration(a: &KernelConfig, b: &KernelConfig) -> bool {
-    (a.storage, a.fused) == (b.storage, b.fused)
 }
 
 /// The candidates, with untuned tiles.
@@ -118,7 +115,7 @@ impl Race<'_> {
     async fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed, BackendError> {
         let (mut timed, mut refusal) = (Vec::new(), None);
         for candidate in candidates {
-            let candidate = self.sound(candidate).await?;
+            let candidate = sound(self.gpu, self.job.model.network.activation, candidate.clone()).await?;
             match self.time(&candidate).await {
                 Ok(seconds) => timed.push(Timed { config: candidate, seconds }),
                 Err(error) => refusal = Some(left_out(error)?),
@@ -134,14 +131,6 @@ impl Race<'_> {
             }
         }
         Ok(timed.into_iter().reduce(faster).expect("the fastest is left"))
-    }
-
-    /// `candidate` without cooperative matrices if they compute wrong results: its other tiles may be sound.
-    async fn sound(&self, candidate: &KernelConfig) -> Result<KernelConfig, BackendError> {
-        match candidate.fused {
-            Some(true) => Ok(candidate.clone()),
-            _ => sound(self.gpu, self.job.model.network.activation, candidate.clone()).await,
-        }
     }
 
     /// `way` with the fastest tiles, if they make the whole step faster.
