@@ -7,7 +7,7 @@ use crate::backend::gpu::device::budget::MIB;
 use crate::backend::gpu::kernel::{KernelConfig, Storage};
 use crate::backend::gpu::plan::picture::words_per_pixel;
 use crate::backend::gpu::plan::{
-    BufferDecl, BufferId, ForwardBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, Role, StagingRing,
+    BufferDecl, BufferId, ForwardBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, StagingRing,
     TrainingBuffers,
 };
 use crate::backend::{BackendError, Job};
@@ -82,24 +82,22 @@ impl Layout {
         let refinements = &job.options.refinements;
         let picture = layout.place_picture(job);
         let [n_partials, n_loss_partials] = layout.partial_sums(job, rows);
-        let mut add = |name: &str, shape: &[usize], role| layout.add(name, shape, role);
+        let mut add = |name: &str, shape: &[usize]| layout.add(name, shape);
         let training = TrainingBuffers {
             picture,
-            sample_weights: add("sample_weights", &[rows], Role::Scratch),
-            targets: add("targets", &[rows, channels], Role::Scratch),
-            grads: add("grads", &[n_params], Role::Scratch),
-            grid_sums: has_sums.then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),
+            sample_weights: add("sample_weights", &[rows]),
+            targets: add("targets", &[rows, channels]),
+            grads: add("grads", &[n_params]),
+            grid_sums: has_sums.then(|| add("grid_sums", &[n_encoding, 2])),
             moments: (0..job.optimizer.n_moments())
-                .map(|m| add(&format!("moment_{m}"), &[n_params], Role::State))
+                .map(|m| add(&format!("moment_{m}"), &[n_params]))
                 .collect(),
-            average: refinements.ema.map(|_| add("average", &[n_params], Role::State)),
-            squares: refinements
-                .clip_norm
-                .map(|_| add("squares", &[refine::n_shares(n_params)], Role::Scratch)),
-            partials: add("partials", &[n_partials], Role::Scratch),
-            loss_partials: add("loss_partials", &[n_loss_partials], Role::Scratch),
-            progress: add("progress", &[2], Role::State),
-            ring: add("ring", &[RING_SLOTS, 2], Role::Output),
+            average: refinements.ema.map(|_| add("average", &[n_params])),
+            squares: refinements.clip_norm.map(|_| add("squares", &[refine::n_shares(n_params)])),
+            partials: add("partials", &[n_partials]),
+            loss_partials: add("loss_partials", &[n_loss_partials]),
+            progress: add("progress", &[2]),
+            ring: add("ring", &[RING_SLOTS, 2]),
         };
         layout.forward.predicting = training.average.unwrap_or(layout.forward.params);
         Ok((layout, training))
@@ -110,11 +108,11 @@ impl Layout {
         let Some(words_per_part) = words_per_part(job, self.budget) else {
             let max_bytes = self.budget.stream_bytes.min(self.budget.max_binding_bytes);
             let mut ring = StagingRing::new(job, self.chunk, max_bytes);
-            ring.buffer = self.add("gathered", &ring.shape(), Role::Constant);
+            ring.buffer = self.add("gathered", &ring.shape());
             return PicturePlace::Host(ring);
         };
         let n_words = job.picture.n_pixels() as usize * words_per_pixel(&job.picture);
-        let mut add = |name: &str, len: usize| self.add(name, &[len], Role::Constant);
+        let mut add = |name: &str, len: usize| self.add(name, &[len]);
         let parts: Vec<BufferId> = (0..n_words.div_ceil(words_per_part))
             .map(|part| add(&format!("picture_{part}"), words_per_part.min(n_words - part * words_per_part)))
             .collect();
@@ -146,8 +144,8 @@ impl Layout {
         [most, loss::n_partials(rows * network.output_width)]
     }
 
-    fn add(&mut self, name: &str, shape: &[usize], role: Role) -> BufferId {
-        self.buffers.push(BufferDecl::new(name, shape, role));
+    fn add(&mut self, name: &str, shape: &[usize]) -> BufferId {
+        self.buffers.push(BufferDecl::new(name, shape));
         BufferId(self.buffers.len() - 1)
     }
 
@@ -182,28 +180,29 @@ impl Layout {
             fused_prediction,
         };
         let parts = model.encoding.parts();
-        let constants = parts.iter().map(encode::constants).map(|constants| {
-            constants.map(|constants| layout.add(constants.name, &constants.shape, Role::Constant))
-        });
+        let constants = parts
+            .iter()
+            .map(encode::constants)
+            .map(|constants| constants.map(|constants| layout.add(constants.name, &constants.shape)));
         let constants = constants.collect();
         let widest = parts.iter().map(Encoding::output_width).max().unwrap_or(0);
-        let part = (parts.len() > 1).then(|| layout.add("part", &[stored_rows, widest], Role::Scratch));
-        let params = layout.add("params", &[model.layout().n_params()], Role::State);
+        let part = (parts.len() > 1).then(|| layout.add("part", &[stored_rows, widest]));
+        let params = layout.add("params", &[model.layout().n_params()]);
         let features = if is_fused { [1, 1] } else { [stored_rows, model.network.input_width] };
         layout.forward = ForwardBuffers {
             constants,
             part,
-            coords: layout.add("coords", &[rows, 2], Role::Scratch),
-            features: layout.add("features", &features, Role::Scratch),
+            coords: layout.add("coords", &[rows, 2]),
+            features: layout.add("features", &features),
             z: (0..if is_fused { 0 } else { model.network.n_layers })
                 .map(|l| {
                     let width = model.network.layer(l).output_width;
-                    layout.add(&format!("z_{l}"), &[stored_rows, width], Role::Scratch)
+                    layout.add(&format!("z_{l}"), &[stored_rows, width])
                 })
                 .collect(),
             params,
             predicting: params,
-            colours: layout.add("colours", &[tile, model.network.output_width], Role::Output),
+            colours: layout.add("colours", &[tile, model.network.output_width]),
         };
         Ok(layout)
     }

@@ -24,31 +24,17 @@ pub(crate) const RING_SLOTS: usize = 1024;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BufferId(pub usize);
 
-/// What a buffer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Written once: frequencies, the picture.
-    Constant,
-    /// Kept between steps: parameters, moments, progress.
-    State,
-    /// Written and read within a step.
-    Scratch,
-    /// Read back by the host.
-    Output,
-}
-
 /// A buffer of 32-bit words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BufferDecl {
     pub name: String,
     /// Row-major.
     pub(crate) shape: Vec<usize>,
-    pub(crate) role: Role,
 }
 
 impl BufferDecl {
-    pub(crate) fn new(name: &str, shape: &[usize], role: Role) -> Self {
-        Self { name: name.to_owned(), shape: shape.to_vec(), role }
+    pub(crate) fn new(name: &str, shape: &[usize]) -> Self {
+        Self { name: name.to_owned(), shape: shape.to_vec() }
     }
 
     pub fn n_words(&self) -> u64 {

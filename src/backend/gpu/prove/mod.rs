@@ -11,7 +11,7 @@ use crate::backend::gpu::execute::resources::{Prepared, Resources};
 use crate::backend::gpu::execute::{GpuBackend, GpuPredictor};
 use crate::backend::gpu::kernel::compare::{Worst, compare};
 use crate::backend::gpu::kernel::{Call, Case, Kernel, StepParams};
-use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ impl GpuPredictor {
 /// Runs one case of a kernel and compares it.
 pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, BackendError> {
     let bound = kernel.def.bindings.iter().zip(&case.buffers);
-    let decls = bound.map(|(binding, words)| BufferDecl::new(binding.name, &[words.len()], Role::Scratch));
+    let decls = bound.map(|(binding, words)| BufferDecl::new(binding.name, &[words.len()]));
     let decls = decls.collect();
     let mut resources = Resources::new(Arc::clone(gpu), decls).await?;
     let ids: Vec<_> = (0..case.buffers.len()).map(BufferId).collect();

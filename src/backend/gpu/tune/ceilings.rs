@@ -7,7 +7,7 @@ use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::resources::Resources;
 use crate::backend::gpu::kernel::possible;
 use crate::backend::gpu::kernel::{MatmulTiling, Operation, Storage};
-use crate::backend::gpu::plan::{BufferDecl, BufferId, Role};
+use crate::backend::gpu::plan::{BufferDecl, BufferId};
 use crate::model::{Activation, LayerShape};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub async fn ceilings(
         }
         products.push(product);
     }
-    let decls = ["from", "to"].map(|name| BufferDecl::new(name, &[copied], Role::Scratch));
+    let decls = ["from", "to"].map(|name| BufferDecl::new(name, &[copied]));
     let resources = Resources::new(Arc::clone(gpu), decls.into()).await?;
     let [from, to] = [0, 1].map(BufferId);
     let bytes = (8 * copied) as f64;

@@ -7,7 +7,7 @@ use crate::backend::gpu::execute::resources::Resources;
 use crate::backend::gpu::kernel::possible;
 use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Operation, Storage, TunedTile};
 use crate::backend::gpu::ops::dense::{self, Layer};
-use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan};
 use crate::backend::{BackendError, Job};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
@@ -129,7 +129,7 @@ impl Timing<'_> {
         how_long: (Duration, f64),
     ) -> Result<f64, BackendError> {
         let n_partials = dense::max_slices(shape, self.n_samples, self.gpu.budget().partials_bytes());
-        let decl = |name, shape: [usize; 2]| BufferDecl::new(name, &shape, Role::Scratch);
+        let decl = |name, shape: [usize; 2]| BufferDecl::new(name, &shape);
         let decls = vec![
             decl("params", [1, shape.n_params()]),
             decl("inputs", [self.n_samples, shape.input_width]),
