@@ -107,12 +107,6 @@ pub struct LayerRange {
 }
 
 impl LayerRange {
-    /// The layout of a single layer at the start of a buffer.
-    pub fn alone(shape: LayerShape) -> Self {
-        let n_weights = shape.input_width * shape.output_width;
-        Self { shape, weight: 0..n_weights, bias: n_weights..shape.n_params() }
-    }
-
     /// W and b together.
     pub fn whole(&self) -> Range<usize> {
         self.weight.start..self.bias.end

@@ -95,6 +95,9 @@ pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
     info.device_type == wgpu::DeviceType::Cpu
 }
 
+const NO_DRIVER: &str =
+    "no Vulkan loader and driver, Metal or DX12 offers one; install the GPU's driver, or use --backend cpu";
+
 /// Index of the adapter that `choice` selects; if it names none, [`DeviceOptions::adapter`] does.
 ///
 /// # Errors
@@ -108,15 +111,12 @@ pub fn choose(
         AdapterChoice::Named(name) => Some(name),
         _ => options.adapter.as_ref(),
     };
-    let known = || {
-        match infos {
-        [] => "no Vulkan loader and driver, Metal or DX12 offers one; install the GPU's driver, or use --backend cpu"
-            .to_owned(),
+    let known = || match infos {
+        [] => NO_DRIVER.to_owned(),
         _ => {
             let names: Vec<_> = infos.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.name)).collect();
             format!("there are: {}", names.join(", "))
         }
-    }
     };
     let best = |infos: &mut dyn Iterator<Item = (usize, &wgpu::AdapterInfo)>| {
         infos
@@ -152,15 +152,7 @@ impl Gpu {
         let adapters = adapters(&options).await;
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
         let index = choose(&infos, choice, &options)?;
-        Self::open_adapter(&adapters[index], options).await
-    }
-
-    /// Opens `adapter`.
-    pub(crate) async fn open_adapter(
-        adapter: &wgpu::Adapter,
-        options: DeviceOptions,
-    ) -> Result<Arc<Self>, BackendError> {
-        let info = adapter.get_info();
+        let (adapter, info) = (&adapters[index], infos[index].clone());
         let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
         let known = FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
         let features =

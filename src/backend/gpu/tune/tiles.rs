@@ -99,7 +99,8 @@ impl Timing<'_> {
 
     /// A plan of one of a layer's products, over the buffers of [`Timing::seconds`].
     pub(super) fn dispatch(&self, operation: Operation, shape: LayerShape, tiling: MatmulTiling) -> Dispatch {
-        let range = LayerRange::alone(shape);
+        let n_weights = shape.input_width * shape.output_width;
+        let range = LayerRange { shape, weight: 0..n_weights, bias: n_weights..shape.n_params() };
         let config = KernelConfig::only(self.storage, tiling, std::iter::once(shape));
         let layer = Layer {
             range: &range,
