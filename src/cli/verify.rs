@@ -127,22 +127,21 @@ pub(super) fn verify(
         row
     });
     let kernels: Vec<Row> = rows.collect();
-    let mut lockstep_rows = Vec::new();
+    let mut steps = Vec::new();
     for how in ways(gpu).into_iter().take(if n_steps == 0 { 0 } else { usize::MAX }) {
-        if let Err(error) = lockstep(gpu, how, n_steps, &mut lockstep_rows) {
+        if let Err(error) = lockstep(gpu, how, n_steps, &mut steps) {
             let row = Row::new("lockstep".to_owned());
-            lockstep_rows.push(Row { passed: false, error: Some(error.to_string()), ..row });
+            steps.push(Row { passed: false, error: Some(error.to_string()), ..row });
         }
     }
-    let lockstep = lockstep_rows;
-    lockstep.iter().for_each(progress);
+    steps.iter().for_each(progress);
     VerifyReport {
         device: gpu.info.name.clone(),
         driver: gpu.driver(),
         api: gpu.info.backend.to_string(),
-        passed: kernels.iter().chain(&lockstep).all(|row| row.passed),
+        passed: kernels.iter().chain(&steps).all(|row| row.passed),
         kernels,
-        lockstep,
+        lockstep: steps,
     }
 }
 

@@ -28,8 +28,8 @@ pub(crate) struct Resources {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) dispatches: Vec<PreparedDispatch>,
-    params: wgpu::Buffer,
-    pitch: u64,
+    /// The parameter blocks of all dispatches, from the first on.
+    pub(super) params: wgpu::Buffer,
 }
 
 #[derive(Debug)]
@@ -62,11 +62,6 @@ impl Prepared {
             pass.set_bind_group(1, &resources.step_group, &[resources.step_pitch * slot as u32]);
         }
         pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], 1);
-    }
-
-    /// Replaces the parameter block of dispatch `index` for later submissions.
-    pub(crate) fn write_params(&self, queue: &wgpu::Queue, index: usize, bytes: &[u8]) {
-        queue.write_buffer(&self.params, index as u64 * self.pitch, bytes);
     }
 }
 
@@ -161,7 +156,7 @@ impl Resources {
         });
         let (dispatches, params) = made.await?;
         self.gpu.queue.write_buffer(&params, 0, &bytes);
-        Ok(Prepared { dispatches, params, pitch: pitch as u64 })
+        Ok(Prepared { dispatches, params })
     }
 
     fn bind(&self, dispatch: &Dispatch, params: &wgpu::Buffer, offset: u64) -> PreparedDispatch {

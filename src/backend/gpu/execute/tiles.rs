@@ -48,7 +48,7 @@ impl Tiles {
             let n_pixels = tile.len() / channels;
             let (_, params, plan) = self.plan(resources, model, layout, n_pixels).await?;
             let params = params.at(raster, pixel);
-            plan.write_params(&resources.gpu.queue, 0, bytemuck::bytes_of(&params));
+            resources.gpu.queue.write_buffer(&plan.params, 0, bytemuck::bytes_of(&params));
             let size = 4 * tile.len() as u64;
             let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
             {

@@ -57,9 +57,6 @@ impl GpuBackend {
     }
 
     /// Like [`GpuBackend::new`], with a budget smaller than the device's limits or other kernels.
-    ///
-    /// # Errors
-    /// As [`GpuBackend::new`].
     pub async fn with(
         gpu: Arc<Gpu>,
         job: Job,

@@ -78,8 +78,7 @@ impl GpuPredictor {
 /// Runs one case of a kernel and compares it.
 pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, BackendError> {
     let bound = kernel.def.bindings.iter().zip(&case.buffers);
-    let decls = bound.map(|(binding, words)| BufferDecl::new(binding.name, &[words.len()]));
-    let decls = decls.collect();
+    let decls = bound.map(|(binding, words)| BufferDecl::new(binding.name, &[words.len()])).collect();
     let mut resources = Resources::new(Arc::clone(gpu), decls).await?;
     let ids: Vec<_> = (0..case.buffers.len()).map(BufferId).collect();
     for (&id, words) in ids.iter().zip(&case.buffers) {
