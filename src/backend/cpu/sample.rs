@@ -6,7 +6,7 @@ use crate::model::{Real, Sample, Step};
 
 /// The pixel of sample `row` of `step` (counted within the step).
 #[inline(always)]
-pub(crate) fn draw(job: &Job, step: &Step, row: u32) -> Sample {
+pub fn draw(job: &Job, step: &Step, row: u32) -> Sample {
     drawn(job, step, step.shuffle.index(step.first_sample + row))
 }
 

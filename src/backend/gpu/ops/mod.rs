@@ -19,5 +19,4 @@ pub mod table;
 pub mod testing;
 
 pub use layout::Layout;
-pub(crate) use table::is_kernel;
-pub use table::{definitions, kernels};
+pub use table::{definitions, is_kernel, kernels};

@@ -78,7 +78,7 @@ pub fn kernels() -> Vec<Kernel> {
 
 /// Whether a kernel of this name exists. [`kernels`] lists only examples for whole networks and other tilings; of the
 /// others only the base name is checked.
-pub(crate) fn is_kernel(name: &str) -> bool {
+pub fn is_kernel(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
     let has_more = |def: &KernelDef| {
         matches!(def.specialization, Specialization::Network { .. } | Specialization::Matmul)
