@@ -55,6 +55,14 @@ pub fn atomic_write(
     Ok(())
 }
 
+/// Writes a file that can be made again, whole or not at all.
+///
+/// # Errors
+/// As [`atomic_write`].
+pub(crate) fn write_cached(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    atomic_write(path, Durability::Cached, |out| out.write_all(bytes))
+}
+
 /// How long a file that another program holds open is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 

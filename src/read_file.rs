@@ -16,6 +16,11 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, size_bytes))
 }
 
+/// All of a file; `None` if it is more than `max_bytes`.
+pub(crate) fn read_whole(path: &Path, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+    read_at_most(open_regular(path)?.0, max_bytes)
+}
+
 /// The rest of `file`; `None` if it is more than `max_bytes`. The file system's length is not trusted: a file may
 /// grow, and a device has none.
 pub(crate) fn read_at_most(file: File, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {

@@ -24,20 +24,18 @@ pub use tuned::TunedConfig;
 use crate::model::{Raster, Step, TrainingState};
 use async_trait::async_trait;
 
-/// Computes colours from the current weights.
+/// Computes colours from the current weights. Fails when the device does.
 #[async_trait(?Send)]
 pub trait Predict {
     /// Writes the colours of the pixels of `raster` from number `first` on (row by row) into `out`, shape (pixels,
     /// channels): values after the output activation, not clamped.
-    ///
-    /// # Errors
-    /// When the device fails.
     async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError>;
 }
 
 /// Trains one job and holds its state.
 ///
 /// Steps are enqueued in order and may run later; their losses come back in the same order.
+/// Whatever returns an error does so when the device fails.
 #[async_trait(?Send)]
 pub trait Backend: Predict {
     /// Describes the device, for display and `run.json`.
@@ -45,28 +43,16 @@ pub trait Backend: Predict {
 
     /// Runs or schedules `steps`. May return before they are done, but waits if more than a few submissions are in
     /// flight.
-    ///
-    /// # Errors
-    /// When the device fails.
     async fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError>;
 
     /// Losses of the steps finished since the last call, in order; does not wait. Each is the mean over the step's
     /// samples and channels, before its update.
-    ///
-    /// # Errors
-    /// When the device fails.
     fn take_losses(&mut self) -> Result<Vec<f64>, BackendError>;
 
     /// Waits until every enqueued step is done.
-    ///
-    /// # Errors
-    /// When the device fails.
     async fn finish(&mut self) -> Result<(), BackendError>;
 
     /// Copies the training state to the host. Waits for enqueued steps.
-    ///
-    /// # Errors
-    /// When the device fails.
     async fn state(&mut self) -> Result<TrainingState, BackendError>;
 
     /// Replaces the training state.

@@ -71,7 +71,7 @@ async fn trainer(
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);
     let (config, timing) = match before {
         Some(before) => (before, None),
-        None => match tune::choose_config(&gpu, (&job, &state), budget, precision).await {
+        None => match tune::choose_config(&gpu, (&job, &state), precision).await {
             // All that was timed was left out, and said to be.
             Err(BackendError::NotCompiled { .. }) => (rules, None),
             chosen => chosen?,

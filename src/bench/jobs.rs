@@ -5,9 +5,8 @@ use crate::model::Model;
 use crate::picture::{Picture, Pixels};
 use std::sync::Arc;
 
-/// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub(crate) enum Work {
     /// Optimiser steps.
     Train,
     /// Predicting all pixels, as after an epoch or in `render`.
@@ -19,23 +18,30 @@ pub enum Work {
 pub struct BenchJob {
     /// Such as "seed 256x256 full batch".
     pub name: String,
-    /// What is done.
-    pub work: Work,
+    pub(crate) work: Work,
     /// Side of its square picture in pixels.
-    pub side: u32,
+    pub(crate) side: u32,
     config: Config,
 }
 
-/// The network of the student's project that this program grew from: 512 features, three hidden layers of 256, Adam.
-const SEED: &str = "encoding = { kind = \"gaussian\", features = 256, sigma = 10.0 }\n\
-                    network = { hidden = 256, layers = 4, activation = \"relu\" }";
+/// The network of the student's project that this program grew from, 512 features and three hidden layers of 256, with
+/// other widths.
+fn seed(width: u32) -> String {
+    format!(
+        "encoding = {{ kind = \"gaussian\", features = 256, sigma = 10.0 }}\n\
+         network = {{ hidden = {width}, layers = 4, activation = \"relu\" }}"
+    )
+}
+
 /// The network of instant-ngp for pictures: a hash grid and two hidden layers of 64.
 const SMALL: &str = "encoding = { kind = \"hash-grid\", log2_table = 15 }\n\
                      network = { hidden = 64, layers = 3, activation = \"relu\" }";
-const WIDTH_128: &str = "encoding = { kind = \"gaussian\", features = 256, sigma = 10.0 }\n\
-                         network = { hidden = 128, layers = 4, activation = \"relu\" }";
-const WIDTH_512: &str = "encoding = { kind = \"gaussian\", features = 256, sigma = 10.0 }\n\
-                         network = { hidden = 512, layers = 4, activation = \"relu\" }";
+
+/// `net` with Adam, on a square picture of `side` pixels a side; `batch` is a number or `"full"`.
+fn job(name: String, net: &str, work: Work, side: u32, batch: &str) -> BenchJob {
+    let text = format!("{net}\ntraining = {{ batch = {batch}, optimizer = \"adam\", lr = 1e-3 }}");
+    BenchJob { name, work, side, config: Config::parse(&text).expect("a test parses every job") }
+}
 
 /// All jobs with pictures of at most `largest` pixels a side.
 pub fn jobs(largest: u32) -> Vec<BenchJob> {
@@ -43,19 +49,17 @@ pub fn jobs(largest: u32) -> Vec<BenchJob> {
         let full = side * side <= batch;
         let size = if full { "full batch".to_owned() } else { format!("batch {batch}") };
         let suffix = if work == Work::Render { "render".to_owned() } else { size };
-        let training = if full { "\"full\"".to_owned() } else { batch.to_string() };
-        let text = format!("{net}\ntraining = {{ batch = {training}, optimizer = \"adam\", lr = 1e-3 }}");
-        let config = Config::parse(&text).expect("a test parses every job");
-        BenchJob { name: format!("{what} {side}x{side} {suffix}"), work, side, config }
+        let batch = if full { "\"full\"".to_owned() } else { batch.to_string() };
+        job(format!("{what} {side}x{side} {suffix}"), net, work, side, &batch)
     };
-    let full = |side: u32| job("seed", SEED, Work::Train, side, side * side);
+    let full = |side: u32| job("seed", &seed(256), Work::Train, side, side * side);
     let mut jobs: Vec<BenchJob> = [64, 128, 256, 512].into_iter().map(full).collect();
-    jobs.extend([1 << 14, 1 << 16].map(|batch| job("seed", SEED, Work::Train, 512, batch)));
-    jobs.push(job("width-128", WIDTH_128, Work::Train, 512, 1 << 14));
-    jobs.push(job("width-512", WIDTH_512, Work::Train, 512, 1 << 14));
+    jobs.extend([1 << 14, 1 << 16].map(|batch| job("seed", &seed(256), Work::Train, 512, batch)));
+    jobs.push(job("width-128", &seed(128), Work::Train, 512, 1 << 14));
+    jobs.push(job("width-512", &seed(512), Work::Train, 512, 1 << 14));
     jobs.push(job("hash-2x64", SMALL, Work::Train, 512, 1 << 14));
     jobs.push(job("hash-2x64", SMALL, Work::Train, 512, 1 << 18));
-    jobs.push(job("seed", SEED, Work::Render, 512, 1 << 18));
+    jobs.push(job("seed", &seed(256), Work::Render, 512, 1 << 18));
     jobs.push(job("hash-2x64", SMALL, Work::Render, 512, 1 << 18));
     jobs.retain(|job| job.side <= largest);
     jobs
@@ -64,23 +68,10 @@ pub fn jobs(largest: u32) -> Vec<BenchJob> {
 /// Steps over whole pictures of 64x64 to 4096x4096 pixels, and over networks 32 to 1024 units wide, to see how time
 /// and memory grow.
 pub fn scale_jobs(largest: u32) -> Vec<BenchJob> {
-    let job = |name: String, text: String, side: u32| BenchJob {
-        name,
-        work: Work::Train,
-        side,
-        config: Config::parse(&text).expect("a test parses every job"),
-    };
-    let pixels = |side: u32| {
-        let text = format!("{SMALL}\ntraining = {{ batch = \"full\", optimizer = \"adam\", lr = 1e-3 }}");
-        job(format!("hash-2x64 {side}x{side} full batch"), text, side)
-    };
+    let pixels =
+        |side: u32| job(format!("hash-2x64 {side}x{side} full batch"), SMALL, Work::Train, side, "\"full\"");
     let width = |width: u32| {
-        let text = format!(
-            "encoding = {{ kind = \"gaussian\", features = 256, sigma = 10.0 }}\n\
-             network = {{ hidden = {width}, layers = 4, activation = \"relu\" }}\n\
-             training = {{ batch = 16384, optimizer = \"adam\", lr = 1e-3 }}"
-        );
-        job(format!("width-{width} 256x256 batch 16384"), text, 256)
+        job(format!("width-{width} 256x256 batch 16384"), &seed(width), Work::Train, 256, "16384")
     };
     let pixels = (6..=12).map(|bits| pixels(1 << bits));
     let mut jobs: Vec<_> = pixels.chain((5..=10).map(|bits| width(1 << bits))).collect();
@@ -108,7 +99,7 @@ impl BenchJob {
     /// Floating-point operations per sample. Training: 2 (3 W - W_0) of matrix products, where W_0 are the first
     /// layer's weights: their gradient is computed, but not their input's, unless the encoding is trained. Rendering:
     /// 2 W. Encodings, activations and the update are not counted, as is usual.
-    pub fn flop_per_sample(&self, model: &Model) -> f64 {
+    pub(crate) fn flop_per_sample(&self, model: &Model) -> f64 {
         let weights = |l: crate::model::LayerShape| (l.input_width * l.output_width) as f64;
         let all: f64 = model.network.layers().map(weights).sum();
         let first = weights(model.network.layer(0));

@@ -17,9 +17,8 @@ pub struct Figures {
     /// The job.
     pub job: String,
     /// Samples of a step, or pixels of a picture.
-    pub samples: u64,
-    /// Weights and biases.
-    pub weights: usize,
+    pub(crate) samples: u64,
+    pub(crate) weights: usize,
     /// The median over several groups of steps, in ms.
     pub ms: f64,
     /// The fastest group.
@@ -40,7 +39,7 @@ pub struct Figures {
     /// Bytes of weights, moments, gradients, work space and picture.
     pub bytes: u64,
     /// Bytes of the picture alone.
-    pub picture_bytes: u64,
+    pub(crate) picture_bytes: u64,
     /// Time to the first step: buffers, pipelines, the self-test on a GPU.
     pub seconds_to_start: f64,
     /// Part of that spent compiling kernels.

@@ -1,11 +1,4 @@
 //! How fast this machine trains: named jobs, compared with ceilings measured in the same run.
-//!
-//! | module | contents |
-//! |---|---|
-//! | `jobs` | the jobs: networks, pictures, batches, and their floating-point operations |
-//! | `measure` | milliseconds per step, and derived figures |
-//! | `process` | memory and processor time used by the process |
-//! | `ceiling` | the machine's peak: multiply-adds or a matrix product, a copy |
 
 mod ceiling;
 mod jobs;
@@ -13,6 +6,6 @@ mod measure;
 mod process;
 
 pub use ceiling::{Ceilings, cpu_ceilings};
-pub use jobs::{BenchJob, Work, jobs, scale_jobs};
+pub use jobs::{BenchJob, jobs, scale_jobs};
 pub use measure::{Figures, measure};
 pub use process::peak_bytes;

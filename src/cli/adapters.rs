@@ -14,28 +14,21 @@ pub(super) struct AdaptersArgs {
     pub json: bool,
 }
 
-/// An adapter as listed.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AdapterEntry {
     /// Value for `--adapter`.
     pub index: usize,
     /// Its name; `--adapter` accepts a part of it.
     pub name: String,
-    /// Graphics API.
     pub api: String,
     /// Driver name and version.
     pub driver: String,
     /// Discrete, integrated, virtual, CPU (a software rasteriser) or other.
     pub device_type: String,
-    /// Whether it is a software rasteriser.
     pub software: bool,
-    /// Largest storage binding.
     pub max_binding_bytes: u64,
-    /// Largest buffer.
     pub max_buffer_bytes: u64,
-    /// Workgroup memory.
     pub workgroup_memory_bytes: u32,
-    /// Maximum threads of a workgroup.
     pub workgroup_threads: u32,
     /// The optional features it has that the program can use.
     pub features: Vec<&'static str>,
@@ -71,9 +64,6 @@ pub(super) fn list() -> anyhow::Result<Vec<AdapterEntry>> {
 }
 
 /// Prints the adapters. Fails when there is none.
-///
-/// # Errors
-/// When the list cannot be printed.
 pub(super) fn run(args: &AdaptersArgs) -> anyhow::Result<ExitCode> {
     let entries = list()?;
     if args.json {

@@ -9,8 +9,7 @@ use afterimage::backend::gpu::{
 use afterimage::backend::{BackendError, Job, JobOptions};
 use afterimage::block_on;
 use afterimage::model::{
-    Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, Optimizer, Refinements,
-    SampleSet, Steps, TrainingState,
+    Activation, Encoding, EncodingSpec, Init, Mlp, Model, Optimizer, Refinements, Steps, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
 use anyhow::bail;
@@ -42,35 +41,26 @@ pub(super) struct VerifyArgs {
     pub json: bool,
 }
 
-/// The results.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct VerifyReport {
-    /// The adapter.
     pub device: String,
-    /// Its driver.
     pub driver: String,
-    /// Graphics API.
     pub api: String,
-    /// Whether everything passed.
     pub passed: bool,
-    /// One row per kernel.
     pub kernels: Vec<Row>,
     /// One row per kernel of the steps run dispatch by dispatch.
     pub lockstep: Vec<Row>,
 }
 
 /// All comparisons of one kernel.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Row {
-    /// Its name.
     pub kernel: String,
     /// Shapes tested, or dispatches compared.
     pub n_compared: usize,
     /// Largest error as a share of its tolerance; null when infinite.
     pub worst_share: f64,
-    /// The place of that error.
     pub worst_place: String,
-    /// Whether every error is within its tolerance.
     pub passed: bool,
     /// Time taken, most of it by the CPU.
     pub seconds: f64,
@@ -82,16 +72,7 @@ pub(super) struct Row {
 
 impl Row {
     fn new(kernel: String) -> Self {
-        Self {
-            kernel,
-            n_compared: 0,
-            worst_share: 0.0,
-            worst_place: String::new(),
-            passed: true,
-            seconds: 0.0,
-            error: None,
-            lacks: None,
-        }
+        Self { kernel, passed: true, ..Self::default() }
     }
 
     fn add(&mut self, share: f64, place: String) {
@@ -104,9 +85,6 @@ impl Row {
 }
 
 /// Verifies the chosen adapter and prints the results. Exit code 1 when anything failed.
-///
-/// # Errors
-/// When no adapter can be opened or the result cannot be printed.
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let choice = args.adapter.clone().map_or(AdapterChoice::Any, AdapterChoice::Named);
     let options = DeviceOptions { checked_shaders: args.checked, cache: None, ..DeviceOptions::from_env()? };
@@ -149,22 +127,21 @@ pub(super) fn verify(
         row
     });
     let kernels: Vec<Row> = rows.collect();
-    let mut lockstep_rows = Vec::new();
+    let mut steps = Vec::new();
     for how in ways(gpu).into_iter().take(if n_steps == 0 { 0 } else { usize::MAX }) {
-        if let Err(error) = lockstep(gpu, how, n_steps, &mut lockstep_rows) {
+        if let Err(error) = lockstep(gpu, how, n_steps, &mut steps) {
             let row = Row::new("lockstep".to_owned());
-            lockstep_rows.push(Row { passed: false, error: Some(error.to_string()), ..row });
+            steps.push(Row { passed: false, error: Some(error.to_string()), ..row });
         }
     }
-    let lockstep = lockstep_rows;
-    lockstep.iter().for_each(progress);
+    steps.iter().for_each(progress);
     VerifyReport {
         device: gpu.info.name.clone(),
         driver: gpu.driver(),
         api: gpu.info.backend.to_string(),
-        passed: kernels.iter().chain(&lockstep).all(|row| row.passed),
+        passed: kernels.iter().chain(&steps).all(|row| row.passed),
         kernels,
-        lockstep,
+        lockstep: steps,
     }
 }
 
@@ -228,31 +205,18 @@ fn small_job() -> (Job, TrainingState) {
     let pixels = Pixels::U8((0..width as usize * height as usize * channels).map(value).collect());
     let picture = Picture { width, height, channels, pixels };
     let encoding = Encoding::new(EncodingSpec::Gaussian { features: 65, sigma: 6.0 }, 1);
-    let network = Mlp {
-        input_width: encoding.output_width(),
-        hidden_width: 96,
-        output_width: channels,
-        n_layers: 3,
-        activation: Activation::Sine { w0: 30.0 },
-        output_activation: Activation::Sigmoid,
-    };
+    let network = Mlp::new(
+        [encoding.output_width(), 96, channels],
+        3,
+        [Activation::Sine { w0: 30.0 }, Activation::Sigmoid],
+    );
     let model = Model { encoding, network };
     let optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
     let refinements =
         Refinements { l2: 1e-4, clip_norm: Some(1.0), ema: Some(0.9), ..Refinements::default() };
     let options = JobOptions { refinements, ..JobOptions::default() };
     let state = TrainingState::new(Init::Siren.draw(&model, 1), optimizer, &refinements);
-    let job = Job {
-        model,
-        raster: picture.raster(Coords::Center),
-        picture: Arc::new(picture),
-        samples: SampleSet { width, height, holdout: Holdout::None, masked: None },
-        loss: Loss::Mse,
-        optimizer,
-        batch_size: 300,
-        options,
-    };
-    (job, state)
+    (Job { batch_size: 300, options, ..Job::new(model, picture, optimizer) }, state)
 }
 
 fn print_row(row: &Row) {

@@ -8,7 +8,7 @@ use crate::config::{Config, DeviceConfig, OptimizerKind, PictureConfig, Resolved
 use crate::job::DeviceOptions;
 use crate::names::Named;
 use crate::picture::{self, Picture};
-use crate::read_file::{open_regular, read_at_most};
+use crate::read_file::read_whole;
 use crate::run::{Display, RunFolder, Session};
 use crate::trainer::FailureKind;
 use crate::tune::{self, SigmaTrial, TuneError, choose_sigma};
@@ -21,26 +21,21 @@ use std::time::Instant;
 pub struct Cell {
     /// Its index among all cells.
     pub index: usize,
-    /// Index of the picture.
-    pub picture: usize,
-    /// The size.
-    pub size: Size,
-    /// The encoding or preset.
-    pub method: Method,
-    /// The optimiser.
-    pub optimizer: OptimizerKind,
+    pub(crate) picture: usize,
+    pub(crate) size: Size,
+    pub(crate) method: Method,
+    pub(crate) optimizer: OptimizerKind,
     /// The seed, counted from 0.
-    pub seed: u64,
-    /// Its run folder.
-    pub folder: PathBuf,
+    pub(crate) seed: u64,
+    pub(crate) folder: PathBuf,
     /// Its display name.
     pub label: String,
     /// The picture at its training size.
-    pub prepared: PathBuf,
+    pub(crate) prepared: PathBuf,
     /// The run; with the default sigma until that is chosen.
-    pub run: Resolved,
+    pub(crate) run: Resolved,
     /// Its settings with `sigma = "auto"`, if sigma is chosen for the picture.
-    pub open: Option<Config>,
+    pub(crate) open: Option<Config>,
     /// Its state.
     pub state: State,
     /// Whether its folder holds a run that is to be replaced.
@@ -95,8 +90,7 @@ impl Cell {
     }
 
     fn manifest(&self) -> Option<serde_json::Value> {
-        let (file, _) = open_regular(&self.folder.join("run.json")).ok()?;
-        let bytes = read_at_most(file, MAX_MANIFEST_BYTES).ok()??;
+        let bytes = read_whole(&self.folder.join("run.json"), MAX_MANIFEST_BYTES).ok()??;
         serde_json::from_slice(&bytes).ok()
     }
 
@@ -127,10 +121,7 @@ impl Cell {
 
     /// Trains it to its end, resuming if it was stopped, on `threads` CPU threads, 0 for all; false if it was stopped
     /// again.
-    ///
-    /// # Errors
-    /// When training diverges, the device fails or a file cannot be written.
-    pub fn train(
+    pub(crate) fn train(
         &self,
         (threads, options): (usize, &DeviceOptions),
         display: &mut dyn Display,
@@ -168,7 +159,7 @@ impl Cell {
         };
         let mask = config.load_mask()?;
         let pictures = (&picture, mask.as_ref());
-        let choice = block_on(choose_sigma(&config, pictures, &run.device, &mut StopOf(display)))?;
+        let choice = block_on(choose_sigma(&config, pictures, &run.device, &mut &*display))?;
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
         let resolved = config.resolve(&picture, mask.as_ref())?;
         let run = Resolved { device: run.device, profile: run.profile, ..resolved };
@@ -179,18 +170,15 @@ impl Cell {
     }
 }
 
-/// Lets a search be stopped like a run.
-struct StopOf<'a>(&'a dyn Display);
-
-impl tune::Watch for StopOf<'_> {
+/// A search is stopped like a run.
+impl tune::Watch for &dyn Display {
     fn trial(&mut self, _: &SigmaTrial) {}
 
     fn stop_requested(&self) -> bool {
-        self.0.stop_requested()
+        (**self).stop_requested()
     }
 }
 
-/// The sigma chosen for the run in `folder`.
 pub(super) fn chosen_sigma(folder: &Path) -> Option<Sigma> {
     let config = Config::read(&folder.join("config.toml")).ok()?;
     config.encoding.sigma.filter(|_| !config.sigma_is_open())

@@ -27,12 +27,11 @@ impl fmt::Display for Method {
 /// sigma chosen per picture. Unset values are the protocol's or the defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncodingChoice {
-    /// The encoding.
-    pub kind: EncodingKind,
+    pub(crate) kind: EncodingKind,
     /// The part after the colon.
-    pub parameter: Option<Parameter>,
+    pub(crate) parameter: Option<Parameter>,
     /// The part after the plus.
-    pub activation: Option<ActivationKind>,
+    pub(crate) activation: Option<ActivationKind>,
 }
 
 /// The setting of an encoding that is compared most often.
@@ -56,7 +55,7 @@ impl EncodingChoice {
     }
 
     /// As a section of a configuration with `features` frequencies.
-    pub fn config(self, features: Option<usize>) -> EncodingConfig {
+    pub(crate) fn config(self, features: Option<usize>) -> EncodingConfig {
         let features = features.filter(|_| self.kind.params().contains(&"features"));
         let mut config = EncodingConfig { kind: Some(self.kind), features, ..EncodingConfig::default() };
         match self.parameter {

@@ -16,7 +16,6 @@ use maud::{Markup, PreEscaped, html};
 const PICTURE_SIDE: u32 = 512;
 const SHEET_SIDE: u32 = 2200;
 
-/// Writes `report.html`.
 pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -> Result<(), CompareError> {
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
     let caption = format!("{}{over}", capitalised(headline.measure));

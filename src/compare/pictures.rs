@@ -18,9 +18,7 @@ const STRIP_EPOCHS: [u64; 4] = [0, 100, 400, 900];
 
 /// What a page shows of one picture at one size.
 pub(super) struct Panel {
-    /// The picture's name.
     pub(super) picture: String,
-    /// The size.
     pub(super) size: Size,
     /// The picture as trained on.
     pub(super) truth: Picture,
@@ -28,9 +26,7 @@ pub(super) struct Panel {
     pub(super) reconstructions: Vec<(usize, Picture)>,
     /// The curves as SVG.
     pub(super) curves: String,
-    /// The strips.
     pub(super) strips: Picture,
-    /// The error maps.
     pub(super) errors: Picture,
 }
 

@@ -105,7 +105,7 @@ impl Comparison {
     }
 
     /// The folder of one picture at one size, with its rows, curves, strips and error maps.
-    pub fn folder(&self, picture: usize, size: Size) -> PathBuf {
+    pub(crate) fn folder(&self, picture: usize, size: Size) -> PathBuf {
         self.request.folder(&self.request.sources[picture], size)
     }
 

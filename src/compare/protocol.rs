@@ -37,9 +37,8 @@ pub struct Outline {
     /// The optimisers it has settings for.
     pub optimizers: &'static [OptimizerKind],
     /// Pictures are cropped to a square around their centre, of at most this side.
-    pub square: u32,
-    /// A description for reports.
-    pub about: &'static str,
+    pub(crate) square: u32,
+    pub(crate) about: &'static str,
 }
 
 const NONE: EncodingChoice = EncodingChoice::plain(EncodingKind::None);
@@ -107,7 +106,7 @@ impl Protocol {
     ///
     /// # Errors
     /// When the protocol has no settings for this optimiser or size.
-    pub fn config(
+    pub(crate) fn config(
         self,
         size: Size,
         method: Method,

@@ -20,26 +20,24 @@ pub(super) const FAILURE_LEGEND: &str = "† The network learned nothing, or kee
 #[derive(Clone, Debug)]
 pub struct Record {
     /// Its index among all cells.
-    pub cell: usize,
-    /// The picture's name.
-    pub picture: String,
+    pub(crate) cell: usize,
+    pub(crate) picture: String,
     /// One row per measured epoch.
-    pub metrics: Vec<EpochSummary>,
+    pub(crate) metrics: Vec<EpochSummary>,
     /// The row of the weights the run ended with.
-    pub result: EpochSummary,
+    pub(crate) result: EpochSummary,
     /// Structural similarity of the whole reconstruction, as written to `final.png` or `final.exr`.
-    pub ssim: f64,
-    /// Weights and biases.
-    pub n_params: usize,
+    pub(crate) ssim: f64,
+    pub(crate) n_params: usize,
     /// The sigma it was trained with, if its encoding has one.
-    pub sigma: Option<Sigma>,
+    pub(crate) sigma: Option<Sigma>,
     /// Why the complete run failed, if it did.
-    pub failure: Option<FailureKind>,
+    pub(crate) failure: Option<FailureKind>,
 }
 
 impl Record {
     /// PSNR in dB of the test pixels, or of the training pixels if there is no test split: what it is ranked by.
-    pub fn psnr(&self) -> f64 {
+    pub(crate) fn psnr(&self) -> f64 {
         self.result.psnr_test.or(self.result.psnr_train).unwrap_or(f64::NAN)
     }
 

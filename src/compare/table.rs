@@ -10,14 +10,11 @@ use crate::config::OptimizerKind;
 /// Mean and sample standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The mean.
-    pub mean: f64,
+    pub(crate) mean: f64,
     /// With n - 1 degrees of freedom; `None` for a single value.
-    pub deviation: Option<f64>,
-    /// Number of values.
-    pub n: usize,
-    /// How many of them are from failed runs.
-    pub n_failed: usize,
+    pub(crate) deviation: Option<f64>,
+    pub(crate) n: usize,
+    pub(crate) n_failed: usize,
 }
 
 impl Spread {
@@ -46,26 +43,24 @@ impl std::fmt::Display for Spread {
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The picture, if the row is for one.
-    pub picture: Option<String>,
-    /// The size.
-    pub size: Size,
-    /// The optimiser.
-    pub optimizer: OptimizerKind,
+    pub(crate) picture: Option<String>,
+    pub(crate) size: Size,
+    pub(crate) optimizer: OptimizerKind,
     /// PSNR of each method, over pictures and seeds.
     pub cells: Vec<Option<Spread>>,
     /// Other figures of each method.
-    pub costs: Vec<Option<Cost>>,
+    pub(crate) costs: Vec<Option<Cost>>,
 }
 
 /// A method's other figures, over the same runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     /// Mean structural similarity of the whole picture.
-    pub ssim: f64,
+    pub(crate) ssim: f64,
     /// Mean number of weights and biases: some encodings have more for larger pictures.
-    pub weights: f64,
+    pub(crate) weights: f64,
     /// Mean seconds from the first step to the last, pictures included.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 impl Cost {
@@ -88,7 +83,7 @@ impl Row {
     }
 
     /// The index of the highest mean, if there are several.
-    pub fn best(&self) -> Option<usize> {
+    pub(crate) fn best(&self) -> Option<usize> {
         let means = self.cells.iter().enumerate().filter_map(|(i, c)| Some((i, c.as_ref()?.mean)));
         let best = means.max_by(|a, b| a.1.total_cmp(&b.1));
         best.filter(|_| self.cells.iter().flatten().count() > 1).map(|(i, _)| i)
@@ -105,9 +100,9 @@ pub struct Headline {
     /// Over all pictures and seeds: one row per size and optimiser.
     pub rows: Vec<Row>,
     /// The same for each picture, if there are several.
-    pub by_picture: Vec<Row>,
+    pub(crate) by_picture: Vec<Row>,
     /// The legend of the mark of failed runs, if there are any.
-    pub legend: Option<&'static str>,
+    pub(crate) legend: Option<&'static str>,
     /// "mean ± standard deviation over 16 pictures", if there is more than one value.
     pub over: Option<String>,
 }

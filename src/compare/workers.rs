@@ -14,7 +14,7 @@ pub struct Share {
     /// Cells trained at a time.
     pub jobs: usize,
     /// CPU threads per cell, 0 for all cores.
-    pub threads: usize,
+    pub(crate) threads: usize,
 }
 
 impl Share {

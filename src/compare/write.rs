@@ -3,10 +3,8 @@
 use super::method::Method;
 use super::table::{Cost, Headline, Row};
 use super::{CompareError, Comparison, Record};
-use crate::atomic_write::{Durability, atomic_write};
-use std::io::Write;
+use crate::atomic_write::write_cached;
 
-/// Writes `results.csv` and `results.md`.
 pub(super) fn write(plan: &Comparison, records: &[Record], headline: &Headline) -> Result<(), CompareError> {
     save(plan, "results.csv", &csv(plan, records))?;
     save(plan, "results.md", &markdown(plan, headline))
@@ -15,8 +13,7 @@ pub(super) fn write(plan: &Comparison, records: &[Record], headline: &Headline) 
 /// Writes a text into the comparison's folder.
 pub(super) fn save(plan: &Comparison, name: &str, text: &str) -> Result<(), CompareError> {
     let path = plan.request.out.join(name);
-    atomic_write(&path, Durability::Cached, |out| out.write_all(text.as_bytes()))
-        .map_err(|e| CompareError::file(&path, e))
+    write_cached(&path, text.as_bytes()).map_err(|e| CompareError::file(&path, e))
 }
 
 const CSV_HEADER: &str = "picture,width,height,size,method,sigma,optimizer,seed,psnr_train,psnr_test,ssim,epochs,steps,\

@@ -59,7 +59,7 @@ impl Config {
         let load = |path: &PathBuf| {
             // The path is already in the message, and the reason in the error's source, if any.
             let why = |e: PictureError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
-            let failed = |e| ConfigError::Mask { path: path.clone(), reason: why(e) };
+            let failed = |e| ConfigError::of_mask(path, &why(e));
             let Loaded { picture, mut notes, profile } =
                 picture::read(path, Reading::default()).map_err(failed)?;
             let (picture, note) = as_meant(picture);
@@ -78,12 +78,11 @@ impl Config {
         mask: Option<&Picture>,
         samples: SampleSet,
     ) -> Result<Option<Arc<Mask>>, ConfigError> {
-        let path = self.picture.mask.clone();
-        let bad_mask =
-            |reason| ConfigError::Mask { path: path.clone().unwrap_or_else(|| "given".into()), reason };
-        let mask = match (mask, &path) {
+        let path = self.picture.mask.as_deref();
+        let bad_mask = |reason: &str| ConfigError::of_mask(path.unwrap_or("given".as_ref()), reason);
+        let mask = match (mask, path) {
             (Some(mask), _) => mask,
-            (None, Some(_)) => return Err(bad_mask("load it first, with Config::load_mask".to_owned())),
+            (None, Some(_)) => return Err(bad_mask("load it first, with Config::load_mask")),
             (None, None) => return Ok(None),
         };
         let (size, own) = ((picture.width, picture.height), (mask.width, mask.height));
@@ -91,7 +90,7 @@ impl Config {
         let same_shape =
             own.0.abs_diff((f64::from(own.1) * f64::from(size.0) / f64::from(size.1)).round() as u32) <= 1;
         if !same_shape {
-            return Err(bad_mask(format!(
+            return Err(bad_mask(&format!(
                 "it has {}x{} pixels, which is not the shape of the picture, {}x{}; make it the same size",
                 own.0, own.1, size.0, size.1
             )));
@@ -107,7 +106,7 @@ impl Config {
                 less => format!(" (its largest value is {:.0} of 255)", 255.0 * less),
             };
             let what = "it leaves no pixel to train on: white is trained on, black is not";
-            bad_mask(format!("{what}{largest}"))
+            bad_mask(&format!("{what}{largest}"))
         };
         Mask::new(inside, samples).map(|mask| Some(Arc::new(mask))).ok_or_else(none)
     }

@@ -28,7 +28,7 @@ pub use sections::{
     DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, TrainingConfig,
 };
 
-use crate::read_file::{open_regular, read_at_most};
+use crate::read_file::read_whole;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -61,11 +61,12 @@ impl Config {
     /// When the file cannot be read, is neither, or has an unknown field or value; the message names it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+        let failed = |reason: String| ConfigError::of_file(path, &reason);
         let config = match is_json {
             true => tiny_cuda_nn::sections(&tiny_cuda_nn::with_parents(path)?),
-            false => Self::parse(&read_text(path)?),
+            false => Self::parse(&read_text(path).map_err(failed)?),
         };
-        config.map_err(|reason| ConfigError::File { path: path.to_owned(), reason })
+        config.map_err(failed)
     }
 
     /// Parses a TOML configuration.
@@ -105,14 +106,12 @@ impl Config {
     }
 }
 
-/// The text of a configuration.
-fn read_text(path: &Path) -> Result<String, ConfigError> {
-    let file = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-    let bytes = open_regular(path).and_then(|(open, _)| read_at_most(open, MAX_CONFIG_BYTES));
-    let bytes = bytes.map_err(|e| file(e.to_string()))?;
-    let bytes = bytes
-        .ok_or_else(|| file(format!("more than {MAX_CONFIG_BYTES} bytes is too long for a configuration")))?;
-    String::from_utf8(bytes).map_err(|_| file("it is not UTF-8 text".to_owned()))
+/// The text of a configuration. Fails with why it cannot be read.
+fn read_text(path: &Path) -> Result<String, String> {
+    let bytes = read_whole(path, MAX_CONFIG_BYTES).map_err(|e| e.to_string())?;
+    let bytes =
+        bytes.ok_or_else(|| format!("more than {MAX_CONFIG_BYTES} bytes is too long for a configuration"))?;
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
 /// A TOML error as one sentence with its line, without the excerpt.

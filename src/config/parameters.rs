@@ -8,7 +8,6 @@ use crate::model::Family;
 /// Larger learning rates and decays are surely mistakes.
 pub(super) const MAX_RATE: f64 = 1e4;
 
-/// The range of a parameter.
 struct Range {
     setting: &'static str,
     is_allowed: fn(f64) -> bool,
@@ -85,7 +84,6 @@ pub(super) fn fill<F: Family>(section: &mut impl Section, chosen: F) {
     parameters::<F>().for_each(|(name, _)| section.set(&name, param(chosen, &name)));
 }
 
-/// Clears every parameter of `F`.
 pub(super) fn clear<F: Family>(section: &mut impl Section) {
     parameters::<F>().for_each(|(name, _)| section.setting_mut(&name).clear());
 }

@@ -23,11 +23,8 @@ impl TrainingConfig {
         let encoding_lr = positive("encoding-lr", self.encoding_lr, "1e-2")?;
         let ema = match self.ema {
             Some(v) if !(0.0..1.0).contains(&v) => {
-                return Err(bad(
-                    "ema",
-                    format_args!("{v:?}"),
-                    "give a decay from 0 to below 1, such as 0.99",
-                ));
+                let allowed = "give a decay from 0 to below 1, such as 0.99";
+                return Err(bad("ema", format_args!("{v:?}"), allowed));
             }
             // An average without memory is no average.
             other => other.filter(|&v| v > 0.0),
@@ -44,12 +41,8 @@ impl TrainingConfig {
     /// Settings for an encoding's weights that have no effect, since it has none.
     pub(super) fn encoding_without_weights(&self) -> Vec<(String, String)> {
         let why = "with this encoding: it has no weights to train";
-        let given =
-            [(self.encoding_lr.is_some(), "encoding-lr"), (self.encoding_l2.is_some(), "encoding-l2")];
-        given
-            .into_iter()
-            .filter(|(given, _)| *given)
-            .map(|(_, setting)| (setting.to_owned(), why.to_owned()))
-            .collect()
+        let given = [("encoding-lr", self.encoding_lr), ("encoding-l2", self.encoding_l2)];
+        let given = given.into_iter().filter(|(_, value)| value.is_some());
+        given.map(|(setting, _)| (setting.to_owned(), why.to_owned())).collect()
     }
 }

@@ -17,50 +17,33 @@ use crate::picture::Picture;
 use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Why a configuration is invalid.
+/// Why a configuration is invalid, and what would be valid.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read or parsed.
-    #[error("configuration {}: {reason}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The mask cannot be used.
-    #[error("the mask {}: {reason}", path.display())]
-    Mask {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A value outside its range.
-    #[error("{field} is {value}: {allowed}")]
-    Value {
-        /// The setting's name.
-        field: &'static str,
-        /// The value given.
-        value: String,
-        /// What would be valid.
-        allowed: String,
-    },
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    pub(super) fn of_file(path: &Path, reason: &str) -> Self {
+        Self(format!("configuration {}: {reason}", path.display()))
+    }
+
+    pub(super) fn of_mask(path: &Path, reason: &str) -> Self {
+        Self(format!("the mask {}: {reason}", path.display()))
+    }
 }
 
-pub(super) fn bad(field: &'static str, value: impl Display, allowed: impl Into<String>) -> ConfigError {
-    ConfigError::Value { field, value: value.to_string(), allowed: allowed.into() }
+pub(super) fn bad(field: &'static str, value: impl Display, allowed: impl Display) -> ConfigError {
+    ConfigError(format!("{field} is {value}: {allowed}"))
 }
 
-/// `value`, if it is within `range`.
 fn within<T: PartialOrd + Display>(
     field: &'static str,
     value: T,
     range: RangeInclusive<T>,
-    allowed: impl Into<String>,
+    allowed: impl Display,
 ) -> Result<T, ConfigError> {
     if range.contains(&value) { Ok(value) } else { Err(bad(field, value, allowed)) }
 }
@@ -173,7 +156,6 @@ impl Config {
         Ok(Resolved { config, ..resolved })
     }
 
-    /// Encoding and network for `picture`.
     fn model(&self, picture: &Picture, specs: &[EncodingSpec]) -> Result<Model, ConfigError> {
         let seed = self.training.seed.unwrap_or(0);
         let (activation, output_activation) = self.activations(Some(picture))?;
@@ -184,14 +166,11 @@ impl Config {
             Frequencies::Frozen => encoding,
             Frequencies::Trained => encoding.with_trained_frequencies(),
         };
-        let network = Mlp {
-            input_width: encoding.output_width(),
-            hidden_width,
-            output_width: picture.channels,
+        let network = Mlp::new(
+            [encoding.output_width(), hidden_width, picture.channels],
             n_layers,
-            activation,
-            output_activation,
-        };
+            [activation, output_activation],
+        );
         Ok(Model { encoding, network })
     }
 

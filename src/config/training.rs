@@ -4,26 +4,16 @@ use super::parameters::{self, MAX_RATE};
 use super::resolve::bad;
 use super::{ConfigError, Section, TrainingConfig, defaults};
 use crate::model::{Activation, Loss, LossKind, Optimizer, OptimizerKind, Schedule, ScheduleKind};
-use crate::names::join;
+use crate::names::{Named, join};
 
 /// A thousand times the default takes days on any machine.
 const MAX_EFFORT: f64 = 1e3;
 
-fn has_min_lr(kind: ScheduleKind) -> bool {
-    matches!(kind, ScheduleKind::Cosine | ScheduleKind::CosineRestarts)
-}
-
-fn has_hold(kind: ScheduleKind) -> bool {
-    matches!(kind, ScheduleKind::Cosine | ScheduleKind::Exponential | ScheduleKind::Step)
-}
-
-fn has_cycle(kind: ScheduleKind) -> bool {
-    matches!(kind, ScheduleKind::CosineRestarts | ScheduleKind::Step)
-}
-
-fn has_decay(kind: ScheduleKind) -> bool {
-    matches!(kind, ScheduleKind::Exponential | ScheduleKind::Step)
-}
+/// The schedules that have a setting.
+const WITH_MIN_LR: &[ScheduleKind] = &[ScheduleKind::Cosine, ScheduleKind::CosineRestarts];
+const WITH_HOLD: &[ScheduleKind] = &[ScheduleKind::Cosine, ScheduleKind::Exponential, ScheduleKind::Step];
+const WITH_CYCLE: &[ScheduleKind] = &[ScheduleKind::CosineRestarts, ScheduleKind::Step];
+const WITH_DECAY: &[ScheduleKind] = &[ScheduleKind::Exponential, ScheduleKind::Step];
 
 impl TrainingConfig {
     fn kind(&self) -> OptimizerKind {
@@ -79,14 +69,16 @@ impl TrainingConfig {
     pub(super) fn without_effect(&self) -> Vec<(String, String)> {
         let mut without = parameters::without_effect(self, self.kind().with(|_| None));
         let kind = self.schedule.unwrap_or(ScheduleKind::Cosine);
-        for (given, has, setting, with) in [
-            (self.min_lr.is_some(), has_min_lr(kind), "min-lr", "cosine and cosine-restarts"),
-            (self.hold.is_some(), has_hold(kind), "hold", "cosine, exponential and step"),
-            (self.cycle.is_some(), has_cycle(kind), "cycle", "cosine-restarts and step"),
-            (self.decay.is_some(), has_decay(kind), "decay", "exponential and step"),
+        for (given, with, setting) in [
+            (self.min_lr.is_some(), WITH_MIN_LR, "min-lr"),
+            (self.hold.is_some(), WITH_HOLD, "hold"),
+            (self.cycle.is_some(), WITH_CYCLE, "cycle"),
+            (self.decay.is_some(), WITH_DECAY, "decay"),
         ] {
-            if given && !has {
-                without.push((setting.to_owned(), format!("with this schedule: only {with} have it")));
+            if given && !with.contains(&kind) {
+                let names: Vec<_> = with.iter().map(|kind| kind.name()).collect();
+                let why = format!("with this schedule: only {} have it", join(&names, "and"));
+                without.push((setting.to_owned(), why));
             }
         }
         if self.effort.is_some() && self.epochs.is_some() {
@@ -128,11 +120,11 @@ impl TrainingConfig {
 
     pub(super) fn fill_schedule(&mut self, schedule: Schedule) {
         let Schedule { kind, warmup, hold, min_lr, cycle, decay } = schedule;
-        self.hold = (has_hold(kind) && hold > 0).then_some(hold);
+        self.hold = (WITH_HOLD.contains(&kind) && hold > 0).then_some(hold);
         (self.schedule, self.warmup) = (Some(kind), Some(warmup));
-        self.min_lr = has_min_lr(kind).then_some(min_lr);
-        self.cycle = has_cycle(kind).then_some(cycle);
-        self.decay = has_decay(kind).then_some(decay);
+        self.min_lr = WITH_MIN_LR.contains(&kind).then_some(min_lr);
+        self.cycle = WITH_CYCLE.contains(&kind).then_some(cycle);
+        self.decay = WITH_DECAY.contains(&kind).then_some(decay);
     }
 
     pub(super) fn fill_loss(&mut self, loss: Loss) {

@@ -96,18 +96,11 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Shuffle;
+    use crate::model::Steps;
 
     #[test]
     fn a_fault_at_a_step_happens_as_often_as_it_is_named() {
-        let step = |index| Step {
-            index,
-            shuffle: Shuffle::new(1, 0, 0),
-            first_sample: 0,
-            n_samples: 1,
-            lr: 0.1,
-            importance: None,
-        };
+        let step = |index| Steps::new(1, 1, 0, 0.1).starting_at(index).next().unwrap();
         let faults =
             Faults::parse("lose-device@4,drop-submission@4,lose-device@4", |_| false).expect("known");
         let steps = [step(3), step(4)];

@@ -8,7 +8,9 @@ mod options;
 pub use faults::Faults;
 pub use options::{DeviceOptions, Override};
 
-use crate::model::{GridGradients, Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Sampling};
+use crate::model::{
+    Coords, GridGradients, Holdout, Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Sampling,
+};
 use crate::names::named;
 use crate::picture::Picture;
 use std::sync::Arc;
@@ -32,6 +34,24 @@ pub struct Job {
     pub batch_size: u32,
     /// Options that most jobs leave at their defaults.
     pub options: JobOptions,
+}
+
+impl Job {
+    /// Trains `model` on all pixels of `picture` at once, by the mean squared error.
+    pub fn new(model: Model, picture: Picture, optimizer: Optimizer) -> Self {
+        let (width, height) = (picture.width, picture.height);
+        let samples = SampleSet { width, height, holdout: Holdout::None, masked: None };
+        Self {
+            model,
+            raster: picture.raster(Coords::Center),
+            picture: Arc::new(picture),
+            samples,
+            loss: Loss::Mse,
+            optimizer,
+            batch_size: samples.len(),
+            options: JobOptions::default(),
+        }
+    }
 }
 
 /// Options of a job.

@@ -27,7 +27,7 @@ pub trait Formula: Copy {
 }
 
 family! {
-    ($) activations, visitor Visitor of Formula;
+    ($) activations, with_activation of activation;
     /// The non-linearity after a dense layer.
     pub enum Activation: f32;
     /// Activations by name.
@@ -74,14 +74,6 @@ impl Activation {
     /// f(z) and df/dz
     #[inline(always)]
     pub fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T) {
-        struct At<T>(T);
-        impl<T: Arithmetic> Visitor for At<T> {
-            type Output = (T, T);
-            #[inline(always)]
-            fn visit<F: Formula>(self, formula: F) -> (T, T) {
-                formula.value_and_derivative(self.0)
-            }
-        }
-        self.visit(At(z))
+        with_activation!(self, formula => formula.value_and_derivative(z))
     }
 }

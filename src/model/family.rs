@@ -19,19 +19,23 @@ pub trait Family: Copy + 'static {
 /// Declares a family from its table.
 ///
 /// A row is `/// help` `Variant { parameter = default } "name" or "other name" in module`, the other name
-/// being optional. The module has a struct with the formula, named like the variant, with its parameters
-/// as fields. Besides the enum and the enum of names, this defines a macro that passes the modules' names
-/// to another macro, with which the GPU backend includes the shaders.
+/// being optional. `as Other` is appended if its formula is that of another row. For each row, this declares a struct
+/// named like the variant, with its parameters as fields; the module has the struct's formula. Besides the enum and the
+/// enum of names, this defines a macro that passes the modules' names to another macro, with which the GPU backend
+/// includes the shaders.
 macro_rules! family {
     (
-        ($d:tt) $table:ident, visitor $visitor:ident of $formula:path;
+        ($d:tt) $table:ident, $with:ident of $family:ident;
         $(#[$about:meta])* pub enum $name:ident: $param_type:ty;
         $(#[$kind_about:meta])* pub enum $kind:ident;
         $(
             $(#[doc = $help:literal])+
-            $variant:ident $({ $($param:ident = $default:expr),+ })? $text:literal $(or $alias:literal)? in $module:ident,
+            $variant:ident $({ $($param:ident = $default:expr),+ })? $text:literal $(or $alias:literal)? in $module:ident
+                $(as $same:ident)?,
         )+
     ) => {
+        $(family! { @formula $variant { $($($param: $param_type),+)? } $($same)? })+
+
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum $name {
@@ -102,26 +106,21 @@ macro_rules! family {
             pub fn param(self, name: &str) -> Option<$param_type> {
                 self.params().into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
             }
+        }
 
-            /// Passes the formula to `visitor`, which is compiled for each, so that its loops do
-            /// not branch on the formula.
-            #[inline(always)]
-            pub fn visit<V: $visitor>(self, visitor: V) -> V::Output {
-                match self {
-                    $(Self::$variant $({ $($param),+ })? => {
-                        visitor.visit($module::$variant $({ $($param),+ })?)
+        /// Evaluates an expression with the formula of a member. It is compiled for each of them, so that its loops do
+        /// not branch on the formula.
+        macro_rules! $with {
+            ($d member:expr, $d formula:ident => $d body:expr) => {
+                match $d member {
+                    $($crate::model::$name::$variant $({ $($param),+ })? => {
+                        let $d formula = $crate::model::$family::$variant { $($($param),+)? };
+                        $d body
                     })+
                 }
-            }
+            };
         }
-
-        /// A computation that is generic over the formula.
-        pub trait $visitor {
-            /// The result.
-            type Output;
-            /// Runs it with `formula`.
-            fn visit<F: $formula>(self, formula: F) -> Self::Output;
-        }
+        pub(crate) use $with;
 
         /// Calls `callback` with `before`, then the module (and shader) name and the name of each formula.
         #[cfg(feature = "gpu")]
@@ -130,6 +129,13 @@ macro_rules! family {
         }
         #[cfg(feature = "gpu")]
         pub(crate) use $table;
+    };
+    (@formula $name:ident { $($param:ident: $type:ty),* }) => {
+        #[derive(Clone, Copy)]
+        pub(crate) struct $name { $(pub(crate) $param: $type),* }
+    };
+    (@formula $name:ident { $($fields:tt)* } $same:ident) => {
+        pub(crate) type $name = $same;
     };
 }
 pub(crate) use family;

@@ -20,7 +20,7 @@ pub trait Formula: Copy {
 }
 
 family! {
-    ($) losses, visitor Visitor of Formula;
+    ($) losses, with_loss of loss;
     /// A loss over predictions p and targets t, both (batch, channels), reported as the mean over
     /// samples and channels.
     pub enum Loss: f32;
@@ -46,15 +46,7 @@ impl Loss {
     /// l(p, t) and dl/dp
     #[inline(always)]
     pub fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T) {
-        struct At<T>(T, T);
-        impl<T: Arithmetic> Visitor for At<T> {
-            type Output = (T, T);
-            #[inline(always)]
-            fn visit<F: Formula>(self, formula: F) -> (T, T) {
-                formula.value_and_derivative(self.0, self.1)
-            }
-        }
-        self.visit(At(p, t))
+        with_loss!(self, formula => formula.value_and_derivative(p, t))
     }
 }
 

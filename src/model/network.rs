@@ -38,6 +38,13 @@ impl LayerShape {
 }
 
 impl Mlp {
+    /// From the widths of its input, hidden layers and output, and its hidden and output activations.
+    pub fn new(widths: [usize; 3], n_layers: usize, activations: [Activation; 2]) -> Self {
+        let ([input_width, hidden_width, output_width], [activation, output_activation]) =
+            (widths, activations);
+        Self { input_width, hidden_width, output_width, n_layers, activation, output_activation }
+    }
+
     /// Shape of linear layer `layer`, from 0.
     pub fn layer(&self, layer: usize) -> LayerShape {
         assert!(layer < self.n_layers, "layer {layer} of {}", self.n_layers);
@@ -100,12 +107,6 @@ pub struct LayerRange {
 }
 
 impl LayerRange {
-    /// The layout of a single layer at the start of a buffer.
-    pub fn alone(shape: LayerShape) -> Self {
-        let n_weights = shape.input_width * shape.output_width;
-        Self { shape, weight: 0..n_weights, bias: n_weights..shape.n_params() }
-    }
-
     /// W and b together.
     pub fn whole(&self) -> Range<usize> {
         self.weight.start..self.bias.end

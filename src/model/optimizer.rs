@@ -27,7 +27,7 @@ pub trait Formula: Copy {
 }
 
 family! {
-    ($) optimizers, visitor Visitor of Formula;
+    ($) optimizers, with_rule of optimizer;
     /// An update rule and its constants.
     pub enum Optimizer: f64;
     /// Update rules by name.
@@ -39,7 +39,7 @@ family! {
     /// Adam
     Adam { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0 } "adam" in adam,
     /// Adam with decoupled weight decay, 0.01 by default
-    AdamW { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01 } "adamw" in adam,
+    AdamW { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.01 } "adamw" in adam as Adam,
     /// Adam with longer steps where gradients are predictable
     AdaBelief { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-16, weight_decay = 0.0 } "adabelief" in adabelief,
     /// Steps of equal size in the direction of the sign
@@ -49,43 +49,16 @@ family! {
 impl Optimizer {
     /// Number of moments: 0 for plain SGD, 1 with momentum, 2 for Adam.
     pub fn n_moments(self) -> usize {
-        self.visit(CountMoments)
+        with_rule!(self, rule => rule.n_moments())
     }
 
     /// Constants that its shader declares with `override`.
     pub fn constants(self) -> Vec<(&'static str, f64)> {
-        self.visit(Constants)
+        with_rule!(self, rule => rule.constants())
     }
 
     /// Factors of step `index`, from 0.
     pub fn factors(self, index: u64, lr: f64) -> Factors {
-        self.visit(FactorsAt(index, lr))
-    }
-}
-
-struct CountMoments;
-
-impl Visitor for CountMoments {
-    type Output = usize;
-    fn visit<F: Formula>(self, formula: F) -> usize {
-        formula.n_moments()
-    }
-}
-
-struct Constants;
-
-impl Visitor for Constants {
-    type Output = Vec<(&'static str, f64)>;
-    fn visit<F: Formula>(self, formula: F) -> Self::Output {
-        formula.constants()
-    }
-}
-
-struct FactorsAt(u64, f64);
-
-impl Visitor for FactorsAt {
-    type Output = Factors;
-    fn visit<F: Formula>(self, formula: F) -> Factors {
-        formula.factors(self.0, self.1)
+        with_rule!(self, rule => rule.factors(index, lr))
     }
 }

@@ -4,6 +4,10 @@ use std::io;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+/// Ways out for a file that cannot be read, which keep its depth.
+pub(super) const AS_INTEGERS: &str = "convert it to PNG or TIFF with 16 bits a value";
+pub(super) const AS_FLOATS: &str = "convert it to OpenEXR, or to TIFF with 32-bit floats";
+
 /// Why a picture could not be read, changed or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {

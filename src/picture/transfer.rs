@@ -253,7 +253,7 @@ mod tests {
         let transfer = Transfer::for_picture(&grey(values.clone()));
         assert_eq!(transfer.curve, Curve::Log);
         assert!(transfer.encode(60_000.0) < 16.0, "{}", transfer.encode(60_000.0));
-        assert!(transfer.encode(1.0) - transfer.encode(0.5) > 0.2, "the scene keeps its contrast");
+        assert!(transfer.encode(1.0) - transfer.encode(0.5) > 0.15, "the scene keeps its contrast");
         for value in values.into_iter().chain([0.0, -0.3, -1e5]) {
             let back = transfer.decode(transfer.encode(value));
             assert!((back - value).abs() <= 1e-5 * value.abs(), "{value} came back as {back}");

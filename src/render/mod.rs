@@ -17,35 +17,9 @@ use std::sync::mpsc::sync_channel;
 /// Why a picture could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// A crop that is not part of the picture.
-    #[error(
-        "the crop {},{},{},{} extends beyond the picture of {whole}; in pixels of the rendered size, X + WIDTH can be at most {} and Y + HEIGHT at most {}",
-        crop.x, crop.y, crop.size.width, crop.size.height, whole.width, whole.height
-    )]
-    CropOutside {
-        /// What was asked for.
-        crop: Crop,
-        /// The picture it should lie in.
-        whole: Size,
-    },
-    /// Larger than the limit.
-    #[error("{size} is too large; at most {max_side} pixels a side are possible")]
-    TooLarge {
-        /// What was asked for.
-        size: Size,
-        /// The limit.
-        max_side: u32,
-    },
-    /// A scale that gives no valid size.
-    #[error(
-        "{size} cannot be scaled by {scale}; give a number above 0 that leaves at most {MAX_SIDE} pixels a side"
-    )]
-    Scale {
-        /// What was asked for.
-        scale: f64,
-        /// What was to be scaled.
-        size: Size,
-    },
+    /// An impossible crop, size or scale, and what would be possible.
+    #[error("{0}")]
+    View(String),
     /// The device failed.
     #[error(transparent)]
     Backend(#[from] BackendError),

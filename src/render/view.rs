@@ -43,7 +43,9 @@ impl Size {
         let side = |side: u32| (f64::from(side) * scale).round().max(1.0);
         let (width, height) = (side(self.width), side(self.height));
         if !(scale.is_finite() && scale > 0.0) || width.max(height) > f64::from(MAX_SIDE) {
-            return Err(RenderError::Scale { scale, size: self });
+            return Err(RenderError::View(format!(
+                "{self} cannot be scaled by {scale}; give a number above 0 that leaves at most {MAX_SIDE} pixels a side"
+            )));
         }
         Ok(Self { width: width as u32, height: height as u32 })
     }
@@ -151,18 +153,24 @@ impl View {
     /// # Errors
     /// When the crop extends beyond the picture or a side is too long.
     pub fn new(whole: Size, crop: Option<Crop>, samples: Samples) -> Result<Self, RenderError> {
-        if whole.width.max(whole.height) > MAX_SIDE {
-            return Err(RenderError::TooLarge { size: whole, max_side: MAX_SIDE });
-        }
+        let fits = |size: Size, most: u32| match size.width.max(size.height) {
+            side if side <= most => Ok(()),
+            _ => Err(RenderError::View(format!(
+                "{size} is too large; at most {most} pixels a side are possible"
+            ))),
+        };
+        fits(whole, MAX_SIDE)?;
         let crop = crop.unwrap_or(Crop { x: 0, y: 0, size: whole });
         let inside =
             |first: u32, length: u32, side: u32| first.checked_add(length).is_some_and(|end| end <= side);
         if !inside(crop.x, crop.size.width, whole.width) || !inside(crop.y, crop.size.height, whole.height) {
-            return Err(RenderError::CropOutside { crop, whole });
+            return Err(RenderError::View(format!(
+                "the crop {},{},{},{} extends beyond the picture of {whole}; in pixels of the rendered size, X + WIDTH \
+                 can be at most {} and Y + HEIGHT at most {}",
+                crop.x, crop.y, crop.size.width, crop.size.height, whole.width, whole.height
+            )));
         }
-        if crop.size.width.max(crop.size.height) > MAX_RENDERED_SIDE {
-            return Err(RenderError::TooLarge { size: crop.size, max_side: MAX_RENDERED_SIDE });
-        }
+        fits(crop.size, MAX_RENDERED_SIDE)?;
         Ok(Self { whole, crop, samples })
     }
 

@@ -3,9 +3,9 @@
 use super::ReportError;
 use super::canvas::{Anchor, Canvas, ImageCanvas, Stroke, SvgCanvas};
 use super::font::{TextStyle, Weight};
-use crate::atomic_write::{Durability, atomic_write};
-use crate::picture::{Picture, Pixels, save_png};
-use std::io::Write;
+use super::panel::picture_of;
+use crate::atomic_write::write_cached;
+use crate::picture::{Picture, save_png};
 use std::path::Path;
 
 mod axis;
@@ -19,10 +19,6 @@ use labels::Label;
 pub struct CurvePoint {
     /// Passes over the training pixels.
     pub epoch: u64,
-    /// Optimiser steps.
-    pub step: u64,
-    /// Training time.
-    pub seconds: f64,
     /// On the training pixels, in dB; infinite for a perfect fit.
     pub psnr_train: f64,
     /// On the held-out pixels, if there are any.
@@ -40,7 +36,7 @@ pub struct Series {
 
 /// Colour and dashes of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineStyle {
+pub(crate) struct LineStyle {
     /// Index of the colour; after seven colours, lines are dashed.
     pub color: usize,
     /// 0 for a solid line, then increasingly long dashes.
@@ -90,21 +86,19 @@ const LABEL_STYLE: TextStyle = TextStyle { size: 15.0, weight: Weight::Regular, 
 /// A single run has a line each for train and test PSNR. Of several runs, each has a colour: its
 /// test PSNR, or else its train PSNR, is labelled with the run's name, and next to a test PSNR a
 /// thin pale line shows the train PSNR. Perfect fits are drawn at the top edge; NaN is left out.
-///
-/// # Errors
-/// When a file cannot be written.
 pub fn save_psnr_curves(folder: &Path, series: &[Series]) -> Result<(), ReportError> {
     save_styled_curves(folder, series, &LineStyle::one_after_another(series.len()))
 }
 
 /// [`save_psnr_curves`] with a style for each series.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn save_styled_curves(folder: &Path, series: &[Series], styles: &[LineStyle]) -> Result<(), ReportError> {
+pub(crate) fn save_styled_curves(
+    folder: &Path,
+    series: &[Series],
+    styles: &[LineStyle],
+) -> Result<(), ReportError> {
     let svg_path = folder.join("psnr.svg");
     let svg = styled_svg(series, styles);
-    atomic_write(&svg_path, Durability::Cached, |out| out.write_all(svg.as_bytes()))
+    write_cached(&svg_path, svg.as_bytes())
         .map_err(|source| ReportError::Write { path: svg_path, source })?;
     Ok(save_png(&styled_picture(series, styles), &folder.join("psnr.png"))?)
 }
@@ -115,7 +109,7 @@ pub fn psnr_svg(series: &[Series]) -> String {
 }
 
 /// [`psnr_svg`] with a style for each series.
-pub fn styled_svg(series: &[Series], styles: &[LineStyle]) -> String {
+pub(crate) fn styled_svg(series: &[Series], styles: &[LineStyle]) -> String {
     let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
     draw(&mut canvas, series, styles);
     canvas.finish()
@@ -129,9 +123,7 @@ pub fn psnr_picture(series: &[Series]) -> Picture {
 fn styled_picture(series: &[Series], styles: &[LineStyle]) -> Picture {
     let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
     draw(&mut canvas, series, styles);
-    let image = canvas.finish();
-    let (width, height) = image.dimensions();
-    Picture { width, height, channels: 3, pixels: Pixels::U8(image.into_raw()) }
+    picture_of(canvas.finish())
 }
 
 /// One line of the plot, decimated and without NaN.
@@ -217,7 +209,6 @@ fn label_text(line: &Line) -> Option<String> {
     Some(if db.is_finite() { format!("{name} {db:.1} dB") } else { format!("{name} exact") })
 }
 
-/// The two axes of the plot.
 struct Frame {
     x: Axis,
     y: Axis,

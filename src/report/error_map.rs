@@ -3,7 +3,7 @@
 use crate::picture::{Picture, Pixels, Transparent};
 
 /// The error drawn white, as a share of the range.
-pub const ERROR_SCALE: f32 = 0.25;
+pub(crate) const ERROR_SCALE: f32 = 0.25;
 
 /// From no error to [`ERROR_SCALE`], with evenly rising lightness, so that it is readable without colour.
 const RAMP: [[f32; 3]; 5] =
@@ -14,7 +14,7 @@ const RAMP: [[f32; 3]; 5] =
 ///
 /// # Panics
 /// When the pictures differ in size or channels.
-pub fn pixel_errors(reconstruction: &Picture, truth: &Picture, transparent: Transparent) -> Vec<f32> {
+pub(crate) fn pixel_errors(reconstruction: &Picture, truth: &Picture, transparent: Transparent) -> Vec<f32> {
     let shape = |p: &Picture| (p.width, p.height, p.channels);
     assert_eq!(shape(reconstruction), shape(truth), "(width, height, channels) of pictures to compare");
     let hidden = truth.hidden(transparent);

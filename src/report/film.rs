@@ -10,6 +10,7 @@ use crate::picture::{self, Picture};
 use image::RgbImage;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// How a film is made.
@@ -114,15 +115,15 @@ impl<'a> Frames<'a> {
             return Ok(frame);
         }
         let text = |(width, height): (u32, u32)| format!("{width}x{height}");
-        Err(ReportError::FrameSize {
-            path: self.sources[index].1.clone(),
-            found: text(frame.dimensions()),
-            expected: text(self.size),
-        })
+        Err(ReportError::Film(format!(
+            "{} is {} pixels and the first frame {}; all frames of a film must have the same shape",
+            self.sources[index].1.display(),
+            text(frame.dimensions()),
+            text(self.size)
+        )))
     }
 }
 
-/// Makes a film of a format.
 type Save = fn(&Path, &Frames) -> Result<(), ReportError>;
 
 /// File extensions and what makes them.
@@ -138,7 +139,17 @@ const FORMATS: [(&str, Save); 6] = [
 fn format_of(path: &Path) -> Result<Save, ReportError> {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
     let found = FORMATS.iter().find(|(e, _)| Some(*e) == extension.as_deref());
-    found.map(|(_, save)| *save).ok_or_else(|| ReportError::FilmFormat { path: path.to_owned() })
+    found.map(|(_, save)| *save).ok_or_else(|| {
+        ReportError::Film(format!(
+            "{} does not have the extension of a film; use .gif, .apng or .png, or with ffmpeg .mp4, .mov or .webp",
+            path.display()
+        ))
+    })
+}
+
+/// The error of a frame that cannot be read, or of writing the film at `path`.
+fn failed(path: &Path, error: io::Error) -> ReportError {
+    error.downcast().unwrap_or_else(|source| ReportError::Write { path: path.to_owned(), source })
 }
 
 /// Checks that `path` has the name of a film: .gif, .png or .apng, and with the help of ffmpeg .mp4,
@@ -190,7 +201,7 @@ pub(crate) fn save_film_with(
 /// Which of `epochs`, in increasing order, become frames: the first, the last, and those nearest
 /// to a geometric progression between them, at most `max_frames`. Progress is fast at the start,
 /// so early epochs are shown more densely.
-pub fn pick_frames(epochs: &[u64], max_frames: usize) -> Vec<usize> {
+pub(crate) fn pick_frames(epochs: &[u64], max_frames: usize) -> Vec<usize> {
     if epochs.len() <= max_frames {
         return (0..epochs.len()).collect();
     }

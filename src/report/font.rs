@@ -21,10 +21,8 @@ fn embedded(bytes: &'static [u8]) -> FontRef<'static> {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TextStyle {
-    /// Size of the em square in pixels.
     pub(crate) size: f32,
     pub(crate) weight: Weight,
-    /// Colour, sRGB.
     pub(crate) rgb: [u8; 3],
 }
 

@@ -2,12 +2,12 @@
 
 use super::error_map::{pixel_errors, ramp};
 use super::font::{TextStyle, Weight};
-use super::panel::fitted_size;
-use crate::picture::{Picture, Pixels, Transparent};
+use super::panel::{fitted_size, picture_of};
+use crate::picture::{Picture, Transparent};
 use image::{Rgb, RgbImage};
 
 /// The end of the scale: a round number of levels of 255 that 99.5 % of `errors` do not exceed.
-pub fn scale_for(errors: &[f32]) -> f64 {
+pub(crate) fn scale_for(errors: &[f32]) -> f64 {
     let mut sorted = errors.to_vec();
     let at = (sorted.len().saturating_sub(1)) * 199 / 200;
     let (_, percentile, _) = sorted.select_nth_unstable_by(at, f32::total_cmp);
@@ -38,12 +38,7 @@ pub fn labelled_error_map(
         *pixel = Rgb(ramp(error * 255.0 / top as f32));
     }
     legend.draw(&mut sheet, height);
-    Picture {
-        width: sheet.width(),
-        height: sheet.height(),
-        channels: 3,
-        pixels: Pixels::U8(sheet.into_raw()),
-    }
+    picture_of(sheet)
 }
 
 /// Minimum width, for the labels.
@@ -94,6 +89,7 @@ fn number(levels: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::Pixels;
 
     fn grey(width: u32, values: &[u8]) -> Picture {
         let height = values.len() as u32 / width;

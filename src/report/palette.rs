@@ -4,18 +4,18 @@ use color_quant::NeuQuant;
 use image::RgbImage;
 
 /// A palette with a lookup table for the nearest entry of any colour.
-pub struct Palette {
+pub(crate) struct Palette {
     colors: Vec<[u8; 3]>,
     /// Nearest entry for each cell of the colour cube, red slowest.
     nearest: Vec<u8>,
 }
 
 /// The index of an unchanged pixel.
-pub const TRANSPARENT: u8 = 255;
+pub(crate) const TRANSPARENT: u8 = 255;
 
 /// The screen after the previous frames.
 #[derive(Clone, Debug, Default)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// Source colour of each pixel when it was last drawn; empty before the first frame.
     sources: Vec<[u8; 3]>,
 }
@@ -31,7 +31,7 @@ const ROUNDS: usize = 4;
 
 impl Palette {
     /// Fits 255 colours to `images`: Dekker's NeuQuant, then k-means.
-    pub fn fit(images: &[&RgbImage]) -> Self {
+    pub(crate) fn fit(images: &[&RgbImage]) -> Self {
         let total: usize = images.iter().map(|i| (i.width() * i.height()) as usize).sum();
         let stride = (total / SAMPLES).max(1);
         let samples: Vec<[u8; 3]> =
@@ -47,7 +47,7 @@ impl Palette {
     }
 
     /// The colours as stored in a GIF: 256 RGB triples, the last for [`TRANSPARENT`].
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.colors.iter().flatten().copied().collect();
         bytes.resize(3 * 256, 0);
         bytes
@@ -60,7 +60,7 @@ impl Palette {
     /// Indices that draw `image` over what is `shown`. Pixels that differ by at most `unseen` in each
     /// channel are [`TRANSPARENT`]. The others are dithered by error diffusion (Floyd and Steinberg
     /// 1976), in serpentine order to avoid worm artefacts.
-    pub fn dither(&self, image: &RgbImage, shown: &mut Shown, unseen: u8) -> Vec<u8> {
+    pub(crate) fn dither(&self, image: &RgbImage, shown: &mut Shown, unseen: u8) -> Vec<u8> {
         /// Below 1, to reduce flicker in flat areas.
         const PASSED_ON: f32 = 0.85;
         let (width, height) = (image.width() as usize, image.height() as usize);

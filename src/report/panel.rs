@@ -1,6 +1,6 @@
 //! Pictures prepared for viewing: fitted into a box, 8-bit RGB.
 
-use crate::picture::{Picture, resize};
+use crate::picture::{Picture, Pixels, resize};
 use image::{Rgb, RgbImage};
 
 /// Pictures up to this size are enlarged.
@@ -36,6 +36,11 @@ pub fn panel(picture: &Picture, max_width: u32, max_height: u32) -> RgbImage {
         return composite(picture, width, height, 1);
     }
     composite(&resize(picture, width, height), width, height, 1)
+}
+
+pub(super) fn picture_of(image: RgbImage) -> Picture {
+    let (width, height) = image.dimensions();
+    Picture { width, height, channels: 3, pixels: Pixels::U8(image.into_raw()) }
 }
 
 /// Each pixel of `picture` as a square of `factor` pixels.

@@ -2,8 +2,8 @@
 
 use super::ReportError;
 use super::font::{TextStyle, Weight};
-use super::panel::panel;
-use crate::picture::{Picture, Pixels, save_png};
+use super::panel::{panel, picture_of};
+use crate::picture::{Picture, save_png};
 use image::{Rgb, RgbImage, imageops};
 use std::path::Path;
 
@@ -20,7 +20,7 @@ const NOTE: TextStyle = TextStyle { size: 16.0, weight: Weight::Regular, rgb: [0
 
 /// A sheet under construction. Pictures are scaled when added, so only panels are held in memory.
 #[derive(Default)]
-pub struct Sheet {
+pub(crate) struct Sheet {
     rows: Vec<Row>,
     note: Option<String>,
 }
@@ -32,12 +32,12 @@ struct Row {
 
 impl Sheet {
     /// Starts a row. Its title is drawn at the left if there are several rows.
-    pub fn start_row(&mut self, title: &str) {
+    pub(crate) fn start_row(&mut self, title: &str) {
         self.rows.push(Row { title: title.to_owned(), panels: Vec::new() });
     }
 
     /// Adds a panel to the last row, fitted into 400x400 pixels; tiny pictures are enlarged.
-    pub fn push(&mut self, picture: &Picture, label: impl Into<String>) {
+    pub(crate) fn push(&mut self, picture: &Picture, label: impl Into<String>) {
         if self.rows.is_empty() {
             self.start_row("");
         }
@@ -46,7 +46,7 @@ impl Sheet {
     }
 
     /// Adds a line of text at the bottom.
-    pub fn note(&mut self, text: impl Into<String>) {
+    pub(crate) fn note(&mut self, text: impl Into<String>) {
         self.note = Some(text.into());
     }
 
@@ -62,7 +62,7 @@ impl Sheet {
     }
 
     /// The sheet as an RGB picture on white, blank if there are no panels.
-    pub fn draw(&self) -> Picture {
+    pub(crate) fn draw(&self) -> Picture {
         let ceil = |width: f32| width.ceil() as u32;
         let lines = self.lines();
         let n_columns = lines.iter().map(|panels| panels.len()).max().unwrap_or(0);
@@ -102,14 +102,11 @@ impl Sheet {
         if let Some(note) = &self.note {
             NOTE.draw(&mut sheet, GAP as f32, (top + 14) as f32, note);
         }
-        Picture { width, height, channels: 3, pixels: Pixels::U8(sheet.into_raw()) }
+        picture_of(sheet)
     }
 
     /// Writes the sheet as a PNG, atomically.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), ReportError> {
+    pub(crate) fn save(&self, path: &Path) -> Result<(), ReportError> {
         Ok(save_png(&self.draw(), path)?)
     }
 }
@@ -117,6 +114,7 @@ impl Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::Pixels;
 
     fn sheet(n_panels: usize) -> Picture {
         let grey = Picture { width: 256, height: 256, channels: 1, pixels: Pixels::U8(vec![9; 256 * 256]) };

@@ -2,8 +2,8 @@
 
 use super::ReportError;
 use super::font::{TextStyle, Weight};
-use super::panel::panel;
-use crate::picture::{Picture, Pixels, save_png};
+use super::panel::{panel, picture_of};
+use crate::picture::{Picture, save_png};
 use image::{Rgb, RgbImage, imageops};
 use std::path::Path;
 
@@ -20,11 +20,6 @@ pub struct Strip {
 }
 
 impl Strip {
-    /// An empty strip.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// A panel: `picture` fitted into 512x640 pixels; tiny pictures are enlarged.
     pub(crate) fn fitted(picture: &Picture) -> RgbImage {
         panel(picture, MAX_WIDTH, MAX_HEIGHT)
@@ -35,23 +30,12 @@ impl Strip {
         self.push_fitted(Self::fitted(picture), label);
     }
 
-    /// Adds one that is fitted already.
     pub(crate) fn push_fitted(&mut self, panel: RgbImage, label: impl Into<String>) {
         self.panels.push((panel, label.into()));
     }
 
-    /// Number of panels.
-    pub fn len(&self) -> usize {
-        self.panels.len()
-    }
-
-    /// Whether there are no panels.
-    pub fn is_empty(&self) -> bool {
-        self.panels.is_empty()
-    }
-
     /// The strip as an RGB picture on white, blank if there are no panels.
-    pub fn draw(&self) -> Picture {
+    pub(crate) fn draw(&self) -> Picture {
         let widest = self.panels.iter().map(|(p, _)| p.width()).max().unwrap_or(1);
         let tallest = self.panels.iter().map(|(p, _)| p.height()).max().unwrap_or(1);
         let size = (widest as f32 * 0.05).clamp(14.0, 24.0);
@@ -70,13 +54,10 @@ impl Strip {
             style.draw(&mut sheet, text_x, ((GAP + tallest) as f32 + size * 1.35).round(), label);
             left += column + GAP;
         }
-        Picture { width, height, channels: 3, pixels: Pixels::U8(sheet.into_raw()) }
+        picture_of(sheet)
     }
 
     /// Writes the strip as a PNG, atomically.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), ReportError> {
         Ok(save_png(&self.draw(), path)?)
     }
@@ -91,7 +72,7 @@ pub fn epoch_label(epoch: u64, psnr_train: f64, psnr_test: Option<f64>) -> Strin
 }
 
 /// "27.3 dB", "27.3 dB, test 25.1 dB" or "exact"; none for NaN.
-pub fn quality_label(psnr_train: f64, psnr_test: Option<f64>) -> Option<String> {
+pub(crate) fn quality_label(psnr_train: f64, psnr_test: Option<f64>) -> Option<String> {
     let one = |db: f64| match db {
         f64::INFINITY => Some("exact".to_owned()),
         db => db.is_finite().then(|| format!("{db:.1} dB")),

@@ -86,7 +86,7 @@ impl Results<'_> {
     }
 
     fn save_strip(&self, snapshots: &[u64], reconstruction: &Picture) -> Result<(), RunError> {
-        let mut strip = Strip::new();
+        let mut strip = Strip::default();
         let position = &self.outcome.position;
         let between_epochs = position.steps_into_epoch == 0;
         // The last panel is the network as it is now, even in the middle of an epoch.
@@ -150,12 +150,6 @@ impl Results<'_> {
 impl CurvePoint {
     /// The point of a measured epoch.
     pub fn measured(row: &EpochSummary) -> Option<Self> {
-        Some(Self {
-            epoch: row.epoch,
-            step: row.step,
-            seconds: row.seconds,
-            psnr_train: row.psnr_train?,
-            psnr_test: row.psnr_test,
-        })
+        Some(Self { epoch: row.epoch, psnr_train: row.psnr_train?, psnr_test: row.psnr_test })
     }
 }

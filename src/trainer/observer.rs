@@ -33,16 +33,13 @@ pub struct Progress {
     pub n_samples: u64,
 }
 
-/// Receives what happens during training.
+/// Receives what happens during training. An error ends the run.
 pub trait Observer {
     /// The error of the observer or the backend.
     type Error: From<TrainError>;
 
     /// Called before the first epoch and after each: the measurements and, if a snapshot is due, the network's whole
     /// picture.
-    ///
-    /// # Errors
-    /// Ends the run.
     fn epoch(&mut self, summary: &EpochSummary, snapshot: Option<Picture>) -> Result<(), Self::Error>;
 
     /// After each group of steps.
@@ -57,25 +54,16 @@ pub trait Observer {
     }
 
     /// Stores a checkpoint; called when due, and at the end of the run.
-    ///
-    /// # Errors
-    /// Ends the run.
     fn checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<(), Self::Error> {
         Ok(())
     }
 
     /// The network learned nothing and the run restarts: all earlier reports are void.
-    ///
-    /// # Errors
-    /// Ends the run.
     fn restarted(&mut self) -> Result<(), Self::Error> {
         Ok(())
     }
 
     /// The run diverged and rolls back to an earlier position: later reports are void.
-    ///
-    /// # Errors
-    /// Ends the run.
     fn rolled_back(&mut self, _position: &Position) -> Result<(), Self::Error> {
         Ok(())
     }

@@ -6,13 +6,12 @@
 //! some of its training pixels, and its loss on those decides.
 
 use super::TuneError;
-use crate::atomic_write::{Durability, atomic_write};
+use crate::atomic_write::write_cached;
 use crate::backend::{self, Backend, DeviceRequest};
 use crate::config::{Config, Resolved, Sigma};
 use crate::model::Steps;
 use crate::picture::Picture;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +56,7 @@ pub struct SigmaTrial {
     /// In cycles per longer side.
     pub sigma: f32,
     /// Optimiser steps it was trained for.
-    pub steps: u64,
+    pub(crate) steps: u64,
     /// Loss on the held-out pixels, infinite where training diverged.
     pub held_out_loss: f64,
 }
@@ -75,14 +74,11 @@ pub struct SigmaChoice {
 
 impl SigmaChoice {
     /// Writes `sigma.csv`, one line per trial.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
         let line = |t: &SigmaTrial| format!("{},{},{}\n", t.sigma, t.steps, t.held_out_loss);
         let lines: String = self.trials.iter().map(line).collect();
         let text = format!("sigma,steps,held_out_loss\n{lines}");
-        atomic_write(path, Durability::Cached, |out| out.write_all(text.as_bytes()))
+        write_cached(path, text.as_bytes())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The shaders against their Rust descriptions, and through every back end of naga. No GPU needed.
 
-use afterimage::backend::gpu::kernel::{Access, Kernel, MatmulTiling, ParamsBlock, StepParams};
+use afterimage::backend::gpu::kernel::{Access, Kernel, MatmulTiling, ParamsBlock, STEP_BLOCK};
 use afterimage::backend::gpu::ops::kernels;
 use afterimage::model::real::SIN_TURNS;
 use naga::back::pipeline_constants::process_overrides;
@@ -71,7 +71,7 @@ fn bindings_and_blocks_are_as_described() {
             let Some(at) = variable.binding else { continue };
             match variable.space {
                 AddressSpace::Uniform => {
-                    let block = if at.group == 0 { kernel.def.params } else { StepParams::BLOCK };
+                    let block = if at.group == 0 { kernel.def.params } else { STEP_BLOCK };
                     check_block(&kernel, &module, variable.ty, block);
                     uniforms.insert((at.group, at.binding));
                 }

@@ -221,13 +221,7 @@ fn train_f64(job: &Job, state: &TrainingState, steps: &[Step]) -> (Vec<f64>, Vec
         }
         let z = zs.last().expect("layers");
         let mut dl_dz = vec![0.0; z.len()];
-        losses.push(cpu::loss::loss_and_gradient(
-            &cpu::loss::Objective::new(job, n),
-            z,
-            &targets,
-            Some(&weights),
-            &mut dl_dz,
-        ));
+        losses.push(cpu::loss::loss_and_gradient(job, n, z, &targets, Some(&weights), &mut dl_dz));
         let mut grads = vec![0.0; params.len()];
         for (l, layer) in layout.layers.iter().enumerate().rev() {
             let (dw, db) = grads[layer.whole()].split_at_mut(layer.weight.len());

@@ -14,8 +14,6 @@ use std::path::PathBuf;
 fn series(name: &str, rows: &[(u64, f64, Option<f64>)]) -> Series {
     let point = |&(epoch, psnr_train, psnr_test): &(u64, f64, Option<f64>)| CurvePoint {
         epoch,
-        step: epoch * 10,
-        seconds: epoch as f64,
         psnr_train,
         psnr_test,
     };
@@ -126,9 +124,9 @@ fn panels_are_of_a_size_to_look_at() {
 fn strips_hold_any_picture() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("strip.png");
-    Strip::new().save(&path).unwrap();
+    Strip::default().save(&path).unwrap();
     for (width, height) in [(1, 1), (700, 2), (2, 700), (40, 30)] {
-        let mut strip = Strip::new();
+        let mut strip = Strip::default();
         for channels in 1..=4 {
             strip.push(&ramp(width, height, channels), epoch_label(12, 27.31, None));
         }

@@ -144,10 +144,11 @@ fn alpha_is_told_from_other_samples() {
         let directory = if extra.is_empty() { directory } else { directory.with(338, extra) };
         read(&[directory], 0).expect("it is read")
     };
-    for extra in [1, 2] {
+    // Associated grey is divided by its alpha.
+    for (extra, expected) in [(1, vec![128, 20, 191, 40]), (2, vec![10, 20, 30, 40])] {
         let found = grey(&[extra]);
         assert_eq!((found.picture.channels, found.notes.len()), (2, 0));
-        assert_eq!(found.picture.pixels, Pixels::U8(vec![10, 20, 30, 40]));
+        assert_eq!(found.picture.pixels, Pixels::U8(expected));
     }
     for extra in [&[0][..], &[]] {
         let found = grey(extra);

@@ -60,14 +60,11 @@ const SUMS: usize = 64;
 
 /// [`forward`] of one sample: reading W once is all the work, and packing it would double that.
 fn forward_one<T: Real>(x: &[T], w: &[T], b: &[T], z: &mut [T]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for ((z, row), &b) in z.iter_mut().zip(w.chunks_exact(x.len())).zip(b) {
-                *z = b + dot(row, x);
-            }
-        },
-    );
+    vectorised!({
+        for ((z, row), &b) in z.iter_mut().zip(w.chunks_exact(x.len())).zip(b) {
+            *z = b + dot(row, x);
+        }
+    });
 }
 
 #[inline(always)]
@@ -93,18 +90,15 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> T {
 
 /// [`backward_input`] of one sample, added to zeros. Inactive units are skipped.
 fn backward_input_one<T: Real>(dl_dz: &[T], w: &[T], dl_dx: &mut [T]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for (row, &dl) in w.chunks_exact(dl_dx.len()).zip(dl_dz) {
-                if dl != T::zero() {
-                    for (sum, &w) in dl_dx.iter_mut().zip(row) {
-                        *sum += dl * w;
-                    }
+    vectorised!({
+        for (row, &dl) in w.chunks_exact(dl_dx.len()).zip(dl_dz) {
+            if dl != T::zero() {
+                for (sum, &w) in dl_dx.iter_mut().zip(row) {
+                    *sum += dl * w;
                 }
             }
-        },
-    );
+        }
+    });
 }
 
 /// A matrix within a slice, with its row and column strides.
@@ -147,10 +141,7 @@ impl<T: Real> Product<'_, T> {
     /// out += left right. out: (rows, columns), row-major.
     fn add_to(self, out: &mut [T]) {
         assert_eq!(out.len(), self.rows * self.columns, "output of a matrix product");
-        vectorised(
-            #[inline(always)]
-            || self.add_tiles(out),
-        );
+        vectorised!(self.add_tiles(out));
     }
 
     #[inline(always)]

@@ -10,15 +10,12 @@ fn fourier<B: Copy, T: Real>(b: &[B], read: impl Fn(B) -> [T; 2], coords: &[T], 
     let m = b.len();
     // Separate slices of equal length, or the loop is not vectorised.
     let (bx, by): (Vec<T>, Vec<T>) = b.iter().map(|&b| read(b).into()).unzip();
-    vectorised(
-        #[inline(always)]
-        || {
-            for (c, row) in coords.as_chunks().0.iter().zip(features.chunks_exact_mut(2 * m)) {
-                let (sines, cosines) = row.split_at_mut(m);
-                fourier_row(*c, [&bx, &by], sines, cosines);
-            }
-        },
-    );
+    vectorised!({
+        for (c, row) in coords.as_chunks().0.iter().zip(features.chunks_exact_mut(2 * m)) {
+            let (sines, cosines) = row.split_at_mut(m);
+            fourier_row(*c, [&bx, &by], sines, cosines);
+        }
+    });
 }
 
 #[inline(always)]
@@ -73,25 +70,22 @@ fn fourier_panels<B: Copy, T: SimdReal>(
     coords: &[T],
     (panels, panel_width, column): (&mut [[T; PANEL]], usize, usize),
 ) {
-    vectorised(
-        #[inline(always)]
-        || {
-            let coords = coords.as_chunks::<2>().0.as_chunks::<PANEL>().0;
-            for (coords, panel) in coords.iter().zip(panels.chunks_exact_mut(panel_width)) {
-                let (mut x, mut y) = ([T::zero(); PANEL], [T::zero(); PANEL]);
-                for (s, c) in coords.iter().enumerate() {
-                    [x[s], y[s]] = *c;
-                }
-                let (sines, cosines) = panel[column..column + 2 * b.len()].split_at_mut(b.len());
-                for ((&b, sines), cosines) in b.iter().zip(sines).zip(cosines) {
-                    let [bx, by] = read(b);
-                    for s in 0..PANEL {
-                        (sines[s], cosines[s]) = (x[s] * bx + y[s] * by).sin_cos_turns();
-                    }
+    vectorised!({
+        let coords = coords.as_chunks::<2>().0.as_chunks::<PANEL>().0;
+        for (coords, panel) in coords.iter().zip(panels.chunks_exact_mut(panel_width)) {
+            let (mut x, mut y) = ([T::zero(); PANEL], [T::zero(); PANEL]);
+            for (s, c) in coords.iter().enumerate() {
+                [x[s], y[s]] = *c;
+            }
+            let (sines, cosines) = panel[column..column + 2 * b.len()].split_at_mut(b.len());
+            for ((&b, sines), cosines) in b.iter().zip(sines).zip(cosines) {
+                let [bx, by] = read(b);
+                for s in 0..PANEL {
+                    (sines[s], cosines[s]) = (x[s] * bx + y[s] * by).sin_cos_turns();
                 }
             }
-        },
-    );
+        }
+    });
 }
 
 /// Adds to `grads` the gradient of the frequencies from `first` on. params: B (m, 2), coords: (n, 2), dl_dfeatures:
@@ -117,40 +111,39 @@ pub(super) fn fourier_backward_panels<T: Real>(
 
 /// Adds to `grads` the gradient of the frequencies B: with t = B c, dl_dB is 2 pi (cos(2 pi t) dl_dsine - sin(2 pi t)
 /// dl_dcosine) c. params: B (m, 2), coords: (n, 2), dl_dfeatures: (n, 2m), grads: (m, 2).
-pub fn fourier_backward<T: Real>(params: &[T], coords: &[T], dl_dfeatures: &[T], grads: &mut [[T; 2]]) {
+pub(crate) fn fourier_backward<T: Real>(
+    params: &[T],
+    coords: &[T],
+    dl_dfeatures: &[T],
+    grads: &mut [[T; 2]],
+) {
     let m = grads.len();
     let b = &params.as_chunks::<2>().0[..m];
     let two_pi = T::of(2.0 * std::f64::consts::PI);
-    vectorised(
-        #[inline(always)]
-        || {
-            for (c, row) in coords.as_chunks::<2>().0.iter().zip(dl_dfeatures.chunks_exact(2 * m)) {
-                let (dl_dsines, dl_dcosines) = row.split_at(m);
-                let rows = b.iter().zip(dl_dsines).zip(dl_dcosines).zip(&mut *grads);
-                for (((b, &dl_dsine), &dl_dcosine), grad) in rows {
-                    let (sine, cosine) = (c[0] * b[0] + c[1] * b[1]).sin_cos_turns();
-                    let dl_dturns = two_pi * (cosine * dl_dsine - sine * dl_dcosine);
-                    grad[0] += dl_dturns * c[0];
-                    grad[1] += dl_dturns * c[1];
-                }
+    vectorised!({
+        for (c, row) in coords.as_chunks::<2>().0.iter().zip(dl_dfeatures.chunks_exact(2 * m)) {
+            let (dl_dsines, dl_dcosines) = row.split_at(m);
+            let rows = b.iter().zip(dl_dsines).zip(dl_dcosines).zip(&mut *grads);
+            for (((b, &dl_dsine), &dl_dcosine), grad) in rows {
+                let (sine, cosine) = (c[0] * b[0] + c[1] * b[1]).sin_cos_turns();
+                let dl_dturns = two_pi * (cosine * dl_dsine - sine * dl_dcosine);
+                grad[0] += dl_dturns * c[0];
+                grad[1] += dl_dturns * c[1];
             }
-        },
-    );
+        }
+    });
 }
 
 /// coords: (n, 2) -> features: (n, encoding.output_width()), both row-major. `params` are the encoding's own weights.
 pub fn encode<T: Real>(encoding: &Encoding, params: &[T], coords: &[T], features: &mut [T]) {
     match encoding {
         Encoding::Grid(grid) => grid::encode(grid, params, coords, features),
-        Encoding::Pointwise(pointwise) => vectorised(
-            #[inline(always)]
-            || {
-                let rows = features.chunks_exact_mut(pointwise.formula().output_width());
-                for (&c, features) in coords.as_chunks().0.iter().zip(rows) {
-                    pointwise.encode(c, features);
-                }
-            },
-        ),
+        Encoding::Pointwise(pointwise) => vectorised!({
+            let rows = features.chunks_exact_mut(pointwise.formula().output_width());
+            for (&c, features) in coords.as_chunks().0.iter().zip(rows) {
+                pointwise.encode(c, features);
+            }
+        }),
         Encoding::Fourier { frequencies } => fourier(frequencies, |b| b.map(T::from_f32), coords, features),
         Encoding::TrainedFourier { .. } => fourier(params.as_chunks().0, |b| b, coords, features),
         Encoding::Composite(_) => {

@@ -116,16 +116,13 @@ fn stored(level: GridLevel) -> impl Fn(u32, u32) -> u32 {
 /// Calls `$run::<T, F>` with `$grid`'s number of features per level as F, compiled for the vectors of this processor.
 macro_rules! with_features {
     ($grid:expr, $run:ident($($argument:expr),*)) => {
-        vectorised(
-            #[inline(always)]
-            || match $grid.features_per_level {
+        vectorised!(match $grid.features_per_level {
                 1 => $run::<T, 1>($($argument),*),
                 2 => $run::<T, 2>($($argument),*),
                 4 => $run::<T, 4>($($argument),*),
                 8 => $run::<T, 8>($($argument),*),
                 other => unreachable!("{other} features a level"),
-            },
-        )
+            })
     };
 }
 
@@ -139,7 +136,7 @@ pub fn encode<T: Real>(grid: &HashGrid, params: &[T], coords: &[T], features: &m
 
 /// coords: (n, 2), params: (entries, F) -> features `column..column + L F` of sample panels of `panel_width` features.
 /// There may be more panels than positions.
-pub fn encode_panels<T: Real>(
+pub(crate) fn encode_panels<T: Real>(
     grid: &HashGrid,
     params: &[T],
     coords: &[T],
@@ -181,7 +178,7 @@ fn encode_blocks<T: Real, const F: usize>(
 
 /// Adds the gradient of level `level` to `grads`, (entries of the level, F), sample by sample.
 /// coords: (n, 2); dl_dfeatures: features `column..column + L F` of sample panels of `panel_width` features.
-pub fn backward_level<T: Real>(
+pub(crate) fn backward_level<T: Real>(
     grid: &HashGrid,
     level: usize,
     coords: &[T],

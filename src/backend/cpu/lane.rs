@@ -18,9 +18,7 @@ const ROUND_CHUNKS: usize = 2;
 
 /// Gradients and loss of some of a step's chunks.
 pub(super) struct Lane<T> {
-    /// Gradients of the linear layers.
     pub(super) layers: Vec<T>,
-    /// This lane's share of the loss.
     pub(super) loss: f64,
     /// Positions of this round's samples, (n, 2); empty for encodings without weights.
     coords: Vec<T>,
@@ -53,13 +51,11 @@ impl<T: Real> Lane<T> {
         model.network.n_params() + max_buffered(model) * (2 + model.network.input_width)
     }
 
-    /// Begins a step.
     pub(super) fn clear(&mut self) {
         self.layers.fill(T::zero());
         self.loss = 0.0;
     }
 
-    /// Begins a round.
     pub(super) fn clear_samples(&mut self) {
         self.n_buffered = 0;
     }

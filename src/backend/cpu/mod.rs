@@ -24,6 +24,6 @@ mod update;
 
 pub use chunks::CHUNK_SIZE;
 pub use predictor::CpuPredictor;
-pub(crate) use predictor::thread_pool;
+pub use predictor::thread_pool;
 pub use simd::SimdReal;
 pub use trainer::CpuTrainer;

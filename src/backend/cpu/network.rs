@@ -14,7 +14,7 @@ use crate::model::{Model, ParamLayout, Raster, Real, Step};
 ///
 /// Activations are sample panels (`panels.rs`), except in a step of one sample: there they are rows, which take a
 /// sixteenth of the space.
-pub struct Scratch<T> {
+pub(crate) struct Scratch<T> {
     /// (n, 2), row-major.
     coords: Vec<T>,
     /// (n, channels), row-major.
@@ -40,61 +40,48 @@ pub struct Scratch<T> {
 }
 
 impl<T: Real> Scratch<T> {
-    /// Allocates for `model`.
-    pub fn new(model: &Model, capacity: usize) -> Self {
-        let (network, widths) = (&model.network, Widths::of(model));
+    pub(crate) fn new(model: &Model, capacity: usize) -> Self {
+        let (network, [rows, output, x]) = (&model.network, shared_widths(model));
         let zeros = |width: usize| vec![T::zero(); padded(capacity) * width];
         let panels = |width: usize| vec![[T::zero(); PANEL]; padded(capacity) / PANEL * width];
         Self {
             coords: zeros(2),
             targets: zeros(network.output_width),
             sample_weights: zeros(1),
-            rows: zeros(widths.rows),
+            rows: zeros(rows),
             features: panels(network.input_width),
             z: network.layers().map(|l| panels(l.output_width)).collect(),
             a: network.layers().skip(1).map(|l| panels(l.input_width)).collect(),
-            dl_dz: panels(widths.output),
-            dl_dz_previous: panels(widths.output),
-            dl_dz_tiles: panels(widths.output),
-            x: panels(widths.x),
+            dl_dz: panels(output),
+            dl_dz_previous: panels(output),
+            dl_dz_tiles: panels(output),
+            x: panels(x),
         }
     }
 
     /// Bytes that [`Scratch::new`] allocates.
-    pub fn size_bytes(model: &Model, capacity: usize) -> usize {
-        let (network, widths) = (&model.network, Widths::of(model));
+    pub(crate) fn size_bytes(model: &Model, capacity: usize) -> usize {
+        let (network, [rows, output, x]) = (&model.network, shared_widths(model));
         let z: usize = network.layers().map(|l| l.output_width).sum();
         let a: usize = network.layers().skip(1).map(|l| l.input_width).sum();
         let per_sample = 3 + network.output_width + network.input_width + z + a;
-        let per_sample = per_sample + widths.rows + 3 * widths.output + widths.x;
+        let per_sample = per_sample + rows + 3 * output + x;
         padded(capacity) * per_sample * size_of::<T>()
     }
 }
 
-/// Numbers per sample in the parts of [`Scratch`] that several layers share.
-struct Widths {
-    rows: usize,
-    output: usize,
-    x: usize,
-}
-
-impl Widths {
-    fn of(model: &Model) -> Self {
-        let network = &model.network;
-        let widest_output = network.layers().map(|l| l.output_width).max().unwrap_or(1);
-        let widest_input = network.layers().map(|l| l.input_width).max().unwrap_or(1);
-        // Rows hold all features of a single sample, even those otherwise written directly as panels.
-        let features = encode::row_width(&model.encoding).max(network.input_width.div_ceil(PANEL));
-        Self {
-            rows: features.max(2 * network.output_width),
-            output: widest_output,
-            x: widest_input.next_multiple_of(PANEL),
-        }
-    }
+/// Numbers per sample in `rows`, `dl_dz` and `x` of [`Scratch`], which several layers share.
+fn shared_widths(model: &Model) -> [usize; 3] {
+    let network = &model.network;
+    let widest_output = network.layers().map(|l| l.output_width).max().unwrap_or(1);
+    let widest_input = network.layers().map(|l| l.input_width).max().unwrap_or(1);
+    // Rows hold all features of a single sample, even those otherwise written directly as panels.
+    let features = encode::row_width(&model.encoding).max(network.input_width.div_ceil(PANEL));
+    [features.max(2 * network.output_width), widest_output, widest_input.next_multiple_of(PANEL)]
 }
 
 /// The output of a chunk's backward pass.
-pub struct ChunkGradients<'a, T> {
+pub(crate) struct ChunkGradients<'a, T> {
     /// Of the linear layers, as laid out but without the encoding's range; accumulated.
     pub layers: &'a mut [T],
     /// For encodings with weights, the inputs of their gradients; overwritten.
@@ -102,7 +89,7 @@ pub struct ChunkGradients<'a, T> {
 }
 
 /// What the gradients of an encoding's weights are computed from.
-pub struct EncodingInputs<'a, T> {
+pub(crate) struct EncodingInputs<'a, T> {
     /// (n, 2)
     pub coords: &'a mut [T],
     /// Sample panels of encoding width.
@@ -110,10 +97,8 @@ pub struct EncodingInputs<'a, T> {
 }
 
 /// A network's weights and what is computed with them.
-pub struct Pass<'a, T> {
-    /// Encoding and network.
+pub(crate) struct Pass<'a, T> {
     pub model: &'a Model,
-    /// Ranges of the flat buffers.
     pub layout: &'a ParamLayout,
     /// All weights and biases, as laid out.
     pub params: &'a [T],
@@ -124,7 +109,7 @@ pub struct Pass<'a, T> {
 impl<T: SimdReal> Pass<'_, T> {
     /// Writes the gradients of samples `first..first + n` of `step` to `grads` and returns their share of the step's
     /// loss.
-    pub fn train(
+    pub(crate) fn train(
         &self,
         job: &Job,
         step: &Step,
@@ -161,7 +146,8 @@ impl<T: SimdReal> Pass<'_, T> {
         }
         let channels = self.model.network.output_width;
         loss::loss_and_gradient(
-            &loss::Objective::new(job, 1),
+            job,
+            1,
             &scratch.z[last].as_flattened()[..channels],
             &scratch.targets[..channels],
             step.importance.is_some().then_some(&scratch.sample_weights[..1]),
@@ -170,7 +156,13 @@ impl<T: SimdReal> Pass<'_, T> {
     }
 
     /// Writes the colours of `out.len() / channels` pixels of `raster` from `first_pixel` on.
-    pub fn predict(&self, raster: &Raster, first_pixel: u64, scratch: &mut Scratch<T>, out: &mut [f32]) {
+    pub(crate) fn predict(
+        &self,
+        raster: &Raster,
+        first_pixel: u64,
+        scratch: &mut Scratch<T>,
+        out: &mut [f32],
+    ) {
         let channels = self.model.network.output_width;
         let n = out.len() / channels;
         assert!(2 * n <= scratch.coords.len(), "{n} pixels of a chunk of {}", scratch.coords.len() / 2);
@@ -192,7 +184,6 @@ impl<T: SimdReal> Pass<'_, T> {
         }
     }
 
-    /// Fetches samples `first..first + n` of `step`.
     fn sample(&self, job: &Job, step: &Step, (first, n): (u32, usize), scratch: &mut Scratch<T>) {
         let coords = &mut scratch.coords[..n * 2];
         let targets = &mut scratch.targets[..n * self.model.network.output_width];
@@ -231,7 +222,8 @@ impl<T: SimdReal> Pass<'_, T> {
         let dl_dz = &mut dl_dz[..padded(n) * channels];
         rows_from_samples(&scratch.z[self.layout.layers.len() - 1], channels, z);
         let loss = loss::loss_and_gradient(
-            &loss::Objective::new(job, step.n_samples as usize),
+            job,
+            step.n_samples as usize,
             &z[..n * channels],
             &scratch.targets[..n * channels],
             step.importance.is_some().then_some(&scratch.sample_weights[..n]),

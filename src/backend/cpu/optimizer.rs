@@ -1,6 +1,6 @@
 //! Update rules over flat parameter ranges.
 
-use crate::model::optimizer::{Formula, Visitor};
+use crate::model::optimizer::{Formula, with_rule};
 use crate::model::{Optimizer, Real};
 
 /// One update of `params` from `grads`; step `index` counts from 0. All slices have one length;
@@ -15,24 +15,10 @@ pub fn update<T: Real>(
     moments: &mut [&mut [T]],
 ) {
     assert_eq!(moments.len(), optimizer.n_moments(), "moments of {optimizer:?}");
-    optimizer.visit(Update { step: (index, lr), grads, params, moments });
-}
-
-struct Update<'a, 'b, T> {
-    step: (u64, f64),
-    grads: &'a [T],
-    params: &'a mut [T],
-    moments: &'a mut [&'b mut [T]],
-}
-
-impl<T: Real> Visitor for Update<'_, '_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn visit<F: Formula>(self, rule: F) {
-        let factors = rule.factors(self.step.0, self.step.1).map(T::of);
-        let rows = self.params.iter_mut().zip(self.grads);
-        match self.moments {
+    with_rule!(optimizer, rule => {
+        let factors = rule.factors(index, lr).map(T::of);
+        let rows = params.iter_mut().zip(grads);
+        match moments {
             [] => {
                 for (w, &g) in rows {
                     (*w, _) = rule.update(factors, *w, g, [T::zero(); 2]);
@@ -50,5 +36,5 @@ impl<T: Real> Visitor for Update<'_, '_, T> {
             }
             _ => unreachable!("no rule keeps more than two moments"),
         }
-    }
+    });
 }

@@ -173,14 +173,7 @@ mod tests {
     fn every_weight_comes_to_its_place_and_changes_are_seen() {
         // Some layers are packed by several threads, some by one.
         for hidden_width in [29, 300] {
-            let network = Mlp {
-                input_width: 37,
-                hidden_width,
-                output_width: 3,
-                n_layers: 3,
-                activation: Activation::Relu,
-                output_activation: Activation::Sigmoid,
-            };
+            let network = Mlp::new([37, hidden_width, 3], 3, [Activation::Relu, Activation::Sigmoid]);
             let layout = ParamLayout::new(5, &network);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
             let mut packed = Packed::<f64>::new(&layout, PackFor::Training);

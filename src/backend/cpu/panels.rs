@@ -13,12 +13,12 @@ use super::simd::{SimdReal, vectorised};
 use crate::model::Real;
 
 /// Samples computed for `n` requested: padding included.
-pub fn padded(n: usize) -> usize {
+pub(crate) fn padded(n: usize) -> usize {
     n.next_multiple_of(PANEL)
 }
 
 /// rows: (n, width), row-major, n a multiple of 16 -> sample panels.
-pub fn samples_from_rows<T: SimdReal>(rows: &[T], width: usize, panels: &mut [[T; PANEL]]) {
+pub(crate) fn samples_from_rows<T: SimdReal>(rows: &[T], width: usize, panels: &mut [[T; PANEL]]) {
     columns_from_rows(rows, width, (panels, width, 0));
 }
 
@@ -29,31 +29,28 @@ pub(super) fn columns_from_rows<T: SimdReal>(
     (panels, panel_width, column): (&mut [[T; PANEL]], usize, usize),
 ) {
     let zeros = [T::zero(); PANEL];
-    vectorised(
-        #[inline(always)]
-        || {
-            for (rows, panel) in rows.chunks_exact(PANEL * width).zip(panels.chunks_exact_mut(panel_width)) {
-                let (blocks, rest) = panel[column..column + width].as_chunks_mut::<PANEL>();
-                let rest_begins = blocks.len() * PANEL;
-                for (b, block) in blocks.iter_mut().enumerate() {
-                    let mut part = [&zeros; PANEL];
-                    for (s, row) in part.iter_mut().enumerate() {
-                        *row = rows[s * width + b * PANEL..].first_chunk().expect("16 features");
-                    }
-                    T::transpose(part, block);
+    vectorised!({
+        for (rows, panel) in rows.chunks_exact(PANEL * width).zip(panels.chunks_exact_mut(panel_width)) {
+            let (blocks, rest) = panel[column..column + width].as_chunks_mut::<PANEL>();
+            let rest_begins = blocks.len() * PANEL;
+            for (b, block) in blocks.iter_mut().enumerate() {
+                let mut part = [&zeros; PANEL];
+                for (s, row) in part.iter_mut().enumerate() {
+                    *row = rows[s * width + b * PANEL..].first_chunk().expect("16 features");
                 }
-                for (f, feature) in rest.iter_mut().enumerate() {
-                    for (s, value) in feature.iter_mut().enumerate() {
-                        *value = rows[s * width + rest_begins + f];
-                    }
+                T::transpose(part, block);
+            }
+            for (f, feature) in rest.iter_mut().enumerate() {
+                for (s, value) in feature.iter_mut().enumerate() {
+                    *value = rows[s * width + rest_begins + f];
                 }
             }
-        },
-    );
+        }
+    });
 }
 
 /// Sample panels -> rows: (n, width), row-major, as many as `rows` holds.
-pub fn rows_from_samples<T: Real>(panels: &[[T; PANEL]], width: usize, rows: &mut [T]) {
+pub(crate) fn rows_from_samples<T: Real>(panels: &[[T; PANEL]], width: usize, rows: &mut [T]) {
     for (rows, panel) in rows.chunks_mut(PANEL * width).zip(panels.chunks_exact(width)) {
         for (s, row) in rows.chunks_exact_mut(width).enumerate() {
             for (value, feature) in row.iter_mut().zip(panel) {
@@ -64,24 +61,25 @@ pub fn rows_from_samples<T: Real>(panels: &[[T; PANEL]], width: usize, rows: &mu
 }
 
 /// Sample panels -> feature panels.
-pub fn features_from_samples<T: SimdReal>(samples: &[[T; PANEL]], width: usize, features: &mut [[T; PANEL]]) {
+pub(crate) fn features_from_samples<T: SimdReal>(
+    samples: &[[T; PANEL]],
+    width: usize,
+    features: &mut [[T; PANEL]],
+) {
     let zeros = [T::zero(); PANEL];
     let n = PANEL * (samples.len() / width);
     let panels = features[..n * width.div_ceil(PANEL)].chunks_exact_mut(n).enumerate();
-    vectorised(
-        #[inline(always)]
-        || {
-            for (p, panel) in panels {
-                for (of_samples, block) in samples.chunks_exact(width).zip(panel.as_chunks_mut::<PANEL>().0) {
-                    let mut part = [&zeros; PANEL];
-                    for (row, values) in part.iter_mut().zip(&of_samples[p * PANEL..]) {
-                        *row = values;
-                    }
-                    T::transpose(part, block);
+    vectorised!({
+        for (p, panel) in panels {
+            for (of_samples, block) in samples.chunks_exact(width).zip(panel.as_chunks_mut::<PANEL>().0) {
+                let mut part = [&zeros; PANEL];
+                for (row, values) in part.iter_mut().zip(&of_samples[p * PANEL..]) {
+                    *row = values;
                 }
+                T::transpose(part, block);
             }
-        },
-    );
+        }
+    });
 }
 
 #[cfg(test)]

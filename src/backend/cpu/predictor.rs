@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Starts `threads` worker threads; 0 means all cores.
-pub(crate) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
+pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
     if cfg!(target_family = "wasm") {
         let reason = "the CPU backend needs threads, which there are not in a browser; use a GPU";
         return Err(BackendError::Unsupported(reason.to_owned()));
@@ -90,13 +90,11 @@ impl<T: SimdReal> CpuPredictor<T> {
         })
     }
 
-    /// Describes the device.
-    pub fn info(&self) -> BackendInfo {
+    pub(crate) fn info(&self) -> BackendInfo {
         info(&self.pool)
     }
 }
 
-/// The CPU as a device.
 pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
     BackendInfo {
         backend: "cpu".into(),

@@ -36,15 +36,12 @@ const MAX_CHANNELS: usize = 4;
 /// Writes the numbers of samples `first..first + indices.len()` of `step` (counted within the step) among the training
 /// pixels.
 fn numbers(step: &Step, first: u32, indices: &mut [u32]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for (b, indices) in indices.chunks_mut(NUMBERS).enumerate() {
-                let first = step.first_sample + first + (b * NUMBERS) as u32;
-                indices.copy_from_slice(&step.shuffle.indices::<NUMBERS>(first)[..indices.len()]);
-            }
-        },
-    );
+    vectorised!({
+        for (b, indices) in indices.chunks_mut(NUMBERS).enumerate() {
+            let first = step.first_sample + first + (b * NUMBERS) as u32;
+            indices.copy_from_slice(&step.shuffle.indices::<NUMBERS>(first)[..indices.len()]);
+        }
+    });
 }
 
 /// Fetches samples `first..first + n` of `step` (counted within the step).
@@ -88,10 +85,7 @@ fn fetch<T: Real>(
     }
     let mut values = [0.0; BLOCK * MAX_CHANNELS];
     let values = &mut values[..targets.len()];
-    vectorised(
-        #[inline(always)]
-        || job.picture.pixels.gather(places, channels, values),
-    );
+    vectorised!(job.picture.pixels.gather(places, channels, values));
     for (target, &value) in targets.iter_mut().zip(&*values) {
         *target = T::from_f32(value);
     }
@@ -100,10 +94,7 @@ fn fetch<T: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::JobOptions;
-    use crate::model::{
-        Activation, Coords, Encoding, Holdout, Importance, Loss, Mlp, Model, Optimizer, SampleSet, Shuffle,
-    };
+    use crate::model::{Activation, Encoding, Holdout, Importance, Mlp, Model, Optimizer, SampleSet, Steps};
     use crate::picture::{Picture, Pixels};
     use std::sync::Arc;
 
@@ -111,25 +102,11 @@ mod tests {
         let (width, height, channels) = (37, 29, 3);
         let values = (0..width * height * 3).map(|i| (i * 131 % 251) as u8).collect();
         let picture = Picture { width, height, channels, pixels: Pixels::U8(values) };
-        let network = Mlp {
-            input_width: 2,
-            hidden_width: 8,
-            output_width: channels,
-            n_layers: 2,
-            activation: Activation::Relu,
-            output_activation: Activation::Sigmoid,
-        };
+        let network = Mlp::new([2, 8, channels], 2, [Activation::Relu, Activation::Sigmoid]);
         let samples = SampleSet { width, height, holdout, masked: None };
-        Job {
-            model: Model { encoding: Encoding::IDENTITY, network },
-            raster: picture.raster(Coords::Center),
-            samples,
-            picture: Arc::new(picture),
-            loss: Loss::Mse,
-            optimizer: Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 },
-            batch_size: samples.len(),
-            options: JobOptions::default(),
-        }
+        let model = Model { encoding: Encoding::IDENTITY, network };
+        let optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+        Job { samples, ..Job::new(model, picture, optimizer) }
     }
 
     #[test]
@@ -140,14 +117,9 @@ mod tests {
             let job = job(holdout);
             let n = job.samples.len();
             let errors: Vec<f64> = (0..Importance::n_blocks(job.samples)).map(|b| (b + 1) as f64).collect();
-            let step = Step {
-                index: 0,
-                shuffle: Shuffle::new(n, 5, 2),
-                first_sample: 3,
-                n_samples: n - 3,
-                lr: 0.1,
-                importance: by_error.then(|| Arc::new(Importance::new(job.samples, &errors))),
-            };
+            let importance = by_error.then(|| Arc::new(Importance::new(job.samples, &errors)));
+            let mut steps = Steps::new(n, n, 5, 0.1).part_of_order(2, 3..n).spread_by(importance);
+            let step = steps.next().unwrap();
             for (first, count) in [(0, 1), (1, BLOCK - 1), (7, 2 * BLOCK + 5), (n - 3 - 20, 20)] {
                 let (mut coords, mut targets) = (vec![f32::NAN; 2 * count], vec![f32::NAN; 3 * count]);
                 let mut weights = vec![f32::NAN; count];

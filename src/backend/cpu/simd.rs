@@ -1,20 +1,26 @@
 //! Runs loops with the widest vectors of this processor.
 
 use crate::model::Real;
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
+use std::marker::PhantomData;
 
 /// Samples or features side by side.
 pub const PANEL: usize = 16;
 
-/// Calls `work` compiled for the best instruction set found at run time.
+/// Evaluates an expression compiled for the best instruction set found at run time.
 ///
-/// Everything `work` calls must be `#[inline(always)]`, or it stays compiled for the baseline.
-#[inline(always)]
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+/// Everything it calls must be `#[inline(always)]` like itself, or it stays compiled for the baseline.
+macro_rules! vectorised {
+    ($work:expr) => {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || $work,
+        )
+    };
 }
+pub(super) use vectorised;
 
-/// The vector instructions that [`vectorised`] loops use on this machine, by their compiler names.
+/// The vector instructions that [`vectorised!`] loops use on this machine, by their compiler names.
 pub(super) fn instruction_set() -> String {
     let chosen = format!("{:?}", pulp::Arch::new());
     match chosen.split('(').next().unwrap_or_default() {
@@ -70,13 +76,24 @@ pub trait SimdReal: Real {
 /// times `PANELS` by `VECTORS` vectors. Two multiply-adds issue per cycle with a latency of four, so fewer than eight
 /// sums would stall.
 pub trait TileWork {
-    /// The result.
     type Output;
-    /// Runs it.
     fn with<S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(
         self,
         simd: S,
     ) -> Self::Output;
+}
+
+/// Runs `work` with the tile shape that fits the registers of this processor.
+pub(super) fn in_tiles<T: SimdReal, W: TileWork>(work: W) -> W::Output {
+    struct Tiles<T, W>(PhantomData<T>, W);
+    impl<T: SimdReal, W: TileWork> WithSimd for Tiles<T, W> {
+        type Output = W::Output;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> W::Output {
+            T::with_tile(simd, self.1)
+        }
+    }
+    pulp::Arch::new().dispatch(Tiles(PhantomData::<T>, work))
 }
 
 #[inline(always)]

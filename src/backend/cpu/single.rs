@@ -49,19 +49,16 @@ pub(super) fn descend<T: Real>(
 /// w -= lr dl_dz^T x and b -= lr dl_dz. Inactive units have no gradient and are skipped.
 fn descend_plainly<T: Real>(lr: T, dl_dz: &[T], x: &[T], params: &mut [T]) {
     let (w, b) = params.split_at_mut(dl_dz.len() * x.len());
-    vectorised(
-        #[inline(always)]
-        || {
-            for ((row, b), &dl) in w.chunks_exact_mut(x.len()).zip(b).zip(dl_dz) {
-                if dl != T::zero() {
-                    for (w, &x) in row.iter_mut().zip(x) {
-                        *w -= lr * (dl * x);
-                    }
-                    *b -= lr * dl;
+    vectorised!({
+        for ((row, b), &dl) in w.chunks_exact_mut(x.len()).zip(b).zip(dl_dz) {
+            if dl != T::zero() {
+                for (w, &x) in row.iter_mut().zip(x) {
+                    *w -= lr * (dl * x);
                 }
+                *b -= lr * dl;
             }
-        },
-    );
+        }
+    });
 }
 
 /// Any update rule, one block of weights at a time. The layer's weights and then its biases begin at `start` of the
@@ -87,17 +84,14 @@ fn update_layer<T: Real>(
         let mut moments = weights.moments.iter_mut().map(|m| &mut m[range.clone()]);
         let mut moments: [Option<&mut [T]>; 2] = [moments.next(), moments.next()];
         let mut update = |moments: &mut [&mut [T]]| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    if first < n_weights {
-                        outer_product(dl_dz, x, first, grads);
-                    } else {
-                        grads.copy_from_slice(&dl_dz[first - n_weights..][..n]);
-                    }
-                    optimizer::update(optimizer, step.index, step.lr, grads, params, moments);
-                },
-            );
+            vectorised!({
+                if first < n_weights {
+                    outer_product(dl_dz, x, first, grads);
+                } else {
+                    grads.copy_from_slice(&dl_dz[first - n_weights..][..n]);
+                }
+                optimizer::update(optimizer, step.index, step.lr, grads, params, moments);
+            });
         };
         match &mut moments {
             [Some(one), Some(two)] => update(&mut [one, two]),
@@ -127,39 +121,20 @@ fn outer_product<T: Real>(dl_dz: &[T], x: &[T], first: usize, out: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Job;
     use crate::backend::cpu::CpuTrainer;
     use crate::backend::cpu::network::Pass;
-    use crate::backend::{Job, JobOptions};
-    use crate::model::{
-        Activation, Coords, Encoding, EncodingSpec, Holdout, Init, Loss, Mlp, Model, SampleSet, Shuffle,
-    };
+    use crate::model::{Activation, Encoding, EncodingSpec, Init, Mlp, Model, Steps};
     use crate::picture::{Picture, Pixels};
-    use std::sync::Arc;
 
     /// Wide enough that some blocks of gradients end within a row, and some rows within a block.
     fn job(optimizer: Optimizer) -> Job {
         let spec = EncodingSpec::Gaussian { features: 35, sigma: 2.0 };
         let encoding = Encoding::new(spec, 3);
-        let network = Mlp {
-            input_width: encoding.output_width(),
-            hidden_width: 67,
-            output_width: 3,
-            n_layers: 3,
-            activation: Activation::Relu,
-            output_activation: Activation::Sigmoid,
-        };
+        let network = Mlp::new([encoding.output_width(), 67, 3], 3, [Activation::Relu, Activation::Sigmoid]);
         let values = (0..5 * 4 * 3).map(|i| (i * 37 % 256) as u8).collect();
         let picture = Picture { width: 5, height: 4, channels: 3, pixels: Pixels::U8(values) };
-        Job {
-            model: Model { encoding, network },
-            raster: picture.raster(Coords::Center),
-            samples: SampleSet { width: 5, height: 4, holdout: Holdout::None, masked: None },
-            picture: Arc::new(picture),
-            loss: Loss::Mse,
-            optimizer,
-            batch_size: 1,
-            options: JobOptions::default(),
-        }
+        Job { batch_size: 1, ..Job::new(Model { encoding, network }, picture, optimizer) }
     }
 
     /// The operations in sequence, with each gradient stored.
@@ -195,21 +170,12 @@ mod tests {
             let mut trainer = CpuTrainer::<f32>::new(job.clone(), &params, 1).unwrap();
             let mut expected = params.clone();
             let mut moments = vec![vec![0.0; params.len()]; optimizer.n_moments()];
-            for index in 0..20 {
-                let shuffle = Shuffle::new(20, 0, 0);
-                let step = Step {
-                    index,
-                    shuffle,
-                    first_sample: index as u32,
-                    n_samples: 1,
-                    lr: 0.05,
-                    importance: None,
-                };
+            for step in Steps::new(20, 1, 0, 0.05).take(20) {
                 let (loss, grads) = loss_and_gradients(&job, &step, &expected);
                 let mut slices: Vec<&mut [f32]> = moments.iter_mut().map(Vec::as_mut_slice).collect();
-                optimizer::update(optimizer, index, step.lr, &grads, &mut expected, &mut slices);
+                optimizer::update(optimizer, step.index, step.lr, &grads, &mut expected, &mut slices);
                 assert_eq!(trainer.step(&step), loss);
-                assert_eq!(trainer.params(), expected, "{optimizer:?}, step {index}");
+                assert_eq!(trainer.params(), expected, "{optimizer:?}, step {}", step.index);
             }
         }
     }

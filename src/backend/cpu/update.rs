@@ -39,7 +39,6 @@ pub(super) struct Update {
     optimizer: Optimizer,
     index: u64,
     lr: f64,
-    /// Applied to the gradient.
     clip_factor: f64,
     l2: f64,
     /// `None` without an average.
@@ -65,10 +64,7 @@ impl Update {
     pub(super) fn lanes<T: Real>(&self, lanes: &[&[T]], start: usize, block: Block<T>) {
         let mut grads = [T::zero(); PARAM_BLOCK];
         let grads = &mut grads[..block.params.len()];
-        vectorised(
-            #[inline(always)]
-            || add_lanes(lanes, start, grads),
-        );
+        vectorised!(add_lanes(lanes, start, grads));
         self.block(grads, block);
     }
 
@@ -76,23 +72,20 @@ impl Update {
     pub(super) fn block<T: Real>(&self, grads: &mut [T], block: Block<T>) {
         let Block { params, mut moments } = block;
         let average = self.average_rate.and_then(|rate| Some((T::of(rate), moments.pop()?)));
-        vectorised(
-            #[inline(always)]
-            || {
-                if self.clip_factor != 1.0 || self.l2 != 0.0 {
-                    let (factor, l2) = (T::of(self.clip_factor), T::of(self.l2));
-                    for (g, &w) in grads.iter_mut().zip(&*params) {
-                        *g = factor * *g + l2 * w;
-                    }
+        vectorised!({
+            if self.clip_factor != 1.0 || self.l2 != 0.0 {
+                let (factor, l2) = (T::of(self.clip_factor), T::of(self.l2));
+                for (g, &w) in grads.iter_mut().zip(&*params) {
+                    *g = factor * *g + l2 * w;
                 }
-                optimizer::update(self.optimizer, self.index, self.lr, grads, params, &mut moments);
-                if let Some((rate, average)) = average {
-                    for (a, &w) in average.iter_mut().zip(&*params) {
-                        *a += rate * (w - *a);
-                    }
+            }
+            optimizer::update(self.optimizer, self.index, self.lr, grads, params, &mut moments);
+            if let Some((rate, average)) = average {
+                for (a, &w) in average.iter_mut().zip(&*params) {
+                    *a += rate * (w - *a);
                 }
-            },
-        );
+            }
+        });
     }
 }
 

@@ -12,13 +12,20 @@
 //! | [`prove`] | kernels, and whole plans dispatch by dispatch, compared with the CPU in f64 |
 //! | [`tune`] | the fastest kernels on a device, and profiles |
 //! | [`fallback`] | what is used instead of a kernel that a driver does not compile |
+//!
+//! The hidden ones are public for the tests and `afterimage verify` alone.
 
 pub mod device;
 pub mod execute;
+#[doc(hidden)]
 pub mod fallback;
+#[doc(hidden)]
 pub mod kernel;
+#[doc(hidden)]
 pub mod ops;
+#[doc(hidden)]
 pub mod plan;
+#[doc(hidden)]
 pub mod prove;
 pub mod tune;
 

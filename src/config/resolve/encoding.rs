@@ -73,7 +73,6 @@ impl Config {
         kinds.into_iter().map(|kind| self.encoding.checked(Purpose { kind, picture })).collect()
     }
 
-    /// Whether one of the encodings is a grid.
     pub(super) fn has_grid(&self) -> bool {
         self.encoding_kinds().into_iter().any(EncodingKind::is_grid)
     }

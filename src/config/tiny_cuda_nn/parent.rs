@@ -16,15 +16,12 @@ pub(in crate::config) fn with_parents(path: &Path) -> Result<Map<String, Value>,
     let mut files: Vec<(PathBuf, Map<String, Value>)> = Vec::new();
     let mut next = Some(path.to_owned());
     while let Some(path) = next {
-        let failed = |reason| ConfigError::File { path: path.clone(), reason };
-        let child = files.last().map(|(child, _)| child.display());
-        let mut values = read_text(&path).map_err(|error| match (error, &child) {
-            (ConfigError::File { reason, .. }, Some(child)) => {
-                failed(format!("{reason}; it is the {PARENT} that {child} names"))
-            }
-            (error, _) => error,
-        })?;
-        let mut values = object(&std::mem::take(&mut values)).map_err(failed)?;
+        let failed = |reason: String| ConfigError::of_file(&path, &reason);
+        let named_by =
+            files.last().map(|(child, _)| format!("; it is the {PARENT} that {} names", child.display()));
+        let text =
+            read_text(&path).map_err(|reason| failed(reason + named_by.as_deref().unwrap_or_default()))?;
+        let mut values = object(&text).map_err(failed)?;
         next = match values.remove(PARENT) {
             None => None,
             Some(Value::String(name)) => Some(path.parent().unwrap_or(Path::new("")).join(name)),
@@ -51,7 +48,7 @@ fn check_line(files: &[(PathBuf, Map<String, Value>)], next: &Path) -> Result<()
         _ => false,
     };
     let (last, _) = files.last().expect("a file names the next");
-    let failed = |reason| Err(ConfigError::File { path: last.clone(), reason });
+    let failed = |reason: String| Err(ConfigError::of_file(last, &reason));
     if files.iter().any(|(path, _)| is_next(path)) {
         return failed(format!("its {PARENT} {} is itself or has it as a {PARENT}", next.display()));
     }

@@ -1,18 +1,10 @@
 //! Saragadam et al. 2023, WIRE: Wavelet Implicit Neural Representations, real form.
 
-use super::Formula;
 use super::sine::turns_per_unit;
+use super::{Formula, Gabor};
 use crate::model::Arithmetic;
 
-/// cos(w0 z) exp(-(scale z)^2), the real part of equation 4.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gabor {
-    /// Angular frequency in radians per unit of z.
-    pub(super) w0: f32,
-    /// One over the width of the envelope, the paper's s0.
-    pub(super) scale: f32,
-}
-
+/// cos(w0 z) exp(-(scale z)^2), the real part of equation 4; `scale` is the paper's s0.
 impl Formula for Gabor {
     #[inline(always)]
     fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T) {

@@ -1,15 +1,9 @@
 //! Ramasinghe and Lucey 2022, Beyond Periodicity: Towards a Unifying Framework for Activations in Coordinate-MLPs.
 
-use super::Formula;
+use super::{Formula, Gaussian};
 use crate::model::Arithmetic;
 
 /// exp(-z^2 / (2 scale^2)), table 1.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gaussian {
-    /// Standard deviation.
-    pub(super) scale: f32,
-}
-
 impl Formula for Gaussian {
     #[inline(always)]
     fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T) {

@@ -1,17 +1,14 @@
 //! Hendrycks and Gimpel 2016, Gaussian Error Linear Units, tanh form.
 
-use super::Formula;
 use super::sigmoid::sigmoid;
+use super::{Formula, Gelu};
 use crate::model::Arithmetic;
-
-/// 0.5 z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))), as `torch.nn.GELU(approximate="tanh")`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gelu;
 
 const CUBIC: f64 = 0.044715;
 /// 2 sqrt(2 / pi)
 const ROOT: f64 = 1.595_769_121_605_730_8;
 
+/// 0.5 z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))), as `torch.nn.GELU(approximate="tanh")`.
 impl Formula for Gelu {
     #[inline(always)]
     fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T) {

@@ -1,11 +1,7 @@
 //! No activation.
 
-use super::Formula;
+use super::{Formula, Identity};
 use crate::model::Arithmetic;
-
-/// z
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Identity;
 
 impl Formula for Identity {
     #[inline(always)]

@@ -1,11 +1,7 @@
 //! The rectified linear unit.
 
-use super::Formula;
+use super::{Formula, Relu};
 use crate::model::Arithmetic;
-
-/// max(z, 0)
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Relu;
 
 impl Formula for Relu {
     #[inline(always)]

@@ -1,11 +1,7 @@
 //! The logistic function.
 
-use super::Formula;
+use super::{Formula, Sigmoid};
 use crate::model::Arithmetic;
-
-/// 1 / (1 + e^-z)
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sigmoid;
 
 /// Computed from e^-|z|, which cannot overflow.
 #[inline(always)]

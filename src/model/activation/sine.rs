@@ -1,16 +1,10 @@
 //! Sitzmann et al. 2020, Implicit Neural Representations with Periodic Activation Functions (SIREN).
 
-use super::Formula;
+use super::{Formula, Sine};
 use crate::model::Arithmetic;
 use std::f64::consts::TAU;
 
 /// sin(w0 z), equation 5.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sine {
-    /// Angular frequency in radians per unit of z.
-    pub(super) w0: f32,
-}
-
 impl Formula for Sine {
     #[inline(always)]
     fn value_and_derivative<T: Arithmetic>(self, z: T) -> (T, T) {

@@ -1,12 +1,8 @@
 //! A smooth rectifier.
 
-use super::Formula;
 use super::sigmoid::sigmoid;
+use super::{Formula, Softplus};
 use crate::model::Arithmetic;
-
-/// ln(1 + e^z)
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Softplus;
 
 impl Formula for Softplus {
     #[inline(always)]

@@ -1,11 +1,7 @@
 //! The hyperbolic tangent.
 
-use super::Formula;
+use super::{Formula, Tanh};
 use crate::model::Arithmetic;
-
-/// tanh z
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tanh;
 
 impl Formula for Tanh {
     #[inline(always)]

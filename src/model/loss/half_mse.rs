@@ -1,11 +1,7 @@
 //! Half the mean squared error, whose derivative has no factor.
 
-use super::Formula;
+use super::{Formula, HalfMse};
 use crate::model::Arithmetic;
-
-/// 0.5 (p - t)^2
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HalfMse;
 
 impl Formula for HalfMse {
     #[inline(always)]

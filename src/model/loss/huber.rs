@@ -1,15 +1,9 @@
 //! Huber 1964, Robust Estimation of a Location Parameter.
 
-use super::Formula;
+use super::{Formula, Huber};
 use crate::model::Arithmetic;
 
 /// 0.5 d^2 where |d| = |p - t| is at most delta, else delta (|d| - 0.5 delta), as `torch.nn.HuberLoss`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Huber {
-    /// Where the square becomes a line.
-    pub(super) delta: f32,
-}
-
 impl Formula for Huber {
     #[inline(always)]
     fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T) {

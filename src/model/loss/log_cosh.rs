@@ -1,11 +1,7 @@
 //! Log-cosh: a Huber loss without a kink in its derivative.
 
-use super::Formula;
+use super::{Formula, LogCosh};
 use crate::model::Arithmetic;
-
-/// ln cosh(p - t)
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LogCosh;
 
 impl Formula for LogCosh {
     #[inline(always)]

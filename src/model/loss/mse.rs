@@ -1,11 +1,7 @@
 //! Mean squared error.
 
-use super::Formula;
+use super::{Formula, Mse};
 use crate::model::Arithmetic;
-
-/// (p - t)^2
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mse;
 
 impl Formula for Mse {
     #[inline(always)]

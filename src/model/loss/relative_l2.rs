@@ -1,12 +1,9 @@
 //! Lehtinen et al. 2018, Noise2Noise, as in tiny-cuda-nn.
 
-use super::Formula;
+use super::{Formula, RelativeL2};
 use crate::model::Arithmetic;
 
 /// (p - t)^2 / (p^2 + 0.01), with a derivative that treats the denominator as constant.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RelativeL2;
-
 impl Formula for RelativeL2 {
     #[inline(always)]
     fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T) {

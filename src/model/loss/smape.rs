@@ -1,12 +1,9 @@
 //! Symmetric mean absolute percentage error, as in tiny-cuda-nn.
 
-use super::Formula;
+use super::{Formula, Smape};
 use crate::model::Arithmetic;
 
 /// |p - t| / (0.5 (|p| + |t|) + 0.01), with a derivative that treats the denominator as constant.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Smape;
-
 impl Formula for Smape {
     #[inline(always)]
     fn value_and_derivative<T: Arithmetic>(self, p: T, t: T) -> (T, T) {

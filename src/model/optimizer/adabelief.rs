@@ -1,22 +1,7 @@
 //! AdaBelief.
 
-use super::adam::Adam;
-use super::{Factors, Formula};
+use super::{AdaBelief, Adam, Factors, Formula};
 use crate::model::Arithmetic;
-
-/// Zhuang et al. 2020, AdaBelief Optimizer, algorithm 2, with decoupled decay: Adam with the second
-/// moment of g - m, so that steps are long where the gradient is predictable.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AdaBelief {
-    /// Decay of the first moment.
-    pub(super) beta1: f64,
-    /// Decay of the second moment.
-    pub(super) beta2: f64,
-    /// Added to the second moment, and to its square root.
-    pub(super) epsilon: f64,
-    /// Decoupled decay.
-    pub(super) weight_decay: f64,
-}
 
 impl AdaBelief {
     /// Adam, which has the same constants and corrections.
@@ -27,6 +12,8 @@ impl AdaBelief {
     }
 }
 
+/// Zhuang et al. 2020, AdaBelief Optimizer, algorithm 2, with decoupled decay: Adam with the second
+/// moment of g - m, so that steps are long where the gradient is predictable.
 impl Formula for AdaBelief {
     fn n_moments(self) -> usize {
         2

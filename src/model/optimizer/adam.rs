@@ -1,24 +1,7 @@
 //! Adam and AdamW.
 
-use super::{Factors, Formula};
+use super::{Adam, Factors, Formula};
 use crate::model::Arithmetic;
-
-/// Kingma and Ba 2015, algorithm 1, with the decoupled decay of Loshchilov and Hutter 2019,
-/// algorithm 2: w -= lr weight_decay w, then w -= lr m^ / (sqrt(v^) + epsilon).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Adam {
-    /// Decay of the first moment.
-    pub(super) beta1: f64,
-    /// Decay of the second moment.
-    pub(super) beta2: f64,
-    /// Added to the square root of the second moment.
-    pub(super) epsilon: f64,
-    /// Decoupled decay.
-    pub(super) weight_decay: f64,
-}
-
-/// The same, with a different default decay.
-pub(super) type AdamW = Adam;
 
 /// Bias corrections at step `index` (from 0): 1 - beta1^t and sqrt(1 - beta2^t), t = index + 1.
 #[inline(always)]
@@ -27,6 +10,8 @@ fn corrections(beta1: f64, beta2: f64, index: u64) -> (f64, f64) {
     (1.0 - libm::pow(beta1, t), (1.0 - libm::pow(beta2, t)).sqrt())
 }
 
+/// Kingma and Ba 2015, algorithm 1, with the decoupled decay of Loshchilov and Hutter 2019,
+/// algorithm 2: w -= lr weight_decay w, then w -= lr m^ / (sqrt(v^) + epsilon).
 impl Formula for Adam {
     fn n_moments(self) -> usize {
         2

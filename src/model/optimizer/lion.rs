@@ -1,20 +1,10 @@
 //! Lion.
 
-use super::{Factors, Formula};
+use super::{Factors, Formula, Lion};
 use crate::model::Arithmetic;
 
 /// Chen et al. 2023, Symbolic Discovery of Optimization Algorithms, algorithm 2:
 /// c = beta1 m + (1 - beta1) g; w -= lr (sign(c) + weight_decay w); m = beta2 m + (1 - beta2) g.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lion {
-    /// Weight of the moment in the step.
-    pub(super) beta1: f64,
-    /// Decay of the moment.
-    pub(super) beta2: f64,
-    /// Decoupled decay.
-    pub(super) weight_decay: f64,
-}
-
 impl Formula for Lion {
     fn n_moments(self) -> usize {
         1

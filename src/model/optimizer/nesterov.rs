@@ -1,18 +1,10 @@
 //! Gradient descent with Nesterov's momentum, as `torch.optim.SGD(nesterov=True)`.
 
-use super::{Factors, Formula};
+use super::{Factors, Formula, Nesterov};
 use crate::model::Arithmetic;
 
 /// g' = g + weight_decay w; v = momentum v + g'; w -= lr (g' + momentum v).
 /// Sutskever et al. 2013, On the importance of initialization and momentum in deep learning.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Nesterov {
-    /// Decay of v.
-    pub(super) momentum: f64,
-    /// L2 penalty, added to the gradient.
-    pub(super) weight_decay: f64,
-}
-
 impl Formula for Nesterov {
     fn n_moments(self) -> usize {
         1

@@ -1,18 +1,10 @@
 //! Stochastic gradient descent as `torch.optim.SGD`.
 
-use super::{Factors, Formula};
+use super::{Factors, Formula, Sgd};
 use crate::model::Arithmetic;
 
 /// g' = g + weight_decay w; v = momentum v + g' (v = g' at the first step); w -= lr v.
 /// With momentum 0 there is no v.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sgd {
-    /// 0 for plain SGD.
-    pub(super) momentum: f64,
-    /// L2 penalty, added to the gradient.
-    pub(super) weight_decay: f64,
-}
-
 impl Formula for Sgd {
     fn n_moments(self) -> usize {
         usize::from(self.momentum != 0.0)

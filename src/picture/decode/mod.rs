@@ -16,15 +16,12 @@ mod tiff_samples;
 mod webp;
 
 use super::alpha::Stored;
+use super::error::{AS_FLOATS, AS_INTEGERS};
 use super::profile::Described;
 use super::{ColorHandling, Picture, PictureError};
 use std::io::{self, BufRead, Seek};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-
-/// Ways out for a file that cannot be read, which keep its depth.
-const AS_INTEGERS: &str = "convert it to PNG or TIFF with 16 bits a value";
-pub(super) const AS_FLOATS: &str = "convert it to OpenEXR, or to TIFF with 32-bit floats";
 
 /// A file to decode.
 pub(super) struct Source<'a, R> {

@@ -12,7 +12,7 @@ pub(super) use described::Described;
 pub use space::Space;
 
 use super::alpha::{Stored, to_held};
-use super::decode::AS_FLOATS;
+use super::error::AS_FLOATS;
 use super::{Picture, PictureError};
 use crate::names::named;
 use hdr::HdrCurve;

@@ -3,7 +3,6 @@
 use crate::report::canvas::{Anchor, Canvas, Stroke};
 use crate::report::font::TextStyle;
 
-/// The label at the end of a line.
 pub(super) struct Label {
     pub(super) text: String,
     pub(super) rgb: [u8; 3],

@@ -1,36 +1,16 @@
 //! Animated PNG: all colours, larger files.
 
-use super::Frames;
+use super::{Frames, failed};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::report::ReportError;
-use image::RgbImage;
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
 pub(super) fn save(path: &Path, frames: &Frames) -> Result<(), ReportError> {
-    // The closure below can only fail as writing does.
-    let mut broken = None;
-    let written = atomic_write(path, Durability::Cached, |out| {
-        let load = |i| {
-            frames.load(i).map_err(|e| {
-                broken = Some(e);
-                io::Error::other("a frame cannot be read")
-            })
-        };
-        encode(out, frames, load)
-    });
-    match broken {
-        Some(error) => Err(error),
-        None => written.map_err(|source| ReportError::Write { path: path.to_owned(), source }),
-    }
+    atomic_write(path, Durability::Cached, |out| encode(out, frames)).map_err(|e| failed(path, e))
 }
 
-fn encode<'a>(
-    out: &mut impl Write,
-    frames: &Frames,
-    mut load: impl FnMut(usize) -> io::Result<Cow<'a, RgbImage>>,
-) -> io::Result<()> {
+fn encode(out: &mut impl Write, frames: &Frames) -> io::Result<()> {
     let mut encoder = png::Encoder::new(out, frames.size.0, frames.size.1);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_filter(png::Filter::Adaptive);
@@ -40,7 +20,7 @@ fn encode<'a>(
     let mut writer = encoder.write_header()?;
     for (i, &seconds) in frames.durations.iter().enumerate() {
         writer.set_frame_delay(milliseconds(seconds), 1000)?;
-        writer.write_image_data(&load(i)?)?;
+        writer.write_image_data(&frames.load(i).map_err(io::Error::other)?)?;
     }
     Ok(writer.finish()?)
 }

@@ -18,20 +18,25 @@ pub(super) fn save(path: &Path, frames: &Frames) -> Result<(), ReportError> {
     let name = Path::new("film").with_extension(path.extension().unwrap_or_default());
     let film = folder.path().join(name.to_string_lossy().to_lowercase());
     let mut child = start(&film, even(frames.size)).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => ReportError::NoFfmpeg { path: path.to_owned() },
+        io::ErrorKind::NotFound => ReportError::Film(format!(
+            "{} needs the program ffmpeg, which was not found; install it, or make a .gif or .apng",
+            path.display()
+        )),
         _ => error(e),
     })?;
     let mut pipe = child.stdin.take().expect("its input is a pipe");
     let sent = send(&mut pipe, frames);
     drop(pipe);
-    let failed = finish(child).map_err(error)?;
-    match (sent, failed) {
-        // ffmpeg closes its input when it gives up, and says why.
-        (Ok(()) | Err(Failure::Pipe), Some(reason)) => {
-            return Err(ReportError::Ffmpeg { path: path.to_owned(), reason });
-        }
-        (Err(Failure::Frame(error)), _) => return Err(error),
-        _ => {}
+    let reason = finish(child).map_err(error)?;
+    // ffmpeg closes its input when it gives up, and says why.
+    if let Some(broken) = sent.err().and_then(|e| e.downcast::<ReportError>().ok()) {
+        return Err(broken);
+    }
+    if let Some(reason) = reason {
+        return Err(ReportError::Film(format!(
+            "ffmpeg could not make {} ({reason}); make a .gif or .apng, or install ffmpeg with more codecs",
+            path.display()
+        )));
     }
     let copy = |out: &mut io::BufWriter<&File>| io::copy(&mut File::open(&film)?, out).map(|_| ());
     atomic_write(path, Durability::Cached, copy).map_err(error)
@@ -67,21 +72,16 @@ fn start(film: &Path, (width, height): (u32, u32)) -> io::Result<Child> {
     command.arg(film).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
 }
 
-enum Failure {
-    Pipe,
-    Frame(ReportError),
-}
-
-fn send(pipe: &mut ChildStdin, frames: &Frames) -> Result<(), Failure> {
+fn send(pipe: &mut ChildStdin, frames: &Frames) -> io::Result<()> {
     let (mut due, mut sent) = (0.0, 0u64);
     for (i, seconds) in frames.durations.iter().enumerate() {
-        let frame = frames.load(i).map_err(Failure::Frame)?;
+        let frame = frames.load(i).map_err(io::Error::other)?;
         let frame = padded(&frame);
         due += seconds * FPS;
         // Counted from the start, so that the rounding does not add up; every frame is seen.
         let copies = (due.round() as u64).saturating_sub(sent).max(1);
         for _ in 0..copies {
-            pipe.write_all(&frame).map_err(|_| Failure::Pipe)?;
+            pipe.write_all(&frame)?;
         }
         sent += copies;
     }

@@ -1,6 +1,6 @@
 //! Animated GIF: 255 colours fitted to the film, and what does not change left out.
 
-use super::Frames;
+use super::{Frames, failed};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::report::ReportError;
 use crate::report::palette::{Palette, Shown, TRANSPARENT};
@@ -18,21 +18,13 @@ const UNSEEN: u8 = 3;
 
 pub(super) fn save(path: &Path, frames: &Frames) -> Result<(), ReportError> {
     let palette = fit(frames)?;
-    // The closure below can only fail as writing does.
-    let mut broken = None;
-    let written = atomic_write(path, Durability::Cached, |out| {
+    atomic_write(path, Durability::Cached, |out| {
         encode(out, frames, &palette).map_err(|error| match error {
-            Failure::Write(e) => into_io_error(e),
-            Failure::Frame(e) => {
-                broken = Some(e);
-                io::Error::other("a frame cannot be read")
-            }
+            EncodingError::Io(e) => e,
+            e => io::Error::other(e),
         })
-    });
-    match broken {
-        Some(error) => Err(error),
-        None => written.map_err(|source| ReportError::Write { path: path.to_owned(), source }),
-    }
+    })
+    .map_err(|e| failed(path, e))
 }
 
 /// One palette for the whole film, so that colours do not flicker.
@@ -45,18 +37,7 @@ fn fit(frames: &Frames) -> Result<Palette, ReportError> {
     Ok(Palette::fit(&images.iter().map(AsRef::as_ref).collect::<Vec<_>>()))
 }
 
-enum Failure {
-    Write(EncodingError),
-    Frame(ReportError),
-}
-
-impl From<EncodingError> for Failure {
-    fn from(error: EncodingError) -> Self {
-        Self::Write(error)
-    }
-}
-
-fn encode(out: &mut impl Write, frames: &Frames, palette: &Palette) -> Result<(), Failure> {
+fn encode(out: &mut impl Write, frames: &Frames, palette: &Palette) -> Result<(), EncodingError> {
     // A panel has at most a few hundred pixels a side, so 16 bits hold its size.
     let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
     let (width, height) = (side(frames.size.0), side(frames.size.1));
@@ -64,7 +45,7 @@ fn encode(out: &mut impl Write, frames: &Frames, palette: &Palette) -> Result<()
     encoder.set_repeat(Repeat::Infinite)?;
     let mut shown = Shown::default();
     for (i, seconds) in frames.durations.iter().enumerate() {
-        let image = frames.load(i).map_err(Failure::Frame)?;
+        let image = frames.load(i).map_err(io::Error::other)?;
         let unseen = if i + 1 == frames.len() { 0 } else { UNSEEN };
         encoder.write_frame(&Frame {
             delay: (seconds * 100.0).round().clamp(2.0, f64::from(u16::MAX)) as u16,
@@ -77,11 +58,4 @@ fn encode(out: &mut impl Write, frames: &Frames, palette: &Palette) -> Result<()
         })?;
     }
     Ok(())
-}
-
-fn into_io_error(error: EncodingError) -> io::Error {
-    match error {
-        EncodingError::Io(e) => e,
-        e => io::Error::other(e),
-    }
 }

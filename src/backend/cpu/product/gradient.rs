@@ -2,8 +2,8 @@
 
 use super::{MAX_HEIGHT, multiply_add, tile_height, tiles, whole_groups, with_height};
 use crate::backend::cpu::panels::PANEL;
-use crate::backend::cpu::simd::{SimdReal, TileWork, prefetch, vectorised};
-use pulp::{Simd, WithSimd};
+use crate::backend::cpu::simd::{SimdReal, TileWork, in_tiles, prefetch, vectorised};
+use pulp::Simd;
 
 /// out += dl_dz^T x, the gradient of a layer's weights.
 pub struct WeightGradient<'a, T> {
@@ -25,15 +25,7 @@ impl<T: SimdReal> WeightGradient<'_, T> {
         let n = self.dl_dz.len() / self.output_width * PANEL;
         assert_eq!(self.x.len(), n * self.input_width.div_ceil(PANEL), "panels of a gradient");
         assert_eq!(self.out.len(), self.input_width * self.output_width, "weights of a gradient");
-        pulp::Arch::new().dispatch(self);
-    }
-}
-
-impl<T: SimdReal> WithSimd for WeightGradient<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        T::with_tile(simd, self);
+        in_tiles::<T, _>(self);
     }
 }
 
@@ -138,29 +130,26 @@ pub(super) fn tile_and_sum_by<T: SimdReal>(
 ) {
     let width = dl_db.len();
     let n_panels = dl_dz.len() / width;
-    vectorised(
-        #[inline(always)]
-        || {
-            for (first, height) in tiles(width, height) {
-                let tile = &mut tiled[first * n_panels..][..height * n_panels];
-                let mut sums = [[T::zero(); PANEL]; MAX_HEIGHT];
-                for (to, from) in tile.chunks_exact_mut(height).zip(dl_dz.chunks_exact(width)) {
-                    for ((to, from), sums) in to.iter_mut().zip(&from[first..]).zip(&mut sums) {
-                        *to = *from;
-                        add(sums, from);
-                    }
-                }
-                for (sum, sums) in dl_db[first..first + height].iter_mut().zip(&mut sums) {
-                    for width in [8, 4, 2, 1] {
-                        for s in 0..width {
-                            sums[s] += sums[s + width];
-                        }
-                    }
-                    *sum += sums[0];
+    vectorised!({
+        for (first, height) in tiles(width, height) {
+            let tile = &mut tiled[first * n_panels..][..height * n_panels];
+            let mut sums = [[T::zero(); PANEL]; MAX_HEIGHT];
+            for (to, from) in tile.chunks_exact_mut(height).zip(dl_dz.chunks_exact(width)) {
+                for ((to, from), sums) in to.iter_mut().zip(&from[first..]).zip(&mut sums) {
+                    *to = *from;
+                    add(sums, from);
                 }
             }
-        },
-    );
+            for (sum, sums) in dl_db[first..first + height].iter_mut().zip(&mut sums) {
+                for width in [8, 4, 2, 1] {
+                    for s in 0..width {
+                        sums[s] += sums[s + width];
+                    }
+                }
+                *sum += sums[0];
+            }
+        }
+    });
 }
 
 #[inline(always)]

@@ -15,9 +15,9 @@ pub use gradient::{WeightGradient, tile_and_sum};
 pub use multiply::Multiply;
 
 use super::panels::PANEL;
-use super::simd::{SimdReal, TileWork};
+use super::simd::{SimdReal, TileWork, in_tiles};
 use crate::model::Real;
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
 /// Maximum rows of a tile.
 const MAX_HEIGHT: usize = 12;
@@ -54,23 +54,16 @@ pub(super) fn tiles(n_rows: usize, full: usize) -> impl Iterator<Item = (usize, 
 }
 
 /// Rows of a full tile on this processor.
-pub fn tile_height<T: SimdReal>() -> usize {
-    struct Height<T>(std::marker::PhantomData<T>);
-    impl<T: SimdReal> WithSimd for Height<T> {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) -> usize {
-            T::with_tile(simd, self)
-        }
-    }
-    impl<T> TileWork for Height<T> {
+pub(crate) fn tile_height<T: SimdReal>() -> usize {
+    struct Height;
+    impl TileWork for Height {
         type Output = usize;
         #[inline(always)]
         fn with<S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(self, _: S) -> usize {
             ROWS
         }
     }
-    pulp::Arch::new().dispatch(Height(std::marker::PhantomData::<T>))
+    in_tiles::<T, _>(Height)
 }
 
 /// How many of `n` panels go in groups of `group`.
@@ -99,7 +92,7 @@ fn multiply_add<T: SimdReal, S: Simd, const H: usize, const PANELS: usize, const
 }
 
 /// Writes a matrix of (rows, depth) tile by tile, each (depth, rows of the tile), for full tiles of `height` rows.
-pub fn pack<T: Real>(
+pub(crate) fn pack<T: Real>(
     (rows, depth): (usize, usize),
     height: usize,
     at: impl Fn(usize, usize) -> T,

@@ -2,8 +2,8 @@
 
 use super::{multiply_add, tiles, whole_groups, with_height};
 use crate::backend::cpu::panels::PANEL;
-use crate::backend::cpu::simd::{SimdReal, TileWork};
-use pulp::{Simd, WithSimd};
+use crate::backend::cpu::simd::{SimdReal, TileWork, in_tiles};
+use pulp::Simd;
 
 /// out = W x + b for each sample. Forward, W is a layer's weights; backward to its inputs, their transpose, without
 /// b.
@@ -24,7 +24,7 @@ impl<T: SimdReal> Multiply<'_, T> {
     pub fn run(&self, x: &[[T; PANEL]], out: &mut [[T; PANEL]], then: impl FnMut(usize, &mut [[T; PANEL]])) {
         assert_eq!(self.weights.len(), self.rows * self.depth, "weights of a product");
         assert_eq!(x.len() / self.depth, out.len() / self.rows, "panels of a product");
-        pulp::Arch::new().dispatch(MultiplyPanels { product: self, x, out, then });
+        in_tiles::<T, _>(MultiplyPanels { product: self, x, out, then });
     }
 }
 
@@ -33,14 +33,6 @@ pub(super) struct MultiplyPanels<'a, T, F> {
     pub(super) x: &'a [[T; PANEL]],
     pub(super) out: &'a mut [[T; PANEL]],
     pub(super) then: F,
-}
-
-impl<T: SimdReal, F: FnMut(usize, &mut [[T; PANEL]])> WithSimd for MultiplyPanels<'_, T, F> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        T::with_tile(simd, self);
-    }
 }
 
 impl<T: SimdReal, F: FnMut(usize, &mut [[T; PANEL]])> TileWork for MultiplyPanels<'_, T, F> {

@@ -1,5 +1,6 @@
 use super::*;
 use multiply::MultiplyPanels;
+use pulp::WithSimd;
 
 /// Numbers of both signs whose products are not exact.
 fn values<T: Real>(n: usize, seed: usize) -> Vec<T> {

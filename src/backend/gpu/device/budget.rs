@@ -28,7 +28,6 @@ pub struct Budget {
     pub prediction_tiles: Option<MatmulTiling>,
 }
 
-/// Bytes of a mebibyte.
 pub(crate) const MIB: u64 = 1 << 20;
 
 impl Budget {
@@ -54,7 +53,7 @@ impl Budget {
     }
 
     /// Memory for the partial weight gradients of a layer.
-    pub fn partials_bytes(&self) -> u64 {
+    pub(crate) fn partials_bytes(&self) -> u64 {
         self.max_binding_bytes.min(64 * MIB)
     }
 }

@@ -8,10 +8,10 @@ mod wait;
 pub use crate::job::{DeviceOptions, Override};
 pub use budget::Budget;
 pub(super) use pipelines::{Pipeline, Shader};
-pub use staging::Staging;
-pub use wait::Submission;
+pub(crate) use staging::Staging;
+pub(crate) use wait::Submission;
 
-use crate::backend::BackendError;
+use crate::backend::{BackendError, BackendInfo};
 use pipelines::Pipelines;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -95,6 +95,9 @@ pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
     info.device_type == wgpu::DeviceType::Cpu
 }
 
+const NO_DRIVER: &str =
+    "no Vulkan loader and driver, Metal or DX12 offers one; install the GPU's driver, or use --backend cpu";
+
 /// Index of the adapter that `choice` selects; if it names none, [`DeviceOptions::adapter`] does.
 ///
 /// # Errors
@@ -108,15 +111,12 @@ pub fn choose(
         AdapterChoice::Named(name) => Some(name),
         _ => options.adapter.as_ref(),
     };
-    let known = || {
-        match infos {
-        [] => "no Vulkan loader and driver, Metal or DX12 offers one; install the GPU's driver, or use --backend cpu"
-            .to_owned(),
+    let known = || match infos {
+        [] => NO_DRIVER.to_owned(),
         _ => {
             let names: Vec<_> = infos.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.name)).collect();
             format!("there are: {}", names.join(", "))
         }
-    }
     };
     let best = |infos: &mut dyn Iterator<Item = (usize, &wgpu::AdapterInfo)>| {
         infos
@@ -152,18 +152,7 @@ impl Gpu {
         let adapters = adapters(&options).await;
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
         let index = choose(&infos, choice, &options)?;
-        Self::open_adapter(&adapters[index], options).await
-    }
-
-    /// Opens `adapter`.
-    ///
-    /// # Errors
-    /// When the device cannot be opened.
-    pub async fn open_adapter(
-        adapter: &wgpu::Adapter,
-        options: DeviceOptions,
-    ) -> Result<Arc<Self>, BackendError> {
-        let info = adapter.get_info();
+        let (adapter, info) = (&adapters[index], infos[index].clone());
         let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
         let known = FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
         let features =
@@ -205,7 +194,7 @@ impl Gpu {
 
     /// Threads of a subgroup, as far as the API tells: if a device has several sizes, shaders that request none run
     /// with the largest.
-    pub fn subgroup_size(&self) -> u32 {
+    pub(crate) fn subgroup_size(&self) -> u32 {
         self.info.subgroup_max_size
     }
 
@@ -226,8 +215,19 @@ impl Gpu {
     }
 
     /// What measurements on this device are keyed by: adapter, API and driver.
-    pub fn identity(&self) -> String {
+    pub(crate) fn identity(&self) -> String {
         format!("{}, {}, {}", self.info.name, self.info.backend, self.driver())
+    }
+
+    /// What a backend on it says of it.
+    pub(crate) fn description(&self) -> BackendInfo {
+        BackendInfo {
+            backend: "gpu".to_owned(),
+            device: self.info.name.clone(),
+            api: self.info.backend.to_string(),
+            driver: self.driver(),
+            ..BackendInfo::default()
+        }
     }
 
     /// Name and version of the driver.
@@ -243,6 +243,21 @@ fn matrix_sizes(properties: &[wgpu::CooperativeMatrixProperties]) -> Vec<u32> {
         (p.m_size, p.n_size) == (p.n_size, p.k_size) && (p.ab_type, p.cr_type) == (F16, F32)
     };
     properties.iter().filter(is_ours).map(|p| p.m_size).collect()
+}
+
+/// A buffer of `device`, to be filled by a copy.
+pub(crate) fn new_buffer(
+    device: &wgpu::Device,
+    label: &str,
+    size: u64,
+    usage: wgpu::BufferUsages,
+) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size,
+        usage,
+        mapped_at_creation: false,
+    })
 }
 
 fn as_backend_error(error: &wgpu::Error) -> BackendError {

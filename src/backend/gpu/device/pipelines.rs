@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use crate::atomic_write::{Durability, atomic_write};
-use crate::read_file::{open_regular, read_at_most};
+use crate::read_file::read_whole;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,14 +14,12 @@ const MAX_BYTES: u64 = 64 << 20;
 /// What a pipeline is compiled from; the key of the cache.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Shader {
-    /// For labels.
     pub(crate) name: String,
     pub(crate) wgsl: String,
     /// Values of override constants.
     pub(crate) constants: Vec<(&'static str, f64)>,
 }
 
-/// A compiled kernel.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) pipeline: wgpu::ComputePipeline,
@@ -35,7 +33,6 @@ impl Pipeline {
     }
 }
 
-/// The kernels compiled for a device so far.
 #[derive(Debug, Default)]
 pub(crate) struct Pipelines {
     made: Mutex<Vec<(Shader, Arc<Pipeline>)>>,
@@ -69,23 +66,19 @@ impl Pipelines {
         self.disk.as_ref().map(|disk| &disk.cache)
     }
 
-    /// Stores the pipeline of `shader`.
     pub(crate) fn add(&self, shader: Shader, pipeline: Pipeline) {
         self.made().push((shader, Arc::new(pipeline)));
     }
 
-    /// Whether `shader` has passed its self-test.
     pub(crate) fn is_proven(&self, shader: &Shader) -> bool {
         self.find(shader).is_some_and(|pipeline| pipeline.is_proven.load(Ordering::Relaxed))
     }
 
-    /// Records that `shader` has passed its self-test.
     pub(crate) fn set_proven(&self, shader: &Shader) {
         let pipeline = self.find(shader).expect("compiled for its self-test");
         pipeline.is_proven.store(true, Ordering::Relaxed);
     }
 
-    /// The pipeline of `shader`, if it is compiled.
     pub(crate) fn find(&self, shader: &Shader) -> Option<Arc<Pipeline>> {
         self.made().iter().find(|(known, _)| known == shader).map(|(_, pipeline)| Arc::clone(pipeline))
     }
@@ -115,7 +108,7 @@ impl OnDisk {
 
 impl Gpu {
     /// Writes the cache for the next run. A failure is only logged, since runs work without it.
-    pub fn keep_pipelines(&self) {
+    pub(crate) fn keep_pipelines(&self) {
         let Some(disk) = &self.pipelines.disk else { return };
         let Some(data) = disk.cache.get_data().filter(|data| data.len() as u64 <= MAX_BYTES) else { return };
         let mut written = disk.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +134,7 @@ fn write(path: &Path, data: &[u8]) -> io::Result<()> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes = read_at_most(open_regular(path)?.0, MAX_BYTES + 4)?;
+    let bytes = read_whole(path, MAX_BYTES + 4)?;
     let sound = bytes.as_deref().and_then(<[u8]>::split_first_chunk::<4>);
     let sound = sound.filter(|(crc, data)| u32::from_le_bytes(**crc) == crc32fast::hash(data));
     sound.map(|(_, data)| data.to_vec()).ok_or_else(|| io::Error::other("it is damaged"))

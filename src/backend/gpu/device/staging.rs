@@ -1,14 +1,13 @@
 //! Buffers for reading results back to the host.
 
-use super::Gpu;
+use super::{Gpu, new_buffer};
 use crate::backend::BackendError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A buffer the host can map, and the state of its mapping.
 #[derive(Debug)]
-pub struct Staging {
-    /// The buffer, to copy into.
+pub(crate) struct Staging {
     pub buffer: wgpu::Buffer,
     state: Arc<AtomicU8>,
 }
@@ -18,20 +17,9 @@ const MAPPED: u8 = 1;
 const FAILED: u8 = 2;
 
 impl Staging {
-    /// Makes a staging buffer.
-    ///
-    /// # Errors
-    /// When memory runs out.
-    pub async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self, BackendError> {
-        let buffer = gpu.scoped(|device| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("staging"),
-                size: size_bytes.max(4),
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        });
-        let buffer = buffer.await?;
+    pub(crate) async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self, BackendError> {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let buffer = gpu.scoped(|device| new_buffer(device, "staging", size_bytes.max(4), usage)).await?;
         Ok(Self { buffer, state: Arc::new(AtomicU8::new(PENDING)) })
     }
 
@@ -45,15 +33,12 @@ impl Staging {
     }
 
     /// Whether the mapping has succeeded or failed.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.state.load(Ordering::Acquire) != PENDING
     }
 
     /// Reads the first `size_bytes` after the submission that filled them, and unmaps.
-    ///
-    /// # Errors
-    /// When the device was lost.
-    pub fn read<T>(&self, size_bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T, BackendError> {
+    pub(crate) fn read<T>(&self, size_bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T, BackendError> {
         if self.state.load(Ordering::Acquire) != MAPPED {
             return Err(BackendError::DeviceLost("a result could not be read back".to_owned()));
         }

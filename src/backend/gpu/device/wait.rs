@@ -10,9 +10,8 @@ use crate::backend::BackendError;
 #[cfg(not(target_family = "wasm"))]
 const DEVICE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
 
-/// Submitted work.
 #[derive(Debug)]
-pub struct Submission {
+pub(crate) struct Submission {
     #[cfg(not(target_family = "wasm"))]
     index: wgpu::SubmissionIndex,
     #[cfg(target_family = "wasm")]
@@ -21,7 +20,7 @@ pub struct Submission {
 
 impl Gpu {
     /// Submits `commands`. Once they are done, maps the first bytes of a staging buffer, as given by `read_back`.
-    pub fn submit(
+    pub(crate) fn submit(
         &self,
         commands: Option<wgpu::CommandBuffer>,
         read_back: Option<(&Staging, u64)>,
@@ -53,7 +52,7 @@ impl Gpu {
     /// # Errors
     /// When the device fails or does not answer, see [`crate::job::DeviceOptions::device_timeout`].
     #[cfg(not(target_family = "wasm"))]
-    pub async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
+    pub(crate) async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
         let timeout = Some(self.options.device_timeout.unwrap_or(DEVICE_TIMEOUT));
         let waiting = wgpu::PollType::Wait { submission_index: Some(submission.index), timeout };
         let polled = self.device.poll(waiting);
@@ -62,18 +61,15 @@ impl Gpu {
     }
 
     /// Waits until `submission` and all before it are done.
-    ///
-    /// # Errors
-    /// When the device fails.
     #[cfg(target_family = "wasm")]
-    pub async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
+    pub(crate) async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
         let done = submission.done.await;
         self.check()?;
         done.map_err(|_| BackendError::DeviceLost("it never called back".to_owned()))
     }
 
     /// Runs pending callbacks without waiting. A browser does that by itself.
-    pub fn poll(&self) {
+    pub(crate) fn poll(&self) {
         // An error shows up in `check`, and in the next wait.
         let _ = self.device.poll(wgpu::PollType::Poll);
     }

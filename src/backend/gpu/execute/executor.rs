@@ -23,20 +23,17 @@ const FIRST_BUDGET: f64 = 2e9;
 /// A step that costs more than this many submissions is split; a shorter one is submitted whole.
 const CUT: f64 = 4.0;
 
-/// A step and its plan.
 #[derive(Clone, Copy, Debug)]
-pub struct Task<'a> {
+pub(crate) struct Task<'a> {
     /// Its parameters, except the slot.
     pub params: StepParams,
-    /// The step.
     pub step: &'a Step,
-    /// Its plan.
     pub plan: &'a Prepared,
 }
 
 /// Submissions in flight and the measured speed of the device.
 #[derive(Debug)]
-pub struct Executor {
+pub(crate) struct Executor {
     ring: BufferId,
     staging: Vec<Staging>,
     in_flight: VecDeque<InFlight>,
@@ -58,11 +55,7 @@ struct InFlight {
 }
 
 impl Executor {
-    /// Makes the staging buffers.
-    ///
-    /// # Errors
-    /// When memory runs out.
-    pub async fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
+    pub(crate) async fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
         let size = resources.decl(ring).size_bytes();
         let mut staging = Vec::new();
         for _ in 0..MAX_IN_FLIGHT {
@@ -80,16 +73,13 @@ impl Executor {
     }
 
     /// Submits `tasks` in order, with their samples from `stream` if the picture stays on the host.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub async fn run(
+    pub(crate) async fn run(
         &mut self,
         resources: &Resources,
         mut stream: Option<&mut Stream>,
         tasks: &[Task<'_>],
     ) -> Result<(), BackendError> {
-        let max_steps = stream.as_ref().map_or(RING_SLOTS, |stream| stream.max_steps().min(RING_SLOTS));
+        let max_steps = stream.as_ref().map_or(RING_SLOTS, |stream| stream.ring.max_steps().min(RING_SLOTS));
         let mut rest = tasks;
         while !rest.is_empty() {
             let mut cost = 0.0;
@@ -119,13 +109,13 @@ impl Executor {
         let dispatches: Vec<(usize, usize)> = tasks
             .iter()
             .enumerate()
-            .flat_map(|(slot, task)| (0..task.plan.len()).map(move |d| (slot, d)))
+            .flat_map(|(slot, task)| (0..task.plan.dispatches.len()).map(move |d| (slot, d)))
             .collect();
         let mut rest = dispatches.as_slice();
         loop {
             let mut cost = 0.0;
             let fits = |&&(slot, d): &&(usize, usize)| {
-                cost += tasks[slot].plan.cost(d);
+                cost += tasks[slot].plan.dispatches[d].cost;
                 cost <= CUT * self.budget
             };
             let mut n = rest.iter().take_while(fits).count().max(1).min(rest.len());
@@ -133,7 +123,7 @@ impl Executor {
                 n = send_samples(resources, stream, tasks, &rest[..n]);
             }
             let (now, later) = rest.split_at(n);
-            let cost = now.iter().map(|&(slot, d)| tasks[slot].plan.cost(d)).sum();
+            let cost = now.iter().map(|&(slot, d)| tasks[slot].plan.dispatches[d].cost).sum();
             let n_losses = if later.is_empty() { tasks.len() } else { 0 };
             self.submit(resources, tasks, now, cost, n_losses)?;
             rest = later;
@@ -153,12 +143,11 @@ impl Executor {
         n_losses: usize,
     ) -> Result<(), BackendError> {
         let gpu = &resources.gpu;
-        let groups = resources.step_group();
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for &(slot, index) in dispatches {
-                tasks[slot].plan.encode(index, resources.step_offset(slot), &groups, &mut pass);
+                tasks[slot].plan.encode(index, slot, resources, &mut pass);
             }
         }
         let losses = match n_losses {
@@ -181,7 +170,6 @@ impl Executor {
         gpu.check()
     }
 
-    /// Waits until another submission is allowed.
     async fn make_room(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while self.in_flight.len() >= MAX_IN_FLIGHT {
             self.wait_for_oldest(&resources.gpu).await?;
@@ -229,11 +217,7 @@ impl Executor {
         Ok(())
     }
 
-    /// Waits for everything submitted.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub async fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
+    pub(crate) async fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
         while !self.in_flight.is_empty() {
             self.wait_for_oldest(&resources.gpu).await?;
         }
@@ -241,10 +225,7 @@ impl Executor {
     }
 
     /// Losses that have arrived, without waiting.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>, BackendError> {
+    pub(crate) fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>, BackendError> {
         resources.gpu.poll();
         resources.gpu.check()?;
         let is_ready = |oldest: &InFlight| oldest.losses.as_ref().is_some_and(|(s, _)| s.is_ready());
@@ -258,12 +239,12 @@ impl Executor {
     }
 
     /// Counts steps run without the executor.
-    pub fn skip(&mut self, n_steps: u32) {
+    pub(crate) fn skip(&mut self, n_steps: u32) {
         self.steps_read = self.steps_read.wrapping_add(n_steps);
     }
 
     /// Resets the count: the device's counter was set to 0.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.steps_read = 0;
         self.losses.clear();
     }
@@ -279,7 +260,8 @@ fn send_samples(
 ) -> usize {
     let wanted = |&(slot, index): &(usize, usize)| {
         let task: &Task = &tasks[slot];
-        task.plan.piece(index).map(|piece| UploadRequest { step_slot: slot, step: task.step, piece })
+        let piece = task.plan.dispatches[index].piece.as_ref();
+        piece.map(|piece| UploadRequest { step_slot: slot, step: task.step, piece })
     };
     let all: Vec<_> = dispatches.iter().filter_map(wanted).collect();
     let n_fitting = stream.fitting(all.iter().copied());

@@ -2,7 +2,7 @@
 
 use super::readback::write_words;
 use super::resources::Resources;
-use super::tiles::{Proof, Tiles};
+use super::tiles::Tiles;
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::{Layout, record};
@@ -12,7 +12,6 @@ use crate::model::{Model, Raster};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// Uploads the encoding's constants.
 pub(super) async fn write_constants(
     resources: &Resources,
     model: &Model,
@@ -32,7 +31,7 @@ pub struct GpuPredictor {
     resources: Resources,
     model: Model,
     layout: Layout,
-    tiles: Tiles,
+    pub(crate) tiles: Tiles,
 }
 
 impl GpuPredictor {
@@ -67,20 +66,10 @@ impl GpuPredictor {
         Ok(Self { resources, model, layout, tiles: Tiles::default() })
     }
 
-    /// Describes the device.
-    pub fn info(&self) -> BackendInfo {
-        let gpu = &self.resources.gpu;
-        BackendInfo {
-            backend: "gpu".to_owned(),
-            device: gpu.info.name.clone(),
-            api: gpu.info.backend.to_string(),
-            driver: gpu.driver(),
-            chunk_size: self.layout.tile as u32,
-            ..BackendInfo::default()
-        }
+    pub(crate) fn info(&self) -> BackendInfo {
+        BackendInfo { chunk_size: self.layout.tile as u32, ..self.resources.gpu.description() }
     }
 
-    /// The device.
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.resources.gpu
     }
@@ -88,11 +77,6 @@ impl GpuPredictor {
     /// The plan of a whole tile.
     pub(crate) fn plan(&self) -> Plan {
         record::prediction(&self.model, &self.layout, self.layout.tile)
-    }
-
-    /// Sets the check that kernels of smaller tiles must pass.
-    pub(crate) fn ask_for(&mut self, proof: Proof) {
-        self.tiles.proof = Some(proof);
     }
 }
 

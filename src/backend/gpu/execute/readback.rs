@@ -7,10 +7,7 @@ use crate::backend::gpu::device::{Gpu, Staging};
 const PIECE_BYTES: u64 = 16 << 20;
 
 /// Copies the first `n_words` words of each buffer to the host and waits for them.
-///
-/// # Errors
-/// When the device fails.
-pub async fn read_buffers(
+pub(crate) async fn read_buffers(
     gpu: &Gpu,
     buffers: &[(&wgpu::Buffer, u64)],
 ) -> Result<Vec<Vec<u32>>, BackendError> {
@@ -34,10 +31,7 @@ pub async fn read_buffers(
 }
 
 /// Copies `words` into `buffer` in chunks, so that the copies waiting for a submission stay small.
-///
-/// # Errors
-/// When the device fails.
-pub async fn write_words(
+pub(crate) async fn write_words(
     gpu: &Gpu,
     buffer: &wgpu::Buffer,
     first: u64,

@@ -1,7 +1,7 @@
 //! Buffers, pipelines and bind groups: everything created once, before the loop.
 
 use crate::backend::BackendError;
-use crate::backend::gpu::device::{Gpu, Pipeline, Shader};
+use crate::backend::gpu::device::{Gpu, Pipeline, Shader, new_buffer};
 use crate::backend::gpu::kernel::{Access, Kernel, StepParams};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Piece, Plan, RING_SLOTS};
 #[cfg(not(target_family = "wasm"))]
@@ -11,13 +11,13 @@ use std::time::Duration;
 
 /// A device with the buffers of a layout and the pipelines created so far.
 #[derive(Debug)]
-pub struct Resources {
-    /// The device.
+pub(crate) struct Resources {
     pub gpu: Arc<Gpu>,
     decls: Vec<BufferDecl>,
     buffers: Vec<wgpu::Buffer>,
     pipelines: Vec<(Kernel, Arc<Pipeline>)>,
-    compiling: Duration,
+    /// Time spent compiling kernels so far.
+    pub(crate) compiling: Duration,
     step_layout: wgpu::BindGroupLayout,
     step_group: wgpu::BindGroup,
     step_buffer: wgpu::Buffer,
@@ -26,68 +26,44 @@ pub struct Resources {
 
 /// A plan ready to be encoded.
 #[derive(Debug)]
-pub struct Prepared {
-    dispatches: Vec<PreparedDispatch>,
-    params: wgpu::Buffer,
-    pitch: u64,
+pub(crate) struct Prepared {
+    pub(crate) dispatches: Vec<PreparedDispatch>,
+    /// The parameter blocks of all dispatches, from the first on.
+    pub(super) params: wgpu::Buffer,
 }
 
 #[derive(Debug)]
-struct PreparedDispatch {
+pub(crate) struct PreparedDispatch {
     pipeline: Arc<Pipeline>,
     group: wgpu::BindGroup,
     uses_step: bool,
     grid: [u32; 2],
-    cost: f64,
-    piece: Option<Piece>,
+    pub(crate) cost: f64,
+    pub(crate) piece: Option<Piece>,
 }
 
 impl Prepared {
-    /// Number of dispatches.
-    pub fn len(&self) -> usize {
-        self.dispatches.len()
-    }
-
-    /// True for an empty plan.
-    pub fn is_empty(&self) -> bool {
-        self.dispatches.is_empty()
-    }
-
-    /// Cost of dispatch `index`, see [`Dispatch::cost`].
-    pub fn cost(&self, index: usize) -> f64 {
-        self.dispatches[index].cost
-    }
-
-    /// The piece that the host must have sent before dispatch `index`.
-    pub fn piece(&self, index: usize) -> Option<&Piece> {
-        self.dispatches[index].piece.as_ref()
-    }
-
-    /// Cost of the whole plan.
-    pub fn total_cost(&self) -> f64 {
+    pub(crate) fn total_cost(&self) -> f64 {
         self.dispatches.iter().map(|d| d.cost).sum()
     }
 
-    /// Encodes dispatch `index`; `step_offset` is the dynamic offset of the step's parameters.
-    pub fn encode(&self, index: usize, step_offset: u32, groups: &StepGroup, pass: &mut wgpu::ComputePass) {
+    /// Encodes dispatch `index` with the step's parameters in `slot`.
+    pub(crate) fn encode(
+        &self,
+        index: usize,
+        slot: usize,
+        resources: &Resources,
+        pass: &mut wgpu::ComputePass,
+    ) {
         let dispatch = &self.dispatches[index];
         pass.set_pipeline(&dispatch.pipeline.pipeline);
         pass.set_bind_group(0, &dispatch.group, &[]);
         if dispatch.uses_step {
-            pass.set_bind_group(1, &groups.0, &[step_offset]);
+            pass.set_bind_group(1, &resources.step_group, &[resources.step_pitch * slot as u32]);
         }
         pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], 1);
     }
-
-    /// Replaces the parameter block of dispatch `index` for later submissions.
-    pub fn write_params(&self, queue: &wgpu::Queue, index: usize, bytes: &[u8]) {
-        queue.write_buffer(&self.params, index as u64 * self.pitch, bytes);
-    }
 }
-
-/// The bind group of the per-step parameters.
-#[derive(Clone, Debug)]
-pub struct StepGroup(wgpu::BindGroup);
 
 const USAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST).union(wgpu::BufferUsages::COPY_SRC);
@@ -110,32 +86,16 @@ fn uniform_range(buffer: &wgpu::Buffer, offset: u64, size: usize) -> wgpu::Bindi
 }
 
 impl Resources {
-    /// Creates the buffers of `decls`.
-    ///
-    /// # Errors
-    /// When they do not fit or the device refuses.
-    pub async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
+    pub(crate) async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
         let step_pitch = gpu.limits.min_uniform_buffer_offset_alignment.max(256);
         let made = gpu.scoped(|device| {
-            let make = |decl: &BufferDecl| {
-                device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some(&decl.name),
-                    size: decl.size_bytes().max(4),
-                    usage: USAGE,
-                    mapped_at_creation: false,
-                })
-            };
+            let make = |d: &BufferDecl| new_buffer(device, &d.name, d.size_bytes().max(4), USAGE);
             let buffers: Vec<_> = decls.iter().map(make).collect();
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some("step"),
                 entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
             });
-            let step_buffer = device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("step"),
-                size: u64::from(step_pitch) * RING_SLOTS as u64,
-                usage: UNIFORM,
-                mapped_at_creation: false,
-            });
+            let step_buffer = new_buffer(device, "step", u64::from(step_pitch) * RING_SLOTS as u64, UNIFORM);
             let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some("step"),
                 layout: &layout,
@@ -147,14 +107,12 @@ impl Resources {
             (buffers, layout, step_buffer, group)
         });
         let (buffers, step_layout, step_buffer, step_group) = made.await?;
-        let pipelines = Vec::new();
-        let compiling = Duration::ZERO;
         Ok(Self {
             gpu,
             decls,
             buffers,
-            pipelines,
-            compiling,
+            pipelines: Vec::new(),
+            compiling: Duration::ZERO,
             step_layout,
             step_group,
             step_buffer,
@@ -162,28 +120,16 @@ impl Resources {
         })
     }
 
-    /// A buffer.
-    pub fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
+    pub(crate) fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
         &self.buffers[id.0]
     }
 
-    /// How a buffer was declared.
-    pub fn decl(&self, id: BufferId) -> &BufferDecl {
+    pub(crate) fn decl(&self, id: BufferId) -> &BufferDecl {
         &self.decls[id.0]
     }
 
-    /// The bind group of the per-step parameters, to encode with.
-    pub fn step_group(&self) -> StepGroup {
-        StepGroup(self.step_group.clone())
-    }
-
-    /// Dynamic offset of slot `slot`.
-    pub fn step_offset(&self, slot: usize) -> u32 {
-        self.step_pitch * slot as u32
-    }
-
     /// Sets the per-step parameters from slot 0 on, for later submissions.
-    pub fn write_steps(&self, steps: &[StepParams]) {
+    pub(crate) fn write_steps(&self, steps: &[StepParams]) {
         let mut bytes = vec![0; steps.len() * self.step_pitch as usize];
         for (slot, step) in bytes.chunks_exact_mut(self.step_pitch as usize).zip(steps) {
             slot[..size_of::<StepParams>()].copy_from_slice(bytemuck::bytes_of(step));
@@ -192,10 +138,7 @@ impl Resources {
     }
 
     /// Compiles the kernels of `plan` and creates its parameters and bind groups.
-    ///
-    /// # Errors
-    /// When the device refuses.
-    pub async fn prepare(&mut self, plan: &Plan) -> Result<Prepared, BackendError> {
+    pub(crate) async fn prepare(&mut self, plan: &Plan) -> Result<Prepared, BackendError> {
         let largest = plan.dispatches.iter().map(|d| d.params.len()).max().unwrap_or(0);
         let alignment = self.gpu.limits.min_uniform_buffer_offset_alignment as usize;
         let pitch = largest.next_multiple_of(16).next_multiple_of(alignment);
@@ -205,12 +148,7 @@ impl Resources {
         }
         self.compile_kernels(plan).await?;
         let made = self.gpu.scoped(|device| {
-            let params = device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("params"),
-                size: bytes.len() as u64,
-                usage: UNIFORM,
-                mapped_at_creation: false,
-            });
+            let params = new_buffer(device, "params", bytes.len() as u64, UNIFORM);
             let dispatches = plan.dispatches.iter().enumerate();
             let dispatches =
                 dispatches.map(|(index, dispatch)| self.bind(dispatch, &params, (index * pitch) as u64));
@@ -218,11 +156,12 @@ impl Resources {
         });
         let (dispatches, params) = made.await?;
         self.gpu.queue.write_buffer(&params, 0, &bytes);
-        Ok(Prepared { dispatches, params, pitch: pitch as u64 })
+        Ok(Prepared { dispatches, params })
     }
 
     fn bind(&self, dispatch: &Dispatch, params: &wgpu::Buffer, offset: u64) -> PreparedDispatch {
-        let pipeline = self.pipeline(&dispatch.kernel);
+        let compiled = self.pipelines.iter().find(|(kernel, _)| *kernel == dispatch.kernel);
+        let pipeline = Arc::clone(&compiled.expect("compiled before").1);
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
             resource: uniform_range(params, offset, dispatch.params.len()),
@@ -283,18 +222,7 @@ impl Resources {
         Ok(())
     }
 
-    fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
-        let known = self.pipelines.iter().find(|(known, _)| known == kernel);
-        Arc::clone(&known.expect("compiled before").1)
-    }
-
-    /// Time spent compiling kernels so far.
-    pub fn compiling(&self) -> Duration {
-        self.compiling
-    }
-
-    /// Names of the kernels compiled so far.
-    pub fn kernel_names(&self) -> Vec<String> {
+    pub(crate) fn kernel_names(&self) -> Vec<String> {
         self.pipelines.iter().map(|(kernel, _)| kernel.name()).collect()
     }
 }

@@ -6,7 +6,7 @@ use super::resources::Resources;
 use crate::backend::Job;
 use crate::backend::cpu::sample::draw;
 use crate::backend::gpu::plan::picture::pack_pixel;
-use crate::backend::gpu::plan::{Dispatch, Piece, StagingRing};
+use crate::backend::gpu::plan::{Piece, StagingRing};
 use crate::model::Step;
 use rayon::prelude::*;
 
@@ -15,36 +15,28 @@ const TASK_ROWS: usize = 1 << 10;
 
 /// A piece that a dispatch is about to read.
 #[derive(Clone, Copy, Debug)]
-pub struct UploadRequest<'a> {
+pub(crate) struct UploadRequest<'a> {
     /// The step's slot of the loss ring.
     pub step_slot: usize,
-    /// The step.
     pub step: &'a Step,
-    /// The piece.
     pub piece: &'a Piece,
 }
 
 /// The host side of the ring.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     job: Job,
-    ring: StagingRing,
+    pub(super) ring: StagingRing,
     words: Vec<u32>,
 }
 
 impl Stream {
-    /// For `job`'s picture through `ring`.
-    pub fn new(job: &Job, ring: &StagingRing) -> Self {
+    pub(crate) fn new(job: &Job, ring: &StagingRing) -> Self {
         Self { job: job.clone(), ring: ring.clone(), words: Vec::new() }
     }
 
-    /// Maximum steps of a submission.
-    pub fn max_steps(&self) -> usize {
-        self.ring.max_steps()
-    }
-
     /// How many of `wanted`, at least one, fit into the ring together: in ascending slots.
-    pub fn fitting<'a>(&self, wanted: impl Iterator<Item = UploadRequest<'a>>) -> usize {
+    pub(crate) fn fitting<'a>(&self, wanted: impl Iterator<Item = UploadRequest<'a>>) -> usize {
         let mut last = None;
         let ascends = |one: &UploadRequest| {
             let slot = Some(self.ring.slot(one.step_slot, one.piece.number));
@@ -56,7 +48,7 @@ impl Stream {
     }
 
     /// Gathers `wanted`, which fit together, and writes them before the next submission.
-    pub fn send(&mut self, resources: &Resources, wanted: &[UploadRequest]) {
+    pub(crate) fn send(&mut self, resources: &Resources, wanted: &[UploadRequest]) {
         let slot = |one: &UploadRequest| self.ring.slot(one.step_slot, one.piece.number);
         let (Some(first), Some(last)) = (wanted.first().map(slot), wanted.last().map(slot)) else { return };
         let (slot_words, row_words) = (self.ring.slot_words(), self.ring.row_words);
@@ -84,13 +76,6 @@ impl Stream {
         let offset = 4 * (first * slot_words) as u64;
         let buffer = resources.buffer(self.ring.buffer);
         resources.gpu.queue.write_buffer(buffer, offset, bytemuck::cast_slice(&self.words));
-    }
-
-    /// Sends what `dispatch` of `step` reads, if anything, when each dispatch is submitted alone.
-    pub fn send_for(&mut self, resources: &Resources, dispatch: &Dispatch, step: &Step) {
-        if let Some(piece) = &dispatch.piece {
-            self.send(resources, &[UploadRequest { step_slot: 0, step, piece }]);
-        }
     }
 }
 

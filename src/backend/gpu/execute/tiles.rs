@@ -33,19 +33,16 @@ pub(crate) fn report(error: BackendError, instead: &str) -> Result<(), BackendEr
 
 /// Prediction plans over the buffers of a layout.
 #[derive(Debug, Default)]
-pub struct Tiles {
+pub(crate) struct Tiles {
     plans: Vec<(usize, RasterParams, Prepared)>,
     staging: Option<Staging>,
     /// The check a plan must pass before it is first used: tiles of different sizes may use different kernels.
-    pub(super) proof: Option<Proof>,
+    pub(crate) proof: Option<Proof>,
 }
 
 impl Tiles {
     /// Writes the colours of the pixels of `raster` from `first_pixel` on, shape (pixels, channels).
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub async fn predict(
+    pub(crate) async fn predict(
         &mut self,
         resources: &mut Resources,
         model: &Model,
@@ -65,12 +62,12 @@ impl Tiles {
             let n_pixels = tile.len() / channels;
             let (_, params, plan) = self.plan(resources, model, layout, n_pixels).await?;
             let params = params.at(raster, pixel);
-            plan.write_params(&resources.gpu.queue, 0, bytemuck::bytes_of(&params));
+            resources.gpu.queue.write_buffer(&plan.params, 0, bytemuck::bytes_of(&params));
             let size = 4 * tile.len() as u64;
             let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
-                (0..plan.len()).for_each(|d| plan.encode(d, 0, &resources.step_group(), &mut pass));
+                (0..plan.dispatches.len()).for_each(|d| plan.encode(d, 0, resources, &mut pass));
             }
             encoder.copy_buffer_to_buffer(resources.buffer(colours), 0, &staging.buffer, 0, Some(size));
             let submission = resources.gpu.submit(Some(encoder.finish()), Some((&staging, size)));

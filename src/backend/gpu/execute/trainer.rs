@@ -5,14 +5,14 @@ use super::predictor::write_constants;
 use super::readback::{read_buffers, write_words};
 use super::resources::{Prepared, Resources};
 use super::stream::Stream;
-use super::tiles::{Proof, Tiles};
+use super::tiles::Tiles;
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
-use crate::backend::gpu::ops::{Layout, grid, record};
+use crate::backend::gpu::ops::{Layout, grid, layout, record};
 use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
 use crate::backend::gpu::plan::{BufferId, PicturePlace, Plan, TrainingBuffers};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
-use crate::model::{Encoding, GridGradients, Importance, Raster, Step, TrainingState};
+use crate::model::{GridGradients, Importance, Raster, Step, TrainingState};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct GpuBackend {
     executor: Executor,
     /// If the picture stays on the host.
     stream: Option<Stream>,
-    tiles: Tiles,
+    pub(crate) tiles: Tiles,
     info: BackendInfo,
     steps_done: u64,
     /// The sample distribution of the steps enqueued last.
@@ -57,9 +57,6 @@ impl GpuBackend {
     }
 
     /// Like [`GpuBackend::new`], with a budget smaller than the device's limits or other kernels.
-    ///
-    /// # Errors
-    /// As [`GpuBackend::new`].
     pub async fn with(
         gpu: Arc<Gpu>,
         job: Job,
@@ -77,10 +74,6 @@ impl GpuBackend {
         };
         let mut backend = Self {
             info: BackendInfo {
-                backend: "gpu".to_owned(),
-                device: gpu.info.name.clone(),
-                api: gpu.info.backend.to_string(),
-                driver: gpu.driver(),
                 chunk_size: layout.chunk as u32,
                 streams_picture: stream.is_some(),
                 method: Some(TunedConfig {
@@ -91,7 +84,7 @@ impl GpuBackend {
                     },
                 }),
                 bytes: layout.size_bytes(),
-                ..BackendInfo::default()
+                ..gpu.description()
             },
             job,
             resources,
@@ -113,18 +106,12 @@ impl GpuBackend {
             backend.prepare(rest).await?;
         }
         backend.info.kernels = backend.resources.kernel_names();
-        backend.info.pipeline_seconds = backend.resources.compiling().as_secs_f64();
+        backend.info.pipeline_seconds = backend.resources.compiling.as_secs_f64();
         Ok(backend)
     }
 
-    /// The device it is on.
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
         &self.resources.gpu
-    }
-
-    /// Whether the picture stays on the host.
-    pub(crate) fn streams(&self) -> bool {
-        self.stream.is_some()
     }
 
     /// The kernels of its steps, and of predictions of its picture.
@@ -133,11 +120,6 @@ impl GpuBackend {
         let predictions = record::predictions(&self.job.model, &self.layout, n_pixels);
         let plans = self.plans.iter().map(|(_, plan, _)| plan).chain(&predictions);
         plans.flat_map(|plan| &plan.dispatches).map(|dispatch| dispatch.kernel.clone()).collect()
-    }
-
-    /// Sets the check that kernels for rasters of other sizes must pass.
-    pub(crate) fn ask_for(&mut self, proof: Proof) {
-        self.tiles.proof = Some(proof);
     }
 
     /// Prepares `step`, which must be the next, to be run one dispatch at a time without the executor, and counts it
@@ -221,7 +203,6 @@ impl GpuBackend {
         self.executor.run(&self.resources, self.stream.as_mut(), &tasks).await
     }
 
-    /// The fault to inject at one of `steps`.
     #[cfg(feature = "faults")]
     fn make_faults(&self, steps: &[Step]) {
         use crate::job::faults::StepFault;
@@ -243,9 +224,8 @@ impl GpuBackend {
 
 /// Refuses a job with kernels that the device cannot run.
 fn check_features(gpu: &Gpu, job: &Job) -> Result<(), BackendError> {
-    let has_grid = matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)));
     let float = Kernel::plain(&grid::BACKWARD_FLOAT);
-    if has_grid && job.options.grid_gradients == GridGradients::Float && !float.runs_on(gpu) {
+    if layout::has_grid(job) && job.options.grid_gradients == GridGradients::Float && !float.runs_on(gpu) {
         return Err(BackendError::Unsupported(format!(
             "{} has no float atomics (it lacks {}), which --grid-gradients float needs; leave it out",
             gpu.info.name,

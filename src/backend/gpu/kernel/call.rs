@@ -1,35 +1,32 @@
 //! A dispatch as its reference sees it, the expected results, and test inputs.
 
+use super::tolerance::Bounded;
 use super::{Kernel, StepParams, halves};
 use crate::backend::tuned::Storage;
 use bytemuck::Pod;
 
 /// One dispatch as its reference sees it: everything the kernel could read.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
-    /// The kernel with its formulas.
+pub(crate) struct Call<'a> {
     pub kernel: &'a Kernel,
-    /// The parameter block's bytes.
     pub params: &'a [u8],
-    /// What changes between steps.
     pub step: StepParams,
     /// Contents of the storage bindings before the dispatch, as 32-bit words.
     pub buffers: &'a [Vec<u32>],
 }
 
 impl Call<'_> {
-    /// The parameter block.
-    pub fn params<P: Pod>(&self) -> P {
+    pub(crate) fn params<P: Pod>(&self) -> P {
         bytemuck::pod_read_unaligned(&self.params[..size_of::<P>()])
     }
 
     /// Binding `n` as floats.
-    pub fn f32s(&self, n: usize) -> &[f32] {
+    pub(crate) fn f32s(&self, n: usize) -> &[f32] {
         bytemuck::cast_slice(&self.buffers[n])
     }
 
     /// The first `len` floats of binding `n` from `start`, widened.
-    pub fn f64s(&self, n: usize, start: usize, len: usize) -> Vec<f64> {
+    pub(crate) fn f64s(&self, n: usize, start: usize, len: usize) -> Vec<f64> {
         match self.kernel.storage_of(n) {
             Storage::F32 => self.f32s(n)[start..start + len].iter().map(|&v| f64::from(v)).collect(),
             Storage::F16 => (start..start + len).map(|i| halves::get(&self.buffers[n], i).into()).collect(),
@@ -39,32 +36,19 @@ impl Call<'_> {
 
 /// The expected contents of a range of a binding after a dispatch. Words outside every range must not change.
 #[derive(Clone, Debug)]
-pub struct Expected {
-    /// Number of the storage binding.
+pub(crate) struct Expected {
     pub binding: usize,
     /// First word.
     pub start: usize,
-    /// The words.
     pub values: ExpectedValues,
 }
 
-/// Expected contents.
 #[derive(Clone, Debug)]
-pub enum ExpectedValues {
+pub(crate) enum ExpectedValues {
     /// Floats, each within its tolerance.
-    Close {
-        /// In f64.
-        values: Vec<f64>,
-        /// The largest error allowed for each.
-        tolerances: Vec<f64>,
-    },
+    Close { values: Vec<f64>, tolerances: Vec<f64> },
     /// Signed 64-bit integers in units of 2^-52, low word first, each within its tolerance.
-    FixedPoint {
-        /// As numbers, in f64.
-        values: Vec<f64>,
-        /// The largest error allowed for each.
-        tolerances: Vec<f64>,
-    },
+    FixedPoint { values: Vec<f64>, tolerances: Vec<f64> },
     /// Exact words.
     Bits(Vec<u32>),
 }
@@ -83,6 +67,12 @@ pub(crate) fn close(binding: usize, start: usize, values: Vec<f64>, tolerances: 
     Expected { binding, start, values: ExpectedValues::Close { values, tolerances } }
 }
 
+/// The same from word 0, with the bounds as tolerances.
+pub(crate) fn close_bounded(binding: usize, found: impl IntoIterator<Item = Bounded>) -> Expected {
+    let (values, tolerances) = found.into_iter().map(|b| (b.value, b.error)).unzip();
+    close(binding, 0, values, tolerances)
+}
+
 /// A test case of a kernel.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -90,10 +80,8 @@ pub struct Case {
     pub label: String,
     /// The parameter block's bytes.
     pub params: Vec<u8>,
-    /// Per-step parameters.
-    pub step: StepParams,
+    pub(crate) step: StepParams,
     /// Contents of the storage bindings; outputs hold poison.
     pub buffers: Vec<Vec<u32>>,
-    /// Workgroups in x and y.
-    pub grid: [u32; 2],
+    pub(crate) grid: [u32; 2],
 }

@@ -5,7 +5,7 @@ use super::halves;
 use crate::backend::tuned::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING, Storage};
 
 /// The worst value of a comparison.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Worst {
     /// Its error over its tolerance: 1 or less passes.
     pub share: f64,
@@ -14,27 +14,18 @@ pub struct Worst {
 }
 
 impl Worst {
-    fn none() -> Self {
-        Self { share: 0.0, place: String::new() }
-    }
-
     /// Whether every value is within its tolerance.
     pub fn passes(&self) -> bool {
         self.share <= 1.0
-    }
-
-    /// The worse of two.
-    pub fn max(self, other: Self) -> Self {
-        if other.share > self.share { other } else { self }
     }
 }
 
 /// Compares the buffers after a dispatch with its reference.
 ///
 /// Words that the reference does not mention must be unchanged.
-pub fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
+pub(crate) fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
     let expected = (call.kernel.def.reference)(call);
-    let mut worst = Worst::none();
+    let mut worst = Worst::default();
     // In half words, the smallest elements.
     let mut untouched: Vec<Vec<bool>> = after.iter().map(|words| vec![true; 2 * words.len()]).collect();
     for range in &expected {
@@ -52,7 +43,9 @@ pub fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
         if let Some(half) = (0..untouched.len()).find(changed) {
             let at = 2 * half / call.kernel.storage_of(binding).size_bytes();
             let place = format!("{}[{at}] changed and must not", call.kernel.def.bindings[binding].name);
-            worst = worst.max(Worst { share: f64::INFINITY, place });
+            if worst.share < f64::INFINITY {
+                worst = Worst { share: f64::INFINITY, place };
+            }
         }
     }
     worst

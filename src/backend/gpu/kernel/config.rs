@@ -8,7 +8,7 @@ use crate::job::Precision;
 
 impl TunedConfig {
     /// The choice, if `gpu` is the same device and `precision` allows it.
-    pub fn on(&self, gpu: &Gpu, precision: Precision) -> Option<&KernelConfig> {
+    pub(crate) fn on(&self, gpu: &Gpu, precision: Precision) -> Option<&KernelConfig> {
         let storage = self.config.storage;
         let allowed = match precision {
             Precision::Auto => true,

@@ -3,23 +3,22 @@
 use half::f16;
 
 /// A quiet NaN that no kernel computes: the contents of outputs before a dispatch.
-pub const POISON: u32 = 0x7fc0_dead;
+pub(crate) const POISON: u32 = 0x7fc0_dead;
 
 /// The same for halves.
 const HALF_POISON: u16 = 0x7ead;
 
-/// Half `index`.
-pub fn get(words: &[u32], index: usize) -> f32 {
+pub(crate) fn get(words: &[u32], index: usize) -> f32 {
     f16::from_bits(bits(words, index)).to_f32()
 }
 
 /// The bits of half `index`.
-pub fn bits(words: &[u32], index: usize) -> u16 {
+pub(crate) fn bits(words: &[u32], index: usize) -> u16 {
     (words[index / 2] >> (16 * (index % 2))) as u16
 }
 
 /// Converts floats to halves; poison stays poison and pads the last word.
-pub fn pack(floats: &[u32]) -> Vec<u32> {
+pub(crate) fn pack(floats: &[u32]) -> Vec<u32> {
     let half = |&word: &u32| {
         let value = f16::from_f32(f32::from_bits(word));
         u32::from(if word == POISON { HALF_POISON } else { value.to_bits() })

@@ -9,19 +9,21 @@ pub mod compare;
 mod config;
 pub mod halves;
 pub mod params;
-mod support;
 pub mod tolerance;
 
-pub use call::{Call, Case, Expected, ExpectedValues};
-pub(super) use call::{SUM_UNIT, close, fixed_point};
+pub use call::Case;
+pub(crate) use call::{Call, Expected, ExpectedValues};
+pub(super) use call::{SUM_UNIT, close, close_bounded, fixed_point};
 pub(super) use config::possible;
-pub use halves::POISON;
+pub(crate) use halves::POISON;
+pub(crate) use params::StepParams;
 pub(super) use params::params_block;
-pub use params::{ParamsBlock, StepParams};
+pub use params::{ParamsBlock, STEP_BLOCK};
 
 pub use crate::backend::tuned::{KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile};
 pub use crate::job::Precision;
 
+use crate::backend::gpu::device::{Gpu, Shader};
 use crate::model::activation::{activations, turns_per_unit};
 use crate::model::loss::losses;
 use crate::model::optimizer::optimizers;
@@ -30,10 +32,8 @@ use crate::model::{Activation, Loss, Optimizer};
 /// A WGSL file: its path below `shaders/` and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Path below `shaders/`.
     pub path: &'static str,
-    /// Its text.
-    pub text: &'static str,
+    pub(crate) text: &'static str,
 }
 
 /// Includes a file of `shaders/`, by its path or as the file of a module in a folder.
@@ -72,30 +72,24 @@ pub enum Access {
 /// A storage binding; number n of a kernel is `@group(0) @binding(n + 1)`, after the parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// The variable's name in WGSL.
     pub name: &'static str,
-    /// How the shader accesses it.
     pub access: Access,
     /// Whether its elements are `Stored`: f32 or f16, by the kernel's [`Storage`].
-    pub is_stored: bool,
+    pub(crate) is_stored: bool,
 }
 
-/// A read-only binding.
 pub(super) const fn read(name: &'static str) -> Binding {
     Binding { name, access: Access::Read, is_stored: false }
 }
 
-/// A writable binding.
 pub(super) const fn write(name: &'static str) -> Binding {
     Binding { name, access: Access::ReadWrite, is_stored: false }
 }
 
-/// A read-only binding of values between layers.
 pub(super) const fn read_stored(name: &'static str) -> Binding {
     Binding { is_stored: true, ..read(name) }
 }
 
-/// A writable binding of values between layers.
 pub(super) const fn write_stored(name: &'static str) -> Binding {
     Binding { is_stored: true, ..write(name) }
 }
@@ -103,9 +97,7 @@ pub(super) const fn write_stored(name: &'static str) -> Binding {
 /// Which formulas of `model` are joined to a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Specialization {
-    /// None.
     None,
-    /// Any activation.
     Activation,
     /// Any activation, and a core for matrix products.
     Matmul,
@@ -126,20 +118,17 @@ pub struct KernelDef {
     /// Base name of its shader.
     pub name: &'static str,
     /// Files joined after `header.wgsl` and the formulas.
-    pub parts: &'static [Source],
-    /// Which formulas are joined in.
+    pub(crate) parts: &'static [Source],
     pub specialization: Specialization,
     /// Whether `@group(1) @binding(0)` holds [`StepParams`].
     pub uses_step: bool,
-    /// Storage bindings in order.
     pub bindings: &'static [Binding],
     /// `@group(0) @binding(0)`.
     pub params: ParamsBlock,
     /// Device features needed beyond WebGPU's defaults.
-    pub needs: wgpu::Features,
+    pub(crate) needs: wgpu::Features,
     /// The CPU function that defines its result.
-    pub reference: fn(&Call) -> Vec<Expected>,
-    /// Test cases.
+    pub(crate) reference: fn(&Call) -> Vec<Expected>,
     pub cases: fn(&Kernel) -> Vec<Case>,
 }
 
@@ -150,54 +139,42 @@ impl KernelDef {
         reference: fn(&Call) -> Vec<Expected>,
         cases: fn(&Kernel) -> Vec<Case>,
     ) -> Self {
-        let params = ParamsBlock { name: "", size: 0, fields: &[] };
-        let (specialization, needs) = (Specialization::None, wgpu::Features::empty());
         Self {
             name: "",
             parts: &[],
-            specialization,
+            specialization: Specialization::None,
             uses_step: false,
             bindings: &[],
-            params,
-            needs,
+            params: ParamsBlock { name: "", size: 0, fields: &[] },
+            needs: wgpu::Features::empty(),
             reference,
             cases,
         }
     }
 }
 
+impl PartialEq for KernelDef {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
 /// A kernel that can be compiled: a definition with its formulas.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
-    /// The definition that all variants share.
     pub def: &'static KernelDef,
     /// The activation joined in; identity for kernels without one.
-    pub activation: Activation,
-    /// The loss joined in.
-    pub loss: Option<Loss>,
-    /// The update rule joined in.
-    pub optimizer: Option<Optimizer>,
+    pub(crate) activation: Activation,
+    pub(crate) loss: Option<Loss>,
+    pub(crate) optimizer: Option<Optimizer>,
     /// Storage of its stored bindings; f32 for kernels without any.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
     /// The tiling of its product, if it is one.
     pub tiling: MatmulTiling,
     /// The output activation joined in, beside the hidden one.
-    pub output: Option<Activation>,
+    pub(crate) output: Option<Activation>,
     /// Values of override constants set by the host: sizes.
-    pub sizes: Vec<(&'static str, u32)>,
-}
-
-impl PartialEq for Kernel {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.def, other.def)
-            && self.activation == other.activation
-            && self.loss == other.loss
-            && self.optimizer == other.optimizer
-            && self.storage == other.storage
-            && self.tiling == other.tiling
-            && self.output == other.output
-            && self.sizes == other.sizes
-    }
+    pub(crate) sizes: Vec<(&'static str, u32)>,
 }
 
 const HEADER: Source = wgsl!("header.wgsl");
@@ -230,7 +207,6 @@ fn output_source(output: Activation) -> Source {
 }
 
 impl Kernel {
-    /// A kernel without formulas.
     pub fn plain(def: &'static KernelDef) -> Self {
         Self {
             def,
@@ -244,23 +220,20 @@ impl Kernel {
         }
     }
 
-    /// A kernel with an activation joined in.
-    pub fn with_activation(def: &'static KernelDef, activation: Activation) -> Self {
+    pub(crate) fn with_activation(def: &'static KernelDef, activation: Activation) -> Self {
         Self { activation, ..Self::plain(def) }
     }
 
-    /// A kernel with a loss and the output activation joined in.
-    pub fn with_loss(def: &'static KernelDef, loss: Loss, output: Activation) -> Self {
+    pub(crate) fn with_loss(def: &'static KernelDef, loss: Loss, output: Activation) -> Self {
         Self { activation: output, loss: Some(loss), ..Self::plain(def) }
     }
 
-    /// A kernel with an update rule joined in.
-    pub fn with_optimizer(def: &'static KernelDef, optimizer: Optimizer) -> Self {
+    pub(crate) fn with_optimizer(def: &'static KernelDef, optimizer: Optimizer) -> Self {
         Self { optimizer: Some(optimizer), ..Self::plain(def) }
     }
 
     /// The same with this storage, if it has stored values.
-    pub fn stored_as(self, storage: Storage) -> Self {
+    pub(crate) fn stored_as(self, storage: Storage) -> Self {
         Self { storage: if self.stores() { storage } else { Storage::F32 }, ..self }
     }
 
@@ -270,13 +243,12 @@ impl Kernel {
         keeps || self.def.bindings.iter().any(|binding| binding.is_stored)
     }
 
-    /// The same product with another tiling.
-    pub fn tiled(self, tiling: MatmulTiling) -> Self {
+    pub(crate) fn tiled(self, tiling: MatmulTiling) -> Self {
         Self { tiling, ..self }
     }
 
     /// A whole network's kernel, with its hidden and output activations and the sizes it is compiled for.
-    pub fn with_network(
+    pub(crate) fn with_network(
         def: &'static KernelDef,
         loss: Option<Loss>,
         [activation, output]: [Activation; 2],
@@ -285,8 +257,7 @@ impl Kernel {
         Self { activation, loss, output: Some(output), sizes, ..Self::plain(def) }
     }
 
-    /// The size named `name`.
-    pub fn size(&self, name: &str) -> u32 {
+    pub(crate) fn size(&self, name: &str) -> u32 {
         let size = self.sizes.iter().find(|(known, _)| *known == name);
         size.unwrap_or_else(|| panic!("{} has no size {name}", self.def.name)).1
     }
@@ -302,8 +273,7 @@ impl Kernel {
         self.def.needs | f16 | matrices
     }
 
-    /// Storage of binding `n`.
-    pub fn storage_of(&self, n: usize) -> Storage {
+    pub(crate) fn storage_of(&self, n: usize) -> Storage {
         if self.def.bindings[n].is_stored { self.storage } else { Storage::F32 }
     }
 
@@ -365,13 +335,11 @@ impl Kernel {
         sources
     }
 
-    /// Its complete WGSL.
     pub fn wgsl(&self) -> String {
         let texts: Vec<_> = self.sources().iter().map(|source| source.text).collect();
         texts.join("\n")
     }
 
-    /// Values of all override constants.
     pub fn override_constants(&self) -> Vec<(&'static str, f64)> {
         let mut constants = self.optimizer.map(Optimizer::constants).unwrap_or_default();
         constants.extend(self.sizes.iter().map(|&(name, size)| (name, f64::from(size))));
@@ -382,5 +350,27 @@ impl Kernel {
             constants.extend(self.activation.param("w0").map(|w0| ("turns_per_unit", turns_per_unit(w0))));
         }
         constants
+    }
+
+    pub fn runs_on(&self, gpu: &Gpu) -> bool {
+        self.lacks_on(gpu).is_none()
+    }
+
+    /// What `gpu` lacks for it, if anything.
+    pub fn lacks_on(&self, gpu: &Gpu) -> Option<String> {
+        let missing = self.needs() - gpu.device.features();
+        match self.tiling.matrix_size() {
+            _ if !missing.is_empty() => Some(missing.to_string()),
+            Some(size) if !gpu.has_matrices(size) => Some(format!("cooperative matrices of {size} x {size}")),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn shader(&self, gpu: &Gpu) -> Shader {
+        let mut constants = self.override_constants();
+        if self.tiling.matrix_size().is_some() {
+            constants.push(("subgroup_size", gpu.subgroup_size().into()));
+        }
+        Shader { name: self.name(), wgsl: self.wgsl(), constants }
     }
 }

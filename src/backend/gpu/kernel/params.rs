@@ -9,11 +9,11 @@ macro_rules! params_block {
         $(#[$meta])*
         #[repr(C)]
         #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $kind,)* }
+        pub(crate) struct $name { $($(#[$field_meta])* pub $field: $kind,)* }
 
         impl $name {
             /// The block as the reflection test sees it.
-            pub const BLOCK: $crate::backend::gpu::kernel::params::ParamsBlock =
+            pub(crate) const BLOCK: $crate::backend::gpu::kernel::params::ParamsBlock =
                 $crate::backend::gpu::kernel::params::ParamsBlock {
                     name: stringify!($name),
                     size: size_of::<$name>(),
@@ -29,7 +29,6 @@ pub(crate) use params_block;
 pub struct ParamsBlock {
     /// Name of the struct, the same in WGSL and in Rust.
     pub name: &'static str,
-    /// In bytes.
     pub size: usize,
     /// (name, offset in bytes)
     pub fields: &'static [(&'static str, usize)],
@@ -59,9 +58,12 @@ params_block! {
     }
 }
 
+/// The block of what changes between steps.
+pub const STEP_BLOCK: ParamsBlock = StepParams::BLOCK;
+
 impl StepParams {
     /// Parameters of `step`, which writes its loss to `slot`.
-    pub fn new(step: &Step, optimizer: Optimizer, refinements: &Refinements, slot: u32) -> Self {
+    pub(crate) fn new(step: &Step, optimizer: Optimizer, refinements: &Refinements, slot: u32) -> Self {
         let factors = |lr: f64| optimizer.factors(step.index, lr).map(|factor| factor as f32);
         Self {
             keys: step.shuffle.keys,

@@ -6,44 +6,44 @@ use std::f64::consts::TAU;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Unit roundoff of f32: the relative error of one rounding.
-pub const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+pub(crate) const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
 
 /// Relative error of a sum or a product: WGSL leaves the direction of rounding open, so the result may be either
 /// neighbour of the exact one.
-pub const NEIGHBOUR: f64 = 2.0 * ROUNDING;
+pub(crate) const NEIGHBOUR: f64 = 2.0 * ROUNDING;
 
 /// Division may be off by 2.5 units in the last place (WGSL, accuracy of built-in operations), each
 /// at most two roundings wide.
-pub const DIVISION: f64 = 5.0 * ROUNDING;
+pub(crate) const DIVISION: f64 = 5.0 * ROUNDING;
 
 /// `sqrt` may be computed as `1 / inverseSqrt` (2 units in the last place and a division).
-pub const SQUARE_ROOT: f64 = 4.0 * ROUNDING + DIVISION;
+pub(crate) const SQUARE_ROOT: f64 = 4.0 * ROUNDING + DIVISION;
 
 /// Largest error of the polynomial in `header.wgsl`, see `model::real::SIN_TURNS`; twice the
 /// measured figure, since a fused multiply-add rounds differently.
-pub const SIN_POLYNOMIAL: f64 = 4.4e-7;
+pub(crate) const SIN_POLYNOMIAL: f64 = 4.4e-7;
 
 /// Denormals may be flushed to zero: the smallest normal f32.
-pub const FLUSH: f64 = f32::MIN_POSITIVE as f64;
+pub(crate) const FLUSH: f64 = f32::MIN_POSITIVE as f64;
 
 /// Relative error of a sum of `k` products: one rounding per product and one per addition (Higham, Accuracy and
 /// Stability of Numerical Algorithms, 2nd edition, equation 3.3), and four for further operations on the sum.
-pub fn sum_of_products(k: usize) -> f64 {
+pub(crate) fn sum_of_products(k: usize) -> f64 {
     (k + 5) as f64 * ROUNDING
 }
 
 /// Error of sin or cos of `turns` computed as the sum of `magnitude` in `roundings` operations.
-pub fn sin_turns(magnitude: f64, roundings: f64) -> f64 {
+pub(crate) fn sin_turns(magnitude: f64, roundings: f64) -> f64 {
     SIN_POLYNOMIAL + TAU * magnitude * roundings * ROUNDING
 }
 
 /// Largest absolute error of `activation(z)` in WGSL.
-pub fn activation(activation: Activation, z: f64) -> f64 {
+pub(crate) fn activation(activation: Activation, z: f64) -> f64 {
     activation.value(Bounded::exact(z)).error
 }
 
 /// Largest absolute error of `activation_derivative(z)` in WGSL.
-pub fn derivative(activation: Activation, z: f64) -> f64 {
+pub(crate) fn derivative(activation: Activation, z: f64) -> f64 {
     activation.derivative(Bounded::exact(z)).error
 }
 
@@ -53,8 +53,7 @@ pub fn derivative(activation: Activation, z: f64) -> f64 {
 /// operation propagates the errors of its operands, to first order and beyond, and adds what WGSL allows for the
 /// operation itself. So a formula of `model` evaluated in this type yields its own tolerance.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounded {
-    /// The value.
+pub(crate) struct Bounded {
     pub value: f64,
     /// Bound of the absolute error.
     pub error: f64,
@@ -62,7 +61,7 @@ pub struct Bounded {
 
 impl Bounded {
     /// A value that is the same on both sides.
-    pub fn exact(value: f64) -> Self {
+    pub(crate) fn exact(value: f64) -> Self {
         Self { value, error: 0.0 }
     }
 

@@ -1,6 +1,6 @@
 //! Copies columns of one matrix into another, for encodings that are side by side.
 
-use super::testing::{case, poison, uniform};
+use super::testing::{case_of, poison, uniform};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, close, params_block, read_stored, wgsl, write_stored,
 };
@@ -8,27 +8,19 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use std::ops::Range;
 
 params_block! {
-    /// Parameters of a copy.
     CopyColumnsParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Rows.
         n_rows: u32,
-        /// Columns that are copied.
         n_columns: u32,
-        /// Width of a source row.
         from_width: u32,
-        /// The first one copied.
         from_column: u32,
-        /// Width of a target row.
         to_width: u32,
-        /// First column of the target.
         to_column: u32,
     }
 }
 
 /// target's columns = source's
-pub static COPY: KernelDef = KernelDef {
+pub(crate) static COPY: KernelDef = KernelDef {
     name: "copy_columns",
     parts: &[wgsl!("copy_columns.wgsl")],
     bindings: &[read_stored("source"), write_stored("target_rows")],
@@ -36,7 +28,6 @@ pub static COPY: KernelDef = KernelDef {
     ..KernelDef::plain(reference, cases)
 };
 
-/// What is copied where.
 #[derive(Clone, Copy, Debug)]
 pub struct Copy {
     n_rows: usize,
@@ -47,25 +38,20 @@ pub struct Copy {
 
 impl Copy {
     /// Copies a whole part to its `columns` of rows `width` wide.
-    pub fn out_of_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
+    pub(crate) fn out_of_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
         Self { n_rows, n_columns: columns.len(), from: (columns.len(), 0), to: (width, columns.start) }
     }
 
     /// Copies a part's `columns` of rows `width` wide to separate rows.
-    pub fn into_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
+    pub(crate) fn into_part(n_rows: usize, columns: &Range<usize>, width: usize) -> Self {
         Self { n_rows, n_columns: columns.len(), from: (width, columns.start), to: (columns.len(), 0) }
     }
 }
 
 /// Copies from the first buffer to the second.
-pub fn copy(copy: Copy, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
-    let (params, grid) = params(copy, max_groups);
-    let n_values = (copy.n_rows * copy.n_columns) as f64;
-    Dispatch::new(Kernel::plain(&COPY), &params, buffers.to_vec(), grid, 4.0 * n_values)
-}
-
-fn params(copy: Copy, max_groups: u32) -> (CopyColumnsParams, Workgroups) {
-    let grid = Workgroups::fold((copy.n_rows * copy.n_columns).div_ceil(THREADS), max_groups);
+pub(crate) fn copy(copy: Copy, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+    let n_values = copy.n_rows * copy.n_columns;
+    let grid = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = CopyColumnsParams {
         grid_width: grid.width,
         n_rows: copy.n_rows as u32,
@@ -75,7 +61,7 @@ fn params(copy: Copy, max_groups: u32) -> (CopyColumnsParams, Workgroups) {
         to_width: copy.to.0 as u32,
         to_column: copy.to.1 as u32,
     };
-    (params, grid)
+    Dispatch::new(Kernel::plain(&COPY), &params, buffers.to_vec(), grid, 4.0 * n_values as f64)
 }
 
 fn reference(call: &Call) -> Vec<Expected> {
@@ -90,11 +76,10 @@ fn reference(call: &Call) -> Vec<Expected> {
 }
 
 fn cases(_: &Kernel) -> Vec<Case> {
-    let one = |copy: Copy, max_groups: u32| {
-        let (params, grid) = params(copy, max_groups);
-        let buffers = vec![uniform(1, copy.n_rows * copy.from.0, 1.0), poison(copy.n_rows * copy.to.0)];
-        let label = format!("{} x {} of {:?} to {:?}", copy.n_rows, copy.n_columns, copy.from, copy.to);
-        case(label, params, buffers, grid.size())
+    let one = |what: Copy, max_groups: u32| {
+        let buffers = vec![uniform(1, what.n_rows * what.from.0, 1.0), poison(what.n_rows * what.to.0)];
+        let label = format!("{} x {} of {:?} to {:?}", what.n_rows, what.n_columns, what.from, what.to);
+        case_of(label, copy(what, Default::default(), max_groups), buffers)
     };
     vec![
         one(Copy::out_of_part(1, &(0..1), 1), 65_535),

@@ -9,9 +9,7 @@ use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 
 params_block! {
-    /// Parameters of the three products.
     DenseParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Workgroups with work.
         n_groups: u32,
@@ -25,9 +23,7 @@ params_block! {
         input_width: u32,
         /// o
         output_width: u32,
-        /// First element of W.
         weight_offset: u32,
-        /// First element of b.
         bias_offset: u32,
         /// Samples summed by a slice.
         slice_length: u32,
@@ -35,13 +31,10 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of the sum over slices.
     ReduceParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Parameters of the layer.
         n_values: u32,
-        /// Slices to add.
         n_slices: u32,
         /// First parameter of the layer.
         grads_offset: u32,
@@ -64,7 +57,7 @@ const WANTED_GROUPS: usize = 512;
 const SHORTEST_SLICE: usize = 256;
 
 /// z = f(x) W^T + b
-pub static FORWARD: KernelDef = KernelDef {
+pub(crate) static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
     parts: &[wgsl!("dense_forward.wgsl")],
     specialization: Specialization::Matmul,
@@ -74,7 +67,7 @@ pub static FORWARD: KernelDef = KernelDef {
 };
 
 /// dl_dx = (dl_dz W) * f'(x), in place of x
-pub static BACKWARD_INPUT: KernelDef = KernelDef {
+pub(crate) static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
     parts: &[wgsl!("dense_backward_input.wgsl")],
     specialization: Specialization::Matmul,
@@ -84,7 +77,7 @@ pub static BACKWARD_INPUT: KernelDef = KernelDef {
 };
 
 /// partials = [dl_dz^T f(x), column sums of dl_dz] for each slice of the samples
-pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
+pub(crate) static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     name: "dense_backward_weights",
     parts: &[wgsl!("dense_backward_weights.wgsl")],
     specialization: Specialization::Matmul,
@@ -94,7 +87,7 @@ pub static BACKWARD_WEIGHTS: KernelDef = KernelDef {
 };
 
 /// grads (+)= sum of partials over the slices
-pub static REDUCE_PARTIALS: KernelDef = KernelDef {
+pub(crate) static REDUCE_PARTIALS: KernelDef = KernelDef {
     name: "reduce_partials",
     parts: &[wgsl!("reduce_partials.wgsl")],
     bindings: &[read("partials"), write("grads")],
@@ -102,39 +95,33 @@ pub static REDUCE_PARTIALS: KernelDef = KernelDef {
     ..KernelDef::plain(reference::reduce, reference::reduce_cases)
 };
 
-/// A linear layer of a plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {
-    /// Its parameters.
-    pub range: &'a LayerRange,
+    pub(crate) range: &'a LayerRange,
     /// The activation of its input.
-    pub activation_before: Activation,
-    /// Samples.
-    pub n_samples: usize,
+    pub(crate) activation_before: Activation,
+    pub(crate) n_samples: usize,
     /// Selects the tiling of its products.
-    pub config: &'a KernelConfig,
-    /// Maximum workgroups in one dimension of a dispatch.
-    pub max_groups: u32,
+    pub(crate) config: &'a KernelConfig,
+    pub(crate) max_groups: u32,
 }
 
 /// How the weight gradients are split: `count` slices of `length` samples, the last shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slices {
-    /// Number of slices.
+pub(crate) struct Slices {
     pub count: usize,
-    /// Samples of each.
     pub length: usize,
 }
 
 /// An upper bound of [`slices`], which grows with `n_samples`.
-pub fn max_slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> usize {
+pub(crate) fn max_slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> usize {
     let tiles = shape.output_width.div_ceil(SLICE_TILE) * shape.input_width.div_ceil(SLICE_TILE);
     let fitting = (partials_bytes / (4 * shape.n_params() as u64)).max(1) as usize;
     WANTED_GROUPS.div_ceil(tiles).min(n_samples.div_ceil(SHORTEST_SLICE)).min(fitting)
 }
 
 /// Slices for the weight gradients of a layer whose partial sums may take `partials_bytes`.
-pub fn slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> Slices {
+pub(crate) fn slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> Slices {
     let wanted = max_slices(shape, n_samples, partials_bytes);
     let length = n_samples.div_ceil(wanted).next_multiple_of(DEPTH);
     Slices { count: n_samples.div_ceil(length), length }
@@ -196,24 +183,23 @@ impl Layer<'_> {
     }
 
     /// Partial gradients of W and b. Buffers: dl_dz (n, o), x (n, i), partials (slices, o * i + o).
-    pub fn backward_weights(&self, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
+    pub(crate) fn backward_weights(&self, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
         self.dispatch(Operation::BackwardWeights, slices, buffers)
     }
 }
 
 /// How partial gradients are summed.
 #[derive(Clone, Copy, Debug)]
-pub struct Reduction {
+pub(crate) struct Reduction {
     /// The value of a partial gradient of 1.
     pub unit: f32,
     /// Whether to add to the sum of the step's earlier parts.
     pub accumulate: bool,
-    /// Maximum workgroups in one dimension of a dispatch.
     pub max_groups: u32,
 }
 
 /// grads (+)= sum of partials of the parameters in `range`. Buffers: partials, flat gradients.
-pub fn reduce(
+pub(crate) fn reduce(
     slices: Slices,
     range: std::ops::Range<usize>,
     Reduction { unit, accumulate, max_groups }: Reduction,

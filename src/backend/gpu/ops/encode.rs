@@ -6,16 +6,13 @@ use crate::backend::cpu;
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
+use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, THREADS, Workgroups};
 use crate::model::Encoding;
 use std::ops::Range;
 
 params_block! {
-    /// Parameters of Fourier features.
     EncodeParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Positions.
         n_rows: u32,
         /// m, the rows of B.
         n_frequencies: u32,
@@ -23,7 +20,7 @@ params_block! {
 }
 
 /// Sines and cosines.
-pub static FOURIER: KernelDef = KernelDef {
+pub(crate) static FOURIER: KernelDef = KernelDef {
     name: "encode_fourier",
     parts: &[wgsl!("encode_fourier.wgsl")],
     bindings: &[read("frequencies"), read("coords"), write_stored("features")],
@@ -33,17 +30,14 @@ pub static FOURIER: KernelDef = KernelDef {
 
 /// A buffer that is written once: frequencies or levels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Constants {
-    /// For labels.
+pub(crate) struct Constants {
     pub name: &'static str,
-    /// Row-major.
     pub shape: [usize; 2],
-    /// Its contents.
     pub words: Vec<u32>,
 }
 
 /// The constants of an encoding that is not a composite, if it has any: B (m, 2), or the levels of a grid.
-pub fn constants(encoding: &Encoding) -> Option<Constants> {
+pub(crate) fn constants(encoding: &Encoding) -> Option<Constants> {
     match encoding {
         Encoding::Pointwise(_) | Encoding::TrainedFourier { .. } => None,
         Encoding::Fourier { frequencies } => {
@@ -58,23 +52,13 @@ pub fn constants(encoding: &Encoding) -> Option<Constants> {
     }
 }
 
-/// Buffers an encoding works on.
-#[derive(Clone, Debug)]
-pub struct EncodeBuffers {
-    /// Those of [`constants`] for each part, if it has them.
-    pub constants: Vec<Option<BufferId>>,
-    /// Flat parameters, for encodings with weights.
-    pub params: BufferId,
-    /// (n, 2)
-    pub coords: BufferId,
-    /// (n, width of the part), for composites.
-    pub part: Option<BufferId>,
-    /// (n, output_width)
-    pub features: BufferId,
-}
-
 /// features = encoding(coords) for `n_rows` positions.
-pub fn encode(encoding: &Encoding, n_rows: usize, b: &EncodeBuffers, max_groups: u32) -> Vec<Dispatch> {
+pub(crate) fn encode(
+    encoding: &Encoding,
+    n_rows: usize,
+    b: &ForwardBuffers,
+    max_groups: u32,
+) -> Vec<Dispatch> {
     let width = encoding.output_width();
     let of_part = |((part, columns), &constants): ((&Encoding, Range<usize>), &Option<BufferId>)| {
         let to = b.part.unwrap_or(b.features);

@@ -1,7 +1,7 @@
 //! Gradients of trained frequencies.
 
 use super::dense::Slices;
-use super::testing::{case, poison, uniform};
+use super::testing::{case_of, poison, uniform};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::tolerance::{self, FLUSH};
 use crate::backend::gpu::kernel::{
@@ -11,9 +11,7 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use std::f64::consts::TAU;
 
 params_block! {
-    /// Parameters of the frequencies' gradients.
     FourierGradientsParams {
-        /// Samples.
         n_rows: u32,
         /// m
         n_frequencies: u32,
@@ -23,7 +21,7 @@ params_block! {
 }
 
 /// partials = gradients of B for each slice of the samples
-pub static GRADIENTS: KernelDef = KernelDef {
+pub(crate) static GRADIENTS: KernelDef = KernelDef {
     name: "fourier_gradients",
     parts: &[wgsl!("fourier_gradients.wgsl")],
     bindings: &[read("frequencies"), read("coords"), read_stored("dl_dfeatures"), write("partials")],
@@ -37,14 +35,14 @@ const SHORTEST_SLICE: usize = 64;
 const MAX_SLICES: usize = 256;
 
 /// How the gradients of `n_rows` samples are split, into at most `max_groups` slices.
-pub fn slices(n_rows: usize, max_groups: u32) -> Slices {
+pub(crate) fn slices(n_rows: usize, max_groups: u32) -> Slices {
     let wanted = n_rows.div_ceil(SHORTEST_SLICE).clamp(1, MAX_SLICES.min(max_groups as usize));
     let length = n_rows.div_ceil(wanted);
     Slices { count: n_rows.div_ceil(length), length }
 }
 
 /// partials = gradients of m frequencies. Buffers: flat parameters, coords, dl_dfeatures, partials.
-pub fn gradients(m: usize, n_rows: usize, buffers: [BufferId; 4], max_groups: u32) -> Dispatch {
+pub(crate) fn gradients(m: usize, n_rows: usize, buffers: [BufferId; 4], max_groups: u32) -> Dispatch {
     let slices = slices(n_rows, max_groups);
     let params = FourierGradientsParams {
         n_rows: n_rows as u32,
@@ -82,17 +80,15 @@ fn reference(call: &Call) -> Vec<Expected> {
 
 fn cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, m: usize, max_groups: u32| {
-        let Slices { count, length } = slices(n, max_groups);
-        let params =
-            FourierGradientsParams { n_rows: n as u32, n_frequencies: m as u32, slice_rows: length as u32 };
+        let count = slices(n, max_groups).count;
         let buffers = vec![
             uniform(1, 2 * m, 30.0),
             uniform(2, 2 * n, 1.0),
             uniform(3, n * 2 * m, 1e-2),
             poison(count * 2 * m),
         ];
-        let grid = [m.div_ceil(THREADS) as u32, count as u32];
-        case(format!("{n} x {m} frequencies, {count} slices"), params, buffers, grid)
+        let dispatch = gradients(m, n, Default::default(), max_groups);
+        case_of(format!("{n} x {m} frequencies, {count} slices"), dispatch, buffers)
     };
     vec![one(1, 1, 65_535), one(130, 17, 65_535), one(257, 300, 65_535), one(500, 3, 3)]
 }

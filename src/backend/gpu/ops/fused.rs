@@ -15,35 +15,31 @@ mod record;
 mod reference;
 
 pub use blocking::Blocking;
-pub use choice::{of_prediction, of_step};
-pub use record::{Groups, predict, step};
+pub(crate) use choice::of_prediction;
+pub(crate) use choice::of_step;
+pub(crate) use record::Groups;
+pub(crate) use record::{predict, step};
 
 params_block! {
     /// Parameters of both kernels; those of the loss are 0 in a prediction.
     FusedParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Workgroups with work.
         n_groups: u32,
-        /// n
         n_samples: u32,
         /// Blocks of samples per workgroup.
         blocks_per_group: u32,
         /// Features.
         input_width: u32,
-        /// Units of a hidden layer.
         hidden_width: u32,
         /// Channels.
         output_width: u32,
-        /// Linear layers.
         n_layers: u32,
         /// First parameter of the network.
         first_weight: u32,
-        /// Parameters of the network.
         n_params: u32,
         /// Rows of a hidden layer in workgroup memory.
         hidden_rows: u32,
-        /// First row of the features.
         feature_row: u32,
         /// Features at a time.
         feature_rows: u32,
@@ -55,13 +51,11 @@ params_block! {
         n_units: u32,
         /// F
         n_features: u32,
-        /// Whether to interpolate smoothly.
         smoothstep: u32,
         /// One over the values of the whole step.
         scale: f32,
         /// S: gradients are stored S times as large.
         gradient_scale: f32,
-        /// Weight of each channel in the loss.
         channel_weights: [f32; 4],
     }
 }
@@ -77,15 +71,6 @@ const REDUCE: Source = wgsl!("reduce.wgsl");
 const STEP: Source = wgsl!("fused/step.wgsl");
 const PREDICT: Source = wgsl!("fused/predict.wgsl");
 
-const STEP_BINDINGS: &[Binding] = &[
-    read("weights"),
-    read("constants"),
-    read("coords"),
-    read("targets"),
-    read("sample_weights"),
-    write("partials"),
-    write("loss_partials"),
-];
 const GRID_BINDINGS: &[Binding] = &[
     read("weights"),
     read("constants"),
@@ -96,6 +81,7 @@ const GRID_BINDINGS: &[Binding] = &[
     write("loss_partials"),
     write("sums"),
 ];
+const STEP_BINDINGS: &[Binding] = GRID_BINDINGS.split_at(7).0;
 const PREDICT_BINDINGS: &[Binding] = &[read("weights"), read("constants"), read("coords"), write("colours")];
 
 /// The definitions of both kernels, a step and a prediction, for an encoding: `$parts` are its parts, `$gradients`
@@ -164,7 +150,7 @@ fn tried<F: Formula>(n_units: usize) -> F {
 }
 
 /// Both kernels for every encoding that has them.
-pub fn all() -> impl Iterator<Item = &'static KernelDef> {
+pub(crate) fn all() -> impl Iterator<Item = &'static KernelDef> {
     FOURIER.iter().chain(&GRID).chain(FORMULAS.as_flattened())
 }
 
@@ -183,7 +169,7 @@ fn definitions(encoding: &Encoding) -> Option<&'static [KernelDef; 2]> {
 
 /// Examples of the many kernels that `def` makes, compared by the tests and `afterimage verify`. A run's own are
 /// compared when it starts.
-pub fn examples(def: &'static KernelDef) -> Vec<Kernel> {
+pub(crate) fn examples(def: &'static KernelDef) -> Vec<Kernel> {
     // Every device has at least this.
     let bytes = wgpu::Limits::default().max_compute_workgroup_storage_size as usize;
     examples_of(def, 64, 16, bytes)

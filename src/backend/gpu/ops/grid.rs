@@ -11,17 +11,13 @@ mod reference;
 pub(super) use reference::{example_sums, feature_tolerances, of_words, sums};
 
 params_block! {
-    /// Parameters of the hash grid.
     GridParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Positions.
         n_rows: u32,
         /// L
         n_levels: u32,
         /// F
         n_features: u32,
-        /// Whether to interpolate smoothly.
         smoothstep: u32,
         /// The value of a stored gradient of 1.
         gradient_unit: f32,
@@ -29,9 +25,7 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of clearing the gradients.
     ClearGradientsParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Entries times F.
         n_values: u32,
@@ -39,9 +33,7 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of the conversion of sums to gradients.
     GridGradientsParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Entries times F.
         n_values: u32,
@@ -52,10 +44,10 @@ const CELLS: Source = wgsl!("grid.wgsl");
 const FEATURES: Source = wgsl!("grid_features.wgsl");
 
 /// Words of a level in the buffer of levels.
-pub const LEVEL_WORDS: usize = 4;
+pub(crate) const LEVEL_WORDS: usize = 4;
 
 /// features = interpolated between vertices
-pub static ENCODE: KernelDef = KernelDef {
+pub(crate) static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",
     parts: &[CELLS, FEATURES, wgsl!("encode_grid.wgsl")],
     bindings: &[read("levels"), read("table"), read("coords"), write_stored("features")],
@@ -64,7 +56,7 @@ pub static ENCODE: KernelDef = KernelDef {
 };
 
 /// sums += gradients of the entries
-pub static BACKWARD: KernelDef = KernelDef {
+pub(crate) static BACKWARD: KernelDef = KernelDef {
     name: "encode_grid_backward",
     parts: &[
         CELLS,
@@ -89,7 +81,7 @@ pub static BACKWARD_FLOAT: KernelDef = KernelDef {
 };
 
 /// grads = 0
-pub static CLEAR: KernelDef = KernelDef {
+pub(crate) static CLEAR: KernelDef = KernelDef {
     name: "clear_gradients",
     parts: &[wgsl!("clear_gradients.wgsl")],
     bindings: &[write("grads")],
@@ -98,7 +90,7 @@ pub static CLEAR: KernelDef = KernelDef {
 };
 
 /// grads = sums, sums = 0
-pub static GRADIENTS: KernelDef = KernelDef {
+pub(crate) static GRADIENTS: KernelDef = KernelDef {
     name: "grid_gradients",
     parts: &[wgsl!("grid_gradients.wgsl")],
     bindings: &[write("sums"), write("grads")],
@@ -107,14 +99,14 @@ pub static GRADIENTS: KernelDef = KernelDef {
 };
 
 /// The levels as the kernels read them: resolution, first entry, entries, whether hashed.
-pub fn level_words(grid: &HashGrid) -> Vec<u32> {
+pub(crate) fn level_words(grid: &HashGrid) -> Vec<u32> {
     let words = |l: &crate::model::encoding::GridLevel| {
         [l.resolution, l.first_entry as u32, l.n_entries as u32, l.is_hashed().into()]
     };
     grid.levels.iter().flat_map(words).collect()
 }
 
-fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Workgroups) {
+fn params(grid: &HashGrid, n_rows: usize, gradient_unit: f32, max_groups: u32) -> (GridParams, Workgroups) {
     let groups = Workgroups::fold((n_rows * grid.levels.len()).div_ceil(THREADS), max_groups);
     let params = GridParams {
         grid_width: groups.width,
@@ -122,7 +114,7 @@ fn params(grid: &HashGrid, n_rows: usize, max_groups: u32) -> (GridParams, Workg
         n_levels: grid.levels.len() as u32,
         n_features: grid.features_per_level as u32,
         smoothstep: (grid.interpolation == Interpolation::Smoothstep).into(),
-        gradient_unit: 1.0,
+        gradient_unit,
     };
     (params, groups)
 }
@@ -134,39 +126,27 @@ fn cost(grid: &HashGrid, n_rows: usize) -> f64 {
 
 /// features = interpolated for `n_rows` positions. Buffers: levels, flat parameters, coords, features.
 pub fn encode(grid: &HashGrid, n_rows: usize, buffers: [BufferId; 4], max_groups: u32) -> Dispatch {
-    let (params, groups) = params(grid, n_rows, max_groups);
+    let (params, groups) = params(grid, n_rows, 1.0, max_groups);
     Dispatch::new(Kernel::plain(&ENCODE), &params, buffers.into(), groups, cost(grid, n_rows))
 }
 
-/// sums += gradients of the entries, with a stored gradient of 1 worth `unit`. Buffers: levels, coords, dl_dfeatures,
-/// sums.
-pub fn backward(
+/// Adds the gradients of the entries to the sums or, unless `is_exact`, by float atomics to the flat gradients. Buffers:
+/// levels, coords, dl_dfeatures, and one of the two.
+pub(crate) fn backward(
     grid: &HashGrid,
     n_rows: usize,
     Reduction { unit, max_groups, .. }: Reduction,
+    is_exact: bool,
     buffers: [BufferId; 4],
 ) -> Dispatch {
-    let (params, groups) = params(grid, n_rows, max_groups);
-    let params = GridParams { gradient_unit: unit, ..params };
-    // Atomic additions take several times as long as loads.
-    Dispatch::new(Kernel::plain(&BACKWARD), &params, buffers.into(), groups, 4.0 * cost(grid, n_rows))
-}
-
-/// The encoding's part of grads += gradients of the entries. Buffers: levels, coords, dl_dfeatures, flat
-/// gradients.
-pub fn backward_float(
-    grid: &HashGrid,
-    n_rows: usize,
-    Reduction { unit, max_groups, .. }: Reduction,
-    buffers: [BufferId; 4],
-) -> Dispatch {
-    let (params, groups) = params(grid, n_rows, max_groups);
-    let params = GridParams { gradient_unit: unit, ..params };
-    Dispatch::new(Kernel::plain(&BACKWARD_FLOAT), &params, buffers.into(), groups, 2.0 * cost(grid, n_rows))
+    let (params, groups) = params(grid, n_rows, unit, max_groups);
+    // Atomic additions take several times as long as loads, and the exact ones need two.
+    let (def, slower) = if is_exact { (&BACKWARD, 4.0) } else { (&BACKWARD_FLOAT, 2.0) };
+    Dispatch::new(Kernel::plain(def), &params, buffers.into(), groups, slower * cost(grid, n_rows))
 }
 
 /// The encoding's part of grads = 0.
-pub fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
+pub(crate) fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
     let n_values = grid.n_params();
     let groups = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = ClearGradientsParams { grid_width: groups.width, n_values: n_values as u32 };
@@ -174,7 +154,7 @@ pub fn clear(grid: &HashGrid, grads: BufferId, max_groups: u32) -> Dispatch {
 }
 
 /// The encoding's part of grads = sums, and sums = 0. Buffers: sums, flat gradients.
-pub fn gradients(grid: &HashGrid, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+pub(crate) fn gradients(grid: &HashGrid, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
     let n_values = grid.n_params();
     let groups = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = GridGradientsParams { grid_width: groups.width, n_values: n_values as u32 };

@@ -7,7 +7,7 @@ use crate::backend::gpu::device::budget::MIB;
 use crate::backend::gpu::kernel::{KernelConfig, Storage};
 use crate::backend::gpu::plan::picture::words_per_pixel;
 use crate::backend::gpu::plan::{
-    BufferDecl, BufferId, ForwardBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, Role, StagingRing,
+    BufferDecl, BufferId, ForwardBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, StagingRing,
     TrainingBuffers,
 };
 use crate::backend::{BackendError, Job};
@@ -28,27 +28,18 @@ const MAX_DISPATCH_FLOP: f64 = 4e10;
 pub struct Layout {
     /// In the order of [`BufferId`].
     pub buffers: Vec<BufferDecl>,
-    /// Those of the forward pass.
     pub forward: ForwardBuffers,
     /// Samples computed at a time in training.
     pub chunk: usize,
     /// Pixels predicted at a time.
     pub tile: usize,
-    /// The budget it was made for.
-    pub budget: Budget,
+    pub(crate) budget: Budget,
     /// The kernels of training.
-    pub config: KernelConfig,
+    pub(crate) config: KernelConfig,
     /// Sizes of the fused training step, if it is fused.
     pub fused_step: Option<Blocking>,
     /// The same for predictions.
-    pub fused_prediction: Option<Blocking>,
-}
-
-/// The steps a layout is for.
-#[derive(Clone, Copy, Debug)]
-struct Steps {
-    n_samples: usize,
-    may_be_fused: bool,
+    pub(crate) fused_prediction: Option<Blocking>,
 }
 
 /// Whether fused kernels support `job`: they sum grid gradients exactly.
@@ -57,26 +48,22 @@ fn may_be_fused(job: &Job) -> bool {
 }
 
 /// Sizes of the fused step of `job`, if it is fused.
-pub fn fused_step(job: &Job, budget: Budget, config: &KernelConfig) -> Option<Blocking> {
+pub(crate) fn fused_step(job: &Job, budget: Budget, config: &KernelConfig) -> Option<Blocking> {
     let of_step = || fused::of_step(&job.model, job.batch_size as usize, &budget, config);
     may_be_fused(job).then(of_step).flatten()
 }
 
-fn has_grid(job: &Job) -> bool {
+pub(crate) fn has_grid(job: &Job) -> bool {
     matches!(job.model.encoding.trained_part(), Some((Encoding::Grid(_), _)))
 }
 
 impl Layout {
     /// Bytes of all buffers.
-    pub fn size_bytes(&self) -> u64 {
+    pub(crate) fn size_bytes(&self) -> u64 {
         self.buffers.iter().map(BufferDecl::size_bytes).sum()
     }
 
-    /// The buffers for predictions of `model`.
-    ///
-    /// # Errors
-    /// When the network exceeds the budget.
-    pub fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
+    pub(crate) fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
         Self::with_chunk(model, budget, KernelConfig::default(), None)
     }
 
@@ -94,31 +81,28 @@ impl Layout {
         if has_sums {
             check_binding("the gradients of the encoding's", n_encoding, 8, budget)?;
         }
-        let steps = Steps { n_samples: job.batch_size as usize, may_be_fused: may_be_fused(job) };
-        let mut layout = Self::with_chunk(&job.model, budget, config, Some(steps))?;
+        let mut layout = Self::with_chunk(&job.model, budget, config, Some(job))?;
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
         let refinements = &job.options.refinements;
         let picture = layout.place_picture(job);
         let [n_partials, n_loss_partials] = layout.partial_sums(job, rows);
-        let mut add = |name: &str, shape: &[usize], role| layout.add(name, shape, role);
+        let mut add = |name: &str, shape: &[usize]| layout.add(name, shape);
         let training = TrainingBuffers {
             picture,
-            sample_weights: add("sample_weights", &[rows], Role::Scratch),
-            targets: add("targets", &[rows, channels], Role::Scratch),
-            grads: add("grads", &[n_params], Role::Scratch),
-            grid_sums: has_sums.then(|| add("grid_sums", &[n_encoding, 2], Role::Scratch)),
+            sample_weights: add("sample_weights", &[rows]),
+            targets: add("targets", &[rows, channels]),
+            grads: add("grads", &[n_params]),
+            grid_sums: has_sums.then(|| add("grid_sums", &[n_encoding, 2])),
             moments: (0..job.optimizer.n_moments())
-                .map(|m| add(&format!("moment_{m}"), &[n_params], Role::State))
+                .map(|m| add(&format!("moment_{m}"), &[n_params]))
                 .collect(),
-            average: refinements.ema.map(|_| add("average", &[n_params], Role::State)),
-            squares: refinements
-                .clip_norm
-                .map(|_| add("squares", &[refine::n_shares(n_params)], Role::Scratch)),
-            partials: add("partials", &[n_partials], Role::Scratch),
-            loss_partials: add("loss_partials", &[n_loss_partials], Role::Scratch),
-            progress: add("progress", &[2], Role::State),
-            ring: add("ring", &[RING_SLOTS, 2], Role::Output),
+            average: refinements.ema.map(|_| add("average", &[n_params])),
+            squares: refinements.clip_norm.map(|_| add("squares", &[refine::n_shares(n_params)])),
+            partials: add("partials", &[n_partials]),
+            loss_partials: add("loss_partials", &[n_loss_partials]),
+            progress: add("progress", &[2]),
+            ring: add("ring", &[RING_SLOTS, 2]),
         };
         layout.forward.predicting = training.average.unwrap_or(layout.forward.params);
         Ok((layout, training))
@@ -129,11 +113,11 @@ impl Layout {
         let Some(words_per_part) = words_per_part(job, self.budget) else {
             let max_bytes = self.budget.stream_bytes.min(self.budget.max_binding_bytes);
             let mut ring = StagingRing::new(job, self.chunk, max_bytes);
-            ring.buffer = self.add("gathered", &ring.shape(), Role::Constant);
+            ring.buffer = self.add("gathered", &ring.shape());
             return PicturePlace::Host(ring);
         };
         let n_words = job.picture.n_pixels() as usize * words_per_pixel(&job.picture);
-        let mut add = |name: &str, len: usize| self.add(name, &[len], Role::Constant);
+        let mut add = |name: &str, len: usize| self.add(name, &[len]);
         let parts: Vec<BufferId> = (0..n_words.div_ceil(words_per_part))
             .map(|part| add(&format!("picture_{part}"), words_per_part.min(n_words - part * words_per_part)))
             .collect();
@@ -165,23 +149,22 @@ impl Layout {
         [most, loss::n_partials(rows * network.output_width)]
     }
 
-    fn add(&mut self, name: &str, shape: &[usize], role: Role) -> BufferId {
-        self.buffers.push(BufferDecl { name: name.to_owned(), shape: shape.to_vec(), role });
+    fn add(&mut self, name: &str, shape: &[usize]) -> BufferId {
+        self.buffers.push(BufferDecl::new(name, shape));
         BufferId(self.buffers.len() - 1)
     }
 
-    /// Lays out the forward pass for `steps` and their parts, or for predictions alone.
+    /// Lays out the forward pass for the steps of `job` and their parts, or for predictions alone.
     fn with_chunk(
         model: &Model,
         budget: Budget,
         config: KernelConfig,
-        steps: Option<Steps>,
+        job: Option<&Job>,
     ) -> Result<Self, BackendError> {
-        let fusable = steps.filter(|steps| steps.may_be_fused);
-        let fused_step = fusable.and_then(|steps| fused::of_step(model, steps.n_samples, &budget, &config));
+        let fused_step = job.and_then(|job| fused_step(job, budget, &config));
         let fused_prediction = fused::of_prediction(model, &budget);
-        let is_fused = fused_prediction.is_some() && (fused_step.is_some() || steps.is_none());
-        let batch_size = steps.map_or(1, |steps| steps.n_samples);
+        let is_fused = fused_prediction.is_some() && (fused_step.is_some() || job.is_none());
+        let batch_size = job.map_or(1, |job| job.batch_size as usize);
         let max_rows = max_rows(model, budget, (config.storage, is_fused))?;
         let n_chunks = batch_size.div_ceil(max_rows);
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
@@ -202,28 +185,29 @@ impl Layout {
             fused_prediction,
         };
         let parts = model.encoding.parts();
-        let constants = parts.iter().map(encode::constants).map(|constants| {
-            constants.map(|constants| layout.add(constants.name, &constants.shape, Role::Constant))
-        });
+        let constants = parts
+            .iter()
+            .map(encode::constants)
+            .map(|constants| constants.map(|constants| layout.add(constants.name, &constants.shape)));
         let constants = constants.collect();
         let widest = parts.iter().map(Encoding::output_width).max().unwrap_or(0);
-        let part = (parts.len() > 1).then(|| layout.add("part", &[stored_rows, widest], Role::Scratch));
-        let params = layout.add("params", &[model.layout().n_params()], Role::State);
+        let part = (parts.len() > 1).then(|| layout.add("part", &[stored_rows, widest]));
+        let params = layout.add("params", &[model.layout().n_params()]);
         let features = if is_fused { [1, 1] } else { [stored_rows, model.network.input_width] };
         layout.forward = ForwardBuffers {
             constants,
             part,
-            coords: layout.add("coords", &[rows, 2], Role::Scratch),
-            features: layout.add("features", &features, Role::Scratch),
+            coords: layout.add("coords", &[rows, 2]),
+            features: layout.add("features", &features),
             z: (0..if is_fused { 0 } else { model.network.n_layers })
                 .map(|l| {
                     let width = model.network.layer(l).output_width;
-                    layout.add(&format!("z_{l}"), &[stored_rows, width], Role::Scratch)
+                    layout.add(&format!("z_{l}"), &[stored_rows, width])
                 })
                 .collect(),
             params,
             predicting: params,
-            colours: layout.add("colours", &[tile, model.network.output_width], Role::Output),
+            colours: layout.add("colours", &[tile, model.network.output_width]),
         };
         Ok(layout)
     }
@@ -252,7 +236,6 @@ fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) 
     Ok(())
 }
 
-/// Maximum number of samples computed at a time.
 fn max_rows(
     model: &Model,
     budget: Budget,

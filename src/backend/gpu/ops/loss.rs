@@ -1,28 +1,24 @@
 //! Losses and their gradient for the last layer.
 
-use super::testing::{case, poison, uniform};
+use super::testing::{case, poison, positive, uniform};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, ExpectedValues, Kernel, KernelDef, Specialization, close, params_block, read, wgsl,
-    write, write_stored,
+    Call, Case, Expected, ExpectedValues, Kernel, KernelDef, Specialization, close, close_bounded,
+    params_block, read, wgsl, write, write_stored,
 };
-use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, TrainingBuffers, Workgroups};
 use crate::model::Arithmetic;
 use bytemuck::Zeroable;
 
 params_block! {
-    /// Parameters of a loss.
     LossParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Samples of this part times channels.
         n_values: u32,
-        /// Colour channels.
         channels: u32,
         /// One over the values of the whole step.
         scale: f32,
-        /// Weight of each channel.
         weights: [f32; 4],
         /// S / N: gradients are stored S times as large.
         gradient_scale: f32,
@@ -30,7 +26,6 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of the sum over workgroups.
     ReduceLossParams {
         /// Workgroups of the loss.
         n_partials: u32,
@@ -41,8 +36,7 @@ params_block! {
     }
 }
 
-/// Any loss.
-pub static LOSS: KernelDef = KernelDef {
+pub(crate) static LOSS: KernelDef = KernelDef {
     name: "loss",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("loss.wgsl")],
     specialization: Specialization::Loss,
@@ -52,7 +46,7 @@ pub static LOSS: KernelDef = KernelDef {
 };
 
 /// The step's loss and the step counter.
-pub static REDUCE: KernelDef = KernelDef {
+pub(crate) static REDUCE: KernelDef = KernelDef {
     name: "reduce_loss",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("reduce_loss.wgsl")],
     uses_step: true,
@@ -61,26 +55,9 @@ pub static REDUCE: KernelDef = KernelDef {
     ..KernelDef::plain(reduce_reference, reduce_cases)
 };
 
-/// Buffers of a loss.
-#[derive(Clone, Copy, Debug)]
-pub struct LossBuffers {
-    /// (n, channels)
-    pub targets: BufferId,
-    /// (n)
-    pub sample_weights: BufferId,
-    /// (n, channels); becomes dl_dz.
-    pub z: BufferId,
-    /// (workgroups)
-    pub partials: BufferId,
-    /// [loss so far, steps done]
-    pub progress: BufferId,
-    /// (slots, 2)
-    pub ring: BufferId,
-}
-
 /// The part of a step that a loss covers.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub(crate) struct Part {
     /// Values of this part: samples times channels.
     pub n_values: usize,
     /// Values of the whole step.
@@ -94,12 +71,17 @@ pub struct Part {
 }
 
 /// Workgroups, and so partial sums, for `n_values` values.
-pub fn n_partials(n_values: usize) -> usize {
+pub(crate) fn n_partials(n_values: usize) -> usize {
     n_values.div_ceil(THREADS)
 }
 
-/// Overwrites the last layer's z with dl_dz and sums the loss.
-pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch; 2] {
+/// Overwrites `z` of the last layer with dl_dz and sums the loss.
+pub(crate) fn loss(
+    job: &Job,
+    part: Part,
+    (z, b): (BufferId, &TrainingBuffers),
+    max_groups: u32,
+) -> [Dispatch; 2] {
     let scale = 1.0 / part.n_step_values as f64;
     let network = &job.model.network;
     let grid = Workgroups::fold(n_partials(part.n_values), max_groups);
@@ -116,16 +98,16 @@ pub fn loss(job: &Job, part: Part, b: LossBuffers, max_groups: u32) -> [Dispatch
         Dispatch::new(
             Kernel::with_loss(&LOSS, job.loss, network.output_activation),
             &params,
-            vec![b.targets, b.sample_weights, b.z, b.partials],
+            vec![b.targets, b.sample_weights, z, b.loss_partials],
             grid,
             50.0 * n,
         ),
-        reduce(part, n_partials(part.n_values), [b.partials, b.progress, b.ring], max_groups),
+        reduce(part, n_partials(part.n_values), [b.loss_partials, b.progress, b.ring], max_groups),
     ]
 }
 
 /// Sums the losses of `n_partials` workgroups. Buffers: loss partials, progress, ring.
-pub fn reduce(part: Part, n_partials: usize, buffers: [BufferId; 3], max_groups: u32) -> Dispatch {
+pub(crate) fn reduce(part: Part, n_partials: usize, buffers: [BufferId; 3], max_groups: u32) -> Dispatch {
     let params = ReduceLossParams {
         n_partials: n_partials as u32,
         first_part: part.is_first.into(),
@@ -161,13 +143,8 @@ fn loss_reference(call: &Call) -> Vec<Expected> {
             (part.iter().map(|v| v.value).sum(), part.iter().map(|v| v.error).sum());
         Bounded { value, error: error + 8.0 * ROUNDING * (value + error) + FLUSH }
     };
-    let partials: Vec<Bounded> = values.chunks(THREADS).map(sum).collect();
-    [(2, dl_dz), (3, partials)].map(|(binding, found)| close_bounded(binding, &found)).into()
-}
-
-fn close_bounded(binding: usize, found: &[Bounded]) -> Expected {
-    let values = found.iter().map(|v| v.value).collect();
-    close(binding, 0, values, found.iter().map(|v| v.error).collect())
+    let partials = values.chunks(THREADS).map(sum);
+    vec![close_bounded(2, dl_dz), close_bounded(3, partials)]
 }
 
 fn reduce_reference(call: &Call) -> Vec<Expected> {
@@ -202,9 +179,8 @@ fn loss_cases(kernel: &Kernel) -> Vec<Case> {
             weights,
             gradient_scale,
         };
-        // Sample weights are not negative.
-        let mut sample_weights = uniform(3, n.div_ceil(channels as usize), 4.0);
-        sample_weights.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
+        // Not negative.
+        let sample_weights = positive(3, n.div_ceil(channels as usize), 4.0);
         let buffers = vec![uniform(1, n, 1.0), sample_weights, uniform(2, n, 3.0), poison(n_partials(n))];
         case(format!("{n} of {n_step} values, {channels} channels"), params, buffers, grid.size())
     };
@@ -220,15 +196,10 @@ fn loss_cases(kernel: &Kernel) -> Vec<Case> {
 fn reduce_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, first_part: u32, last_part: u32| {
         let params = ReduceLossParams { n_partials: n as u32, first_part, last_part };
-        let positive = |seed, n| {
-            let mut words = uniform(seed, n, 1.0);
-            words.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
-            words
-        };
-        let mut progress = positive(3, 1);
+        let mut progress = positive(3, 1, 1.0);
         progress[1] = 41;
         let label = format!("{n} partial sums, first {first_part}, last {last_part}");
-        let mut case = case(label, params, vec![positive(1, n), progress, poison(10)], [1, 1]);
+        let mut case = case(label, params, vec![positive(1, n, 1.0), progress, poison(10)], [1, 1]);
         case.step = crate::backend::gpu::kernel::StepParams { slot: 3, ..Zeroable::zeroed() };
         case
     };

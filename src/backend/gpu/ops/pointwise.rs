@@ -3,20 +3,16 @@
 use super::testing::{case, poison, uniform};
 use crate::backend::gpu::kernel::tolerance::Bounded;
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, Kernel, KernelDef, Source, close, params_block, read, wgsl, write_stored,
+    Call, Case, Expected, Kernel, KernelDef, Source, close_bounded, params_block, read, wgsl, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Pointwise;
 use crate::model::encoding::{self, Formula, formulas};
 
 params_block! {
-    /// Parameters of these encodings.
     PointwiseParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Positions.
         n_rows: u32,
-        /// Features per position.
         n_features: u32,
         /// The formula's n.
         n_units: u32,
@@ -28,7 +24,7 @@ const MAIN: Source = wgsl!("encode_pointwise.wgsl");
 macro_rules! definitions {
     ($($formula:ident $module:ident)+) => {
         /// features = those of a formula, one kernel each.
-        pub static ENCODE: &[KernelDef] = &[$(KernelDef {
+        pub(crate) static ENCODE: &[KernelDef] = &[$(KernelDef {
             name: concat!("encode_", stringify!($module)),
             parts: &[wgsl!("encoding", $module), MAIN],
             bindings: &[read("coords"), write_stored("features")],
@@ -73,9 +69,7 @@ pub(super) fn features(pointwise: Pointwise, coords: &[f64]) -> Vec<Bounded> {
 fn reference(call: &Call, with_units: fn(usize) -> Pointwise) -> Vec<Expected> {
     let p: PointwiseParams = call.params();
     let coords = call.f64s(0, 0, 2 * p.n_rows as usize);
-    let features = features(with_units(p.n_units as usize), &coords);
-    let (values, errors) = features.iter().map(|f| (f.value, f.error)).unzip();
-    vec![close(1, 0, values, errors)]
+    vec![close_bounded(1, features(with_units(p.n_units as usize), &coords))]
 }
 
 fn cases(with_units: fn(usize) -> Pointwise) -> Vec<Case> {

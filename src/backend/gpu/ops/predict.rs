@@ -1,6 +1,6 @@
 //! Colours from the last layer's pre-activations.
 
-use super::testing::{case, poison, uniform};
+use super::testing::{case_of, poison, uniform};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, Specialization, close, params_block, read, tolerance, wgsl,
     write,
@@ -9,9 +9,7 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Activation;
 
 params_block! {
-    /// Parameters of the output.
     OutputParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Pixels times channels.
         n_values: u32,
@@ -19,7 +17,7 @@ params_block! {
 }
 
 /// colours = f(z)
-pub static OUTPUT: KernelDef = KernelDef {
+pub(crate) static OUTPUT: KernelDef = KernelDef {
     name: "output",
     parts: &[wgsl!("output.wgsl")],
     specialization: Specialization::Activation,
@@ -29,7 +27,12 @@ pub static OUTPUT: KernelDef = KernelDef {
 };
 
 /// colours = activation(z) for `n_values` values.
-pub fn output(activation: Activation, n_values: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+pub(crate) fn output(
+    activation: Activation,
+    n_values: usize,
+    buffers: [BufferId; 2],
+    max_groups: u32,
+) -> Dispatch {
     let grid = Workgroups::fold(n_values.div_ceil(THREADS), max_groups);
     let params = OutputParams { grid_width: grid.width, n_values: n_values as u32 };
     let kernel = Kernel::with_activation(&OUTPUT, activation);
@@ -47,10 +50,8 @@ fn reference(call: &Call) -> Vec<Expected> {
 
 fn cases(kernel: &Kernel) -> Vec<Case> {
     let one = |n: usize, scale: f32, max_groups: u32| {
-        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
-        let params = OutputParams { grid_width: grid.width, n_values: n as u32 };
-        let buffers = vec![uniform(1, n, scale), poison(n)];
-        case(format!("{n} values within {scale}"), params, buffers, grid.size())
+        let dispatch = output(kernel.activation, n, Default::default(), max_groups);
+        case_of(format!("{n} values within {scale}"), dispatch, vec![uniform(1, n, scale), poison(n)])
     };
     let mut cases =
         vec![one(1, 1.0, 65_535), one(255, 5.0, 65_535), one(257, 100.0, 65_535), one(2999, 20.0, 4)];

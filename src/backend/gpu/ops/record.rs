@@ -1,162 +1,139 @@
 //! Records a step, and a prediction, as plans over a layout.
 
-use super::encode::{self, EncodeBuffers};
-use super::loss::{self, LossBuffers, Part};
-use super::sample::{self, SampleBuffers};
-use super::{Layout, columns, dense, fourier, fused, grid, optimizer, predict, refine, streamed};
+use super::loss::{self, Part};
+use super::{
+    Layout, columns, dense, encode, fourier, fused, grid, optimizer, predict, refine, sample, streamed,
+};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::KernelConfig;
-use crate::backend::gpu::plan::{BufferId, ForwardBuffers, PicturePlace, Plan, TrainingBuffers};
+use crate::backend::gpu::plan::{Dispatch, ForwardBuffers, PicturePlace, Plan, TrainingBuffers};
 use crate::model::{Encoding, Model};
+use std::ops::Range;
 
 /// Records a training step of `n_samples` samples, in parts of at most the layout's chunk.
 pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples: usize) -> Plan {
     assert!(n_samples > 0, "a step without samples");
-    let mut plan = Plan::default();
-    let mut first = 0;
-    while first < n_samples {
-        let end = (first + layout.chunk).min(n_samples);
-        record_part(job, layout, b, first..end, n_samples, &mut plan);
-        first = end;
+    let mut step = Step { job, layout, b, plan: Plan::default() };
+    for first in (0..n_samples).step_by(layout.chunk) {
+        step.record_part(first..(first + layout.chunk).min(n_samples), n_samples);
     }
-    let n_params = job.model.layout().n_params();
-    let (params, max_groups, refinements) =
-        (layout.forward.params, layout.budget.max_groups, &job.options.refinements);
-    if let (Some((Encoding::Grid(hash_grid), _)), Some(sums)) =
-        (job.model.encoding.trained_part(), b.grid_sums)
-    {
-        plan.dispatches.push(grid::gradients(hash_grid, [sums, b.grads], max_groups));
-    }
-    if let (Some(clip_norm), Some(squares)) = (refinements.clip_norm, b.squares) {
-        plan.dispatches.extend(refine::clip(clip_norm, n_params, [b.grads, squares], max_groups));
-    }
-    let buffers = [b.grads, params].into_iter().chain(b.moments.iter().copied()).collect();
-    plan.dispatches.push(optimizer::update(job, buffers, max_groups));
-    if let Some(average) = b.average {
-        plan.dispatches.push(refine::average(n_params, [params, average], max_groups));
-    }
-    plan.stored_as(layout.config.storage)
+    step.record_update();
+    step.plan.stored_as(layout.config.storage)
 }
 
-fn record_part(
-    job: &Job,
-    layout: &Layout,
-    b: &TrainingBuffers,
-    rows: std::ops::Range<usize>,
-    n_step: usize,
-    plan: &mut Plan,
-) {
-    let (max_groups, f, config) = (layout.budget.max_groups, &layout.forward, &layout.config);
-    let (network, ranges) = (&job.model.network, job.model.layout().layers);
-    let (n, channels, is_first) = (rows.len(), network.output_width, rows.start == 0);
-    let part = Part {
-        n_values: n * channels,
-        n_step_values: n_step * channels,
-        is_first,
-        is_last: rows.end == n_step,
-        gradient_scale: config.storage.gradient_scale(n_step * channels),
-    };
-    let reduction = dense::Reduction { unit: part.gradient_scale.recip(), accumulate: !is_first, max_groups };
-    record_samples(job, b, f.coords, rows, max_groups, plan);
-    if let Some(blocking) = &layout.fused_step {
-        plan.dispatches.extend(fused::step(job, (f, b), blocking, part, &layout.budget));
-        return;
-    }
-    record_forward(&job.model, f, n, (config, max_groups), plan);
-    let last = f.z[network.n_layers - 1];
-    let loss_buffers = LossBuffers {
-        targets: b.targets,
-        sample_weights: b.sample_weights,
-        z: last,
-        partials: b.loss_partials,
-        progress: b.progress,
-        ring: b.ring,
-    };
-    plan.dispatches.extend(loss::loss(job, part, loss_buffers, max_groups));
-    for (index, range) in ranges.iter().enumerate().rev() {
-        let layer = dense::Layer {
-            range,
-            activation_before: network.activation_before(index),
-            n_samples: n,
-            config,
-            max_groups,
+/// A step and what is recorded of it.
+struct Step<'a> {
+    job: &'a Job,
+    layout: &'a Layout,
+    b: &'a TrainingBuffers,
+    plan: Plan,
+}
+
+impl Step<'_> {
+    fn record_part(&mut self, rows: Range<usize>, n_step: usize) {
+        let Self { job, layout, b, .. } = *self;
+        let (max_groups, f, config) = (layout.budget.max_groups, &layout.forward, &layout.config);
+        let (network, ranges) = (&job.model.network, job.model.layout().layers);
+        let (n, channels, is_first) = (rows.len(), network.output_width, rows.start == 0);
+        let part = Part {
+            n_values: n * channels,
+            n_step_values: n_step * channels,
+            is_first,
+            is_last: rows.end == n_step,
+            gradient_scale: config.storage.gradient_scale(n_step * channels),
         };
-        let x = if index == 0 { f.features } else { f.z[index - 1] };
-        let slices = dense::slices(range.shape, n, layout.budget.partials_bytes());
-        plan.dispatches.push(layer.backward_weights(slices, [f.z[index], x, b.partials]));
-        plan.dispatches.push(dense::reduce(slices, range.whole(), reduction, [b.partials, b.grads]));
-        if index > 0 {
-            plan.dispatches.push(layer.backward_input(f.params, f.z[index], x));
-        } else {
-            record_encoding_backward(job, f, b, &layer, reduction, plan);
+        let unit = part.gradient_scale.recip();
+        let reduction = dense::Reduction { unit, accumulate: !is_first, max_groups };
+        self.record_samples(rows);
+        let plan = &mut self.plan.dispatches;
+        if let Some(blocking) = &layout.fused_step {
+            plan.extend(fused::step(job, (f, b), blocking, part, &layout.budget));
+            return;
         }
-    }
-}
-
-/// Fetches the samples `rows` of a step, or reads them from the ring.
-fn record_samples(
-    job: &Job,
-    b: &TrainingBuffers,
-    coords: BufferId,
-    rows: std::ops::Range<usize>,
-    max_groups: u32,
-    plan: &mut Plan,
-) {
-    let (targets, sample_weights) = (b.targets, b.sample_weights);
-    match &b.picture {
-        &PicturePlace::Device { parts: picture, words_per_part, sample_index } => {
-            let buffers =
-                SampleBuffers { picture, words_per_part, coords, targets, sample_weights, sample_index };
-            plan.dispatches.push(sample::sample(job, rows, buffers, max_groups));
-        }
-        PicturePlace::Host(ring) => {
-            let buffers = [coords, targets, sample_weights];
-            plan.dispatches.extend(ring.pieces(rows.clone()).map(|piece| {
-                let first = piece.rows.start - rows.start;
-                streamed::streamed(job, ring, (piece, first), buffers, max_groups)
-            }));
-        }
-    }
-}
-
-/// Propagates the gradient of layer 0 to the features, in place, and to the encoding's weights.
-fn record_encoding_backward(
-    job: &Job,
-    f: &ForwardBuffers,
-    b: &TrainingBuffers,
-    first: &dense::Layer,
-    reduction: dense::Reduction,
-    plan: &mut Plan,
-) {
-    let encoding = &job.model.encoding;
-    let Some((trained, columns)) = encoding.trained_part() else { return };
-    let (n, max_groups) = (first.n_samples, first.max_groups);
-    plan.dispatches.push(first.backward_input(f.params, f.z[0], f.features));
-    let dl_dfeatures = f.part.unwrap_or(f.features);
-    if let Some(part) = f.part {
-        let copy = columns::Copy::into_part(n, &columns, encoding.output_width());
-        plan.dispatches.push(columns::copy(copy, [f.features, part], max_groups));
-    }
-    let constants = encoding.parts().iter().zip(&f.constants).find(|(part, _)| *part == trained);
-    match (trained, constants.and_then(|(_, id)| *id), b.grid_sums) {
-        (Encoding::Grid(hash_grid), Some(levels), Some(sums)) => {
-            let buffers = [levels, f.coords, dl_dfeatures, sums];
-            plan.dispatches.push(grid::backward(hash_grid, n, reduction, buffers));
-        }
-        (Encoding::Grid(hash_grid), Some(levels), None) => {
-            if !reduction.accumulate {
-                plan.dispatches.push(grid::clear(hash_grid, b.grads, max_groups));
+        record_forward(&job.model, f, n, (config, max_groups), plan);
+        plan.extend(loss::loss(job, part, (f.z[network.n_layers - 1], b), max_groups));
+        for (index, range) in ranges.iter().enumerate().rev() {
+            let activation_before = network.activation_before(index);
+            let layer = dense::Layer { range, activation_before, n_samples: n, config, max_groups };
+            let x = if index == 0 { f.features } else { f.z[index - 1] };
+            let slices = dense::slices(range.shape, n, layout.budget.partials_bytes());
+            plan.push(layer.backward_weights(slices, [f.z[index], x, b.partials]));
+            plan.push(dense::reduce(slices, range.whole(), reduction, [b.partials, b.grads]));
+            if index > 0 || job.model.encoding.trained_part().is_some() {
+                plan.push(layer.backward_input(f.params, f.z[index], x));
             }
-            let buffers = [levels, f.coords, dl_dfeatures, b.grads];
-            plan.dispatches.push(grid::backward_float(hash_grid, n, reduction, buffers));
         }
-        (Encoding::TrainedFourier { initial }, ..) => {
-            let buffers = [f.params, f.coords, dl_dfeatures, b.partials];
-            plan.dispatches.push(fourier::gradients(initial.len(), n, buffers, max_groups));
-            let (slices, range) = (fourier::slices(n, max_groups), job.model.layout().encoding);
-            plan.dispatches.push(dense::reduce(slices, range, reduction, [b.partials, b.grads]));
+        self.record_encoding_backward(n, reduction);
+    }
+
+    /// Fetches the samples `rows`, or reads them from the ring.
+    fn record_samples(&mut self, rows: Range<usize>) {
+        let Self { job, layout, b, .. } = *self;
+        let max_groups = layout.budget.max_groups;
+        let buffers = [layout.forward.coords, b.targets, b.sample_weights];
+        match &b.picture {
+            PicturePlace::Device { parts, words_per_part, sample_index } => {
+                let bound = parts.iter().copied().chain(buffers).chain(*sample_index).collect();
+                self.plan.dispatches.push(sample::sample(job, rows, *words_per_part, bound, max_groups));
+            }
+            PicturePlace::Host(ring) => {
+                self.plan.dispatches.extend(ring.pieces(rows.clone()).map(|piece| {
+                    let first = piece.rows.start - rows.start;
+                    streamed::streamed(job, ring, (piece, first), buffers, max_groups)
+                }));
+            }
         }
-        (other, ..) => unreachable!("no gradients are known of {other:?}"),
+    }
+
+    /// From the gradient of the features, which layer 0 has left in their place, to the encoding's weights.
+    fn record_encoding_backward(&mut self, n: usize, reduction: dense::Reduction) {
+        let Self { job, layout, b, .. } = *self;
+        let (f, max_groups, encoding) = (&layout.forward, layout.budget.max_groups, &job.model.encoding);
+        let Some((trained, columns)) = encoding.trained_part() else { return };
+        let plan = &mut self.plan.dispatches;
+        let dl_dfeatures = f.part.unwrap_or(f.features);
+        if let Some(part) = f.part {
+            let copy = columns::Copy::into_part(n, &columns, encoding.output_width());
+            plan.push(columns::copy(copy, [f.features, part], max_groups));
+        }
+        let constants = encoding.parts().iter().zip(&f.constants).find(|(part, _)| *part == trained);
+        match (trained, constants.and_then(|(_, id)| *id), b.grid_sums) {
+            (Encoding::Grid(hash_grid), Some(levels), sums) => {
+                if sums.is_none() && !reduction.accumulate {
+                    plan.push(grid::clear(hash_grid, b.grads, max_groups));
+                }
+                let buffers = [levels, f.coords, dl_dfeatures, sums.unwrap_or(b.grads)];
+                plan.push(grid::backward(hash_grid, n, reduction, sums.is_some(), buffers));
+            }
+            (Encoding::TrainedFourier { initial }, ..) => {
+                let buffers = [f.params, f.coords, dl_dfeatures, b.partials];
+                plan.push(fourier::gradients(initial.len(), n, buffers, max_groups));
+                let (slices, range) = (fourier::slices(n, max_groups), job.model.layout().encoding);
+                plan.push(dense::reduce(slices, range, reduction, [b.partials, b.grads]));
+            }
+            (other, ..) => unreachable!("no gradients are known of {other:?}"),
+        }
+    }
+
+    /// What follows once all gradients are summed.
+    fn record_update(&mut self) {
+        let Self { job, layout, b, .. } = *self;
+        let (n_params, refinements) = (job.model.layout().n_params(), &job.options.refinements);
+        let (params, max_groups) = (layout.forward.params, layout.budget.max_groups);
+        let plan = &mut self.plan.dispatches;
+        if let (Some((Encoding::Grid(hash_grid), _)), Some(sums)) =
+            (job.model.encoding.trained_part(), b.grid_sums)
+        {
+            plan.push(grid::gradients(hash_grid, [sums, b.grads], max_groups));
+        }
+        if let (Some(clip_norm), Some(squares)) = (refinements.clip_norm, b.squares) {
+            plan.extend(refine::clip(clip_norm, n_params, [b.grads, squares], max_groups));
+        }
+        let buffers = [b.grads, params].into_iter().chain(b.moments.iter().copied()).collect();
+        plan.push(optimizer::update(job, buffers, max_groups));
+        if let Some(average) = b.average {
+            plan.push(refine::average(n_params, [params, average], max_groups));
+        }
     }
 }
 
@@ -165,28 +142,21 @@ fn record_forward(
     f: &ForwardBuffers,
     n: usize,
     (config, max_groups): (&KernelConfig, u32),
-    plan: &mut Plan,
+    plan: &mut Vec<Dispatch>,
 ) {
-    let encoding = EncodeBuffers {
-        constants: f.constants.clone(),
-        params: f.params,
-        coords: f.coords,
-        part: f.part,
-        features: f.features,
-    };
-    plan.dispatches.extend(encode::encode(&model.encoding, n, &encoding, max_groups));
+    plan.extend(encode::encode(&model.encoding, n, f, max_groups));
     let mut x = f.features;
     for (index, range) in model.layout().layers.iter().enumerate() {
         let activation_before = model.network.activation_before(index);
         let layer = dense::Layer { range, activation_before, n_samples: n, config, max_groups };
-        plan.dispatches.push(layer.forward(f.params, x, f.z[index]));
+        plan.push(layer.forward(f.params, x, f.z[index]));
         x = f.z[index];
     }
 }
 
 /// Records the prediction of `n_pixels` consecutive pixels. The first dispatch is the raster, whose parameters change
 /// from tile to tile.
-pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
+pub(crate) fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
     let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
     let (max_groups, mut config) = (layout.budget.max_groups, KernelConfig::prediction());
     if let Some(tiling) = layout.budget.prediction_tiles {
@@ -197,7 +167,7 @@ pub fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
         plan.dispatches.push(fused::predict(model, f, blocking, n_pixels, max_groups));
         return plan;
     }
-    record_forward(model, f, n_pixels, (&config, max_groups), &mut plan);
+    record_forward(model, f, n_pixels, (&config, max_groups), &mut plan.dispatches);
     let network = &model.network;
     let n_values = n_pixels * network.output_width;
     let buffers = [f.z[network.n_layers - 1], f.colours];

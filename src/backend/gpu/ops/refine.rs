@@ -1,9 +1,9 @@
 //! Refinements of the update: clipping, and the moving average of the weights.
 
-use super::testing::{case, poison, uniform};
+use super::testing::{case, case_of, poison, positive, uniform};
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
+    Call, Case, Expected, Kernel, KernelDef, StepParams, close_bounded, params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Arithmetic;
@@ -11,9 +11,7 @@ use crate::model::refinements::clip_factor;
 use bytemuck::Zeroable;
 
 params_block! {
-    /// Parameters of the gradient's norm.
     GradientNormParams {
-        /// Length of the flat gradients.
         n_params: u32,
         /// Workgroups, and partial sums.
         n_groups: u32,
@@ -21,31 +19,24 @@ params_block! {
 }
 
 params_block! {
-    /// Parameters of the clipping.
     ClipParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Length of the flat gradients.
         n_params: u32,
         /// Partial sums of the squared norm.
         n_shares: u32,
-        /// Maximum norm.
         clip_norm: f32,
     }
 }
 
 params_block! {
-    /// Parameters of the average.
     AverageParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Length of the flat buffers.
         n_params: u32,
     }
 }
 
 /// Partial sums of the gradient's squared norm.
-pub static NORM: KernelDef = KernelDef {
+pub(crate) static NORM: KernelDef = KernelDef {
     name: "gradient_norm",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("gradient_norm.wgsl")],
     bindings: &[read("grads"), write("squares")],
@@ -53,8 +44,7 @@ pub static NORM: KernelDef = KernelDef {
     ..KernelDef::plain(norm_reference, norm_cases)
 };
 
-/// Scales the gradient.
-pub static CLIP: KernelDef = KernelDef {
+pub(crate) static CLIP: KernelDef = KernelDef {
     name: "clip_gradients",
     parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("clip_gradients.wgsl")],
     bindings: &[read("squares"), write("grads")],
@@ -62,8 +52,7 @@ pub static CLIP: KernelDef = KernelDef {
     ..KernelDef::plain(clip_reference, clip_cases)
 };
 
-/// Moves the average.
-pub static AVERAGE: KernelDef = KernelDef {
+pub(crate) static AVERAGE: KernelDef = KernelDef {
     name: "average_weights",
     parts: &[wgsl!("average_weights.wgsl")],
     uses_step: true,
@@ -76,12 +65,12 @@ pub static AVERAGE: KernelDef = KernelDef {
 const MAX_SHARES: usize = 1024;
 
 /// Number of partial sums for `n_params` gradients: 16 values per thread, while there are few.
-pub fn n_shares(n_params: usize) -> usize {
+pub(crate) fn n_shares(n_params: usize) -> usize {
     n_params.div_ceil(16 * THREADS).clamp(1, MAX_SHARES)
 }
 
 /// Scales the gradients down to `clip_norm`. Buffers: grads, partial sums.
-pub fn clip(
+pub(crate) fn clip(
     clip_norm: f64,
     n_params: usize,
     [grads, squares]: [BufferId; 2],
@@ -105,7 +94,7 @@ pub fn clip(
 }
 
 /// Updates the average after the weights. Buffers: params, average.
-pub fn average(n_params: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+pub(crate) fn average(n_params: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
     let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let params = AverageParams { grid_width: grid.width, n_params: n_params as u32 };
     Dispatch::new(Kernel::plain(&AVERAGE), &params, buffers.to_vec(), grid, 8.0 * n_params as f64)
@@ -127,8 +116,7 @@ fn norm_reference(call: &Call) -> Vec<Expected> {
         let of_group = |i: &usize| i / THREADS % n_groups == group;
         sum((0..n).filter(of_group).map(|i| grads[i] * grads[i]), depth)
     };
-    let shares: Vec<Bounded> = (0..n_groups).map(share).collect();
-    vec![close_bounded(1, &shares)]
+    vec![close_bounded(1, (0..n_groups).map(share))]
 }
 
 fn clip_reference(call: &Call) -> Vec<Expected> {
@@ -142,8 +130,7 @@ fn clip_reference(call: &Call) -> Vec<Expected> {
     let rounded = Bounded::exact(p.clip_norm.into()) / (norm + Bounded::of(1e-6));
     let error = if factor < 1.0 { rounded.error + relative * factor } else { 0.0 };
     let factor = Bounded { value: factor, error };
-    let grads: Vec<Bounded> = call.f64s(1, 0, n).into_iter().map(|g| factor * Bounded::exact(g)).collect();
-    vec![close_bounded(1, &grads)]
+    vec![close_bounded(1, call.f64s(1, 0, n).into_iter().map(|g| factor * Bounded::exact(g)))]
 }
 
 fn average_reference(call: &Call) -> Vec<Expected> {
@@ -154,12 +141,7 @@ fn average_reference(call: &Call) -> Vec<Expected> {
         let (w, a) = (Bounded::exact(w), Bounded::exact(a));
         a + rate * (w - a)
     };
-    vec![close_bounded(1, &rows.map(moved).collect::<Vec<_>>())]
-}
-
-fn close_bounded(binding: usize, found: &[Bounded]) -> Expected {
-    let values = found.iter().map(|v| v.value).collect();
-    close(binding, 0, values, found.iter().map(|v| v.error).collect())
+    vec![close_bounded(1, rows.map(moved))]
 }
 
 fn norm_cases(_: &Kernel) -> Vec<Case> {
@@ -176,21 +158,18 @@ fn clip_cases(_: &Kernel) -> Vec<Case> {
         let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params =
             ClipParams { grid_width: grid.width, n_params: n as u32, n_shares: n_shares as u32, clip_norm };
-        let mut squares = uniform(1, n_shares, 1.0);
-        squares.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
         let label = format!("{n} gradients, {n_shares} shares, norm {clip_norm}");
-        case(label, params, vec![squares, uniform(2, n, 1.0)], grid.size())
+        case(label, params, vec![positive(1, n_shares, 1.0), uniform(2, n, 1.0)], grid.size())
     };
     vec![one(1, 1, 0.1, 65_535), one(257, 300, 1.0, 65_535), one(255, 2, 100.0, 65_535), one(2003, 3, 0.5, 3)]
 }
 
 fn average_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, average_rate: f32, max_groups: u32| {
-        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
-        let params = AverageParams { grid_width: grid.width, n_params: n as u32 };
+        let dispatch = average(n, Default::default(), max_groups);
         let buffers = vec![uniform(1, n, 1.0), uniform(2, n, 1.0)];
         let step = StepParams { average_rate, ..StepParams::zeroed() };
-        Case { step, ..case(format!("{n} weights, rate {average_rate}"), params, buffers, grid.size()) }
+        Case { step, ..case_of(format!("{n} weights, rate {average_rate}"), dispatch, buffers) }
     };
     vec![one(1, 1.0, 65_535), one(257, 0.01, 65_535), one(2003, 0.5, 3)]
 }

@@ -1,9 +1,9 @@
 //! Samples of a step and positions of a raster, computed on the device.
 
 use crate::backend::Job;
-use crate::backend::gpu::kernel::{Kernel, KernelDef, params_block, read, wgsl, write};
+use crate::backend::gpu::kernel::{Binding, Kernel, KernelDef, params_block, read, wgsl, write};
 use crate::backend::gpu::plan::picture::bits;
-use crate::backend::gpu::plan::{BufferId, Dispatch, PICTURE_PARTS, THREADS, Workgroups};
+use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::{Raster, Sampling};
 
 mod reference;
@@ -11,9 +11,7 @@ mod reference;
 pub(super) use reference::position_tolerance;
 
 params_block! {
-    /// Parameters of the sampler.
     SampleParams {
-        /// Workgroups in x.
         grid_width: u32,
         /// Samples of this part of the step.
         n_rows: u32,
@@ -25,57 +23,40 @@ params_block! {
         rows: u32,
         /// Distance between training pixels.
         stride: u32,
-        /// Width of the picture in pixels.
         width: u32,
-        /// Values of a pixel.
         channels: u32,
         /// Bits of a stored value.
         bits: u32,
         /// Words of each of the picture's bindings but the last.
         words_per_part: u32,
-        /// x of pixel (0, 0).
+        /// This and the next three are as in [`Raster`].
         origin_x: f32,
-        /// y of pixel (0, 0).
         origin_y: f32,
-        /// Distance between columns.
         step_x: f32,
-        /// Distance between rows.
         step_y: f32,
     }
 }
 
 params_block! {
-    /// Parameters of the raster.
     RasterParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Pixels to compute.
         n_rows: u32,
-        /// Width of the raster in pixels.
         width: u32,
-        /// Column of the first pixel.
         first_x: u32,
-        /// Row of the first pixel.
         first_y: u32,
         /// Column of the whole raster at column 0.
         left: u32,
-        /// x of pixel (0, 0).
+        /// This and the next three are as in [`Raster`].
         origin_x: f32,
-        /// y of pixel (0, 0).
         origin_y: f32,
-        /// Distance between columns.
         step_x: f32,
-        /// Distance between rows.
         step_y: f32,
     }
 }
 
-/// Positions and targets of a step's samples.
-pub static SAMPLE: KernelDef = KernelDef {
-    name: "sample",
-    parts: &[wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
-    uses_step: true,
-    bindings: &[
+/// The bindings of a sampler that reads the sample index as `index`.
+const fn with_index(index: &'static str) -> [Binding; 8] {
+    [
         read("picture_0"),
         read("picture_1"),
         read("picture_2"),
@@ -83,51 +64,43 @@ pub static SAMPLE: KernelDef = KernelDef {
         write("coords"),
         write("targets"),
         write("sample_weights"),
-    ],
+        read(index),
+    ]
+}
+const MASKED: [Binding; 8] = with_index("pixels");
+
+/// Positions and targets of a step's samples.
+pub(crate) static SAMPLE: KernelDef = KernelDef {
+    name: "sample",
+    parts: &[wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
+    uses_step: true,
+    bindings: MASKED.split_at(7).0,
     params: SampleParams::BLOCK,
     ..KernelDef::plain(reference::sample, reference::sample_cases)
 };
 
 /// The same for the pixels inside a mask.
-pub static SAMPLE_MASKED: KernelDef = KernelDef {
+pub(crate) static SAMPLE_MASKED: KernelDef = KernelDef {
     name: "sample_masked",
     parts: &[wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
-    bindings: &[
-        read("picture_0"),
-        read("picture_1"),
-        read("picture_2"),
-        read("picture_3"),
-        write("coords"),
-        write("targets"),
-        write("sample_weights"),
-        read("pixels"),
-    ],
+    bindings: &MASKED,
     params: SampleParams::BLOCK,
     ..KernelDef::plain(reference::sample, reference::masked_sample_cases)
 };
 
 /// The same with more samples where the error is large.
-pub static SAMPLE_BY_ERROR: KernelDef = KernelDef {
+pub(crate) static SAMPLE_BY_ERROR: KernelDef = KernelDef {
     name: "sample_by_error",
     parts: &[wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
-    bindings: &[
-        read("picture_0"),
-        read("picture_1"),
-        read("picture_2"),
-        read("picture_3"),
-        write("coords"),
-        write("targets"),
-        write("sample_weights"),
-        read("starts"),
-    ],
+    bindings: &with_index("starts"),
     params: SampleParams::BLOCK,
     ..KernelDef::plain(reference::sample, reference::by_error_sample_cases)
 };
 
 /// Positions of consecutive pixels.
-pub static RASTER: KernelDef = KernelDef {
+pub(crate) static RASTER: KernelDef = KernelDef {
     name: "raster",
     parts: &[wgsl!("raster.wgsl")],
     bindings: &[write("coords")],
@@ -135,26 +108,18 @@ pub static RASTER: KernelDef = KernelDef {
     ..KernelDef::plain(reference::raster, reference::raster_cases)
 };
 
-/// Buffers of the sampler.
-#[derive(Clone, Copy, Debug)]
-pub struct SampleBuffers {
-    /// The picture's parts; unused ones repeat the first.
-    pub picture: [BufferId; PICTURE_PARTS],
-    /// Words of each part but the last.
-    pub words_per_part: usize,
-    /// (n, 2)
-    pub coords: BufferId,
-    /// (n, channels)
-    pub targets: BufferId,
-    /// (n)
-    pub sample_weights: BufferId,
-    /// The sample index, unless each pixel is taken once.
-    pub sample_index: Option<BufferId>,
-}
-
-fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize) -> SampleParams {
-    SampleParams {
-        grid_width: 0,
+/// Fetches the samples `rows` of a step. Buffers: the picture's parts, coords, targets, sample weights, and the sample
+/// index, if there is one.
+pub(crate) fn sample(
+    job: &Job,
+    rows: std::ops::Range<usize>,
+    words_per_part: usize,
+    buffers: Vec<BufferId>,
+    max_groups: u32,
+) -> Dispatch {
+    let grid = Workgroups::fold(rows.len().div_ceil(THREADS), max_groups);
+    let params = SampleParams {
+        grid_width: grid.width,
         n_rows: rows.len() as u32,
         first_row: rows.start as u32,
         columns: job.samples.columns(),
@@ -168,27 +133,17 @@ fn sample_params(job: &Job, rows: std::ops::Range<usize>, words_per_part: usize)
         origin_y: job.raster.origin[1],
         step_x: job.raster.step[0],
         step_y: job.raster.step[1],
-    }
-}
-
-/// Fetches the samples `rows` of a step.
-pub fn sample(job: &Job, rows: std::ops::Range<usize>, buffers: SampleBuffers, max_groups: u32) -> Dispatch {
-    let grid = Workgroups::fold(rows.len().div_ceil(THREADS), max_groups);
-    let n = rows.len() as f64;
-    let params = SampleParams { grid_width: grid.width, ..sample_params(job, rows, buffers.words_per_part) };
-    let [p0, p1, p2, p3] = buffers.picture;
-    let mut bound = vec![p0, p1, p2, p3, buffers.coords, buffers.targets, buffers.sample_weights];
-    bound.extend(buffers.sample_index);
+    };
     let def = match (&job.options.mask, job.options.sampling) {
         (Some(_), _) => &SAMPLE_MASKED,
         (None, Sampling::Error) => &SAMPLE_BY_ERROR,
         (None, Sampling::Uniform) => &SAMPLE,
     };
-    Dispatch::new(Kernel::plain(def), &params, bound, grid, 200.0 * n)
+    Dispatch::new(Kernel::plain(def), &params, buffers, grid, 200.0 * rows.len() as f64)
 }
 
 /// Positions of `n_rows` pixels; the first pixel and the geometry are set for each tile.
-pub fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
+pub(crate) fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
     let grid = Workgroups::fold(n_rows.div_ceil(THREADS), max_groups);
     let params = RasterParams { grid_width: grid.width, n_rows: n_rows as u32, ..Default::default() };
     Dispatch::new(Kernel::plain(&RASTER), &params, vec![coords], grid, 20.0 * n_rows as f64)
@@ -196,7 +151,7 @@ pub fn raster(n_rows: usize, coords: BufferId, max_groups: u32) -> Dispatch {
 
 impl RasterParams {
     /// These parameters for the pixels of `raster` from number `first_pixel` on.
-    pub fn at(self, raster: &Raster, first_pixel: u64) -> Self {
+    pub(crate) fn at(self, raster: &Raster, first_pixel: u64) -> Self {
         Self {
             width: raster.width,
             first_x: (first_pixel % u64::from(raster.width)) as u32,

@@ -12,45 +12,33 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, Piece, StagingRing, THREADS,
 use crate::model::{Coords, Raster};
 
 params_block! {
-    /// Parameters of a piece.
     StreamedParams {
-        /// Workgroups in x.
         grid_width: u32,
-        /// Samples of this piece.
         n_rows: u32,
         /// First of them within the part of the step.
         first_row: u32,
         /// Number of this piece within the step.
         piece: u32,
-        /// Pieces of a full step.
         pieces_per_step: u32,
-        /// Slots of the ring.
         n_slots: u32,
-        /// Words of a slot.
         slot_words: u32,
-        /// Words of a sample.
         row_words: u32,
         /// Whether samples have weights: 0 or 1.
         weighted: u32,
-        /// Width of the picture in pixels.
         width: u32,
-        /// Values of a pixel.
         channels: u32,
         /// Bits of a stored value.
         bits: u32,
-        /// x of pixel (0, 0).
+        /// This and the next three are as in [`Raster`].
         origin_x: f32,
-        /// y of pixel (0, 0).
         origin_y: f32,
-        /// Distance between columns.
         step_x: f32,
-        /// Distance between rows.
         step_y: f32,
     }
 }
 
 /// Positions, targets and weights of a piece.
-pub static STREAMED: KernelDef = KernelDef {
+pub(crate) static STREAMED: KernelDef = KernelDef {
     name: "sample_streamed",
     parts: &[wgsl!("sample_streamed.wgsl")],
     uses_step: true,
@@ -60,7 +48,7 @@ pub static STREAMED: KernelDef = KernelDef {
 };
 
 /// Copies `piece` from `ring` to the rows from `first_row` on of `[coords, targets, sample_weights]`.
-pub fn streamed(
+pub(crate) fn streamed(
     job: &Job,
     ring: &StagingRing,
     (piece, first_row): (Piece, usize),

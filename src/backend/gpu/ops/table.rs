@@ -31,13 +31,12 @@ static DEFINITIONS: &[&KernelDef] = &[
     &ops::refine::NORM,
     &ops::refine::CLIP,
     &ops::refine::AVERAGE,
-    &ops::optimizer::WITHOUT_MOMENTS,
-    &ops::optimizer::WITH_ONE_MOMENT,
-    &ops::optimizer::WITH_TWO_MOMENTS,
+    &ops::optimizer::UPDATES[0],
+    &ops::optimizer::UPDATES[1],
+    &ops::optimizer::UPDATES[2],
     &ops::predict::OUTPUT,
 ];
 
-/// All kernel definitions.
 pub fn definitions() -> impl Iterator<Item = &'static KernelDef> {
     DEFINITIONS.iter().copied().chain(ops::pointwise::ENCODE).chain(ops::fused::all())
 }

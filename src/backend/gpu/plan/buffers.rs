@@ -8,53 +8,48 @@ use super::ring::StagingRing;
 #[derive(Clone, Debug, Default)]
 pub struct ForwardBuffers {
     /// Constants of each part of the encoding: B (m, 2), or the levels of a grid.
-    pub constants: Vec<Option<BufferId>>,
+    pub(crate) constants: Vec<Option<BufferId>>,
     /// (rows, widest part) as stored, if several encodings are side by side.
-    pub part: Option<BufferId>,
+    pub(crate) part: Option<BufferId>,
     /// (rows, 2)
     pub coords: BufferId,
     /// (rows, input width) as stored; one unused word where the network is fused
     pub features: BufferId,
     /// Pre-activations of each layer: (rows, output width) as stored; empty if the network is fused.
     pub z: Vec<BufferId>,
-    /// Flat parameters.
-    pub params: BufferId,
+    pub(crate) params: BufferId,
     /// Parameters for predictions: their moving average, if there is one.
-    pub predicting: BufferId,
+    pub(crate) predicting: BufferId,
     /// (tile, channels)
-    pub colours: BufferId,
+    pub(crate) colours: BufferId,
 }
 
 /// Buffers that only training needs.
 #[derive(Clone, Debug)]
 pub struct TrainingBuffers {
-    /// The source of samples.
     pub picture: PicturePlace,
     /// (rows)
-    pub sample_weights: BufferId,
+    pub(crate) sample_weights: BufferId,
     /// (rows, channels)
     pub targets: BufferId,
-    /// Flat gradients.
-    pub grads: BufferId,
+    pub(crate) grads: BufferId,
     /// Fixed-point gradients of a grid's entries, unless they are summed as floats: (n, 2).
-    pub grid_sums: Option<BufferId>,
-    /// Flat moments of the optimiser.
-    pub moments: Vec<BufferId>,
+    pub(crate) grid_sums: Option<BufferId>,
+    pub(crate) moments: Vec<BufferId>,
     /// The weights' moving average, if there is one.
-    pub average: Option<BufferId>,
+    pub(crate) average: Option<BufferId>,
     /// Partial sums of the gradient's squared norm, if it is clipped.
-    pub squares: Option<BufferId>,
+    pub(crate) squares: Option<BufferId>,
     /// (slices, parameters of a layer), or (workgroups, parameters of the network) if it is fused
-    pub partials: BufferId,
+    pub(crate) partials: BufferId,
     /// (workgroups of the loss, or of the fused step)
-    pub loss_partials: BufferId,
+    pub(crate) loss_partials: BufferId,
     /// [loss so far, steps done]
-    pub progress: BufferId,
+    pub(crate) progress: BufferId,
     /// (slots, 2)
-    pub ring: BufferId,
+    pub(crate) ring: BufferId,
 }
 
-/// Where the picture is.
 #[derive(Clone, Debug)]
 pub enum PicturePlace {
     /// On the device, which selects the samples itself.

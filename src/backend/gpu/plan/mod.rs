@@ -8,53 +8,39 @@ pub mod picture;
 pub mod ring;
 
 pub use buffers::{ForwardBuffers, PicturePlace, TrainingBuffers};
-pub use picture::PICTURE_PARTS;
+pub(crate) use picture::PICTURE_PARTS;
 pub use ring::{Piece, StagingRing};
 
-use crate::backend::gpu::kernel::{Access, Kernel, Storage};
+use crate::backend::gpu::kernel::{Kernel, Storage};
 use bytemuck::Pod;
 
 /// Threads of an element-wise workgroup. `THREADS` in `header.wgsl`.
 pub const THREADS: usize = 256;
 
 /// Slots of the loss ring: the maximum number of steps of a submission.
-pub const RING_SLOTS: usize = 1024;
+pub(crate) const RING_SLOTS: usize = 1024;
 
 /// A buffer of the layout a plan was recorded for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BufferId(pub usize);
 
-/// What a buffer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Written once: frequencies, the picture.
-    Constant,
-    /// Kept between steps: parameters, moments, progress.
-    State,
-    /// Written and read within a step.
-    Scratch,
-    /// Read back by the host.
-    Output,
-}
-
 /// A buffer of 32-bit words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BufferDecl {
-    /// For labels and messages.
     pub name: String,
     /// Row-major.
-    pub shape: Vec<usize>,
-    /// What it is for.
-    pub role: Role,
+    pub(crate) shape: Vec<usize>,
 }
 
 impl BufferDecl {
-    /// Number of words.
+    pub(crate) fn new(name: &str, shape: &[usize]) -> Self {
+        Self { name: name.to_owned(), shape: shape.to_vec() }
+    }
+
     pub fn n_words(&self) -> u64 {
         self.shape.iter().map(|&n| n as u64).product()
     }
 
-    /// In bytes.
     pub fn size_bytes(&self) -> u64 {
         4 * self.n_words()
     }
@@ -62,16 +48,14 @@ impl BufferDecl {
 
 /// Workgroups in two dimensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workgroups {
-    /// In x.
+pub(crate) struct Workgroups {
     pub width: u32,
-    /// In y.
     pub height: u32,
 }
 
 impl Workgroups {
     /// At least `n_groups` workgroups with at most `max_groups` in a dimension. The kernel leaves the surplus idle.
-    pub fn fold(n_groups: usize, max_groups: u32) -> Self {
+    pub(crate) fn fold(n_groups: usize, max_groups: u32) -> Self {
         let n_groups = n_groups as u64;
         let height = n_groups.div_ceil(u64::from(max_groups)).max(1);
         assert!(height <= 65_535, "{n_groups} workgroups exceed a grid");
@@ -79,8 +63,7 @@ impl Workgroups {
         Self { width: n_groups.div_ceil(height) as u32, height: height as u32 }
     }
 
-    /// [width, height]
-    pub fn size(self) -> [u32; 2] {
+    pub(crate) fn size(self) -> [u32; 2] {
         [self.width, self.height]
     }
 }
@@ -88,18 +71,15 @@ impl Workgroups {
 /// One kernel over some buffers.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// The kernel.
-    pub kernel: Kernel,
-    /// Bytes of its parameter block.
-    pub params: Vec<u8>,
+    pub(crate) kernel: Kernel,
+    pub(crate) params: Vec<u8>,
     /// One for each storage binding.
-    pub buffers: Vec<BufferId>,
-    /// Workgroups.
-    pub grid: [u32; 2],
+    pub(crate) buffers: Vec<BufferId>,
+    pub(crate) grid: [u32; 2],
     /// Approximate number of operations, for sizing submissions.
-    pub cost: f64,
+    pub(crate) cost: f64,
     /// The piece that the host must have sent before, if the picture stays there.
-    pub piece: Option<Piece>,
+    pub(crate) piece: Option<Piece>,
 }
 
 /// The cost of starting a dispatch, in the unit of [`Dispatch::cost`].
@@ -107,7 +87,7 @@ const LAUNCH_COST: f64 = 1e6;
 
 impl Dispatch {
     /// Records a dispatch of about `operations` operations.
-    pub fn new<P: Pod>(
+    pub(crate) fn new<P: Pod>(
         kernel: Kernel,
         params: &P,
         buffers: Vec<BufferId>,
@@ -118,18 +98,11 @@ impl Dispatch {
         let params = bytemuck::bytes_of(params).to_vec();
         Self { kernel, params, buffers, grid: grid.size(), cost: operations + LAUNCH_COST, piece: None }
     }
-
-    /// Buffers it may write.
-    pub fn outputs(&self) -> impl Iterator<Item = BufferId> + '_ {
-        let bindings = self.kernel.def.bindings.iter().zip(&self.buffers);
-        bindings.filter(|(binding, _)| binding.access == Access::ReadWrite).map(|(_, &id)| id)
-    }
 }
 
 /// Dispatches in order.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// In order.
     pub dispatches: Vec<Dispatch>,
 }
 

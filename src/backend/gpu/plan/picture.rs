@@ -4,10 +4,10 @@ use crate::picture::{Picture, Pixels};
 use std::ops::Range;
 
 /// Storage bindings a picture is split over.
-pub const PICTURE_PARTS: usize = 4;
+pub(crate) const PICTURE_PARTS: usize = 4;
 
 /// The picture on the device: a whole number of words per pixel.
-pub fn words_per_pixel(picture: &Picture) -> usize {
+pub(crate) fn words_per_pixel(picture: &Picture) -> usize {
     match picture.pixels {
         Pixels::U8(_) => 1,
         Pixels::U16(_) => picture.channels.div_ceil(2),
@@ -16,7 +16,7 @@ pub fn words_per_pixel(picture: &Picture) -> usize {
 }
 
 /// Words of the pixels `pixels` of `picture`: little-endian fields of 8, 16 or 32 bits.
-pub fn pack(picture: &Picture, pixels: Range<usize>) -> Vec<u32> {
+pub(crate) fn pack(picture: &Picture, pixels: Range<usize>) -> Vec<u32> {
     let per_pixel = words_per_pixel(picture);
     let mut words = vec![0; pixels.len() * per_pixel];
     for (pixel, words) in pixels.zip(words.chunks_exact_mut(per_pixel)) {
@@ -25,9 +25,8 @@ pub fn pack(picture: &Picture, pixels: Range<usize>) -> Vec<u32> {
     words
 }
 
-/// The words of pixel number `pixel`.
 #[inline(always)]
-pub fn pack_pixel(picture: &Picture, pixel: usize, words: &mut [u32]) {
+pub(crate) fn pack_pixel(picture: &Picture, pixel: usize, words: &mut [u32]) {
     let values = pixel * picture.channels..(pixel + 1) * picture.channels;
     match &picture.pixels {
         Pixels::U8(v) => words[0] = v[values].iter().rev().fold(0, |word, &b| word << 8 | u32::from(b)),
@@ -43,7 +42,7 @@ pub fn pack_pixel(picture: &Picture, pixel: usize, words: &mut [u32]) {
 }
 
 /// Bits of a stored value.
-pub fn bits(picture: &Picture) -> u32 {
+pub(crate) fn bits(picture: &Picture) -> u32 {
     match picture.pixels {
         Pixels::U8(_) => 8,
         Pixels::U16(_) => 16,

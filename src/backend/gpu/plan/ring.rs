@@ -25,16 +25,14 @@ pub struct Piece {
 #[derive(Clone, Debug)]
 pub struct StagingRing {
     /// (slots, rows of a piece, words of a row)
-    pub buffer: BufferId,
-    /// Slots.
+    pub(crate) buffer: BufferId,
     pub n_slots: u32,
-    /// Pieces of a full step.
     pub pieces_per_step: u32,
     /// Words of a row: its pixel's number; if rows have weights, area and count of [`crate::model::Sample`]; the
     /// pixel as stored.
     pub row_words: usize,
     /// Whether rows have weights.
-    pub weighted: bool,
+    pub(crate) weighted: bool,
     /// Samples computed at a time.
     chunk: usize,
     piece_rows: usize,
@@ -42,7 +40,7 @@ pub struct StagingRing {
 
 impl StagingRing {
     /// For steps of `job` in parts of `chunk` samples, within `max_bytes`. Has no buffer yet.
-    pub fn new(job: &Job, chunk: usize, max_bytes: u64) -> Self {
+    pub(crate) fn new(job: &Job, chunk: usize, max_bytes: u64) -> Self {
         let weighted = job.options.mask.is_none() && job.options.sampling == Sampling::Error;
         let row_words = 1 + 2 * usize::from(weighted) + words_per_pixel(&job.picture);
         let max_rows = (max_bytes / (4 * row_words as u64)) as usize;
@@ -63,13 +61,11 @@ impl StagingRing {
         }
     }
 
-    /// Words of a slot.
     pub fn slot_words(&self) -> usize {
         self.piece_rows * self.row_words
     }
 
-    /// The shape of its buffer.
-    pub fn shape(&self) -> [usize; 3] {
+    pub(crate) fn shape(&self) -> [usize; 3] {
         [self.n_slots as usize, self.piece_rows, self.row_words]
     }
 
@@ -83,13 +79,13 @@ impl StagingRing {
     }
 
     /// The slot of piece `piece` of the step that has slot `step_slot` of the loss ring.
-    pub fn slot(&self, step_slot: usize, piece: u32) -> usize {
+    pub(crate) fn slot(&self, step_slot: usize, piece: u32) -> usize {
         // As in the shader, in 32 bits.
         ((step_slot as u32 * self.pieces_per_step + piece) % self.n_slots) as usize
     }
 
     /// Maximum steps of a submission, at least one.
-    pub fn max_steps(&self) -> usize {
+    pub(crate) fn max_steps(&self) -> usize {
         ((self.n_slots / self.pieces_per_step) as usize).max(1)
     }
 }

@@ -3,6 +3,7 @@
 use super::{read_all, run_dispatch};
 use crate::backend::BackendError;
 use crate::backend::gpu::execute::GpuBackend;
+use crate::backend::gpu::execute::stream::UploadRequest;
 use crate::backend::gpu::execute::trainer::ByDispatch;
 use crate::backend::gpu::kernel::Call;
 use crate::backend::gpu::kernel::compare::{Worst, compare};
@@ -11,30 +12,22 @@ use crate::model::Step;
 /// One dispatch of a lockstep run.
 #[derive(Clone, Debug)]
 pub struct LockstepEntry {
-    /// Step number.
     pub step: u64,
-    /// Number within the plan.
-    pub dispatch: usize,
-    /// The kernel.
     pub kernel: String,
-    /// The comparison.
     pub worst: Worst,
 }
 
 impl GpuBackend {
     /// Runs `steps` one dispatch at a time. Before each, its buffers are copied to the host and the reference
     /// computes from them in f64; after it the two results are compared.
-    ///
-    /// # Errors
-    /// When the device fails.
     pub async fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>, BackendError> {
         let mut entries = Vec::new();
         for step in steps {
             let by_dispatch = self.step_by_dispatch(step).await?;
             let ByDispatch { resources, plan, prepared, params, mut stream } = by_dispatch;
             for (number, dispatch) in plan.dispatches.iter().enumerate() {
-                if let Some(stream) = &mut stream {
-                    stream.send_for(resources, dispatch, step);
+                if let (Some(stream), Some(piece)) = (&mut stream, &dispatch.piece) {
+                    stream.send(resources, &[UploadRequest { step_slot: 0, step, piece }]);
                 }
                 let before = read_all(resources, &dispatch.buffers).await?;
                 run_dispatch(resources, prepared, number, 0).await?;
@@ -42,12 +35,7 @@ impl GpuBackend {
                 let (kernel, bytes) = (&dispatch.kernel, &dispatch.params);
                 let call = Call { kernel, params: bytes, step: params, buffers: &before };
                 let worst = compare(&call, &after);
-                entries.push(LockstepEntry {
-                    step: step.index,
-                    dispatch: number,
-                    kernel: kernel.name(),
-                    worst,
-                });
+                entries.push(LockstepEntry { step: step.index, kernel: kernel.name(), worst });
             }
         }
         Ok(entries)

@@ -12,7 +12,7 @@ use crate::backend::gpu::execute::{GpuBackend, GpuPredictor};
 use crate::backend::gpu::kernel::compare::{Worst, compare};
 use crate::backend::gpu::kernel::{Call, Case, Kernel, StepParams};
 use crate::backend::gpu::ops::{Layout, record};
-use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan};
 use crate::model::Model;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const SELF_TEST_WORDS: usize = 20_000;
 ///
 /// # Errors
 /// [`BackendError::WrongResults`] with the first kernel that fails; others when the device fails.
-pub async fn self_test<'a>(
+pub(crate) async fn self_test<'a>(
     gpu: &Arc<Gpu>,
     used: impl IntoIterator<Item = &'a Kernel>,
 ) -> Result<(), BackendError> {
@@ -75,11 +75,8 @@ pub async fn predictions(
 impl GpuBackend {
     /// Compares one quick case of every kernel that this job uses with the CPU in f64, and later of those that
     /// rasters of other sizes need.
-    ///
-    /// # Errors
-    /// [`BackendError::WrongResults`] with the kernel that fails.
-    pub async fn self_test(&mut self) -> Result<(), BackendError> {
-        self.ask_for(prove);
+    pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
+        self.tiles.proof = Some(prove);
         self_test(self.gpu(), &self.kernels()).await
     }
 }
@@ -87,26 +84,16 @@ impl GpuBackend {
 impl GpuPredictor {
     /// Compares one quick case of every kernel that whole tiles use with the CPU in f64, and later of those that
     /// smaller tiles need.
-    ///
-    /// # Errors
-    /// [`BackendError::WrongResults`] with the kernel that fails.
-    pub async fn self_test(&mut self) -> Result<(), BackendError> {
-        self.ask_for(prove);
+    pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
+        self.tiles.proof = Some(prove);
         prove(self.gpu(), &self.plan()).await
     }
 }
 
 /// Runs one case of a kernel and compares it.
-///
-/// # Errors
-/// When the device fails.
 pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, BackendError> {
-    let decl = |(n, words): (usize, &Vec<u32>)| BufferDecl {
-        name: kernel.def.bindings[n].name.to_owned(),
-        shape: vec![words.len()],
-        role: Role::Scratch,
-    };
-    let decls = case.buffers.iter().enumerate().map(decl).collect();
+    let bound = kernel.def.bindings.iter().zip(&case.buffers);
+    let decls = bound.map(|(binding, words)| BufferDecl::new(binding.name, &[words.len()])).collect();
     let mut resources = Resources::new(Arc::clone(gpu), decls).await?;
     let ids: Vec<_> = (0..case.buffers.len()).map(BufferId).collect();
     for (&id, words) in ids.iter().zip(&case.buffers) {
@@ -137,7 +124,7 @@ async fn run_dispatch(
     let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        plan.encode(index, resources.step_offset(slot), &resources.step_group(), &mut pass);
+        plan.encode(index, slot, resources, &mut pass);
     }
     resources.gpu.wait(resources.gpu.submit(Some(encoder.finish()), None)).await
 }

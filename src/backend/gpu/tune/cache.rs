@@ -2,7 +2,7 @@
 
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage, TunedTile};
-use crate::read_file::{open_regular, read_at_most};
+use crate::read_file::read_whole;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -16,7 +16,6 @@ const MAX_STEPS: usize = 500;
 /// The fastest tiles for products of some number of samples.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Tiles {
-    /// Adapter, API and driver.
     pub(super) device: String,
     pub(super) storage: Storage,
     /// Samples of a step, as a power of two.
@@ -24,14 +23,12 @@ pub(super) struct Tiles {
     pub(super) choices: Vec<TunedTile>,
 }
 
-/// The key of a measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Key {
     /// Adapter, API and driver.
     pub(super) device: String,
     /// Encoding, network, loss, optimiser and samples.
     pub(super) job: String,
-    /// The requested precision.
     pub(super) precision: Precision,
 }
 
@@ -40,7 +37,6 @@ pub(super) struct Key {
 pub(super) struct Fastest {
     #[serde(flatten)]
     pub(super) key: Key,
-    /// Measured time of a step.
     pub(super) milliseconds: f64,
     #[serde(rename = "variants")]
     pub(super) config: KernelConfig,
@@ -62,7 +58,6 @@ impl TuningCache {
         read.unwrap_or_else(|| Self { version: version.to_owned(), ..Self::default() })
     }
 
-    /// The fastest configuration for `key`.
     pub(super) fn fastest(&self, key: &Key) -> Option<&Fastest> {
         self.steps.iter().find(|fastest| fastest.key == *key)
     }
@@ -77,7 +72,6 @@ impl TuningCache {
         &mut self.tiles[index].choices
     }
 
-    /// Stores `fastest`.
     pub(super) fn remember(&mut self, fastest: Fastest) {
         self.steps.retain(|known| known.key != fastest.key);
         let surplus = (self.steps.len() + 1).saturating_sub(MAX_STEPS);
@@ -94,7 +88,7 @@ impl TuningCache {
 }
 
 fn parse(path: &Path) -> Option<TuningCache> {
-    let bytes = open_regular(path).and_then(|(file, _)| read_at_most(file, MAX_BYTES)).ok().flatten()?;
+    let bytes = read_whole(path, MAX_BYTES).ok().flatten()?;
     serde_json::from_slice(&bytes).inspect_err(|e| log::debug!("{}: {e}", path.display())).ok()
 }
 

@@ -7,7 +7,7 @@ use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::resources::Resources;
 use crate::backend::gpu::kernel::possible;
 use crate::backend::gpu::kernel::{MatmulTiling, Operation, Storage};
-use crate::backend::gpu::plan::{BufferDecl, BufferId, Role};
+use crate::backend::gpu::plan::{BufferDecl, BufferId};
 use crate::model::{Activation, LayerShape};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +22,6 @@ const MIN_SAMPLE_TIME: Duration = Duration::from_millis(30);
 
 /// GFLOP/s of our fastest product of (16384, 512) by (512, 256), for each of these storages with sums in f32, and
 /// GB/s of a copy, counting reads and writes: the best seen in `seconds` each.
-///
-/// # Errors
-/// When the device fails.
 pub async fn ceilings(
     gpu: &Arc<Gpu>,
     storages: &[Storage],
@@ -38,7 +35,7 @@ pub async fn ceilings(
     // Tiles of a few rows or columns are for narrow layers.
     let is_square = |kind: &MatmulTiling| kind.tile_shape()[0] == kind.tile_shape()[1];
     for &storage in storages {
-        let timing = Timing { gpu, budget, storage, activation: Activation::Identity, n_samples: rows };
+        let timing = Timing { gpu, storage, activation: Activation::Identity, n_samples: rows };
         let mut product: f64 = 0.0;
         for kind in possible(gpu, storage).filter(is_square) {
             let dispatch = timing.dispatch(Operation::Forward, SHAPE, kind);
@@ -47,11 +44,7 @@ pub async fn ceilings(
         }
         products.push(product);
     }
-    let decls = ["from", "to"].map(|name| BufferDecl {
-        name: name.to_owned(),
-        shape: vec![copied],
-        role: Role::Scratch,
-    });
+    let decls = ["from", "to"].map(|name| BufferDecl::new(name, &[copied]));
     let resources = Resources::new(Arc::clone(gpu), decls.into()).await?;
     let [from, to] = [0, 1].map(BufferId);
     let bytes = (8 * copied) as f64;

@@ -20,7 +20,7 @@ mod tiles;
 
 pub use ceilings::ceilings;
 
-use crate::backend::gpu::device::{Budget, Gpu, Override, is_software};
+use crate::backend::gpu::device::{Gpu, Override, is_software};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, MatmulTiling, Precision};
 use crate::backend::gpu::ops::{dense, layout};
 use crate::backend::gpu::prove;
@@ -31,13 +31,9 @@ use std::time::Duration;
 
 /// How `gpu` trains `job` from `state` with `precision`: the fastest candidate that passes its self-test. Also how
 /// long finding it took, if it was not cached.
-///
-/// # Errors
-/// When the device does not support it, or fails.
-pub async fn choose_config(
+pub(crate) async fn choose_config(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
-    budget: Budget,
     precision: Precision,
 ) -> Result<(KernelConfig, Option<Duration>), BackendError> {
     let is_wanted = match gpu.options.tune {
@@ -46,38 +42,35 @@ pub async fn choose_config(
         Override::Auto => !is_software(&gpu.info),
     };
     if !is_wanted {
-        return Ok((unmeasured(gpu, job, budget, precision).await?, None));
+        return Ok((unmeasured(gpu, job, precision).await?, None));
     }
     let start = gpu.options.clock.now();
-    let (config, is_new) = steps::fastest(gpu, (job, state), budget, precision).await?;
+    let (config, is_new) = steps::fastest(gpu, (job, state), precision).await?;
     Ok((config, is_new.then(|| gpu.options.clock.since(start))))
 }
 
 /// The choice by rules, without measuring.
-async fn unmeasured(
-    gpu: &Arc<Gpu>,
-    job: &Job,
-    budget: Budget,
-    precision: Precision,
-) -> Result<KernelConfig, BackendError> {
+async fn unmeasured(gpu: &Arc<Gpu>, job: &Job, precision: Precision) -> Result<KernelConfig, BackendError> {
     let config = KernelConfig::choose(gpu, precision)?;
+    let is_fused = |config: &KernelConfig| layout::fused_step(job, gpu.budget(), config).is_some();
     // A fused network moves nothing between its layers that 16 bits would make smaller.
-    if precision == Precision::Auto && layout::fused_step(job, budget, &KernelConfig::default()).is_some() {
+    if precision == Precision::Auto && is_fused(&KernelConfig::default()) {
         return Ok(KernelConfig::default());
     }
-    if layout::fused_step(job, budget, &config).is_some() {
+    if is_fused(&config) {
         return Ok(config);
     }
     sound(gpu, job.model.network.activation, config).await
 }
 
-/// `config` without cooperative matrices if they compute wrong results on `gpu`.
+/// `config` without cooperative matrices if they compute wrong results on `gpu`: its other tiles may be sound. A fused
+/// step uses none.
 async fn sound(
     gpu: &Arc<Gpu>,
     activation: Activation,
     config: KernelConfig,
 ) -> Result<KernelConfig, BackendError> {
-    if config.tiling.matrix_size().is_some() {
+    if config.tiling.matrix_size().is_some() && config.fused != Some(true) {
         let kernels = [&dense::FORWARD, &dense::BACKWARD_INPUT, &dense::BACKWARD_WEIGHTS].map(|def| {
             Kernel::with_activation(def, activation).stored_as(config.storage).tiled(config.tiling)
         });

@@ -1,23 +1,21 @@
 //! Profiles a step on a device; only for benchmarks.
 
-use crate::backend::BackendError;
+use crate::backend::gpu::device::new_buffer;
 use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::execute::readback::read_buffers;
 use crate::backend::gpu::execute::resources::{Prepared, Resources};
 use crate::backend::gpu::execute::trainer::ByDispatch;
 use crate::backend::tuned::KernelTime;
+use crate::backend::{Backend, BackendError};
 use crate::model::Step;
 
 impl GpuBackend {
     /// Runs `step`, which must be the next, with a timestamp around each dispatch. Returns the longest kernels first,
     /// or `None` if the device has no timestamps or the picture stays on the host.
-    ///
-    /// # Errors
-    /// When the device fails.
     pub async fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>, BackendError> {
         let has_timestamps = self.gpu().device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         // A step's samples may not fit into the ring at once.
-        if !has_timestamps || self.streams() {
+        if !has_timestamps || self.info().streams_picture {
             return Ok(None);
         }
         let ByDispatch { resources, plan, prepared, .. } = self.step_by_dispatch(step).await?;
@@ -35,26 +33,20 @@ impl GpuBackend {
     }
 }
 
-/// Milliseconds of each dispatch of a plan.
 async fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, BackendError> {
     let gpu = &resources.gpu;
     let mut all = Vec::new();
     // A query set holds 4096 timestamps.
-    for first in (0..plan.len()).step_by(2048) {
-        let n = (plan.len() - first).min(2048);
+    for first in (0..plan.dispatches.len()).step_by(2048) {
+        let n = (plan.dispatches.len() - first).min(2048);
         let made = gpu.scoped(|device| {
             let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("timestamps"),
                 ty: wgpu::QueryType::Timestamp,
                 count: 2 * n as u32,
             });
-            let buffer = device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("timestamps"),
-                size: 16 * n as u64,
-                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: false,
-            });
-            (queries, buffer)
+            let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
+            (queries, new_buffer(device, "timestamps", 16 * n as u64, usage))
         });
         let (queries, resolved) = made.await?;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -67,7 +59,7 @@ async fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, 
                     end_of_pass_write_index: Some(2 * i as u32 + 1),
                 }),
             });
-            plan.encode(first + i, 0, &resources.step_group(), &mut pass);
+            plan.encode(first + i, 0, resources, &mut pass);
         }
         encoder.resolve_query_set(&queries, 0..2 * n as u32, &resolved, 0);
         gpu.wait(gpu.submit(Some(encoder.finish()), None)).await?;

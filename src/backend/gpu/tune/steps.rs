@@ -2,7 +2,7 @@
 
 use super::cache::{Fastest, Key, TuningCache};
 use super::{sound, tiles};
-use crate::backend::gpu::device::{Budget, Gpu};
+use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage};
 use crate::backend::gpu::ops::{Layout, layout};
@@ -34,12 +34,11 @@ const F16_MIN_SPEEDUP: f64 = 1.1;
 pub(super) async fn fastest(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
-    budget: Budget,
     precision: Precision,
 ) -> Result<(KernelConfig, bool), BackendError> {
-    let candidates = candidates(gpu, job, budget, precision)?;
+    let candidates = candidates(gpu, job, precision)?;
     if let [only] = candidates.as_slice()
-        && layout::fused_step(job, budget, only).is_some()
+        && layout::fused_step(job, gpu.budget(), only).is_some()
     {
         return Ok((only.clone(), false));
     }
@@ -47,30 +46,23 @@ pub(super) async fn fastest(
     let mut cache = TuningCache::read(path.as_deref());
     let key = Key { device: gpu.identity(), job: describe(job), precision };
     let known = cache.fastest(&key).map(|fastest| fastest.config.clone());
-    let is_possible =
-        |known: &KernelConfig| candidates.iter().any(|c| same_configuration(c, known)) && known.are_on(gpu);
+    // Tiles may differ.
+    let is_possible = |known: &KernelConfig| {
+        candidates.iter().any(|c| (c.storage, c.fused) == (known.storage, known.fused)) && known.are_on(gpu)
+    };
     if let Some(known) = known.filter(is_possible) {
         return Ok((known, false));
     }
-    let fastest = Race { gpu, job, state, budget }.run(&candidates, &mut cache).await?;
+    let fastest = Race { gpu, job, state }.run(&candidates, &mut cache).await?;
     let config = fastest.config.clone();
     cache.remember(Fastest { key, milliseconds: 1e3 * fastest.seconds, config });
     cache.write(path.as_deref());
     Ok((fastest.config, true))
 }
 
-/// Equal except for tiles.
-fn same_configuration(a: &KernelConfig, b: &KernelConfig) -> bool {
-    (a.storage, a.fused) == (b.storage, b.fused)
-}
-
 /// The candidates, with untuned tiles.
-fn candidates(
-    gpu: &Arc<Gpu>,
-    job: &Job,
-    budget: Budget,
-    precision: Precision,
-) -> Result<Vec<KernelConfig>, BackendError> {
+fn candidates(gpu: &Gpu, job: &Job, precision: Precision) -> Result<Vec<KernelConfig>, BackendError> {
+    let budget = gpu.budget();
     let mixed = || KernelConfig::choose(gpu, Precision::Mixed);
     let stored = match precision {
         Precision::F32 => vec![KernelConfig::default()],
@@ -100,7 +92,6 @@ fn candidates(
     }
 }
 
-/// A candidate and how long a step takes.
 #[derive(Clone, Debug, PartialEq)]
 struct Timed {
     config: KernelConfig,
@@ -113,12 +104,10 @@ fn faster(a: Timed, b: Timed) -> Timed {
     if b.seconds * handicap(&b) < a.seconds * handicap(&a) { b } else { a }
 }
 
-/// Times candidates on a device.
 struct Race<'a> {
     gpu: &'a Arc<Gpu>,
     job: &'a Job,
     state: &'a TrainingState,
-    budget: Budget,
 }
 
 impl Race<'_> {
@@ -126,7 +115,7 @@ impl Race<'_> {
     async fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed, BackendError> {
         let (mut timed, mut refusal) = (Vec::new(), None);
         for candidate in candidates {
-            let candidate = self.sound(candidate).await?;
+            let candidate = sound(self.gpu, self.job.model.network.activation, candidate.clone()).await?;
             match self.time(&candidate).await {
                 Ok(seconds) => timed.push(Timed { config: candidate, seconds }),
                 Err(error) => refusal = Some(left_out(error)?),
@@ -144,19 +133,11 @@ impl Race<'_> {
         Ok(timed.into_iter().reduce(faster).expect("the fastest is left"))
     }
 
-    /// `candidate` without cooperative matrices if they compute wrong results: its other tiles may be sound.
-    async fn sound(&self, candidate: &KernelConfig) -> Result<KernelConfig, BackendError> {
-        match candidate.fused {
-            Some(true) => Ok(candidate.clone()),
-            _ => sound(self.gpu, self.job.model.network.activation, candidate.clone()).await,
-        }
-    }
-
     /// `way` with the fastest tiles, if they make the whole step faster.
     async fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed, BackendError> {
         let (gpu, job, storage) = (self.gpu, self.job, way.config.storage);
-        let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, self.budget));
-        let tuned = match tiles::complete(gpu, job, (self.budget, &way.config), known).await {
+        let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, gpu.budget()));
+        let tuned = match tiles::complete(gpu, job, &way.config, known).await {
             Ok(tuned) => KernelConfig { tuned, ..way.config.clone() },
             Err(error) => return left_out(error).map(|_| way),
         };
@@ -170,7 +151,7 @@ impl Race<'_> {
     /// Seconds of a step with `config`, once its kernels have passed their self-test.
     async fn time(&self, config: &KernelConfig) -> Result<f64, BackendError> {
         let job = Job { batch_size: self.job.batch_size.min(MAX_SAMPLES), ..self.job.clone() };
-        let how = (self.budget, config.clone());
+        let how = (self.gpu.budget(), config.clone());
         let mut backend = GpuBackend::with(Arc::clone(self.gpu), job, self.state, how).await?;
         backend.self_test().await?;
         let (mut n, mut best, mut counted) = (1, f64::INFINITY, 0);

@@ -7,7 +7,7 @@ use crate::backend::gpu::execute::resources::Resources;
 use crate::backend::gpu::kernel::possible;
 use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Operation, Storage, TunedTile};
 use crate::backend::gpu::ops::dense::{self, Layer};
-use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan, Role};
+use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan};
 use crate::backend::{BackendError, Job};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
@@ -31,16 +31,13 @@ pub(super) fn n_samples(job: &Job, budget: Budget) -> usize {
 }
 
 /// The fastest tiles for every layer of `job`: those in `known`, and the rest measured and added to it.
-///
-/// # Errors
-/// When the device fails.
 pub(super) async fn complete(
     gpu: &Arc<Gpu>,
     job: &Job,
-    (budget, config): (Budget, &KernelConfig),
+    config: &KernelConfig,
     known: &mut Vec<TunedTile>,
 ) -> Result<Vec<TunedTile>, BackendError> {
-    let n_samples = n_samples(job, budget);
+    let n_samples = n_samples(job, gpu.budget());
     let mut choices = Vec::new();
     for (layer, shape) in job.model.network.layers().enumerate() {
         for operation in Operation::ALL {
@@ -52,7 +49,7 @@ pub(super) async fn complete(
                 None => {
                     let activation = job.model.network.activation_before(layer);
                     let storage = config.storage;
-                    let timing = Timing { gpu, budget, storage, activation, n_samples };
+                    let timing = Timing { gpu, storage, activation, n_samples };
                     let choice = timing.choose((operation, shape), config).await?;
                     known.retain(|c| !c.is_of(operation, shape));
                     known.push(choice);
@@ -65,10 +62,8 @@ pub(super) async fn complete(
     Ok(choices)
 }
 
-/// Context for timing products.
 pub(super) struct Timing<'a> {
     pub(super) gpu: &'a Arc<Gpu>,
-    pub(super) budget: Budget,
     pub(super) storage: Storage,
     /// The activation of the layer's input.
     pub(super) activation: Activation,
@@ -104,21 +99,22 @@ impl Timing<'_> {
 
     /// A plan of one of a layer's products, over the buffers of [`Timing::seconds`].
     pub(super) fn dispatch(&self, operation: Operation, shape: LayerShape, tiling: MatmulTiling) -> Dispatch {
-        let range = LayerRange::alone(shape);
+        let n_weights = shape.input_width * shape.output_width;
+        let range = LayerRange { shape, weight: 0..n_weights, bias: n_weights..shape.n_params() };
         let config = KernelConfig::only(self.storage, tiling, std::iter::once(shape));
         let layer = Layer {
             range: &range,
             activation_before: self.activation,
             n_samples: self.n_samples,
             config: &config,
-            max_groups: self.budget.max_groups,
+            max_groups: self.gpu.budget().max_groups,
         };
         let [params, inputs, outputs, partials] = [0, 1, 2, 3].map(BufferId);
         let mut dispatch = match operation {
             Operation::Forward => layer.forward(params, inputs, outputs),
             Operation::BackwardInput => layer.backward_input(params, outputs, inputs),
             Operation::BackwardWeights => {
-                let slices = dense::slices(shape, self.n_samples, self.budget.partials_bytes());
+                let slices = dense::slices(shape, self.n_samples, self.gpu.budget().partials_bytes());
                 layer.backward_weights(slices, [outputs, inputs, partials])
             }
         };
@@ -127,21 +123,14 @@ impl Timing<'_> {
     }
 
     /// Seconds of one dispatch; see [`fastest`] for `how_long`. Its buffers hold zeros, for all candidates alike.
-    ///
-    /// # Errors
-    /// When the device fails.
     pub(super) async fn seconds(
         &self,
         dispatch: Dispatch,
         shape: LayerShape,
         how_long: (Duration, f64),
     ) -> Result<f64, BackendError> {
-        let n_partials = dense::max_slices(shape, self.n_samples, self.budget.partials_bytes());
-        let decl = |name: &str, shape: [usize; 2]| BufferDecl {
-            name: name.to_owned(),
-            shape: shape.into(),
-            role: Role::Scratch,
-        };
+        let n_partials = dense::max_slices(shape, self.n_samples, self.gpu.budget().partials_bytes());
+        let decl = |name, shape: [usize; 2]| BufferDecl::new(name, &shape);
         let decls = vec![
             decl("params", [1, shape.n_params()]),
             decl("inputs", [self.n_samples, shape.input_width]),
@@ -152,7 +141,7 @@ impl Timing<'_> {
         let plan = resources.prepare(&Plan { dispatches: vec![dispatch] }).await?;
         fastest(self.gpu, how_long, |encoder, n| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            (0..n).for_each(|_| plan.encode(0, 0, &resources.step_group(), &mut pass));
+            (0..n).for_each(|_| plan.encode(0, 0, &resources, &mut pass));
         })
         .await
     }

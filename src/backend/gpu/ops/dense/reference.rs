@@ -1,13 +1,12 @@
 //! The reference of the products, its tolerances, and the shapes they are tested on.
 
-use super::{DenseParams, Layer, ReduceParams, slices};
+use super::{DenseParams, Layer, ReduceParams, Reduction, Slices, slices};
 use crate::backend::cpu::dense;
 use crate::backend::gpu::kernel::tolerance::{self, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelConfig, MatmulTiling, Operation, Storage, close,
 };
-use crate::backend::gpu::ops::testing::{case, poison, uniform};
-use crate::backend::gpu::plan::{THREADS, Workgroups};
+use crate::backend::gpu::ops::testing::{case, case_of, poison, uniform};
 use crate::backend::tuned::{HALF_FLUSH, HALF_ROUNDING};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
@@ -243,18 +242,13 @@ pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
 
 pub(super) fn reduce_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, n_slices: usize, accumulate: bool, max_groups: u32| {
-        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
-        let params = ReduceParams {
-            grid_width: grid.width,
-            n_values: n as u32,
-            n_slices: n_slices as u32,
-            grads_offset: 5,
-            accumulate: accumulate.into(),
-            unit: if accumulate { 0.125 } else { 1.0 },
-        };
+        let unit = if accumulate { 0.125 } else { 1.0 };
+        let slices = Slices { count: n_slices, length: 1 };
+        let reduction = Reduction { unit, accumulate, max_groups };
+        let dispatch = super::reduce(slices, 5..5 + n, reduction, Default::default());
         let grads = if accumulate { uniform(2, n + 5, 1.0) } else { poison(n + 5) };
         let label = format!("{n} x {n_slices} slices{}", if accumulate { ", added" } else { "" });
-        case(label, params, vec![uniform(1, n * n_slices, 1.0), grads], grid.size())
+        case_of(label, dispatch, vec![uniform(1, n * n_slices, 1.0), grads])
     };
     vec![
         one(1, 1, false, 65_535),

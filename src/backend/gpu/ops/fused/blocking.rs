@@ -19,30 +19,6 @@ const MOST_THREADS: usize = 256;
 /// Bytes of `positions` in `fused/cells.wgsl`.
 const POSITIONS_BYTES: usize = 64 * 16;
 
-/// What the memory of a block depends on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    pub(super) input_width: usize,
-    pub(super) hidden_width: usize,
-    pub(super) output_width: usize,
-    pub(super) n_layers: usize,
-    pub(super) derivative_from_output: bool,
-    pub(super) storage: Storage,
-}
-
-impl Shape {
-    pub(super) fn of(network: &Mlp, storage: Storage) -> Self {
-        Self {
-            input_width: network.input_width,
-            hidden_width: network.hidden_width,
-            output_width: network.output_width,
-            n_layers: network.n_layers,
-            derivative_from_output: derivative_from_output(network.activation),
-            storage,
-        }
-    }
-}
-
 /// Whether f'(z) = f'(f(z)): both have a kink at 0 and the same sign. Then z need not be stored beside f(z).
 fn derivative_from_output(activation: Activation) -> bool {
     matches!(activation, Activation::Relu | Activation::LeakyRelu { .. } | Activation::Identity)
@@ -56,6 +32,7 @@ pub(super) struct Rows {
     pub(super) features: usize,
     pub(super) value_row: usize,
     pub(super) features_kept: bool,
+    pub(super) derivative_from_output: bool,
     pub(super) total: usize,
 }
 
@@ -65,18 +42,20 @@ fn fours(n: usize) -> usize {
 
 impl Rows {
     /// With at most `slice` features at a time, a multiple of eight; in separate rows if `separate`.
-    pub(super) fn new(shape: &Shape, slice: usize, separate: bool) -> Self {
-        let hidden = fours(shape.hidden_width);
-        let feature_row = hidden * (shape.n_layers - 1) + fours(shape.output_width);
-        let features = fours(shape.input_width).min(slice);
-        let values = if shape.derivative_from_output { 0 } else { hidden };
+    pub(super) fn new(network: &Mlp, slice: usize, separate: bool) -> Self {
+        let derivative_from_output = derivative_from_output(network.activation);
+        let hidden = fours(network.hidden_width);
+        let feature_row = hidden * (network.n_layers - 1) + fours(network.output_width);
+        let features = fours(network.input_width).min(slice);
+        let values = if derivative_from_output { 0 } else { hidden };
         let value_row = feature_row + if separate { features } else { 0 };
         Self {
             hidden,
             feature_row,
             features,
             value_row,
-            features_kept: shape.input_width <= features && (separate || shape.derivative_from_output),
+            features_kept: network.input_width <= features && (separate || derivative_from_output),
+            derivative_from_output,
             total: (value_row + values).max(feature_row + features),
         }
     }
@@ -87,19 +66,17 @@ impl Rows {
 pub struct Blocking {
     /// Samples taken at a time.
     pub block: usize,
-    /// Threads of a workgroup.
     pub group: usize,
     pub(super) cells: usize,
     pub(super) tile_cells: usize,
-    pub(super) derivative_from_output: bool,
     pub(super) rows: Rows,
     /// Storage of `cells`.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
 }
 
 impl Blocking {
     /// Blocks of `block` samples with at most `most_threads` threads; `None` if that is impossible.
-    pub(super) fn new(shape: &Shape, rows: Rows, block: usize, most_threads: usize) -> Option<Self> {
+    pub(super) fn new(rows: Rows, storage: Storage, block: usize, most_threads: usize) -> Option<Self> {
         let quads = block / 4;
         // One thread for four units of four samples.
         let group = (rows.hidden / 4 * quads).next_power_of_two();
@@ -107,34 +84,24 @@ impl Blocking {
         if group < FEWEST_THREADS.max(block) || !group.is_power_of_two() {
             return None;
         }
-        Some(Self {
-            block,
-            group,
-            cells: rows.total * quads,
-            tile_cells: tile_cells(&rows, block, group),
-            derivative_from_output: shape.derivative_from_output,
-            rows,
-            storage: shape.storage,
-        })
+        let (cells, tile_cells) = (rows.total * quads, tile_cells(&rows, block, group));
+        Some(Self { block, group, cells, tile_cells, rows, storage })
     }
 
     /// The sizes that `kernel` is compiled for, if they suit a network with these rows.
     pub(super) fn of_kernel(kernel: &Kernel, rows: Rows) -> Option<Self> {
         let size = |name| kernel.size(name) as usize;
         let (block, group) = (size("BLOCK"), size("GROUP"));
-        let derivative_from_output = size("DERIVATIVE_FROM_OUTPUT") == 1;
-        let tile_cells = tile_cells(&rows, block, group);
-        let is_enough = rows.total * block / 4 <= size("CELLS") && tile_cells <= size("TILE_CELLS");
         let (cells, tile_cells) = (size("CELLS"), size("TILE_CELLS"));
-        let storage = kernel.storage;
-        let blocking = Self { block, group, cells, tile_cells, derivative_from_output, rows, storage };
-        is_enough.then_some(blocking)
+        let is_enough =
+            rows.total * block / 4 <= cells && self::tile_cells(&rows, block, group) <= tile_cells;
+        is_enough.then_some(Self { block, group, cells, tile_cells, rows, storage: kernel.storage })
     }
 
     /// The largest blocks that fit into `bytes` of workgroup memory; smaller ones if there are few samples, to fill
     /// the GPU.
     pub(super) fn largest_fitting(
-        shape: &Shape,
+        (network, storage): (&Mlp, Storage),
         n_samples: usize,
         bytes: usize,
         most_threads: usize,
@@ -145,7 +112,7 @@ impl Blocking {
         let layouts = blocks.flat_map(|&block| {
             let rows = [(SLICE, true), (SLICE, false), (SLICE / 2, false)];
             rows.map(|(slice, separate)| {
-                Self::new(shape, Rows::new(shape, slice, separate), block, most_threads)
+                Self::new(Rows::new(network, slice, separate), storage, block, most_threads)
             })
         });
         layouts.flatten().find(|blocking| blocking.bytes() <= bytes)
@@ -158,16 +125,8 @@ impl Blocking {
         block: usize,
         bytes: usize,
     ) -> Option<Self> {
-        let derivative_from_output = derivative_from_output(activation);
-        let shape = Shape {
-            input_width: SLICE,
-            hidden_width: width,
-            output_width: 4,
-            n_layers: 2,
-            derivative_from_output,
-            storage,
-        };
-        let least = Self::new(&shape, Rows::new(&shape, SLICE, false), block, MOST_THREADS)?;
+        let network = Mlp::new([SLICE, width, 4], 2, [activation, Activation::Identity]);
+        let least = Self::new(Rows::new(&network, SLICE, false), storage, block, MOST_THREADS)?;
         let rest = bytes.checked_sub(workgroup_bytes(storage, 0, least.tile_cells))?;
         Some(Self { cells: rest / (4 * storage.size_bytes()), ..least })
     }
@@ -178,13 +137,13 @@ impl Blocking {
     }
 
     /// Values of the override constants of both kernels.
-    pub fn constants(&self) -> Vec<(&'static str, u32)> {
+    pub(crate) fn constants(&self) -> Vec<(&'static str, u32)> {
         vec![
             ("BLOCK", self.block as u32),
             ("GROUP", self.group as u32),
             ("CELLS", self.cells as u32),
             ("TILE_CELLS", self.tile_cells as u32),
-            ("DERIVATIVE_FROM_OUTPUT", self.derivative_from_output.into()),
+            ("DERIVATIVE_FROM_OUTPUT", self.rows.derivative_from_output.into()),
         ]
     }
 }
@@ -206,15 +165,8 @@ mod tests {
 
     #[test]
     fn rows_follow_one_another() {
-        let shape = Shape {
-            input_width: 30,
-            hidden_width: 17,
-            output_width: 3,
-            n_layers: 4,
-            derivative_from_output: false,
-            storage: Storage::F32,
-        };
-        let (separate, shared) = (Rows::new(&shape, 64, true), Rows::new(&shape, 64, false));
+        let network = Mlp::new([30, 17, 3], 4, [Activation::Tanh, Activation::Identity]);
+        let (separate, shared) = (Rows::new(&network, 64, true), Rows::new(&network, 64, false));
         assert_eq!(
             (separate.hidden, separate.feature_row, separate.features, separate.value_row),
             (20, 64, 32, 96)

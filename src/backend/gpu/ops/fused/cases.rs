@@ -1,60 +1,36 @@
 //! Test cases of the fused kernels.
 
 use super::FusedParams;
-use super::blocking::{Blocking, Rows, Shape};
+use super::blocking::{Blocking, Rows};
 use super::record::{Groups, params};
 use crate::backend::gpu::kernel::{Case, Kernel};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::grid;
-use crate::backend::gpu::ops::testing::{case, poison, uniform};
+use crate::backend::gpu::ops::testing::{case, poison, positive, uniform};
 use crate::backend::gpu::plan::Workgroups;
 use crate::model::encoding::{GridSpec, HashGrid, Interpolation};
 use crate::model::{Activation, Encoding, Mlp, Model};
 
-/// What a case varies.
-#[derive(Clone, Copy, Debug)]
-struct Trial {
-    /// Samples for a block of so many.
-    n_samples: fn(usize) -> usize,
-    /// Of the encoding: frequencies, levels, or a formula's n.
-    n_units: usize,
-    hidden_width: usize,
-    output_width: usize,
-    n_layers: usize,
-    /// Maximum workgroups in total, and in one dimension of the dispatch.
-    most_groups: [usize; 2],
-    /// Features at a time, and whether they have separate rows.
-    slice: (usize, bool),
-}
+/// Samples for a block of so many; units of the encoding (frequencies, levels, or a formula's n); hidden and output
+/// width; layers; maximum workgroups in total, and in one dimension of the dispatch; features at a time, and whether they
+/// have separate rows.
+type Trial = (fn(usize) -> usize, usize, [usize; 2], usize, [usize; 2], (usize, bool));
 
 /// One sample, odd and prime numbers of samples, one past a block, several workgroups with several blocks; narrow and
 /// wide, shallow and deep networks.
 const TRIALS: [Trial; 10] = [
-    trial(|_| 1, 1, 1, 1, 2, [1, 1], (64, true)),
-    trial(|block| block + 1, 3, 3, 3, 2, [1, 1], (64, false)),
-    trial(|block| 5 * block - 3, 4, 17, 2, 3, [2, 65_535], (8, false)),
-    trial(|block| 7 * block + 5, 8, 31, 4, 4, [3, 2], (64, true)),
-    trial(|block| 2 * block, 9, 64, 3, 2, [2, 65_535], (16, false)),
-    trial(|block| 3 * block + 1, 16, 64, 3, 3, [4, 65_535], (64, false)),
-    trial(|block| 2 * block + 1, 6, 128, 1, 2, [2, 1], (8, false)),
-    trial(|block| block + 9, 7, 128, 3, 3, [1, 1], (8, false)),
-    trial(|block| block + 3, 5, 128, 3, 4, [1, 1], (64, true)),
-    trial(|block| 2 * block - 1, 23, 67, 3, 4, [2, 65_535], (24, false)),
+    (|_| 1, 1, [1, 1], 2, [1, 1], (64, true)),
+    (|block| block + 1, 3, [3, 3], 2, [1, 1], (64, false)),
+    (|block| 5 * block - 3, 4, [17, 2], 3, [2, 65_535], (8, false)),
+    (|block| 7 * block + 5, 8, [31, 4], 4, [3, 2], (64, true)),
+    (|block| 2 * block, 9, [64, 3], 2, [2, 65_535], (16, false)),
+    (|block| 3 * block + 1, 16, [64, 3], 3, [4, 65_535], (64, false)),
+    (|block| 2 * block + 1, 6, [128, 1], 2, [2, 1], (8, false)),
+    (|block| block + 9, 7, [128, 3], 3, [1, 1], (8, false)),
+    (|block| block + 3, 5, [128, 3], 4, [1, 1], (64, true)),
+    (|block| 2 * block - 1, 23, [67, 3], 4, [2, 65_535], (24, false)),
 ];
 
-const fn trial(
-    n_samples: fn(usize) -> usize,
-    n_units: usize,
-    hidden_width: usize,
-    output_width: usize,
-    n_layers: usize,
-    most_groups: [usize; 2],
-    slice: (usize, bool),
-) -> Trial {
-    Trial { n_samples, n_units, hidden_width, output_width, n_layers, most_groups, slice }
-}
-
-/// An encoding with a number of units.
 type Example = fn(usize) -> Encoding;
 
 pub(super) fn example_fourier(n_frequencies: usize) -> Encoding {
@@ -77,11 +53,8 @@ pub(super) fn example_grid(n_levels: usize) -> Encoding {
 
 /// Positions on [-1, 1], for a grid within the unit square.
 fn positions(encoding: &Encoding, n: usize) -> Vec<u32> {
-    let mut coords = uniform(2, 2 * n, 1.0);
-    if matches!(encoding, Encoding::Grid(_)) {
-        coords[..2 * n].iter_mut().for_each(|word| *word &= 0x7fff_ffff);
-    }
-    coords
+    let within = if matches!(encoding, Encoding::Grid(_)) { positive } else { uniform };
+    within(2, 2 * n, 1.0)
 }
 
 /// Largest weight: chosen so that an error grows at most fivefold from layer to layer, whatever its signs. Otherwise
@@ -95,25 +68,21 @@ fn largest_weight(activation: Activation, width: usize) -> f32 {
 fn inputs(
     kernel: &Kernel,
     example: Example,
-    trial: &Trial,
+    (n_samples, n_units, [hidden_width, output_width], n_layers, most_groups, (slice, separate)): Trial,
 ) -> Option<(String, FusedParams, Vec<Vec<u32>>, Workgroups)> {
-    let encoding = example(trial.n_units);
-    let network = Mlp {
-        input_width: encoding.output_width(),
-        hidden_width: trial.hidden_width,
-        output_width: trial.output_width,
-        n_layers: trial.n_layers,
-        activation: kernel.activation,
-        output_activation: kernel.output?,
-    };
-    let (slice, separate) = trial.slice;
-    let rows = Rows::new(&Shape::of(&network, kernel.storage), slice, separate);
+    let encoding = example(n_units);
+    let network = Mlp::new(
+        [encoding.output_width(), hidden_width, output_width],
+        n_layers,
+        [kernel.activation, kernel.output?],
+    );
+    let rows = Rows::new(&network, slice, separate);
     let blocking = Blocking::of_kernel(kernel, rows)?;
-    let n = (trial.n_samples)(blocking.block);
-    let [most_groups, max_groups] = trial.most_groups;
+    let n = n_samples(blocking.block);
+    let [most_groups, max_groups] = most_groups;
     let groups = Groups::new(n, blocking.block, most_groups);
     let grid = Workgroups::fold(groups.count, max_groups as u32);
-    let largest = largest_weight(kernel.activation, trial.hidden_width.max(network.input_width));
+    let largest = largest_weight(kernel.activation, hidden_width.max(network.input_width));
     let mut weights = uniform(1, encoding.n_params(), 1.0);
     weights.truncate(encoding.n_params());
     weights.extend(uniform(6, network.n_params(), largest));
@@ -122,9 +91,9 @@ fn inputs(
     let label = format!(
         "{n} samples, {} -> {} x {} -> {}",
         model.network.input_width,
-        trial.n_layers - 1,
-        trial.hidden_width,
-        trial.output_width
+        n_layers - 1,
+        hidden_width,
+        output_width
     );
     Some((
         label,
@@ -135,31 +104,29 @@ fn inputs(
 }
 
 pub(super) fn step(kernel: &Kernel, example: Example) -> Vec<Case> {
-    let one = |trial: &Trial| {
+    let one = |trial: Trial| {
         let (label, p, mut buffers, grid) = inputs(kernel, example, trial)?;
-        let (n, channels) = (p.n_samples as usize, trial.output_width);
+        let (n, channels) = (p.n_samples as usize, p.output_width as usize);
         // The whole step has more samples than these.
         let scale = (1.0 / ((n + 7) * channels) as f64) as f32;
         let gradient_scale = kernel.storage.gradient_scale((n + 7) * channels);
         let p = FusedParams { scale, gradient_scale, channel_weights: [1.0, 0.5, 2.0, 0.1], ..p };
-        let mut sample_weights = uniform(5, n, 4.0);
-        sample_weights.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
         let n_groups = p.n_groups as usize;
-        buffers.extend([uniform(4, n * channels, 1.0), sample_weights]);
+        buffers.extend([uniform(4, n * channels, 1.0), positive(5, n, 4.0)]);
         buffers.extend([poison(n_groups * p.n_params as usize), poison(n_groups)]);
         if matches!(example(1), Encoding::Grid(_)) {
             buffers.push(grid::example_sums(p.first_weight as usize));
         }
         Some(case(label, p, buffers, grid.size()))
     };
-    TRIALS.iter().filter_map(one).collect()
+    TRIALS.into_iter().filter_map(one).collect()
 }
 
 pub(super) fn predict(kernel: &Kernel, example: Example) -> Vec<Case> {
-    let one = |trial: &Trial| {
+    let one = |trial: Trial| {
         let (label, p, mut buffers, grid) = inputs(kernel, example, trial)?;
-        buffers.push(poison(p.n_samples as usize * trial.output_width));
+        buffers.push(poison((p.n_samples * p.output_width) as usize));
         Some(case(label, p, buffers, grid.size()))
     };
-    TRIALS.iter().filter_map(one).collect()
+    TRIALS.into_iter().filter_map(one).collect()
 }

@@ -1,7 +1,7 @@
 //! Which networks are fused: by environment, measurement, or else by counting bytes from the job and the device's
 //! limits.
 
-use super::blocking::{Blocking, Shape};
+use super::blocking::Blocking;
 use super::definitions;
 use crate::backend::gpu::device::{Budget, Override};
 use crate::backend::gpu::kernel::{KernelConfig, Storage};
@@ -47,19 +47,20 @@ fn choose(
         return None;
     }
     let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
-    let blocking = Blocking::largest_fitting(
-        &Shape::of(network, storage),
-        n_samples.unwrap_or(usize::MAX),
-        bytes,
-        threads,
-    )?;
+    let n_samples = n_samples.unwrap_or(usize::MAX);
+    let blocking = Blocking::largest_fitting((network, storage), n_samples, bytes, threads)?;
     let pays = moved_fused(network, blocking.block, is_step)
         < moved_by_layers(network, model.encoding.n_params() > 0, is_step);
     (mode == Override::Always || pays).then_some(blocking)
 }
 
 /// The sizes of a fused step of `n_samples`, if it is fused.
-pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, config: &KernelConfig) -> Option<Blocking> {
+pub(crate) fn of_step(
+    model: &Model,
+    n_samples: usize,
+    budget: &Budget,
+    config: &KernelConfig,
+) -> Option<Blocking> {
     let mode = match (budget.fused, config.fused) {
         (Override::Auto, Some(true)) => Override::Always,
         (Override::Auto, Some(false)) => Override::Never,
@@ -69,7 +70,7 @@ pub fn of_step(model: &Model, n_samples: usize, budget: &Budget, config: &Kernel
 }
 
 /// The sizes of fused predictions, if they are fused: the same in training and afterwards.
-pub fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
+pub(crate) fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
     let choose = || choose(model, None, (budget, budget.fused), Storage::F32);
     budget.fused_predictions.then(choose).flatten()
 }
@@ -79,14 +80,7 @@ mod tests {
     use super::*;
 
     fn network(input_width: usize, hidden_width: usize, n_hidden: usize) -> Mlp {
-        Mlp {
-            input_width,
-            hidden_width,
-            output_width: 3,
-            n_layers: n_hidden + 1,
-            activation: Activation::Relu,
-            output_activation: Activation::Sigmoid,
-        }
+        Mlp::new([input_width, hidden_width, 3], n_hidden + 1, [Activation::Relu, Activation::Sigmoid])
     }
 
     #[test]
@@ -97,8 +91,7 @@ mod tests {
             (1111, 5013)
         );
         assert_eq!((moved_fused(&grid, 64, true), moved_fused(&fourier, 16, true)), (209, 14_455));
-        let fitting =
-            |network| Blocking::largest_fitting(&Shape::of(network, Storage::F32), 1 << 18, 48 << 10, 256);
+        let fitting = |network| Blocking::largest_fitting((network, Storage::F32), 1 << 18, 48 << 10, 256);
         let sizes = |network| fitting(network).map(|blocking| (blocking.block, blocking.bytes()));
         assert_eq!(sizes(&grid), Some((64, 47_360)));
         assert_eq!(sizes(&fourier).map(|(block, _)| block), Some(16));

@@ -16,8 +16,7 @@ const WANTED_GROUPS: usize = 512;
 
 /// How `n_samples` are distributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Groups {
-    /// Workgroups.
+pub(crate) struct Groups {
     pub count: usize,
     /// Blocks of samples per workgroup; the last may have fewer.
     pub blocks: usize,
@@ -31,13 +30,12 @@ impl Groups {
         Self { count: n_blocks.div_ceil(blocks), blocks }
     }
 
-    /// For a step.
-    pub fn of_step(model: &Model, blocking: &Blocking, n_samples: usize, budget: &Budget) -> Self {
+    pub(crate) fn of_step(model: &Model, blocking: &Blocking, n_samples: usize, budget: &Budget) -> Self {
         Self::new(n_samples, blocking.block, Self::most(model, blocking, n_samples, budget))
     }
 
     /// Maximum workgroups of a step of up to `n_samples` samples: each has its own gradients.
-    pub fn most(model: &Model, blocking: &Blocking, n_samples: usize, budget: &Budget) -> usize {
+    pub(crate) fn most(model: &Model, blocking: &Blocking, n_samples: usize, budget: &Budget) -> usize {
         let fitting = budget.partials_bytes() / (4 * model.network.n_params() as u64);
         WANTED_GROUPS.min(fitting as usize).min(n_samples.div_ceil(blocking.block))
     }
@@ -85,7 +83,7 @@ pub(super) fn params(
 }
 
 /// The loss and the gradients of part of a step: the fused kernel, and two sums over its workgroups.
-pub fn step(
+pub(crate) fn step(
     job: &Job,
     (f, b): (&ForwardBuffers, &TrainingBuffers),
     blocking: &Blocking,
@@ -130,8 +128,7 @@ fn constants(f: &ForwardBuffers) -> BufferId {
     f.constants.first().copied().flatten().unwrap_or(f.params)
 }
 
-/// Colours of `n_pixels` positions.
-pub fn predict(
+pub(crate) fn predict(
     model: &Model,
     f: &ForwardBuffers,
     blocking: &Blocking,

@@ -4,7 +4,7 @@ use super::FusedParams;
 use super::bounds::{self, Bounds};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
-use crate::backend::gpu::kernel::{Call, Expected, ExpectedValues, Storage, close};
+use crate::backend::gpu::kernel::{Call, Expected, ExpectedValues, Storage, close, close_bounded};
 use crate::backend::gpu::ops::{encode, grid, pointwise};
 use crate::model::{Arithmetic, Encoding, Mlp, ParamLayout};
 
@@ -20,15 +20,12 @@ pub(super) fn grid(call: &Call, p: &FusedParams) -> Encoding {
     Encoding::Grid(grid::of_words(&call.buffers[1], n_levels, n_features, p.smoothstep != 0))
 }
 
-/// A forward pass.
 struct Pass {
     network: Mlp,
     layout: ParamLayout,
     encoding: Encoding,
-    /// The network's.
     params: Vec<f64>,
     coords: Vec<f64>,
-    /// The input of each layer.
     inputs: Vec<Bounds>,
     /// f'(z) of each hidden layer.
     derivatives: Vec<Bounds>,
@@ -51,14 +48,11 @@ fn features(encoding: &Encoding, table: &[f64], coords: &[f64]) -> Bounds {
 impl Pass {
     fn new(call: &Call, of_call: OfCall) -> Self {
         let p: FusedParams = call.params();
-        let network = Mlp {
-            input_width: p.input_width as usize,
-            hidden_width: p.hidden_width as usize,
-            output_width: p.output_width as usize,
-            n_layers: p.n_layers as usize,
-            activation: call.kernel.activation,
-            output_activation: call.kernel.output.expect("an output activation is joined in"),
-        };
+        let network = Mlp::new(
+            [p.input_width as usize, p.hidden_width as usize, p.output_width as usize],
+            p.n_layers as usize,
+            [call.kernel.activation, call.kernel.output.expect("an output activation is joined in")],
+        );
         let encoding = of_call(call, &p);
         let coords = call.f64s(2, 0, 2 * p.n_samples as usize);
         let n_table = p.first_weight as usize;
@@ -136,7 +130,6 @@ fn loss(call: &Call, p: &FusedParams, z: &Bounds) -> (Bounds, Bounds) {
     (values.into_iter().collect(), dl_dz.into_iter().collect::<Bounds>().stored(call.kernel.storage))
 }
 
-/// Samples of each workgroup.
 fn groups(call: &Call, p: &FusedParams) -> Vec<std::ops::Range<usize>> {
     let length = call.kernel.size("BLOCK") as usize * p.blocks_per_group as usize;
     let n = p.n_samples as usize;
@@ -155,8 +148,8 @@ pub(super) fn step(call: &Call, of_call: OfCall) -> Vec<Expected> {
         // Losses are not negative: the relative error is that of the longest chain of additions, two within a vector,
         // one per block, and the seven levels of the largest tree.
         let roundings = f64::from(p.blocks_per_group) + 9.0;
-        loss_partials
-            .push(Bounded { value: sum, error: error + roundings * ROUNDING * (sum + error) + FLUSH });
+        let error = error + roundings * ROUNDING * (sum + error) + FLUSH;
+        loss_partials.push(Bounded { value: sum, error });
         let (grads, dl) = pass.backward(&dl_dz, call.kernel.storage, rows);
         partials.values.extend(grads.values);
         partials.errors.extend(grads.errors);
@@ -165,11 +158,7 @@ pub(super) fn step(call: &Call, of_call: OfCall) -> Vec<Expected> {
         dl_dfeatures.values.extend(dl.values.iter().map(|v| unit * v));
         dl_dfeatures.errors.extend(dl.errors.iter().map(|e| unit * e));
     }
-    let loss_partials: Bounds = loss_partials.into_iter().collect();
-    let mut expected = vec![
-        close(5, 0, partials.values, partials.errors),
-        close(6, 0, loss_partials.values, loss_partials.errors),
-    ];
+    let mut expected = vec![close(5, 0, partials.values, partials.errors), close_bounded(6, loss_partials)];
     if let Encoding::Grid(hash_grid) = &pass.encoding {
         let before = &call.buffers[7][..2 * hash_grid.n_params()];
         let dl = (dl_dfeatures.values.as_slice(), dl_dfeatures.errors.as_slice());
@@ -183,6 +172,5 @@ pub(super) fn step(call: &Call, of_call: OfCall) -> Vec<Expected> {
 pub(super) fn predict(call: &Call, of_call: OfCall) -> Vec<Expected> {
     let pass = Pass::new(call, of_call);
     let output = pass.network.output_activation;
-    let colours: Bounds = pass.z.iter().map(|z| output.value::<Bounded>(z)).collect();
-    vec![close(3, 0, colours.values, colours.errors)]
+    vec![close_bounded(3, pass.z.iter().map(|z| output.value::<Bounded>(z)))]
 }

@@ -233,7 +233,6 @@ fn positions(n: usize) -> Vec<u32> {
     coords
 }
 
-/// Test shapes for both directions.
 fn shapes() -> [(usize, HashGrid, u32); 5] {
     use Interpolation::{Linear, Smoothstep};
     [
@@ -250,14 +249,18 @@ fn label(n: usize, grid: &HashGrid) -> String {
     format!("{n} x {levels} levels of {features}, {:?}", grid.interpolation).to_lowercase()
 }
 
-pub(super) fn encode_cases(_: &Kernel) -> Vec<Case> {
+/// The test shapes with the buffers that follow the levels.
+fn shaped(gradient_unit: f32, buffers: impl Fn(usize, &HashGrid) -> [Vec<u32>; 3]) -> Vec<Case> {
     let one = |(n, grid, max_groups): (usize, HashGrid, u32)| {
-        let (params, groups) = super::params(&grid, n, max_groups);
-        let table = uniform(1, grid.n_params(), 1.0);
-        let buffers = vec![level_words(&grid), table, positions(n), poison(n * grid.output_width())];
-        case(label(n, &grid), params, buffers, groups.size())
+        let (params, groups) = super::params(&grid, n, gradient_unit, max_groups);
+        let all = [level_words(&grid)].into_iter().chain(buffers(n, &grid)).collect();
+        case(label(n, &grid), params, all, groups.size())
     };
     shapes().into_iter().map(one).collect()
+}
+
+pub(super) fn encode_cases(_: &Kernel) -> Vec<Case> {
+    shaped(1.0, |n, grid| [uniform(1, grid.n_params(), 1.0), positions(n), poison(n * grid.output_width())])
 }
 
 /// Sums of earlier parts, of either sign: low words that soon overflow into small high ones.
@@ -269,26 +272,16 @@ pub(in crate::backend::gpu::ops) fn example_sums(n: usize) -> Vec<u32> {
 }
 
 pub(super) fn backward_cases(_: &Kernel) -> Vec<Case> {
-    let one = |(n, grid, max_groups): (usize, HashGrid, u32)| {
-        let (params, groups) = super::params(&grid, n, max_groups);
-        let params = GridParams { gradient_unit: 0.25, ..params };
-        let dl_dfeatures = uniform(3, n * grid.output_width(), 4e-3);
-        let buffers = vec![level_words(&grid), positions(n), dl_dfeatures, example_sums(grid.n_params())];
-        case(label(n, &grid), params, buffers, groups.size())
-    };
-    shapes().into_iter().map(one).collect()
+    shaped(0.25, |n, grid| {
+        [positions(n), uniform(3, n * grid.output_width(), 4e-3), example_sums(grid.n_params())]
+    })
 }
 
 pub(super) fn backward_float_cases(_: &Kernel) -> Vec<Case> {
-    let one = |(n, grid, max_groups): (usize, HashGrid, u32)| {
-        let (params, groups) = super::params(&grid, n, max_groups);
-        let dl_dfeatures = uniform(3, n * grid.output_width(), 1e-3);
-        // Gradients of earlier parts.
-        let grads = uniform(4, grid.n_params(), 1e-2);
-        let buffers = vec![level_words(&grid), positions(n), dl_dfeatures, grads];
-        case(label(n, &grid), params, buffers, groups.size())
-    };
-    shapes().into_iter().map(one).collect()
+    // The last are gradients of earlier parts.
+    shaped(1.0, |n, grid| {
+        [positions(n), uniform(3, n * grid.output_width(), 1e-3), uniform(4, grid.n_params(), 1e-2)]
+    })
 }
 
 pub(super) fn clear_cases(_: &Kernel) -> Vec<Case> {

@@ -7,8 +7,8 @@ use crate::backend::gpu::ops::testing::{case, poison, words};
 use crate::backend::gpu::plan::{PICTURE_PARTS, THREADS, Workgroups};
 use crate::backend::{Job, JobOptions, cpu};
 use crate::model::{
-    Activation, Coords, Encoding, Holdout, Importance, Loss, Mask, Mlp, Model, Optimizer, Raster,
-    Refinements, SampleSet, Shuffle, Step,
+    Activation, Coords, Encoding, Holdout, Importance, Mask, Mlp, Model, Optimizer, Raster, Refinements,
+    SampleSet, Shuffle, Step,
 };
 use crate::picture::{Picture, Pixels};
 use std::sync::Arc;
@@ -51,40 +51,19 @@ fn job_of(call: &Call) -> Job {
         call.buffers[CHOICE].iter().for_each(|&pixel| inside[pixel as usize] = true);
         Arc::new(Mask::new(inside, samples).expect("a mask with pixels"))
     });
-    Job {
-        model: unused_model(channels),
-        picture: Arc::new(Picture { width, height, channels, pixels }),
-        raster: Raster {
-            width,
-            height,
-            first: [0; 2],
-            origin: [p.origin_x, p.origin_y],
-            step: [p.step_x, p.step_y],
-        },
-        samples,
-        loss: Loss::Mse,
-        optimizer: UNUSED_RULE,
-        batch_size: 1,
-        options: JobOptions { mask, ..JobOptions::default() },
-    }
+    let raster =
+        Raster { width, height, first: [0; 2], origin: [p.origin_x, p.origin_y], step: [p.step_x, p.step_y] };
+    let options = JobOptions { mask, ..JobOptions::default() };
+    let unused = Mlp::new([2, 1, channels], 2, [Activation::Identity, Activation::Identity]);
+    let model = Model { encoding: Encoding::IDENTITY, network: unused };
+    let picture = Picture { width, height, channels, pixels };
+    Job { raster, samples, options, ..Job::new(model, picture, UNUSED_RULE) }
 }
 
 /// The binding of the sample index.
 const CHOICE: usize = PICTURE_PARTS + 3;
 
 const UNUSED_RULE: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
-
-fn unused_model(channels: usize) -> Model {
-    let network = Mlp {
-        input_width: 2,
-        hidden_width: 1,
-        output_width: channels,
-        n_layers: 2,
-        activation: Activation::Identity,
-        output_activation: Activation::Identity,
-    };
-    Model { encoding: Encoding::IDENTITY, network }
-}
 
 pub(super) fn sample(call: &Call) -> Vec<Expected> {
     let p: SampleParams = call.params();
@@ -141,14 +120,18 @@ fn is_inside(pixel: u32) -> bool {
     (pixel % 7).is_multiple_of(2)
 }
 
+/// Width, height, channels, bits, stride, parts, widest grid.
+type Shape = (u32, u32, u32, u32, u32, usize, u32);
+
+const WITH_INDEX: [Shape; 3] =
+    [(1, 1, 1, 8, 1, 1, 65_535), (33, 31, 4, 8, 2, 4, 65_535), (67, 29, 3, 16, 1, 3, 3)];
+
 pub(super) fn masked_sample_cases(_: &Kernel) -> Vec<Case> {
-    let shapes = [(1, 1, 1, 8, 1, 1, 65_535), (33, 31, 4, 8, 2, 4, 65_535), (67, 29, 3, 16, 1, 3, 3)];
-    shapes.map(|shape| sample_case(shape, Choice::Mask)).into()
+    WITH_INDEX.map(|shape| sample_case(shape, Choice::Mask)).into()
 }
 
 pub(super) fn sample_cases(_: &Kernel) -> Vec<Case> {
     let shapes = [
-        // width, height, channels, bits, stride, parts, widest grid
         (1, 1, 1, 8, 1, 1, 65_535),
         (7, 5, 3, 8, 1, 1, 65_535),
         (33, 31, 4, 8, 2, 4, 65_535),
@@ -161,8 +144,7 @@ pub(super) fn sample_cases(_: &Kernel) -> Vec<Case> {
 }
 
 pub(super) fn by_error_sample_cases(_: &Kernel) -> Vec<Case> {
-    let shapes = [(1, 1, 1, 8, 1, 1, 65_535), (33, 31, 4, 8, 2, 4, 65_535), (67, 29, 3, 16, 1, 3, 3)];
-    shapes.map(|shape| sample_case(shape, Choice::Importance)).into()
+    WITH_INDEX.map(|shape| sample_case(shape, Choice::Importance)).into()
 }
 
 /// The sample index.
@@ -173,10 +155,7 @@ enum Choice {
     Importance,
 }
 
-fn sample_case(
-    (w, h, channels, bits, stride, parts, max_groups): (u32, u32, u32, u32, u32, usize, u32),
-    choice: Choice,
-) -> Case {
+fn sample_case((w, h, channels, bits, stride, parts, max_groups): Shape, choice: Choice) -> Case {
     let per_pixel = channels.div_ceil(32 / bits);
     let n_words = (w * h * per_pixel) as usize;
     let mut data = words(u64::from(w), n_words);
