@@ -8,7 +8,7 @@ use crate::config::{
     Config, EncodingConfig, NetworkConfig, OptimizerKind, PictureConfig, PictureSize, TrainingConfig,
 };
 use crate::model::Holdout;
-use crate::picture::{self, Depth, IccProfile, Loaded, Packing, Picture, PictureBuilder};
+use crate::picture::{self, Depth, IccProfile, Loaded, Packing, Picture, PictureBuilder, Reading};
 use crate::run::FolderLock;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -137,8 +137,8 @@ impl Comparison {
                 let what = format!("the path {} is not UTF-8; rename it", path.display());
                 return Err(CompareError::Grid(what));
             }
-            let read = |path: &Path| picture::read(path, settings.reading()).map(|loaded| loaded.picture);
-            let changed = path.exists() && read(&path).ok().as_ref() != Some(&picture);
+            let changed = path.exists() && !holds(&path, &picture, &settings);
+            let earlier: usize = out.iter().map(|p: &Prepared| p.cells.len()).sum();
             let mut cells = Vec::new();
             for (of_size, method, optimizer) in request.settings() {
                 for seed in (0..request.axes.seeds).filter(|_| of_size == size) {
@@ -152,9 +152,7 @@ impl Comparison {
                     }
                     let run = config.resolve(&picture, mask.as_ref())?.with_profile(profile.clone());
                     let cell = Cell {
-                        index: self.cells.len()
-                            + out.iter().map(|p: &Prepared| p.cells.len()).sum::<usize>()
-                            + cells.len(),
+                        index: self.cells.len() + earlier + cells.len(),
                         picture: index,
                         size,
                         method,
@@ -175,6 +173,13 @@ impl Comparison {
         }
         Ok(out)
     }
+}
+
+/// Whether a prepared picture's file is of `picture`.
+fn holds(path: &Path, picture: &Picture, settings: &Config) -> bool {
+    // It has one page, whatever the source has.
+    let reading = Reading { page: None, ..settings.reading() };
+    picture::read(path, reading).is_ok_and(|loaded| loaded.picture == *picture)
 }
 
 impl Request {

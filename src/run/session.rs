@@ -176,10 +176,8 @@ impl Session {
             samples_per_second: counted.samples as f64 / trained.max(1e-9),
         };
         let (metrics, thumbnails) = recorded?;
-        let failure = match outcome.complete {
-            true => Failure::of(run, outcome.position.fresh_starts, outcome.step, &evaluation),
-            false => None,
-        };
+        let of_complete = || Failure::of(run, outcome.position.fresh_starts, outcome.step, &evaluation);
+        let failure = outcome.complete.then(of_complete).flatten();
         let results = Results {
             folder,
             run,

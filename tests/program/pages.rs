@@ -57,6 +57,8 @@ fn a_page_is_taken_by_its_number_and_by_default_that_is_said() {
     let mut command = afterimage(&["compare"], &[&gif, Path::new("--out"), &compared]);
     command.args(["--sizes", "native", "--epochs", "1", "--encodings", "none", "--page", "3"]);
     command.assert().success().stderr(said.not());
+    // Again: the prepared picture, a file of one page, is recognised.
+    command.assert().success();
     let prepared = image::open(compared.join("a/native/picture.png")).expect("the picture of the cells");
     assert_eq!(prepared.to_rgb8().get_pixel(3, 3).0, [220, 30, 60]);
     let ((of_first, note), (of_third, silence)) = (eval(&[]), eval(&["--page", "3"]));
