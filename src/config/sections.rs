@@ -129,7 +129,7 @@ section! {
         #[arg(long, value_name = "F")]
         pub hdr_scale: f32,
         /// Pictures in linear light (HDR): the curve of the values that the network is trained on [default: log where
-        /// the peak is more than 64 times the median]
+        /// the peak is more than 16 times the median]
         #[arg(long)]
         pub hdr_curve: Curve,
     }

@@ -28,7 +28,7 @@ pub struct Transfer {
 }
 
 /// With a wider range than this between the median and the peak, small values are lost beside large ones.
-const LINEAR_RANGE: f32 = 64.0;
+const LINEAR_RANGE: f32 = 16.0;
 /// Brings the logarithm of usual values near 1.
 const LOG_GAIN: f32 = 0.25;
 /// The median times the scale of a logarithm: below the median it is still nearly even.
@@ -44,15 +44,17 @@ impl Transfer {
     /// Leaves values as they are.
     pub const IDENTITY: Self = Self { scale: 1.0, curve: Curve::Linear };
 
-    /// The transfer that suits `picture`: the identity for integers. The scale is a power of two, so that pictures
-    /// with a usual brightness near 1 and no extremes keep their values.
-    pub fn for_picture(picture: &Picture) -> Self {
+    /// The transfer that suits `picture`, with a given `curve` or the one that it needs: the identity for integers. The
+    /// scale is a power of two, so that pictures with a usual brightness near 1 and no extremes keep their values.
+    pub fn for_picture(picture: &Picture, curve: Option<Curve>) -> Self {
         let Some(Levels { median, high, peak }) = Levels::of(picture) else { return Self::IDENTITY };
-        if peak <= LINEAR_RANGE * median {
-            Self { scale: power_of_two(1.0 / high), curve: Curve::Linear }
-        } else {
-            Self { scale: power_of_two((LOG_MEDIAN / median).min(LOG_HIGH / high)), curve: Curve::Log }
-        }
+        let needed = if peak <= LINEAR_RANGE * median { Curve::Linear } else { Curve::Log };
+        let curve = curve.unwrap_or(needed);
+        let scale = match curve {
+            Curve::Linear => 1.0 / high,
+            Curve::Log => (LOG_MEDIAN / median).min(LOG_HIGH / high),
+        };
+        Self { scale: power_of_two(scale), curve }
     }
 
     /// Whether values stay as they are.
@@ -227,10 +229,12 @@ mod tests {
 
     #[test]
     fn a_usual_scene_and_integers_keep_their_values() {
-        assert!(Transfer::for_picture(&grey(scene())).is_identity());
+        assert!(Transfer::for_picture(&grey(scene()), None).is_identity());
         let bytes = Picture { width: 2, height: 1, channels: 1, pixels: Pixels::U8(vec![3, 250]) };
-        assert!(Transfer::for_picture(&bytes).is_identity());
-        assert!(Transfer::for_picture(&grey(vec![0.0; 9])).is_identity());
+        assert!(Transfer::for_picture(&bytes, None).is_identity());
+        // A curve that is asked for gets its own scale.
+        assert_eq!(Transfer::for_picture(&grey(scene()), Some(Curve::Log)).scale, 64.0);
+        assert!(Transfer::for_picture(&grey(vec![0.0; 9]), None).is_identity());
         assert_eq!((bytes.peak(), grey(vec![0.5, -7.0]).peak(), grey(vec![0.0]).peak()), (1.0, 7.0, 1.0));
     }
 
@@ -238,7 +242,7 @@ mod tests {
     fn a_dark_and_a_bright_scene_are_scaled_alike() {
         for factor in [1e-4, 1e3, 3e7] {
             let values: Vec<f32> = scene().into_iter().map(|v| v * factor).collect();
-            let transfer = Transfer::for_picture(&grey(values.clone()));
+            let transfer = Transfer::for_picture(&grey(values.clone()), None);
             assert_eq!(transfer.curve, Curve::Linear, "times {factor}");
             let largest = values.iter().map(|&v| transfer.encode(v)).fold(0.0, f32::max);
             assert!((0.5..=2.0).contains(&largest), "times {factor}: {largest}");
@@ -250,7 +254,7 @@ mod tests {
     fn a_scene_with_a_sun_is_compressed() {
         let mut values = scene();
         values[500] = 60_000.0;
-        let transfer = Transfer::for_picture(&grey(values.clone()));
+        let transfer = Transfer::for_picture(&grey(values.clone()), None);
         assert_eq!(transfer.curve, Curve::Log);
         assert!(transfer.encode(60_000.0) < 16.0, "{}", transfer.encode(60_000.0));
         assert!(transfer.encode(1.0) - transfer.encode(0.5) > 0.15, "the scene keeps its contrast");

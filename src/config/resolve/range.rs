@@ -24,7 +24,7 @@ impl Config {
         if let Some(scale) = scale.filter(|v| !(v.is_normal() && *v > 0.0)) {
             return Err(bad("hdr-scale", scale, "give a number above 0"));
         }
-        let auto = Transfer::for_picture(picture);
-        Ok(Transfer { scale: scale.unwrap_or(auto.scale), curve: curve.unwrap_or(auto.curve) })
+        let auto = Transfer::for_picture(picture, curve);
+        Ok(Transfer { scale: scale.unwrap_or(auto.scale), ..auto })
     }
 }
