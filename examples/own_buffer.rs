@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
     block_on(trainer.run(&mut ()))?;
 
-    // Values in 0..=1, interleaved as in the picture.
+    // Values in 0..=1 (of linear floats `run.transfer` makes the picture's), interleaved as in the picture.
     let mut colours = vec![0.0_f32; (SIDE * SIDE * 3) as usize];
     block_on(backend.predict(&run.raster, 0, &mut colours))?;
     let errors = colours.iter().enumerate().map(|(i, value)| (value - picture.pixels.value(i)).abs());

@@ -37,6 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let raster = Raster::new(4 * picture.width, 4 * picture.height, run.coords);
     let mut colours = vec![0.0; raster.n_pixels() as usize * picture.channels];
     block_on(backend.predict(&raster, 0, &mut colours))?;
+    // Pictures in linear light are trained on in another form.
+    run.transfer.decode_pixels(&mut colours, picture.channels);
     let mut large = PictureBuilder::new(raster.width, raster.height, picture.channels, picture.depth());
     large.push(&colours);
     picture::save_png(&large.finish(), &out)?;

@@ -23,7 +23,7 @@
 //! it, step by step with [`trainer::Trainer::advance`]. Below [`run`] no thread is started except those that compute,
 //! no file is opened that was not named, and only [`job::DeviceOptions::from_env`] reads the environment.
 //!
-//! A training step runs in [`backend::cpu::network::Pass::train`] on the CPU; on the GPU it is the plan recorded in
+//! A training step runs in `Pass::train` of `backend/cpu/network.rs` on the CPU; on the GPU it is the plan recorded in
 //! [`backend::gpu`].
 //!
 //! ```

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the library without its program, without GPUs, and for other targets (targets.sh), browsers among them, and
-# checks that it leaves out what only those need.
+# Checks the library without its program, without GPUs, and for other targets (targets.sh), browsers among them, that it
+# leaves out what only those need, and the fuzz targets.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,4 +20,5 @@ lacks "anyhow|clap.*|signal-hook|env_logger|indicatif" --features cpu,gpu
 for features in cpu cpu,gpu cli; do
   cargo clippy --locked --quiet --no-default-features --features $features -- -D warnings
 done
+cargo check --locked --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
 bash tests/targets.sh

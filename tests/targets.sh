@@ -15,7 +15,7 @@ check() {
     cargo check --locked --quiet --target "$target" "$@"
     echo "checked for $target${*:+ with $*}"
   else
-    echo "not checked for $target, for want of \`rustup target add $target\`"
+    echo "not checked for $target: needs \`rustup target add $target\`"
   fi
 }
 check aarch64-apple-darwin --all-targets

@@ -187,7 +187,7 @@ impl CompareArgs {
     }
 }
 
-/// Trains the grid and writes the reports. Exit code 1 when a picture or a run failed, 130 when it was stopped.
+/// Trains the grid and writes the reports. Exit code 1 when a picture or a run failed, the signal's when it was stopped.
 pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     signals::handle(Some(signals::STOPPING))?;
     let mut request = args.request()?;

@@ -27,7 +27,7 @@ Examples:
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct EvalArgs {
-    /// model.safetensors, or the folder of a run
+    /// model.safetensors, the folder of a run, or a checkpoint in it
     model: PathBuf,
     /// The picture to compare with; - reads it from standard input
     image: PathBuf,
@@ -125,11 +125,16 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     ));
     display.close();
     let measured = match measured {
-        Err(RenderError::Stopped) => return Ok(signals::exit_code()),
+        Err(RenderError::Stopped) => {
+            eprint_line!("{}", RenderError::Stopped);
+            return Ok(signals::exit_code());
+        }
         measured => measured?,
     };
     if let Some(out) = &args.error_map {
-        save_png(&labelled_error_map((&measured.prediction, &picture), transparent, None), out)?;
+        let exposure = picture.exposure();
+        let shown = (&*measured.prediction.shown(exposure), &*picture.shown(exposure));
+        save_png(&labelled_error_map(shown, transparent, None), out)?;
     }
     let report = Report::new(args, &opened, (&picture, transparent, resized), &measured);
     if args.json {
@@ -142,6 +147,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
 
 /// The picture to compare with, as it was prepared for training, and whether it was resized.
 fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyhow::Result<(Picture, bool)> {
+    let name = stdio::name_of(&args.image);
     let color = args.color.unwrap_or_else(|| opened.model.color());
     let reading = Reading { page: args.page, color };
     let Loaded { picture, mut notes, profile } = match stdio::is_dash(&args.image) {
@@ -154,7 +160,7 @@ fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyh
     if !same_profile {
         notes.push(format!(
             "{} is not in the model's colour space, and values are compared as they are",
-            args.image.display()
+            name
         ));
     }
     notes.iter().for_each(|note| eprint_line!("{note}"));
@@ -163,13 +169,14 @@ fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyh
 
 /// The picture at the size to compare it at, and whether it was resized.
 fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::Result<(Picture, bool)> {
+    let name = stdio::name_of(&args.image);
     let model = &opened.model;
     let (size, found) = (model.size(), Size { width: picture.width, height: picture.height });
     let channels = ["grey", "grey with alpha", "RGB", "RGBA"];
     if picture.channels != model.channels() {
         bail!(
             "{} is {} and the model {}; give the picture it was trained on",
-            args.image.display(),
+            name,
             channels[picture.channels - 1],
             channels[model.channels() - 1]
         );
@@ -178,7 +185,7 @@ fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::R
         let kind = |hdr: bool| if hdr { "linear light (HDR)" } else { "sRGB" };
         bail!(
             "{} is in {} and the model in {}; give the picture it was trained on",
-            args.image.display(),
+            name,
             kind(picture.is_hdr()),
             kind(!picture.is_hdr())
         );
@@ -193,7 +200,7 @@ fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::R
         }
         _ => bail!(
             "{} has {found} pixels and the model was trained on {size}; give --fit picture to resize the picture, or --fit model to render the model at its size",
-            args.image.display()
+            name
         ),
     }
 }
@@ -208,7 +215,8 @@ impl Report {
         let file_bytes = opened.file_bytes;
         let db = |error: SquaredError| Decibels::of(error.psnr());
         let split = |error: SquaredError| db(error).filter(|_| measured.test.count > 0);
-        let (shown, truth) = (measured.prediction.to_display(), picture.to_display());
+        let shown = |of: &Picture| of.shown(picture.exposure()).to_display();
+        let (shown, truth) = (shown(&measured.prediction), shown(picture));
         let rounded = SquaredError::between_visible(&shown, &truth, truth.hidden(transparent));
         Self {
             model: opened.file.clone(),
@@ -251,11 +259,11 @@ impl Report {
         let as_shown = if self.is_hdr { "  as a screen shows it" } else { "" };
         print_line!("PSNR at 8 bits {}{as_shown}", db(self.psnr_8bit));
         print_line!("SSIM           {:.5}  (mean of the channels)", self.ssim);
-        print_line!(
-            "largest error  {:.4}  ({:.1} of 255) at pixel ({x}, {y})",
-            self.max_error,
-            self.max_error * 255.0
-        );
+        let unit = match self.is_hdr {
+            true => " of the peak".to_owned(),
+            false => format!("  ({:.1} of 255)", self.max_error * 255.0),
+        };
+        print_line!("largest error  {:.4}{unit} at pixel ({x}, {y})", self.max_error);
         print_line!("weights        {}", self.n_params);
         print_line!("file           {} bytes, {:.3} bits per pixel", self.file_bytes, self.bits_per_pixel);
     }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
     after_help = "Examples:\n  afterimage inspect runs/astronaut\n  afterimage inspect model.safetensors --json"
 )]
 pub(super) struct InspectArgs {
-    /// model.safetensors, or the folder of a run
+    /// model.safetensors, the folder of a run, or a checkpoint in it
     model: PathBuf,
     /// Print JSON instead of text
     #[arg(long)]

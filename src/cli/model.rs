@@ -60,11 +60,7 @@ pub(super) fn open(path: &Path, quiet: bool) -> anyhow::Result<OpenedModel> {
         return Ok(OpenedModel { name: name_of(&file), file, model, file_bytes });
     };
     if !quiet {
-        eprint_line!(
-            "{} is not finished: this is its checkpoint after {}",
-            path.display(),
-            count(done, "epoch")
-        );
+        eprint_line!("{}: the network at the checkpoint after {}", path.display(), count(done, "epoch"));
     }
     let file_bytes = model.file_bytes();
     Ok(OpenedModel { name: name_of(&file), file: path.to_owned(), model, file_bytes })

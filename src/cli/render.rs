@@ -8,7 +8,7 @@ use afterimage::backend::{free_memory, open_predictor};
 use afterimage::block_on;
 use afterimage::model::PixelFilter;
 use afterimage::model_file::ModelFile;
-use afterimage::picture::{Converter, Depth, Format, Target};
+use afterimage::picture::{Converter, Depth, Format, Target, Transfer};
 use afterimage::render::{Crop, RenderError, Samples, Size, View, render_to_file};
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
@@ -44,7 +44,7 @@ fn out_help() -> String {
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = after_help())]
 pub(super) struct RenderArgs {
-    /// model.safetensors, or the folder of a run
+    /// model.safetensors, the folder of a run, or a checkpoint in it
     model: PathBuf,
     /// Size of the whole picture in pixels [default: the size it was trained at]
     #[arg(long, value_name = "WxH", conflicts_with = "scale")]
@@ -107,7 +107,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let mut display = WorkDisplay::new(args.quiet, grid.points.n_pixels());
     let rendered = render_to_file(
         device.predictor.as_mut(),
-        (&grid, model.transfer),
+        (&grid, shown(model, target)),
         (model.channels(), model.depth, model.profile().as_deref()),
         (path, *target),
         &mut |done| display.advance(done),
@@ -163,12 +163,24 @@ impl Output {
     }
 }
 
+/// From the network's values to those that are written: linear light for a screen has an exposure.
+fn shown(model: &ModelFile, target: &Target) -> Transfer {
+    match target.depth {
+        Depth::F32 => model.transfer,
+        _ => Transfer { scale: model.transfer.scale / model.exposure(), ..model.transfer },
+    }
+}
+
 /// What a picture of `target` leaves out of the model's.
 fn losses(model: &ModelFile, target: Target) -> Vec<String> {
     let converter = Converter::new(model.channels(), model.depth, target);
     let format = target.format.name();
+    let times = match model.exposure() {
+        1.0 => String::new(),
+        exposure => format!(" times {exposure}"),
+    };
     let clips = format!(
-        "{format} stores only the displayable range of this HDR model; .exr, .hdr and --bits 32 .tif store all of it"
+        "{format} stores only the displayable range of this HDR model{times}; .exr, .hdr and --bits 32 .tif store all of it"
     );
     let flattens = format!("{format} has no transparency: the picture is blended with white");
     let converts = format!("{format} has no colour profile here: colours are converted to sRGB");

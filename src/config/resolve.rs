@@ -76,6 +76,7 @@ impl Config {
         positive("snapshot-every", self.output.snapshot_every)?;
         positive("measure-every", self.output.measure_every)?;
         self.keep()?;
+        self.hdr_scale()?;
         self.device()?;
         match self.picture.size {
             Some(PictureSize::Pixels(..)) => self.fitted_size((1, 1)).map(|_| ()),

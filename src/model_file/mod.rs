@@ -16,6 +16,7 @@
 //! | `coords` | `center` or `corner`: where pixels lie in the plane |
 //! | `width`, `height` | size of the picture it was trained on, in pixels |
 //! | `depth` | `u8`, `u16` (values are sRGB-encoded, unless there is a profile) or `f32` (linear, HDR; colours are times alpha) |
+//! | `exposure` | of `f32`, if not 1: a factor for showing it on a screen |
 //! | `icc_profile` | in base64, the profile of the values' colours, if they are not sRGB |
 //! | `hdr_scale`, `hdr_curve` | of `f32`, unless they are 1 and `linear`: a colour is v / scale for the network's value v, or sign(v) (exp(4 abs(v)) - 1) / scale if the curve is `log` |
 

@@ -27,6 +27,8 @@ pub struct TensorSummary {
 impl ModelFile {
     /// Metadata key of the ICC profile, in base64.
     pub const PROFILE: &str = "icc_profile";
+    /// Metadata key of the exposure of previews, if not 1.
+    pub const EXPOSURE: &str = "exposure";
 
     /// All tensors, in the order of the file.
     pub fn tensor_summaries(&self) -> Vec<TensorSummary> {
@@ -66,6 +68,12 @@ impl ModelFile {
     /// The ICC profile of the network's colours, if they are not sRGB.
     pub fn profile(&self) -> Option<Vec<u8>> {
         self.metadata.get(Self::PROFILE).and_then(|text| BASE64_STANDARD.decode(text).ok())
+    }
+
+    /// The factor at which a screen shows a network of linear light: 1 unless the picture was nearly black or white.
+    pub fn exposure(&self) -> f32 {
+        let exposure = self.metadata.get(Self::EXPOSURE).and_then(|text| text.parse().ok());
+        exposure.filter(|e: &f32| e.is_normal() && *e > 0.0).unwrap_or(1.0)
     }
 
     /// All settings of a section of the training configuration.

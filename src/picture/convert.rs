@@ -24,7 +24,7 @@ impl Converter {
 
     /// Converts colours of `space` to sRGB.
     #[must_use]
-    pub fn from_space(self, space: Option<Space>) -> Self {
+    pub fn with_space(self, space: Option<Space>) -> Self {
         Self { space, ..self }
     }
 

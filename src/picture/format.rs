@@ -126,11 +126,6 @@ impl Format {
     pub fn name(self) -> &'static str {
         self.traits().name
     }
-
-    /// Whether it is written row by row, using little memory.
-    pub fn streams(self) -> bool {
-        self.traits().memory_factor.is_none()
-    }
 }
 
 /// The form in which a picture is written.

@@ -125,9 +125,10 @@ impl Levels {
     fn of(picture: &Picture) -> Option<Self> {
         let (peak, _) = picture.hdr_peak()?;
         let n_colors = picture.color_channels();
-        let stride = picture.pixels.len() / N_PROBED + 1;
-        // An odd step meets every channel.
-        let places = (0..picture.pixels.len()).step_by(stride | 1);
+        // A step that shares no factor with the number of channels meets each of them.
+        let at_least = picture.pixels.len() / N_PROBED + 1;
+        let step = (at_least..).find(|step| step % 2 == 1 && step % 3 != 0).expect("one in six is");
+        let places = (0..picture.pixels.len()).step_by(step);
         let colors = places.filter(|place| place % picture.channels < n_colors);
         let mut probed: Vec<f32> =
             colors.map(|place| picture.pixels.value(place).abs()).filter(|&v| v > 0.0).collect();
@@ -236,6 +237,14 @@ mod tests {
         assert_eq!(Transfer::for_picture(&grey(scene()), Some(Curve::Log)).scale, 64.0);
         assert!(Transfer::for_picture(&grey(vec![0.0; 9]), None).is_identity());
         assert_eq!((bytes.peak(), grey(vec![0.5, -7.0]).peak(), grey(vec![0.0]).peak()), (1.0, 7.0, 1.0));
+    }
+
+    #[test]
+    fn every_channel_of_a_large_picture_is_looked_at() {
+        // With a step of 3, which its size suggests, only the first would be.
+        let values = (0..700 * 700 * 3).map(|i| if i % 3 == 0 { 1e-6 } else { 1.0 }).collect();
+        let picture = Picture { width: 700, height: 700, channels: 3, pixels: Pixels::F32(values) };
+        assert_eq!(Levels::of(&picture).expect("it has light").median, 1.0);
     }
 
     #[test]

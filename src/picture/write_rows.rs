@@ -31,7 +31,7 @@ pub struct RowsOf<'a> {
 /// Writes a picture from predicted values. `parts` yields its pixels in row order, any number of whole
 /// pixels at a time.
 ///
-/// Some formats are written as the pixels come ([`Format::streams`](super::Format::streams)); the others collect
+/// Some formats are written as the pixels come ([`Format::names_streamed`]); the others collect
 /// them first.
 /// The file appears whole or not at all.
 ///
@@ -47,7 +47,7 @@ pub fn write_rows(
     // A profile that cannot be used is none when its picture is read.
     let space = picture.profile.filter(|_| held.is_none());
     let space = space.and_then(|icc| Space::from_icc(icc, picture.channels < 3).ok());
-    let converter = Converter::new(picture.channels, picture.depth, target).from_space(space);
+    let converter = Converter::new(picture.channels, picture.depth, target).with_space(space);
     let mut left = u64::from(picture.width) * u64::from(picture.height);
     let mut parts = parts.map(|part| {
         left = left.saturating_sub((part.len() / picture.channels) as u64);

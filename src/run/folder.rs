@@ -206,6 +206,18 @@ impl RunFolder {
         }
     }
 
+    /// `file`, if it is in this folder, where [`RunFolder::clear`] might remove it: it has to be kept like one from
+    /// standard input.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn own_input(&self, file: &Path) -> std::io::Result<Option<Input>> {
+        match (file.canonicalize(), self.path.canonicalize()) {
+            (Ok(file), Ok(folder)) if file.starts_with(&folder) => Ok(Some(Input::new(std::fs::read(file)?))),
+            _ => Ok(None),
+        }
+    }
+
     /// Where a picture from standard input is kept.
     pub fn input(&self, input: &Input) -> PathBuf {
         self.path.join(input.name())

@@ -80,12 +80,13 @@ impl Session {
     ) -> Result<Self, RunError> {
         let opened = open(&run, &picture, None).map_err(TrainError::from)?;
         folder.clear()?;
+        // First, since it makes the folder one of a run.
+        write_config(&folder, &run)?;
         if let Some(input) = input {
             let path = folder.input(input);
             atomic_write(&path, Durability::Flushed, |out| out.write_all(&input.bytes))
                 .map_err(|e| RunError::write(&path, &e))?;
         }
-        write_config(&folder, &run)?;
         Ok(Self::new(folder, run, picture, opened))
     }
 

@@ -83,6 +83,8 @@ pub(super) fn model(
     let profile =
         run.profile.as_deref().map(|icc| (ModelFile::PROFILE.to_owned(), BASE64_STANDARD.encode(icc)));
     metadata.extend(profile);
+    let exposure = (run.exposure != 1.0).then(|| (ModelFile::EXPOSURE.to_owned(), run.exposure.to_string()));
+    metadata.extend(exposure);
     let (model, coords) = (run.model.clone(), run.coords);
     ModelFile { model, params, coords, width, height, depth, transfer: run.transfer, metadata }.frozen()
 }

@@ -5,6 +5,7 @@ use crate::runs::manifest;
 use afterimage::model_file::ModelFile;
 use afterimage::picture::{Curve, Picture, Pixels, Transfer, load, save_exr};
 use assert_cmd::Command;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +59,15 @@ fn a_dark_and_a_bright_scene_are_learned_as_well_as_a_usual_one() {
         let shown = image::open(out.join("final.png")).expect("a picture").to_rgb8();
         let mean = shown.iter().map(|&v| f64::from(v)).sum::<f64>() / (SIDE * SIDE * 3) as f64;
         assert!((60.0..=225.0).contains(&mean), "{name}: the preview has a mean of {mean}");
+        // A model rendered to PNG, and the 8-bit PSNR, are at the same exposure.
+        let rendered = dir.path().join(name).with_extension("png");
+        Command::new(program()).arg("render").arg(&out).arg("--out").arg(&rendered).assert().success();
+        let rendered = image::open(rendered).expect("a picture").to_rgb8();
+        let differs = rendered.iter().zip(shown.iter()).any(|(a, b)| a.abs_diff(*b) > 1);
+        assert!(!differs, "{name}: render shows another picture than final.png");
+        let mut eval = Command::new(program());
+        eval.arg("eval").arg(&out).arg(dir.path().join(name).with_extension("exr"));
+        eval.assert().success().stdout(contains("exact").not());
         manifest(&out)["psnr_train"].as_f64().expect("measured")
     };
     let usual = psnr("usual", 1.0);
@@ -112,6 +122,8 @@ fn settings_of_the_range_are_kept_and_checked() {
         .args(["train", "assets/astronaut.png", "--hdr-scale", "2", "--out"])
         .arg(dir.path().join("refused"));
     command.assert().code(1).stderr(contains("hdr-scale is 2: the picture is not in linear light"));
+    let (mut command, _) = train(&scene(1e3), dir.path(), "infinite");
+    command.args(["--hdr-scale", "1e38"]).assert().code(1).stderr(contains("peak would be infinite"));
     let (mut command, _) = train(&scene(1.0), dir.path(), "zero");
     command.args(["--hdr-scale", "0"]).assert().code(1).stderr(contains("give a number above 0"));
 }

@@ -59,6 +59,9 @@ fn a_picture_from_standard_input_is_kept_with_its_run() {
     let config = Config::read(&dir.path().join("moved/config.toml")).expect("config.toml");
     assert_eq!(config.picture.file.as_deref(), Some(dir.path().join("moved/input.png").as_path()));
     // A new run in the folder does not keep the old picture.
+    // The only copy survives a run that replaces its own.
+    train(dir.path(), &["moved/input.png", "--out", "moved", "--force"]).assert().success();
+    assert!(dir.path().join("moved/input.png").is_file());
     train(dir.path(), &["p.png", "--out", "moved", "--force"]).assert().success();
     assert!(!dir.path().join("moved/input.png").exists());
 

@@ -72,7 +72,7 @@ fn targets_are_checked_where_their_library_is_and_others_named() {
     };
     let checked = run(&format!("echo $* >>'{}'", log.display())).success();
     for target in ["aarch64-apple-darwin", "x86_64-pc-windows-msvc", "x86_64-pc-windows-gnu"] {
-        let sentence = format!("not checked for {target}, for want of `rustup target add {target}`");
+        let sentence = format!("not checked for {target}: needs `rustup target add {target}`");
         assert!(String::from_utf8_lossy(&checked.get_output().stdout).contains(&sentence));
     }
     let log = std::fs::read_to_string(&log).expect("cargo was called");

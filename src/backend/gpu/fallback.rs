@@ -1,5 +1,5 @@
-//! What is used instead of a kernel that a driver does not compile: kernels that ask less of it. What fails its
-//! self-test is no such case, except where ways are timed.
+//! What is used instead of a kernel that a driver does not compile: kernels that ask less of it. A kernel that computes
+//! wrong results is not replaced, except while candidates are timed.
 
 use super::device::{Budget, Gpu};
 use super::execute::{OTHER_TILES, report};

@@ -41,14 +41,19 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     let out = args.out.clone().unwrap_or_else(|| default_folder(&file));
     // From here on no other process uses it; an error leaves it as it was.
     let folder = RunFolder::claim(&out, args.force)?;
-    let input = if stdio::is_dash(&file) { Some(Input::new(stdio::read_input()?)) } else { None };
+    let is_piped = stdio::is_dash(&file);
+    let input = match is_piped {
+        true => Some(Input::new(stdio::read_input()?)),
+        false => folder.own_input(&file).with_context(|| format!("cannot read {}", file.display()))?,
+    };
+    let name = if is_piped { Path::new(stdio::INPUT) } else { &file };
     let loaded = match &input {
-        Some(input) => picture::load::parse(&input.bytes, stdio::INPUT.as_ref(), config.reading())?,
+        Some(input) => picture::load::parse(&input.bytes, name, config.reading())?,
         None => picture::read(&file, config.reading())?,
     };
     let Loaded { picture, mut notes, profile } = config.prepare(loaded)?;
     let picture = Arc::new(picture);
-    // A picture from standard input is kept in the folder.
+    // A picture from standard input, or from the run that is replaced, is kept in the folder.
     config.picture.file = Some(absolute(&input.as_ref().map_or(file, |input| folder.input(input)))?);
     config.picture.mask = config.picture.mask.as_deref().map(absolute).transpose()?;
     let mask = load_mask(&config, &mut notes)?;
@@ -104,7 +109,8 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 /// The run in `dir`, from its last checkpoint or, without one, from its beginning.
 fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let folder = RunFolder::open(dir)?;
-    let earlier = Config::read(&folder.file("config.toml"))?.with_former_defaults();
+    let written = Config::read(&folder.file("config.toml"))?;
+    let earlier = written.clone().with_former_defaults();
     let mut typed = args.to_config();
     let mut config = typed.clone().or(earlier.clone());
     (typed.training.epochs, typed.device, typed.picture.file) = (None, DeviceConfig::default(), None);
@@ -140,7 +146,7 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     notes.extend(range_note(&run, &picture));
     let mut session = Session::resume(run, picture, folder)?;
     session.input_notes = notes;
-    if session.run.config != earlier {
+    if session.run.config != written {
         write_config(&session.folder, &session.run)?;
     }
     Ok(session)

@@ -11,7 +11,7 @@ use crate::model::encoding::grid::{FEATURES_PER_LEVEL, MAX_RESOLUTION};
 use crate::model::encoding::one_blob::MAX_BINS;
 use crate::model::{Encoding, EncodingFamily, EncodingSpec, Holdout, Interpolation};
 use crate::names::{Named, join};
-use crate::picture::Picture;
+use crate::picture::{Picture, Transfer};
 
 /// More levels are useless: 32 doublings exceed any picture.
 const MAX_LEVELS: usize = 32;
@@ -234,7 +234,10 @@ impl EncodingConfig {
     fn log2_table(&self, purpose: Purpose<'_>) -> Result<u32, ConfigError> {
         let log2_table = self.log2_table.unwrap_or_else(|| {
             let (width, height) = purpose.size();
-            let roughness = purpose.picture.map_or(0.0, Picture::roughness);
+            // Of what is trained on.
+            let roughness = |p: &Picture| Transfer::for_picture(p, None).encode_picture(p).roughness();
+            let of_hdr = purpose.picture.filter(|p| p.is_hdr()).map(roughness);
+            let roughness = of_hdr.or(purpose.picture.map(Picture::roughness)).unwrap_or(0.0);
             defaults::log2_table(u64::from(width) * u64::from(height), roughness)
         });
         let allowed =

@@ -16,15 +16,26 @@ impl Config {
                 |(field, value)| bad(field, value, "the picture is not in linear light; leave it out");
             return given.map_or(Ok(Transfer::IDENTITY), |given| Err(refuse(given)));
         }
-        if let Some(OutOfRange { value, median, x, y }) = picture.out_of_range() {
+        // With both given, as in runs of former versions, nothing has to be chosen.
+        let is_open = scale.is_none() || curve.is_none();
+        if let Some(OutOfRange { value, median, x, y }) = picture.out_of_range().filter(|_| is_open) {
             let allowed =
                 format!("more than 10^13 times the median, {median:e}, is probably an error; replace it");
             return Err(bad("the picture", format_args!("{value:e} at pixel ({x}, {y})"), allowed));
         }
-        if let Some(scale) = scale.filter(|v| !(v.is_normal() && *v > 0.0)) {
-            return Err(bad("hdr-scale", scale, "give a number above 0"));
-        }
+        self.hdr_scale()?;
         let auto = Transfer::for_picture(picture, curve);
-        Ok(Transfer { scale: scale.unwrap_or(auto.scale), ..auto })
+        let transfer = Transfer { scale: scale.unwrap_or(auto.scale), ..auto };
+        match transfer.encode(picture.peak()) {
+            peak if peak.is_finite() => Ok(transfer),
+            _ => Err(bad("hdr-scale", transfer.scale, "the picture's peak would be infinite; give less")),
+        }
+    }
+
+    pub(super) fn hdr_scale(&self) -> Result<(), ConfigError> {
+        match self.picture.hdr_scale.filter(|v| !(v.is_normal() && *v > 0.0)) {
+            Some(scale) => Err(bad("hdr-scale", scale, "give a number above 0")),
+            None => Ok(()),
+        }
     }
 }

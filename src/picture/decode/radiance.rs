@@ -68,8 +68,12 @@ impl Header {
                 _ => {}
             }
         }
+        let factors = colors.map(|color| color * exposure);
+        if !factors.iter().all(|factor| factor.is_normal()) {
+            return Err(source.damaged("its EXPOSURE and COLORCORR leave no finite values"));
+        }
         let (size, orientation) =
-            size_of(&size_line).ok_or_else(|| source.damaged(format!("{size_line:?} is no size")))?;
+            size_of(&size_line).ok_or_else(|| source.damaged(format!("{size_line:?} is not a size")))?;
         let mut notes = Vec::new();
         let path = source.path.display();
         if exposure != 1.0 {
@@ -79,7 +83,7 @@ impl Header {
             let [red, green, blue] = colors;
             notes.push(format!("{path} has COLORCORR={red} {green} {blue}, by which its values are divided"));
         }
-        Ok(Self { size, orientation, factors: colors.map(|color| color * exposure), notes })
+        Ok(Self { size, orientation, factors, notes })
     }
 }
 

@@ -228,7 +228,7 @@ fn taken<T: Copy>(
         if n_taken == n_samples {
             return Ok(values);
         }
-        return Ok(values.chunks_exact(n_samples).flat_map(|pixel| pixel[..n_taken].to_vec()).collect());
+        return Ok(values.chunks_exact(n_samples).flat_map(|pixel| &pixel[..n_taken]).copied().collect());
     }
     let n_pixels = layout.width as usize * layout.height as usize;
     if values.len() < n_pixels * n_taken {

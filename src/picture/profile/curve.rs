@@ -57,7 +57,7 @@ fn interpolate(table: &[f32], place: f32) -> f32 {
 
 impl Curve {
     pub(super) fn new(curve: &ToneReprCurve) -> Result<Self, String> {
-        let none = || "one of its curves is none".to_owned();
+        let none = || "one of its curves is not valid".to_owned();
         let formula = Formula::new(curve).ok_or_else(none)?;
         let table: Vec<f32> = (0..=STEPS).map(|i| formula.at(i as f32 / STEPS as f32)).collect();
         if table.iter().all(|v| v.is_finite()) { Ok(Self { table, formula }) } else { Err(none()) }
@@ -71,7 +71,7 @@ impl Curve {
         // CIE 15: L* = 116 f(Y) - 16.
         let luminance = |lightness: f32| {
             let f = (100.0 * lightness + 16.0) / 116.0;
-            if f > 6.0 / 29.0 { f.powi(3) } else { 3.0 * (6.0f32 / 29.0).powi(2) * (f - 4.0 / 29.0) }
+            if f > 6.0 / 29.0 { f * f * f } else { 108.0 / 841.0 * (f - 4.0 / 29.0) }
         };
         let table: Vec<f32> = self.table.into_iter().map(luminance).collect();
         Self { formula: Formula::Table(table.clone()), table }

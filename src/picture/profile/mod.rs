@@ -12,7 +12,6 @@ pub(super) use described::Described;
 pub use space::Space;
 
 use super::alpha::{Stored, to_held};
-use super::error::AS_FLOATS;
 use super::{Picture, PictureError};
 use crate::names::named;
 use hdr::HdrCurve;
@@ -47,8 +46,8 @@ enum Source {
     Primaries(described::Chromaticities),
 }
 
-/// Converts `picture`, with alpha as `stored`, of which its file says `described`, to how pictures are held: alpha as for its depth, and the
-/// colour space that `handling` asks for. Adds to `notes` what a user might not expect. Returns the profile to be
+/// Converts `picture` to the form in which pictures are held: alpha by its depth, colours as `handling` asks. `stored`
+/// and `described` are what its file says. Adds to `notes` what a user might not expect. Returns the profile to be
 /// written into pictures of the network.
 ///
 /// # Errors
@@ -77,7 +76,13 @@ pub(super) fn hold(
     let unsupported =
         |instead| move |what| PictureError::Unsupported { path: path.to_owned(), what, instead };
     let (note, profile) = match handling {
-        ColorHandling::Srgb => (Some(convert(picture, &source).map_err(unsupported(AS_FLOATS))?), None),
+        ColorHandling::Srgb => (
+            Some(
+                convert(picture, &source)
+                    .map_err(unsupported("give --color keep to take its values as they are"))?,
+            ),
+            None,
+        ),
         ColorHandling::Keep => {
             keep(picture, source).map_err(unsupported("leave --color out to convert them"))?
         }
@@ -89,7 +94,7 @@ pub(super) fn hold(
 /// Converts `picture`, which is of `source`. Returns what was done, and fails with why not.
 fn convert(picture: &mut Picture, source: &Source) -> Result<String, String> {
     let matrix = |primaries| {
-        primaries::to_srgb(primaries).ok_or_else(|| "has primaries that span no colours".to_owned())
+        primaries::to_srgb(primaries).ok_or_else(|| "has primaries that are not valid".to_owned())
     };
     let named = |primaries| primaries::name(primaries).unwrap_or("its primaries");
     Ok(match source {
