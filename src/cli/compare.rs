@@ -170,6 +170,9 @@ impl CompareArgs {
         }
         let sources = compare::sources(&self.images)?;
         let out = self.out.clone().unwrap_or_else(|| self.default_folder(&sources));
+        if out.join("config.toml").is_file() {
+            bail!("{} holds a run; choose another --out", out.display());
+        }
         Ok(Request { sources, axes, protocol: self.protocol, typed, base, out, force: self.force })
     }
 
@@ -189,7 +192,7 @@ impl CompareArgs {
 
 /// Trains the grid and writes the reports. Exit code 1 when a picture or a run failed, the signal's when it was stopped.
 pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
-    signals::handle(Some(signals::STOPPING))?;
+    signals::handle((!args.verbosity.quiet).then_some(signals::STOPPING))?;
     let mut request = args.request()?;
     let options = DeviceOptions::from_env()?;
     let gpu = choose_device(&mut request, &options);

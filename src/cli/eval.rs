@@ -131,6 +131,9 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         }
         measured => measured?,
     };
+    if !measured.all.mse().is_finite() {
+        bail!("{} gives values that are not finite numbers; it cannot be measured", args.model.display());
+    }
     if let Some(out) = &args.error_map {
         let exposure = picture.exposure();
         let shown = (&*measured.prediction.shown(exposure), &*picture.shown(exposure));
@@ -154,6 +157,8 @@ fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyh
         true => picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?,
         false => picture::read(&args.image, reading)?,
     };
+    // Formats without grey hold three equal colours.
+    let picture = if opened.model.channels() < 3 { picture.grey_if_equal() } else { picture };
     let same_profile = profile.as_deref() == opened.model.profile().as_deref();
     let (mut picture, resized) = fitted(&picture, opened, args)?;
     notes.extend(transparent.apply(&mut picture).map(|hidden| format!("{hidden} measured")));
@@ -192,6 +197,9 @@ fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::R
     }
     // A run with `--size` records the size it resized to.
     let trained_resized = model.setting("picture", "size").is_some_and(|text| text == size.to_string());
+    // But for the rounding of a side.
+    let ratio = f64::from(found.width) * f64::from(size.height) / f64::from(found.height);
+    let trained_resized = trained_resized && (ratio - f64::from(size.width)).abs() <= 1.0;
     match args.fit {
         _ if size == found => Ok((picture.clone(), false)),
         Some(Fit::Model) => Ok((picture.clone(), false)),

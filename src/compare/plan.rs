@@ -130,9 +130,8 @@ impl Comparison {
             let mut picture = with_colour_if_hdr(request.resize(&original, size));
             let note = transparent.apply(&mut picture);
             note.filter(|_| out.is_empty()).inspect(|note| log::warn!("{}: {note} trained on", source.name));
-            let ending = if picture.is_hdr() { "exr" } else { "png" };
             let folder = request.folder(source, size);
-            let path = folder.join("picture").with_extension(ending);
+            let path = folder.join(if picture.is_hdr() { "picture.exr" } else { "picture.png" });
             if path.to_str().is_none() {
                 let what = format!("the path {} is not UTF-8; rename it", path.display());
                 return Err(CompareError::Grid(what));
@@ -151,6 +150,8 @@ impl Comparison {
                         config.encoding.sigma = chosen_sigma(&folder);
                     }
                     let run = config.resolve(&picture, mask.as_ref())?.with_profile(profile.clone());
+                    let note = run.range_note(&picture).filter(|_| cells.is_empty());
+                    note.inspect(|note| log::warn!("{} {size}: {note}", source.name));
                     let cell = Cell {
                         index: self.cells.len() + earlier + cells.len(),
                         picture: index,

@@ -3,7 +3,7 @@
 use super::{CheckpointEvery, Config, Keep};
 use crate::job::{DeviceOptions, DeviceRequest, Job, JobOptions};
 use crate::model::{Coords, Init, Loss, Model, Optimizer, Raster, SampleSet, Schedule};
-use crate::picture::{IccProfile, Picture, Transfer, Transparent};
+use crate::picture::{Curve, IccProfile, Picture, Transfer, Transparent};
 use std::sync::Arc;
 
 /// A fully resolved run.
@@ -90,6 +90,27 @@ impl Resolved {
     /// What becomes of colours where alpha is 0.
     pub fn transparent(&self) -> Transparent {
         self.config.picture.transparent.unwrap_or_default()
+    }
+
+    /// What to tell a user of how the values of `picture` are trained on and measured, if it is in linear light.
+    pub fn range_note(&self, picture: &Picture) -> Option<String> {
+        if !picture.is_hdr() {
+            return None;
+        }
+        let Transfer { scale, curve } = self.transfer;
+        let trained = match curve {
+            Curve::Linear if scale == 1.0 => "trained on as they are".to_owned(),
+            Curve::Linear => format!("trained on times {scale}"),
+            Curve::Log => format!("trained on as ln(1 + {scale} v) / 4"),
+        };
+        let shown = match self.exposure {
+            1.0 => String::new(),
+            exposure => format!("; PNG files show them times {exposure}"),
+        };
+        let peak = picture.peak();
+        Some(format!(
+            "values in linear light up to {peak} are {trained}; PSNR is relative to that peak{shown}"
+        ))
     }
 
     /// Steps of one pass over the training pixels.

@@ -27,6 +27,27 @@ impl Picture {
         self.channels - usize::from(self.has_alpha())
     }
 
+    /// As grey, if red, green and blue are equal everywhere; otherwise as it is.
+    pub fn grey_if_equal(self) -> Self {
+        fn reduced<T: Copy + PartialEq>(values: &[T], channels: usize) -> Option<Vec<T>> {
+            let is_grey = |p: &[T]| p[0] == p[1] && p[1] == p[2];
+            let all = values.chunks_exact(channels);
+            all.clone().all(is_grey).then(|| all.flat_map(|p| [&p[..1], &p[3..]].concat()).collect())
+        }
+        if self.channels < 3 {
+            return self;
+        }
+        let pixels = match &self.pixels {
+            Pixels::U8(values) => reduced(values, self.channels).map(Pixels::U8),
+            Pixels::U16(values) => reduced(values, self.channels).map(Pixels::U16),
+            Pixels::F32(values) => reduced(values, self.channels).map(Pixels::F32),
+        };
+        match pixels {
+            Some(pixels) => Self { channels: self.channels - 2, pixels, ..self },
+            None => self,
+        }
+    }
+
     /// Whether colours are to be multiplied by an alpha beside them; those of HDR contain it.
     pub fn has_straight_alpha(&self) -> bool {
         self.has_alpha() && !self.is_hdr()

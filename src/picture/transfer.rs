@@ -107,7 +107,7 @@ impl Transfer {
 }
 
 fn power_of_two(value: f32) -> f32 {
-    libm::exp2f(libm::log2f(value).round().clamp(-100.0, 100.0))
+    libm::exp2f(libm::log2f(value).round().clamp(-126.0, 126.0))
 }
 
 /// How bright a picture in linear light is.
@@ -153,20 +153,29 @@ impl Picture {
         if (1.0 / 8.0..=8.0).contains(&bright) { 1.0 } else { power_of_two(1.0 / bright) }
     }
 
+    /// The picture at `exposure`: in linear light a factor for colours, of integers the picture itself.
+    pub fn exposed(&self, exposure: f32) -> Cow<'_, Self> {
+        match &self.pixels {
+            Pixels::F32(values) if exposure != 1.0 => {
+                let mut values = values.clone();
+                Transfer { scale: exposure, curve: Curve::Linear }.map_colors(
+                    &mut values,
+                    self.channels,
+                    Transfer::encode,
+                );
+                Cow::Owned(Self { pixels: Pixels::F32(values), ..*self })
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// The picture as a screen shows it at `exposure`, at 8 bits, with the same channels. Integers are kept as they
     /// are, at any depth.
     pub fn shown(&self, exposure: f32) -> Cow<'_, Self> {
-        let Pixels::F32(values) = &self.pixels else { return Cow::Borrowed(self) };
-        if exposure == 1.0 {
-            return Cow::Owned(self.to_display());
+        match self.is_hdr() {
+            true => Cow::Owned(self.exposed(exposure).to_display()),
+            false => Cow::Borrowed(self),
         }
-        let mut values = values.clone();
-        Transfer { scale: exposure, curve: Curve::Linear }.map_colors(
-            &mut values,
-            self.channels,
-            Transfer::encode,
-        );
-        Cow::Owned(Self { pixels: Pixels::F32(values), ..*self }.to_display())
     }
 
     /// The value of each channel that errors are relative to: [`Self::peak`] for colours, 1 for alpha.

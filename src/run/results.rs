@@ -111,7 +111,7 @@ impl Results<'_> {
             }
         };
         let profile = self.run.profile.as_deref();
-        let shown = |picture: &Picture| in_srgb(&picture.shown(self.run.exposure), profile).into_owned();
+        let shown = |picture: &Picture| in_srgb(&picture.exposed(self.run.exposure), profile).into_owned();
         strip.push(&shown(reconstruction), label);
         strip.push(&shown(self.picture), "ground truth");
         Ok(strip.save(&self.folder.file("strip.png"))?)

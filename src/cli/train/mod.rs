@@ -16,7 +16,7 @@ use std::time::Instant;
 
 pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
-    signals::handle(Some(signals::STOPPING))?;
+    signals::handle((!args.verbosity.quiet).then_some(signals::STOPPING))?;
     let mut session = match prepare::session(&args) {
         Err(error) if error.is::<Stopped>() => {
             eprint_line!("{error}");

@@ -2,9 +2,9 @@
 
 use super::{TrainArgs, sigma};
 use crate::cli::{signals, stdio};
-use afterimage::config::{Config, DeviceConfig, Resolved};
+use afterimage::config::{Config, DeviceConfig};
 use afterimage::job::DeviceOptions;
-use afterimage::picture::{self, Curve, Loaded, Picture, Transfer};
+use afterimage::picture::{self, Loaded, Picture};
 use afterimage::run::{Input, RunFolder, Session, write_config};
 use afterimage::tune::TuneError;
 use anyhow::{Context, bail};
@@ -66,7 +66,7 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
     if signals::stop_requested() {
         return Err(Stopped.into());
     }
-    notes.extend(range_note(&run, &picture));
+    notes.extend(run.range_note(&picture));
     let mut session = Session::start(run, picture, folder, input.as_ref())?;
     session.input_notes = notes;
     if let Some(chosen) = chosen {
@@ -143,7 +143,7 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let mask = load_mask(&config, &mut notes)?;
     let run = config.resolve(&picture, mask.as_ref())?.on(&DeviceOptions::from_env()?);
     let run = run.with_profile(profile);
-    notes.extend(range_note(&run, &picture));
+    notes.extend(run.range_note(&picture));
     let mut session = Session::resume(run, picture, folder)?;
     session.input_notes = notes;
     if session.run.config != written {
@@ -162,24 +162,6 @@ fn check(config: &Config) -> anyhow::Result<()> {
 fn default_folder(file: &Path) -> PathBuf {
     let file = if stdio::is_dash(file) { Path::new("stdin") } else { file };
     Path::new("runs").join(file.file_stem().unwrap_or(file.as_os_str()))
-}
-
-/// What to say of the values of a picture in linear light.
-fn range_note(run: &Resolved, picture: &Picture) -> Option<String> {
-    let Transfer { scale, curve } = run.transfer;
-    let trained = match curve {
-        Curve::Linear if scale == 1.0 => "trained on as they are".to_owned(),
-        Curve::Linear => format!("trained on times {scale}"),
-        Curve::Log => format!("trained on as ln(1 + {scale} v) / 4"),
-    };
-    let shown = match run.exposure {
-        1.0 => String::new(),
-        exposure => format!("; PNG files show them times {exposure}"),
-    };
-    let peak = picture.peak();
-    picture.is_hdr().then(|| {
-        format!("values in linear light up to {peak} are {trained}; PSNR is relative to that peak{shown}")
-    })
 }
 
 /// The mask, whose notes are added to the picture's.

@@ -26,10 +26,16 @@ impl Config {
         self.hdr_scale()?;
         let auto = Transfer::for_picture(picture, curve);
         let transfer = Transfer { scale: scale.unwrap_or(auto.scale), ..auto };
-        match transfer.encode(picture.peak()) {
-            peak if peak.is_finite() => Ok(transfer),
-            _ => Err(bad("hdr-scale", transfer.scale, "the picture's peak would be infinite; give less")),
+        let peak = transfer.encode(picture.peak());
+        // Networks learn values near 1. A factor of 1 is what former versions trained with.
+        if scale.is_some_and(|scale| scale != 1.0) && !(1e-3..=1e6).contains(&peak) {
+            let usual = auto.scale;
+            let allowed = format!(
+                "the picture's peak would be trained on as {peak:e}; give about {usual:e}, or leave it out"
+            );
+            return Err(bad("hdr-scale", format_args!("{:e}", transfer.scale), allowed));
         }
+        Ok(transfer)
     }
 
     pub(super) fn hdr_scale(&self) -> Result<(), ConfigError> {

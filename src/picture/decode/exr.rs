@@ -40,6 +40,7 @@ pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded
         return Err(without_colors(path, headers));
     }
     let (index, mut notes) = source.choose(layers.len(), Taken::First)?;
+    notes.extend(named(&layers, index).map(|text| format!("{}: {text}", path.display())));
     notes.extend(
         unused(headers, &layers)
             .map(|names| format!("{} also has the channels {names}, which are not used", path.display())),
@@ -91,8 +92,21 @@ fn layers(headers: &[Header]) -> Vec<Layer> {
             }
         }
     }
-    found.sort_by_key(|layer| (!layer.prefix.is_empty(), layer.channels.len() < 3));
+    // A render's passes come beside its picture, which Blender calls Combined.
+    let is_pass = |layer: &Layer| !layer.prefix.is_empty() && !layer.prefix.ends_with("Combined.");
+    found.sort_by_key(|layer| {
+        (is_pass(layer), layer.channels.len() < 3, !layer.channels.len().is_multiple_of(2))
+    });
     found
+}
+
+/// Says which layer is taken of which.
+fn named(layers: &[Layer], index: usize) -> Option<String> {
+    let name = |layer: &Layer| layer.prefix.trim_end_matches('.').to_owned();
+    let others: Vec<String> = layers.iter().map(name).filter(|name| !name.is_empty()).collect();
+    let taken = name(&layers[index]);
+    let taken = if taken.is_empty() { "the one without a name".to_owned() } else { taken };
+    Some(format!("of its layers ({}) {taken} is used", listed(&others)?))
 }
 
 fn name(channel: &ChannelDescription) -> String {

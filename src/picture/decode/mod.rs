@@ -58,11 +58,15 @@ pub(super) fn decode<R: BufRead + Seek>(
     use image::ImageFormat;
     match sniff::format_of(&mut source)? {
         ImageFormat::Jpeg => jpeg::decode(source, color),
-        ImageFormat::Tiff => tiff::decode(source),
+        ImageFormat::Tiff => tiff::decode(source, color),
         ImageFormat::OpenExr => exr::decode(source),
         ImageFormat::Hdr => radiance::decode(source),
         format @ (ImageFormat::Gif | ImageFormat::Png | ImageFormat::WebP) => {
             animation::decode(source, format)
+        }
+        ImageFormat::Qoi => {
+            source.only_picture()?;
+            plain::decode_qoi(source)
         }
         format => {
             source.only_picture()?;

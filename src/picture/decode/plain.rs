@@ -23,6 +23,17 @@ pub(super) fn decode<R: BufRead + Seek>(
     decode_with(path, size_bytes, decoder, format)
 }
 
+/// A QOI file, which says whether its values are linear.
+pub(super) fn decode_qoi<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+    const LINEAR: u8 = 1;
+    let mut header = [0; 14];
+    let read = source.reader.read_exact(&mut header).and_then(|()| source.reader.rewind());
+    read.map_err(|e| super::read_error(source.path, e))?;
+    let mut decoded = decode(source, ImageFormat::Qoi)?;
+    decoded.described.gamma = (header[13] == LINEAR).then_some(1.0);
+    Ok(decoded)
+}
+
 /// Decodes with a decoder of `image`: its size is checked, and the picture turned upright.
 pub(super) fn decode_with(
     path: &Path,

@@ -5,6 +5,7 @@
 
 use super::plain;
 use super::{AS_FLOATS, Decoded, Source};
+use crate::picture::profile::Chromaticities;
 use crate::picture::{PictureError, Pixels};
 use image::ImageFormat;
 use image::codecs::hdr::HdrDecoder;
@@ -22,6 +23,8 @@ struct Header {
     factors: [f64; 3],
     /// Which of the two the header has, and its values.
     notes: Vec<String>,
+    /// Of red, green, blue and white, if they are not the usual ones.
+    primaries: Option<Chromaticities>,
 }
 
 pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
@@ -40,6 +43,7 @@ pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Dec
         }
     }
     decoded.picture = decoded.picture.oriented(header.orientation);
+    decoded.described.chromaticities = header.primaries;
     decoded.notes.extend(header.notes);
     Ok(decoded)
 }
@@ -49,7 +53,7 @@ impl Header {
     fn read<R: BufRead>(source: &mut Source<'_, R>) -> Result<Self, PictureError> {
         let (lines, size_line) = lines(&mut source.reader).map_err(|e| super::read_error(source.path, e))?;
         let mut exposure = 1.0;
-        let mut colors = [1.0; 3];
+        let (mut colors, mut primaries) = ([1.0; 3], None);
         for text in &lines {
             let Some((name, value)) = text.split_once('=') else { continue };
             match name.trim() {
@@ -60,6 +64,10 @@ impl Header {
                     return Err(source.unsupported(format!("has the format {value:?}"), AS_FLOATS));
                 }
                 // Each holds for all pixels, and the next was applied after it.
+                "PRIMARIES" => {
+                    let [a, b, c, d, e, f, g, h] = factors::<8, R>(source, name, value)?.map(|v| v as f32);
+                    primaries = Some([[a, b], [c, d], [e, f], [g, h]]);
+                }
                 "EXPOSURE" => exposure *= factors::<1, R>(source, name, value)?[0],
                 "COLORCORR" => {
                     let more = factors::<3, R>(source, name, value)?;
@@ -83,7 +91,7 @@ impl Header {
             let [red, green, blue] = colors;
             notes.push(format!("{path} has COLORCORR={red} {green} {blue}, by which its values are divided"));
         }
-        Ok(Self { size, orientation, factors, notes })
+        Ok(Self { size, orientation, factors, primaries, notes })
     }
 }
 
@@ -116,7 +124,7 @@ fn factors<const N: usize, R>(
     numbers
         .and_then(|numbers| <[f64; N]>::try_from(numbers).ok())
         .filter(|numbers| numbers.iter().all(|n| n.is_finite() && *n > 0.0))
-        .ok_or_else(|| source.damaged(format!("{} of {value:?} cannot be divided by", name.trim())))
+        .ok_or_else(|| source.damaged(format!("{} of {value:?} is not valid", name.trim())))
 }
 
 /// Scan lines and pixels of each, and how they lie: `-Y 480 +X 640` begins at the top left, line by line.

@@ -10,10 +10,10 @@ use super::sniff::DEVELOP;
 use super::tiff_directories::{Directories, Directory, directories};
 use super::tiff_samples::{Layout, SIMPLER, picture_of};
 use super::{AS_INTEGERS, Decoded, Source, Taken};
-use crate::picture::PictureError;
 use crate::picture::alpha::Stored;
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES};
-use crate::picture::profile::Described;
+use crate::picture::profile::{Described, cmyk_to_srgb};
+use crate::picture::{ColorHandling, Picture, PictureError, Pixels};
 use image::metadata::Orientation;
 use image::{ImageFormat, codecs};
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -23,7 +23,11 @@ use tiff::tags::Tag;
 
 const CMYK: u64 = 5;
 
-pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+/// Decodes the picture that is meant. CMYK is converted by its profile, unless `color` keeps that.
+pub(super) fn decode<R: BufRead + Seek>(
+    mut source: Source<'_, R>,
+    color: ColorHandling,
+) -> Result<Decoded, PictureError> {
     let all = directories(&mut source.reader).map_err(|e| source.read_error(e))?;
     if all.is_raw {
         return Err(source.unsupported("is a camera's raw file", DEVELOP));
@@ -36,7 +40,7 @@ pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Dec
     let (index, notes) = source.choose(all.pictures.len(), taken)?;
     let directory = &all.pictures[index];
     let mut decoded = if directory.photometric == Some(CMYK) {
-        decode_cmyk(source, &all, directory)?
+        decode_cmyk(source, &all, directory, color)?
     } else {
         decode_samples(source, &all, directory)?
     };
@@ -48,15 +52,55 @@ fn decode_cmyk<R: BufRead + Seek>(
     source: Source<'_, R>,
     all: &Directories,
     directory: &Directory,
+    color: ColorHandling,
 ) -> Result<Decoded, PictureError> {
-    let Source { path, reader, size_bytes, .. } = source;
+    let Source { path, mut reader, size_bytes, .. } = source;
+    if color == ColorHandling::Srgb
+        && let Some(decoded) = cmyk_by_profile(path, &mut reader, all, directory)?
+    {
+        return Ok(decoded);
+    }
     let patched = Patched::new(reader, vec![all.as_first(directory)])
         .map_err(|source| PictureError::Read { path: path.to_owned(), source })?;
     let mut decoder =
         codecs::tiff::TiffDecoder::new(BufReader::new(patched)).map_err(|e| from_image_error(path, e))?;
     image::ImageDecoder::set_limits(&mut decoder, plain::limits(ImageFormat::Tiff))
         .map_err(|e| from_image_error(path, e))?;
-    plain::decode_with(path, size_bytes, decoder, ImageFormat::Tiff)
+    let mut decoded = plain::decode_with(path, size_bytes, decoder, ImageFormat::Tiff)?;
+    decoded.described.icc = None;
+    decoded.notes.push(format!("{} has CMYK colours, converted to RGB without a profile", path.display()));
+    Ok(decoded)
+}
+
+/// CMYK of 8 bits with a profile of it; `None` for others.
+fn cmyk_by_profile<R: Read + Seek>(
+    path: &std::path::Path,
+    reader: &mut R,
+    all: &Directories,
+    directory: &Directory,
+) -> Result<Option<Decoded>, PictureError> {
+    let refuse = |e| from_tiff_error(path, e);
+    let is_plain = directory.bits == 8 && directory.extra_samples.is_empty();
+    let patched = Patched::new(reader, vec![all.as_first(directory)]);
+    let patched = patched.map_err(|e| super::read_error(path, e))?;
+    let mut decoder = Decoder::new(patched).map_err(refuse)?.with_limits(limits());
+    let icc = decoder.find_tag(Tag::IccProfile).ok().flatten().and_then(|tag| tag.into_u8_vec().ok());
+    let Some(icc) = icc.filter(|_| is_plain) else { return Ok(None) };
+    let (width, height) = decoder.dimensions().map_err(refuse)?;
+    let decoded_bytes = u64::from(width) * u64::from(height) * 4;
+    // A file packs as much as its own size says.
+    Claim { width, height, decoded_bytes, file_bytes: u64::MAX }.check(path, ImageFormat::Tiff)?;
+    let orientation: Option<u16> = decoder.find_tag_unsigned(Tag::Orientation).ok().flatten();
+    let DecodingResult::U8(inks) = decoder.read_image().map_err(refuse)? else { return Ok(None) };
+    if inks.len() as u64 != decoded_bytes {
+        return Ok(None);
+    }
+    let Some((pixels, profile)) = cmyk_to_srgb(&inks, &icc) else { return Ok(None) };
+    let orientation = orientation.and_then(|o| Orientation::from_exif(u8::try_from(o).ok()?));
+    let picture = Picture { width, height, channels: 3, pixels: Pixels::U8(pixels) };
+    let picture = picture.oriented(orientation.unwrap_or(Orientation::NoTransforms));
+    let described = Described { converted: Some(profile), ..Described::default() };
+    Ok(Some(Decoded { described, ..Decoded::plain(picture) }))
 }
 
 fn decode_samples<R: Read + Seek>(
@@ -89,6 +133,12 @@ fn decode_samples<R: Read + Seek>(
     };
     let orientation = first(Tag::Orientation, &mut decoder).unwrap_or(1);
     let icc = decoder.find_tag(Tag::IccProfile).ok().flatten().and_then(|tag| tag.into_u8_vec().ok());
+    const GDAL_NODATA: Tag = Tag::Unknown(42_113);
+    let nodata = decoder.find_tag(GDAL_NODATA).ok().flatten().and_then(|tag| tag.into_string().ok());
+    let nodata = nodata.map(|value| {
+        let value = value.trim_matches(['\0', ' ']).to_owned();
+        format!("marks pixels without data by {value:?}, which is taken like any other value; --mask leaves them out")
+    });
     layout.check().map_err(|(what, instead)| PictureError::Unsupported {
         path: path.to_owned(),
         what,
@@ -104,12 +154,13 @@ fn decode_samples<R: Read + Seek>(
     let planned: BufferLayoutPreference = decoder.read_image_to_buffer(&mut samples).map_err(refuse)?;
     let picture = picture_of(&layout, &planned, samples).map_err(|detail| source.damaged(detail))?;
     let orientation = u8::try_from(orientation).ok().and_then(Orientation::from_exif);
-    let notes = layout.unclear_samples().map(|which| format!("{} has {which}", path.display()));
+    let unclear = layout.unclear_samples().map(|which| format!("has {which}"));
+    let notes = unclear.into_iter().chain(nodata).map(|what| format!("{} {what}", path.display()));
     Ok(Decoded {
         picture: picture.oriented(orientation.unwrap_or(Orientation::NoTransforms)),
         stored: if layout.has_associated_alpha() { Stored::Associated } else { Stored::Straight },
         described: Described { icc, ..Described::default() },
-        notes: notes.into_iter().collect(),
+        notes: notes.collect(),
     })
 }
 

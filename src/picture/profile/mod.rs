@@ -8,7 +8,7 @@ mod primaries;
 mod space;
 
 pub(super) use cmyk::{cmyk_to_srgb, inks_of_jpeg};
-pub(super) use described::Described;
+pub(super) use described::{Chromaticities, Described};
 pub use space::Space;
 
 use super::alpha::{Stored, to_held};
@@ -41,9 +41,9 @@ enum Source {
     /// An ICC profile, or what is as good as one; with its bytes.
     Profile(Box<Space>, Vec<u8>),
     /// HDR video with these primaries.
-    Hdr(HdrCurve, described::Chromaticities),
+    Hdr(HdrCurve, Chromaticities),
     /// Linear light with other primaries.
-    Primaries(described::Chromaticities),
+    Primaries(Chromaticities),
 }
 
 /// Converts `picture` to the form in which pictures are held: alpha by its depth, colours as `handling` asks. `stored`
@@ -199,7 +199,7 @@ fn unless_as_held(picture: &Picture, space: Space, icc: Vec<u8>) -> Option<Sourc
 fn of_gamma(
     picture: &Picture,
     gamma: Option<f32>,
-    chromaticities: Option<described::Chromaticities>,
+    chromaticities: Option<Chromaticities>,
 ) -> Result<Option<Source>, String> {
     /// The exponent nearest to sRGB's curve, and how exact it is in files.
     const SRGB: f32 = 0.45455;
@@ -286,7 +286,7 @@ fn hdr_curve(transfer: TransferCharacteristics) -> Option<HdrCurve> {
     }
 }
 
-fn cicp_primaries(code: CicpColorPrimaries) -> Option<described::Chromaticities> {
+fn cicp_primaries(code: CicpColorPrimaries) -> Option<Chromaticities> {
     let primaries = moxcms::ColorPrimaries::try_from(code).ok()?;
     let white = match code {
         CicpColorPrimaries::Bt470M | CicpColorPrimaries::GenericFilm => [0.310, 0.316],
