@@ -324,3 +324,18 @@ fn light_without_opacity_survives_resizing_and_files() {
     // Weighing by brightness counts alpha once.
     assert_eq!(glow.brightness()[..2], [7.0 / 3.0, 0.0]);
 }
+
+#[test]
+fn a_qoi_may_be_linear() {
+    let mut file = Vec::new();
+    let encoder = image::codecs::qoi::QoiEncoder::new(&mut file);
+    let color = image::ExtendedColorType::Rgb8;
+    image::ImageEncoder::write_image(encoder, &[55, 55, 55], 1, 1, color).expect("written");
+    assert!(converted(&file).notes.is_empty());
+    // The last byte of the header: all channels are linear.
+    file[13] = 1;
+    let Loaded { picture, notes, .. } = converted(&file);
+    assert_eq!(notes, ["a.file: converted from linear light to sRGB"]);
+    // 55 / 255 of linear light.
+    assert_eq!(values(&picture), [128; 3]);
+}

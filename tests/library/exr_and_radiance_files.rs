@@ -154,6 +154,27 @@ fn exposures_are_divided_out() {
     assert!(found.notes[0].contains("EXPOSURE=0.5") && found.notes[1].contains("COLORCORR=1 2 4"));
     for line in ["EXPOSURE=0", "EXPOSURE=-1", "EXPOSURE=much", "COLORCORR=1 2", "EXPOSURE=inf"] {
         let text = radiance("#?RADIANCE", &[line], "-Y 2 +X 3", "\n").expect_err("no factor").to_string();
-        assert!(text.contains("cannot be divided by"), "{text}");
+        assert!(text.contains("is not valid"), "{text}");
     }
+}
+
+#[test]
+fn primaries_of_radiance_files_are_converted() {
+    // Rec. 2020, whose grey is grey.
+    let lines = [PLAIN[0], "PRIMARIES= .708 .292 .170 .797 .131 .046 .3127 .3290"];
+    let found = radiance("#?RADIANCE", &lines, "-Y 2 +X 3", "\n").expect("it is read");
+    assert!(found.notes[0].contains("converted from Rec. 2020 to linear sRGB"), "{:?}", found.notes);
+    let usual = radiance("#?RADIANCE", &PLAIN, "-Y 2 +X 3", "\n").expect("it is read");
+    assert_ne!(found.picture.pixels, usual.picture.pixels);
+}
+
+#[test]
+fn a_renders_picture_comes_before_its_passes() {
+    let of = |prefix: &str, seed: usize| rgb(prefix, seed);
+    let channels = [of("V.AO.", 1), of("V.Combined.", 4), of("V.DiffCol.", 7)].concat();
+    let channels: Vec<_> = channels.iter().map(|(name, values)| (name.as_str(), values.clone())).collect();
+    let found = read(vec![part("a", &channels)], 0).expect("it is read");
+    assert_eq!(found.picture.pixels, interleaved(&[values(4), values(5), values(6)]));
+    let named = "of its layers (V.Combined, V.AO, V.DiffCol) V.Combined is used";
+    assert!(found.notes.iter().any(|note| note.contains(named)), "{:?}", found.notes);
 }

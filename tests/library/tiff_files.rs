@@ -33,6 +33,12 @@ impl Directory {
         self
     }
 
+    fn with_bytes(mut self, tag: u16, bytes: &[u8]) -> Self {
+        const UNDEFINED: u16 = 7;
+        self.tags.push((tag, UNDEFINED, bytes.to_vec()));
+        self
+    }
+
     fn with_longs(mut self, tag: u16, values: &[u32]) -> Self {
         const LONG: u16 = 4;
         self.tags.push((tag, LONG, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
@@ -58,7 +64,7 @@ impl Directory {
         whole.tags.sort();
         let mut entries = (whole.tags.len() as u16).to_le_bytes().to_vec();
         for (tag, kind, mut value) in whole.tags {
-            let count = value.len() / if kind == 3 { 2 } else { 4 };
+            let count = value.len() / [1, 1, 1, 2, 4].get(usize::from(kind)).unwrap_or(&1);
             entries.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
             entries.extend((count as u32).to_le_bytes());
             if value.len() > 4 {
@@ -329,4 +335,20 @@ fn big_tiffs_and_big_endian_ones_are_read() {
     bytes.extend([0; 4]);
     let found = parse(&bytes, Path::new("a.tif"), Reading::default()).expect("it is read");
     assert_eq!(found.picture.pixels, Pixels::U16(vec![0x0102, 0x0304]));
+}
+
+#[test]
+fn cmyk_is_converted_by_its_profile_or_that_is_said() {
+    const CMYK: u16 = 5;
+    let icc = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/press.icc"));
+    let inks = vec![0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0];
+    let plain = Directory::new((3, 1), 8, 4, CMYK, inks);
+    let bare = read(&[plain.clone()], 0).expect("it is read");
+    assert_eq!(bare.picture.pixels, Pixels::U8(vec![255, 255, 255, 0, 0, 0, 0, 255, 255]));
+    assert!(bare.notes[0].contains("converted to RGB without a profile"), "{:?}", bare.notes);
+    let found = read(&[plain.with_bytes(34_675, &icc.expect("a profile"))], 0).expect("it is read");
+    assert_eq!(found.notes, ["a.tif: converted from Test press to sRGB"]);
+    let Pixels::U8(values) = &found.picture.pixels else { panic!("8 bits") };
+    assert!(values[..3].iter().all(|&v| v > 200) && values[3..6].iter().all(|&v| v < 90), "{values:?}");
+    assert!(values[6] < values[7] && values[6] > 0, "cyan ink is no pure cyan: {values:?}");
 }
