@@ -329,8 +329,8 @@ fn light_without_opacity_survives_resizing_and_files() {
 fn a_qoi_may_be_linear() {
     let mut file = Vec::new();
     let encoder = image::codecs::qoi::QoiEncoder::new(&mut file);
-    let color = image::ExtendedColorType::Rgb8;
-    image::ImageEncoder::write_image(encoder, &[55, 55, 55], 1, 1, color).expect("written");
+    let color = ExtendedColorType::Rgb8;
+    ImageEncoder::write_image(encoder, &[55, 55, 55], 1, 1, color).expect("written");
     assert!(converted(&file).notes.is_empty());
     // The last byte of the header: all channels are linear.
     file[13] = 1;

@@ -343,7 +343,7 @@ fn cmyk_is_converted_by_its_profile_or_that_is_said() {
     let icc = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/press.icc"));
     let inks = vec![0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0];
     let plain = Directory::new((3, 1), 8, 4, CMYK, inks);
-    let bare = read(&[plain.clone()], 0).expect("it is read");
+    let bare = read(std::slice::from_ref(&plain), 0).expect("it is read");
     assert_eq!(bare.picture.pixels, Pixels::U8(vec![255, 255, 255, 0, 0, 0, 0, 255, 255]));
     assert!(bare.notes[0].contains("converted to RGB without a profile"), "{:?}", bare.notes);
     let found = read(&[plain.with_bytes(34_675, &icc.expect("a profile"))], 0).expect("it is read");
