@@ -197,9 +197,6 @@ fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::R
     }
     // A run with `--size` records the size it resized to.
     let trained_resized = model.setting("picture", "size").is_some_and(|text| text == size.to_string());
-    // But for the rounding of a side.
-    let ratio = f64::from(found.width) * f64::from(size.height) / f64::from(found.height);
-    let trained_resized = trained_resized && (ratio - f64::from(size.width)).abs() <= 1.0;
     match args.fit {
         _ if size == found => Ok((picture.clone(), false)),
         Some(Fit::Model) => Ok((picture.clone(), false)),

@@ -96,9 +96,13 @@ fn bad_input_is_refused_in_a_sentence() {
     };
     let (rgb, grey) = (saved("rgb.safetensors", 3, Depth::U8), saved("grey.safetensors", 1, Depth::U8));
     let hdr = saved("hdr.safetensors", 3, Depth::F32);
-    let small = Picture { width: 30, height: 20, channels: 3, pixels: Pixels::U8(vec![9; 1800]) };
+    // Three equal colours are grey.
     let image = dir.path().join("small.png");
-    save_png(&small, &image).expect("written");
+    for (last, code) in [(9, 0), (8, 1)] {
+        let pixels = Pixels::U8([vec![9; 1799], vec![last]].concat());
+        save_png(&Picture { width: 30, height: 20, channels: 3, pixels }, &image).expect("written");
+        eval(&grey, &image, &[]).assert().code(code);
+    }
     let before = std::fs::read(&image).expect("read");
     let itself = image.to_str().expect("UTF-8");
     for (model, image, args, message) in [

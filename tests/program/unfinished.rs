@@ -25,7 +25,7 @@ fn a_checkpoint_is_rendered_measured_and_inspected() {
     };
     let cpu = ["render", "--backend", "cpu", "--force", "--out", "now.png"];
     // While it trains.
-    afterimage(&cpu, &run).assert().success().stderr(contains("not finished"));
+    afterimage(&cpu, &run).assert().success().stderr(contains("at the checkpoint after"));
     training.kill().expect("it can be killed");
     training.wait().expect("it ends");
     for path in [run.clone(), run.join("checkpoint.safetensors"), run.join("checkpoint.previous.safetensors")]

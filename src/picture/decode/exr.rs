@@ -40,11 +40,11 @@ pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded
         return Err(without_colors(path, headers));
     }
     let (index, mut notes) = source.choose(layers.len(), Taken::First)?;
-    notes.extend(named(&layers, index).map(|text| format!("{}: {text}", path.display())));
     notes.extend(
         unused(headers, &layers)
             .map(|names| format!("{} also has the channels {names}, which are not used", path.display())),
     );
+    notes.extend(named(&layers, index).map(|text| format!("{}: {text}", path.display())));
     let layer = &layers[index];
     let header = headers[layer.part].clone();
     check(&source, &header, layer)?;
