@@ -134,12 +134,14 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     if !measured.all.mse().is_finite() {
         bail!("{} gives values that are not finite numbers; it cannot be measured", args.model.display());
     }
+    let exposure = picture.exposure();
+    let [shown, truth] = [&measured.prediction, &picture].map(|of| of.shown(exposure));
     if let Some(out) = &args.error_map {
-        let exposure = picture.exposure();
-        let shown = (&*measured.prediction.shown(exposure), &*picture.shown(exposure));
-        save_png(&labelled_error_map(shown, transparent, None), out)?;
+        save_png(&labelled_error_map((&shown, &truth), transparent, None), out)?;
     }
-    let report = Report::new(args, &opened, (&picture, transparent, resized), &measured);
+    let (shown, truth) = (shown.to_display(), truth.to_display());
+    let rounded = SquaredError::between_visible(&shown, &truth, truth.hidden(transparent));
+    let report = Report::new(args, &opened, (&picture, transparent, resized), (&measured, rounded));
     if args.json {
         print_line!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -163,10 +165,7 @@ fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyh
     let (mut picture, resized) = fitted(&picture, opened, args)?;
     notes.extend(transparent.apply(&mut picture).map(|hidden| format!("{hidden} measured")));
     if !same_profile {
-        notes.push(format!(
-            "{} is not in the model's colour space, and values are compared as they are",
-            name
-        ));
+        notes.push(format!("{name} is not in the model's colour space, and values are compared as they are"));
     }
     notes.iter().for_each(|note| eprint_line!("{note}"));
     Ok((picture, resized))
@@ -215,14 +214,11 @@ impl Report {
         args: &EvalArgs,
         opened: &OpenedModel,
         (picture, transparent, resized): (&Picture, Transparent, bool),
-        measured: &Measurement,
+        (measured, rounded): (&Measurement, SquaredError),
     ) -> Self {
         let file_bytes = opened.file_bytes;
         let db = |error: SquaredError| Decibels::of(error.psnr());
         let split = |error: SquaredError| db(error).filter(|_| measured.test.count > 0);
-        let shown = |of: &Picture| of.shown(picture.exposure()).to_display();
-        let (shown, truth) = (shown(&measured.prediction), shown(picture));
-        let rounded = SquaredError::between_visible(&shown, &truth, truth.hidden(transparent));
         Self {
             model: opened.file.clone(),
             image: args.image.clone(),

@@ -9,9 +9,9 @@ use crate::report::{
     CurvePoint, ERROR_SCALE, Series, Sheet, epoch_label, error_map, pick_frames, save_styled_curves,
     styled_svg,
 };
+use crate::run::RunFolder;
 use maud::Markup;
 use rayon::prelude::*;
-use std::path::Path;
 
 /// Epochs shown in strips, if a run has them or similar ones.
 const STRIP_EPOCHS: [u64; 4] = [0, 100, 400, 900];
@@ -138,9 +138,10 @@ fn curves(plan: &Comparison, records: &[&Record]) -> (Vec<Series>, Vec<LineStyle
 
 /// Snapshots near [`STRIP_EPOCHS`] or, for a shorter run, spread over it.
 fn strip(sheet: &mut Sheet, cell: &Cell, record: &Record) -> Result<(), CompareError> {
-    let snapshots = snapshots(&cell.folder);
-    for epoch in strip_epochs(&snapshots) {
-        let panel = picture::load(&cell.folder.join("epochs").join(format!("{epoch:05}.png")))?;
+    // Only reads, so that the folder of a finished run may be read-only.
+    let folder = RunFolder::look(&cell.folder)?;
+    for epoch in strip_epochs(&folder.snapshots()) {
+        let panel = picture::load(&folder.snapshot(epoch))?;
         let row = record.metrics.iter().find(|row| row.epoch == epoch);
         let psnr = row.and_then(|row| row.psnr_test.or(row.psnr_train)).unwrap_or(f64::NAN);
         sheet.push(&panel, epoch_label(epoch, psnr, None));
@@ -155,18 +156,6 @@ fn strip_epochs(snapshots: &[u64]) -> Vec<u64> {
     if epochs.len() < STRIP_EPOCHS.len().min(snapshots.len()) {
         epochs = pick_frames(snapshots, STRIP_EPOCHS.len()).into_iter().map(|i| snapshots[i]).collect();
     }
-    epochs
-}
-
-/// Epochs that have a picture. Only reads, so that the folder of a finished run may be read-only.
-fn snapshots(folder: &Path) -> Vec<u64> {
-    let entries = std::fs::read_dir(folder.join("epochs")).into_iter().flatten().flatten();
-    let epoch = |path: &Path| {
-        let stem = path.file_stem()?.to_str()?;
-        (path.extension()? == "png" && stem.len() >= 5).then(|| stem.parse().ok()).flatten()
-    };
-    let mut epochs: Vec<u64> = entries.filter_map(|entry| epoch(&entry.path())).collect();
-    epochs.sort_unstable();
     epochs
 }
 

@@ -74,141 +74,97 @@ impl FromStr for ChannelWeights {
     }
 }
 
-/// Samples per step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchSize {
-    /// All training pixels.
-    Full,
-    /// A number of samples.
-    Samples(NonZeroU32),
-}
-
-impl FromStr for BatchSize {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "full" {
-            return Ok(Self::Full);
+/// Declares a setting that is a number or a word, written like that in TOML and on the command line. `like` is for the
+/// parser's messages, and `rule` says what would be valid.
+macro_rules! number_or_word {
+    (
+        $(#[$attribute:meta])*
+        pub enum $name:ident (like $like:literal, rule $rule:literal) {
+            $(#[doc = $word_doc:literal])+ $word:ident $text:literal,
+            $(#[doc = $number_doc:literal])+ $number:ident($type:ty),
         }
-        text.parse().map(Self::Samples).map_err(|_| {
-            format!("a batch is a number of samples from 1 to {} or `full`, not `{text}`", u32::MAX)
-        })
-    }
-}
-
-impl fmt::Display for BatchSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => f.write_str("full"),
-            Self::Samples(n) => n.fmt(f),
+    ) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub enum $name {
+            $(#[doc = $word_doc])+
+            $word,
+            $(#[doc = $number_doc])+
+            $number($type),
         }
-    }
-}
 
-impl Serialize for BatchSize {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Full => serializer.serialize_str("full"),
-            Self::Samples(n) => n.serialize(serializer),
+        impl From<$type> for $name {
+            fn from(number: $type) -> Self {
+                Self::$number(number)
+            }
         }
-    }
-}
 
-impl<'de> Deserialize<'de> for BatchSize {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberOrText("a number of samples from 1 on, or \"full\"", PhantomData))
-    }
-}
+        impl FromStr for $name {
+            type Err = String;
 
-/// The standard deviation of the Gaussian frequencies.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Sigma {
-    /// Chosen per picture on held-out pixels, by [`crate::tune::choose_sigma`].
-    Auto,
-    /// This many cycles per longer side; for positional encoding, log2 of the highest frequency
-    /// plus one.
-    Fixed(f32),
-}
-
-impl From<f32> for Sigma {
-    fn from(sigma: f32) -> Self {
-        Self::Fixed(sigma)
-    }
-}
-
-impl FromStr for Sigma {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "auto" {
-            return Ok(Self::Auto);
+            fn from_str(text: &str) -> Result<Self, String> {
+                if text == $text {
+                    return Ok(Self::$word);
+                }
+                text.parse().map(Self::$number).map_err(|_| format!("{} or `{}`, not `{text}`", $rule, $text))
+            }
         }
-        text.parse().map(Self::Fixed).map_err(|_| format!("sigma is a number or `auto`, not `{text}`"))
-    }
-}
 
-impl fmt::Display for Sigma {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Fixed(sigma) => sigma.fmt(f),
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Self::$word => f.write_str($text),
+                    Self::$number(number) => number.fmt(f),
+                }
+            }
         }
-    }
-}
 
-impl Serialize for Sigma {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Auto => serializer.serialize_str("auto"),
-            Self::Fixed(sigma) => sigma.serialize(serializer),
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    Self::$word => serializer.serialize_str($text),
+                    Self::$number(number) => number.serialize(serializer),
+                }
+            }
         }
-    }
-}
 
-impl<'de> Deserialize<'de> for Sigma {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberOrText("a number, or \"auto\"", PhantomData))
-    }
-}
-
-/// The factor from each level of a grid to the next.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Growth {
-    /// This factor.
-    Factor(f64),
-    /// Such that the finest level has a cell for two pixels of the picture's longer side, as in instant-ngp.
-    Half,
-}
-
-impl From<f64> for Growth {
-    fn from(factor: f64) -> Self {
-        Self::Factor(factor)
-    }
-}
-
-impl FromStr for Growth {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "half" {
-            return Ok(Self::Half);
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(NumberOrText(concat!($like, ", or \"", $text, "\""), PhantomData))
+            }
         }
-        text.parse().map(Self::Factor).map_err(|_| format!("growth is a number or `half`, not `{text}`"))
+    };
+}
+
+number_or_word! {
+    /// Samples per step.
+    #[derive(Eq)]
+    pub enum BatchSize (like "a number of samples from 1 on", rule "a batch is a number of samples from 1 to 4294967295") {
+        /// All training pixels.
+        Full "full",
+        /// A number of samples.
+        Samples(NonZeroU32),
     }
 }
 
-impl Serialize for Growth {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Factor(factor) => factor.serialize(serializer),
-            Self::Half => serializer.serialize_str("half"),
-        }
+number_or_word! {
+    /// The standard deviation of the Gaussian frequencies.
+    pub enum Sigma (like "a number", rule "sigma is a number") {
+        /// Chosen per picture on held-out pixels, by [`crate::tune::choose_sigma`].
+        Auto "auto",
+        /// This many cycles per longer side; for positional encoding, log2 of the highest frequency
+        /// plus one.
+        Fixed(f32),
     }
 }
 
-impl<'de> Deserialize<'de> for Growth {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberOrText("a number, or \"half\"", PhantomData))
+number_or_word! {
+    /// The factor from each level of a grid to the next.
+    pub enum Growth (like "a number", rule "growth is a number") {
+        /// Such that the finest level has a cell for two pixels of the picture's longer side, as in instant-ngp.
+        Half "half",
+        /// This factor.
+        Factor(f64),
     }
 }
 

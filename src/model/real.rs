@@ -6,9 +6,9 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// The arithmetic of formulas: activations, losses and update rules.
 ///
-/// Elementary functions are included so that f32 can use short, vectorisable polynomials while f64,
-/// the reference, uses the crate `libm`: the standard library's differ between systems. GPU tolerances come from a third type, which carries an
-/// error bound through the same formula (`backend/gpu/tolerance.rs`).
+/// Elementary functions are included so that f32 can use short, vectorisable polynomials while f64, the reference, uses
+/// the crate `libm`: the standard library's differ between systems. GPU tolerances come from a third type, which carries
+/// an error bound through the same formula (`backend/gpu/kernel/tolerance.rs`).
 pub trait Arithmetic:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {

@@ -6,6 +6,7 @@ use crate::model::{Activation, Encoding, Mlp, Model};
 use crate::names::Named;
 use crate::picture::{Curve, Transfer};
 use crate::read_file::{open_regular, read_at_most};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
@@ -74,6 +75,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
         return Err(format!(
             "its metadata has a picture of {width}x{height}; at most {MAX_PIXELS} pixels are possible"
         ));
+    }
+    if metadata.get(ModelFile::PROFILE).is_some_and(|text| BASE64_STANDARD.decode(text).is_err()) {
+        return Err(format!("its metadata has {} that is not base64", ModelFile::PROFILE));
     }
     Ok(ModelFile {
         params: params(&tensors, &model)?,

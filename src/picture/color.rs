@@ -16,6 +16,19 @@ pub fn linear_from_srgb(encoded: f32) -> f32 {
     if v <= 0.040_45 { v / 12.92 } else { libm::powf((v + 0.055) / 1.055, 2.4) }
 }
 
+/// Channels other than alpha, which is the last of two or four.
+pub(super) fn n_colors(channels: usize) -> usize {
+    channels - usize::from(channels.is_multiple_of(2))
+}
+
+/// The conversion of JFIF (ITU T.871), for all values from 0 to 255.
+pub(super) fn rgb_from_ycbcr(pixel: [u8; 3]) -> [u8; 3] {
+    let [y, blue, red] = pixel.map(f32::from);
+    let (blue, red) = (blue - 128.0, red - 128.0);
+    // `as` limits them to 0 and 255.
+    [y + 1.402 * red, y - 0.344_136 * blue - 0.714_136 * red, y + 1.772 * blue].map(|v| (v + 0.5) as u8)
+}
+
 impl Picture {
     /// Whether the last channel is alpha.
     pub fn has_alpha(&self) -> bool {
@@ -24,7 +37,7 @@ impl Picture {
 
     /// Number of channels other than alpha: 1 or 3.
     pub fn color_channels(&self) -> usize {
-        self.channels - usize::from(self.has_alpha())
+        n_colors(self.channels)
     }
 
     /// As grey, if red, green and blue are equal everywhere; otherwise as it is.

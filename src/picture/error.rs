@@ -8,6 +8,11 @@ use std::path::PathBuf;
 pub(super) const AS_INTEGERS: &str = "convert it to PNG or TIFF with 16 bits a value";
 pub(super) const AS_FLOATS: &str = "convert it to OpenEXR, or to TIFF with 32-bit floats";
 
+/// What a decoder does not support, with a verb.
+pub(super) fn uses(feature: impl std::fmt::Display) -> String {
+    format!("uses what is not supported ({feature})")
+}
+
 /// Why a picture could not be read, changed or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {

@@ -4,6 +4,7 @@
 //! 60,000 times as bright as the room around it. Values are scaled, and where they span too much they are also
 //! compressed by a logarithm. Integers are trained on as they are.
 
+use super::color::n_colors;
 use super::{Picture, Pixels};
 use crate::names::named;
 use std::borrow::Cow;
@@ -47,7 +48,7 @@ impl Transfer {
     /// The transfer that suits `picture`, with a given `curve` or the one that it needs: the identity for integers. The
     /// scale is a power of two, so that pictures with a usual brightness near 1 and no extremes keep their values.
     pub fn for_picture(picture: &Picture, curve: Option<Curve>) -> Self {
-        let Some(Levels { median, high, peak }) = Levels::of(picture) else { return Self::IDENTITY };
+        let Some(Levels { median, high, peak, .. }) = Levels::of(picture) else { return Self::IDENTITY };
         let needed = if peak <= LINEAR_RANGE * median { Curve::Linear } else { Curve::Log };
         let curve = curve.unwrap_or(needed);
         let scale = match curve {
@@ -99,7 +100,7 @@ impl Transfer {
         if self.is_identity() {
             return;
         }
-        let n_colors = channels - usize::from(channels.is_multiple_of(2));
+        let n_colors = n_colors(channels);
         for pixel in values.chunks_exact_mut(channels) {
             pixel[..n_colors].iter_mut().for_each(|value| *value = map(self, *value));
         }
@@ -116,14 +117,15 @@ struct Levels {
     median: f32,
     /// The 99th percentile.
     high: f32,
-    /// The largest magnitude.
+    /// The largest magnitude, and its index.
     peak: f32,
+    peak_at: usize,
 }
 
 impl Levels {
     /// `None` for integers, and for a picture that is 0 everywhere.
     fn of(picture: &Picture) -> Option<Self> {
-        let (peak, _) = picture.hdr_peak()?;
+        let (peak, peak_at) = picture.hdr_peak()?;
         let n_colors = picture.color_channels();
         // A step that shares no factor with the number of channels meets each of them.
         let at_least = picture.pixels.len() / N_PROBED + 1;
@@ -135,7 +137,7 @@ impl Levels {
         probed.sort_unstable_by(f32::total_cmp);
         let at = |share: f64| probed.get((probed.len() as f64 * share) as usize).copied();
         // A few bright pixels between those probed.
-        Some(Self { median: at(0.5).unwrap_or(peak), high: at(0.99).unwrap_or(peak), peak })
+        Some(Self { median: at(0.5).unwrap_or(peak), high: at(0.99).unwrap_or(peak), peak, peak_at })
     }
 }
 
@@ -199,15 +201,11 @@ impl Picture {
 
     /// The place and value of a colour that no scene can hold beside the others, and their median.
     pub fn out_of_range(&self) -> Option<OutOfRange> {
-        let (Some((peak, at)), Some(levels)) = (self.hdr_peak(), Levels::of(self)) else { return None };
-        let (pixel, width) = (at / self.channels, self.width as usize);
-        let found = OutOfRange {
-            value: self.pixels.value(at),
-            median: levels.median,
-            x: pixel % width,
-            y: pixel / width,
-        };
-        (peak > MAX_RANGE * levels.median).then_some(found)
+        let Levels { median, peak, peak_at, .. } = Levels::of(self)?;
+        let (pixel, width) = (peak_at / self.channels, self.width as usize);
+        let found =
+            OutOfRange { value: self.pixels.value(peak_at), median, x: pixel % width, y: pixel / width };
+        (peak > MAX_RANGE * median).then_some(found)
     }
 }
 

@@ -23,8 +23,20 @@ fn train(out: &Path) -> Command {
     command
 }
 
-fn output(command: &mut Command) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = command.output().expect("the program starts");
+/// A model of Gaussian features whose products are 64 wide, trained on the CPU in `dir`.
+pub(crate) fn small_model(dir: &Path) -> PathBuf {
+    let run = dir.join("run");
+    let mut train = Command::new(program());
+    train.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
+    train.arg("--out").arg(&run).args(["--size", "16x16", "--epochs", "1", "--backend", "cpu"]);
+    let (code, text) = output(train.args(["--encoding", "gaussian", "--features", "16", "--hidden", "64"]));
+    assert_eq!(code, Some(0), "{text}");
+    run.join("model.safetensors")
+}
+
+/// The exit code and what was said.
+pub(crate) fn output(command: &mut Command) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = command.stderr(Stdio::piped()).output().expect("the program starts");
     (status.code(), String::from_utf8_lossy(&stderr).into_owned())
 }
 
@@ -172,16 +184,11 @@ fn a_kernel_for_the_last_pixels_is_tested_before_it_is_used() {
         return;
     }
     let dir = temporary_folder();
-    let run = dir.path().join("run");
-    let mut train = Command::new(program());
-    train.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
-    train.arg("--out").arg(&run).args(["--size", "16x16", "--epochs", "1", "--backend", "cpu"]);
-    let (code, text) = output(train.args(["--encoding", "gaussian", "--features", "16", "--hidden", "64"]));
-    assert_eq!(code, Some(0), "{text}");
+    let model = small_model(dir.path());
     let picture = dir.path().join("picture.png");
     let render = |size: &str, fault: &str| {
         let mut command = Command::new(program());
-        command.arg("render").arg(run.join("model.safetensors")).arg("--out").arg(&picture);
+        command.arg("render").arg(&model).arg("--out").arg(&picture);
         command.args(["--force", "--backend", "gpu", "--size", size]).stderr(Stdio::piped());
         output(command.env("AFTERIMAGE_FUSED", "never").env(FAULT, fault))
     };

@@ -1,6 +1,7 @@
 //! Kernels that a driver does not compile: others take their place, or the CPU. See `job::faults`.
 
 use crate::device;
+use crate::faults::{output, small_model};
 use crate::job;
 use crate::program;
 use crate::runs;
@@ -11,12 +12,7 @@ use afterimage::environment::FAULT;
 use program::{program, train_on};
 use runs::manifest;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
-fn output(command: &mut Command) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = command.stderr(Stdio::piped()).output().expect("the program starts");
-    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
-}
+use std::process::{Command, Stdio};
 
 /// A run on the GPU that refuses `kernel`, if one is named.
 fn train(out: &Path, fused: &str, kernel: &str) -> (Option<i32>, String) {
@@ -92,15 +88,10 @@ fn the_last_pixels_are_computed_with_other_tiles() {
         return;
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let run = dir.path().join("run");
-    let mut train = Command::new(program());
-    train.arg("train").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png"));
-    train.arg("--out").arg(&run).args(["--size", "16x16", "--epochs", "1", "--backend", "cpu"]);
-    let (code, text) = output(train.args(["--encoding", "gaussian", "--features", "16", "--hidden", "64"]));
-    assert_eq!(code, Some(0), "{text}");
+    let model = small_model(dir.path());
     let render = |name: &str, fault: &str| {
         let mut command = Command::new(program());
-        command.arg("render").arg(run.join("model.safetensors")).arg("--out").arg(dir.path().join(name));
+        command.arg("render").arg(&model).arg("--out").arg(dir.path().join(name));
         // 16,384 pixels and five more, for which smaller tiles waste less.
         command
             .args(["--backend", "gpu", "--size", "27x607"])

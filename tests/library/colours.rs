@@ -339,3 +339,11 @@ fn a_qoi_may_be_linear() {
     // 55 / 255 of linear light.
     assert_eq!(values(&picture), [128; 3]);
 }
+
+#[test]
+fn a_profile_that_cannot_be_unpacked_is_said() {
+    // Not a stream of zlib.
+    let damaged = (b"iCCP", b"Adobe RGB\0\0nothing".to_vec());
+    let file = png(&bytes_of(&COLORS), 3, &[damaged]);
+    assert_eq!(converted(&file).notes, ["a.file: its colour profile cannot be read and is ignored"]);
+}

@@ -224,6 +224,8 @@ fn what_does_not_fit_together_is_named() {
         ("\"relu\"", "\"selu\"", "one of relu, leaky-relu, gelu, silu"),
         ("\"relu\"", "\"sine\"", "no \"w0\""),
         ("\"corner\"", "\"centre\"", "one of center, corner"),
+        ("\"corner\"", "\"corner\",\"icc_profile\":\"@\"", "icc_profile that is not base64"),
+        ("\"corner\"", "\"corner\",\"hdr_scale\":\"-1\",\"hdr_curve\":\"log\"", "above 0"),
         ("\"17\"", "\"-1\"", "height = \"-1\""),
         ("\"31\"", "\"0\"", "at least 1"),
         ("\"31\"", "\"4000000000\"", "pixels are possible"),

@@ -21,6 +21,8 @@ struct Pictures {
     n_frames: usize,
     /// Whether an APNG's first picture is not a frame of its animation.
     has_other: bool,
+    /// Whether a PNG has a colour profile, readable or not.
+    has_profile: bool,
 }
 
 pub(super) fn decode<R: BufRead + Seek>(
@@ -38,6 +40,7 @@ pub(super) fn decode<R: BufRead + Seek>(
     let pictures = rewound.map_err(|e| source.read_error(e))?;
     let n_pictures = pictures.n_frames.saturating_add(usize::from(pictures.has_other)).max(1);
     let (index, notes) = source.choose(n_pictures, Taken::First)?;
+    let path = source.path.display();
     // A PNG says more of its colours than a profile does.
     let described = (format == ImageFormat::Png).then(|| Described::read_png(&mut source.reader));
     let mut decoded = if index == 0 {
@@ -50,6 +53,9 @@ pub(super) fn decode<R: BufRead + Seek>(
     }
     decoded.described = described.unwrap_or(decoded.described);
     decoded.notes = notes;
+    if pictures.has_profile && decoded.described.icc.is_none() {
+        decoded.notes.push(format!("{path}: its colour profile cannot be read and is ignored"));
+    }
     Ok(decoded)
 }
 
@@ -178,13 +184,13 @@ fn count_gif(reader: impl Read) -> Pictures {
             n_frames += 1;
         }
     }
-    Pictures { n_frames, has_other: false }
+    Pictures { n_frames, ..Pictures::default() }
 }
 
 /// Reads the chunks up to the first pixels.
 fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
     let mut n_frames = None;
-    let mut is_framed = false;
+    let (mut is_framed, mut has_profile) = (false, false);
     // Behind the signature.
     reader.seek(SeekFrom::Start(8))?;
     loop {
@@ -197,10 +203,12 @@ fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
         match &[n0, n1, n2, n3] {
             b"acTL" => n_frames = Some(u32::from_be_bytes(value) as usize),
             b"fcTL" => is_framed = true,
+            b"iCCP" => has_profile = true,
             b"IDAT" => break,
             _ => {}
         }
         reader.seek_relative(i64::from(u32::from_be_bytes([l0, l1, l2, l3])))?;
     }
-    Ok(n_frames.map_or(Pictures::default(), |n_frames| Pictures { n_frames, has_other: !is_framed }))
+    let has_other = n_frames.is_some() && !is_framed;
+    Ok(Pictures { n_frames: n_frames.unwrap_or(0), has_other, has_profile })
 }

@@ -5,6 +5,7 @@
 use super::{AS_FLOATS, Decoded, Source, Taken};
 use crate::picture::alpha::Stored;
 use crate::picture::claim::{Claim, MAX_PIXELS, MAX_SIDE};
+use crate::picture::error::uses;
 use crate::picture::profile::Described;
 use crate::picture::{Picture, PictureError, Pixels};
 use ::exr::block;
@@ -239,11 +240,8 @@ fn from_exr_error(path: &std::path::Path, error: Error) -> PictureError {
     match error {
         Error::Io(e) => super::read_error(path, e),
         Error::NotSupported(what) => {
-            let what = if what.contains("ht j2k") {
-                "is compressed with HTJ2K".to_owned()
-            } else {
-                format!("has what is not supported ({what})")
-            };
+            let what =
+                if what.contains("ht j2k") { "is compressed with HTJ2K".to_owned() } else { uses(what) };
             let instead = "save it again with ZIP or PIZ compression";
             PictureError::Unsupported { path: path.to_owned(), what, instead }
         }

@@ -7,6 +7,7 @@
 use super::jpeg_segments::{Segments, has_all_scans, has_end_of_image, segments};
 use super::{AS_INTEGERS, Decoded, Source, Taken};
 use crate::picture::claim::Claim;
+use crate::picture::error::uses;
 use crate::picture::profile::{Described, cmyk_to_srgb, inks_of_jpeg};
 use crate::picture::{ColorHandling, Picture, PictureError, Pixels};
 use image::ImageFormat;
@@ -195,9 +196,7 @@ fn from_inks(mut values: Vec<u8>, is_ycck: bool, described: &mut Described) -> V
 
 fn from_jpeg_error<R>(source: &Source<'_, R>, error: DecodeErrors) -> PictureError {
     match error {
-        DecodeErrors::Unsupported(what) => {
-            source.unsupported(format!("has what is not supported ({what:?})"), AS_INTEGERS)
-        }
+        DecodeErrors::Unsupported(what) => source.unsupported(uses(format_args!("{what:?}")), AS_INTEGERS),
         DecodeErrors::LargeDimensions(side) => {
             source.too_large(format!("{side} pixels a side; at most 65535"))
         }

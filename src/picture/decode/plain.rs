@@ -2,6 +2,7 @@
 
 use super::{AS_INTEGERS, Decoded, Source};
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES, MAX_SIDE};
+use crate::picture::error::uses;
 use crate::picture::profile::Described;
 use crate::picture::{Picture, PictureError, Pixels};
 use image::metadata::Orientation;
@@ -68,7 +69,7 @@ pub(super) fn from_image_error(path: &Path, error: ImageError) -> PictureError {
     let path = path.to_owned();
     match error {
         ImageError::Unsupported(e) => {
-            let what = format!("has what is not supported ({e})");
+            let what = uses(e);
             PictureError::Unsupported { path, what, instead: AS_INTEGERS }
         }
         ImageError::Limits(e) => PictureError::TooLarge { path, detail: e.to_string() },

@@ -12,6 +12,7 @@ use super::tiff_samples::{Layout, SIMPLER, picture_of};
 use super::{AS_INTEGERS, Decoded, Source, Taken};
 use crate::picture::alpha::Stored;
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES};
+use crate::picture::error::uses;
 use crate::picture::profile::{Described, cmyk_to_srgb};
 use crate::picture::{ColorHandling, Picture, PictureError, Pixels};
 use image::metadata::Orientation;
@@ -177,7 +178,7 @@ fn from_tiff_error(path: &std::path::Path, error: TiffError) -> PictureError {
     let path = path.to_owned();
     match error {
         TiffError::UnsupportedError(e) => {
-            let what = format!("has what is not supported ({e})");
+            let what = uses(e);
             PictureError::Unsupported { path, what, instead: SIMPLER }
         }
         TiffError::LimitsExceeded => {

@@ -1,6 +1,7 @@
 //! What the samples of a TIFF mean.
 
 use super::{AS_FLOATS, AS_INTEGERS};
+use crate::picture::color::rgb_from_ycbcr;
 use crate::picture::{Picture, Pixels};
 use tiff::decoder::{BufferLayoutPreference, DecodingResult};
 
@@ -173,7 +174,10 @@ pub(super) fn picture_of(
         DecodingResult::U8(values) => {
             let mut values = taken(layout, stored, values)?;
             if layout.photometric == YCBCR {
-                rgb_from_ycbcr(&mut values, layout.n_taken());
+                for pixel in values.chunks_exact_mut(layout.n_taken()) {
+                    let rgb = rgb_from_ycbcr([pixel[0], pixel[1], pixel[2]]);
+                    pixel[..3].copy_from_slice(&rgb);
+                }
             }
             Pixels::U8(inverted_if(inverted, layout, values, |v| 255 - v))
         }
@@ -263,16 +267,5 @@ fn colored(layout: &Layout, places: impl Iterator<Item = usize>) -> Pixels {
         Pixels::U8(colors.map(|v| v as u8).collect())
     } else {
         Pixels::U8(colors.map(|v| (v >> 8) as u8).collect())
-    }
-}
-
-/// The conversion of JFIF (ITU T.871), for all values from 0 to 255.
-fn rgb_from_ycbcr(values: &mut [u8], channels: usize) {
-    for pixel in values.chunks_exact_mut(channels) {
-        let [y, blue, red] = [0, 1, 2].map(|c| f32::from(pixel[c]));
-        let (blue, red) = (blue - 128.0, red - 128.0);
-        let rgb = [y + 1.402 * red, y - 0.344_136 * blue - 0.714_136 * red, y + 1.772 * blue];
-        // `as` limits them to 0 and 255.
-        pixel.iter_mut().zip(rgb).for_each(|(v, color)| *v = (color + 0.5) as u8);
     }
 }

@@ -1,6 +1,7 @@
 //! Pictures in the inks of a press, with its profile.
 
 use super::space::description;
+use crate::picture::color::rgb_from_ycbcr;
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 use rayon::prelude::*;
 
@@ -28,10 +29,8 @@ pub(in crate::picture) fn cmyk_to_srgb(inks: &[u8], icc: &[u8]) -> Option<(Vec<u
 pub(in crate::picture) fn inks_of_jpeg(values: &mut [u8], is_ycck: bool) {
     for pixel in values.chunks_exact_mut(4) {
         if is_ycck {
-            let [y, cb, cr] = [f32::from(pixel[0]), f32::from(pixel[1]) - 128.0, f32::from(pixel[2]) - 128.0];
-            // ITU-T T.871.
-            let inks = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
-            (0..3).for_each(|c| pixel[c] = (inks[c] + 0.5).clamp(0.0, 255.0) as u8);
+            let inks = rgb_from_ycbcr([pixel[0], pixel[1], pixel[2]]);
+            pixel[..3].copy_from_slice(&inks);
         } else {
             pixel[..3].iter_mut().for_each(|v| *v = 255 - *v);
         }

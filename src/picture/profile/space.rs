@@ -3,7 +3,7 @@
 use super::curve::Curve;
 use crate::picture::alpha::{associate, straighten};
 use crate::picture::builder::{to_u8, to_u16};
-use crate::picture::color::srgb_from_linear;
+use crate::picture::color::{linear_from_srgb, n_colors, srgb_from_linear};
 use crate::picture::{Picture, Pixels};
 use moxcms::{
     ColorProfile, DataColorSpace, Layout, Matrix3d, ProfileText, TransformF32Executor, TransformOptions,
@@ -106,7 +106,7 @@ impl Space {
     /// Converts encoded pixels, (n, channels), to sRGB, clamped to its range. Returns how many pixels were clipped by
     /// more than a level of 255 or two. Alpha is kept.
     pub fn encode(&self, pixels: &mut [f32], channels: usize) -> u64 {
-        let n_colors = if channels.is_multiple_of(2) { channels - 1 } else { channels };
+        let n_colors = n_colors(channels);
         match &self.kind {
             Kind::Table(transform) => {
                 let colors: Vec<f32> =
@@ -173,7 +173,7 @@ impl Space {
             Kind::Table(_) => {
                 self.encode(pixels, channels);
                 for pixel in pixels.chunks_exact_mut(channels) {
-                    pixel[..3].iter_mut().for_each(|v| *v = crate::picture::color::linear_from_srgb(*v));
+                    pixel[..3].iter_mut().for_each(|v| *v = linear_from_srgb(*v));
                 }
             }
         }
@@ -217,7 +217,7 @@ pub(super) fn apply(picture: &mut Picture, matrix: &[[f32; 3]; 3]) {
 }
 
 fn replace_colors<T>(values: &mut [T], floats: &[f32], channels: usize, round: impl Fn(f32) -> T) {
-    let n_colors = if channels.is_multiple_of(2) { channels - 1 } else { channels };
+    let n_colors = n_colors(channels);
     for (pixel, floats) in values.chunks_exact_mut(channels).zip(floats.chunks_exact(channels)) {
         (0..n_colors).for_each(|c| pixel[c] = round(floats[c]));
     }
@@ -239,7 +239,7 @@ fn rgb(profile: &ColorProfile) -> Result<Kind, String> {
     let matrix = to_f32(profile.transform_matrix(&srgb));
     match matrix.iter().flatten().all(|v| v.is_finite()) {
         true => Ok(Kind::Rgb(Arc::new([red?, green?, blue?]), matrix)),
-        false => Err("its primaries are no colours".to_owned()),
+        false => Err("its primaries are not valid".to_owned()),
     }
 }
 
