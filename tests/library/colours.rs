@@ -345,5 +345,5 @@ fn a_profile_that_cannot_be_unpacked_is_said() {
     // Not a stream of zlib.
     let damaged = (b"iCCP", b"Adobe RGB\0\0nothing".to_vec());
     let file = png(&bytes_of(&COLORS), 3, &[damaged]);
-    assert_eq!(converted(&file).notes, ["a.file: its colour profile cannot be read and is ignored"]);
+    assert_eq!(converted(&file).notes, ["folder/a.file: its colour profile cannot be read and is ignored"]);
 }

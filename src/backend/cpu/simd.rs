@@ -12,13 +12,20 @@ pub const PANEL: usize = 16;
 /// Everything it calls must be `#[inline(always)]` like itself, or it stays compiled for the baseline.
 macro_rules! vectorised {
     ($work:expr) => {
-        pulp::Arch::new().dispatch(
+        $crate::backend::cpu::simd::with_widest_vectors(
             #[inline(always)]
             || $work,
         )
     };
 }
 pub(super) use vectorised;
+
+/// Calls `work` compiled for the best instruction set. Its bound tells the compiler that the closure is called once:
+/// one that could be called twice is reached through a function that is compiled for the baseline.
+#[inline(always)]
+pub(super) fn with_widest_vectors<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
 
 /// The vector instructions that [`vectorised!`] loops use on this machine, by their compiler names.
 pub(super) fn instruction_set() -> String {
