@@ -1,5 +1,7 @@
 //! The program as a user meets it: files written, exit codes, messages for bad input.
 
+#[cfg(unix)]
+use crate::running::Running;
 use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -350,27 +352,20 @@ fn nobody_listening_does_not_end_a_run() {
 fn ctrl_c_writes_everything_and_exits_130() {
     let dir = folder();
     let out = dir.path().join("run");
-    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"))
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
+    command
         .arg("train")
         .arg(astronaut())
         .arg("--out")
         .arg(&out)
         .args(["--backend", "cpu", "--size", "64x64", "--epochs", "1000000", "--snapshot-every", "100000"])
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("the program starts");
+        .stderr(std::process::Stdio::null());
+    let mut child = Running::start(&mut command);
     let metrics = out.join("metrics.csv");
     let rows = || std::fs::read_to_string(&metrics).map_or(0, |text| text.lines().count());
-    for _ in 0..600 {
-        if rows() > 3 {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    assert!(rows() > 3, "training never began");
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.is_ok_and(|s| s.success()), "kill works");
-    let status = child.wait().expect("the program ends");
+    child.wait_until("training began", || rows() > 3);
+    child.send("-INT");
+    let status = child.output().status;
     assert_eq!(status.code(), Some(130));
     for file in ["final.png", "model.safetensors", "psnr.svg", "strip.png", "run.json"] {
         assert!(out.join(file).exists(), "{file} is missing after Ctrl-C");

@@ -1,11 +1,11 @@
 //! `afterimage compare` as a user meets it: what is written, what is skipped, what is refused.
 
+use crate::running::Running;
 use assert_cmd::Command;
 use image::{Rgb, RgbImage};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -151,28 +151,23 @@ fn a_killed_comparison_goes_on_to_the_same_bits() {
     let options =
         ["--encodings", "basic,gaussian:3", "--epochs", "60", "--checkpoint-every", "2", "--jobs", "1"];
     let (disturbed, other) = (out.join("disturbed"), out.join("other"));
-    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"))
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
+    command
         .arg("compare")
         .arg(&image)
         .arg("--out")
         .arg(&disturbed)
         .args(["--backend", "cpu", "--sizes", "16"])
         .args(options)
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("the program starts");
+        .stderr(std::process::Stdio::null());
+    let mut child = Running::start(&mut command);
     let begun = || {
         ["basic-adam", "gaussian-3-adam"]
             .iter()
             .any(|cell| disturbed.join("p/16").join(cell).join("checkpoint.safetensors").exists())
     };
-    let start = Instant::now();
-    while !begun() {
-        assert!(start.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().expect("it can be killed");
-    child.wait().expect("it ends");
+    child.wait_until("a checkpoint", begun);
+    child.kill();
     compare(&image, &disturbed, &options).assert().success();
     // Nor does it matter how many run at a time.
     let options = [&options[..6], &["--jobs", "2"]].concat();
@@ -190,25 +185,22 @@ fn a_killed_comparison_goes_on_to_the_same_bits() {
 fn an_interrupted_comparison_says_how_to_go_on() {
     let dir = folder();
     let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
-    let child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"))
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
+    command
         .arg("compare")
         .arg(&image)
         .arg("--out")
         .arg(&out)
         .args(["--backend", "cpu", "--sizes", "16", "--epochs", "1000000", "--encodings", "basic,none"])
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let start = Instant::now();
-    while !out.join("p/16/none-adam/metrics.csv").exists()
-        && !out.join("p/16/basic-adam/metrics.csv").exists()
-    {
-        assert!(start.elapsed() < Duration::from_secs(60), "no run began within a minute");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(killed.expect("kill runs").success());
-    let output = child.wait_with_output().expect("it ends");
+        .stderr(std::process::Stdio::piped());
+    let mut child = Running::start(&mut command);
+    child.wait_until("a run began", || {
+        ["none-adam", "basic-adam"]
+            .iter()
+            .any(|cell| out.join("p/16").join(cell).join("metrics.csv").exists())
+    });
+    child.send("-INT");
+    let output = child.output();
     assert_eq!(output.status.code(), Some(130));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("0 of 2 runs done; run the same command to resume"), "{said}");

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use crate::program;
+use crate::running::Running;
 use crate::runs;
 use crate::skip::{Missing, skip};
 
@@ -20,8 +21,7 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 /// Set in the process that has mounts of its own.
 const INSIDE: &str = "AFTERIMAGE_TEST_MOUNTS";
@@ -139,16 +139,6 @@ fn a_full_disk_costs_nothing_but_the_wait() {
     assert!(named.len() >= 2, "all disks were full at the same point: {named:?}");
 }
 
-/// Waits for `file`, with an end to the patience.
-fn wait_for(file: &Path, child: &mut Child) {
-    let start = Instant::now();
-    while !file.exists() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{} never came", file.display());
-        assert!(child.try_wait().expect("a child").is_none(), "it ended before {}", file.display());
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 /// Fills `disk` to its last byte.
 fn fill(disk: &Path) {
     let mut filler = std::fs::File::create(disk.join("filler")).expect("created");
@@ -170,12 +160,10 @@ fn a_full_disk_leaves_no_torn_line() {
     let mut longer = Command::new(program());
     longer.args(["train", "-q", "--resume"]).arg(&out).args(["--epochs", "1000000"]);
     longer.args(["--checkpoint-every", "never"]).stderr(Stdio::piped());
-    let child = longer.spawn().expect("starts");
-    while metrics(&out).len() < 12 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let mut child = Running::start(&mut longer);
+    child.wait_until("twelve epochs", || metrics(&out).len() >= 12);
     fill(dir.path());
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.output();
     assert_eq!(file_named(&output, &out, "No space left on device"), "metrics.csv");
     assert_nothing_torn(&out);
     assert_eq!(std::fs::read(out.join("checkpoint.safetensors")).expect("still there"), checkpoint);
@@ -260,10 +248,10 @@ fn a_folder_that_becomes_read_only_keeps_its_checkpoint() {
     let undisturbed = undisturbed(dir.path());
     let out = dir.path().join("run");
     let mut command = as_ordinary_user(dir.path(), &out);
-    let mut child = command.arg("-q").stderr(Stdio::piped()).spawn().expect("starts");
-    wait_for(&out.join("checkpoint.safetensors"), &mut child);
+    let mut child = Running::start(command.arg("-q").stderr(Stdio::piped()));
+    child.wait_for(&out.join("checkpoint.safetensors"));
     set_mode(&out, 0o555);
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.output();
     let name = file_named(&output, &out, "Permission denied");
     println!("read-only while writing {name}");
     assert!(metrics(&out).len() > 3);

@@ -24,6 +24,7 @@ mod refinements;
 mod render;
 mod render_limits;
 mod resume;
+mod running;
 mod sampling;
 mod scripts;
 mod sigma;

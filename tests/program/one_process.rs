@@ -1,10 +1,11 @@
 //! Processes that want the same folder at the same time: one gets it, the others say who has it.
 
 use crate::program::program;
+use crate::running::Running;
 use afterimage::config::Config;
 use afterimage::model_file::ModelFile;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const RACERS: usize = 20;
@@ -27,14 +28,6 @@ fn train(picture: &Path, out: &Path, seed: usize, epochs: &str) -> Command {
     command
 }
 
-fn wait_for(path: &Path) {
-    let start = Instant::now();
-    while !path.exists() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{} never came", path.display());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 /// The winner's index. All others refused with one sentence that names the folder and the process.
 fn only_winner(outputs: &[Output], folder: &Path, pids: &[u32]) -> usize {
     let winners: Vec<usize> = (0..outputs.len()).filter(|&i| outputs[i].status.code() == Some(130)).collect();
@@ -55,38 +48,23 @@ fn only_winner(outputs: &[Output], folder: &Path, pids: &[u32]) -> usize {
     winners[0]
 }
 
-/// Processes that do not outlive a failed test.
-struct Racers(Vec<Child>);
-
-impl Drop for Racers {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            let _ = child.kill().and_then(|()| child.wait());
-        }
-    }
-}
-
 /// Starts all of them together. The one that is left when the others have ended is asked to stop.
 fn race(commands: impl Iterator<Item = Command>) -> (Vec<u32>, Vec<Output>) {
-    let mut racers = Racers(commands.map(|mut command| command.spawn().expect("it starts")).collect());
-    let children = &mut racers.0;
-    let pids: Vec<u32> = children.iter().map(Child::id).collect();
+    let mut racers: Vec<Running> = commands.map(|mut command| Running::start(&mut command)).collect();
+    let pids: Vec<u32> = racers.iter().map(Running::id).collect();
     let start = Instant::now();
-    let mut running = children.len();
+    let mut running = racers.len();
     while running > 1 {
         assert!(start.elapsed() < Duration::from_secs(120), "{running} of them still run");
         std::thread::sleep(Duration::from_millis(10));
-        let still = |child: &mut Child| child.try_wait().expect("it can be asked").is_none();
-        running = children.iter_mut().map(still).filter(|still| *still).count();
+        running = racers.iter_mut().map(|racer| racer.ended()).filter(Option::is_none).count();
     }
-    for child in children.iter_mut() {
-        if child.try_wait().expect("it can be asked").is_none() {
-            let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-            assert!(killed.expect("kill runs").success());
+    for racer in &mut racers {
+        if racer.ended().is_none() {
+            racer.send("-INT");
         }
     }
-    let children = std::mem::take(children);
-    (pids, children.into_iter().map(|child| child.wait_with_output().expect("it ends")).collect())
+    (pids, racers.into_iter().map(Running::output).collect())
 }
 
 /// `folder` holds the run of `seed`, stopped, and nothing of another.
@@ -127,8 +105,8 @@ fn of_twenty_processes_one_trains() {
 fn a_folder_in_use_is_refused_and_free_after_a_kill() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (image, out) = (picture(dir.path(), "p.png", 0), dir.path().join("run"));
-    let mut holder = train(&image, &out, 1, "1000000").spawn().expect("it starts");
-    wait_for(&out.join("checkpoint.previous.safetensors"));
+    let mut holder = Running::start(&mut train(&image, &out, 1, "1000000"));
+    holder.wait_for(&out.join("checkpoint.previous.safetensors"));
     let config = std::fs::read(out.join("config.toml")).expect("config.toml");
     let resume = || {
         let mut command = Command::new(program());
@@ -147,9 +125,8 @@ fn a_folder_in_use_is_refused_and_free_after_a_kill() {
         assert!(said.contains(&format!("process {} has been writing to it", holder.id())), "{said}");
     }
     assert_eq!(std::fs::read(out.join("config.toml")).expect("config.toml"), config);
-    assert!(holder.try_wait().expect("it can be asked").is_none(), "the holder goes on");
-    holder.kill().expect("it can be killed");
-    holder.wait().expect("it ends");
+    assert!(holder.ended().is_none(), "the holder goes on");
+    holder.kill();
     let output = force().output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!out.join(".lock").exists() && !out.join(".lock-holder").exists());
@@ -188,14 +165,13 @@ fn a_cell_in_use_fails_alone() {
     let cell = out.join("p/16/basic-adam");
     let mut resumed = Command::new(program());
     resumed.args(["train", "--epochs", "1000000", "--checkpoint-every", "1", "--resume"]).arg(&cell);
-    let mut resumed = resumed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    wait_for(&cell.join(".lock-holder"));
+    let mut resumed = Running::start(resumed.stdout(Stdio::null()).stderr(Stdio::null()));
+    resumed.wait_for(&cell.join(".lock-holder"));
     let output = compare("3");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("process {} has been writing", resumed.id())), "{said}");
     assert!(out.join("p/16/none-adam/model.safetensors").exists());
-    assert!(resumed.try_wait().expect("it can be asked").is_none(), "the cell's holder goes on");
-    resumed.kill().expect("it can be killed");
-    resumed.wait().expect("it ends");
+    assert!(resumed.ended().is_none(), "the cell's holder goes on");
+    resumed.kill();
 }

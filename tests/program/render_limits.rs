@@ -2,6 +2,8 @@
 
 use crate::models;
 use crate::rendering;
+#[cfg(target_os = "linux")]
+use crate::running::Running;
 use crate::small;
 
 use afterimage::picture::Depth;
@@ -112,8 +114,7 @@ fn memory_does_not_grow_with_the_picture() {
         let mut command = std::process::Command::new(program());
         command.current_dir(dir.path()).arg("render").arg(&path).args(["--backend", "cpu", "-q"]);
         let out = format!("large.{extension}");
-        let mut child =
-            command.args(["--size", "6000x4000", "--out", &out]).spawn().expect("the program starts");
+        let mut child = Running::start(command.args(["--size", "6000x4000", "--out", &out]));
         let mut peak_kb = 0;
         let status = loop {
             let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
@@ -121,7 +122,7 @@ fn memory_does_not_grow_with_the_picture() {
                 .lines()
                 .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
             peak_kb = peak_kb.max(peak.unwrap_or(0));
-            if let Some(status) = child.try_wait().expect("waited for") {
+            if let Some(status) = child.ended() {
                 break status;
             }
             std::thread::sleep(std::time::Duration::from_millis(5));

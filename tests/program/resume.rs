@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use crate::program;
+use crate::running::Running;
 use crate::runs;
 
 use assert_cmd::Command;
@@ -10,7 +11,6 @@ use program::{program, resume, train};
 use runs::{EPOCHS, assert_same_run, undisturbed};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 /// A run with everything that a checkpoint can hold but a best state.
 fn by_error(out: &Path) -> std::process::Command {
@@ -35,19 +35,18 @@ fn killed_runs_go_on_to_the_same_bits() {
     while done < kills {
         let out = dir.path().join(format!("run{run}"));
         run += 1;
-        let mut child = by_error(&out).spawn().expect("the program starts");
+        let mut child = Running::start(&mut by_error(&out));
         let mut is_whole = true;
         loop {
             // A generator of instants, not of numbers: any spread over the run will do.
             let share = f64::from((done * 61 + run * 17) % 100) / 100.0;
             let pause = length.mul_f64(0.02 + 1.2 * share);
             std::thread::sleep(pause);
-            let finished = child.try_wait().expect("the child exists").is_some();
+            let finished = child.ended().is_some();
             if finished && is_whole {
                 length = length.min(pause);
             }
-            child.kill().expect("SIGKILL is sent");
-            child.wait().expect("the child ends");
+            child.kill();
             if finished || done == kills {
                 break;
             }
@@ -58,7 +57,7 @@ fn killed_runs_go_on_to_the_same_bits() {
             if !out.join("config.toml").exists() {
                 next = by_error(&out);
             }
-            child = next.stderr(Stdio::null()).spawn().expect("the program starts");
+            child = Running::start(next.stderr(Stdio::null()));
         }
         resume(&out).assert().success();
         assert_same_run(&out, &undisturbed);
@@ -96,17 +95,11 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let undisturbed = undisturbed(dir.path());
     let out = dir.path().join("run");
-    let mut child = train(&out, EPOCHS).spawn().expect("the program starts");
+    let mut child = Running::start(&mut train(&out, EPOCHS));
     let (current, previous) =
         (out.join("checkpoint.safetensors"), out.join("checkpoint.previous.safetensors"));
-    for _ in 0..2000 {
-        if previous.exists() && current.exists() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().expect("SIGKILL is sent");
-    child.wait().expect("the child ends");
+    child.wait_until("two checkpoints", || previous.exists() && current.exists());
+    child.kill();
     let mut bytes = std::fs::read(&current).expect("a checkpoint");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x40;

@@ -1,9 +1,10 @@
 //! Signals that ask to stop, those that are ignored, and a second one.
 
 use crate::program::{program, resume, train};
+use crate::running::Running;
 use crate::runs::metrics;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// `command` with the signals as they usually are, whatever the tests were started with.
@@ -16,24 +17,9 @@ fn with_signals(options: &[&str], command: &Command) -> Command {
 
 const USUAL: &[&str] = &["--default-signal=HUP,INT,TERM"];
 
-fn wait_for(path: &Path, child: &mut Child) {
-    let start = Instant::now();
-    while !path.exists() {
-        let ended = child.try_wait().expect("it can be asked");
-        assert!(ended.is_none(), "it ended before {}: {ended:?}", path.display());
-        assert!(start.elapsed() < Duration::from_secs(60), "{} never came", path.display());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn send(signal: &str, child: &Child) {
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
-    assert!(sent.expect("kill runs").success());
-}
-
-fn long_run(out: &Path, options: &[&str]) -> Child {
-    let mut child = with_signals(options, &train(out, "1000000")).spawn().expect("it starts");
-    wait_for(&out.join("checkpoint.previous.safetensors"), &mut child);
+fn long_run(out: &Path, options: &[&str]) -> Running {
+    let mut child = Running::start(&mut with_signals(options, &train(out, "1000000")));
+    child.wait_for(&out.join("checkpoint.previous.safetensors"));
     child
 }
 
@@ -43,8 +29,8 @@ fn each_signal_ends_a_run_with_everything_written() {
     for (signal, code) in [("-TERM", 143), ("-HUP", 129), ("-INT", 130)] {
         let out = dir.path().join(signal.trim_start_matches('-'));
         let child = long_run(&out, USUAL);
-        send(signal, &child);
-        let output = child.wait_with_output().expect("it ends");
+        child.send(signal);
+        let output = child.output();
         assert_eq!(output.status.code(), Some(code), "{signal}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("writing the results"));
         for file in ["model.safetensors", "final.png", "run.json", "progress.gif"] {
@@ -63,12 +49,11 @@ fn ignored_signals_stay_ignored() {
     {
         let out = dir.path().join(option);
         let mut child = long_run(&out, &[USUAL[0], option]);
-        send(signal, &child);
-        send(signal, &child);
+        child.send(signal);
+        child.send(signal);
         std::thread::sleep(Duration::from_millis(300));
-        assert!(child.try_wait().expect("it can be asked").is_none(), "{signal} ended it");
-        child.kill().expect("it can be killed");
-        child.wait().expect("it ends");
+        assert!(child.ended().is_none(), "{signal} ended it");
+        child.kill();
     }
 }
 
@@ -91,19 +76,16 @@ fn a_second_signal_ends_it_at_once() {
         "8",
     ]);
     command.args(["--out"]).arg(dir.path().join("run"));
-    let mut child = with_signals(USUAL, &command).spawn().expect("it starts");
-    wait_for(&dir.path().join("run/metrics.csv"), &mut child);
-    send("-HUP", &child);
+    let mut child = Running::start(&mut with_signals(USUAL, &command));
+    child.wait_for(&dir.path().join("run/metrics.csv"));
+    child.send("-HUP");
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(300) {
-        assert!(
-            child.try_wait().expect("it can be asked").is_none(),
-            "the first one does not end it at once"
-        );
+        assert!(child.ended().is_none(), "the first one does not end it at once");
         std::thread::sleep(Duration::from_millis(20));
     }
-    send("-TERM", &child);
-    assert_eq!(child.wait().expect("it ends").code(), Some(143));
+    child.send("-TERM");
+    assert_eq!(child.output().status.code(), Some(143));
     assert!(!dir.path().join("run/model.safetensors").exists());
 }
 
@@ -140,16 +122,12 @@ fn stopped_pictures_and_films_leave_nothing_behind() {
         eval,
     ];
     for (command, begins) in commands.iter().zip([true, true, false]) {
-        let mut child = with_signals(USUAL, command).spawn().expect("it starts");
-        let start = Instant::now();
-        // A temporary file shows that it has begun.
-        while begins && std::fs::read_dir(&work).expect("the folder").count() == 0 {
-            assert!(start.elapsed() < Duration::from_secs(60), "{command:?} wrote nothing");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let mut child = Running::start(&mut with_signals(USUAL, command));
+        let wrote = || std::fs::read_dir(&work).expect("the folder").count() > 0;
+        child.wait_until("a temporary file showed that it had begun", || !begins || wrote());
         std::thread::sleep(Duration::from_millis(50));
-        send("-TERM", &child);
-        let status = child.wait().expect("it ends");
+        child.send("-TERM");
+        let status = child.output().status;
         // Eval writes nothing by which it could be waited for, and may have ended before.
         let ended = status.code() == Some(143) || (!begins && status.code() == Some(0));
         assert!(ended, "{command:?}: {status}");

@@ -1,22 +1,18 @@
 //! Runs that train, or were killed: their checkpoints are models.
 
 use crate::program::{program, train};
+use crate::running::Running;
 use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 #[test]
 fn a_checkpoint_is_rendered_measured_and_inspected() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let run = dir.path().join("run");
-    let mut training = train(&run, "1000000").spawn().expect("it starts");
-    let start = Instant::now();
-    while !run.join("checkpoint.previous.safetensors").exists() {
-        assert!(start.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let mut training = Running::start(&mut train(&run, "1000000"));
+    training.wait_for(&run.join("checkpoint.previous.safetensors"));
     let portrait = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png");
     let afterimage = |args: &[&str], path: &Path| {
         let mut command = Command::new(program());
@@ -26,8 +22,7 @@ fn a_checkpoint_is_rendered_measured_and_inspected() {
     let cpu = ["render", "--backend", "cpu", "--force", "--out", "now.png"];
     // While it trains.
     afterimage(&cpu, &run).assert().success().stderr(contains("at the checkpoint after"));
-    training.kill().expect("it can be killed");
-    training.wait().expect("it ends");
+    training.kill();
     for path in [run.clone(), run.join("checkpoint.safetensors"), run.join("checkpoint.previous.safetensors")]
     {
         let output = afterimage(&cpu, &path).output().expect("it starts");
