@@ -1,5 +1,4 @@
 //! Colour spaces and alpha, through the program.
-#![cfg(unix)]
 
 use crate::program::program;
 use crate::runs::metrics;

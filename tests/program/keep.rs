@@ -1,5 +1,4 @@
 //! Early stopping, and measuring less often than every epoch.
-#![cfg(unix)]
 
 use crate::program;
 use crate::runs;

@@ -34,7 +34,6 @@ mod simple;
 #[cfg(target_os = "linux")]
 mod streams;
 mod tiny_cuda_nn;
-#[cfg(unix)]
 mod unfinished;
 
 #[path = "../common/models.rs"]

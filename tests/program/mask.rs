@@ -1,5 +1,4 @@
 //! Training inside a mask, through the program.
-#![cfg(unix)]
 
 use crate::program;
 use crate::runs;

@@ -1,6 +1,5 @@
 //! Clipping, penalties, a rate for the encoding, averaged weights, trained frequencies and encodings side
 //! by side, through the program.
-#![cfg(unix)]
 
 use crate::program;
 use crate::runs;

@@ -4,7 +4,6 @@ use crate::models;
 use crate::rendering;
 #[cfg(target_os = "linux")]
 use crate::running::Running;
-use crate::small;
 
 use afterimage::picture::Depth;
 use assert_cmd::Command;
@@ -12,7 +11,6 @@ use models::model;
 use predicates::prelude::*;
 use predicates::str::contains;
 use rendering::{folder, render, saved};
-use small::program;
 use std::path::Path;
 
 /// Exit code `code`, one sentence with `message`, and no new file in `dir`.
@@ -111,7 +109,7 @@ fn memory_does_not_grow_with_the_picture() {
     for extension in ["png", "tif"] {
         let dir = folder();
         let path = saved(dir.path(), "m.safetensors", &model(3, Depth::U16));
-        let mut command = std::process::Command::new(program());
+        let mut command = std::process::Command::new(crate::small::program());
         command.current_dir(dir.path()).arg("render").arg(&path).args(["--backend", "cpu", "-q"]);
         let out = format!("large.{extension}");
         let mut child = Running::start(command.args(["--size", "6000x4000", "--out", &out]));

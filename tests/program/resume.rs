@@ -1,5 +1,4 @@
 //! Nothing is lost: stopped, killed and damaged runs go on to the same bits.
-#![cfg(unix)]
 
 use crate::program;
 use crate::running::Running;

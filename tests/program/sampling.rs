@@ -1,5 +1,4 @@
 //! Samples spread by error, through the program.
-#![cfg(unix)]
 
 use crate::program;
 use crate::runs;
