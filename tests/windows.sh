@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the CPU tests for Windows on another system: cross-compiles them with the GNU toolchain and runs them under Wine.
+# Runs the tests for Windows that need no GPU on another system: cross-compiles them with the GNU toolchain and runs them under Wine.
 # Then trains a small picture on both, which must give the same model to the bit, twice at once in one folder, which must
 # be refused, and once more over the first. Skips, and says so, where a tool is missing. Installs nothing.
 set -euo pipefail
@@ -20,7 +20,7 @@ export WINEDEBUG=${WINEDEBUG:--all}
 
 cargo clippy --all-targets --features faults --target $target -- -D warnings
 cargo test --release --target $target --lib
-cargo test --release --target $target --test library
+cargo test --release --target $target --test library --test program
 
 models=$(mktemp -d)
 trap 'rm -r "$models"' EXIT

@@ -204,6 +204,8 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).expect("it stays").count(), 0);
     }
 
+    // On Windows a removed file may keep its name until it is closed, and no other can take its place.
+    #[cfg(not(windows))]
     #[test]
     fn a_removed_lock_file_is_not_mistaken_for_the_lock() {
         let dir = tempfile::tempdir().expect("a temporary folder");
