@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests for Windows that need no GPU on another system: cross-compiles them with the GNU toolchain and runs them under Wine.
-# Then trains a small picture on both, which must give the same model to the bit, twice at once in one folder, which must
-# be refused, and once more over the first. Skips, and says so, where a tool is missing. Installs nothing.
+# Runs the tests for Windows that need no GPU on another system: cross-compiles them with the GNU toolchain and runs them
+# under Wine. Then trains a small picture on both, which must give the same model to the bit, twice at once in one folder,
+# which must be refused, and once more over the first. Skips, and says so, where a tool is missing. Installs nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
