@@ -13,6 +13,8 @@ struct StepParams {
     encoding_factors: vec4<f32>, // the same for the encoding's weights
     average_rate: f32,   // of the weights' moving average: `model::Refinements::average_rate`
     index: u32,          // low half of the step's number, for people reading a capture
+    matrix_lr: f32,      // of matrices that are updated as a whole
+    matrix_keep: f32,    // and the factor on their weights
 }
 
 // Dispatches larger than the limit of one dimension are folded: row y holds groups y * grid_width and on.

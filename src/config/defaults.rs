@@ -1,6 +1,7 @@
 //! Default settings, chosen by measurement (docs/DEFAULTS.md says how).
 
 use super::{BatchSize, CheckpointEvery};
+use crate::model::optimizer::MuonLayers;
 use crate::model::{Activation, Init, Interpolation, OptimizerKind};
 use std::num::{NonZeroU32, NonZeroU64};
 
@@ -75,6 +76,15 @@ pub(super) fn log2_table(n_pixels: u64, roughness: f64) -> u32 {
 /// 128x128 and at full size), dithering has 0.6, noise 1.
 const ROUGH: f64 = 0.5;
 
+/// Of matrices under Muon, whose steps have the same size for every matrix.
+pub(super) const MUON_LR: f64 = 0.02;
+
+/// Muon gains most in the first layer after fixed features (docs/OPTIMIZERS.md). Two columns of positions have nothing
+/// to orthogonalise, and features of a grid change with its weights.
+pub(super) fn muon_layers(has_grid: bool, input_width: usize) -> MuonLayers {
+    if has_grid || input_width < 16 { MuonLayers::Hidden } else { MuonLayers::ButLast }
+}
+
 /// Without a grid it falls with the square root of the batch: fewer samples, noisier gradients.
 pub(super) fn lr(optimizer: OptimizerKind, activation: Activation, has_grid: bool, batch_size: u32) -> f64 {
     let adam = match activation {
@@ -88,7 +98,7 @@ pub(super) fn lr(optimizer: OptimizerKind, activation: Activation, has_grid: boo
     match optimizer {
         OptimizerKind::Sgd => 0.1,
         OptimizerKind::Nesterov => 1.0,
-        OptimizerKind::Adam | OptimizerKind::AdamW | OptimizerKind::AdaBelief => adam,
+        OptimizerKind::Adam | OptimizerKind::AdamW | OptimizerKind::AdaBelief | OptimizerKind::Muon => adam,
         OptimizerKind::Lion => 0.4 * adam,
     }
 }

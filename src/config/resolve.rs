@@ -9,6 +9,7 @@ use super::{
     OutputKind, PictureSize, Resolved, Sigma, defaults,
 };
 use crate::job::{DeviceRequest, JobOptions};
+use crate::model::optimizer::MuonLayers;
 use crate::model::{
     Activation, Coords, Encoding, EncodingSpec, GridGradients, Holdout, Mask, Mlp, Model, SampleSet,
     Sampling, Schedule, ScheduleKind,
@@ -69,7 +70,7 @@ impl Config {
         self.training.epochs(self.has_grid(), 1)?;
         self.training.loss()?;
         self.training.schedule(lr, u64::MAX)?;
-        self.training.refinements(lr)?;
+        self.training.refinements(lr, MuonLayers::default())?;
         self.network_shape()?;
         self.encoding_specs(None)?;
         self.activations(None)?;
@@ -125,6 +126,7 @@ impl Config {
         // An explicit batch size does not change the rate.
         let usual_batch = if self.training.batch.is_some() { defaults::BATCH } else { batch_size };
         let (optimizer, lr) = self.training.optimizer(activation, self.has_grid(), usual_batch)?;
+        let options = JobOptions { mask, ..self.options(picture, &model.network, lr)? };
         let resolved = Resolved {
             config: Self::default(),
             model,
@@ -138,7 +140,7 @@ impl Config {
             batch_size,
             epochs: self.training.epochs(self.has_grid(), samples.len())?,
             loss: self.training.loss()?,
-            options: JobOptions { mask, ..self.options(picture, lr)? },
+            options,
             optimizer,
             lr,
             schedule: Schedule::new(ScheduleKind::Constant),
@@ -194,8 +196,9 @@ impl Config {
         encoding.chain(others).chain(without_weights).chain(on_cpu).collect()
     }
 
-    fn options(&self, picture: &Picture, lr: f64) -> Result<JobOptions, ConfigError> {
-        let refinements = self.training.refinements(lr)?;
+    fn options(&self, picture: &Picture, network: &Mlp, lr: f64) -> Result<JobOptions, ConfigError> {
+        let muon_layers = defaults::muon_layers(self.has_grid(), network.input_width);
+        let refinements = self.training.refinements(lr, muon_layers)?;
         let sampling = self.training.sampling.unwrap_or_default();
         let grid_gradients = self.encoding.grid_gradients.unwrap_or_default();
         let mut options = JobOptions { refinements, sampling, grid_gradients, ..JobOptions::default() };
@@ -340,6 +343,7 @@ impl Config {
         training.sampling = Some(resolved.options.sampling);
         training.fill_loss(resolved.loss);
         training.fill_optimizer(resolved.optimizer);
+        training.fill_muon(&resolved.options.refinements);
         config.output.snapshot_every = Some(resolved.snapshot_every);
         config.output.measure_every = Some(resolved.measure_every);
         config.output.keep = Some(resolved.keep);

@@ -6,6 +6,7 @@ use super::{
     Frequencies, Growth, Keep, LossKind, OptimizerKind, OutputKind, PictureSize, Sigma,
 };
 use crate::job::{DeviceRequest, Precision};
+use crate::model::optimizer::MuonLayers;
 use crate::model::{Coords, GridGradients, Holdout, Init, Interpolation, Sampling, ScheduleKind};
 use crate::picture::{ColorHandling, Curve, Transparent};
 use serde::{Deserialize, Serialize};
@@ -276,7 +277,7 @@ section! {
         /// Exponential: final learning rate as a share of --lr; step: factor at each drop [default: 0.01; step 0.1]
         #[arg(long, value_name = "F")]
         pub decay: f64,
-        /// Momentum of SGD [default: 0; nesterov 0.9]
+        /// Momentum of SGD [default: 0; nesterov 0.9; muon 0.95]
         #[arg(long, value_name = "F")]
         pub momentum: f64,
         /// Decoupled weight decay, or L2 penalty for sgd and nesterov [default: 0; adamw 0.01]
@@ -291,6 +292,12 @@ section! {
         /// Epsilon of Adam and its relatives [default: 1e-8; grids 1e-15]
         #[arg(long, value_name = "F")]
         pub epsilon: f64,
+        /// Learning rate of the matrices that muon orthogonalises [default: 0.02]
+        #[arg(long, value_name = "F")]
+        pub muon_lr: f64,
+        /// Which matrices those are [default: but-last; hidden with grids and without an encoding]
+        #[arg(long)]
+        pub muon_layers: MuonLayers,
         /// Learning rate of the encoding's trained weights [default: as --lr]
         #[arg(long, value_name = "F")]
         pub encoding_lr: f64,

@@ -41,9 +41,11 @@ impl TrainingConfig {
         let usual = |name: &str| defaults::adam_with_grid(name).filter(|_| adam && has_grid);
         let optimizer = kind.with(|name| self.get(name).or_else(|| usual(name)));
         match self.momentum {
-            Some(momentum) if momentum != 0.0 && optimizer.param("momentum").is_none() => {
-                Err(bad("momentum", momentum, "only --optimizer sgd and nesterov have it; Adam has beta1"))
-            }
+            Some(momentum) if momentum != 0.0 && optimizer.param("momentum").is_none() => Err(bad(
+                "momentum",
+                momentum,
+                "only --optimizer sgd, nesterov and muon have it; Adam has beta1",
+            )),
             _ => Ok((optimizer, lr)),
         }
     }
@@ -81,6 +83,7 @@ impl TrainingConfig {
                 without.push((setting.to_owned(), why));
             }
         }
+        without.extend(self.muon_without_effect());
         if self.effort.is_some() && self.epochs.is_some() {
             without.push(("effort".to_owned(), "beside epochs".to_owned()));
         }
@@ -139,7 +142,7 @@ impl TrainingConfig {
 
     /// Without the update rule and its rate and constants, which do not apply to another.
     pub(crate) fn without_rule(mut self) -> Self {
-        (self.optimizer, self.lr) = (None, None);
+        (self.optimizer, self.lr, self.muon_lr, self.muon_layers) = (None, None, None, None);
         parameters::clear::<Optimizer>(&mut self);
         self
     }

@@ -8,8 +8,10 @@ mod options;
 pub use faults::Faults;
 pub use options::{DeviceOptions, Override};
 
+use crate::model::network::LayerRange;
 use crate::model::{
-    Coords, GridGradients, Holdout, Loss, Mask, Model, Optimizer, Raster, Refinements, SampleSet, Sampling,
+    Coords, GridGradients, Holdout, Loss, Mask, Model, Optimizer, ParamLayout, Raster, Refinements,
+    SampleSet, Sampling,
 };
 use crate::names::named;
 use crate::picture::Picture;
@@ -51,6 +53,13 @@ impl Job {
             batch_size: samples.len(),
             options: JobOptions::default(),
         }
+    }
+}
+
+impl Job {
+    /// The layers of `layout`, its model's, whose weight matrices are updated as a whole.
+    pub fn whole_matrices<'a>(&self, layout: &'a ParamLayout) -> &'a [LayerRange] {
+        self.optimizer.whole_matrices(layout, self.options.refinements.muon_layers)
     }
 }
 

@@ -3,11 +3,15 @@
 mod adabelief;
 mod adam;
 mod lion;
+mod muon;
 mod nesterov;
 mod sgd;
 
 use super::Arithmetic;
 use super::family::family;
+use super::network::{LayerRange, ParamLayout};
+
+pub use muon::{MuonLayers, Orthogonalization};
 
 /// The factors of a step, computed on the host in f64 and rounded once.
 pub type Factors = [f64; 4];
@@ -44,6 +48,8 @@ family! {
     AdaBelief { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-16, weight_decay = 0.0 } "adabelief" in adabelief,
     /// Steps of equal size in the direction of the sign
     Lion { beta1 = 0.9, beta2 = 0.99, weight_decay = 0.0 } "lion" in lion,
+    /// Orthogonalised momentum for hidden weight matrices (--muon-layers), Adam for all else
+    Muon { momentum = 0.95, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0 } "muon" in adam,
 }
 
 impl Optimizer {
@@ -55,6 +61,26 @@ impl Optimizer {
     /// Constants that its shader declares with `override`.
     pub fn constants(self) -> Vec<(&'static str, f64)> {
         with_rule!(self, rule => rule.constants())
+    }
+
+    /// The layers whose weight matrices are updated as a whole: those that `muon_layers` names, under Muon.
+    pub fn whole_matrices(self, layout: &ParamLayout, muon_layers: MuonLayers) -> &[LayerRange] {
+        let last = layout.layers.len() - 1;
+        match (self, muon_layers) {
+            (Self::Muon { .. }, MuonLayers::Hidden) => &layout.layers[1.min(last)..last],
+            (Self::Muon { .. }, MuonLayers::ButLast) => &layout.layers[..last],
+            _ => &[],
+        }
+    }
+
+    /// Muon's constants, if this is Muon.
+    pub(crate) fn muon(self) -> Option<Muon> {
+        match self {
+            Self::Muon { momentum, beta1, beta2, epsilon, weight_decay } => {
+                Some(Muon { momentum, beta1, beta2, epsilon, weight_decay })
+            }
+            _ => None,
+        }
     }
 
     /// Factors of step `index`, from 0.

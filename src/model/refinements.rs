@@ -1,5 +1,7 @@
 //! Steps around the update rule: clipping, penalties, averaging.
 
+use super::optimizer::MuonLayers;
+
 /// Refinements of a training step; none by default.
 ///
 /// In a step, the gradient is clipped, penalties are added to it, the rule updates the weights, and
@@ -8,6 +10,10 @@
 pub struct Refinements {
     /// Factor on the learning rate of the encoding's weights.
     pub encoding_rate: f64,
+    /// Factor on the learning rate of the matrices that Muon updates as a whole.
+    pub matrix_rate: f64,
+    /// Which those are.
+    pub muon_layers: MuonLayers,
     /// L2 penalty on the encoding's weights: this times w is added to their gradient.
     pub encoding_l2: f64,
     /// The same on the network's weights and biases.
@@ -22,7 +28,15 @@ pub struct Refinements {
 
 impl Default for Refinements {
     fn default() -> Self {
-        Self { encoding_rate: 1.0, encoding_l2: 0.0, l2: 0.0, clip_norm: None, ema: None }
+        Self {
+            encoding_rate: 1.0,
+            matrix_rate: 1.0,
+            muon_layers: MuonLayers::Hidden,
+            encoding_l2: 0.0,
+            l2: 0.0,
+            clip_norm: None,
+            ema: None,
+        }
     }
 }
 

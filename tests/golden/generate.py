@@ -27,6 +27,8 @@ OPTIMIZERS = {
     "adamw": lambda p: torch.optim.AdamW(p, lr=1e-2, betas=(0.85, 0.99), weight_decay=0.1),
     "lion": lambda p: Lion(p, {"lr": 3e-3, "beta1": 0.9, "beta2": 0.99, "decay": 0.1}),
     "adabelief": lambda p: AdaBelief(p, {"lr": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-16}),
+    "muon": lambda p: Muon(p, [p[-4]]),
+    "muon-but-last": lambda p: Muon(p, [p[-6], p[-4]]),
     # Clipped, penalised, with a rate and a penalty of its own for the grid, and averaged.
     "refined": lambda p: torch.optim.Adam(
         [
@@ -36,6 +38,27 @@ OPTIMIZERS = {
     ),
 }
 CLIP_NORM, EMA = 0.05, 0.8
+
+
+class Muon:
+    """torch.optim.Muon for `matrices`, without its rounding to bfloat16, and AdamW for all other parameters."""
+
+    def __init__(self, parameters, matrices):
+        rest = [w for w in parameters if all(w is not m for m in matrices)]
+        self.parts = [
+            torch.optim.Muon(matrices, lr=5e-2, momentum=0.9, weight_decay=0.1),
+            torch.optim.AdamW(rest, lr=1e-2, weight_decay=0.1),
+        ]
+
+    def zero_grad(self):
+        for part in self.parts:
+            part.zero_grad()
+
+    def step(self):
+        rounded, torch.Tensor.bfloat16 = torch.Tensor.bfloat16, lambda x: x
+        for part in self.parts:
+            part.step()
+        torch.Tensor.bfloat16 = rounded
 
 
 class Lion(torch.optim.Optimizer):

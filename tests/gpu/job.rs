@@ -35,6 +35,9 @@ pub(crate) struct Setup {
 pub(crate) const ADAM: Optimizer =
     Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
 
+pub(crate) const MUON: Optimizer =
+    Optimizer::Muon { momentum: 0.95, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
+
 impl Setup {
     /// A small Fourier network on an odd picture, three steps an epoch.
     pub(crate) fn small() -> Self {

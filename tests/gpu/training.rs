@@ -8,12 +8,13 @@ use crate::skip::{Missing, skip};
 use afterimage::backend::gpu::kernel::{MatmulTiling, Storage};
 use afterimage::backend::gpu::{Budget, GpuBackend, GpuPredictor, KernelConfig, Override};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
+use afterimage::model::optimizer::MuonLayers;
 use afterimage::model::{
     Activation, EncodingSpec, Holdout, Init, Interpolation, Loss, Optimizer, Real, Refinements, Sampling,
     Step, TrainingState,
 };
 use device::open;
-use job::{ADAM, Setup, steps};
+use job::{ADAM, MUON, Setup, steps};
 use lockstep::{grid, is_fused, lockstep, lockstep_with, tight, train};
 use pollster::FutureExt as _;
 use std::sync::Arc;
@@ -146,8 +147,57 @@ fn refined() -> JobOptions {
         l2: 1e-2,
         clip_norm: Some(1e-2),
         ema: Some(0.9),
+        matrix_rate: 2.0,
+        muon_layers: MuonLayers::ButLast,
     };
     JobOptions { refinements, ..JobOptions::default() }
+}
+
+/// Matrices that are wide, tall and square; all, some and none of them whole.
+fn with_muon() -> impl Iterator<Item = Setup> {
+    let small = Setup { optimizer: MUON, ..Setup::small() };
+    [
+        Setup { options: refined(), ..small.clone() },
+        Setup { options: refined(), hidden_width: 20, ..small.clone() },
+        Setup { options: refined(), n_layers: 2, hidden_width: 20, ..small.clone() },
+        Setup { n_layers: 2, ..small.clone() },
+        Setup { n_layers: 6, hidden_width: 9, ..small.clone() },
+        Setup { optimizer: MUON, ..grid(Interpolation::Linear) },
+    ]
+    .into_iter()
+}
+
+#[test]
+fn lockstep_muon() {
+    let Some(gpu) = open(false) else { return };
+    for setup in with_muon() {
+        lockstep(&gpu, &setup, gpu.budget(), 3);
+    }
+    let setup = Setup { options: refined(), optimizer: MUON, ..Setup::small() };
+    lockstep(&gpu, &setup, tight(), 3);
+}
+
+/// Both end where the other does, but for what twelve steps make of roundings.
+#[test]
+fn muon_goes_where_it_goes_on_the_cpu() {
+    let Some(gpu) = open(false) else { return };
+    for setup in with_muon() {
+        let job = setup.job();
+        let (state, steps) = (setup.state(&job), steps(&job, 0..12, 1e-3));
+        let mut on_gpu = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).block_on().expect("fits");
+        let mut on_cpu = cpu::CpuTrainer::<f32>::new(job.clone(), &state.params, 2).expect("threads start");
+        let params = |backend: &mut dyn Backend| {
+            backend.enqueue(&steps).block_on().expect("the device works");
+            backend.state().block_on().expect("the device works").params
+        };
+        let (found, expected) = (params(&mut on_gpu), params(&mut on_cpu));
+        let distance = |a: &[f32], b: &[f32]| {
+            a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+        };
+        let (apart, moved) = (distance(&found, &expected), distance(&expected, &state.params));
+        println!("{apart:e} apart after {moved:e}");
+        assert!(moved > 0.05 && apart < 1e-3 * moved, "{apart:e} apart after {moved:e}");
+    }
 }
 
 #[test]
@@ -290,18 +340,19 @@ fn parts_of_a_step_add_up() {
 #[test]
 fn runs_are_bit_identical_and_resume_exactly() {
     let Some(gpu) = open(false) else { return };
-    let setup = Setup::small();
-    let job = setup.job();
-    let state = setup.state(&job);
-    let all = steps(&job, 0..30, 1e-3);
-    let backend = |state| GpuBackend::new(Arc::clone(&gpu), job.clone(), state).block_on().expect("fits");
-    let first = train(&mut backend(&state), &all);
-    assert_eq!(first, train(&mut backend(&state), &all), "a second run");
-    let half = train(&mut backend(&state), &all[..14]);
-    assert_eq!(half.1.step, 14);
-    let rest = train(&mut backend(&half.1), &all[14..]);
-    assert_eq!(first.1, rest.1, "a resumed run");
-    assert_eq!(first.0, [half.0, rest.0].concat());
+    for setup in [Setup::small(), Setup { optimizer: MUON, options: refined(), ..Setup::small() }] {
+        let job = setup.job();
+        let state = setup.state(&job);
+        let all = steps(&job, 0..30, 1e-3);
+        let backend = |state| GpuBackend::new(Arc::clone(&gpu), job.clone(), state).block_on().expect("fits");
+        let first = train(&mut backend(&state), &all);
+        assert_eq!(first, train(&mut backend(&state), &all), "a second run");
+        let half = train(&mut backend(&state), &all[..14]);
+        assert_eq!(half.1.step, 14);
+        let rest = train(&mut backend(&half.1), &all[14..]);
+        assert_eq!(first.1, rest.1, "a resumed run");
+        assert_eq!(first.0, [half.0, rest.0].concat());
+    }
 }
 
 #[test]

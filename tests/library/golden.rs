@@ -5,6 +5,7 @@ use afterimage::backend::cpu::CpuTrainer;
 use afterimage::backend::cpu::encode::encode;
 use afterimage::backend::{Backend, Job, JobOptions, Predict};
 use afterimage::block_on;
+use afterimage::model::optimizer::MuonLayers;
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, HashGrid, Holdout, Interpolation, Loss, Mlp, Model,
     Optimizer, Refinements, SampleSet, Shuffle, Step,
@@ -18,8 +19,15 @@ use std::sync::Arc;
 const TOLERANCE: f64 = 1e-11;
 
 /// Those of `refined` in generate.py.
-const REFINEMENTS: Refinements =
-    Refinements { encoding_rate: 3.0, encoding_l2: 0.02, l2: 0.05, clip_norm: Some(0.05), ema: Some(0.8) };
+const REFINEMENTS: Refinements = Refinements {
+    encoding_rate: 3.0,
+    encoding_l2: 0.02,
+    l2: 0.05,
+    clip_norm: Some(0.05),
+    ema: Some(0.8),
+    matrix_rate: 1.0,
+    muon_layers: MuonLayers::Hidden,
+};
 
 struct Golden {
     name: &'static str,
@@ -147,6 +155,7 @@ fn check(name: &'static str) {
     assert_close(&format!("{name} output"), &output, &golden.f64s("output"), f64::from(f32::EPSILON));
 
     let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8);
+    let muon = Optimizer::Muon { momentum: 0.9, beta1, beta2, epsilon, weight_decay: 0.1 };
     for (optimizer_name, lr, optimizer) in [
         ("sgd", 0.3, plain),
         ("momentum", 0.1, Optimizer::Sgd { momentum: 0.9, weight_decay: 0.01 }),
@@ -159,12 +168,18 @@ fn check(name: &'static str) {
             1e-2,
             Optimizer::AdaBelief { beta1: 0.9, beta2: 0.999, epsilon: 1e-16, weight_decay: 0.0 },
         ),
+        ("muon", 1e-2, muon),
+        ("muon-but-last", 1e-2, muon),
         ("refined", 1e-2, Optimizer::Adam { beta1, beta2, epsilon, weight_decay: 0.0 }),
     ] {
         let mut job = golden.job(optimizer);
-        if optimizer_name == "refined" {
-            job.options.refinements = REFINEMENTS;
-        }
+        let muon = |muon_layers| Refinements { matrix_rate: 5.0, muon_layers, ..Refinements::default() };
+        job.options.refinements = match optimizer_name {
+            "refined" => REFINEMENTS,
+            "muon" => muon(MuonLayers::Hidden),
+            "muon-but-last" => muon(MuonLayers::ButLast),
+            _ => Refinements::default(),
+        };
         let mut trainer = CpuTrainer::new(job, &golden.params("initial"), 2).expect("threads start");
         let losses: Vec<f64> = (0..10).map(|i| trainer.step(&step(i, lr))).collect();
         let what = format!("{name} {optimizer_name}");

@@ -2,6 +2,7 @@
 
 use super::chunks::{CHUNK_SIZE, n_lanes};
 use super::lane::Lane;
+use super::muon::Orthogonalizer;
 use super::network::Scratch;
 use super::packed::{PackFor, Packed};
 use super::simd::SimdReal;
@@ -15,6 +16,9 @@ pub fn size_bytes<T: SimdReal>(job: &Job, threads: usize) -> u64 {
     let n_moments = TrainingState::n_moments(job.optimizer, &job.options.refinements);
     let flat = (n_encoding + model.network.n_params()) * (1 + n_moments) + n_encoding;
     let flat = flat + Packed::<T>::size(&model.layout(), PackFor::Training);
+    let layout = model.layout();
+    let matrices = job.whole_matrices(&layout).iter().map(|layer| Orthogonalizer::<T>::size(layer.shape));
+    let flat = flat + matrices.sum::<usize>();
     let lanes = n_lanes(job.batch_size as usize) * Lane::<T>::size(model);
     let values = ((flat + lanes) * size_of::<T>()) as u64;
     values + (threads * Scratch::<T>::size_bytes(model, CHUNK_SIZE)) as u64

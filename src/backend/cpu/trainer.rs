@@ -3,12 +3,13 @@
 use super::chunks::{CHUNK_SIZE, n_lanes};
 use super::lane::{Lane, encoding_gradients, rounds};
 use super::memory;
+use super::muon::Orthogonalizer;
 use super::network::{Pass, Scratch};
 use super::packed::{PackFor, Packed};
 use super::predictor::{self, lock, predict_with, thread_pool};
 use super::simd::SimdReal;
 use super::single::{self, Weights};
-use super::update::{PARAM_BLOCK, Update, split_blocks, sum_of_squares};
+use super::update::{Block, PARAM_BLOCK, Parts, Update, sum_of_squares};
 use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
 use crate::model::refinements::clip_factor;
 use crate::model::{ParamLayout, Raster, Real, Step, TrainingState};
@@ -35,6 +36,8 @@ pub struct CpuTrainer<T> {
     params: Vec<T>,
     packed: Packed<T>,
     moments: Vec<Vec<T>>,
+    /// One for each matrix that is updated as a whole.
+    orthogonalizers: Vec<Orthogonalizer<T>>,
     step: u64,
     losses: Vec<f64>,
 }
@@ -53,11 +56,13 @@ impl<T: SimdReal> CpuTrainer<T> {
         let layout = job.model.layout();
         assert_eq!(params.len(), layout.n_params(), "parameters for the model");
         let n_threads = pool.current_num_threads();
+        let matrices = job.whole_matrices(&layout);
         let scratch = || Mutex::new(Scratch::new(&job.model, CHUNK_SIZE));
         Self {
             scratch: (0..n_threads).map(|_| scratch()).collect(),
             lanes: (0..n_lanes(job.batch_size as usize)).map(|_| Mutex::new(Lane::new(&job.model))).collect(),
             encoding_grads: vec![T::zero(); layout.encoding.len()],
+            orthogonalizers: matrices.iter().map(|layer| Orthogonalizer::new(layer.shape)).collect(),
             moments: initial_moments(&job, params),
             params: params.to_vec(),
             packed: Packed::new(&layout, PackFor::Training),
@@ -87,7 +92,9 @@ impl<T: SimdReal> CpuTrainer<T> {
     /// One optimiser step; returns its loss, before the update.
     pub fn step(&mut self, step: &Step) -> f64 {
         self.step = step.index + 1;
-        let is_plain = self.job.options.refinements.are_none() && self.layout.encoding.is_empty();
+        let is_plain = self.job.options.refinements.are_none()
+            && self.layout.encoding.is_empty()
+            && self.orthogonalizers.is_empty();
         if step.n_samples == 1 && is_plain {
             return self.single_sample_step(step);
         }
@@ -176,7 +183,7 @@ impl<T: SimdReal> CpuTrainer<T> {
     /// Sums the lanes' gradients in order and applies the optimiser, block by block.
     fn update(&mut self, step: &Step, n_lanes: usize) {
         self.packed.invalidate();
-        let Self { pool, lanes, params, moments, job, encoding_grads, layout, .. } = self;
+        let Self { pool, lanes, params, moments, orthogonalizers, job, encoding_grads, layout, .. } = self;
         let lanes: Vec<_> = lanes[..n_lanes].iter().map(lock).collect();
         let lanes: Vec<&[T]> = lanes.iter().map(|lane| lane.layers.as_slice()).collect();
         let factor = match job.options.refinements.clip_norm {
@@ -186,25 +193,33 @@ impl<T: SimdReal> CpuTrainer<T> {
             }
             None => 1.0,
         };
-        let [of_encoding, of_layers] = Update::of_parts(job, step, factor);
-        let (encoding, layers) = split_blocks(params, moments, layout.encoding.end);
+        let [of_encoding, of_layers, of_matrices] = Update::of_parts(job, step, factor);
+        let Parts { encoding, layers, matrices } =
+            Parts::new(params, moments, layout.encoding.end, job.whole_matrices(layout));
         let encoding_block = |(grads, block): (&mut [T], _)| {
             of_encoding.block(grads, block);
             // For the next step, while they are in the cache.
             grads.fill(T::zero());
         };
-        let layers_block = |(b, block)| of_layers.lanes(&lanes, b * PARAM_BLOCK, block);
+        // Lanes begin with the first layer.
+        let start = |block: &Block<T>| block.start - layout.encoding.end;
+        let layers_block = |block| of_layers.lanes(&lanes, start(&block), block);
+        let matrix = |(block, orthogonalizer): (_, &mut _)| {
+            of_matrices.matrix(&lanes, start(&block), block, orthogonalizer);
+        };
         let encoding = encoding_grads.chunks_mut(PARAM_BLOCK).zip(encoding);
-        let layers = layers.into_iter().enumerate();
         if encoding.len() + layers.len() * lanes.len() < PARALLEL_BLOCKS {
             encoding.for_each(encoding_block);
-            layers.for_each(layers_block);
+            layers.into_iter().for_each(layers_block);
         } else {
-            let (encoding, layers): (Vec<_>, Vec<_>) = (encoding.collect(), layers.collect());
+            let encoding: Vec<_> = encoding.collect();
             pool.install(|| {
                 encoding.into_par_iter().for_each(encoding_block);
                 layers.into_par_iter().for_each(layers_block);
             });
+        }
+        if !matrices.is_empty() {
+            pool.install(|| matrices.into_par_iter().zip(orthogonalizers).for_each(matrix));
         }
     }
 }

@@ -55,6 +55,9 @@ params_block! {
         average_rate: f32,
         /// Low half of the step's number.
         index: u32,
+        /// Learning rate of matrices that are updated as a whole, and factor on their weights.
+        matrix_lr: f32,
+        matrix_keep: f32,
     }
 }
 
@@ -64,6 +67,8 @@ pub const STEP_BLOCK: ParamsBlock = StepParams::BLOCK;
 impl StepParams {
     /// Parameters of `step`, which writes its loss to `slot`.
     pub(crate) fn new(step: &Step, optimizer: Optimizer, refinements: &Refinements, slot: u32) -> Self {
+        let matrix_lr = refinements.matrix_rate * step.lr;
+        let decay = optimizer.param("weight_decay").unwrap_or(0.0);
         let factors = |lr: f64| optimizer.factors(step.index, lr).map(|factor| factor as f32);
         Self {
             keys: step.shuffle.keys,
@@ -75,6 +80,8 @@ impl StepParams {
             encoding_factors: factors(refinements.encoding_rate * step.lr),
             average_rate: refinements.average_rate(step.index) as f32,
             index: step.index as u32,
+            matrix_lr: matrix_lr as f32,
+            matrix_keep: (1.0 - matrix_lr * decay) as f32,
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod fused;
 pub mod grid;
 pub mod layout;
 pub mod loss;
+pub mod muon;
 pub mod optimizer;
 pub mod pointwise;
 pub mod predict;

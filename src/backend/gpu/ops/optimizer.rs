@@ -8,8 +8,9 @@ use crate::backend::gpu::kernel::{
     params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
+use crate::model::network::LayerRange;
 use crate::model::optimizer::{Formula, with_rule};
-use crate::model::{Refinements, Steps};
+use crate::model::{Activation, Mlp, ParamLayout, Refinements, Steps};
 
 params_block! {
     OptimizerParams {
@@ -21,6 +22,39 @@ params_block! {
         encoding_l2: f32,
         /// L2 penalty on the others.
         l2: f32,
+        /// Matrices that are updated elsewhere: a range of parameters.
+        first_begin: u32,
+        first_end: u32,
+        /// And equal ranges, one every `others_stride` parameters.
+        others_begin: u32,
+        others_end: u32,
+        others_length: u32,
+        others_stride: u32,
+    }
+}
+
+impl OptimizerParams {
+    /// Leaves `matrices` out, which are consecutive layers, of one shape but for the first.
+    fn without(self, matrices: &[LayerRange]) -> Self {
+        let begin = |layer: &LayerRange| layer.weight.start as u32;
+        let end = |layer: &LayerRange| layer.weight.end as u32;
+        let mut params = Self { others_stride: 1, ..self };
+        if let Some(first) = matrices.first() {
+            (params.first_begin, params.first_end) = (begin(first), end(first));
+        }
+        if let [_, next, ..] = matrices {
+            (params.others_begin, params.others_end) = (begin(next), matrices.last().map_or(0, end));
+            params.others_length = next.weight.len() as u32;
+            params.others_stride = next.whole().len() as u32;
+        }
+        params
+    }
+
+    fn is_in_matrix(&self, i: usize) -> bool {
+        let i = i as u32;
+        let is_first = (self.first_begin..self.first_end).contains(&i);
+        let is_other = (self.others_begin..self.others_end).contains(&i);
+        is_first || is_other && (i - self.others_begin) % self.others_stride < self.others_length
     }
 }
 
@@ -56,7 +90,9 @@ pub fn update(job: &Job, buffers: Vec<BufferId>, max_groups: u32) -> Dispatch {
         n_encoding: layout.encoding.len() as u32,
         encoding_l2: refinements.encoding_l2 as f32,
         l2: refinements.l2 as f32,
+        ..OptimizerParams::default()
     };
+    let params = params.without(job.whole_matrices(&layout));
     let kernel = Kernel::with_optimizer(&UPDATES[optimizer.n_moments()], optimizer);
     Dispatch::new(kernel, &params, buffers, grid, 40.0 * n_params as f64)
 }
@@ -74,7 +110,10 @@ fn reference(call: &Call) -> Vec<Expected> {
         moments.iter_mut().take(n_moments).zip(2..).for_each(|(m, binding)| *m = value(binding, i));
         let (factors, l2) = if i < p.n_encoding as usize { encoding } else { network };
         let (w, g) = (value(1, i), value(0, i));
-        let (weight, moments) = with_rule!(optimizer, rule => rule.update(factors, w, g + l2 * w, moments));
+        let (weight, moments) = match p.is_in_matrix(i) {
+            true => (w, moments),
+            false => with_rule!(optimizer, rule => rule.update(factors, w, g + l2 * w, moments)),
+        };
         let after = [weight, moments[0], moments[1]];
         columns.iter_mut().zip(after).for_each(|(column, after)| column.push(after));
     }
@@ -85,7 +124,7 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
     let optimizer = kernel.optimizer.expect("an update rule is joined in");
     let n_moments = optimizer.n_moments();
     let refinements = Refinements { encoding_rate: 3.0, ..Refinements::default() };
-    let one = |n: usize, index: u64, max_groups: u32| {
+    let one = |n: usize, index: u64, max_groups: u32, matrices: &[LayerRange]| {
         let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = OptimizerParams {
             grid_width: grid.width,
@@ -93,7 +132,9 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
             n_encoding: n as u32 / 3,
             encoding_l2: 0.1,
             l2: 1e-3,
+            ..OptimizerParams::default()
         };
+        let params = params.without(matrices);
         let mut buffers = vec![uniform(1, n, 1e-2), uniform(2, n, 1.0)];
         // Second moments are not negative.
         let moments = [uniform(3, n, 1e-2), positive(4, n, 1e-2)];
@@ -104,5 +145,12 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
             ..case(format!("{n} parameters, step {index}"), params, buffers, grid.size())
         }
     };
-    vec![one(1, 0, 65_535), one(255, 1, 65_535), one(257, 999, 65_535), one(2003, 7, 3)]
+    let network = Mlp::new([7, 20, 3], 5, [Activation::Relu; 2]);
+    let layers = ParamLayout::new(100, &network).layers;
+    vec![
+        one(1, 0, 65_535, &[]),
+        one(255, 1, 65_535, &layers[..1]),
+        one(257, 999, 65_535, &[]),
+        one(2003, 7, 3, &layers[..4]),
+    ]
 }

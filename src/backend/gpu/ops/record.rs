@@ -2,7 +2,7 @@
 
 use super::loss::{self, Part};
 use super::{
-    Layout, columns, dense, encode, fourier, fused, grid, optimizer, predict, refine, sample, streamed,
+    Layout, columns, dense, encode, fourier, fused, grid, muon, optimizer, predict, refine, sample, streamed,
 };
 use crate::backend::Job;
 use crate::backend::gpu::kernel::KernelConfig;
@@ -17,8 +17,10 @@ pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples:
     for first in (0..n_samples).step_by(layout.chunk) {
         step.record_part(first..(first + layout.chunk).min(n_samples), n_samples);
     }
+    // What follows is in f32, as the gradients and the weights are.
+    step.plan = step.plan.stored_as(layout.config.storage);
     step.record_update();
-    step.plan.stored_as(layout.config.storage)
+    step.plan
 }
 
 /// A step and what is recorded of it.
@@ -131,6 +133,9 @@ impl Step<'_> {
         }
         let buffers = [b.grads, params].into_iter().chain(b.moments.iter().copied()).collect();
         plan.push(optimizer::update(job, buffers, max_groups));
+        for layer in job.whole_matrices(&job.model.layout()) {
+            plan.extend(muon::step(job, layer, (b, params), max_groups));
+        }
         if let Some(average) = b.average {
             plan.push(refine::average(n_params, [params, average], max_groups));
         }

@@ -76,21 +76,25 @@ pub(crate) fn clip(
     [grads, squares]: [BufferId; 2],
     max_groups: u32,
 ) -> [Dispatch; 2] {
-    let n_shares = n_shares(n_params);
-    let norm = GradientNormParams { n_params: n_params as u32, n_groups: n_shares as u32 };
     let grid = Workgroups::fold(n_params.div_ceil(THREADS), max_groups);
     let clip = ClipParams {
         grid_width: grid.width,
         n_params: n_params as u32,
-        n_shares: n_shares as u32,
+        n_shares: n_shares(n_params) as u32,
         clip_norm: clip_norm as f32,
     };
-    let shares = Workgroups { width: n_shares as u32, height: 1 };
-    let n = n_params as f64;
     [
-        Dispatch::new(Kernel::plain(&NORM), &norm, vec![grads, squares], shares, 4.0 * n),
-        Dispatch::new(Kernel::plain(&CLIP), &clip, vec![squares, grads], grid, 8.0 * n),
+        norm(n_params, [grads, squares]),
+        Dispatch::new(Kernel::plain(&CLIP), &clip, vec![squares, grads], grid, 8.0 * n_params as f64),
     ]
+}
+
+/// Partial sums of the squares of the first `n` values. Buffers: values, partial sums.
+pub(super) fn norm(n: usize, buffers: [BufferId; 2]) -> Dispatch {
+    let n_shares = n_shares(n) as u32;
+    let params = GradientNormParams { n_params: n as u32, n_groups: n_shares };
+    let shares = Workgroups { width: n_shares, height: 1 };
+    Dispatch::new(Kernel::plain(&NORM), &params, buffers.to_vec(), shares, 4.0 * n as f64)
 }
 
 /// Updates the average after the weights. Buffers: params, average.
@@ -101,7 +105,7 @@ pub(crate) fn average(n_params: usize, buffers: [BufferId; 2], max_groups: u32) 
 }
 
 /// A sum of `n` non-negative terms, with `depth` the longest chain of additions.
-fn sum(values: impl Iterator<Item = f64>, depth: usize) -> Bounded {
+pub(super) fn sum(values: impl Iterator<Item = f64>, depth: usize) -> Bounded {
     let value: f64 = values.sum();
     Bounded { value, error: (depth + 2) as f64 * ROUNDING * value + FLUSH }
 }

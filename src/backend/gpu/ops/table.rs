@@ -34,6 +34,10 @@ static DEFINITIONS: &[&KernelDef] = &[
     &ops::optimizer::UPDATES[0],
     &ops::optimizer::UPDATES[1],
     &ops::optimizer::UPDATES[2],
+    &ops::muon::DIRECTION,
+    &ops::muon::NORMALIZE,
+    &ops::muon::POLYNOMIAL,
+    &ops::muon::UPDATE,
     &ops::predict::OUTPUT,
 ];
 

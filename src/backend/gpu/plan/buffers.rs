@@ -36,6 +36,8 @@ pub struct TrainingBuffers {
     /// Fixed-point gradients of a grid's entries, unless they are summed as floats: (n, 2).
     pub(crate) grid_sums: Option<BufferId>,
     pub(crate) moments: Vec<BufferId>,
+    /// If matrices are updated as a whole.
+    pub(crate) muon: Option<MuonBuffers>,
     /// The weights' moving average, if there is one.
     pub(crate) average: Option<BufferId>,
     /// Partial sums of the gradient's squared norm, if it is clipped.
@@ -48,6 +50,21 @@ pub struct TrainingBuffers {
     pub(crate) progress: BufferId,
     /// (slots, 2)
     pub(crate) ring: BufferId,
+}
+
+/// Work space of Muon's steps, large enough for each matrix.
+#[derive(Clone, Debug)]
+pub(crate) struct MuonBuffers {
+    /// x before and after a round, then zeros.
+    pub x: [BufferId; 2],
+    /// x x^T, then zeros.
+    pub gram: BufferId,
+    /// The square of x x^T, and the polynomial.
+    pub squared: BufferId,
+    /// Partial sums of the squared norm of x.
+    pub squares: BufferId,
+    /// Where the zeros of x and of x x^T begin.
+    pub zeros: [usize; 2],
 }
 
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ pub mod buffers;
 pub mod picture;
 pub mod ring;
 
+pub(crate) use buffers::MuonBuffers;
 pub use buffers::{ForwardBuffers, PicturePlace, TrainingBuffers};
 pub(crate) use picture::PICTURE_PARTS;
 pub use ring::{Piece, StagingRing};

@@ -1,0 +1,212 @@
+//! Muon's steps of whole matrices: [`Orthogonalization`] by the products of linear layers.
+
+mod reference;
+
+use super::{dense, refine};
+use crate::backend::Job;
+use crate::backend::gpu::kernel::{Kernel, KernelConfig, KernelDef, params_block, read, wgsl, write};
+use crate::backend::gpu::plan::{BufferId, Dispatch, MuonBuffers, THREADS, TrainingBuffers, Workgroups};
+use crate::model::network::LayerRange;
+use crate::model::optimizer::Orthogonalization;
+use crate::model::{Activation, LayerShape};
+
+params_block! {
+    MuonMatrixParams {
+        grid_width: u32,
+        weight_offset: u32,
+        input_width: u32,
+        output_width: u32,
+        /// Whether x is W^T: its rows are the shorter side.
+        transposed: u32,
+        /// L2 penalty on W.
+        l2: f32,
+        momentum: f32,
+        one_minus_momentum: f32,
+        /// Of a step, see [`Orthogonalization::step_scale`].
+        scale: f32,
+    }
+}
+
+params_block! {
+    MuonNormalizeParams {
+        grid_width: u32,
+        n_values: u32,
+        /// Partial sums of the squared norm.
+        n_shares: u32,
+        smallest_norm: f32,
+    }
+}
+
+params_block! {
+    MuonPolynomialParams {
+        grid_width: u32,
+        n_rows: u32,
+        a: f32,
+        b: f32,
+        c: f32,
+    }
+}
+
+pub(crate) static DIRECTION: KernelDef = KernelDef {
+    name: "muon_direction",
+    parts: &[wgsl!("muon_matrix.wgsl"), wgsl!("muon_direction.wgsl")],
+    bindings: &[read("grads"), read("weights"), write("moment_0"), write("x")],
+    params: MuonMatrixParams::BLOCK,
+    ..KernelDef::plain(reference::direction, reference::direction_cases)
+};
+
+pub(crate) static NORMALIZE: KernelDef = KernelDef {
+    name: "muon_normalize",
+    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("muon_normalize.wgsl")],
+    bindings: &[read("squares"), write("x")],
+    params: MuonNormalizeParams::BLOCK,
+    ..KernelDef::plain(reference::normalize, reference::normalize_cases)
+};
+
+pub(crate) static POLYNOMIAL: KernelDef = KernelDef {
+    name: "muon_polynomial",
+    parts: &[wgsl!("muon_polynomial.wgsl")],
+    bindings: &[read("gram"), write("squared")],
+    params: MuonPolynomialParams::BLOCK,
+    ..KernelDef::plain(reference::polynomial_reference, reference::polynomial_cases)
+};
+
+pub(crate) static UPDATE: KernelDef = KernelDef {
+    name: "muon_update",
+    parts: &[wgsl!("muon_matrix.wgsl"), wgsl!("muon_update.wgsl")],
+    uses_step: true,
+    bindings: &[read("x"), write("weights")],
+    params: MuonMatrixParams::BLOCK,
+    ..KernelDef::plain(reference::update, reference::update_cases)
+};
+
+/// Rows and columns of x.
+fn sides(shape: LayerShape) -> [usize; 2] {
+    let LayerShape { input_width: i, output_width: o } = shape;
+    [i.min(o), i.max(o)]
+}
+
+/// Values of x and of x x^T, and partial sums of the norm, for the largest of `matrices`.
+pub(crate) fn sizes(matrices: &[LayerRange]) -> Option<[usize; 3]> {
+    let rows = matrices.iter().map(|layer| sides(layer.shape)[0]).max()?;
+    let values = matrices.iter().map(|layer| layer.weight.len()).max()?;
+    Some([values, rows * rows, refine::n_shares(values)])
+}
+
+/// Values of x or of x x^T, and a row of zeros, which stands for the biases of its products.
+pub(crate) fn with_zeros(values: usize, [_, gram, _]: [usize; 3]) -> usize {
+    values + gram.isqrt()
+}
+
+/// One matrix of a job, with the buffers of all.
+struct Matrix<'a> {
+    layer: &'a LayerRange,
+    b: &'a MuonBuffers,
+    config: &'a KernelConfig,
+    max_groups: u32,
+}
+
+/// A step of `layer`, whose gradients are complete.
+pub(crate) fn step(
+    job: &Job,
+    layer: &LayerRange,
+    (b, weights): (&TrainingBuffers, BufferId),
+    max_groups: u32,
+) -> Vec<Dispatch> {
+    let Some(buffers) = &b.muon else { unreachable!("a step without its buffers") };
+    // In f32, whatever is stored between layers.
+    let matrix = Matrix { layer, b: buffers, config: &KernelConfig::default(), max_groups };
+    let mut plan = vec![matrix.direction(job, [b.grads, weights, b.moments[0], buffers.x[0]])];
+    plan.extend(matrix.normalize());
+    let mut x = buffers.x;
+    for _ in 0..Orthogonalization::ROUNDS {
+        plan.extend(matrix.round(x));
+        x.swap(0, 1);
+    }
+    plan.push(matrix.update(job, [x[0], weights]));
+    plan
+}
+
+impl Matrix<'_> {
+    fn elementwise(&self, n: usize) -> Workgroups {
+        Workgroups::fold(n.div_ceil(THREADS), self.max_groups)
+    }
+
+    fn params(&self, job: &Job) -> MuonMatrixParams {
+        let Some(muon) = job.optimizer.muon() else { unreachable!("only Muon has whole matrices") };
+        let LayerShape { input_width, output_width } = self.layer.shape;
+        MuonMatrixParams {
+            grid_width: self.elementwise(self.layer.weight.len()).width,
+            weight_offset: self.layer.weight.start as u32,
+            input_width: input_width as u32,
+            output_width: output_width as u32,
+            transposed: (output_width > input_width).into(),
+            l2: job.options.refinements.l2 as f32,
+            momentum: muon.momentum as f32,
+            one_minus_momentum: (1.0 - muon.momentum) as f32,
+            scale: Orthogonalization::step_scale(self.layer.shape) as f32,
+        }
+    }
+
+    fn of_elements(&self, def: &'static KernelDef, job: &Job, buffers: Vec<BufferId>) -> Dispatch {
+        let n = self.layer.weight.len();
+        Dispatch::new(Kernel::plain(def), &self.params(job), buffers, self.elementwise(n), 16.0 * n as f64)
+    }
+
+    fn direction(&self, job: &Job, buffers: [BufferId; 4]) -> Dispatch {
+        self.of_elements(&DIRECTION, job, buffers.into())
+    }
+
+    fn update(&self, job: &Job, buffers: [BufferId; 2]) -> Dispatch {
+        self.of_elements(&UPDATE, job, buffers.into())
+    }
+
+    fn normalize(&self) -> [Dispatch; 2] {
+        let (n, b) = (self.layer.weight.len(), self.b);
+        let grid = self.elementwise(n);
+        let params = MuonNormalizeParams {
+            grid_width: grid.width,
+            n_values: n as u32,
+            n_shares: refine::n_shares(n) as u32,
+            smallest_norm: Orthogonalization::EPSILON as f32,
+        };
+        let buffers = vec![b.squares, b.x[0]];
+        [
+            refine::norm(n, [b.x[0], b.squares]),
+            Dispatch::new(Kernel::plain(&NORMALIZE), &params, buffers, grid, 8.0 * n as f64),
+        ]
+    }
+
+    /// x[1] = (a + b s + c s s) x[0] with s = x[0] x[0]^T.
+    fn round(&self, x: [BufferId; 2]) -> [Dispatch; 4] {
+        let ([rows, columns], b) = (sides(self.layer.shape), self.b);
+        // s and its square are rows of x and of s, multiplied with themselves as weights are.
+        let by = |input_width: usize, zeros: usize| {
+            let shape = LayerShape { input_width, output_width: rows };
+            LayerRange { shape, weight: 0..rows * input_width, bias: zeros..zeros + rows }
+        };
+        let (of_x, of_gram) = (by(columns, b.zeros[0]), by(rows, b.zeros[1]));
+        let product = |range| dense::Layer {
+            range,
+            activation_before: Activation::Identity,
+            n_samples: rows,
+            config: self.config,
+            max_groups: self.max_groups,
+        };
+        [
+            product(&of_x).forward(x[0], x[0], b.gram),
+            product(&of_gram).forward(b.gram, b.gram, b.squared),
+            polynomial(rows, [b.gram, b.squared], self.max_groups),
+            product(&of_x).backward_input(x[0], b.squared, x[1]),
+        ]
+    }
+}
+
+/// squared = a + b gram + c squared
+fn polynomial(n_rows: usize, buffers: [BufferId; 2], max_groups: u32) -> Dispatch {
+    let n = n_rows * n_rows;
+    let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
+    let [a, b, c] = Orthogonalization::COEFFICIENTS.map(|factor| factor as f32);
+    let params = MuonPolynomialParams { grid_width: grid.width, n_rows: n_rows as u32, a, b, c };
+    Dispatch::new(Kernel::plain(&POLYNOMIAL), &params, buffers.into(), grid, 8.0 * n as f64)
+}
