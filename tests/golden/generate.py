@@ -55,10 +55,10 @@ class Muon:
             part.zero_grad()
 
     def step(self):
-        rounded, torch.Tensor.bfloat16 = torch.Tensor.bfloat16, lambda x: x
+        rounded, torch.bfloat16 = torch.bfloat16, torch.float64
         for part in self.parts:
             part.step()
-        torch.Tensor.bfloat16 = rounded
+        torch.bfloat16 = rounded
 
 
 class Lion(torch.optim.Optimizer):
