@@ -191,9 +191,8 @@ fn muon_goes_where_it_goes_on_the_cpu() {
             backend.state().block_on().expect("the device works").params
         };
         let (found, expected) = (params(&mut on_gpu), params(&mut on_cpu));
-        let distance = |a: &[f32], b: &[f32]| {
-            a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
-        };
+        let distance =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
         let (apart, moved) = (distance(&found, &expected), distance(&expected, &state.params));
         println!("{apart:e} apart after {moved:e}");
         assert!(moved > 0.05 && apart < 1e-3 * moved, "{apart:e} apart after {moved:e}");

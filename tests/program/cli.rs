@@ -88,28 +88,19 @@ fn its_own_configuration_repeats_a_run() {
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let dir = folder();
-    let model = |threads: &str| {
-        let out = dir.path().join(threads);
+    let model = |rule: &str, threads: &str| {
+        let out = dir.path().join(rule).join(threads);
         let mut command = afterimage();
         command.arg("train").arg(astronaut()).arg("--out").arg(&out);
-        command.args([
-            "--backend",
-            "cpu",
-            "--size",
-            "61x47",
-            "--epochs",
-            "2",
-            "--batch",
-            "1500",
-            "--hidden",
-            "37",
-        ]);
-        command.args(["--threads", threads]).assert().success();
+        command.args(["--backend", "cpu", "--size", "61x47", "--epochs", "2", "--batch", "1500"]);
+        command.args(["--hidden", "37", "--optimizer", rule, "--threads", threads]).assert().success();
         std::fs::read(out.join("model.safetensors")).expect("a model")
     };
-    let one = model("1");
-    assert!(model("2") == one, "two threads differ from one");
-    assert!(model("5") == one, "five threads differ from one");
+    for rule in ["adam", "muon"] {
+        let one = model(rule, "1");
+        assert!(model(rule, "2") == one, "two threads differ from one with {rule}");
+        assert!(model(rule, "5") == one, "five threads differ from one with {rule}");
+    }
 }
 
 #[test]

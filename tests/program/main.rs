@@ -17,6 +17,7 @@ mod inputs;
 mod inspect;
 mod keep;
 mod mask;
+mod muon;
 #[cfg(unix)]
 mod one_process;
 mod pages;

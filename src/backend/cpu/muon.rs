@@ -56,30 +56,30 @@ impl<T: SimdReal> Orthogonalizer<T> {
 
     /// Replaces `direction`, (output width, input width), by the nearest matrix whose singular values are about 1.
     pub(super) fn run(&mut self, direction: &mut [T]) {
-        self.load(direction);
+        let squares: f64 = direction.iter().map(|u| u.as_f64().powi(2)).sum();
+        let scale = T::of(1.0 / squares.sqrt().max(Orthogonalization::EPSILON));
+        self.exchange(direction, |x, &mut u| *x = scale * u);
         for _ in 0..Orthogonalization::ROUNDS {
             self.round();
         }
-        let (rows, width) = (sides(self.shape).0, self.shape.input_width);
-        for (i, value) in direction.iter_mut().enumerate() {
-            let (row, column) = self.place(i / width, i % width);
-            *value = self.x[column / PANEL * rows + row][column % PANEL];
-        }
+        self.exchange(direction, |x, u| *u = *x);
     }
 
-    /// Where weight (output, input) lies in x.
-    fn place(&self, output: usize, input: usize) -> (usize, usize) {
-        if self.transposed { (input, output) } else { (output, input) }
-    }
-
-    /// x = direction / |direction|
-    fn load(&mut self, direction: &[T]) {
-        let squares: f64 = direction.iter().map(|u| u.as_f64().powi(2)).sum();
-        let scale = T::of(1.0 / squares.sqrt().max(Orthogonalization::EPSILON));
-        let (rows, width) = (sides(self.shape).0, self.shape.input_width);
-        for (i, &value) in direction.iter().enumerate() {
-            let (row, column) = self.place(i / width, i % width);
-            self.x[column / PANEL * rows + row][column % PANEL] = scale * value;
+    /// Calls `exchange` with each element of x and its place in `matrix`, (output width, input width).
+    fn exchange(&mut self, matrix: &mut [T], exchange: impl Fn(&mut T, &mut T)) {
+        let rows = self.sums.len();
+        let outputs = matrix.chunks_exact_mut(self.shape.input_width).enumerate();
+        if self.transposed {
+            for (output, row) in outputs {
+                let column = &mut self.x[output / PANEL * rows..][..rows];
+                column.iter_mut().zip(row).for_each(|(x, u)| exchange(&mut x[output % PANEL], u));
+            }
+        } else {
+            for (output, row) in outputs {
+                for (panel, values) in self.x.chunks_exact_mut(rows).zip(row.chunks_mut(PANEL)) {
+                    panel[output].iter_mut().zip(values).for_each(|(x, u)| exchange(x, u));
+                }
+            }
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) fn polynomial_reference(call: &Call) -> Vec<Expected> {
     let n = p.n_rows as usize;
     let (gram, squared) = (call.f64s(0, 0, n * n), call.f64s(1, 0, n * n));
     let value = |i: usize| {
-        let diagonal = if i % (n + 1) == 0 { exact(p.a) } else { Bounded::exact(0.0) };
+        let diagonal = if i.is_multiple_of(n + 1) { exact(p.a) } else { Bounded::exact(0.0) };
         diagonal + exact(p.b) * Bounded::exact(gram[i]) + exact(p.c) * Bounded::exact(squared[i])
     };
     vec![close_bounded(1, (0..n * n).map(value))]
