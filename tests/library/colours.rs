@@ -347,3 +347,46 @@ fn a_profile_that_cannot_be_unpacked_is_said() {
     let file = png(&bytes_of(&COLORS), 3, &[damaged]);
     assert_eq!(converted(&file).notes, ["folder/a.file: its colour profile cannot be read and is ignored"]);
 }
+
+/// A JPEG of one colour whose Exif data has this interoperability index.
+fn camera_jpeg(color: [u8; 3], index: &[u8; 3], icc: Option<&ColorProfile>) -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 100);
+    if let Some(icc) = icc {
+        encoder.set_icc_profile(icc.encode().expect("a profile")).expect("JPEGs have profiles");
+    }
+    encoder.write_image(&color.repeat(256), 16, 16, ExtendedColorType::Rgb8).expect("a JPEG");
+    // Three directories of one entry each: tag, type, count and value.
+    let entry = |tag: u16, kind: u16, count: u32, value: [u8; 4]| {
+        [&[1, 0], &tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value, &[0; 4]].concat()
+    };
+    let pointer = |tag: u16, to: u32| entry(tag, 4, 1, to.to_le_bytes());
+    let [a, b, c] = *index;
+    let interoperability = entry(1, 2, 4, [a, b, c, 0]);
+    let exif =
+        [&b"Exif\0\0II*\0\x08\0\0\0"[..], &pointer(0x8769, 26), &pointer(0xa005, 44), &interoperability];
+    let exif = exif.concat();
+    let segment = [&[0xff, 0xe1], &(exif.len() as u16 + 2).to_be_bytes()[..], &exif].concat();
+    jpeg.splice(2..2, segment);
+    jpeg
+}
+
+#[test]
+fn a_camera_says_adobe_rgb_without_a_profile() {
+    let (color, adobe) = ([150, 110, 100], ColorProfile::new_adobe_rgb());
+    let expected = values(&converted(&profiled(&adobe, &color, 3)).picture);
+    let Loaded { picture, notes, .. } = converted(&camera_jpeg(color, b"R03", None));
+    assert_eq!(notes, ["a.file: converted from Adobe RGB (1998) to sRGB"]);
+    assert_near(&values(&picture)[..3], &expected, 2);
+    assert!(color[0].abs_diff(expected[0]) > 5, "{expected:?}");
+    // An sRGB picture, and a profile, which says more.
+    for (index, icc) in [(b"R98", None), (b"R03", Some(ColorProfile::new_srgb()))] {
+        let Loaded { picture, notes, .. } = converted(&camera_jpeg(color, index, icc.as_ref()));
+        assert!(notes.is_empty(), "{notes:?}");
+        assert_near(&values(&picture)[..3], &color, 2);
+    }
+    let Loaded { picture, profile, .. } =
+        read(&camera_jpeg(color, b"R03", None), ColorHandling::Keep).expect("kept");
+    assert_near(&values(&picture)[..3], &color, 2);
+    assert!(profile.is_some(), "the profile is handed on");
+}

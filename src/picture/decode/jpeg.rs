@@ -169,11 +169,25 @@ fn decode_whole<R>(
     decoder.set_options(decoder.options().jpeg_set_out_colorspace(output));
     let mut pixels = decoder.decode().map_err(refuse)?;
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    described.is_adobe_rgb = decoder.exif().is_some_and(|exif| is_in_adobe_rgb(exif));
     if let Some(inks) = inks {
         pixels = from_inks(pixels, inks == ColorSpace::YCCK, described);
     }
     let picture = Picture { width, height, channels: if grey { 1 } else { 3 }, pixels: Pixels::U8(pixels) };
     Ok(picture.oriented(orientation.unwrap_or(Orientation::NoTransforms)))
+}
+
+/// Whether Exif data says Adobe RGB, as cameras do that write no profile: interoperability index R03 (DCF 2.0, section
+/// 4.2).
+fn is_in_adobe_rgb(exif: &[u8]) -> bool {
+    let fields = exif::Reader::new().read_raw(exif.to_vec());
+    let index = |fields: exif::Exif| {
+        let field = fields.get_field(exif::Tag::InteroperabilityIndex, exif::In::PRIMARY)?;
+        Some(
+            matches!(&field.value, exif::Value::Ascii(text) if text.iter().any(|text| text.starts_with(b"R03"))),
+        )
+    };
+    fields.ok().and_then(index).unwrap_or(false)
 }
 
 /// RGB of CMYK: by its profile, or if that is of something else as if there was none.

@@ -14,6 +14,8 @@ pub(in crate::picture) struct Described {
     pub(in crate::picture) cicp: Option<(u8, u8, bool)>,
     /// PNG says that it is sRGB.
     pub(in crate::picture) is_srgb: bool,
+    /// A camera says that it is Adobe RGB.
+    pub(in crate::picture) is_adobe_rgb: bool,
     /// PNG's exponent of encoded values: 0.45455 is nearly sRGB.
     pub(in crate::picture) gamma: Option<f32>,
     /// PNG's and OpenEXR's primaries.

@@ -176,6 +176,9 @@ fn source(picture: &Picture, described: Described) -> Result<Option<Source>, Str
         let space = Space::of(&profile, grey)?;
         return Ok(unless_as_held(picture, space, icc));
     }
+    if described.is_adobe_rgb && !grey {
+        return of_profile(picture, ColorProfile::new_adobe_rgb(), None, "Adobe RGB (1998)".to_owned());
+    }
     if described.is_srgb {
         return Ok(None);
     }
