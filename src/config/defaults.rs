@@ -1,6 +1,7 @@
 //! Default settings, chosen by measurement (docs/DEFAULTS.md says how).
 
 use super::{BatchSize, CheckpointEvery};
+use crate::model::network::Mlp;
 use crate::model::optimizer::MuonLayers;
 use crate::model::{Activation, Init, Interpolation, OptimizerKind};
 use std::num::{NonZeroU32, NonZeroU64};
@@ -23,11 +24,13 @@ pub(super) const CHECKPOINT_EVERY: CheckpointEvery =
 /// Batch size for pictures of 32 times as many pixels.
 pub(super) const BATCH: u32 = 1 << 11;
 
-pub(super) fn batch(has_grid: bool, n_samples: u32) -> BatchSize {
+pub(super) fn batch(has_grid: bool, has_muon: bool, n_samples: u32) -> BatchSize {
     let batch = match has_grid {
         // Each step updates every entry of the tables, whatever its samples: more than 64 steps per epoch do not pay
         // off.
         true => (n_samples / 64).clamp(512, 1 << 14),
+        // Its work on the matrices is the same for every batch.
+        false if has_muon => (n_samples / 16).clamp(1024, 2 * BATCH),
         // Smaller batches give small pictures enough steps.
         false => (n_samples / 32).clamp(512, BATCH),
     };
@@ -76,13 +79,33 @@ pub(super) fn log2_table(n_pixels: u64, roughness: f64) -> u32 {
 /// 128x128 and at full size), dithering has 0.6, noise 1.
 const ROUGH: f64 = 0.5;
 
-/// Of matrices under Muon, whose steps have the same size for every matrix.
-pub(super) const MUON_LR: f64 = 0.02;
+/// Of matrices under Muon, whose steps are equally long for every matrix: over a run of `n_steps` they shall go about as
+/// far, whatever its length. Sines multiply their arguments by w0.
+fn muon_lr(activation: Activation, n_steps: u64) -> f64 {
+    let lr = (8.0 / n_steps.max(1) as f64).min(0.05);
+    match activation {
+        Activation::Sine { w0 } | Activation::Finer { w0 } => lr / f64::from(w0),
+        _ => lr,
+    }
+}
 
-/// Muon gains most in the first layer after fixed features (docs/OPTIMIZERS.md). Two columns of positions have nothing
-/// to orthogonalise, and features of a grid change with its weights.
-pub(super) fn muon_layers(has_grid: bool, input_width: usize) -> MuonLayers {
-    if has_grid || input_width < 16 { MuonLayers::Hidden } else { MuonLayers::ButLast }
+/// What Muon does to matrices unless told otherwise.
+#[derive(Clone, Copy)]
+pub(super) struct UsualMuon {
+    pub(super) lr: f64,
+    pub(super) layers: MuonLayers,
+}
+
+impl UsualMuon {
+    /// It gains most in the first layer after fixed features (docs/OPTIMIZERS.md). Two columns of positions have nothing
+    /// to orthogonalise, and features of a grid change with its weights.
+    pub(super) fn of(network: &Mlp, has_grid: bool, n_steps: u64) -> Self {
+        let layers = match has_grid || network.input_width < 16 {
+            true => MuonLayers::Hidden,
+            false => MuonLayers::ButLast,
+        };
+        Self { lr: muon_lr(network.activation, n_steps), layers }
+    }
 }
 
 /// Without a grid it falls with the square root of the batch: fewer samples, noisier gradients.
@@ -98,7 +121,9 @@ pub(super) fn lr(optimizer: OptimizerKind, activation: Activation, has_grid: boo
     match optimizer {
         OptimizerKind::Sgd => 0.1,
         OptimizerKind::Nesterov => 1.0,
-        OptimizerKind::Adam | OptimizerKind::AdamW | OptimizerKind::AdaBelief | OptimizerKind::Muon => adam,
+        OptimizerKind::Adam | OptimizerKind::AdamW | OptimizerKind::AdaBelief => adam,
+        // Of what is not orthogonalised.
+        OptimizerKind::Muon => 0.2 * adam,
         OptimizerKind::Lion => 0.4 * adam,
     }
 }

@@ -1,16 +1,16 @@
 //! The settings of [`Refinements`]: what is applied around the update rule.
 
+use super::defaults::UsualMuon;
 use super::resolve::bad;
-use super::{ConfigError, TrainingConfig, defaults};
-use crate::model::optimizer::MuonLayers;
+use super::{ConfigError, TrainingConfig};
 use crate::model::{OptimizerKind, Refinements};
 
 /// Larger penalties and rates are surely mistakes.
 const MAX: f64 = 1e4;
 
 impl TrainingConfig {
-    /// The refinements at learning rate `lr`; Muon usually orthogonalises `muon_layers`.
-    pub(super) fn refinements(&self, lr: f64, muon_layers: MuonLayers) -> Result<Refinements, ConfigError> {
+    /// The refinements at learning rate `lr`; `muon` is what Muon usually does.
+    pub(super) fn refinements(&self, lr: f64, muon: UsualMuon) -> Result<Refinements, ConfigError> {
         let positive = |setting, value: Option<f64>, such_as: &str| match value {
             Some(v) if !(v > 0.0 && v <= MAX) => {
                 Err(bad(setting, format_args!("{v:?}"), format!("give a number above 0, such as {such_as}")))
@@ -32,8 +32,8 @@ impl TrainingConfig {
         };
         Ok(Refinements {
             encoding_rate: encoding_lr.map_or(1.0, |encoding_lr| encoding_lr / lr),
-            matrix_rate: self.matrix_rate(lr)?,
-            muon_layers: self.muon_layers.unwrap_or(muon_layers),
+            matrix_rate: self.muon_lr(muon.lr)?.map_or(1.0, |muon_lr| muon_lr / lr),
+            muon_layers: self.muon_layers.unwrap_or(muon.layers),
             encoding_l2: penalty("encoding-l2", self.encoding_l2)?,
             l2: penalty("l2", self.l2)?,
             clip_norm: positive("clip-norm", self.clip_norm, "1")?,
@@ -41,31 +41,32 @@ impl TrainingConfig {
         })
     }
 
-    /// Muon's learning rate for matrices as a factor on `lr`.
-    fn matrix_rate(&self, lr: f64) -> Result<f64, ConfigError> {
-        if self.optimizer != Some(OptimizerKind::Muon) {
-            return Ok(1.0);
-        }
-        match self.muon_lr.unwrap_or(defaults::MUON_LR) {
-            muon_lr if muon_lr > 0.0 && muon_lr <= MAX => Ok(muon_lr / lr),
+    pub(super) fn has_muon(&self) -> bool {
+        self.optimizer == Some(OptimizerKind::Muon)
+    }
+
+    /// Muon's learning rate for matrices, if it is used.
+    fn muon_lr(&self, usual: f64) -> Result<Option<f64>, ConfigError> {
+        match self.muon_lr.unwrap_or(usual) {
+            _ if !self.has_muon() => Ok(None),
+            muon_lr if muon_lr > 0.0 && muon_lr <= MAX => Ok(Some(muon_lr)),
             muon_lr => {
-                Err(bad("muon-lr", format_args!("{muon_lr:?}"), "give a number above 0, such as 5e-2"))
+                Err(bad("muon-lr", format_args!("{muon_lr:?}"), "give a number above 0, such as 1e-2"))
             }
         }
     }
 
-    /// Writes what Muon uses, and clears it without Muon.
-    pub(super) fn fill_muon(&mut self, refinements: &Refinements) {
-        let has_muon = self.optimizer == Some(OptimizerKind::Muon);
-        self.muon_lr = has_muon.then(|| self.muon_lr.unwrap_or(defaults::MUON_LR));
-        self.muon_layers = has_muon.then_some(refinements.muon_layers);
+    /// Writes what Muon does, and clears it without Muon.
+    pub(super) fn fill_muon(&mut self, usual: UsualMuon) {
+        let has_muon = self.has_muon();
+        self.muon_lr = has_muon.then_some(self.muon_lr.unwrap_or(usual.lr));
+        self.muon_layers = has_muon.then_some(self.muon_layers.unwrap_or(usual.layers));
     }
 
     /// Muon's settings, if they are given without Muon.
     pub(super) fn muon_without_effect(&self) -> Vec<(String, String)> {
         let given = [("muon-lr", self.muon_lr.is_some()), ("muon-layers", self.muon_layers.is_some())];
-        let unused =
-            given.into_iter().filter(|(_, given)| *given && self.optimizer != Some(OptimizerKind::Muon));
+        let unused = given.into_iter().filter(|(_, given)| *given && !self.has_muon());
         unused.map(|(setting, _)| (setting.to_owned(), "without --optimizer muon".to_owned())).collect()
     }
 

@@ -3,6 +3,7 @@
 mod encoding;
 mod range;
 
+use super::defaults::UsualMuon;
 use super::sections::MAX_THREADS;
 use super::{
     BackendChoice, BatchSize, ChannelWeights, Config, EncodingConfig, EncodingKind, Frequencies, Keep,
@@ -70,7 +71,7 @@ impl Config {
         self.training.epochs(self.has_grid(), 1)?;
         self.training.loss()?;
         self.training.schedule(lr, u64::MAX)?;
-        self.training.refinements(lr, MuonLayers::default())?;
+        self.training.refinements(lr, UsualMuon { lr, layers: MuonLayers::default() })?;
         self.network_shape()?;
         self.encoding_specs(None)?;
         self.activations(None)?;
@@ -118,7 +119,10 @@ impl Config {
         let model = self.model(picture, &specs)?;
         let activation = model.network.activation;
         let coords = self.picture.coords.unwrap_or(Coords::Center);
-        let batch = self.training.batch.unwrap_or_else(|| defaults::batch(self.has_grid(), samples.len()));
+        let batch = self
+            .training
+            .batch
+            .unwrap_or_else(|| defaults::batch(self.has_grid(), self.training.has_muon(), samples.len()));
         let batch_size = match batch {
             BatchSize::Full => samples.len(),
             BatchSize::Samples(n) => n.get().min(samples.len()),
@@ -126,7 +130,10 @@ impl Config {
         // An explicit batch size does not change the rate.
         let usual_batch = if self.training.batch.is_some() { defaults::BATCH } else { batch_size };
         let (optimizer, lr) = self.training.optimizer(activation, self.has_grid(), usual_batch)?;
-        let options = JobOptions { mask, ..self.options(picture, &model.network, lr)? };
+        let epochs = self.training.epochs(self.has_grid(), samples.len())?;
+        let n_steps = epochs.saturating_mul(samples.len().div_ceil(batch_size).into());
+        let muon = UsualMuon::of(&model.network, self.has_grid(), n_steps);
+        let options = JobOptions { mask, ..self.options(picture, lr, muon)? };
         let resolved = Resolved {
             config: Self::default(),
             model,
@@ -138,7 +145,7 @@ impl Config {
             exposure: picture.exposure(),
             samples,
             batch_size,
-            epochs: self.training.epochs(self.has_grid(), samples.len())?,
+            epochs,
             loss: self.training.loss()?,
             options,
             optimizer,
@@ -151,9 +158,9 @@ impl Config {
             device: self.device()?,
             profile: None,
         };
-        let n_steps = resolved.epochs.saturating_mul(resolved.steps_per_epoch().into());
         let resolved = Resolved { schedule: self.training.schedule(lr, n_steps)?, ..resolved };
         let mut config = self.filled(&resolved, &specs, batch);
+        config.training.fill_muon(muon);
         config.picture.hdr_scale = picture.is_hdr().then_some(transfer.scale);
         config.picture.hdr_curve = picture.is_hdr().then_some(transfer.curve);
         Ok(Resolved { config, ..resolved })
@@ -196,9 +203,8 @@ impl Config {
         encoding.chain(others).chain(without_weights).chain(on_cpu).collect()
     }
 
-    fn options(&self, picture: &Picture, network: &Mlp, lr: f64) -> Result<JobOptions, ConfigError> {
-        let muon_layers = defaults::muon_layers(self.has_grid(), network.input_width);
-        let refinements = self.training.refinements(lr, muon_layers)?;
+    fn options(&self, picture: &Picture, lr: f64, muon: UsualMuon) -> Result<JobOptions, ConfigError> {
+        let refinements = self.training.refinements(lr, muon)?;
         let sampling = self.training.sampling.unwrap_or_default();
         let grid_gradients = self.encoding.grid_gradients.unwrap_or_default();
         let mut options = JobOptions { refinements, sampling, grid_gradients, ..JobOptions::default() };
@@ -294,8 +300,9 @@ impl Config {
         let output = match self.network.output {
             Some(OutputKind::Sigmoid) => Activation::Sigmoid,
             Some(OutputKind::Identity) => Activation::Identity,
-            // A sigmoid saturates on pages and night skies, and then stops learning.
+            // A sigmoid saturates on pages and night skies, and then stops learning. Muon comes further without it.
             None if self.has_grid()
+                || self.training.has_muon()
                 || picture.is_some_and(|p| p.is_hdr() || p.is_mostly_black_or_white()) =>
             {
                 Activation::Identity
@@ -343,7 +350,6 @@ impl Config {
         training.sampling = Some(resolved.options.sampling);
         training.fill_loss(resolved.loss);
         training.fill_optimizer(resolved.optimizer);
-        training.fill_muon(&resolved.options.refinements);
         config.output.snapshot_every = Some(resolved.snapshot_every);
         config.output.measure_every = Some(resolved.measure_every);
         config.output.keep = Some(resolved.keep);

@@ -215,7 +215,7 @@ section! {
         #[arg(long, value_name = "F")]
         pub slope: f32,
         /// Activation of the last layer; without a sigmoid, values are clamped to black and white [default: identity
-        /// with grids, for HDR and for mostly black or white pictures; sigmoid]
+        /// with grids and muon, for HDR and for mostly black or white pictures; sigmoid]
         #[arg(id = "output_activation", long = "output-activation", value_name = "ACTIVATION")]
         pub output: OutputKind,
         /// How initial weights are drawn [default: by activation, he-normal for relu]
@@ -235,8 +235,9 @@ section! {
         /// Factor on the default number of epochs: 2 trains twice as long [default: 1]
         #[arg(long, value_name = "F", conflicts_with = "epochs")]
         pub effort: f64,
-        /// Samples per step, or `full` for all training pixels [default: a 32nd of the picture, 512 to 2048; grids a
-        /// 64th, 512 to 16384]
+        /// Samples per step, or `full` for all training pixels [default: a 32nd of the picture, 512 to 2048; muon a
+        /// 16th, 1024 to 4096; grids a 64th,
+        /// 512 to 16384]
         #[arg(long, value_name = "N")]
         pub batch: BatchSize,
         /// Sample every pixel once per epoch, or pixels with large errors more often, with less weight [default:
@@ -256,7 +257,7 @@ section! {
         #[arg(long)]
         pub optimizer: OptimizerKind,
         /// Learning rate of the first step [default: by optimizer and activation, Adam 5e-3 with
-        /// relu, 5e-4 with sine, less for pictures below 65,536 pixels, 1e-2 with grids; SGD 0.1]
+        /// relu, 5e-4 with sine, less for pictures below 65,536 pixels, 1e-2 with grids; muon a fifth of that; SGD 0.1]
         #[arg(long, value_name = "F")]
         pub lr: f64,
         /// Learning rate schedule [default: cosine]
@@ -292,7 +293,8 @@ section! {
         /// Epsilon of Adam and its relatives [default: 1e-8; grids 1e-15]
         #[arg(long, value_name = "F")]
         pub epsilon: f64,
-        /// Learning rate of the matrices that muon orthogonalises [default: 0.02]
+        /// Learning rate of the matrices that muon orthogonalises [default: 8 / steps, at most 0.05; sines 1 / w0 of
+        /// it]
         #[arg(long, value_name = "F")]
         pub muon_lr: f64,
         /// Which matrices those are [default: but-last; hidden with grids and without an encoding]
