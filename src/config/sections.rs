@@ -236,8 +236,7 @@ section! {
         #[arg(long, value_name = "F", conflicts_with = "epochs")]
         pub effort: f64,
         /// Samples per step, or `full` for all training pixels [default: a 32nd of the picture, 512 to 2048; muon a
-        /// 16th, 1024 to 4096; grids a 64th,
-        /// 512 to 16384]
+        /// 16th, 1024 to 4096; grids a 64th, 512 to 16384]
         #[arg(long, value_name = "N")]
         pub batch: BatchSize,
         /// Sample every pixel once per epoch, or pixels with large errors more often, with less weight [default:
