@@ -89,7 +89,7 @@ pub(crate) static BACKWARD_WEIGHTS: KernelDef = KernelDef {
 /// grads (+)= sum of partials over the slices
 pub(crate) static REDUCE_PARTIALS: KernelDef = KernelDef {
     name: "reduce_partials",
-    parts: &[wgsl!("reduce_partials.wgsl")],
+    parts: &[wgsl!("strided_sum.wgsl"), wgsl!("reduce_partials.wgsl")],
     bindings: &[read("partials"), write("grads")],
     params: ReduceParams::BLOCK,
     ..KernelDef::plain(reference::reduce, reference::reduce_cases)
