@@ -4,6 +4,7 @@
 //! defines its result. The conformance tests, `afterimage verify` and the reflection test iterate over the table of
 //! all kernels, so every kernel in it is tested.
 
+mod alignment;
 mod call;
 pub mod compare;
 mod config;
@@ -11,6 +12,7 @@ pub mod halves;
 pub mod params;
 pub mod tolerance;
 
+pub(super) use alignment::Alignment;
 pub use call::Case;
 pub(crate) use call::{Call, Expected, ExpectedValues};
 pub(super) use call::{SUM_UNIT, close, close_bounded, fixed_point};
@@ -99,8 +101,8 @@ pub(super) const fn write_stored(name: &'static str) -> Binding {
 pub enum Specialization {
     None,
     Activation,
-    /// Any activation, and a core for matrix products.
-    Matmul,
+    /// Any activation, and a core for matrix products: which of the three products it is.
+    Matmul(Operation),
     /// A loss and an output activation.
     Loss,
     /// An update rule with this many moments.
@@ -171,6 +173,8 @@ pub struct Kernel {
     pub(crate) storage: Storage,
     /// The tiling of its product, if it is one.
     pub tiling: MatmulTiling,
+    /// How its matrices are aligned, if it is one.
+    pub(crate) alignment: Alignment,
     /// The output activation joined in, beside the hidden one.
     pub(crate) output: Option<Activation>,
     /// Values of override constants set by the host: sizes.
@@ -180,6 +184,7 @@ pub struct Kernel {
 const HEADER: Source = wgsl!("header.wgsl");
 const STORAGE_F32: Source = wgsl!("storage/f32.wgsl");
 const STORAGE_F16: Source = wgsl!("storage/f16.wgsl");
+const FOURS: Source = wgsl!("fours.wgsl");
 const ENABLE_MATRICES: Source = wgsl!("matmul/enable_matrices.wgsl");
 
 /// Defines a function from the name of a formula to its shader.
@@ -215,6 +220,7 @@ impl Kernel {
             optimizer: None,
             storage: Storage::F32,
             tiling: MatmulTiling::Tile64,
+            alignment: Alignment::ALL,
             output: None,
             sizes: Vec::new(),
         }
@@ -245,6 +251,10 @@ impl Kernel {
 
     pub(crate) fn tiled(self, tiling: MatmulTiling) -> Self {
         Self { tiling, ..self }
+    }
+
+    pub(crate) fn aligned(self, alignment: Alignment) -> Self {
+        Self { alignment, ..self }
     }
 
     /// A whole network's kernel, with its hidden and output activations and the sizes it is compiled for.
@@ -294,7 +304,7 @@ impl Kernel {
         matches!(
             self.def.specialization,
             Specialization::Activation
-                | Specialization::Matmul
+                | Specialization::Matmul(_)
                 | Specialization::Loss
                 | Specialization::Network { .. }
         )
@@ -302,9 +312,11 @@ impl Kernel {
 
     /// The base name, then the names of its formulas, separated by dots.
     pub fn name(&self) -> String {
+        let alignment = self.alignment.name();
         let mut names = vec![self.def.name];
         names.extend((self.storage == Storage::F16).then_some("f16"));
         names.extend((self.tiling != MatmulTiling::default()).then(|| self.tiling.name()));
+        names.extend(alignment.as_deref());
         names.extend(self.loss.map(Loss::name));
         names.extend(self.optimizer.map(Optimizer::name));
         if self.uses_activation() {
@@ -328,7 +340,8 @@ impl Kernel {
         sources.extend(self.output.map(output_source));
         sources.extend(self.loss.map(|loss| loss_source(loss.name())));
         sources.extend(self.optimizer.map(|rule| optimizer_source(rule.name())));
-        if self.def.specialization == Specialization::Matmul {
+        if let Specialization::Matmul(operation) = self.def.specialization {
+            sources.extend([FOURS, self.alignment.results_source(operation)]);
             sources.extend(self.tiling.sources());
         }
         sources.extend(self.def.parts);
@@ -343,6 +356,9 @@ impl Kernel {
     pub fn override_constants(&self) -> Vec<(&'static str, f64)> {
         let mut constants = self.optimizer.map(Optimizer::constants).unwrap_or_default();
         constants.extend(self.sizes.iter().map(|&(name, size)| (name, f64::from(size))));
+        if matches!(self.def.specialization, Specialization::Matmul(_)) {
+            constants.extend(self.alignment.constants());
+        }
         let widen = |(name, value): (&'static str, f32)| (name, f64::from(value));
         constants.extend(self.loss.iter().flat_map(|loss| loss.params()).map(widen));
         if self.uses_activation() {
