@@ -340,9 +340,13 @@ impl Kernel {
         sources.extend(self.output.map(output_source));
         sources.extend(self.loss.map(|loss| loss_source(loss.name())));
         sources.extend(self.optimizer.map(|rule| optimizer_source(rule.name())));
-        if let Specialization::Matmul(operation) = self.def.specialization {
-            sources.extend([FOURS, self.alignment.results_source(operation)]);
-            sources.extend(self.tiling.sources());
+        match self.def.specialization {
+            Specialization::Matmul(operation) => {
+                sources.extend([FOURS, self.alignment.results_source(operation)]);
+                sources.extend(self.tiling.sources());
+            }
+            Specialization::Network { .. } => sources.push(FOURS),
+            _ => (),
         }
         sources.extend(self.def.parts);
         sources

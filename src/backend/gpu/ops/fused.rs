@@ -123,7 +123,7 @@ static FOURIER: [KernelDef; 2] = fused!(
 );
 static GRID: [KernelDef; 2] = fused!(
     "grid",
-    [wgsl!("grid.wgsl"), wgsl!("fused/grid.wgsl")],
+    [wgsl!("grid.wgsl"), wgsl!("grid_table.wgsl"), wgsl!("fused/grid.wgsl")],
     [wgsl!("fused/grid_sums.wgsl"), wgsl!("fixed_point.wgsl"), wgsl!("fused/grid_gradients.wgsl")],
     GRID_BINDINGS,
     reference::grid,

@@ -49,7 +49,7 @@ pub(crate) const LEVEL_WORDS: usize = 4;
 /// features = interpolated between vertices
 pub(crate) static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",
-    parts: &[CELLS, FEATURES, wgsl!("encode_grid.wgsl")],
+    parts: &[CELLS, wgsl!("grid_table.wgsl"), FEATURES, wgsl!("encode_grid.wgsl")],
     bindings: &[read("levels"), read("table"), read("coords"), write_stored("features")],
     params: GridParams::BLOCK,
     ..KernelDef::plain(reference::encode, reference::encode_cases)
