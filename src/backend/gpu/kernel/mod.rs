@@ -25,7 +25,7 @@ pub use params::{ParamsBlock, STEP_BLOCK};
 pub use crate::backend::tuned::{KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile};
 pub use crate::job::Precision;
 
-use crate::backend::gpu::device::{Gpu, Shader};
+use crate::backend::gpu::device::{Gpu, Shader, WIDE_ATOMICS};
 use crate::model::activation::{activations, turns_per_unit};
 use crate::model::loss::losses;
 use crate::model::optimizer::optimizers;
@@ -129,6 +129,8 @@ pub struct KernelDef {
     pub params: ParamsBlock,
     /// Device features needed beyond WebGPU's defaults.
     pub(crate) needs: wgpu::Features,
+    /// Whether it adds to fixed-point sums, by one 64-bit atomic or two of 32 bits.
+    pub(crate) adds_fixed_point: bool,
     /// The CPU function that defines its result.
     pub(crate) reference: fn(&Call) -> Vec<Expected>,
     pub cases: fn(&Kernel) -> Vec<Case>,
@@ -149,6 +151,7 @@ impl KernelDef {
             bindings: &[],
             params: ParamsBlock { name: "", size: 0, fields: &[] },
             needs: wgpu::Features::empty(),
+            adds_fixed_point: false,
             reference,
             cases,
         }
@@ -175,6 +178,8 @@ pub struct Kernel {
     pub tiling: MatmulTiling,
     /// How its matrices are aligned, if it is one.
     pub(crate) alignment: Alignment,
+    /// Whether its fixed-point sums are added to by 64-bit atomics.
+    pub(crate) wide_atomics: bool,
     /// The output activation joined in, beside the hidden one.
     pub(crate) output: Option<Activation>,
     /// Values of override constants set by the host: sizes.
@@ -185,6 +190,9 @@ const HEADER: Source = wgsl!("header.wgsl");
 const STORAGE_F32: Source = wgsl!("storage/f32.wgsl");
 const STORAGE_F16: Source = wgsl!("storage/f16.wgsl");
 const FOURS: Source = wgsl!("fours.wgsl");
+const FIXED_POINT: Source = wgsl!("fixed_point.wgsl");
+const FIXED_POINT_32: Source = wgsl!("fixed_point_32.wgsl");
+const FIXED_POINT_64: Source = wgsl!("fixed_point_64.wgsl");
 const ENABLE_MATRICES: Source = wgsl!("matmul/enable_matrices.wgsl");
 
 /// Defines a function from the name of a formula to its shader.
@@ -221,6 +229,7 @@ impl Kernel {
             storage: Storage::F32,
             tiling: MatmulTiling::Tile64,
             alignment: Alignment::ALL,
+            wide_atomics: false,
             output: None,
             sizes: Vec::new(),
         }
@@ -241,6 +250,11 @@ impl Kernel {
     /// The same with this storage, if it has stored values.
     pub(crate) fn stored_as(self, storage: Storage) -> Self {
         Self { storage: if self.stores() { storage } else { Storage::F32 }, ..self }
+    }
+
+    /// The same with 64-bit atomics, if it adds to fixed-point sums.
+    pub(crate) fn with_wide_atomics(self) -> Self {
+        Self { wide_atomics: self.def.adds_fixed_point, ..self }
     }
 
     /// Whether it has values between layers, in bindings or in workgroup memory.
@@ -280,7 +294,8 @@ impl Kernel {
             Some(_) => wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
             None => wgpu::Features::empty(),
         };
-        self.def.needs | f16 | matrices
+        let atomics = if self.wide_atomics { WIDE_ATOMICS } else { wgpu::Features::empty() };
+        self.def.needs | f16 | matrices | atomics
     }
 
     pub(crate) fn storage_of(&self, n: usize) -> Storage {
@@ -315,6 +330,7 @@ impl Kernel {
         let alignment = self.alignment.name();
         let mut names = vec![self.def.name];
         names.extend((self.storage == Storage::F16).then_some("f16"));
+        names.extend(self.wide_atomics.then_some("u64"));
         names.extend((self.tiling != MatmulTiling::default()).then(|| self.tiling.name()));
         names.extend(alignment.as_deref());
         names.extend(self.loss.map(Loss::name));
@@ -347,6 +363,9 @@ impl Kernel {
             }
             Specialization::Network { .. } => sources.push(FOURS),
             _ => (),
+        }
+        if self.def.adds_fixed_point {
+            sources.extend([FIXED_POINT, if self.wide_atomics { FIXED_POINT_64 } else { FIXED_POINT_32 }]);
         }
         sources.extend(self.def.parts);
         sources

@@ -58,15 +58,10 @@ pub(crate) static ENCODE: KernelDef = KernelDef {
 /// sums += gradients of the entries
 pub(crate) static BACKWARD: KernelDef = KernelDef {
     name: "encode_grid_backward",
-    parts: &[
-        CELLS,
-        FEATURES,
-        wgsl!("fixed_point.wgsl"),
-        wgsl!("grid_add_exact.wgsl"),
-        wgsl!("encode_grid_backward.wgsl"),
-    ],
+    parts: &[CELLS, FEATURES, wgsl!("grid_add_exact.wgsl"), wgsl!("encode_grid_backward.wgsl")],
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("sums")],
     params: GridParams::BLOCK,
+    adds_fixed_point: true,
     ..KernelDef::plain(reference::backward, reference::backward_cases)
 };
 

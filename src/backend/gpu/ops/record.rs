@@ -18,7 +18,8 @@ pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples:
         step.record_part(first..(first + layout.chunk).min(n_samples), n_samples);
     }
     step.record_update();
-    step.plan.stored_as(layout.config.storage)
+    let plan = step.plan.stored_as(layout.config.storage);
+    if layout.budget.wide_atomics { plan.with_wide_atomics() } else { plan }
 }
 
 /// A step and what is recorded of it.

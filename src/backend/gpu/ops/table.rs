@@ -75,7 +75,10 @@ pub fn kernels() -> Vec<Kernel> {
     };
     let f32s: Vec<Kernel> = definitions().flat_map(formulas).collect();
     let others = f32s.iter().flat_map(variants).collect();
-    [f32s, others].concat()
+    let all = [f32s, others].concat();
+    let wide = all.iter().filter(|kernel| kernel.def.adds_fixed_point);
+    let wide = wide.map(|kernel| kernel.clone().with_wide_atomics()).collect();
+    [all, wide].concat()
 }
 
 /// Whether a kernel of this name exists. [`kernels`] lists only examples for whole networks and other tilings; of the
