@@ -1,6 +1,11 @@
-// Features of a position from those of the four vertices around it. The file this is joined with supplies
-//   two_features(at)   numbers `at` and at + 1 of the table (entries, F); only the first counts where F is 1
-// with one load: F is even but for 1, so two features of an entry are a whole vector of two.
+// Features of a position from those of the four vertices around it, of a table (entries, F) at the beginning of the flat
+// parameters `weights`, bound as vectors of two. F is even, unless it is 1.
+
+// Numbers `at` and at + 1 of the table; where F is 1, only the first.
+fn two_features(at: u32) -> vec2<f32> {
+    let two = weights[at / 2u];
+    return select(two, two.yy, at % 2u == 1u);
+}
 
 // Features `feature` and the one after it, of n_features a level.
 fn interpolated(cell: Cell, n_features: u32, feature: u32) -> vec2<f32> {

@@ -36,7 +36,7 @@ struct FusedParams {
 }
 
 @group(0) @binding(0) var<uniform> params: FusedParams;
-@group(0) @binding(1) var<storage, read> weights: array<vec4<f32>>;   // flat parameters
+@group(0) @binding(1) var<storage, read> weights: array<vec2<f32>>;   // flat parameters
 @group(0) @binding(2) var<storage, read> constants: array<vec4<u32>>; // of the encoding: B (m, 2), or levels (L, 4)
 @group(0) @binding(3) var<storage, read> coords: array<vec2<f32>>;    // (n)
 
@@ -72,9 +72,12 @@ fn layer_at(index: u32) -> Layer {
 
 // Four of the flat parameters from `at` on; those beyond the last may be anything.
 fn four_weights(at: u32) -> vec4<f32> {
-    let last = (params.first_weight + params.n_params - 1u) / 4u;
-    let quad = min(at / 4u, last);
-    return four_of(weights[quad], weights[min(quad + 1u, last)], at % 4u);
+    let last = (params.first_weight + params.n_params - 1u) / 2u;
+    let pair = min(at / 2u, last);
+    let p0 = weights[pair];
+    let p1 = weights[min(pair + 1u, last)];
+    let p2 = weights[min(pair + 2u, last)];
+    return select(vec4<f32>(p0, p1), vec4<f32>(p0.y, p1, p2.x), at % 2u == 1u);
 }
 
 // Of a row of W, from `input` on; 0 outside the matrix.

@@ -1,12 +1,6 @@
 // features = those of each level of the hash grid, as in `encode_grid.wgsl`; constants: levels.
 // A thread interpolates a level for four samples.
 
-fn two_features(at: u32) -> vec2<f32> {
-    let four = weights[at / 4u];
-    let two = select(four.xy, four.zw, at % 4u >= 2u);
-    return select(two, two.yy, at % 2u == 1u);
-}
-
 // Writes features first.. of the block to their rows, `n` of them and zeros up to a multiple of four. Both are whole
 // levels.
 fn encode(first: u32, n: u32, thread: u32) {

@@ -50,7 +50,7 @@ pub(crate) const LEVEL_WORDS: usize = 4;
 pub(crate) static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",
     parts: &[CELLS, wgsl!("grid_table.wgsl"), FEATURES, wgsl!("encode_grid.wgsl")],
-    bindings: &[read("levels"), read("table"), read("coords"), write_stored("features")],
+    bindings: &[read("levels"), read("weights"), read("coords"), write_stored("features")],
     params: GridParams::BLOCK,
     ..KernelDef::plain(reference::encode, reference::encode_cases)
 };
