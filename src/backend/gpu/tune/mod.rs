@@ -13,6 +13,7 @@
 
 mod cache;
 mod ceilings;
+mod noise;
 mod profile;
 mod steps;
 mod stopwatch;
