@@ -2,9 +2,11 @@
 // Rows are samples, columns inputs, k outputs.
 
 @group(0) @binding(0) var<uniform> params: DenseParams;
-@group(0) @binding(1) var<storage, read> weights: array<f32>;       // flat parameters; W: (o, i)
-@group(0) @binding(2) var<storage, read> dl_dz: array<Stored>;         // (n, o)
-@group(0) @binding(3) var<storage, read_write> x_dl_dx: array<Stored>; // (n, i)
+@group(0) @binding(1) var<storage, read> weights: array<vec4<f32>>;  // flat parameters; W: (o, i)
+@group(0) @binding(2) var<storage, read> dl_dz: array<vec4<Stored>>; // (n, o)
+@group(0) @binding(3) var<storage, read_write> results: Results;     // x, then dl_dx: (n, i)
+
+alias Result = Stored;
 
 const LEFT_ALONG_K: bool = true;
 const RIGHT_ALONG_K: bool = false;
@@ -14,30 +16,47 @@ fn depth_range(slice: u32) -> vec2<u32> {
     return vec2<u32>(0u, params.output_width);
 }
 
-fn left(row: u32, k: u32) -> f32 {
-    if row >= params.n_samples || k >= params.output_width {
-        return 0.0;
+fn left_four(row: u32, k: u32) -> vec4<f32> {
+    let o = params.output_width;
+    let at = select(0u, row * o + k, row < params.n_samples && k < o);
+    var four = vec4<f32>(dl_dz[at / 4u]);
+    if !OUTPUTS_ALIGNED {
+        four = four_of(four, vec4<f32>(dl_dz[min(at / 4u + 1u, (params.n_samples * o - 1u) / 4u)]), at % 4u);
     }
-    return f32(dl_dz[row * params.output_width + k]);
+    let inside = are_inside(k, select(0u, o, row < params.n_samples), OUTPUTS_ALIGNED);
+    return select(vec4<f32>(), four, inside);
 }
 
-fn right(k: u32, column: u32) -> f32 {
-    if column >= params.input_width || k >= params.output_width {
-        return 0.0;
-    }
-    return weights[params.weight_offset + k * params.input_width + column];
-}
-
-fn store(slice: u32, row: u32, column: u32, quad: vec4<f32>) {
-    if row >= params.n_samples {
-        return;
-    }
+fn right_four(k: u32, column: u32) -> vec4<f32> {
     let i = params.input_width;
-    let at = row * i + column;
-    if column < i { x_dl_dx[at] = stored(quad.x * activation_derivative(f32(x_dl_dx[at]))); }
-    if column + 1u < i { x_dl_dx[at + 1u] = stored(quad.y * activation_derivative(f32(x_dl_dx[at + 1u]))); }
-    if column + 2u < i { x_dl_dx[at + 2u] = stored(quad.z * activation_derivative(f32(x_dl_dx[at + 2u]))); }
-    if column + 3u < i { x_dl_dx[at + 3u] = stored(quad.w * activation_derivative(f32(x_dl_dx[at + 3u]))); }
+    let at = params.weight_offset + select(0u, k * i + column, column < i && k < params.output_width);
+    var four = weights[at / 4u];
+    if !WEIGHTS_ALIGNED {
+        four = four_of(four, weights[min(at / 4u + 1u, (params.bias_offset - 1u) / 4u)], at % 4u);
+    }
+    let inside = are_inside(column, select(0u, i, k < params.output_width), WEIGHTS_ALIGNED);
+    return select(vec4<f32>(), four, inside);
 }
 
-fn store_sums(slice: u32, row: u32, quad: vec4<f32>) {}
+// Where four results of a row are, and how many of them are in the matrix.
+fn place_of(row: u32, column: u32) -> vec2<u32> {
+    let i = params.input_width;
+    return vec2<u32>(row * i + column, select(0u, i - min(column, i), row < params.n_samples));
+}
+
+fn before_columns(column: u32) -> vec4<f32> {
+    return vec4<f32>();
+}
+
+// x, of which dl_dx takes the place.
+fn before_store(row: u32, column: u32) -> vec4<f32> {
+    let place = place_of(row, column);
+    return vec4<f32>(four_before(place.x, place.y));
+}
+
+fn store(slice: u32, row: u32, column: u32, sums: vec4<f32>, of_columns: vec4<f32>, x: vec4<f32>) {
+    let place = place_of(row, column);
+    put_four(place.x, place.y, stored_four(sums * derivatives(x)));
+}
+
+fn store_sums(slice: u32, row: u32, sums: vec4<f32>) {}

@@ -3,9 +3,11 @@
 // `reduce_partials.wgsl` adds them in a fixed order.
 
 @group(0) @binding(0) var<uniform> params: DenseParams;
-@group(0) @binding(1) var<storage, read> dl_dz: array<Stored>;          // (n, o)
-@group(0) @binding(2) var<storage, read> x: array<Stored>;              // (n, i), before the activation
-@group(0) @binding(3) var<storage, read_write> partials: array<f32>; // (slices, o * i + o): dl_dw, dl_db
+@group(0) @binding(1) var<storage, read> dl_dz: array<vec4<Stored>>; // (n, o)
+@group(0) @binding(2) var<storage, read> x: array<vec4<Stored>>;     // (n, i), before the activation
+@group(0) @binding(3) var<storage, read_write> results: Results;     // (slices, o * i + o): dl_dw, dl_db
+
+alias Result = f32;
 
 const LEFT_ALONG_K: bool = false;
 const RIGHT_ALONG_K: bool = false;
@@ -16,41 +18,47 @@ fn depth_range(slice: u32) -> vec2<u32> {
     return vec2<u32>(first, min(first + params.slice_length, params.n_samples));
 }
 
-fn left(row: u32, k: u32) -> f32 {
-    if row >= params.output_width || k >= params.n_samples {
-        return 0.0;
+fn left_four(row: u32, k: u32) -> vec4<f32> {
+    let o = params.output_width;
+    let at = select(0u, k * o + row, row < o && k < params.n_samples);
+    var four = vec4<f32>(dl_dz[at / 4u]);
+    if !OUTPUTS_ALIGNED {
+        four = four_of(four, vec4<f32>(dl_dz[min(at / 4u + 1u, (params.n_samples * o - 1u) / 4u)]), at % 4u);
     }
-    return f32(dl_dz[k * params.output_width + row]);
+    let inside = are_inside(row, select(0u, o, k < params.n_samples), OUTPUTS_ALIGNED);
+    return select(vec4<f32>(), four, inside);
 }
 
-fn right(k: u32, column: u32) -> f32 {
-    if column >= params.input_width || k >= params.n_samples {
-        return 0.0;
+fn right_four(k: u32, column: u32) -> vec4<f32> {
+    let i = params.input_width;
+    let at = select(0u, k * i + column, column < i && k < params.n_samples);
+    var four = vec4<f32>(x[at / 4u]);
+    if !INPUTS_ALIGNED {
+        four = four_of(four, vec4<f32>(x[min(at / 4u + 1u, (params.n_samples * i - 1u) / 4u)]), at % 4u);
     }
-    return activation(f32(x[k * params.input_width + column]));
+    let inside = are_inside(column, select(0u, i, k < params.n_samples), INPUTS_ALIGNED);
+    return select(vec4<f32>(), activations(four), inside);
 }
 
 fn slice_base(slice: u32) -> u32 {
     return slice * params.output_width * (params.input_width + 1u);
 }
 
-fn store(slice: u32, row: u32, column: u32, quad: vec4<f32>) {
-    if row >= params.output_width {
-        return;
-    }
-    let i = params.input_width;
-    let at = slice_base(slice) + row * i + column;
-    if column < i { partials[at] = quad.x; }
-    if column + 1u < i { partials[at + 1u] = quad.y; }
-    if column + 2u < i { partials[at + 2u] = quad.z; }
-    if column + 3u < i { partials[at + 3u] = quad.w; }
+fn before_columns(column: u32) -> vec4<f32> {
+    return vec4<f32>();
 }
 
-fn store_sums(slice: u32, row: u32, quad: vec4<f32>) {
+fn before_store(row: u32, column: u32) -> vec4<f32> {
+    return vec4<f32>();
+}
+
+fn store(slice: u32, row: u32, column: u32, sums: vec4<f32>, of_columns: vec4<f32>, before: vec4<f32>) {
+    let i = params.input_width;
+    let n = select(0u, i - min(column, i), row < params.output_width);
+    put_four(slice_base(slice) + row * i + column, n, sums);
+}
+
+fn store_sums(slice: u32, row: u32, sums: vec4<f32>) {
     let o = params.output_width;
-    let at = slice_base(slice) + o * params.input_width + row;
-    if row < o { partials[at] = quad.x; }
-    if row + 1u < o { partials[at + 1u] = quad.y; }
-    if row + 2u < o { partials[at + 2u] = quad.z; }
-    if row + 3u < o { partials[at + 3u] = quad.w; }
+    put_four(slice_base(slice) + o * params.input_width + row, o - min(row, o), sums);
 }

@@ -1,5 +1,6 @@
 // Order-independent sums: 64-bit fixed-point numbers in units of 2^-52, as two words, low and high, in `sums`.
-// Integer sums are the same in any order, so a run repeats to the bit.
+// Integer sums are the same in any order, so a run repeats to the bit. `fixed_point_64.wgsl` or `fixed_point_32.wgsl`
+// has their type and how to add the two words of one.
 
 // Larger terms are clamped to this; only a diverging run has them.
 const LARGEST: f32 = 1024.0;
@@ -13,11 +14,5 @@ fn add_fixed_point(at: u32, value: f32) {
         low = ~low + 1u;
         high = ~high + select(0u, 1u, low == 0u);
     }
-    if low != 0u {
-        let old = atomicAdd(&sums[2u * at], low);
-        high += select(0u, 1u, old + low < old);
-    }
-    if high != 0u {
-        atomicAdd(&sums[2u * at + 1u], high);
-    }
+    add_words(at, low, high);
 }

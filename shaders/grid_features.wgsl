@@ -1,6 +1,6 @@
-// Iterates over the features of positions: one thread per position and level; neighbouring threads share a level, and
+// Visits the levels of positions: one thread per position and level; neighbouring threads share a level, and
 // so its table. A kernel supplies `levels`, `coords` and
-//   visit(weights, at, feature)   for a feature (n, L F) and its values (entries, F) at the four vertices
+//   visit(cell, first_feature)   for the features (n, L F) of a level from `first_feature` on
 
 struct GridParams {
     grid_width: u32,
@@ -21,11 +21,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let level = i / params.n_rows;
     let row = i % params.n_rows;
-    let cell = locate(levels[level], params.smoothstep, vec2<f32>(coords[2u * row], coords[2u * row + 1u]));
-    let n_features = params.n_features;
-    let first = cell.entries * n_features;
-    let first_feature = (row * params.n_levels + level) * n_features;
-    for (var f = 0u; f < n_features; f++) {
-        visit(cell.weights, first + f, first_feature + f);
-    }
+    visit(locate(levels[level], params.smoothstep, coords[row]), (row * params.n_levels + level) * params.n_features);
 }

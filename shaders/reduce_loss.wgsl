@@ -13,12 +13,17 @@ struct ReduceLossParams {
 @group(0) @binding(3) var<storage, read_write> ring: array<u32>;     // (slots, 2): [loss as bits, steps done]
 @group(1) @binding(0) var<uniform> step: StepParams;
 
+fn term(at: u32) -> f32 {
+    return loss_partials[at];
+}
+
+fn plus(sum: f32, value: f32) -> f32 {
+    return sum + value;
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(local_invocation_index) thread: u32) {
-    var sum = 0.0;
-    for (var i = thread; i < params.n_partials; i += THREADS) {
-        sum += loss_partials[i];
-    }
+    let sum = strided_sum(thread, THREADS, n_terms(thread, THREADS, params.n_partials));
     var loss = reduce(thread, THREADS, sum);
     if thread != 0u {
         return;

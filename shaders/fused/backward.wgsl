@@ -17,16 +17,34 @@ fn add(share: Share, at: u32, value: f32) {
     partials[i] = select(partials[i] + value, value, share.is_first_block);
 }
 
-fn add_four(share: Share, layer: Layer, output: u32, input: u32, end: u32, values: vec4<f32>) {
-    let at = layer.weight + output * layer.input_width + input;
-    if input < end { add(share, at, values.x); }
-    if input + COLUMNS < end { add(share, at + COLUMNS, values.y); }
-    if input + 2u * COLUMNS < end { add(share, at + 2u * COLUMNS, values.z); }
-    if input + 3u * COLUMNS < end { add(share, at + 3u * COLUMNS, values.w); }
+// Four gradients of an output for inputs COLUMNS apart, as they are after the workgroup's earlier blocks; what lies beyond
+// the last input or output repeats it.
+fn four_before(share: Share, layer: Layer, output: u32, input: u32, end: u32) -> vec4<f32> {
+    let row = share.first + layer.weight - params.first_weight
+        + min(output, layer.output_width - 1u) * layer.input_width;
+    let last = end - 1u;
+    return vec4<f32>(
+        partials[row + min(input, last)], partials[row + min(input + COLUMNS, last)],
+        partials[row + min(input + 2u * COLUMNS, last)], partials[row + min(input + 3u * COLUMNS, last)],
+    );
 }
 
-fn dots(g: vec4<f32>, x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>) -> vec4<f32> {
-    return vec4<f32>(dot(g, x0), dot(g, x1), dot(g, x2), dot(g, x3));
+fn keep_four(share: Share, layer: Layer, output: u32, input: u32, end: u32, values: vec4<f32>) {
+    let at = share.first + layer.weight - params.first_weight + output * layer.input_width + input;
+    if input < end { partials[at] = values.x; }
+    if input + COLUMNS < end { partials[at + COLUMNS] = values.y; }
+    if input + 2u * COLUMNS < end { partials[at + 2u * COLUMNS] = values.z; }
+    if input + 3u * COLUMNS < end { partials[at + 3u * COLUMNS] = values.w; }
+}
+
+// sums + [g . x0, g . x1, g . x2, g . x3], each as one chain of multiply-adds.
+fn plus_dots(before: vec4<f32>, g: vec4<f32>, x: Block) -> vec4<f32> {
+    var sums = before;
+    sums += g.x * vec4<f32>(x.v0.x, x.v1.x, x.v2.x, x.v3.x);
+    sums += g.y * vec4<f32>(x.v0.y, x.v1.y, x.v2.y, x.v3.y);
+    sums += g.z * vec4<f32>(x.v0.z, x.v1.z, x.v2.z, x.v3.z);
+    sums += g.w * vec4<f32>(x.v0.w, x.v1.w, x.v2.w, x.v3.w);
+    return sums;
 }
 
 // First index of a thread in a row, such that neighbours read from different banks.
@@ -50,24 +68,36 @@ fn sixteen_weight_gradients(share: Share, layer: Layer, row: u32, first: u32, n:
         row_start(row, k, n), row_start(row, k + COLUMNS, n),
         row_start(row, k + 2u * COLUMNS, n), row_start(row, k + 3u * COLUMNS, n),
     );
+    // Loaded before the sums, which take as long as the loads do.
+    let end = first + n;
+    var before = Block();
+    if !share.is_first_block {
+        before = Block(
+            four_before(share, layer, o, first + k, end), four_before(share, layer, o + ROWS, first + k, end),
+            four_before(share, layer, o + 2u * ROWS, first + k, end),
+            four_before(share, layer, o + 3u * ROWS, first + k, end),
+        );
+    }
     var c0 = vec4<f32>(); var c1 = vec4<f32>(); var c2 = vec4<f32>(); var c3 = vec4<f32>();
     for (var i = 0u; i < QUADS; i++) {
         let q = (start + i) % QUADS;
-        let x0 = vec4<f32>(cells[x_row.x + q]);
-        let x1 = vec4<f32>(cells[x_row.y + q]);
-        let x2 = vec4<f32>(cells[x_row.z + q]);
-        let x3 = vec4<f32>(cells[x_row.w + q]);
-        c0 += dots(vec4<f32>(cells[g_row.x + q]), x0, x1, x2, x3);
-        c1 += dots(vec4<f32>(cells[g_row.y + q]), x0, x1, x2, x3);
-        c2 += dots(vec4<f32>(cells[g_row.z + q]), x0, x1, x2, x3);
-        c3 += dots(vec4<f32>(cells[g_row.w + q]), x0, x1, x2, x3);
+        let x = Block(
+            vec4<f32>(cells[x_row.x + q]), vec4<f32>(cells[x_row.y + q]),
+            vec4<f32>(cells[x_row.z + q]), vec4<f32>(cells[x_row.w + q]),
+        );
+        c0 = plus_dots(c0, vec4<f32>(cells[g_row.x + q]), x);
+        c1 = plus_dots(c1, vec4<f32>(cells[g_row.y + q]), x);
+        c2 = plus_dots(c2, vec4<f32>(cells[g_row.z + q]), x);
+        c3 = plus_dots(c3, vec4<f32>(cells[g_row.w + q]), x);
     }
     for (var i = 0u; i < 4u; i++) {
         let output = o + i * ROWS;
         if output < layer.output_width {
-            add_four(share, layer, output, first + k, first + n, c0);
+            let sums = select(c0 + before.v0, c0, share.is_first_block);
+            keep_four(share, layer, output, first + k, end, sums);
         }
         c0 = c1; c1 = c2; c2 = c3;
+        before = Block(before.v1, before.v2, before.v3, before.v3);
     }
 }
 

@@ -2,18 +2,23 @@
 
 // tile: (output, inputs in fours) from outputs o_base on. Neighbouring inputs are neighbours in memory.
 fn load_by_output(layer: Layer, first_quad: u32, n_quads: u32, o_base: u32, depth: u32, thread: u32) {
-    let total = depth * PASS;
+    let total = depth / 4u * PASS;
+    let pitch = pitch_of(n_quads);
     for (var base = 0u; base < total; base += GROUP) {
         let i = base + thread;
-        if i < total {
-            let quad = i % PASS;
+        let quad = i % PASS;
+        if i < total && quad < n_quads {
             let k = 4u * (first_quad + quad);
-            let o = o_base + i / PASS;
-            if quad < n_quads {
-                tile[i / PASS * pitch_of(n_quads) + quad] = vec4<f32>(
-                    weight(layer, o, k), weight(layer, o, k + 1u), weight(layer, o, k + 2u), weight(layer, o, k + 3u),
-                );
-            }
+            let row = i / PASS * 4u;
+            let v0 = weights_of(layer, o_base + row, k);
+            let v1 = weights_of(layer, o_base + row + 1u, k);
+            let v2 = weights_of(layer, o_base + row + 2u, k);
+            let v3 = weights_of(layer, o_base + row + 3u, k);
+            let to = row * pitch + quad;
+            tile[to] = v0;
+            tile[to + pitch] = v1;
+            tile[to + 2u * pitch] = v2;
+            tile[to + 3u * pitch] = v3;
         }
     }
 }

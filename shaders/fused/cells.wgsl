@@ -36,9 +36,9 @@ struct FusedParams {
 }
 
 @group(0) @binding(0) var<uniform> params: FusedParams;
-@group(0) @binding(1) var<storage, read> weights: array<f32>;   // flat parameters
-@group(0) @binding(2) var<storage, read> constants: array<u32>; // of the encoding: B (m, 2), or levels (L, 4)
-@group(0) @binding(3) var<storage, read> coords: array<f32>;    // (n, 2)
+@group(0) @binding(1) var<storage, read> weights: array<vec2<f32>>;   // flat parameters
+@group(0) @binding(2) var<storage, read> constants: array<vec4<u32>>; // of the encoding: B (m, 2), or levels (L, 4)
+@group(0) @binding(3) var<storage, read> coords: array<vec2<f32>>;    // (n)
 
 override BLOCK: u32 = 16u;        // samples: 16, 32, 64 or 128
 override GROUP: u32 = 64u;        // threads: 64, 128 or 256
@@ -70,18 +70,27 @@ fn layer_at(index: u32) -> Layer {
     );
 }
 
-fn weight(layer: Layer, output: u32, input: u32) -> f32 {
-    if output >= layer.output_width || input >= layer.input_width {
-        return 0.0;
-    }
-    return weights[layer.weight + output * layer.input_width + input];
+// Four of the flat parameters from `at` on; those beyond the last may be anything.
+fn four_weights(at: u32) -> vec4<f32> {
+    let last = (params.first_weight + params.n_params - 1u) / 2u;
+    let pair = min(at / 2u, last);
+    let p0 = weights[pair];
+    let p1 = weights[min(pair + 1u, last)];
+    let p2 = weights[min(pair + 2u, last)];
+    return select(vec4<f32>(p0, p1), vec4<f32>(p0.y, p1, p2.x), at % 2u == 1u);
 }
 
-fn bias(layer: Layer, output: u32) -> f32 {
-    if output >= layer.output_width {
-        return 0.0;
-    }
-    return weights[layer.weight + layer.output_width * layer.input_width + output];
+// Of a row of W, from `input` on; 0 outside the matrix.
+fn weights_of(layer: Layer, output: u32, input: u32) -> vec4<f32> {
+    let width = select(0u, layer.input_width, output < layer.output_width);
+    let at = layer.weight + select(0u, output * layer.input_width + input, input < width);
+    return select(vec4<f32>(), four_weights(at), are_inside(input, width, false));
+}
+
+// From `output` on; 0 beyond the last.
+fn biases(layer: Layer, output: u32) -> vec4<f32> {
+    let at = layer.weight + layer.output_width * layer.input_width + min(output, layer.output_width);
+    return select(vec4<f32>(), four_weights(at), are_inside(output, layer.output_width, false));
 }
 
 fn load(row: u32, quad: u32) -> vec4<f32> {
@@ -92,35 +101,19 @@ fn keep(row: u32, quad: u32, v: vec4<f32>) {
     cells[row * QUADS + quad] = stored_four(v);
 }
 
-fn activations(z: vec4<f32>) -> vec4<f32> {
-    return vec4<f32>(activation(z.x), activation(z.y), activation(z.z), activation(z.w));
-}
-
-fn derivatives(z: vec4<f32>) -> vec4<f32> {
-    return vec4<f32>(
-        activation_derivative(z.x), activation_derivative(z.y),
-        activation_derivative(z.z), activation_derivative(z.w),
-    );
-}
-
-// A coordinate of sample `at`; 0 beyond the last.
-fn coordinate(at: u32, axis: u32) -> f32 {
-    if at >= params.n_samples {
-        return 0.0;
-    }
-    return coords[2u * at + axis];
-}
-
+// Of samples beyond the last, those of the last.
 fn load_positions(first_sample: u32, thread: u32) {
-    for (var base = 0u; base < 2u * QUADS; base += GROUP) {
+    let last = params.n_samples - 1u;
+    for (var base = 0u; base < QUADS; base += GROUP) {
         let i = base + thread;
-        if i < 2u * QUADS {
-            let axis = i / QUADS;
-            let at = first_sample + 4u * (i % QUADS);
-            positions[i] = vec4<f32>(
-                coordinate(at, axis), coordinate(at + 1u, axis),
-                coordinate(at + 2u, axis), coordinate(at + 3u, axis),
-            );
+        if i < QUADS {
+            let at = first_sample + 4u * i;
+            let p0 = coords[min(at, last)];
+            let p1 = coords[min(at + 1u, last)];
+            let p2 = coords[min(at + 2u, last)];
+            let p3 = coords[min(at + 3u, last)];
+            positions[i] = vec4<f32>(p0.x, p1.x, p2.x, p3.x);
+            positions[QUADS + i] = vec4<f32>(p0.y, p1.y, p2.y, p3.y);
         }
     }
 }

@@ -3,8 +3,10 @@
 // Features k of four samples at x and y.
 fn features_at(k: u32, x: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
     let m = params.n_units;
-    let j = 2u * (k % m);
-    let turns = x * bitcast<f32>(constants[j]) + y * bitcast<f32>(constants[j + 1u]);
+    let j = k % m;
+    let two = constants[j / 2u];
+    let b = bitcast<vec2<f32>>(select(two.xy, two.zw, j % 2u == 1u));
+    let turns = x * b.x + y * b.y;
     if k < m {
         return vec4<f32>(sin_turns(turns.x), sin_turns(turns.y), sin_turns(turns.z), sin_turns(turns.w));
     }

@@ -1,17 +1,6 @@
 // features = those of each level of the hash grid, as in `encode_grid.wgsl`; constants: levels.
 // A thread interpolates a level for four samples.
 
-fn level_at(index: u32) -> vec4<u32> {
-    let at = 4u * index;
-    return vec4<u32>(constants[at], constants[at + 1u], constants[at + 2u], constants[at + 3u]);
-}
-
-fn interpolated(cell: Cell, feature: u32) -> f32 {
-    let at = cell.entries * params.n_features + feature;
-    return cell.weights.x * weights[at.x] + cell.weights.y * weights[at.y]
-        + cell.weights.z * weights[at.z] + cell.weights.w * weights[at.w];
-}
-
 // Writes features first.. of the block to their rows, `n` of them and zeros up to a multiple of four. Both are whole
 // levels.
 fn encode(first: u32, n: u32, thread: u32) {
@@ -22,14 +11,22 @@ fn encode(first: u32, n: u32, thread: u32) {
         if i < total {
             let quad = i % QUADS;
             let row = i / QUADS * n_features;
-            let level = level_at((first + row) / n_features);
-            for (var lane = 0u; lane < 4u; lane++) {
-                let position = vec2<f32>(positions[quad][lane], positions[QUADS + quad][lane]);
-                let cell = locate(level, params.smoothstep, position);
-                for (var f = 0u; f < n_features; f++) {
-                    // After four lanes each is in place.
-                    let before = load(params.feature_row + row + f, quad);
-                    keep(params.feature_row + row + f, quad, vec4<f32>(before.yzw, interpolated(cell, f)));
+            let level = constants[(first + row) / n_features];
+            let x = positions[quad];
+            let y = positions[QUADS + quad];
+            let cell0 = locate(level, params.smoothstep, vec2<f32>(x.x, y.x));
+            let cell1 = locate(level, params.smoothstep, vec2<f32>(x.y, y.y));
+            let cell2 = locate(level, params.smoothstep, vec2<f32>(x.z, y.z));
+            let cell3 = locate(level, params.smoothstep, vec2<f32>(x.w, y.w));
+            for (var f = 0u; f < n_features; f += 2u) {
+                let v0 = interpolated(cell0, n_features, f);
+                let v1 = interpolated(cell1, n_features, f);
+                let v2 = interpolated(cell2, n_features, f);
+                let v3 = interpolated(cell3, n_features, f);
+                let to = params.feature_row + row + f;
+                keep(to, quad, vec4<f32>(v0.x, v1.x, v2.x, v3.x));
+                if f + 1u < n_features {
+                    keep(to + 1u, quad, vec4<f32>(v0.y, v1.y, v2.y, v3.y));
                 }
             }
         }

@@ -12,7 +12,7 @@ fn encoding_gradients(slice: u32, n: u32, thread: u32) {
             let quad = sample / 4u;
             let lane = sample % 4u;
             let row = i / BLOCK * n_features;
-            let level = level_at((slice + row) / n_features);
+            let level = constants[(slice + row) / n_features];
             let position = vec2<f32>(positions[quad][lane], positions[QUADS + quad][lane]);
             let cell = locate(level, params.smoothstep, position);
             for (var f = 0u; f < n_features; f++) {

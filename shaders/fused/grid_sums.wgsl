@@ -1,1 +1,1 @@
-@group(0) @binding(8) var<storage, read_write> sums: array<atomic<u32>>; // (entries, F, 2): low, high
+@group(0) @binding(8) var<storage, read_write> sums: array<FixedPoint>; // (entries, F)

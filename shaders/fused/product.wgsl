@@ -24,18 +24,27 @@ fn pitch_of(n_quads: u32) -> u32 {
 
 // tile: (k, outputs in fours) from inputs k_base on. Neighbours in k are neighbours in memory.
 fn load_by_input(layer: Layer, first_quad: u32, n_quads: u32, k_base: u32, thread: u32) {
-    let depth = depth_of(n_quads);
-    let n = n_quads * depth;
+    let quads_of_depth = depth_of(n_quads) / 4u;
+    let n = n_quads * quads_of_depth;
+    let pitch = pitch_of(n_quads);
     for (var base = 0u; base < n; base += GROUP) {
         let i = base + thread;
         if i < n {
-            let k = select(i % DEPTH, i % NARROW_DEPTH, n_quads == 1u);
-            let quad = select(i / DEPTH, i / NARROW_DEPTH, n_quads == 1u);
+            let k = 4u * select(i % (DEPTH / 4u), i % (NARROW_DEPTH / 4u), n_quads == 1u);
+            let quad = select(i / (DEPTH / 4u), i / (NARROW_DEPTH / 4u), n_quads == 1u);
             let o = 4u * (first_quad + quad);
             let at = k_base + k;
-            tile[k * pitch_of(n_quads) + quad] = vec4<f32>(
-                weight(layer, o, at), weight(layer, o + 1u, at), weight(layer, o + 2u, at), weight(layer, o + 3u, at),
+            let block = transposed(
+                Block(
+                    weights_of(layer, o, at), weights_of(layer, o + 1u, at),
+                    weights_of(layer, o + 2u, at), weights_of(layer, o + 3u, at),
+                ),
             );
+            let to = k * pitch + quad;
+            tile[to] = block.v0;
+            tile[to + pitch] = block.v1;
+            tile[to + 2u * pitch] = block.v2;
+            tile[to + 3u * pitch] = block.v3;
         }
     }
 }
@@ -107,10 +116,8 @@ fn forward_layer(index: u32, thread: u32) {
     for (var first = 0u; first < total; first += PASS) {
         let n_quads = min(PASS, total - first);
         let o = 4u * (first + column);
-        var sums = Sums(
-            vec4<f32>(bias(layer, o)), vec4<f32>(bias(layer, o + 1u)),
-            vec4<f32>(bias(layer, o + 2u)), vec4<f32>(bias(layer, o + 3u)),
-        );
+        let b = biases(layer, o);
+        var sums = Sums(vec4<f32>(b.x), vec4<f32>(b.y), vec4<f32>(b.z), vec4<f32>(b.w));
         for (var slice = 0u; slice < layer.input_width; slice += slice_width) {
             let n = min(slice_width, layer.input_width - slice);
             var row = params.feature_row;

@@ -7,13 +7,13 @@
 
 // w l(p, t) / N and S dl_dz, as in `loss.wgsl`; 0 beyond the last sample.
 fn loss_at(sample: u32, channel: u32, z: f32) -> vec2<f32> {
-    if sample >= params.n_samples {
-        return vec2<f32>();
-    }
+    let is_there = sample < params.n_samples;
+    let at = min(sample, params.n_samples - 1u);
     let p = output_activation(z);
-    let t = targets[sample * params.output_width + channel];
-    let scale = params.channel_weights[channel] * params.scale * sample_weights[sample];
-    return scale * vec2<f32>(loss(p, t), params.gradient_scale * (loss_derivative(p, t) * output_derivative(z)));
+    let t = targets[at * params.output_width + channel];
+    let scale = params.channel_weights[channel] * params.scale * sample_weights[at];
+    let both = scale * vec2<f32>(loss(p, t), params.gradient_scale * (loss_derivative(p, t) * output_derivative(z)));
+    return select(vec2<f32>(), both, is_there);
 }
 
 // Overwrites z of the last layer with dl_dz, and returns this thread's share of the loss.

@@ -15,8 +15,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let range = depth_range(tile.slice);
     for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
-        load_left(thread, tile.row, k_base);
-        load_right(thread, tile.column, k_base);
+        load_tiles(thread, tile, k_base);
         workgroupBarrier();
         // Unrolled by hand, four at a time: naga has no unroll hint.
         for (var k = 0u; k < DEPTH; k += 4u) {
@@ -38,11 +37,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let row = tile.row + 4u * ty;
     let column = tile.column + 4u * tx;
-    // One call in a loop: drivers inline every call of `store`.
-    for (var r = row; r < row + 4u; r++) {
-        store(tile.slice, r, column, c0);
-        c0 = c1; c1 = c2; c2 = c3;
-    }
+    let of_columns = before_columns(column);
+    let before0 = before_store(row, column);
+    let before1 = before_store(row + 1u, column);
+    let before2 = before_store(row + 2u, column);
+    let before3 = before_store(row + 3u, column);
+    store(tile.slice, row, column, c0, of_columns, before0);
+    store(tile.slice, row + 1u, column, c1, of_columns, before1);
+    store(tile.slice, row + 2u, column, c2, of_columns, before2);
+    store(tile.slice, row + 3u, column, c3, of_columns, before3);
 
     if SUM_LEFT && tile.column == 0u {
         finish_sums(thread, tile.slice, tile.row);

@@ -20,8 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let range = depth_range(tile.slice);
     for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
-        load_left(thread, tile.row, k_base);
-        load_right(thread, tile.column, k_base);
+        load_tiles(thread, tile, k_base);
         workgroupBarrier();
         // Unrolled by hand, two at a time: naga has no unroll hint.
         for (var k = 0u; k < DEPTH; k += 2u) {
@@ -55,13 +54,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let row = tile.row + 4u * ty;
     let column = tile.column + 4u * tx;
-    // One call in a loop: drivers inline every call of `store`.
-    for (var r = 0u; r < 8u; r++) {
-        let to = row + r % 4u + r / 4u * (TILE_ROWS / 2u);
-        store(tile.slice, to, column, c00);
-        store(tile.slice, to, column + TILE_COLUMNS / 2u, c01);
-        c00 = c10; c10 = c20; c20 = c30; c30 = c40; c40 = c50; c50 = c60; c60 = c70;
-        c01 = c11; c11 = c21; c21 = c31; c31 = c41; c41 = c51; c51 = c61; c61 = c71;
+    let other_column = column + TILE_COLUMNS / 2u;
+    let of_columns0 = before_columns(column);
+    let of_columns1 = before_columns(other_column);
+    // In a loop, since drivers inline every call.
+    for (var r = row; r < row + 4u; r++) {
+        let other_row = r + TILE_ROWS / 2u;
+        let before00 = before_store(r, column);
+        let before01 = before_store(r, other_column);
+        let before10 = before_store(other_row, column);
+        let before11 = before_store(other_row, other_column);
+        store(tile.slice, r, column, c00, of_columns0, before00);
+        store(tile.slice, r, other_column, c01, of_columns1, before01);
+        store(tile.slice, other_row, column, c40, of_columns0, before10);
+        store(tile.slice, other_row, other_column, c41, of_columns1, before11);
+        c00 = c10; c10 = c20; c20 = c30; c40 = c50; c50 = c60; c60 = c70;
+        c01 = c11; c11 = c21; c21 = c31; c41 = c51; c51 = c61; c61 = c71;
     }
 
     if SUM_LEFT && tile.column == 0u {

@@ -18,19 +18,73 @@ var<workgroup> finished: array<f32, 4u * SIZE * SIZE>;       // a matrix of resu
 var<workgroup> row_sums: array<f32, TILE>;
 var<private> is_surplus: bool;
 
+// A vector of four is four neighbours along k, or along the rows or columns of a tile.
+const VECTORS: u32 = TILE * DEPTH / 4u;
+
+// First row or column of vector `e`, and its first k.
+fn place_of_vector(e: u32, along_k: bool) -> vec2<u32> {
+    return select(
+        vec2<u32>(4u * (e % (TILE / 4u)), e / (TILE / 4u)), vec2<u32>(e / (DEPTH / 4u), 4u * (e % (DEPTH / 4u))), along_k,
+    );
+}
+
+fn left_vector(e: u32, row_base: u32, k_base: u32) -> vec4<f32> {
+    let place = place_of_vector(min(e, VECTORS - 1u), LEFT_ALONG_K);
+    return left_four(row_base + place.x, k_base + place.y);
+}
+
+fn right_vector(e: u32, column_base: u32, k_base: u32) -> vec4<f32> {
+    let place = place_of_vector(min(e, VECTORS - 1u), RIGHT_ALONG_K);
+    return right_four(k_base + place.y, column_base + place.x);
+}
+
+fn keep_left(e: u32, v: vec4<f32>) {
+    if e < VECTORS {
+        let place = place_of_vector(e, LEFT_ALONG_K);
+        let at = place.x * PITCH + place.y;
+        let pitch = select(PITCH, 1u, LEFT_ALONG_K);
+        left_tile[at] = f16(v.x);
+        left_tile[at + pitch] = f16(v.y);
+        left_tile[at + 2u * pitch] = f16(v.z);
+        left_tile[at + 3u * pitch] = f16(v.w);
+    }
+}
+
+fn keep_right(e: u32, v: vec4<f32>) {
+    if e < VECTORS {
+        let place = place_of_vector(e, RIGHT_ALONG_K);
+        let at = place.x * PITCH + place.y;
+        let pitch = select(PITCH, 1u, RIGHT_ALONG_K);
+        right_tile[at] = f16(v.x);
+        right_tile[at + pitch] = f16(v.y);
+        right_tile[at + 2u * pitch] = f16(v.z);
+        right_tile[at + 3u * pitch] = f16(v.w);
+    }
+}
+
 fn load_left(thread: u32, row_base: u32, k_base: u32) {
-    for (var e = thread; e < TILE * DEPTH; e += n_threads) {
-        let row = select(e % TILE, e / DEPTH, LEFT_ALONG_K);
-        let k = select(e / TILE, e % DEPTH, LEFT_ALONG_K);
-        left_tile[row * PITCH + k] = f16(left(row_base + row, k_base + k));
+    for (var e = thread; e < VECTORS; e += 4u * n_threads) {
+        let v0 = left_vector(e, row_base, k_base);
+        let v1 = left_vector(e + n_threads, row_base, k_base);
+        let v2 = left_vector(e + 2u * n_threads, row_base, k_base);
+        let v3 = left_vector(e + 3u * n_threads, row_base, k_base);
+        keep_left(e, v0);
+        keep_left(e + n_threads, v1);
+        keep_left(e + 2u * n_threads, v2);
+        keep_left(e + 3u * n_threads, v3);
     }
 }
 
 fn load_right(thread: u32, column_base: u32, k_base: u32) {
-    for (var e = thread; e < TILE * DEPTH; e += n_threads) {
-        let column = select(e % TILE, e / DEPTH, RIGHT_ALONG_K);
-        let k = select(e / TILE, e % DEPTH, RIGHT_ALONG_K);
-        right_tile[column * PITCH + k] = f16(right(k_base + k, column_base + column));
+    for (var e = thread; e < VECTORS; e += 4u * n_threads) {
+        let v0 = right_vector(e, column_base, k_base);
+        let v1 = right_vector(e + n_threads, column_base, k_base);
+        let v2 = right_vector(e + 2u * n_threads, column_base, k_base);
+        let v3 = right_vector(e + 3u * n_threads, column_base, k_base);
+        keep_right(e, v0);
+        keep_right(e + n_threads, v1);
+        keep_right(e + 2u * n_threads, v2);
+        keep_right(e + 3u * n_threads, v3);
     }
 }
 
@@ -54,7 +108,8 @@ fn finish(sum: SumMatrix, thread: u32, slice: u32, row: u32, column: u32) {
         let at = base + 4u * quad;
         let values = vec4<f32>(finished[at], finished[at + 1u], finished[at + 2u], finished[at + 3u]);
         if !is_surplus {
-            store(slice, row + 4u * quad / SIZE, column + 4u * quad % SIZE, values);
+            let to = vec2<u32>(row + 4u * quad / SIZE, column + 4u * quad % SIZE);
+            store(slice, to.x, to.y, values, before_columns(to.y), before_store(to.x, to.y));
         }
     }
     workgroupBarrier();

@@ -3,7 +3,7 @@
 pub(super) use super::gpu::Gpu;
 use super::gpu::device::{Budget, is_software};
 use super::gpu::execute::report;
-use super::gpu::ops::Layout;
+use super::gpu::ops::{Layout, layout};
 use super::gpu::{AdapterChoice, GpuBackend, GpuPredictor, KernelConfig, fallback, tune};
 use super::tuned::TunedConfig;
 use super::{
@@ -62,10 +62,13 @@ async fn trainer(
     // Checks that the job fits before weights are made.
     let usual = before.as_ref().unwrap_or(&rules);
     let layout_for = |budget| Layout::training(&job, budget, usual.clone()).map(|(layout, _)| layout);
-    let layout = layout_for(gpu.budget())?;
+    let usual = layout_for(gpu.budget())?;
     // A software driver's memory is this machine's.
-    let on_device = if is_software(&gpu.info) { layout.size_bytes() } else { 0 };
+    let on_device = if is_software(&gpu.info) { usual.size_bytes() } else { 0 };
     memory::check(&job.model, "train", memory::state_copies(&job).saturating_add(on_device), &gpu.options)?;
+    if layout::has_grid(&job) {
+        tune::try_wide_atomics(&gpu).await?;
+    }
     let n_pixels = Some(job.picture.n_pixels() as usize);
     let budget = fallback::budget_for(&gpu, &job.model, layout_for, n_pixels).await?;
     let state = TrainingState::new(initial_params(), job.optimizer, &job.options.refinements);

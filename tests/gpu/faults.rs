@@ -3,6 +3,7 @@
 use crate::device;
 use crate::program;
 use crate::runs;
+use crate::skip::{Missing, skip};
 
 use afterimage::environment::FAULT;
 use program::{program, resume, train_on};
@@ -176,6 +177,32 @@ fn a_wrong_kernel_loses_where_ways_are_timed() {
         text.contains("error: the kernel optimizer_2.adam computes wrong results") && !out.exists(),
         "{text}"
     );
+}
+
+#[test]
+fn wrong_64_bit_atomics_are_replaced_by_two_of_32_bits_to_the_same_bits() {
+    let Some(gpu) = device::open(false) else { return };
+    let needed = wgpu::Features::SHADER_INT64_ATOMIC_ALL_OPS;
+    if !gpu.device.features().contains(needed) {
+        skip(Missing::Other(&format!("{} has no 64-bit atomics", gpu.info.name)));
+        return;
+    }
+    let dir = temporary_folder();
+    let weights = |name: &str, fault: &str| {
+        let out = dir.path().join(name);
+        let mut command = train_on("gpu", &out, "2");
+        let command = command.args(["--encoding", "hash-grid"]).env(FAULT, fault);
+        let (code, text) = output(command);
+        assert_eq!(code, Some(0), "{text}");
+        let wide = kernels_of(&out).iter().filter(|name| name.contains(".u64")).count();
+        (std::fs::read(out.join("model.safetensors")).expect("a model"), wide, text)
+    };
+    let (sound, wide, _) = weights("sound", "");
+    assert!(wide > 0, "64-bit atomics are used");
+    let (replaced, wide, text) = weights("wrong", "break-kernel=encode_grid_backward.u64");
+    assert_eq!(wide, 0, "{text}");
+    assert!(text.contains("not used: the kernel encode_grid_backward.u64"), "{text}");
+    assert!(sound == replaced, "other weights");
 }
 
 #[test]

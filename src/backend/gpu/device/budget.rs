@@ -18,6 +18,8 @@ pub struct Budget {
     pub stream_bytes: u64,
     /// Workgroup memory in bytes.
     pub workgroup_bytes: u32,
+    /// Whether fixed-point sums are added to by 64-bit atomics.
+    pub wide_atomics: bool,
     /// Maximum threads of a workgroup.
     pub max_threads: u32,
     /// When networks are fused.
@@ -46,6 +48,7 @@ impl Budget {
             max_threads: limits
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
+            wide_atomics: false,
             fused: Override::Auto,
             fused_predictions: true,
             prediction_tiles: None,

@@ -13,6 +13,7 @@ pub(crate) use wait::Submission;
 
 use crate::backend::{BackendError, BackendInfo};
 use pipelines::Pipelines;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which adapter to use.
@@ -42,6 +43,8 @@ pub struct Gpu {
     pub options: DeviceOptions,
     /// Sizes of its cooperative matrices with f16 inputs and f32 sums.
     matrix_sizes: Vec<u32>,
+    /// Whether it has 64-bit atomics that were not found wrong.
+    wide_atomics: AtomicBool,
     pub(super) pipelines: Pipelines,
     failure: Arc<Failure>,
 }
@@ -61,13 +64,19 @@ impl Failure {
 }
 
 /// Optional features the program can use, with their names. A device is opened with those it has.
-pub const FEATURES: [(wgpu::Features, &str); 5] = [
+pub const FEATURES: [(wgpu::Features, &str); 7] = [
     (wgpu::Features::SHADER_F16, "SHADER_F16"),
     (wgpu::Features::SHADER_FLOAT32_ATOMIC, "SHADER_FLOAT32_ATOMIC"),
+    (wgpu::Features::SHADER_INT64, "SHADER_INT64"),
+    (wgpu::Features::SHADER_INT64_ATOMIC_ALL_OPS, "SHADER_INT64_ATOMIC_ALL_OPS"),
     (wgpu::Features::TIMESTAMP_QUERY, "TIMESTAMP_QUERY"),
     (wgpu::Features::PIPELINE_CACHE, "PIPELINE_CACHE"),
     (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "EXPERIMENTAL_COOPERATIVE_MATRIX"),
 ];
+
+/// What 64-bit atomics need.
+pub(crate) const WIDE_ATOMICS: wgpu::Features =
+    wgpu::Features::SHADER_INT64.union(wgpu::Features::SHADER_INT64_ATOMIC_ALL_OPS);
 
 /// All adapters, in wgpu's order.
 pub async fn adapters(options: &DeviceOptions) -> Vec<wgpu::Adapter> {
@@ -183,13 +192,33 @@ impl Gpu {
         } else {
             Vec::new()
         };
+        let wide_atomics = AtomicBool::new(features.contains(WIDE_ATOMICS));
         let pipelines = Pipelines::open(&device, &info, options.cache.as_deref());
-        Ok(Arc::new(Self { device, queue, info, limits, options, matrix_sizes, pipelines, failure }))
+        Ok(Arc::new(Self {
+            device,
+            queue,
+            info,
+            limits,
+            options,
+            matrix_sizes,
+            wide_atomics,
+            pipelines,
+            failure,
+        }))
     }
 
     /// Whether it has cooperative matrices of `size` by `size` with f16 inputs and f32 sums.
     pub fn has_matrices(&self, size: u32) -> bool {
         self.matrix_sizes.contains(&size)
+    }
+
+    pub(crate) fn has_wide_atomics(&self) -> bool {
+        self.wide_atomics.load(Ordering::Relaxed)
+    }
+
+    /// Leaves its 64-bit atomics unused from now on.
+    pub(crate) fn leave_wide_atomics(&self) {
+        self.wide_atomics.store(false, Ordering::Relaxed);
     }
 
     /// Threads of a subgroup, as far as the API tells: if a device has several sizes, shaders that request none run
@@ -211,7 +240,8 @@ impl Gpu {
 
     /// What plans may use of it.
     pub fn budget(&self) -> Budget {
-        Budget { fused: self.options.fused, ..Budget::of(&self.limits) }
+        let wide_atomics = self.has_wide_atomics();
+        Budget { fused: self.options.fused, wide_atomics, ..Budget::of(&self.limits) }
     }
 
     /// What measurements on this device are keyed by: adapter, API and driver.

@@ -89,7 +89,9 @@ impl Resources {
     pub(crate) async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
         let step_pitch = gpu.limits.min_uniform_buffer_offset_alignment.max(256);
         let made = gpu.scoped(|device| {
-            let make = |d: &BufferDecl| new_buffer(device, &d.name, d.size_bytes().max(4), USAGE);
+            // Whole vectors, since products read some buffers as such.
+            let size = |d: &BufferDecl| d.size_bytes().next_multiple_of(16).max(16);
+            let make = |d: &BufferDecl| new_buffer(device, &d.name, size(d), USAGE);
             let buffers: Vec<_> = decls.iter().map(make).collect();
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some("step"),

@@ -4,13 +4,16 @@
 //! defines its result. The conformance tests, `afterimage verify` and the reflection test iterate over the table of
 //! all kernels, so every kernel in it is tested.
 
+mod alignment;
 mod call;
 pub mod compare;
 mod config;
 pub mod halves;
 pub mod params;
+mod source;
 pub mod tolerance;
 
+pub(super) use alignment::Alignment;
 pub use call::Case;
 pub(crate) use call::{Call, Expected, ExpectedValues};
 pub(super) use call::{SUM_UNIT, close, close_bounded, fixed_point};
@@ -23,10 +26,7 @@ pub use params::{ParamsBlock, STEP_BLOCK};
 pub use crate::backend::tuned::{KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile};
 pub use crate::job::Precision;
 
-use crate::backend::gpu::device::{Gpu, Shader};
-use crate::model::activation::{activations, turns_per_unit};
-use crate::model::loss::losses;
-use crate::model::optimizer::optimizers;
+use crate::backend::gpu::device::{Gpu, WIDE_ATOMICS};
 use crate::model::{Activation, Loss, Optimizer};
 
 /// A WGSL file: its path below `shaders/` and its text.
@@ -99,8 +99,8 @@ pub(super) const fn write_stored(name: &'static str) -> Binding {
 pub enum Specialization {
     None,
     Activation,
-    /// Any activation, and a core for matrix products.
-    Matmul,
+    /// Any activation, and a core for matrix products: which of the three products it is.
+    Matmul(Operation),
     /// A loss and an output activation.
     Loss,
     /// An update rule with this many moments.
@@ -127,6 +127,8 @@ pub struct KernelDef {
     pub params: ParamsBlock,
     /// Device features needed beyond WebGPU's defaults.
     pub(crate) needs: wgpu::Features,
+    /// Whether it adds to fixed-point sums, by one 64-bit atomic or two of 32 bits.
+    pub(crate) adds_fixed_point: bool,
     /// The CPU function that defines its result.
     pub(crate) reference: fn(&Call) -> Vec<Expected>,
     pub cases: fn(&Kernel) -> Vec<Case>,
@@ -147,6 +149,7 @@ impl KernelDef {
             bindings: &[],
             params: ParamsBlock { name: "", size: 0, fields: &[] },
             needs: wgpu::Features::empty(),
+            adds_fixed_point: false,
             reference,
             cases,
         }
@@ -171,39 +174,14 @@ pub struct Kernel {
     pub(crate) storage: Storage,
     /// The tiling of its product, if it is one.
     pub tiling: MatmulTiling,
+    /// How its matrices are aligned, if it is one.
+    pub(crate) alignment: Alignment,
+    /// Whether its fixed-point sums are added to by 64-bit atomics.
+    pub(crate) wide_atomics: bool,
     /// The output activation joined in, beside the hidden one.
     pub(crate) output: Option<Activation>,
     /// Values of override constants set by the host: sizes.
     pub(crate) sizes: Vec<(&'static str, u32)>,
-}
-
-const HEADER: Source = wgsl!("header.wgsl");
-const STORAGE_F32: Source = wgsl!("storage/f32.wgsl");
-const STORAGE_F16: Source = wgsl!("storage/f16.wgsl");
-const ENABLE_MATRICES: Source = wgsl!("matmul/enable_matrices.wgsl");
-
-/// Defines a function from the name of a formula to its shader.
-macro_rules! snippets {
-    ($function:ident of $folder:literal: $($module:ident $name:literal)+) => {
-        fn $function(name: &str) -> Source {
-            match name {
-                $($name => wgsl!($folder, $module),)+
-                _ => unreachable!("every formula has a row in its table"),
-            }
-        }
-    };
-}
-activations!(snippets, activation_source of "activation":);
-losses!(snippets, loss_source of "loss":);
-optimizers!(snippets, optimizer_source of "optimizer":);
-
-/// The same for the output activation.
-fn output_source(output: Activation) -> Source {
-    match output {
-        Activation::Identity => wgsl!("output/identity.wgsl"),
-        Activation::Sigmoid => wgsl!("output/sigmoid.wgsl"),
-        other => unreachable!("{} follows no last layer", other.name()),
-    }
 }
 
 impl Kernel {
@@ -215,6 +193,8 @@ impl Kernel {
             optimizer: None,
             storage: Storage::F32,
             tiling: MatmulTiling::Tile64,
+            alignment: Alignment::ALL,
+            wide_atomics: false,
             output: None,
             sizes: Vec::new(),
         }
@@ -237,6 +217,11 @@ impl Kernel {
         Self { storage: if self.stores() { storage } else { Storage::F32 }, ..self }
     }
 
+    /// The same with 64-bit atomics, if it adds to fixed-point sums.
+    pub(crate) fn with_wide_atomics(self) -> Self {
+        Self { wide_atomics: self.def.adds_fixed_point, ..self }
+    }
+
     /// Whether it has values between layers, in bindings or in workgroup memory.
     fn stores(&self) -> bool {
         let keeps = matches!(self.def.specialization, Specialization::Network { .. });
@@ -245,6 +230,10 @@ impl Kernel {
 
     pub(crate) fn tiled(self, tiling: MatmulTiling) -> Self {
         Self { tiling, ..self }
+    }
+
+    pub(crate) fn aligned(self, alignment: Alignment) -> Self {
+        Self { alignment, ..self }
     }
 
     /// A whole network's kernel, with its hidden and output activations and the sizes it is compiled for.
@@ -270,7 +259,8 @@ impl Kernel {
             Some(_) => wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
             None => wgpu::Features::empty(),
         };
-        self.def.needs | f16 | matrices
+        let atomics = if self.wide_atomics { WIDE_ATOMICS } else { wgpu::Features::empty() };
+        self.def.needs | f16 | matrices | atomics
     }
 
     pub(crate) fn storage_of(&self, n: usize) -> Storage {
@@ -294,7 +284,7 @@ impl Kernel {
         matches!(
             self.def.specialization,
             Specialization::Activation
-                | Specialization::Matmul
+                | Specialization::Matmul(_)
                 | Specialization::Loss
                 | Specialization::Network { .. }
         )
@@ -302,9 +292,12 @@ impl Kernel {
 
     /// The base name, then the names of its formulas, separated by dots.
     pub fn name(&self) -> String {
+        let alignment = self.alignment.name();
         let mut names = vec![self.def.name];
         names.extend((self.storage == Storage::F16).then_some("f16"));
+        names.extend(self.wide_atomics.then_some("u64"));
         names.extend((self.tiling != MatmulTiling::default()).then(|| self.tiling.name()));
+        names.extend(alignment.as_deref());
         names.extend(self.loss.map(Loss::name));
         names.extend(self.optimizer.map(Optimizer::name));
         if self.uses_activation() {
@@ -312,44 +305,6 @@ impl Kernel {
         }
         names.extend(self.output.map(Activation::name));
         names.join(".")
-    }
-
-    /// The files joined into its shader, in order.
-    pub fn sources(&self) -> Vec<Source> {
-        let mut sources = Vec::new();
-        sources.extend(self.tiling.matrix_size().map(|_| ENABLE_MATRICES));
-        if self.stores() {
-            sources.push(if self.storage == Storage::F16 { STORAGE_F16 } else { STORAGE_F32 });
-        }
-        sources.push(HEADER);
-        if self.uses_activation() {
-            sources.push(activation_source(self.activation.name()));
-        }
-        sources.extend(self.output.map(output_source));
-        sources.extend(self.loss.map(|loss| loss_source(loss.name())));
-        sources.extend(self.optimizer.map(|rule| optimizer_source(rule.name())));
-        if self.def.specialization == Specialization::Matmul {
-            sources.extend(self.tiling.sources());
-        }
-        sources.extend(self.def.parts);
-        sources
-    }
-
-    pub fn wgsl(&self) -> String {
-        let texts: Vec<_> = self.sources().iter().map(|source| source.text).collect();
-        texts.join("\n")
-    }
-
-    pub fn override_constants(&self) -> Vec<(&'static str, f64)> {
-        let mut constants = self.optimizer.map(Optimizer::constants).unwrap_or_default();
-        constants.extend(self.sizes.iter().map(|&(name, size)| (name, f64::from(size))));
-        let widen = |(name, value): (&'static str, f32)| (name, f64::from(value));
-        constants.extend(self.loss.iter().flat_map(|loss| loss.params()).map(widen));
-        if self.uses_activation() {
-            constants.extend(self.activation.params().into_iter().map(widen));
-            constants.extend(self.activation.param("w0").map(|w0| ("turns_per_unit", turns_per_unit(w0))));
-        }
-        constants
     }
 
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
@@ -364,13 +319,5 @@ impl Kernel {
             Some(size) if !gpu.has_matrices(size) => Some(format!("cooperative matrices of {size} x {size}")),
             _ => None,
         }
-    }
-
-    pub(crate) fn shader(&self, gpu: &Gpu) -> Shader {
-        let mut constants = self.override_constants();
-        if self.tiling.matrix_size().is_some() {
-            constants.push(("subgroup_size", gpu.subgroup_size().into()));
-        }
-        Shader { name: self.name(), wgsl: self.wgsl(), constants }
     }
 }

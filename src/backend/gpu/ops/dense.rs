@@ -1,7 +1,7 @@
 //! Linear layers as tiled matrix products.
 
 use crate::backend::gpu::kernel::{
-    Kernel, KernelConfig, KernelDef, MatmulTiling, Operation, Specialization, params_block, read,
+    Alignment, Kernel, KernelConfig, KernelDef, MatmulTiling, Operation, Specialization, params_block, read,
     read_stored, wgsl, write, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
@@ -60,8 +60,8 @@ const SHORTEST_SLICE: usize = 256;
 pub(crate) static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
     parts: &[wgsl!("dense_forward.wgsl")],
-    specialization: Specialization::Matmul,
-    bindings: &[read("weights"), read_stored("x"), write_stored("z")],
+    specialization: Specialization::Matmul(Operation::Forward),
+    bindings: &[read("weights"), read_stored("x"), write_stored("results")],
     params: DenseParams::BLOCK,
     ..KernelDef::plain(reference::forward, reference::forward_cases)
 };
@@ -70,8 +70,8 @@ pub(crate) static FORWARD: KernelDef = KernelDef {
 pub(crate) static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
     parts: &[wgsl!("dense_backward_input.wgsl")],
-    specialization: Specialization::Matmul,
-    bindings: &[read("weights"), read_stored("dl_dz"), write_stored("x_dl_dx")],
+    specialization: Specialization::Matmul(Operation::BackwardInput),
+    bindings: &[read("weights"), read_stored("dl_dz"), write_stored("results")],
     params: DenseParams::BLOCK,
     ..KernelDef::plain(reference::backward_input, reference::backward_input_cases)
 };
@@ -80,8 +80,8 @@ pub(crate) static BACKWARD_INPUT: KernelDef = KernelDef {
 pub(crate) static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     name: "dense_backward_weights",
     parts: &[wgsl!("dense_backward_weights.wgsl")],
-    specialization: Specialization::Matmul,
-    bindings: &[read_stored("dl_dz"), read_stored("x"), write("partials")],
+    specialization: Specialization::Matmul(Operation::BackwardWeights),
+    bindings: &[read_stored("dl_dz"), read_stored("x"), write("results")],
     params: DenseParams::BLOCK,
     ..KernelDef::plain(reference::backward_weights, reference::backward_weights_cases)
 };
@@ -89,7 +89,7 @@ pub(crate) static BACKWARD_WEIGHTS: KernelDef = KernelDef {
 /// grads (+)= sum of partials over the slices
 pub(crate) static REDUCE_PARTIALS: KernelDef = KernelDef {
     name: "reduce_partials",
-    parts: &[wgsl!("reduce_partials.wgsl")],
+    parts: &[wgsl!("strided_sum.wgsl"), wgsl!("reduce_partials.wgsl")],
     bindings: &[read("partials"), write("grads")],
     params: ReduceParams::BLOCK,
     ..KernelDef::plain(reference::reduce, reference::reduce_cases)
@@ -136,7 +136,9 @@ impl Layer<'_> {
             Operation::BackwardInput => &BACKWARD_INPUT,
             Operation::BackwardWeights => &BACKWARD_WEIGHTS,
         };
-        let kernel = Kernel::with_activation(def, self.activation_before).tiled(tiling);
+        let kernel = Kernel::with_activation(def, self.activation_before)
+            .tiled(tiling)
+            .aligned(Alignment::of(operation, self.range));
         let (params, grid) = self.params((operation, tiling), slices);
         let flop = 2.0 * self.n_samples as f64 * shape.input_width as f64 * shape.output_width as f64;
         Dispatch::new(kernel, &params, buffers.into(), grid, flop)

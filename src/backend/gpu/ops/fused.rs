@@ -96,6 +96,8 @@ macro_rules! fused {
                 specialization: Specialization::Network { loss: true },
                 bindings: $bindings,
                 params: FusedParams::BLOCK,
+                // Only a grid's kernels bind such sums.
+                adds_fixed_point: $bindings.len() == GRID_BINDINGS.len(),
                 ..KernelDef::plain(|call| reference::step(call, $of_call), |kernel| cases::step(kernel, $example))
             },
             KernelDef {
@@ -123,8 +125,8 @@ static FOURIER: [KernelDef; 2] = fused!(
 );
 static GRID: [KernelDef; 2] = fused!(
     "grid",
-    [wgsl!("grid.wgsl"), wgsl!("fused/grid.wgsl")],
-    [wgsl!("fused/grid_sums.wgsl"), wgsl!("fixed_point.wgsl"), wgsl!("fused/grid_gradients.wgsl")],
+    [wgsl!("grid.wgsl"), wgsl!("grid_table.wgsl"), wgsl!("fused/grid.wgsl")],
+    [wgsl!("fused/grid_sums.wgsl"), wgsl!("fused/grid_gradients.wgsl")],
     GRID_BINDINGS,
     reference::grid,
     cases::example_grid

@@ -49,8 +49,8 @@ pub(crate) const LEVEL_WORDS: usize = 4;
 /// features = interpolated between vertices
 pub(crate) static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",
-    parts: &[CELLS, FEATURES, wgsl!("encode_grid.wgsl")],
-    bindings: &[read("levels"), read("table"), read("coords"), write_stored("features")],
+    parts: &[CELLS, wgsl!("grid_table.wgsl"), FEATURES, wgsl!("encode_grid.wgsl")],
+    bindings: &[read("levels"), read("weights"), read("coords"), write_stored("features")],
     params: GridParams::BLOCK,
     ..KernelDef::plain(reference::encode, reference::encode_cases)
 };
@@ -58,15 +58,10 @@ pub(crate) static ENCODE: KernelDef = KernelDef {
 /// sums += gradients of the entries
 pub(crate) static BACKWARD: KernelDef = KernelDef {
     name: "encode_grid_backward",
-    parts: &[
-        CELLS,
-        FEATURES,
-        wgsl!("fixed_point.wgsl"),
-        wgsl!("grid_add_exact.wgsl"),
-        wgsl!("encode_grid_backward.wgsl"),
-    ],
+    parts: &[CELLS, FEATURES, wgsl!("grid_add_exact.wgsl"), wgsl!("encode_grid_backward.wgsl")],
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("sums")],
     params: GridParams::BLOCK,
+    adds_fixed_point: true,
     ..KernelDef::plain(reference::backward, reference::backward_cases)
 };
 

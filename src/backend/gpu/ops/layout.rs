@@ -7,7 +7,7 @@ use crate::backend::gpu::device::budget::MIB;
 use crate::backend::gpu::kernel::{KernelConfig, Storage};
 use crate::backend::gpu::plan::picture::words_per_pixel;
 use crate::backend::gpu::plan::{
-    BufferDecl, BufferId, ForwardBuffers, MuonBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, StagingRing,
+    BufferDecl, BufferId, ForwardBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, StagingRing,
     TrainingBuffers,
 };
 use crate::backend::{BackendError, Job};
@@ -97,17 +97,7 @@ impl Layout {
             moments: (0..job.optimizer.n_moments())
                 .map(|m| add(&format!("moment_{m}"), &[n_params]))
                 .collect(),
-            muon: muon::sizes(job.whole_matrices(&job.model.layout())).map(|sizes| {
-                let [n_values, n_gram, n_shares] = sizes;
-                let mut with_zeros = |name, n| add(name, &[muon::with_zeros(n, sizes)]);
-                MuonBuffers {
-                    x: [with_zeros("muon_x", n_values), with_zeros("muon_next", n_values)],
-                    gram: with_zeros("muon_gram", n_gram),
-                    squared: add("muon_squared", &[n_gram]),
-                    squares: add("muon_squares", &[n_shares]),
-                    zeros: [n_values, n_gram],
-                }
-            }),
+            muon: muon::buffers(job.whole_matrices(&job.model.layout()), |name, n| add(name, &[n])),
             average: refinements.ema.map(|_| add("average", &[n_params])),
             squares: refinements.clip_norm.map(|_| add("squares", &[refine::n_shares(n_params)])),
             partials: add("partials", &[n_partials]),

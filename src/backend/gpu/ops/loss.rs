@@ -48,7 +48,12 @@ pub(crate) static LOSS: KernelDef = KernelDef {
 /// The step's loss and the step counter.
 pub(crate) static REDUCE: KernelDef = KernelDef {
     name: "reduce_loss",
-    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("reduce_loss.wgsl")],
+    parts: &[
+        wgsl!("strided_sum.wgsl"),
+        wgsl!("reduce_threads.wgsl"),
+        wgsl!("reduce.wgsl"),
+        wgsl!("reduce_loss.wgsl"),
+    ],
     uses_step: true,
     bindings: &[read("loss_partials"), write("progress"), write("ring")],
     params: ReduceLossParams::BLOCK,

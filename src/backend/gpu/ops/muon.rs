@@ -57,7 +57,12 @@ pub(crate) static DIRECTION: KernelDef = KernelDef {
 
 pub(crate) static NORMALIZE: KernelDef = KernelDef {
     name: "muon_normalize",
-    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("muon_normalize.wgsl")],
+    parts: &[
+        wgsl!("reduce_threads.wgsl"),
+        wgsl!("reduce.wgsl"),
+        wgsl!("strided_sum.wgsl"),
+        wgsl!("muon_normalize.wgsl"),
+    ],
     bindings: &[read("squares"), write("x")],
     params: MuonNormalizeParams::BLOCK,
     ..KernelDef::plain(reference::normalize, reference::normalize_cases)
@@ -86,16 +91,22 @@ fn sides(shape: LayerShape) -> [usize; 2] {
     [i.min(o), i.max(o)]
 }
 
-/// Values of x and of x x^T, and partial sums of the norm, for the largest of `matrices`.
-pub(crate) fn sizes(matrices: &[LayerRange]) -> Option<[usize; 3]> {
+/// The buffers for `matrices`, which `add` makes from a name and a number of values.
+pub(crate) fn buffers(
+    matrices: &[LayerRange],
+    mut add: impl FnMut(&str, usize) -> BufferId,
+) -> Option<MuonBuffers> {
     let rows = matrices.iter().map(|layer| sides(layer.shape)[0]).max()?;
     let values = matrices.iter().map(|layer| layer.weight.len()).max()?;
-    Some([values, rows * rows, refine::n_shares(values)])
-}
-
-/// Values of x or of x x^T, and a row of zeros, which stands for the biases of its products.
-pub(crate) fn with_zeros(values: usize, [_, gram, _]: [usize; 3]) -> usize {
-    values + gram.isqrt()
+    // A row of zeros stands for the biases of products, on whole vectors.
+    let zeros = [values, rows * rows].map(|n| n.next_multiple_of(4));
+    Some(MuonBuffers {
+        x: ["muon_x", "muon_next"].map(|name| add(name, zeros[0] + rows)),
+        gram: add("muon_gram", zeros[1] + rows),
+        squared: add("muon_squared", rows * rows),
+        squares: add("muon_squares", refine::n_shares(values)),
+        zeros,
+    })
 }
 
 /// One matrix of a job, with the buffers of all.

@@ -20,7 +20,7 @@ pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples:
     // What follows is in f32, as the gradients and the weights are.
     step.plan = step.plan.stored_as(layout.config.storage);
     step.record_update();
-    step.plan
+    if layout.budget.wide_atomics { step.plan.with_wide_atomics() } else { step.plan }
 }
 
 /// A step and what is recorded of it.

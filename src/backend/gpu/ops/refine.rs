@@ -38,7 +38,12 @@ params_block! {
 /// Partial sums of the gradient's squared norm.
 pub(crate) static NORM: KernelDef = KernelDef {
     name: "gradient_norm",
-    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("gradient_norm.wgsl")],
+    parts: &[
+        wgsl!("strided_sum.wgsl"),
+        wgsl!("reduce_threads.wgsl"),
+        wgsl!("reduce.wgsl"),
+        wgsl!("gradient_norm.wgsl"),
+    ],
     bindings: &[read("grads"), write("squares")],
     params: GradientNormParams::BLOCK,
     ..KernelDef::plain(norm_reference, norm_cases)
@@ -46,7 +51,12 @@ pub(crate) static NORM: KernelDef = KernelDef {
 
 pub(crate) static CLIP: KernelDef = KernelDef {
     name: "clip_gradients",
-    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("clip_gradients.wgsl")],
+    parts: &[
+        wgsl!("strided_sum.wgsl"),
+        wgsl!("reduce_threads.wgsl"),
+        wgsl!("reduce.wgsl"),
+        wgsl!("clip_gradients.wgsl"),
+    ],
     bindings: &[read("squares"), write("grads")],
     params: ClipParams::BLOCK,
     ..KernelDef::plain(clip_reference, clip_cases)

@@ -1,6 +1,8 @@
 //! The table of all kernels.
 
-use crate::backend::gpu::kernel::{Kernel, KernelDef, MatmulTiling, Specialization, Storage};
+use crate::backend::gpu::kernel::{
+    Alignment, Kernel, KernelDef, MatmulTiling, Operation, Specialization, Storage,
+};
 use crate::backend::gpu::ops;
 use crate::model::{Activation, Loss, Optimizer};
 
@@ -61,7 +63,7 @@ pub fn kernels() -> Vec<Kernel> {
     let formulas = |def: &'static KernelDef| -> Vec<Kernel> {
         match def.specialization {
             Specialization::None => vec![Kernel::plain(def)],
-            Specialization::Activation | Specialization::Matmul => {
+            Specialization::Activation | Specialization::Matmul(_) => {
                 Activation::ALL.iter().map(|&a| Kernel::with_activation(def, a)).collect()
             }
             Specialization::Loss => {
@@ -77,7 +79,10 @@ pub fn kernels() -> Vec<Kernel> {
     };
     let f32s: Vec<Kernel> = definitions().flat_map(formulas).collect();
     let others = f32s.iter().flat_map(variants).collect();
-    [f32s, others].concat()
+    let all = [f32s, others].concat();
+    let wide = all.iter().filter(|kernel| kernel.def.adds_fixed_point);
+    let wide = wide.map(|kernel| kernel.clone().with_wide_atomics()).collect();
+    [all, wide].concat()
 }
 
 /// Whether a kernel of this name exists. [`kernels`] lists only examples for whole networks and other tilings; of the
@@ -85,7 +90,7 @@ pub fn kernels() -> Vec<Kernel> {
 pub fn is_kernel(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
     let has_more = |def: &KernelDef| {
-        matches!(def.specialization, Specialization::Network { .. } | Specialization::Matmul)
+        matches!(def.specialization, Specialization::Network { .. } | Specialization::Matmul(_))
             && def.name == stem
     };
     kernels().iter().any(|kernel| kernel.name() == name) || definitions().any(has_more)
@@ -95,23 +100,37 @@ pub fn is_kernel(name: &str) -> bool {
 /// formulas represent all.
 fn is_representative(kernel: &Kernel) -> bool {
     let activation = match kernel.def.specialization {
-        Specialization::Matmul => kernel.activation == Activation::Relu,
+        Specialization::Matmul(_) => kernel.activation == Activation::Relu,
         _ => true,
     };
     activation && kernel.loss.is_none_or(|loss| matches!(loss, Loss::Mse | Loss::L1))
 }
 
-/// A kernel with values stored as f16 and with its other tilings, if it has any.
-fn variants(kernel: &Kernel) -> Vec<Kernel> {
+/// A product with values stored as f16, with its other tilings, and for layers whose rows are not aligned.
+fn products(kernel: &Kernel, operation: Operation) -> Vec<Kernel> {
+    let alignments = Alignment::all(operation);
+    let unaligned = *alignments.last().expect("there are some");
+    if !is_representative(kernel) {
+        // Of the others one that is not 0 at 0, which padding must be all the same.
+        let is_telling = matches!(kernel.activation, Activation::Gaussian { .. });
+        return is_telling.then(|| kernel.clone().aligned(unaligned)).into_iter().collect();
+    }
     let half = kernel.clone().stored_as(Storage::F16);
     let in_tiles = |kernel: &Kernel| MatmulTiling::ALL.map(|tiling| kernel.clone().tiled(tiling));
+    // Cooperative matrices multiply values stored as f16; the kernel itself is already listed.
+    let plain = |k: &Kernel| k.tiling.matrix_size().is_none() && k != kernel;
+    let others: Vec<_> = in_tiles(kernel).into_iter().filter(plain).chain(in_tiles(&half)).collect();
+    let of_others = others.iter().map(|other| other.clone().aligned(unaligned)).collect();
+    let of_this = alignments.iter().skip(1).map(|&alignment| kernel.clone().aligned(alignment)).collect();
+    [others, of_others, of_this].concat()
+}
+
+/// A kernel with values stored as f16 and, if it is a product, its other variants.
+fn variants(kernel: &Kernel) -> Vec<Kernel> {
+    let half = kernel.clone().stored_as(Storage::F16);
     match kernel.def.specialization {
+        Specialization::Matmul(operation) => products(kernel, operation),
         _ if half == *kernel || !is_representative(kernel) => Vec::new(),
-        Specialization::Matmul => {
-            // Cooperative matrices multiply values stored as f16; the kernel itself is already listed.
-            let plain = |k: &Kernel| k.tiling.matrix_size().is_none() && k != kernel;
-            in_tiles(kernel).into_iter().filter(plain).chain(in_tiles(&half)).collect()
-        }
         // Pictures are computed in f32, and f16 error bounds become vacuous for steep sines.
         Specialization::Network { loss } if !loss || kernel.activation != Activation::Relu => Vec::new(),
         _ => vec![half],

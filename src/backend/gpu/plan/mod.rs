@@ -115,4 +115,12 @@ impl Plan {
         }
         self
     }
+
+    /// The same with 64-bit atomics where they can be used.
+    pub(crate) fn with_wide_atomics(mut self) -> Self {
+        for dispatch in &mut self.dispatches {
+            dispatch.kernel = dispatch.kernel.clone().with_wide_atomics();
+        }
+        self
+    }
 }

@@ -13,6 +13,7 @@
 
 mod cache;
 mod ceilings;
+mod noise;
 mod profile;
 mod steps;
 mod stopwatch;
@@ -22,7 +23,7 @@ pub use ceilings::ceilings;
 
 use crate::backend::gpu::device::{Gpu, Override, is_software};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, MatmulTiling, Precision};
-use crate::backend::gpu::ops::{dense, layout};
+use crate::backend::gpu::ops::{dense, grid, layout};
 use crate::backend::gpu::prove;
 use crate::backend::{BackendError, Job};
 use crate::model::{Activation, TrainingState};
@@ -79,6 +80,15 @@ async fn sound(
         }
     }
     Ok(config)
+}
+
+/// Leaves the 64-bit atomics of `gpu` unused if they compute wrong results.
+pub(crate) async fn try_wide_atomics(gpu: &Arc<Gpu>) -> Result<(), BackendError> {
+    let kernel = Kernel::plain(&grid::BACKWARD).with_wide_atomics();
+    if gpu.has_wide_atomics() && !is_sound(gpu, &[kernel]).await? {
+        gpu.leave_wide_atomics();
+    }
+    Ok(())
 }
 
 async fn is_sound(gpu: &Arc<Gpu>, kernels: &[Kernel]) -> Result<bool, BackendError> {

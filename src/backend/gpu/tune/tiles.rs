@@ -1,6 +1,7 @@
 //! Finds the fastest tiling for each layer: the three products of each, one after the other.
 
 use super::is_sound;
+use super::noise;
 use super::stopwatch::fastest;
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::execute::resources::Resources;
@@ -122,7 +123,7 @@ impl Timing<'_> {
         dispatch
     }
 
-    /// Seconds of one dispatch; see [`fastest`] for `how_long`. Its buffers hold zeros, for all candidates alike.
+    /// Seconds of one dispatch; see [`fastest`] for `how_long`. Its operands are the same noise for all candidates.
     pub(super) async fn seconds(
         &self,
         dispatch: Dispatch,
@@ -138,6 +139,8 @@ impl Timing<'_> {
             decl("partials", [n_partials, shape.n_params()]),
         ];
         let mut resources = Resources::new(Arc::clone(self.gpu), decls).await?;
+        let operands = [Storage::F32, self.storage, self.storage];
+        noise::fill(self.gpu, &resources, (0..).map(BufferId).zip(operands)).await?;
         let plan = resources.prepare(&Plan { dispatches: vec![dispatch] }).await?;
         fastest(self.gpu, how_long, |encoder, n| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());

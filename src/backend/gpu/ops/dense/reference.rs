@@ -4,7 +4,7 @@ use super::{DenseParams, Layer, ReduceParams, Reduction, Slices, slices};
 use crate::backend::cpu::dense;
 use crate::backend::gpu::kernel::tolerance::{self, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, Kernel, KernelConfig, MatmulTiling, Operation, Storage, close,
+    Alignment, Call, Case, Expected, Kernel, KernelConfig, MatmulTiling, Operation, Storage, close,
 };
 use crate::backend::gpu::ops::testing::{case, case_of, poison, uniform};
 use crate::backend::tuned::{HALF_FLUSH, HALF_ROUNDING};
@@ -157,7 +157,8 @@ pub(super) fn reduce(call: &Call) -> Vec<Expected> {
     vec![close(1, offset, values, (0..n).map(error).collect())]
 }
 
-/// (n, i, o, widest grid): odd, prime, one past a tile, one row, one column, several slices.
+/// (n, i, o, widest grid): odd, prime, one past a tile, one row, one column, several slices. Widths are rounded up to
+/// what a kernel's alignment says.
 const SHAPES: [(usize, usize, usize, u32); 9] = [
     (1, 1, 1, 65_535),
     (1, 65, 3, 65_535),
@@ -170,15 +171,29 @@ const SHAPES: [(usize, usize, usize, u32); 9] = [
     (1031, 70, 5, 3),
 ];
 
+/// The next width of which rows are aligned, or are not.
+fn width(at_least: usize, is_aligned: bool) -> usize {
+    match at_least.is_multiple_of(4) {
+        true if !is_aligned => at_least + 1,
+        _ if is_aligned => at_least.next_multiple_of(4),
+        _ => at_least,
+    }
+}
+
 fn layer_cases(
     operation: Operation,
-    tiling: MatmulTiling,
+    kernel: &Kernel,
     buffers: impl Fn(&LayerRange, usize) -> Vec<Vec<u32>>,
 ) -> Vec<Case> {
+    let (tiling, alignment) = (kernel.tiling, kernel.alignment);
     let one = |(n, i, o, max_groups): (usize, usize, usize, u32)| {
+        let (i, o) = (width(i, alignment.inputs), width(o, alignment.outputs));
         let shape = LayerShape { input_width: i, output_width: o };
-        // An odd offset, as layers in the flat buffer have.
-        let range = LayerRange { shape, weight: 7..7 + o * i, bias: 7 + o * i..7 + o * i + o };
+        // Layers in the flat buffer may have any offset.
+        let start = if alignment.weights { 8 } else { 7 };
+        let range =
+            LayerRange { shape, weight: start..start + o * i, bias: start + o * i..start + o * i + o };
+        assert_eq!(Alignment::of(operation, &range), alignment, "{}", kernel.name());
         let layer = Layer {
             range: &range,
             activation_before: Activation::Identity,
@@ -205,7 +220,7 @@ pub(super) fn forward_cases(kernel: &Kernel) -> Vec<Case> {
             poison(n * shape.output_width),
         ]
     };
-    layer_cases(Operation::Forward, kernel.tiling, buffers)
+    layer_cases(Operation::Forward, kernel, buffers)
 }
 
 /// The size of gradients: small as in training, but in f16 multiplied by the loss scale as there.
@@ -223,7 +238,7 @@ pub(super) fn backward_input_cases(kernel: &Kernel) -> Vec<Case> {
             uniform(3, n * shape.input_width, 2.0),
         ]
     };
-    layer_cases(Operation::BackwardInput, kernel.tiling, buffers)
+    layer_cases(Operation::BackwardInput, kernel, buffers)
 }
 
 pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
@@ -237,7 +252,7 @@ pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
             poison(n_partials),
         ]
     };
-    layer_cases(Operation::BackwardWeights, kernel.tiling, buffers)
+    layer_cases(Operation::BackwardWeights, kernel, buffers)
 }
 
 pub(super) fn reduce_cases(_: &Kernel) -> Vec<Case> {
