@@ -136,9 +136,11 @@ pub(super) fn scene(plan: &Comparison, headline: &Headline, records: &[Record], 
                 }
             }
             (wipe())
-            figure {
-                (PreEscaped(&panel.curves))
-                figcaption.soft { "PSNR over the epochs; the last values are the table's. " (note(headline)) }
+            @for (curves, over) in panel.curves.iter().zip(["the epochs", "the time of training"]) {
+                figure {
+                    (PreEscaped(curves))
+                    figcaption.soft { "PSNR over " (over) "; the last values are the table's. " (note(headline)) }
+                }
             }
             @for (name, sheet) in [("Where they are wrong", &panel.errors), ("Over the epochs", &panel.strips)] {
                 details { summary { (name) } (inline_image(sheet, SHEET_SIDE, name)) }

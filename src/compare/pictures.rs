@@ -6,7 +6,7 @@ use super::{CompareError, Comparison, Record};
 use crate::picture::{self, Picture};
 use crate::report::curves::LineStyle;
 use crate::report::{
-    CurvePoint, ERROR_SCALE, Series, Sheet, epoch_label, error_map, pick_frames, save_styled_curves,
+    CurvePoint, ERROR_SCALE, Over, Series, Sheet, epoch_label, error_map, pick_frames, save_styled_curves,
     styled_svg,
 };
 use crate::run::RunFolder;
@@ -25,12 +25,12 @@ pub(super) struct Panel {
     /// Each reconstruction of the first seed with its record's index.
     pub(super) reconstructions: Vec<(usize, Picture)>,
     /// The curves as SVG.
-    pub(super) curves: String,
+    pub(super) curves: [String; 2],
     pub(super) strips: Picture,
     pub(super) errors: Picture,
 }
 
-/// Writes `row.png`, `error.png`, `strips.png`, `psnr.svg` and `psnr.png` for each picture at each size that has
+/// Writes `row.png`, `error.png`, `strips.png`, `psnr.svg`, `time.svg` and their PNGs for each picture at each size that has
 /// results, and returns what `scene` makes of each, so that only a few pictures are in memory at a time.
 pub(super) fn write(
     plan: &Comparison,
@@ -100,11 +100,13 @@ fn panel(
     rows.save(&folder.join("row.png"))?;
     picture::save_png(&errors, &folder.join("error.png"))?;
     picture::save_png(&strips, &folder.join("strips.png"))?;
-    save_styled_curves(&folder, &series, &styles)?;
+    for over in [Over::Epochs, Over::Seconds] {
+        save_styled_curves(&folder, over, &series, &styles)?;
+    }
     Ok(Panel {
         picture: plan.request.sources[picture].name.clone(),
         size,
-        curves: styled_svg(&series, &styles),
+        curves: [Over::Epochs, Over::Seconds].map(|over| styled_svg(over, &series, &styles)),
         truth,
         reconstructions,
         strips,

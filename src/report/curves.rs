@@ -1,4 +1,4 @@
-//! `psnr.svg` and `psnr.png`: train and test PSNR over epochs, of one or several runs.
+//! `psnr.svg` and `time.svg`, and as PNG: train and test PSNR over epochs or time, of one or several runs.
 
 use super::ReportError;
 use super::canvas::{Anchor, Canvas, ImageCanvas, Stroke, SvgCanvas};
@@ -19,6 +19,8 @@ use labels::Label;
 pub struct CurvePoint {
     /// Passes over the training pixels.
     pub epoch: u64,
+    /// Time of training until then.
+    pub seconds: f64,
     /// On the training pixels, in dB; infinite for a perfect fit.
     pub psnr_train: f64,
     /// On the held-out pixels, if there are any.
@@ -32,6 +34,37 @@ pub struct Series {
     pub name: String,
     /// The rows.
     pub points: Vec<CurvePoint>,
+}
+
+/// What runs along the horizontal axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Epochs,
+    Seconds,
+}
+
+impl Over {
+    fn of(self, point: &CurvePoint) -> f64 {
+        match self {
+            Self::Epochs => point.epoch as f64,
+            Self::Seconds => point.seconds,
+        }
+    }
+
+    /// The axis' title, and its smallest step.
+    fn axis(self) -> (&'static str, f64) {
+        match self {
+            Self::Epochs => ("epoch", 1.0),
+            Self::Seconds => ("seconds of training", 1e-3),
+        }
+    }
+
+    fn file_stem(self) -> &'static str {
+        match self {
+            Self::Epochs => "psnr",
+            Self::Seconds => "time",
+        }
+    }
 }
 
 /// Colour and dashes of a series.
@@ -87,48 +120,49 @@ const LABEL_STYLE: TextStyle = TextStyle { size: 15.0, weight: Weight::Regular, 
 /// test PSNR, or else its train PSNR, is labelled with the run's name, and next to a test PSNR a
 /// thin pale line shows the train PSNR. Perfect fits are drawn at the top edge; NaN is left out.
 pub fn save_psnr_curves(folder: &Path, series: &[Series]) -> Result<(), ReportError> {
-    save_styled_curves(folder, series, &LineStyle::one_after_another(series.len()))
+    save_styled_curves(folder, Over::Epochs, series, &LineStyle::one_after_another(series.len()))
 }
 
-/// [`save_psnr_curves`] with a style for each series.
+/// [`save_psnr_curves`] with a style for each series, or `time.svg` and `time.png`.
 pub(crate) fn save_styled_curves(
     folder: &Path,
+    over: Over,
     series: &[Series],
     styles: &[LineStyle],
 ) -> Result<(), ReportError> {
-    let svg_path = folder.join("psnr.svg");
-    let svg = styled_svg(series, styles);
+    let svg_path = folder.join(over.file_stem()).with_extension("svg");
+    let svg = styled_svg(over, series, styles);
     write_cached(&svg_path, svg.as_bytes())
         .map_err(|source| ReportError::Write { path: svg_path, source })?;
-    Ok(save_png(&styled_picture(series, styles), &folder.join("psnr.png"))?)
+    Ok(save_png(&styled_picture(over, series, styles), &folder.join(over.file_stem()).with_extension("png"))?)
 }
 
 /// The curves as an SVG document of 960x600 units.
 pub fn psnr_svg(series: &[Series]) -> String {
-    styled_svg(series, &LineStyle::one_after_another(series.len()))
+    styled_svg(Over::Epochs, series, &LineStyle::one_after_another(series.len()))
 }
 
 /// [`psnr_svg`] with a style for each series.
-pub(crate) fn styled_svg(series: &[Series], styles: &[LineStyle]) -> String {
+pub(crate) fn styled_svg(over: Over, series: &[Series], styles: &[LineStyle]) -> String {
     let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
-    draw(&mut canvas, series, styles);
+    draw(&mut canvas, over, series, styles);
     canvas.finish()
 }
 
 /// The curves as an RGB picture of 1920x1200 pixels.
 pub fn psnr_picture(series: &[Series]) -> Picture {
-    styled_picture(series, &LineStyle::one_after_another(series.len()))
+    styled_picture(Over::Epochs, series, &LineStyle::one_after_another(series.len()))
 }
 
-fn styled_picture(series: &[Series], styles: &[LineStyle]) -> Picture {
+fn styled_picture(over: Over, series: &[Series], styles: &[LineStyle]) -> Picture {
     let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
-    draw(&mut canvas, series, styles);
+    draw(&mut canvas, over, series, styles);
     picture_of(canvas.finish())
 }
 
 /// One line of the plot, decimated and without NaN.
 struct Line {
-    /// (epoch, dB)
+    /// (epoch or seconds, dB)
     points: Vec<(f64, f64)>,
     rgb: [u8; 3],
     dash: Option<f64>,
@@ -136,15 +170,17 @@ struct Line {
     label: Option<String>,
 }
 
-fn draw(canvas: &mut dyn Canvas, series: &[Series], styles: &[LineStyle]) {
-    let lines = lines(series, styles);
+fn draw(canvas: &mut dyn Canvas, over: Over, series: &[Series], styles: &[LineStyle]) {
+    let lines = lines(over, series, styles);
     let labels: Vec<String> = lines.iter().filter_map(label_text).collect();
     let widest = labels.iter().map(|l| LABEL_STYLE.text_width(l)).fold(0.0, f32::max);
     let right = f64::from(WIDTH) - f64::from(widest) - labels::OFFSET - 24.0;
     let all = || lines.iter().flat_map(|line| line.points.iter().copied());
-    let last_epoch = all().map(|(epoch, _)| epoch).fold(0.0, f64::max);
+    let last = all().map(|(x, _)| x).fold(0.0, f64::max);
+    let (title, smallest_step) = over.axis();
     let frame = Frame {
-        x: Axis::epochs(last_epoch, [64.0, right]),
+        title,
+        x: Axis::from_zero(last, smallest_step, [64.0, right]),
         y: Axis::decibels(all().map(|(_, db)| db), [f64::from(HEIGHT) - 64.0, 64.0]),
     };
     frame.draw(canvas);
@@ -160,9 +196,9 @@ fn draw(canvas: &mut dyn Canvas, series: &[Series], styles: &[LineStyle]) {
     labels::draw(canvas, ends, frame.y.pixels, LABEL_STYLE);
 }
 
-fn lines(series: &[Series], styles: &[LineStyle]) -> Vec<Line> {
-    let train = |s: &Series| decimate(s.points.iter().map(|p| (p.epoch, Some(p.psnr_train))));
-    let test = |s: &Series| decimate(s.points.iter().map(|p| (p.epoch, p.psnr_test)));
+fn lines(over: Over, series: &[Series], styles: &[LineStyle]) -> Vec<Line> {
+    let train = |s: &Series| decimate(s.points.iter().map(|p| (over.of(p), Some(p.psnr_train))));
+    let test = |s: &Series| decimate(s.points.iter().map(|p| (over.of(p), p.psnr_test)));
     if let [only] = series {
         let line = |points, rgb, name: &str| Line { points, rgb, dash: None, label: Some(name.to_owned()) };
         let both = [line(train(only), PALETTE[0], "train"), line(test(only), PALETTE[1], "test")];
@@ -185,10 +221,10 @@ fn lines(series: &[Series], styles: &[LineStyle]) -> Vec<Line> {
 }
 
 /// Drops NaN, then decimates to about [`MAX_POINTS`], keeping the last point.
-fn decimate(points: impl Iterator<Item = (u64, Option<f64>)>) -> Vec<(f64, f64)> {
+fn decimate(points: impl Iterator<Item = (f64, Option<f64>)>) -> Vec<(f64, f64)> {
     let usable = |db: f64| db.is_finite() || db == f64::INFINITY;
     let points: Vec<(f64, f64)> =
-        points.filter_map(|(epoch, db)| Some((epoch as f64, db.filter(|&db| usable(db))?))).collect();
+        points.filter_map(|(x, db)| Some((x, db.filter(|&db| usable(db))?))).collect();
     let stride = points.len().div_ceil(MAX_POINTS).max(1);
     let last = points.len().saturating_sub(1);
     points.into_iter().enumerate().filter(|(i, _)| i % stride == 0 || *i == last).map(|(_, p)| p).collect()
@@ -210,6 +246,8 @@ fn label_text(line: &Line) -> Option<String> {
 }
 
 struct Frame {
+    /// Of the horizontal axis.
+    title: &'static str,
     x: Axis,
     y: Axis,
 }
@@ -230,11 +268,11 @@ impl Frame {
         }
         canvas.line(&[[left, bottom], [right, bottom]], Stroke { rgb: [0x99; 3], ..grid });
         canvas.text([20.0, 28.0], Anchor::Start, TITLE_STYLE, "PSNR (dB)");
-        canvas.text([(left + right) / 2.0, bottom + 44.0], Anchor::Middle, TITLE_STYLE, "epoch");
+        canvas.text([(left + right) / 2.0, bottom + 44.0], Anchor::Middle, TITLE_STYLE, self.title);
     }
 
-    fn place(&self, (epoch, db): (f64, f64)) -> [f64; 2] {
-        [self.x.place(epoch), self.y.place(db)]
+    fn place(&self, (x, db): (f64, f64)) -> [f64; 2] {
+        [self.x.place(x), self.y.place(db)]
     }
 
     fn draw_line(&self, canvas: &mut dyn Canvas, line: &Line) {

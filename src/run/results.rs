@@ -150,6 +150,11 @@ impl Results<'_> {
 impl CurvePoint {
     /// The point of a measured epoch.
     pub fn measured(row: &EpochSummary) -> Option<Self> {
-        Some(Self { epoch: row.epoch, psnr_train: row.psnr_train?, psnr_test: row.psnr_test })
+        Some(Self {
+            epoch: row.epoch,
+            seconds: row.seconds,
+            psnr_train: row.psnr_train?,
+            psnr_test: row.psnr_test,
+        })
     }
 }

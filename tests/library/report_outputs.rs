@@ -14,6 +14,7 @@ use std::path::PathBuf;
 fn series(name: &str, rows: &[(u64, f64, Option<f64>)]) -> Series {
     let point = |&(epoch, psnr_train, psnr_test): &(u64, f64, Option<f64>)| CurvePoint {
         epoch,
+        seconds: 0.25 * epoch as f64,
         psnr_train,
         psnr_test,
     };

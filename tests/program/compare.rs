@@ -58,7 +58,9 @@ fn a_grid_is_trained_reported_and_skipped_when_done() {
     let csv = text(out.join("results.csv"));
     assert_eq!(csv.lines().count(), 5, "a header, two encodings times two optimisers: {csv}");
     assert!(csv.contains("\"a,b\",16,16,16,none,,sgd,0,"), "square, and the name in quotes: {csv}");
-    for file in ["row.png", "error.png", "strips.png", "psnr.svg", "psnr.png", "picture.png"] {
+    for file in
+        ["row.png", "error.png", "strips.png", "psnr.svg", "psnr.png", "time.svg", "time.png", "picture.png"]
+    {
         assert!(!read(out.join("a,b/16").join(file)).is_empty(), "{file} is empty");
     }
     let row = image::open(out.join("a,b/16/row.png")).expect("row.png");

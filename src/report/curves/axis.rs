@@ -10,10 +10,10 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// From 0 to the last epoch, at least 1.
-    pub(super) fn epochs(last: f64, pixels: [f64; 2]) -> Self {
-        let high = last.max(1.0);
-        Self { low: 0.0, high, step: round_step(high / 8.0).max(1.0), pixels }
+    /// From 0 to `last`, in steps of at least `smallest`.
+    pub(super) fn from_zero(last: f64, smallest: f64, pixels: [f64; 2]) -> Self {
+        let high = last.max(smallest);
+        Self { low: 0.0, high, step: round_step(high / 8.0).max(smallest), pixels }
     }
 
     /// Covers the finite ones of `values` and ends at ticks.
@@ -75,6 +75,6 @@ mod tests {
         assert_eq!((axis.place(10.0), axis.place(35.0), axis.place(f64::INFINITY)), (100.0, 0.0, 0.0));
         let flat = Axis::decibels([20.0, 20.0].into_iter(), [100.0, 0.0]);
         assert_eq!(flat.place(20.0), 50.0);
-        assert_eq!(Axis::epochs(0.0, [0.0, 1.0]).ticks().len(), 2);
+        assert_eq!(Axis::from_zero(0.0, 1.0, [0.0, 1.0]).ticks().len(), 2);
     }
 }
