@@ -24,7 +24,9 @@ const VECTORS: u32 = TILE * DEPTH / 4u;
 // First row or column of vector `e`, and its first k.
 fn place_of_vector(e: u32, along_k: bool) -> vec2<u32> {
     return select(
-        vec2<u32>(4u * (e % (TILE / 4u)), e / (TILE / 4u)), vec2<u32>(e / (DEPTH / 4u), 4u * (e % (DEPTH / 4u))), along_k,
+        vec2<u32>(4u * (e % (TILE / 4u)), e / (TILE / 4u)),
+        vec2<u32>(e / (DEPTH / 4u), 4u * (e % (DEPTH / 4u))),
+        along_k,
     );
 }
 
