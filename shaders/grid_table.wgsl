@@ -1,5 +1,5 @@
-// Features of a position from those of the four vertices around it, of a table (entries, F) at the beginning of the flat
-// parameters `weights`, bound as vectors of two. F is even, unless it is 1.
+// Features of a position from those of the four vertices around it, of a table (entries, F) at the beginning of the
+// flat parameters `weights`, bound as vectors of two. F is even, unless it is 1.
 
 // Numbers `at` and at + 1 of the table; where F is 1, only the first.
 fn two_features(at: u32) -> vec2<f32> {

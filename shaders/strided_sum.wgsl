@@ -1,5 +1,5 @@
-// Sums a strided sequence in order, eight terms a round: their loads do not wait for each other. The file this is joined
-// with supplies
+// Sums a strided sequence in order, eight terms a round: their loads do not wait for each other. The file this is
+// joined with supplies
 //   term(at)            the term at index `at`
 //   plus(sum, value)    the sum with one more term
 

@@ -17,8 +17,8 @@ fn add(share: Share, at: u32, value: f32) {
     partials[i] = select(partials[i] + value, value, share.is_first_block);
 }
 
-// Four gradients of an output for inputs COLUMNS apart, as they are after the workgroup's earlier blocks; what lies beyond
-// the last input or output repeats it.
+// Four gradients of an output for inputs COLUMNS apart, as they are after the workgroup's earlier blocks. Those beyond
+// the last input or output repeat the last.
 fn four_before(share: Share, layer: Layer, output: u32, input: u32, end: u32) -> vec4<f32> {
     let row = share.first + layer.weight - params.first_weight
         + min(output, layer.output_width - 1u) * layer.input_width;

@@ -14,7 +14,7 @@ override n_threads: u32 = 4u * subgroup_size;
 
 var<workgroup> left_tile: array<f16, TILE * PITCH>;          // (TILE, DEPTH), PITCH elements a row
 var<workgroup> right_tile: array<f16, TILE * PITCH>;         // the same, transposed
-var<workgroup> finished: array<f32, 4u * SIZE * SIZE>;       // a matrix of results a subgroup
+var<workgroup> finished: array<f32, 8u * SIZE * SIZE>;       // two matrices of results a subgroup
 var<workgroup> row_sums: array<f32, TILE>;
 var<private> is_surplus: bool;
 
@@ -24,7 +24,9 @@ const VECTORS: u32 = TILE * DEPTH / 4u;
 // First row or column of vector `e`, and its first k.
 fn place_of_vector(e: u32, along_k: bool) -> vec2<u32> {
     return select(
-        vec2<u32>(4u * (e % (TILE / 4u)), e / (TILE / 4u)), vec2<u32>(e / (DEPTH / 4u), 4u * (e % (DEPTH / 4u))), along_k,
+        vec2<u32>(4u * (e % (TILE / 4u)), e / (TILE / 4u)),
+        vec2<u32>(e / (DEPTH / 4u), 4u * (e % (DEPTH / 4u))),
+        along_k,
     );
 }
 
@@ -99,16 +101,18 @@ fn sum_rows(thread: u32) {
     }
 }
 
-// Passes a matrix of results through workgroup memory, since only there its elements have a known order.
-fn finish(sum: SumMatrix, thread: u32, slice: u32, row: u32, column: u32) {
-    let base = (thread / subgroup_size) * SIZE * SIZE;
-    coopStoreT(sum, &finished[base], SIZE);
+// Passes two matrices of results, side by side, through workgroup memory, since only there their elements have a known
+// order.
+fn finish(left: SumMatrix, right: SumMatrix, thread: u32, slice: u32, row: u32, column: u32) {
+    let base = (thread / subgroup_size) * 2u * SIZE * SIZE;
+    coopStoreT(left, &finished[base], 2u * SIZE);
+    coopStoreT(right, &finished[base + SIZE], 2u * SIZE);
     workgroupBarrier();
-    for (var quad = thread % subgroup_size; quad < SIZE * SIZE / 4u; quad += subgroup_size) {
+    for (var quad = thread % subgroup_size; quad < SIZE * SIZE / 2u; quad += subgroup_size) {
         let at = base + 4u * quad;
         let values = vec4<f32>(finished[at], finished[at + 1u], finished[at + 2u], finished[at + 3u]);
         if !is_surplus {
-            let to = vec2<u32>(row + 4u * quad / SIZE, column + 4u * quad % SIZE);
+            let to = vec2<u32>(row + 4u * quad / (2u * SIZE), column + 4u * quad % (2u * SIZE));
             store(slice, to.x, to.y, values, before_columns(to.y), before_store(to.x, to.y));
         }
     }
@@ -168,19 +172,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let row = tile.row + share_row;
     let column = tile.column + share_column;
-    finish(c00, thread, slice, row, column); finish(c01, thread, slice, row, column + SIZE);
-    finish(c02, thread, slice, row, column + 2u * SIZE); finish(c03, thread, slice, row, column + 3u * SIZE);
-    finish(c10, thread, slice, row + SIZE, column); finish(c11, thread, slice, row + SIZE, column + SIZE);
-    finish(c12, thread, slice, row + SIZE, column + 2u * SIZE);
-    finish(c13, thread, slice, row + SIZE, column + 3u * SIZE);
-    finish(c20, thread, slice, row + 2u * SIZE, column);
-    finish(c21, thread, slice, row + 2u * SIZE, column + SIZE);
-    finish(c22, thread, slice, row + 2u * SIZE, column + 2u * SIZE);
-    finish(c23, thread, slice, row + 2u * SIZE, column + 3u * SIZE);
-    finish(c30, thread, slice, row + 3u * SIZE, column);
-    finish(c31, thread, slice, row + 3u * SIZE, column + SIZE);
-    finish(c32, thread, slice, row + 3u * SIZE, column + 2u * SIZE);
-    finish(c33, thread, slice, row + 3u * SIZE, column + 3u * SIZE);
+    finish(c00, c01, thread, slice, row, column);
+    finish(c02, c03, thread, slice, row, column + 2u * SIZE);
+    finish(c10, c11, thread, slice, row + SIZE, column);
+    finish(c12, c13, thread, slice, row + SIZE, column + 2u * SIZE);
+    finish(c20, c21, thread, slice, row + 2u * SIZE, column);
+    finish(c22, c23, thread, slice, row + 2u * SIZE, column + 2u * SIZE);
+    finish(c30, c31, thread, slice, row + 3u * SIZE, column);
+    finish(c32, c33, thread, slice, row + 3u * SIZE, column + 2u * SIZE);
 
     if sums_wanted && !is_surplus {
         for (var quad = thread; quad < TILE / 4u; quad += n_threads) {

@@ -1,13 +1,15 @@
 // Tiled matrix products in f32 through workgroup memory: out = left right.
 //
-// A kernel joins this file, a shape (`tile_64.wgsl` and so on), a core (`core_4x4.wgsl` or `core_8x8.wgsl`), and supplies
+// A kernel joins this file, a shape (`tile_64.wgsl` and so on), a core (`core_4x4.wgsl` or `core_8x8.wgsl`), and
+// supplies
 //   LEFT_ALONG_K, RIGHT_ALONG_K      whether neighbours in memory are neighbours in k; else they are neighbouring rows
 //                                    of left, or columns of right
 //   left_four(row, k)                four neighbours in memory from this element on, 0 outside the matrix
-//   right_four(k, column)            the same; of the two numbers, the one that neighbours differ in is a multiple of 4
+//   right_four(k, column)            the same; the number that neighbours differ in is always a multiple of four
 //   SUM_LEFT                         whether the sums of left over k are wanted as well
 //   depth_range(slice)               the first k and one past the last
-//   before_columns(column), before_store(row, column)   what `store` needs of four columns and of four results in a row
+//   before_columns(column)           what `store` needs of four columns
+//   before_store(row, column)        and of four results in a row
 //   store(slice, row, column, sums, of_columns, before)
 //   store_sums(slice, row, sums)     of four sums of left
 //
