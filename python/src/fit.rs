@@ -7,13 +7,14 @@ use crate::observer::{Hooks, Watcher};
 use crate::pictures::{Source, absolute};
 use crate::settings;
 use crate::values::FLOATS;
+use afterimage::backend::BackendInfo;
 use afterimage::block_on;
 use afterimage::config::{Config, Sigma, mask_as_meant};
 use afterimage::job::DeviceOptions;
-use afterimage::picture::{Loaded, Picture};
+use afterimage::picture::{Loaded, Picture, Reading};
 use afterimage::run::{Fit, Fitted};
 use afterimage::trainer::EpochSummary;
-use afterimage::tune::{TuneError, choose_sigma};
+use afterimage::tune::choose_sigma;
 use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -94,8 +95,7 @@ struct Ended {
     picture: Arc<Picture>,
     rows: Vec<EpochSummary>,
     notes: Vec<String>,
-    device: String,
-    backend: &'static str,
+    device: BackendInfo,
     /// The exception that ended it.
     raised: Option<PyErr>,
 }
@@ -112,29 +112,15 @@ fn run(
     let loaded = source.load(config.reading()).map_err(raise)?;
     let Loaded { picture, mut notes, profile } = config.prepare(loaded).map_err(raise)?;
     let picture = Arc::new(picture);
-    let mask = match mask {
-        Some(mask) => {
-            let (mask, note) = mask_as_meant(mask.load(config.reading()).map_err(raise)?.picture);
-            notes.extend(note.map(|what| format!("the mask {what}")));
-            Some(mask)
-        }
-        None => config.read_mask().map_err(raise)?.map(|mask| {
-            notes.extend(mask.notes);
-            mask.picture
-        }),
-    };
+    let mask = read_mask(&config, mask, &mut notes)?;
     let options = DeviceOptions::from_env().map_err(raise)?;
     let mut watcher = Watcher::new(hooks);
     if config.sigma_is_open() {
         let device = config.device.request().with(&options);
-        let mut watch = &watcher;
-        let chosen = block_on(choose_sigma(&config, (&picture, mask.as_ref()), &device, &mut watch));
+        let chosen = block_on(choose_sigma(&config, (&picture, mask.as_ref()), &device, &mut &watcher));
         config.encoding.sigma = match chosen {
             Ok(chosen) => Some(Sigma::Fixed(chosen.sigma)),
-            Err(TuneError::Stopped) => {
-                return Err(watcher.end().1.unwrap_or_else(|| raise(TuneError::Stopped)));
-            }
-            Err(error) => return Err(error.raise()),
+            Err(error) => return Err(watcher.end().1.unwrap_or_else(|| error.raise())),
         };
     }
     let resolve = |config: &Config| -> PyResult<_> {
@@ -146,8 +132,8 @@ fn run(
     let mut fit = Fit::start(run.clone(), Arc::clone(&picture)).map_err(raise)?;
     if let Some(budget) = budget {
         let left = budget.saturating_sub(start.elapsed()).as_secs_f64();
-        (config.training.epochs, config.training.effort) =
-            (Some(fit.epochs_within(left).map_err(raise)?), None);
+        config.training.epochs = Some(fit.epochs_within(left).map_err(raise)?);
+        config.training.effort = None;
         run = resolve(&config)?;
         fit.set_run(run.clone());
     }
@@ -155,25 +141,33 @@ fn run(
     watcher.begin(run.epochs.saturating_mul(run.steps_per_epoch().into()))?;
     let trained = fit.train(&mut watcher);
     let (rows, raised) = watcher.end();
-    let mut fitted = match (trained, raised) {
+    let (mut fitted, raised) = match (trained, raised) {
         (Ok(fitted), raised) => (fitted, raised),
-        (Err(_), Some(raised)) => return Err(raised),
-        (Err(error), None) => return Err(error.raise()),
+        (Err(error), raised) => return Err(raised.unwrap_or_else(|| error.raise())),
     };
     if floats {
-        fitted.0.model.metadata.insert(FLOATS.to_owned(), "float32".to_owned());
+        fitted.model.metadata.insert(FLOATS.to_owned(), "float32".to_owned());
     }
-    let (fitted, raised) = fitted;
-    let info = fit.device();
-    let device = format!("{} {}", info.device, info.api).trim().to_owned();
-    let backend = if info.backend == "gpu" { "gpu" } else { "cpu" };
-    Ok(Ended { fitted, picture, rows, notes, device, backend, raised })
+    Ok(Ended { fitted, picture, rows, notes, device: fit.device().clone(), raised })
+}
+
+/// The mask that is given, or the one that `config` names.
+fn read_mask(config: &Config, given: Option<Source>, notes: &mut Vec<String>) -> PyResult<Option<Picture>> {
+    let Some(given) = given else {
+        return Ok(config.read_mask().map_err(raise)?.map(|mask| {
+            notes.extend(mask.notes);
+            mask.picture
+        }));
+    };
+    let (mask, note) = mask_as_meant(given.load(Reading::default()).map_err(raise)?.picture);
+    notes.extend(note.map(|what| format!("the mask {what}")));
+    Ok(Some(mask))
 }
 
 impl Ended {
     /// The model, or the exception that ended the run, which has the model as its attribute `model`.
     fn into_model(self, py: Python<'_>) -> PyResult<Model> {
-        let Self { fitted, picture, rows, notes, device, backend, raised } = self;
+        let Self { fitted, picture, rows, notes, device, raised } = self;
         let Fitted { outcome, evaluation, failure, diverged, model } = fitted;
         let failure = failure.map(|failure| failure.to_string());
         let lost = evaluation.highlights.lost();
@@ -183,8 +177,8 @@ impl Ended {
             history: rows,
             picture: Some(picture),
             notes,
-            device: Some(device),
-            backend: backend.to_owned(),
+            device: Some(format!("{} {}", device.device, device.api).trim().to_owned()),
+            backend: device.backend,
             failure: failure.clone(),
         };
         let raised = raised.or_else(|| diverged.map(|error| PyRuntimeError::new_err(error.to_string())));

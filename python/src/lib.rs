@@ -3,6 +3,7 @@
 #[cfg(feature = "cli")]
 mod command;
 mod errors;
+mod files;
 mod fit;
 mod logging;
 mod measure;
@@ -20,9 +21,11 @@ mod _afterimage {
     #[pymodule_export]
     use crate::command::main;
     #[pymodule_export]
+    use crate::files::{load, restore};
+    #[pymodule_export]
     use crate::fit::fit;
     #[pymodule_export]
-    use crate::model::{Model, load, restore};
+    use crate::model::Model;
     #[pymodule_export]
     use crate::observer::Epoch;
     #[pymodule_export]

@@ -55,6 +55,7 @@ impl Sub for Dual {
 impl Mul for Dual {
     type Output = Self;
     #[inline(always)]
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "the rule of products has a sum")]
     fn mul(self, b: Self) -> Self {
         let by = |axis: usize| self.by[axis] * b.value + self.value * b.by[axis];
         Self { value: self.value * b.value, by: [by(0), by(1)] }
@@ -64,6 +65,7 @@ impl Mul for Dual {
 impl Div for Dual {
     type Output = Self;
     #[inline(always)]
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "the rule of quotients has a difference")]
     fn div(self, b: Self) -> Self {
         let value = self.value / b.value;
         let by = |axis: usize| (self.by[axis] - value * b.by[axis]) / b.value;
