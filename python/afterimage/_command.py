@@ -1,17 +1,16 @@
 """The `afterimage` command."""
 
-import os
 import signal
 import sys
+
+from ._environment import prepare
 
 
 def main() -> None:
     # The program handles Ctrl-C itself, and only where nobody has said otherwise: Python has by now.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Mesa's device-select layer asks the desktop for its preferred GPU and complains if there is no desktop.
-    if sys.platform == "linux" and "XDG_RUNTIME_DIR" not in os.environ:
-        os.environ["NODEVICE_SELECT"] = "1"
+    prepare()
     try:
         from ._afterimage import main as run
     except ImportError:

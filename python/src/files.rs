@@ -57,7 +57,7 @@ pub(crate) fn load(py: Python<'_>, path: PathBuf, backend: &str) -> PyResult<Mod
         failure: None,
     };
     // Says now that there is no such backend.
-    model.request(None).map(|_| model)
+    model.request(py, None).map(|_| model)
 }
 
 fn read(path: &Path) -> PyResult<(ModelFile, Vec<EpochSummary>)> {

@@ -2,7 +2,7 @@
 
 use crate::errors::{Raise, raise};
 use crate::logging;
-use crate::model::Model;
+use crate::model::{Model, prepare_drivers};
 use crate::observer::{Hooks, Watcher};
 use crate::pictures::{Source, absolute};
 use crate::settings;
@@ -44,6 +44,7 @@ pub(crate) fn fit(
 ) -> PyResult<Model> {
     let py = image.py();
     logging::pass_on();
+    prepare_drivers(py)?;
     let start = Instant::now();
     let mut config = settings::config(preset, config, settings, backend)?;
     let budget = seconds.map(|seconds| budget(seconds, settings)).transpose()?;
@@ -73,7 +74,8 @@ pub(crate) fn fit(
 /// The time for training.
 fn budget(seconds: f64, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Duration> {
     for other in ["epochs", "effort"] {
-        if settings.is_some_and(|given| given.contains(other).unwrap_or(false)) {
+        let given = settings.map(|given| given.get_item(other)).transpose()?.flatten();
+        if given.is_some_and(|given| !given.is_none()) {
             let sentence = format!("seconds chooses the number of epochs: leave out {other}");
             return Err(PyValueError::new_err(sentence));
         }

@@ -41,6 +41,11 @@ pub(crate) struct Model {
     pub(crate) failure: Option<String>,
 }
 
+/// Before a device is opened.
+pub(crate) fn prepare_drivers(py: Python<'_>) -> PyResult<()> {
+    py.import("afterimage._environment")?.call_method0("prepare").map(|_| ())
+}
+
 /// A device's work stopped by an exception, or failed.
 enum Stopped {
     Raised(PyErr),
@@ -77,7 +82,8 @@ fn interruptible<T: Send>(
 }
 
 impl Model {
-    pub(crate) fn request(&self, backend: Option<&str>) -> PyResult<DeviceRequest> {
+    pub(crate) fn request(&self, py: Python<'_>, backend: Option<&str>) -> PyResult<DeviceRequest> {
+        prepare_drivers(py)?;
         let name = backend.unwrap_or(&self.backend);
         let backend: Result<BackendChoice, String> = name.parse();
         let backend = backend.map_err(|why| PyValueError::new_err(format!("backend: {why}")))?;
@@ -141,7 +147,7 @@ impl Model {
                 return Err(PyValueError::new_err(sentence));
             }
         };
-        let request = self.request(backend)?;
+        let request = self.request(py, backend)?;
         let measured = interruptible(py, |go_on| measured(&self.file, &picture, &request, go_on))?;
         Ok((measured, picture))
     }
@@ -204,7 +210,7 @@ impl Model {
             None => None,
         };
         let view = View::new(whole, crop, Samples::Auto).map_err(raise)?;
-        let (dtype, request) = (Dtype::of(dtype, &self.file)?, self.request(backend)?);
+        let (dtype, request) = (Dtype::of(dtype, &self.file)?, self.request(py, backend)?);
         let picture = interruptible(py, |go_on| self.picture_of(&view, dtype, &request, go_on))?;
         array_of(py, picture)
     }
@@ -378,7 +384,7 @@ impl Model {
         let whole = own.scaled(scale.min(1.0)).map_err(raise)?;
         let view = View::new(whole, None, Samples::Auto).map_err(raise)?;
         let dtype = if self.file.depth == Depth::F32 { Dtype::F32 } else { Dtype::U8 };
-        let request = self.request(None)?;
+        let request = self.request(py, None)?;
         let picture = interruptible(py, |go_on| self.picture_of(&view, dtype, &request, go_on))?;
         let mut bytes = Vec::new();
         let shown = picture.shown(self.file.exposure());

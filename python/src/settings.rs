@@ -23,6 +23,9 @@ pub(crate) fn presets() -> Vec<&'static str> {
 /// The picture's file, which is not given as a setting.
 const FILE: &str = "file";
 
+/// Encodings side by side, of which one need not be a list.
+const ALSO: &str = "also";
+
 /// The settings `given` by name, and for the others those of a preset or a configuration's file.
 pub(crate) fn config(
     preset: Option<&str>,
@@ -52,7 +55,10 @@ pub(crate) fn config(
         }
         // As everywhere in Python, None is as if it was not given.
         if !value.is_none() {
-            let value = value_of(&name, &value)?;
+            let value = match (name.as_str(), value_of(&name, &value)?) {
+                (ALSO, Value::String(names)) => names.split(',').collect::<Vec<_>>().into(),
+                (_, value) => value,
+            };
             values.push((name, value));
         }
     }

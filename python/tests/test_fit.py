@@ -176,7 +176,7 @@ def test_divergence_is_an_error_with_the_model_so_far(picture):
 def test_a_network_that_learned_too_little_is_said(picture):
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     with pytest.warns(RuntimeWarning) as warned:
-        model = fit(noise, preset=None, encoding="none", epochs=200, hidden=4, layers=2)
+        model = fit(noise, preset=None, encoding="gaussian", epochs=20, batch=64, hidden=2, layers=2)
     assert model.failure == str(warned[0].message) and model.complete
 
 
@@ -249,6 +249,8 @@ def test_other_threads_run_meanwhile(picture):
 def test_ctrl_c_stops_and_keeps_the_model():
     program = """
 import afterimage, numpy, os, signal, threading
+# Shells let the programs that they run in the background ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     afterimage.fit(numpy.zeros((64, 64, 3), numpy.uint8) + numpy.arange(64, dtype=numpy.uint8)[:, None], epochs=10**6, backend="cpu")
