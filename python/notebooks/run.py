@@ -30,9 +30,11 @@ def run(path: pathlib.Path) -> None:
     for output in outputs:
         print(output.get("text", ""), end="")
     if "--save" in sys.argv[1:]:
-        # Without the times at which cells began and ended.
+        # Without the times at which cells began and ended, and without second copies of pictures.
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
+        for output in outputs:
+            output.get("data", {}).pop("image/jpeg", None)
         nbformat.write(notebook, path)
 
 

@@ -1,5 +1,6 @@
 //! The Python package's extension module. `afterimage/__init__.py` has what users see of it.
 
+mod arguments;
 #[cfg(feature = "cli")]
 mod command;
 mod errors;

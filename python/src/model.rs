@@ -1,5 +1,6 @@
 //! A trained network.
 
+use crate::arguments::{positions, size};
 use crate::errors::raise;
 use crate::files::{Parts, row_of};
 use crate::measure::{measured, prepared, ssim_of};
@@ -15,9 +16,7 @@ use afterimage::picture::{Depth, Packing, Picture, PictureBuilder, write_png};
 use afterimage::render::{Crop, Measurement, RenderError, Samples, Size, View, for_each_band};
 use afterimage::report::curves::{CurvePoint, Series, psnr_svg};
 use afterimage::trainer::EpochSummary;
-use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -151,40 +150,6 @@ impl Model {
         let measured = interruptible(py, |go_on| measured(&self.file, &picture, &request, go_on))?;
         Ok((measured, picture))
     }
-}
-
-/// Width and height, of which one that is not given follows from the model's shape.
-fn size(height: Option<u32>, width: Option<u32>, own: Size) -> PyResult<Size> {
-    let other = |side: u32, own: u32, of_other: u32| {
-        ((f64::from(side) * f64::from(of_other) / f64::from(own)).round() as u32).max(1)
-    };
-    let (height, width) = match (height, width) {
-        (Some(height), Some(width)) => (height, width),
-        (Some(height), None) => (height, other(height, own.height, own.width)),
-        (None, Some(width)) => (other(width, own.width, own.height), width),
-        (None, None) => (own.height, own.width),
-    };
-    if height == 0 || width == 0 {
-        let sentence = format!("height is {height} and width {width}: give numbers from 1 on");
-        return Err(PyValueError::new_err(sentence));
-    }
-    Ok(Size { width, height })
-}
-
-/// Positions in an array of shape (n, 2).
-fn positions<T: numpy::Element + Copy>(coords: &Bound<'_, PyAny>, dtype: &str) -> PyResult<Vec<[T; 2]>> {
-    let numpy = coords.py().import("numpy")?;
-    let array = numpy.call_method1("ascontiguousarray", (coords, dtype))?;
-    let array: PyReadonlyArray2<'_, T> = array.extract().map_err(|_| wrong_shape(&array))?;
-    if array.shape()[1] != 2 {
-        return Err(wrong_shape(array.as_any()));
-    }
-    Ok(array.as_slice()?.as_chunks().0.to_vec())
-}
-
-fn wrong_shape(array: &Bound<'_, PyAny>) -> PyErr {
-    let shape = array.getattr("shape").map(|shape| shape.to_string()).unwrap_or_default();
-    PyValueError::new_err(format!("coordinates have shape {shape}: give (n, 2), x and y of each"))
 }
 
 #[pymethods]
