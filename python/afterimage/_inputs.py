@@ -31,6 +31,11 @@ def _file_of(image):
     import io
 
     file = io.BytesIO()
+    if image.mode == "I":
+        # Of 32 bits, but of files of 16 bits.
+        lowest, highest = image.getextrema()
+        if 0 <= lowest and highest < 2**16:
+            image = image.convert("I;16")
     profile = image.info.get("icc_profile")
     if image.mode in _PNG:
         # Without its EXIF, by whose orientation Pillow has not turned it.

@@ -1,8 +1,9 @@
 //! What the methods of a model take.
 
+use afterimage::backend::free_memory;
 use afterimage::render::Size;
 use numpy::{PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 
 /// Width and height, of which one that is not given follows from the model's shape.
@@ -40,4 +41,18 @@ pub(crate) fn positions<T: numpy::Element + Copy>(
 fn wrong_shape(array: &Bound<'_, PyAny>) -> PyErr {
     let shape = array.getattr("shape").map(|shape| shape.to_string()).unwrap_or_default();
     PyValueError::new_err(format!("coordinates have shape {shape}: give (n, 2), x and y of each"))
+}
+
+/// Refuses what takes more memory than there is, before it is allocated.
+pub(crate) fn check_memory(size: Size, bytes_per_pixel: usize) -> PyResult<()> {
+    let needed = u64::from(size.width) * u64::from(size.height) * bytes_per_pixel as u64;
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    match free_memory() {
+        Some(free) if needed > free => Err(PyMemoryError::new_err(format!(
+            "{size} pixels need {:.1} GiB of memory and {:.1} GiB are free: give a crop, or let `afterimage render` write a file row by row",
+            gib(needed),
+            gib(free)
+        ))),
+        _ => Ok(()),
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) fn restore(
     let file = ModelFile::parse(bytes)
         .map_err(|why| PyValueError::new_err(format!("what was pickled is no model: {why}")))?;
     let history = rows.into_iter().map(summary).collect();
-    Ok(Model { file, complete, history, picture: None, notes, device, backend, failure })
+    Ok(Model { file, complete, history, picture: None, notes, device, backend, adapter: None, failure })
 }
 
 /// Reads a model file, the folder of a run, or a checkpoint in it.
@@ -54,6 +54,7 @@ pub(crate) fn load(py: Python<'_>, path: PathBuf, backend: &str) -> PyResult<Mod
         notes: Vec::new(),
         device: None,
         backend: backend.to_owned(),
+        adapter: None,
         failure: None,
     };
     // Says now that there is no such backend.

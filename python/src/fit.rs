@@ -10,7 +10,7 @@ use crate::values::FLOATS;
 use afterimage::backend::BackendInfo;
 use afterimage::block_on;
 use afterimage::config::{Config, Sigma, mask_as_meant};
-use afterimage::job::DeviceOptions;
+use afterimage::job::{DeviceOptions, DeviceRequest};
 use afterimage::picture::{Loaded, Picture, Reading};
 use afterimage::run::{Fit, Fitted};
 use afterimage::trainer::EpochSummary;
@@ -23,10 +23,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// fit(image, preset=None, *, mask=None, backend="auto", callback=None, seconds=None, progress=None, config=None, linear=False, **settings)
-/// --
+/// Trains a network on a picture.
 ///
-/// Trains a coordinate network on a picture. See `help(afterimage)` and the stubs for the arguments.
+/// image: a path; an array (height, width) or (height, width, channels) of uint8, uint16 or floats from 0 to 1, or what
+///     becomes one; or Pillow's picture.
+/// preset: one of `presets()`; `config` is a TOML file instead, such as that of an earlier run. Settings win.
+/// mask: a picture of the same shape, white (or True) where the network is trained.
+/// backend: where to train: "auto", "cpu" or "gpu".
+/// callback: called before the first epoch and after each; training stops if it returns False.
+/// seconds: trains about this long: as many epochs as fit, found out by a short trial.
+/// progress: whether to show a progress bar, by default where someone may watch; or what is called like tqdm.
+/// linear: floats are in linear light, of any range.
+/// settings: any of `settings()`, as options of `afterimage train` with underscores.
+///
+/// Ctrl-C stops training and raises KeyboardInterrupt, whose attribute `model` has the network so far.
 #[pyfunction]
 #[pyo3(signature = (image, preset=None, *, mask=None, backend="auto", callback=None, seconds=None, progress=None, config=None, linear=false, **settings))]
 #[expect(clippy::too_many_arguments, reason = "each is a keyword in Python")]
@@ -97,6 +107,7 @@ struct Ended {
     picture: Arc<Picture>,
     rows: Vec<EpochSummary>,
     notes: Vec<String>,
+    request: DeviceRequest,
     device: BackendInfo,
     /// The exception that ended it.
     raised: Option<PyErr>,
@@ -150,7 +161,7 @@ fn run(
     if floats {
         fitted.model.metadata.insert(FLOATS.to_owned(), "float32".to_owned());
     }
-    Ok(Ended { fitted, picture, rows, notes, device: fit.device().clone(), raised })
+    Ok(Ended { fitted, picture, rows, notes, request: run.device, device: fit.device().clone(), raised })
 }
 
 /// The mask that is given, or the one that `config` names.
@@ -169,7 +180,7 @@ fn read_mask(config: &Config, given: Option<Source>, notes: &mut Vec<String>) ->
 impl Ended {
     /// The model, or the exception that ended the run, which has the model as its attribute `model`.
     fn into_model(self, py: Python<'_>) -> PyResult<Model> {
-        let Self { fitted, picture, rows, notes, device, raised } = self;
+        let Self { fitted, picture, rows, notes, request, device, raised } = self;
         let Fitted { outcome, evaluation, failure, diverged, model } = fitted;
         let failure = failure.map(|failure| failure.to_string());
         let lost = evaluation.highlights.lost();
@@ -180,13 +191,19 @@ impl Ended {
             picture: Some(picture),
             notes,
             device: Some(format!("{} {}", device.device, device.api).trim().to_owned()),
-            backend: device.backend,
+            // A GPU is found again as it was found.
+            backend: if device.backend == "cpu" { device.backend } else { request.backend.to_string() },
+            adapter: request.adapter,
             failure: failure.clone(),
         };
         let raised = raised.or_else(|| diverged.map(|error| PyRuntimeError::new_err(error.to_string())));
         if let Some(raised) = raised {
             raised.value(py).setattr("model", model)?;
             return Err(raised);
+        }
+        if !outcome.complete && outcome.step == 0 {
+            let sentence = "training was stopped before its first step, so the network is untrained";
+            warn::<PyRuntimeWarning>(py, sentence)?;
         }
         if let Some(failure) = failure {
             warn::<PyRuntimeWarning>(py, &failure)?;

@@ -1,6 +1,6 @@
 //! A trained network.
 
-use crate::arguments::{positions, size};
+use crate::arguments::{check_memory, positions, size};
 use crate::errors::raise;
 use crate::files::{Parts, row_of};
 use crate::measure::{measured, prepared, ssim_of};
@@ -37,6 +37,8 @@ pub(crate) struct Model {
     pub(crate) device: Option<String>,
     /// Where pictures are computed.
     pub(crate) backend: String,
+    /// The GPU that was named; of this machine, so it is not saved.
+    pub(crate) adapter: Option<String>,
     pub(crate) failure: Option<String>,
 }
 
@@ -83,12 +85,14 @@ fn interruptible<T: Send>(
 impl Model {
     pub(crate) fn request(&self, py: Python<'_>, backend: Option<&str>) -> PyResult<DeviceRequest> {
         prepare_drivers(py)?;
+        // Another backend has other adapters.
+        let adapter = self.adapter.clone().filter(|_| backend.is_none());
         let name = backend.unwrap_or(&self.backend);
         let backend: Result<BackendChoice, String> = name.parse();
         let backend = backend.map_err(|why| PyValueError::new_err(format!("backend: {why}")))?;
         let options = DeviceOptions::from_env().map_err(raise)?;
         // As the command does, so that pictures are the same.
-        Ok(DeviceRequest { backend, precision: Precision::F32, options, ..DeviceRequest::default() })
+        Ok(DeviceRequest { backend, adapter, threads: 0, precision: Precision::F32, options })
     }
 
     /// The picture in `view`, as `dtype` has it.
@@ -175,7 +179,9 @@ impl Model {
             None => None,
         };
         let view = View::new(whole, crop, Samples::Auto).map_err(raise)?;
-        let (dtype, request) = (Dtype::of(dtype, &self.file)?, self.request(py, backend)?);
+        let dtype = Dtype::of(dtype, &self.file)?;
+        check_memory(view.size(), dtype.size() * self.file.channels())?;
+        let request = self.request(py, backend)?;
         let picture = interruptible(py, |go_on| self.picture_of(&view, dtype, &request, go_on))?;
         array_of(py, picture)
     }
@@ -190,6 +196,7 @@ impl Model {
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let whole = size(height, width, self.file.size())?;
         let view = View::new(whole, None, Samples::PerSide(1)).map_err(raise)?;
+        check_memory(whole, size_of::<[f32; 2]>())?;
         let points = self.file.grid(&view).points;
         let values: Vec<f32> = (0..points.n_pixels()).flat_map(|pixel| points.position_of(pixel)).collect();
         PyArray1::from_vec(py, values).reshape([points.n_pixels() as usize, 2])

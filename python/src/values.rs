@@ -30,6 +30,15 @@ impl Dtype {
         }
     }
 
+    /// Bytes of a value.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::U8 => 1,
+            Self::U16 => 2,
+            Self::F32 => 4,
+        }
+    }
+
     fn of_picture(model: &ModelFile) -> Self {
         match model.depth {
             Depth::F32 => Self::F32,

@@ -89,6 +89,7 @@ def test_pillows_modes_are_what_their_files_are(picture, tmp_path):
     alpha = image.copy()
     alpha.putalpha(Image.fromarray(picture[..., 0]))
     deep = Image.fromarray(picture[..., 0].astype(np.uint16) * 200)
+    assert np.array_equal(params(fit(deep.convert("I"))), params(fit(deep)))
     for name, image in {"P": palette, "RGBA": alpha, "L": image.convert("L"), "1": image.convert("1"), "16": deep}.items():
         path = tmp_path / f"{name}.png"
         image.save(path)
@@ -105,6 +106,8 @@ def test_pictures_come_back_as_they_were(picture):
     model = fit(light, linear=True, epochs=60)
     made = model.render()
     assert made.dtype == np.float32 and made.max() > 255 and "linear light" in model.notes[0]
+    with pytest.raises(ValueError, match="linear light gives float32"):
+        model.render(dtype="uint8")
     # Beside a coordinate, its colour.
     assert np.array_equal(model(model.coords()).reshape(light.shape), made)
 
@@ -228,6 +231,8 @@ def test_a_time_is_kept_and_its_epochs_repeat_the_run(portrait):
     epochs = int(model.metadata["epochs"])
     if model.complete:
         assert np.array_equal(params(afterimage.fit(portrait, "fast", epochs=epochs, backend="cpu", size=128)), params(model))
+    with pytest.warns(RuntimeWarning, match="before its first step, so the network is untrained"):
+        assert not afterimage.fit(portrait, "fast", seconds=1e-6, backend="cpu", size=64).complete
 
 
 def test_other_threads_run_meanwhile(picture):
@@ -260,3 +265,22 @@ except KeyboardInterrupt as stopped:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr, done.returncode) == ("kept\n", "", 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_ctrl_c_ends_the_command_with_everything_written(portrait, tmp_path):
+    train = subprocess.Popen(
+        command("train", portrait, "--size", "48", "--epochs", "1000000", "--backend", "cpu", "--out", tmp_path / "run"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    begun = tmp_path / "run" / "epochs" / "00001.png"
+    deadline = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    train.send_signal(signal.SIGINT)
+    said, _ = train.communicate(timeout=60)
+    assert train.returncode == 130 and "Traceback" not in said, said
+    assert afterimage.load(tmp_path / "run").psnr() > 5
