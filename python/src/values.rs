@@ -22,11 +22,15 @@ impl Dtype {
     pub(crate) fn of(dtype: Option<&Bound<'_, PyAny>>, model: &ModelFile) -> PyResult<Self> {
         let Some(dtype) = dtype else { return Ok(Self::of_picture(model)) };
         let name = dtype.py().import("numpy")?.call_method1("dtype", (dtype,))?.getattr("name")?;
-        match name.extract::<String>()?.as_str() {
-            "uint8" => Ok(Self::U8),
-            "uint16" => Ok(Self::U16),
-            "float32" => Ok(Self::F32),
-            other => Err(PyValueError::new_err(format!("dtype is {other}: give uint8, uint16 or float32"))),
+        let allowed = match model.depth {
+            Depth::F32 => "a network of linear light gives float32",
+            _ => "give uint8, uint16 or float32",
+        };
+        match (name.extract::<String>()?.as_str(), model.depth) {
+            ("float32", _) => Ok(Self::F32),
+            ("uint8", Depth::U8 | Depth::U16) => Ok(Self::U8),
+            ("uint16", Depth::U8 | Depth::U16) => Ok(Self::U16),
+            (other, _) => Err(PyValueError::new_err(format!("dtype is {other}: {allowed}"))),
         }
     }
 
