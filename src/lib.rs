@@ -18,6 +18,7 @@
 //! | [`render`] | a trained model as a picture of any size |
 //! | [`mod@bench`] | how fast this machine trains |
 //! | [`report`] | curves, strips, films |
+//! | `cli` | the command line, with the feature of that name |
 //!
 //! Everything that may wait for a device is a future. [`block_on`] waits for one; in a browser the event loop drives
 //! it, step by step with [`trainer::Trainer::advance`]. Below [`run`] no thread is started except those that compute,
@@ -46,9 +47,19 @@
 //! # }
 //! ```
 
+// The command line names the library as other programs do.
+#[cfg(feature = "cli")]
+extern crate self as afterimage;
+
+#[cfg(feature = "cli")]
+#[macro_use]
+mod output;
+
 pub mod atomic_write;
 pub mod backend;
 pub mod bench;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 pub mod compare;
 pub mod config;

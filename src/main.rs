@@ -1,18 +1,10 @@
-//! The `afterimage` program: parse, run, print the error.
+//! The `afterimage` program.
 
 use std::process::ExitCode;
 
-#[macro_use]
-mod output;
-mod cli;
-
 fn main() -> ExitCode {
     silence_device_select();
-    let code = cli::run().unwrap_or_else(|error| {
-        eprint_line!("error: {error:#}");
-        ExitCode::FAILURE
-    });
-    output::finish(code)
+    afterimage::cli::main(std::env::args_os())
 }
 
 /// Mesa's device-select layer asks the desktop for its preferred GPU and complains on stderr if there is no desktop.

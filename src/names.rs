@@ -35,6 +35,14 @@ pub fn join<T: std::fmt::Display>(names: &[T], and: &str) -> String {
     names.iter().enumerate().map(|(i, name)| format!("{}{name}", before(i))).collect()
 }
 
+/// The one of `known` that `key` may be a slip of.
+pub(crate) fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(&key.to_lowercase(), known);
+    let best = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    // A letter in five, so that `n_bins` is not taken for `n_dims`.
+    (likeness(best) >= 0.8).then_some(best)
+}
+
 /// Declares an enum whose values have names.
 ///
 /// A row is `/// help` `Variant "name" or "alias",` the alias being optional. `enum Name = Variant` sets an optional

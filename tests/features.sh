@@ -16,6 +16,8 @@ lacks() {
 }
 lacks "anyhow|clap.*|signal-hook|env_logger|indicatif|naga|wgpu.*" --features cpu
 lacks "anyhow|clap.*|signal-hook|env_logger|indicatif" --features cpu,gpu
+# The Python package without its command.
+lacks "anyhow|clap.*|signal-hook|env_logger|indicatif" --package afterimage-python
 
 for features in cpu cpu,gpu cli; do
   cargo clippy --locked --quiet --no-default-features --features $features -- -D warnings

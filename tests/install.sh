@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what some tests need besides Rust: a software Vulkan driver if Linux has none, ffmpeg, and PyTorch in
-# target/python. Does nothing if everything is there. Asks first, except with --yes or in CI.
+# Installs what some tests need besides Rust: a software Vulkan driver if Linux has none, ffmpeg, PyTorch in
+# target/python, and what builds and tests the Python package in target/python-package. Does nothing if everything is there. Asks first, except with --yes or in CI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [[ $# -gt 1 || ${1:---yes} != --yes ]]; then
@@ -24,6 +24,14 @@ has_pytorch() {
   done
   return 1
 }
+
+find_python() {
+  command -v python3 || command -v python || { echo "there is no Python to make it with" >&2; return 1; }
+}
+
+is_python_3_9() { "$1" -c "import sys; sys.exit(sys.version_info < (3, 9))" >/dev/null 2>&1; }
+
+has_package_tools() { cmp -s python/requirements-test.txt target/python-package/made-for.txt; }
 
 sudo=$([[ $(id -u) == 0 ]] || echo 'sudo ')
 manager=
@@ -51,10 +59,14 @@ case $manager in
   choco) install="choco install -y --no-progress" ;;
 esac
 
-packages="" without_pytorch=
+packages="" without_pytorch="" without_tools=
 has_vulkan || { echo "tests need a Vulkan driver"; packages+=" $vulkan"; }
 command -v ffmpeg >/dev/null || { echo "tests need ffmpeg"; packages+=" $ffmpeg"; }
 has_pytorch || { echo "tests need Python with PyTorch and safetensors"; without_pytorch=1; }
+if ! has_package_tools; then
+  echo "tests of the Python package need Python 3.9, maturin, pytest and others"
+  if is_python_3_9 "$(find_python)"; then without_tools=1; fi
+fi
 if [[ -n $packages ]]; then
   if [[ -n $manager ]]; then
     echo "to be installed: $install$packages"
@@ -71,7 +83,10 @@ if [[ -n $without_pytorch ]]; then
     echo "to be made: target/python, a virtual environment (by apt-get, with python3-venv, python3-torch and libopenblas0-pthread)"
   fi
 fi
-[[ -n $packages$without_pytorch ]] || exit 0
+if [[ -n $without_tools ]]; then
+  echo "to be made: target/python-package, with packages from PyPI (by apt-get, with python3-venv)"
+fi
+[[ -n $packages$without_pytorch$without_tools ]] || exit 0
 
 agreed=
 case ${CI:-} in '' | 0 | false) ;; *) agreed=1 ;; esac
@@ -95,11 +110,24 @@ if [[ -n $without_pytorch ]]; then
     $install python3-venv >/dev/null
     $install python3-torch libopenblas0-pthread >/dev/null || echo "no package python3-torch here: pip takes PyTorch, gigabytes on Linux"
   fi
-  python=$(command -v python3 || command -v python) || { echo "there is no Python to make it with" >&2; exit 1; }
+  python=$(find_python)
   if imports /usr/bin/python3 torch; then python=/usr/bin/python3; fi
   rm -rf target/python
   "$python" -m venv --system-site-packages target/python
   for python in target/python/bin/python target/python/Scripts/python.exe; do
     [[ ! -x $python ]] || "$python" -m pip install -q torch numpy safetensors
   done
+fi
+if [[ -n $without_tools ]]; then
+  [[ $manager != apt-get ]] || $install python3-venv >/dev/null
+  folder=target/python-package
+  rm -rf $folder
+  "$(find_python)" -m venv $folder/tools
+  for python in $folder/tools/bin/python $folder/tools/Scripts/python.exe; do
+    [[ -x $python ]] || continue
+    "$python" -m pip install -q 'maturin>=1.7,<2'
+    # Kept as files, so that each test installs them afresh and without a network.
+    "$python" -m pip download -q --only-binary :all: -d $folder/packages -r python/requirements-test.txt
+  done
+  cp python/requirements-test.txt $folder/made-for.txt
 fi

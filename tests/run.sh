@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs every test and three examples, and lists the skipped tests. What some of them need besides Rust is installed
-# first, after asking; with --yes, or in CI, without asking. In CI nothing installable may be missing.
+# Runs every test, three examples and the tests of the Python package, and lists the skipped tests. What some of them
+# need besides Rust is installed first, after asking; with --yes, or in CI, without asking. In CI nothing installable may
+# be missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,6 +27,7 @@ fi
 for example in train_and_render own_buffer observer; do
   cargo run --release --features faults --example $example || status=$?
 done
+bash python/test.sh || status=$?
 
 sort -u "$AFTERIMAGE_SKIPS" | sed 's/^/skipped: /'
 [[ -s $AFTERIMAGE_SKIPS ]] || echo "no test was skipped"

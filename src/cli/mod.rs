@@ -17,8 +17,9 @@ mod train;
 #[cfg(feature = "gpu")]
 mod verify;
 
-use crate::output::{harmless, written};
+use crate::output::{finish, harmless, written};
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -50,9 +51,17 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Parses the command line and runs it.
-pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    let cli = match Cli::try_parse() {
+/// The program: parses the command line, of which the first argument is the program's name, runs it, and prints the
+/// error. It takes over signals and the log, so it is called once in a process.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    finish(run(args).unwrap_or_else(|error| {
+        eprint_line!("error: {error:#}");
+        ExitCode::FAILURE
+    }))
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return Ok(explain(&error)),
     };

@@ -62,7 +62,7 @@ impl Config {
             let failed = |e| ConfigError::of_mask(path, &why(e));
             let Loaded { picture, mut notes, profile } =
                 picture::read(path, Reading::default()).map_err(failed)?;
-            let (picture, note) = as_meant(picture);
+            let (picture, note) = mask_as_meant(picture);
             notes.extend(note.map(|what| format!("the mask {} {what}", path.display())));
             Ok(Loaded { picture, notes, profile })
         };
@@ -112,8 +112,9 @@ impl Config {
     }
 }
 
-/// Masks are also kept as 0 and 1, and in the alpha channel of a picture of one colour.
-fn as_meant(mask: Picture) -> (Picture, Option<&'static str>) {
+/// The mask that a picture is meant as, since masks are also kept as 0 and 1, and in the alpha channel of a picture of
+/// one colour; with what was done, if anything.
+pub fn mask_as_meant(mask: Picture) -> (Picture, Option<&'static str>) {
     let n_colors = mask.color_channels();
     let value = |pixel: usize, channel: usize| mask.pixels.value(pixel * mask.channels + channel);
     let n_pixels = mask.n_pixels() as usize;
@@ -154,21 +155,21 @@ mod tests {
     #[test]
     fn masks_mean_what_they_usually_mean() {
         let bits = picture(1, Pixels::U8(vec![0, 1, 1]));
-        let (mask, note) = as_meant(bits);
+        let (mask, note) = mask_as_meant(bits);
         assert_eq!(mask.brightness(), [0.0, 1.0, 1.0]);
         assert!(note.is_some());
-        let (mask, _) = as_meant(picture(3, Pixels::U16(vec![0, 0, 0, 1, 1, 1])));
+        let (mask, _) = mask_as_meant(picture(3, Pixels::U16(vec![0, 0, 0, 1, 1, 1])));
         assert_eq!(mask.brightness(), [0.0, 1.0]);
         for color in [0, 255] {
             let alpha =
                 picture(4, Pixels::U8([[color, color, color, 0], [color, color, color, 255]].concat()));
-            let (mask, note) = as_meant(alpha);
+            let (mask, note) = mask_as_meant(alpha);
             assert_eq!(mask.brightness(), [0.0, 1.0]);
             assert!(note.is_some());
         }
         let usual = picture(1, Pixels::U8(vec![0, 255, 3]));
-        assert_eq!(as_meant(usual.clone()), (usual, None));
+        assert_eq!(mask_as_meant(usual.clone()), (usual, None));
         let with_alpha = picture(2, Pixels::U8(vec![0, 255, 255, 255]));
-        assert_eq!(as_meant(with_alpha.clone()), (with_alpha, None));
+        assert_eq!(mask_as_meant(with_alpha.clone()), (with_alpha, None));
     }
 }

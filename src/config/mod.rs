@@ -11,6 +11,7 @@ mod refinements;
 mod resolve;
 mod resolved;
 mod sections;
+mod settings;
 mod tiny_cuda_nn;
 mod training;
 
@@ -20,6 +21,7 @@ pub use fields::{
     BatchSize, ChannelWeights, CheckpointEvery, EncodingList, Frequencies, Growth, Keep, OutputKind,
     PictureSize, Sigma,
 };
+pub use inputs::mask_as_meant;
 pub use preset::Preset;
 pub use resolve::ConfigError;
 pub use resolved::Resolved;
@@ -27,6 +29,9 @@ pub(crate) use sections::Section;
 pub use sections::{
     DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, TrainingConfig,
 };
+
+/// A value of a setting, as TOML has them.
+pub use toml::Value;
 
 use crate::read_file::read_whole;
 use serde::{Deserialize, Serialize};

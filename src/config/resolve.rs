@@ -32,6 +32,10 @@ impl ConfigError {
         Self(format!("configuration {}: {reason}", path.display()))
     }
 
+    pub(super) fn of_setting(setting: &str, reason: &str) -> Self {
+        Self(format!("{setting}: {reason}"))
+    }
+
     pub(super) fn of_mask(path: &Path, reason: &str) -> Self {
         Self(format!("the mask {}: {reason}", path.display()))
     }

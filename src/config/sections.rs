@@ -74,6 +74,9 @@ macro_rules! section {
         }
 
         impl $name {
+            /// The names of its settings.
+            const FIELDS: &[&str] = &[$(stringify!($field)),*];
+
             pub(crate) fn or(self, base: Self) -> Self {
                 Self { $($field: self.$field.or(base.$field),)* }
             }
@@ -360,6 +363,16 @@ section! {
         pub threads: u16,
     }
 }
+
+/// The sections with the names of their settings, in the order of [`super::Config`].
+pub(super) const FIELDS: [(&str, &[&str]); 6] = [
+    ("picture", PictureConfig::FIELDS),
+    ("encoding", EncodingConfig::FIELDS),
+    ("network", NetworkConfig::FIELDS),
+    ("training", TrainingConfig::FIELDS),
+    ("output", OutputConfig::FIELDS),
+    ("device", DeviceConfig::FIELDS),
+];
 
 /// Maximum number of threads.
 pub(super) const MAX_THREADS: u16 = 256;

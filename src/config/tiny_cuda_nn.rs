@@ -9,12 +9,13 @@ mod section;
 use super::{ActivationKind, Config, LossKind, NetworkConfig, OutputKind, TrainingConfig};
 use crate::model::Init;
 use crate::names::join;
+use crate::names::nearest;
 use encoding::encoding;
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
 use optimizer::optimizer;
 use parent::PARENT;
 pub(super) use parent::with_parents;
-use section::{Section, did_you_mean, nearest};
+use section::{Section, did_you_mean};
 use serde_json::{Map, Value};
 
 const JSON_WITH_COMMENTS: ParseOptions = ParseOptions {

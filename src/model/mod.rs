@@ -4,6 +4,7 @@
 //! bit-identical on all backends (sample order, initial weights, learning rates) is computed here.
 
 pub mod activation;
+mod dual;
 pub mod encoding;
 mod family;
 pub mod importance;
@@ -19,6 +20,7 @@ pub mod schedule;
 pub mod steps;
 
 pub use activation::{Activation, ActivationKind};
+pub use dual::Dual;
 pub use encoding::attenuation::{self, Footprint, PixelFilter};
 pub use encoding::{
     Encoding, EncodingFamily, EncodingKind, EncodingSpec, GridGradients, GridLevel, GridSpec, HashGrid,

@@ -55,6 +55,13 @@ impl Raster {
         u64::from(self.width) * u64::from(self.height)
     }
 
+    /// Position of pixel number `pixel`, row by row.
+    #[inline(always)]
+    pub fn position_of(&self, pixel: u64) -> [f32; 2] {
+        let width = u64::from(self.width);
+        self.position((pixel % width) as u32, (pixel / width) as u32)
+    }
+
     /// Position of pixel (x, y).
     #[inline(always)]
     pub fn position(&self, x: u32, y: u32) -> [f32; 2] {

@@ -136,14 +136,23 @@ impl ModelFile {
     /// # Panics
     /// When `params` does not have the length of the model's layout.
     pub fn save(&self, path: &Path) -> Result<(), ModelFileError> {
+        atomic_write(path, Durability::Flushed, |out| self.write(out))
+            .map_err(|source| ModelFileError::Write { path: path.to_owned(), source })
+    }
+
+    /// Writes the bytes of the file, which [`Self::parse`] reads.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    ///
+    /// # Panics
+    /// As [`Self::save`].
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let tensors = self.tensors();
         let header = header(&tensors, self.all_metadata());
-        atomic_write(path, Durability::Flushed, |out| {
-            out.write_all(&(header.len() as u64).to_le_bytes())?;
-            out.write_all(header.as_bytes())?;
-            tensors.iter().try_for_each(|tensor| tensor.write(out))
-        })
-        .map_err(|source| ModelFileError::Write { path: path.to_owned(), source })
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(header.as_bytes())?;
+        tensors.iter().try_for_each(|tensor| tensor.write(out))
     }
 
     /// Size of the file that [`Self::save`] writes.
@@ -190,7 +199,11 @@ impl ModelFile {
         self
     }
 
-    fn tensors(&self) -> Vec<Tensor<'_>> {
+    /// All tensors, in the order of the file.
+    ///
+    /// # Panics
+    /// As [`Self::save`].
+    pub fn tensors(&self) -> Vec<Tensor<'_>> {
         let layout = self.model.layout();
         assert_eq!(self.params.len(), layout.n_params(), "parameters of the model");
         let mut tensors = encoding::tensors(&self.model.encoding, &self.params[layout.encoding.clone()]);
@@ -234,10 +247,15 @@ impl ModelFile {
     }
 }
 
-struct Tensor<'a> {
-    name: String,
-    shape: Vec<usize>,
-    values: &'a [f32],
+/// A tensor of a model file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor<'a> {
+    /// Name in the file.
+    pub name: String,
+    /// Outermost dimension first.
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub values: &'a [f32],
 }
 
 impl Tensor<'_> {

@@ -78,8 +78,11 @@ fn read_from(
     Ok(Loaded { picture, notes, profile })
 }
 
-/// Refuses NaN and infinities, rather than silently training on other values in their place.
-fn refuse_non_finite(path: &Path, picture: &Picture) -> Result<(), PictureError> {
+/// Refuses NaN and infinities, rather than silently training on other values in their place. `path` is for the message.
+///
+/// # Errors
+/// [`PictureError::NotFinite`].
+pub fn refuse_non_finite(path: &Path, picture: &Picture) -> Result<(), PictureError> {
     let Pixels::F32(values) = &picture.pixels else { return Ok(()) };
     let count = values.iter().filter(|v| !v.is_finite()).count();
     match values.iter().position(|v| !v.is_finite()) {

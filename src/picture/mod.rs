@@ -26,7 +26,7 @@ pub use load::{Loaded, Reading, load, read};
 pub use profile::{ColorHandling, IccProfile, Space, in_srgb};
 pub use quality::{SquaredError, ssim, ssim_visible};
 pub use resize::{center_crop, resize};
-pub use save::{Packing, save_exr, save_png, save_png_packed};
+pub use save::{Packing, save_exr, save_png, save_png_packed, write_png};
 pub use transfer::{Curve, OutOfRange, Transfer};
 pub use transparent::{Hidden, Transparent};
 pub use write_rows::{RowsOf, write_rows};

@@ -5,7 +5,7 @@ use crate::atomic_write::{Durability, atomic_write};
 use image::codecs::openexr::OpenExrEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// How much a PNG is compressed.
@@ -50,14 +50,24 @@ pub fn save_png_packed(
     packing: Packing,
     profile: Option<&[u8]>,
 ) -> Result<(), PictureError> {
-    let display;
+    atomic_write(path, Durability::Cached, |out| write_png(picture, out, packing, profile))
+        .map_err(|source| PictureError::Write { path: path.to_owned(), source })
+}
+
+/// Writes the bytes of the file of [`save_png_packed`].
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_png(
+    picture: &Picture,
+    out: &mut impl Write,
+    packing: Packing,
+    profile: Option<&[u8]>,
+) -> io::Result<()> {
     let (bytes, deep): (&[u8], bool) = match &picture.pixels {
         Pixels::U8(values) => (values, false),
         Pixels::U16(values) => (bytemuck::cast_slice(values), true),
-        Pixels::F32(_) => {
-            display = picture.to_display();
-            return save_png_packed(&display, path, packing, None);
-        }
+        Pixels::F32(_) => return write_png(&picture.to_display(), out, packing, None),
     };
     let color = match (picture.channels, deep) {
         (1, false) => ExtendedColorType::L8,
@@ -70,14 +80,11 @@ pub fn save_png_packed(
         (_, true) => ExtendedColorType::Rgba16,
     };
     let (compression, filter) = packing.settings(picture.n_pixels());
-    let written = atomic_write(path, Durability::Cached, |out| {
-        let mut encoder = PngEncoder::new_with_quality(out, compression, filter);
-        if let Some(profile) = profile {
-            encoder.set_icc_profile(profile.to_vec()).map_err(io::Error::other)?;
-        }
-        encoder.write_image(bytes, picture.width, picture.height, color).map_err(into_io_error)
-    });
-    written.map_err(|source| PictureError::Write { path: path.to_owned(), source })
+    let mut encoder = PngEncoder::new_with_quality(out, compression, filter);
+    if let Some(profile) = profile {
+        encoder.set_icc_profile(profile.to_vec()).map_err(io::Error::other)?;
+    }
+    encoder.write_image(bytes, picture.width, picture.height, color).map_err(into_io_error)
 }
 
 /// Writes an OpenEXR file with 32-bit floats. Grey becomes three equal channels, since the

@@ -82,6 +82,20 @@ impl Transfer {
         decoded.clamp(-f32::MAX, f32::MAX)
     }
 
+    /// The derivatives of [`Self::decode_pixels`], from the derivatives `by` of the network's `values`: (pixels,
+    /// `channels`) each.
+    pub fn decode_derivatives(self, values: &[f64], by: &mut [[f64; 2]], channels: usize) {
+        let (scale, gain) = (f64::from(self.scale), f64::from(LOG_GAIN));
+        let is_color = |place: usize| place % channels < n_colors(channels);
+        for (_, (value, by)) in values.iter().zip(by).enumerate().filter(|(place, _)| is_color(*place)) {
+            let factor = match self.curve {
+                Curve::Linear => 1.0 / scale,
+                Curve::Log => libm::exp(value.abs() / gain) / (gain * scale),
+            };
+            *by = by.map(|d| factor * d);
+        }
+    }
+
     /// [`Self::decode`] of the colours of pixels with `channels` channels: (pixels, channels).
     pub fn decode_pixels(self, values: &mut [f32], channels: usize) {
         self.map_colors(values, channels, Self::decode);

@@ -56,7 +56,10 @@ pub type Watch<'a> = &'a mut dyn FnMut(u64) -> bool;
 
 /// Calls `take` for each band in order, with its colours, (pixels, `channels`) of `depth`, and
 /// the number of points done, until it returns false.
-async fn for_each_band(
+///
+/// # Errors
+/// When the device fails.
+pub async fn for_each_band(
     predictor: &mut dyn Predict,
     (grid, transfer): (&Grid, Transfer),
     (channels, depth): (usize, Depth),

@@ -1,6 +1,7 @@
 //! The run folder and everything written into it.
 
 pub mod checkpoint;
+mod fit;
 mod folder;
 mod input;
 mod lock;
@@ -11,8 +12,10 @@ mod results;
 mod session;
 mod snapshots;
 mod thumbnails;
+mod training;
 mod unfinished;
 
+pub use fit::{Fit, Fitted};
 pub use folder::RunFolder;
 pub use input::Input;
 pub use lock::{FolderLock, Holder};

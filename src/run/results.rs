@@ -2,13 +2,11 @@
 
 use super::thumbnails::{Thumbnails, earlier_panels};
 use super::{FreshStarts, Manifest, RunError, RunFolder, Timings, unfinished};
-use crate::backend::Backend;
-use crate::block_on;
+use crate::backend::BackendInfo;
 use crate::config::Resolved;
 use crate::picture::{Packing, Picture, in_srgb, save_exr, save_png, save_png_packed};
 use crate::report::{self, CurvePoint, Decibels, Film, Series, Strip, epoch_label, quality_label};
 use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Everything known at the end of a run.
@@ -19,6 +17,8 @@ pub struct Results<'a> {
     pub run: &'a Resolved,
     /// The training picture.
     pub picture: &'a Picture,
+    /// The device.
+    pub device: &'a BackendInfo,
     /// The network's picture now.
     pub evaluation: &'a Evaluation,
     /// Why the run failed, if it did.
@@ -36,15 +36,17 @@ pub struct Results<'a> {
 }
 
 impl Results<'_> {
-    /// Writes everything.
+    /// Writes everything. `params` are the weights that made the picture.
     ///
     /// # Errors
-    /// When the device fails or a file cannot be written.
-    pub fn write(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
+    /// When a file cannot be written.
+    pub fn write(&self, params: Vec<f32>) -> Result<(), RunError> {
         let folder = self.folder;
         let reconstruction = self.evaluation.picture.as_ref().expect("evaluated with its picture");
         // Irreplaceable files first, in case the disk is full.
-        self.save_model(backend)?;
+        let model =
+            unfinished::finished_model(self.run, self.picture, params, (self.outcome, self.evaluation));
+        model.save(&folder.file("model.safetensors"))?;
         if reconstruction.is_hdr() {
             save_png(&reconstruction.shown(self.run.exposure), &folder.file("final.png"))?;
             save_exr(reconstruction, &folder.file("final.exr"))?;
@@ -52,7 +54,7 @@ impl Results<'_> {
             let profile = self.run.profile.as_deref();
             save_png_packed(reconstruction, &folder.file("final.png"), Packing::Small, profile)?;
         }
-        self.manifest(backend).save(&folder.file("run.json"))?;
+        self.manifest().save(&folder.file("run.json"))?;
         let points: Vec<CurvePoint> = self.metrics.iter().filter_map(CurvePoint::measured).collect();
         report::save_psnr_curves(folder.path(), &[Series { name: String::new(), points }])?;
         let snapshots = folder.snapshots();
@@ -64,25 +66,6 @@ impl Results<'_> {
             report::film::save_film_with(kept, &path, &frames, &Film::default())?;
         }
         Ok(())
-    }
-
-    fn save_model(&self, backend: &mut dyn Backend) -> Result<(), RunError> {
-        let state = block_on(backend.state()).map_err(crate::trainer::TrainError::from)?;
-        let params = state.into_predicting(&self.run.options.refinements);
-        let shape = (self.picture.width, self.picture.height, self.picture.depth());
-        let model = unfinished::model(self.run, params, shape, self.metadata());
-        Ok(model.save(&self.folder.file("model.safetensors"))?)
-    }
-
-    fn metadata(&self) -> BTreeMap<String, String> {
-        let entries = [
-            ("config", Some(unfinished::shareable(&self.run.config).to_toml())),
-            ("epochs", Some(self.outcome.position.epochs_done.to_string())),
-            ("steps", Some(self.outcome.step.to_string())),
-            ("psnr_train", Some(self.evaluation.train.psnr().to_string())),
-            ("psnr_test", self.evaluation.psnr_test().map(|psnr| psnr.to_string())),
-        ];
-        entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 
     fn save_strip(&self, snapshots: &[u64], reconstruction: &Picture) -> Result<(), RunError> {
@@ -124,12 +107,12 @@ impl Results<'_> {
         (count > 0).then(|| FreshStarts { count, reason, lr: self.run.lr * position.lr_factor() })
     }
 
-    fn manifest(&self, backend: &dyn Backend) -> Manifest {
+    fn manifest(&self) -> Manifest {
         let Picture { width, height, channels, .. } = *self.picture;
         Manifest {
             version: env!("CARGO_PKG_VERSION"),
             platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            device: backend.info().clone(),
+            device: self.device.clone(),
             seed: self.run.seed,
             picture: [width, height, channels as u32],
             input_notes: self.input_notes.to_vec(),

@@ -1,32 +1,22 @@
 //! One run from its first step, or its last checkpoint, to its results; reopens a lost device.
 
 use super::checkpoint::{self, Fingerprint};
+use super::training::Training;
 use super::{Display, Input, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::backend::{self, Backend, BackendError, Opened, TunedConfig};
-use crate::block_on;
+use crate::backend::BackendError;
 use crate::config::Resolved;
 use crate::picture::Picture;
-use crate::trainer::{
-    Checkpoint, EpochSummary, Evaluation, Failure, Outcome, Position, Progress, TrainError, Trainer,
-};
+use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome, Progress, TrainError};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How many lost devices a run survives.
-const MAX_DEVICE_LOSSES: usize = 3;
 
 /// A run about to train.
 pub struct Session {
     /// Its folder.
     pub folder: RunFolder,
-    /// The run.
-    pub run: Resolved,
-    picture: Arc<Picture>,
-    backend: Box<dyn Backend>,
-    /// The last good state; `None` if the run has not started.
-    checkpoint: Option<Checkpoint>,
+    training: Training,
     /// What was done to read the picture, for the user and `run.json`.
     pub input_notes: Vec<String>,
     /// A message for the user, if the choice of the device needs explaining.
@@ -78,16 +68,16 @@ impl Session {
         folder: RunFolder,
         input: Option<&Input>,
     ) -> Result<Self, RunError> {
-        let opened = open(&run, &picture, None).map_err(TrainError::from)?;
+        let (training, note) = Training::open(run, picture, None).map_err(TrainError::from)?;
         folder.clear()?;
         // First, since it makes the folder one of a run.
-        write_config(&folder, &run)?;
+        write_config(&folder, &training.run)?;
         if let Some(input) = input {
             let path = folder.input(input);
             atomic_write(&path, Durability::Flushed, |out| out.write_all(&input.bytes))
                 .map_err(|e| RunError::write(&path, &e))?;
         }
-        Ok(Self::new(folder, run, picture, opened))
+        Ok(Self { folder, training, input_notes: Vec::new(), note })
     }
 
     /// Resumes the run in `folder` from its last checkpoint or, without one, from its beginning.
@@ -108,16 +98,13 @@ impl Session {
             let reason = "the checkpoint does not belong to the run in config.toml; start over with --force";
             return Err(unfit(reason.to_owned()));
         }
-        let method = checkpoint.as_ref().and_then(|c| c.method.clone());
-        let opened = open(&run, &picture, method).map_err(TrainError::from)?;
-        let mut session = Self { checkpoint, ..Self::new(folder, run, picture, opened) };
-        session.restore().map_err(TrainError::from)?;
-        Ok(session)
+        let (training, note) = Training::open(run, picture, checkpoint).map_err(TrainError::from)?;
+        Ok(Self { folder, training, input_notes: Vec::new(), note })
     }
 
-    fn new(folder: RunFolder, run: Resolved, picture: Arc<Picture>, opened: Opened) -> Self {
-        let Opened { backend, note } = opened;
-        Self { folder, run, picture, backend, checkpoint: None, input_notes: Vec::new(), note }
+    /// The run.
+    pub fn run(&self) -> &Resolved {
+        &self.training.run
     }
 
     /// Trains to the end, or until `display` asks to stop, and writes the results. Survives up to three losses of the
@@ -139,37 +126,22 @@ impl Session {
 
     /// Trains from the last checkpoint to the end; on an error the session holds the last good one.
     fn attempt(&mut self, startup: Duration, display: &mut dyn Display) -> Result<Finished, Interrupted> {
-        let Self { folder, run, picture, backend, checkpoint, input_notes, .. } = self;
-        let position = checkpoint.as_ref().map_or_else(Position::default, |c| c.position);
+        let Self { folder, training, input_notes, .. } = self;
+        let position = training.position();
         let mut counted = Counted { display, samples: 0 };
-        let mut recorder =
-            Recorder::new(folder, run, Fingerprint::of(run, picture), &position, &mut counted)?;
-        let mut trainer =
-            Trainer::new(run, picture, backend.as_mut(), position).resuming_from(checkpoint.as_ref());
-        let outcome = block_on(trainer.run(&mut recorder));
+        let fingerprint = Fingerprint::of(&training.run, &training.picture);
+        let mut recorder = Recorder::new(folder, &training.run, fingerprint, &position, &mut counted)?;
+        let outcome = training.train(&mut recorder);
         let recorded = recorder.finish();
         counted.display.finished();
-        let last = trainer.into_last_checkpoint();
-        // `None` if the device failed before the run began: then the earlier checkpoint stays.
-        if last.is_some() {
-            checkpoint.clone_from(&last);
-        }
-        let (mut outcome, diverged) = match (outcome, last) {
-            (Ok(outcome), _) => (outcome, None),
-            // The results before it diverged are still worth having.
-            (Err(RunError::Train(error @ TrainError::Diverged { .. })), Some(last)) => {
-                block_on(backend.set_state(&last.state)).map_err(TrainError::from)?;
-                let (position, step) = (last.position, last.state.step);
-                let outcome = Outcome { position, complete: false, step, evaluation: None, kept_epoch: None };
-                (outcome, Some(error))
+        let (mut outcome, diverged) = match outcome {
+            Ok(outcome) => (outcome, None),
+            Err(RunError::Train(error @ TrainError::Diverged { .. })) => {
+                (training.back_to_last().map_err(TrainError::from)?, Some(error))
             }
-            (Err(error), _) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
         };
-        let mut trainer = Trainer::new(run, picture, backend.as_mut(), outcome.position);
-        let evaluation = match outcome.evaluation.take() {
-            Some(evaluation) => evaluation,
-            None => block_on(trainer.evaluate(true))?,
-        };
+        let (evaluation, failure) = training.evaluate(&mut outcome)?;
         let trained = outcome.position.seconds - position.seconds;
         let timings = Timings {
             startup_seconds: startup.as_secs_f64(),
@@ -177,12 +149,12 @@ impl Session {
             samples_per_second: counted.samples as f64 / trained.max(1e-9),
         };
         let (metrics, thumbnails) = recorded?;
-        let of_complete = || Failure::of(run, outcome.position.fresh_starts, outcome.step, &evaluation);
-        let failure = outcome.complete.then(of_complete).flatten();
+        let params = training.params()?;
         let results = Results {
             folder,
-            run,
-            picture,
+            run: &training.run,
+            picture: &training.picture,
+            device: training.backend.info(),
             evaluation: &evaluation,
             failure,
             metrics: &metrics,
@@ -191,7 +163,7 @@ impl Session {
             timings,
             input_notes,
         };
-        results.write(backend.as_mut())?;
+        results.write(params)?;
         match diverged {
             Some(error) => Err(error.into()),
             None => Ok(Finished { outcome, evaluation, failure }),
@@ -199,47 +171,10 @@ impl Session {
     }
 
     /// Reopens a lost device with the last checkpoint, unless it was lost too often.
-    fn recover(&mut self, mut reason: String, losses: &mut usize) -> Result<(), RunError> {
+    fn recover(&mut self, reason: String, losses: &mut usize) -> Result<(), RunError> {
         let folder = self.folder.path().display().to_string();
-        while *losses < MAX_DEVICE_LOSSES {
-            *losses += 1;
-            let epoch = self.checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
-            log::warn!("the GPU stopped answering ({reason}): reopening it and resuming from epoch {epoch}");
-            match self.reopen() {
-                Ok(()) => return Ok(()),
-                Err(BackendError::DeviceLost(again)) => reason = again,
-                Err(error) => return Err(RunError::DeviceGone { reason: error.to_string(), folder }),
-            }
-            // A restarting driver needs a moment.
-            std::thread::sleep(Duration::from_secs(1));
-        }
-        let reason = format!("it stopped answering {} times, {reason}", MAX_DEVICE_LOSSES + 1);
-        Err(RunError::DeviceGone { reason, folder })
+        self.training.recover(reason, losses).map_err(|reason| RunError::DeviceGone { reason, folder })
     }
-
-    fn reopen(&mut self) -> Result<(), BackendError> {
-        let method = self.backend.info().method.clone();
-        let Opened { backend, note } = open(&self.run, &self.picture, method)?;
-        if let Some(note) = note.filter(|_| backend.info().device != self.backend.info().device) {
-            log::warn!("{note}");
-        }
-        self.backend = backend;
-        self.restore()
-    }
-
-    /// Restores the last checkpoint on the device.
-    fn restore(&mut self) -> Result<(), BackendError> {
-        match &self.checkpoint {
-            Some(checkpoint) => block_on(self.backend.set_state(&checkpoint.state)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// `method` is how a GPU has trained the run so far.
-fn open(run: &Resolved, picture: &Arc<Picture>, method: Option<TunedConfig>) -> Result<Opened, BackendError> {
-    let job = run.job(Arc::clone(picture));
-    block_on(backend::open_as(&run.device, method.as_ref(), job, || run.initial_params()))
 }
 
 /// Writes `run` to the folder's `config.toml`.

@@ -1,12 +1,12 @@
-//! The model of a run that is not finished, from its checkpoint.
+//! The model of a run: of one that has ended, and of one that is not finished, from its checkpoint.
 
 use super::checkpoint::{self, Fingerprint};
 use super::folder::{CURRENT, PREVIOUS};
 use super::{RunError, RunFolder};
 use crate::config::{Config, DeviceConfig, Resolved};
 use crate::model_file::ModelFile;
-use crate::picture::{self, Depth, Loaded};
-use crate::trainer::Checkpoint;
+use crate::picture::{self, Depth, Loaded, Picture};
+use crate::trainer::{Checkpoint, Evaluation, Outcome};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,8 +73,26 @@ fn of(
     Ok((model(&run, params, shape, metadata), position.epochs_done))
 }
 
+/// The model of a run that has ended.
+pub(super) fn finished_model(
+    run: &Resolved,
+    picture: &Picture,
+    params: Vec<f32>,
+    (outcome, evaluation): (&Outcome, &Evaluation),
+) -> ModelFile {
+    let entries = [
+        ("config", Some(shareable(&run.config).to_toml())),
+        ("epochs", Some(outcome.position.epochs_done.to_string())),
+        ("steps", Some(outcome.step.to_string())),
+        ("psnr_train", Some(evaluation.train.psnr().to_string())),
+        ("psnr_test", evaluation.psnr_test().map(|psnr| psnr.to_string())),
+    ];
+    let metadata = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+    model(run, params, (picture.width, picture.height, picture.depth()), metadata)
+}
+
 /// The model file of `run`.
-pub(super) fn model(
+fn model(
     run: &Resolved,
     params: Vec<f32>,
     (width, height, depth): (u32, u32, Depth),
@@ -90,7 +108,7 @@ pub(super) fn model(
 }
 
 /// The configuration without machine-specific settings, since models are shared.
-pub(super) fn shareable(config: &Config) -> Config {
+fn shareable(config: &Config) -> Config {
     let mut config = config.clone();
     config.picture.file = config.picture.file.and_then(|f| f.file_name().map(PathBuf::from));
     config.picture.mask = config.picture.mask.and_then(|f| f.file_name().map(PathBuf::from));

@@ -1,7 +1,9 @@
 //! Settings chosen by short training runs.
 
+mod epochs;
 mod sigma;
 
+pub use epochs::epochs_within;
 pub use sigma::{SigmaChoice, SigmaTrial, Watch, choose_sigma};
 
 use crate::backend::BackendError;

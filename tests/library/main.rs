@@ -4,12 +4,14 @@
 
 mod colours;
 mod exr_and_radiance_files;
+mod fits;
 mod golden;
 mod gradients;
 mod imports;
 mod memory;
 mod picture_files;
 mod picture_formats;
+mod positions;
 mod properties;
 mod report_outputs;
 mod run_model_file;

@@ -5,6 +5,7 @@
 pub mod activate;
 mod chunks;
 pub mod dense;
+mod derivative;
 pub mod encode;
 pub mod grid;
 mod lane;
@@ -24,6 +25,7 @@ mod trainer;
 mod update;
 
 pub use chunks::CHUNK_SIZE;
+pub use derivative::CpuDerivative;
 pub use predictor::CpuPredictor;
 pub use predictor::thread_pool;
 pub use simd::SimdReal;

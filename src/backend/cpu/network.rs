@@ -8,7 +8,7 @@ use super::product::{WeightGradient, tile_and_sum};
 use super::simd::SimdReal;
 use super::{activate, dense, encode, loss, sample};
 use crate::backend::Job;
-use crate::model::{Model, ParamLayout, Raster, Real, Step};
+use crate::model::{Model, ParamLayout, Real, Step};
 
 /// Work space of one thread for chunks of up to `capacity` samples.
 ///
@@ -155,22 +155,21 @@ impl<T: SimdReal> Pass<'_, T> {
         )
     }
 
-    /// Writes the colours of `out.len() / channels` pixels of `raster` from `first_pixel` on.
+    /// Writes the colours of `out.len() / channels` points from number `first` on, of which `position` gives the
+    /// positions.
     pub(crate) fn predict(
         &self,
-        raster: &Raster,
-        first_pixel: u64,
+        position: impl Fn(u64) -> [f32; 2],
+        first: u64,
         scratch: &mut Scratch<T>,
         out: &mut [f32],
     ) {
         let channels = self.model.network.output_width;
         let n = out.len() / channels;
-        assert!(2 * n <= scratch.coords.len(), "{n} pixels of a chunk of {}", scratch.coords.len() / 2);
+        assert!(2 * n <= scratch.coords.len(), "{n} points of a chunk of {}", scratch.coords.len() / 2);
         let coords = &mut scratch.coords[..n * 2];
         for (i, coord) in coords.chunks_exact_mut(2).enumerate() {
-            let pixel = first_pixel + i as u64;
-            let width = u64::from(raster.width);
-            let [x, y] = raster.position((pixel % width) as u32, (pixel / width) as u32);
+            let [x, y] = position(first + i as u64);
             (coord[0], coord[1]) = (T::from_f32(x), T::from_f32(y));
         }
         repeat_last(&mut scratch.coords, n);

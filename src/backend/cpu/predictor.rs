@@ -28,12 +28,13 @@ pub(super) fn lock<L>(mutex: &Mutex<L>) -> std::sync::MutexGuard<'_, L> {
     mutex.lock().expect("a worker thread panicked")
 }
 
-/// Colours of consecutive pixels on all threads of `pool`; one `scratch` a thread.
+/// Colours of consecutive points on all threads of `pool`, by their positions and from number `first` on; one `scratch`
+/// a thread.
 pub(super) fn predict_with<T: SimdReal>(
     pool: &rayon::ThreadPool,
     pass: &Pass<'_, T>,
     scratch: &[Mutex<Scratch<T>>],
-    (raster, first_pixel): (&Raster, u64),
+    (position, first): (impl Fn(u64) -> [f32; 2] + Sync, u64),
     out: &mut [f32],
 ) {
     let channels = pass.model.network.output_width;
@@ -44,8 +45,8 @@ pub(super) fn predict_with<T: SimdReal>(
         loop {
             let index = next_chunk.fetch_add(1, Ordering::Relaxed);
             let Some(chunk) = chunks.get(index) else { break };
-            let pixel = first_pixel + (index * CHUNK_SIZE) as u64;
-            pass.predict(raster, pixel, scratch, &mut lock(chunk));
+            let first = first + (index * CHUNK_SIZE) as u64;
+            pass.predict(&position, first, scratch, &mut lock(chunk));
         }
     });
 }
@@ -93,6 +94,21 @@ impl<T: SimdReal> CpuPredictor<T> {
     pub(crate) fn info(&self) -> BackendInfo {
         info(&self.pool)
     }
+
+    /// Writes the colours at `coords` into `out`, (n, channels): the same to the bit as those of pixels there.
+    ///
+    /// # Panics
+    /// When the lengths do not match.
+    pub fn predict_at(&mut self, coords: &[[f32; 2]], out: &mut [f32]) {
+        assert_eq!(out.len(), coords.len() * self.model.network.output_width, "colours");
+        self.predict_points((|i| coords[i as usize], 0), out);
+    }
+
+    fn predict_points(&mut self, points: (impl Fn(u64) -> [f32; 2] + Sync, u64), out: &mut [f32]) {
+        let layers = self.packed.of(&self.layout, &self.params, &self.pool);
+        let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params, layers };
+        predict_with(&self.pool, &pass, &self.scratch, points, out);
+    }
 }
 
 pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
@@ -109,9 +125,7 @@ pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
 #[async_trait(?Send)]
 impl<T: SimdReal> Predict for CpuPredictor<T> {
     async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
-        let layers = self.packed.of(&self.layout, &self.params, &self.pool);
-        let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params, layers };
-        predict_with(&self.pool, &pass, &self.scratch, (raster, first), out);
+        self.predict_points((|pixel| raster.position_of(pixel), first), out);
         Ok(())
     }
 }

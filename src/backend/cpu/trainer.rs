@@ -246,7 +246,7 @@ impl<T: SimdReal> Predict for CpuTrainer<T> {
         }
         let layers = self.packed.of(&self.layout, params, &self.pool);
         let pass = Pass { model: &self.job.model, layout: &self.layout, params, layers };
-        predict_with(&self.pool, &pass, &self.scratch, (raster, first), out);
+        predict_with(&self.pool, &pass, &self.scratch, (|pixel| raster.position_of(pixel), first), out);
         if averaged {
             self.packed.invalidate();
         }

@@ -146,8 +146,8 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     notes.extend(run.range_note(&picture));
     let mut session = Session::resume(run, picture, folder)?;
     session.input_notes = notes;
-    if session.run.config != written {
-        write_config(&session.folder, &session.run)?;
+    if session.run().config != written {
+        write_config(&session.folder, session.run())?;
     }
     Ok(session)
 }

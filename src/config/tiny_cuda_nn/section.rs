@@ -1,5 +1,6 @@
 //! Reads one section: values with defaults, and one sentence for what is not supported.
 
+use crate::names::nearest;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -100,14 +101,6 @@ impl<'a> Section<'a> {
             );
         }
     }
-}
-
-/// The one of `known` that `key` may be a slip of.
-pub(super) fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(&key.to_lowercase(), known);
-    let best = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    // A letter in five, so that `n_bins` is not taken for `n_dims`.
-    (likeness(best) >= 0.8).then_some(best)
 }
 
 pub(super) fn did_you_mean(known: &str) -> String {

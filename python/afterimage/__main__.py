@@ -1,0 +1,5 @@
+"""python -m afterimage: the command."""
+
+from ._command import main
+
+main()
