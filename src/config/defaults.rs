@@ -79,11 +79,13 @@ pub(super) fn log2_table(n_pixels: u64, roughness: f64) -> u32 {
 /// 128x128 and at full size), dithering has 0.6, noise 1.
 const ROUGH: f64 = 0.5;
 
-/// Of matrices under Muon, whose steps are equally long for every matrix: over a run of `n_steps` they shall go about as
-/// far, whatever its length. Sines multiply their arguments by w0.
-fn muon_lr(activation: Activation, n_steps: u64) -> f64 {
-    let lr = (8.0 / n_steps.max(1) as f64).min(0.05);
-    match activation {
+/// Of matrices under Muon, for pictures of `n_values` values. A network with few weights for them gains from long steps,
+/// one with many from short ones, if those are enough to go far (docs/OPTIMIZERS.md). Sines multiply their arguments by
+/// w0.
+fn muon_lr(network: &Mlp, n_steps: u64, n_values: f64) -> f64 {
+    let per_weight = n_values / network.n_params() as f64;
+    let lr = (0.014 * per_weight).max(8.0 / n_steps.max(1) as f64).min(0.05);
+    match network.activation {
         Activation::Sine { w0 } | Activation::Finer { w0 } => lr / f64::from(w0),
         _ => lr,
     }
@@ -99,12 +101,13 @@ pub(super) struct UsualMuon {
 impl UsualMuon {
     /// It gains most in the first layer after fixed features (docs/OPTIMIZERS.md). Two columns of positions have nothing
     /// to orthogonalise, and features of a grid change with its weights.
-    pub(super) fn of(network: &Mlp, has_grid: bool, n_steps: u64) -> Self {
+    pub(super) fn of(network: &Mlp, has_grid: bool, n_steps: u64, n_samples: u32) -> Self {
         let layers = match has_grid || network.input_width < 16 {
             true => MuonLayers::Hidden,
             false => MuonLayers::ButLast,
         };
-        Self { lr: muon_lr(network.activation, n_steps), layers }
+        let n_values = f64::from(n_samples) * network.output_width as f64;
+        Self { lr: muon_lr(network, n_steps, n_values), layers }
     }
 }
 

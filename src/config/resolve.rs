@@ -136,7 +136,7 @@ impl Config {
         let (optimizer, lr) = self.training.optimizer(activation, self.has_grid(), usual_batch)?;
         let epochs = self.training.epochs(self.has_grid(), samples.len())?;
         let n_steps = epochs.saturating_mul(samples.len().div_ceil(batch_size).into());
-        let muon = UsualMuon::of(&model.network, self.has_grid(), n_steps);
+        let muon = UsualMuon::of(&model.network, self.has_grid(), n_steps, samples.len());
         let options = JobOptions { mask, ..self.options(picture, lr, muon)? };
         let resolved = Resolved {
             config: Self::default(),

@@ -295,8 +295,8 @@ section! {
         /// Epsilon of Adam and its relatives [default: 1e-8; grids 1e-15]
         #[arg(long, value_name = "F")]
         pub epsilon: f64,
-        /// Learning rate of the matrices that muon orthogonalises [default: 8 / steps, at most 0.05; sines 1 / w0 of
-        /// it]
+        /// Learning rate of the matrices that muon orthogonalises [default: 0.014 times the picture's values per weight,
+        /// at least 8 / steps, at most 0.05; with sines 1 / w0 of it]
         #[arg(long, value_name = "F")]
         pub muon_lr: f64,
         /// Which matrices those are [default: but-last; hidden with grids and without an encoding]
