@@ -84,7 +84,7 @@ const ROUGH: f64 = 0.5;
 /// w0.
 fn muon_lr(network: &Mlp, n_steps: u64, n_values: f64) -> f64 {
     let per_weight = n_values / network.n_params() as f64;
-    let lr = (0.014 * per_weight).max(8.0 / n_steps.max(1) as f64).min(0.05);
+    let lr = (0.014 * per_weight).min(0.03).max((8.0 / n_steps.max(1) as f64).min(0.1));
     match network.activation {
         Activation::Sine { w0 } | Activation::Finer { w0 } => lr / f64::from(w0),
         _ => lr,

@@ -296,7 +296,7 @@ section! {
         #[arg(long, value_name = "F")]
         pub epsilon: f64,
         /// Learning rate of the matrices that muon orthogonalises [default: 0.014 times the picture's values per weight,
-        /// at least 8 / steps, at most 0.05; with sines 1 / w0 of it]
+        /// at most 0.03, or 8 / steps, at most 0.1, if that is more; with sines 1 / w0 of it]
         #[arg(long, value_name = "F")]
         pub muon_lr: f64,
         /// Which matrices those are [default: but-last; hidden with grids and without an encoding]
