@@ -8,8 +8,7 @@ mod section;
 
 use super::{ActivationKind, Config, LossKind, NetworkConfig, OutputKind, TrainingConfig};
 use crate::model::Init;
-use crate::names::join;
-use crate::names::nearest;
+use crate::names::{join, nearest};
 use encoding::encoding;
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
 use optimizer::optimizer;

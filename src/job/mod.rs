@@ -54,9 +54,7 @@ impl Job {
             options: JobOptions::default(),
         }
     }
-}
 
-impl Job {
     /// The layers of `layout`, its model's, whose weight matrices are updated as a whole.
     pub fn whole_matrices<'a>(&self, layout: &'a ParamLayout) -> &'a [LayerRange] {
         self.optimizer.whole_matrices(layout, self.options.refinements.muon_layers)

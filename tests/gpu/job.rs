@@ -1,9 +1,10 @@
 //! Small jobs for the GPU tests.
 
 use afterimage::backend::{Job, JobOptions};
+use afterimage::model::optimizer::MuonLayers;
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, Loss, Mask, Mlp, Model, Optimizer,
-    SampleSet, Sampling, Step, Steps, TrainingState,
+    Refinements, SampleSet, Sampling, Step, Steps, TrainingState,
 };
 use afterimage::picture::{Picture, Pixels};
 use std::num::NonZeroU32;
@@ -124,4 +125,18 @@ pub(crate) fn steps(job: &Job, range: std::ops::Range<u64>, lr: f64) -> Vec<Step
     });
     let all = Steps::new(job.samples.len(), job.batch_size, 9, lr).spread_by(importance);
     all.starting_at(range.start).take((range.end - range.start) as usize).collect()
+}
+
+/// Every refinement at once.
+pub(crate) fn refined() -> JobOptions {
+    let refinements = Refinements {
+        encoding_rate: 3.0,
+        encoding_l2: 1e-3,
+        l2: 1e-2,
+        clip_norm: Some(1e-2),
+        ema: Some(0.9),
+        matrix_rate: 2.0,
+        muon_layers: MuonLayers::ButLast,
+    };
+    JobOptions { refinements, ..JobOptions::default() }
 }

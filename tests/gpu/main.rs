@@ -10,6 +10,7 @@ mod faults;
 mod fused;
 mod grid;
 mod huge;
+mod muon;
 mod reflection;
 #[cfg(feature = "faults")]
 mod refused;

@@ -8,13 +8,12 @@ use crate::skip::{Missing, skip};
 use afterimage::backend::gpu::kernel::{MatmulTiling, Storage};
 use afterimage::backend::gpu::{Budget, GpuBackend, GpuPredictor, KernelConfig, Override};
 use afterimage::backend::{Backend, BackendError, Job, JobOptions, Predict, cpu};
-use afterimage::model::optimizer::MuonLayers;
 use afterimage::model::{
-    Activation, EncodingSpec, Holdout, Init, Interpolation, Loss, Optimizer, Real, Refinements, Sampling,
-    Step, TrainingState,
+    Activation, EncodingSpec, Holdout, Init, Interpolation, Loss, Optimizer, Real, Sampling, Step,
+    TrainingState,
 };
 use device::open;
-use job::{ADAM, MUON, Setup, steps};
+use job::{ADAM, MUON, Setup, refined, steps};
 use lockstep::{grid, is_fused, lockstep, lockstep_with, tight, train};
 use pollster::FutureExt as _;
 use std::sync::Arc;
@@ -138,65 +137,6 @@ fn lockstep_by_error() {
     let setup = Setup { holdout: Holdout::EveryOther, options, ..Setup::small() };
     lockstep(&gpu, &setup, gpu.budget(), 4);
     lockstep(&gpu, &Setup { holdout: Holdout::None, ..setup }, tight(), 3);
-}
-
-fn refined() -> JobOptions {
-    let refinements = Refinements {
-        encoding_rate: 3.0,
-        encoding_l2: 1e-3,
-        l2: 1e-2,
-        clip_norm: Some(1e-2),
-        ema: Some(0.9),
-        matrix_rate: 2.0,
-        muon_layers: MuonLayers::ButLast,
-    };
-    JobOptions { refinements, ..JobOptions::default() }
-}
-
-/// Matrices that are wide, tall and square; all, some and none of them whole.
-fn with_muon() -> impl Iterator<Item = Setup> {
-    let small = Setup { optimizer: MUON, ..Setup::small() };
-    [
-        Setup { options: refined(), ..small.clone() },
-        Setup { options: refined(), hidden_width: 20, ..small.clone() },
-        Setup { options: refined(), n_layers: 2, hidden_width: 20, ..small.clone() },
-        Setup { n_layers: 2, ..small.clone() },
-        Setup { n_layers: 6, hidden_width: 9, ..small.clone() },
-        Setup { optimizer: MUON, ..grid(Interpolation::Linear) },
-    ]
-    .into_iter()
-}
-
-#[test]
-fn lockstep_muon() {
-    let Some(gpu) = open(false) else { return };
-    for setup in with_muon() {
-        lockstep(&gpu, &setup, gpu.budget(), 3);
-    }
-    let setup = Setup { options: refined(), optimizer: MUON, ..Setup::small() };
-    lockstep(&gpu, &setup, tight(), 3);
-}
-
-/// Both end where the other does, but for what twelve steps make of roundings.
-#[test]
-fn muon_goes_where_it_goes_on_the_cpu() {
-    let Some(gpu) = open(false) else { return };
-    for setup in with_muon() {
-        let job = setup.job();
-        let (state, steps) = (setup.state(&job), steps(&job, 0..12, 1e-3));
-        let mut on_gpu = GpuBackend::new(Arc::clone(&gpu), job.clone(), &state).block_on().expect("fits");
-        let mut on_cpu = cpu::CpuTrainer::<f32>::new(job.clone(), &state.params, 2).expect("threads start");
-        let params = |backend: &mut dyn Backend| {
-            backend.enqueue(&steps).block_on().expect("the device works");
-            backend.state().block_on().expect("the device works").params
-        };
-        let (found, expected) = (params(&mut on_gpu), params(&mut on_cpu));
-        let distance =
-            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
-        let (apart, moved) = (distance(&found, &expected), distance(&expected, &state.params));
-        println!("{apart:e} apart after {moved:e}");
-        assert!(moved > 0.05 && apart < 1e-3 * moved, "{apart:e} apart after {moved:e}");
-    }
 }
 
 #[test]

@@ -15,8 +15,8 @@ pub fn size_bytes<T: SimdReal>(job: &Job, threads: usize) -> u64 {
     let n_encoding = model.encoding.n_params();
     let n_moments = TrainingState::n_moments(job.optimizer, &job.options.refinements);
     let flat = (n_encoding + model.network.n_params()) * (1 + n_moments) + n_encoding;
-    let flat = flat + Packed::<T>::size(&model.layout(), PackFor::Training);
     let layout = model.layout();
+    let flat = flat + Packed::<T>::size(&layout, PackFor::Training);
     let matrices = job.whole_matrices(&layout).iter().map(|layer| Orthogonalizer::<T>::size(layer.shape));
     let flat = flat + matrices.sum::<usize>();
     let lanes = n_lanes(job.batch_size as usize) * Lane::<T>::size(model);

@@ -134,19 +134,20 @@ impl Update {
         let Some(muon) = self.optimizer.muon() else { unreachable!("only Muon has whole matrices") };
         let Block { params, mut moments, .. } = block;
         let average = self.average_rate.and_then(|_| moments.pop());
-        let mut direction = vec![T::zero(); params.len()];
+        let direction = &mut orthogonalizer.matrix;
         vectorised!({
-            add_lanes(lanes, start, &mut direction);
-            self.refine(&mut direction, params);
+            direction.fill(T::zero());
+            add_lanes(lanes, start, direction);
+            self.refine(direction, params);
             for (g, m) in direction.iter_mut().zip(moments[0].iter_mut()) {
                 (*g, *m) = muon.direction(*g, *m);
             }
         });
-        orthogonalizer.run(&mut direction);
+        orthogonalizer.run();
         let keep = T::of(1.0 - self.lr * muon.weight_decay);
         let step = T::of(self.lr * Orthogonalization::step_scale(orthogonalizer.shape));
         vectorised!({
-            for (w, &x) in params.iter_mut().zip(&direction) {
+            for (w, &x) in params.iter_mut().zip(&orthogonalizer.matrix) {
                 *w = keep * *w - step * x;
             }
             self.move_average(average, params);

@@ -58,9 +58,10 @@ pub(crate) static DIRECTION: KernelDef = KernelDef {
 pub(crate) static NORMALIZE: KernelDef = KernelDef {
     name: "muon_normalize",
     parts: &[
+        wgsl!("strided_sum.wgsl"),
         wgsl!("reduce_threads.wgsl"),
         wgsl!("reduce.wgsl"),
-        wgsl!("strided_sum.wgsl"),
+        wgsl!("norm_of_shares.wgsl"),
         wgsl!("muon_normalize.wgsl"),
     ],
     bindings: &[read("squares"), write("x")],

@@ -55,6 +55,7 @@ pub(crate) static CLIP: KernelDef = KernelDef {
         wgsl!("strided_sum.wgsl"),
         wgsl!("reduce_threads.wgsl"),
         wgsl!("reduce.wgsl"),
+        wgsl!("norm_of_shares.wgsl"),
         wgsl!("clip_gradients.wgsl"),
     ],
     bindings: &[read("squares"), write("grads")],
