@@ -10,7 +10,7 @@ pub enum TrainError {
     Backend(#[from] BackendError),
     /// The loss is no longer finite.
     #[error(
-        "training diverged: the loss is no longer a finite number in epoch {epoch}, even at a learning rate of {lr:e}; give a lower --lr, or a lower --weight-decay if you gave one"
+        "training diverged: the loss is no longer a finite number in epoch {epoch}, even at a learning rate of {lr:e}; give a lower --lr (with muon, --muon-lr), or a lower --weight-decay if you gave one"
     )]
     Diverged {
         /// The epoch in which it was detected.
