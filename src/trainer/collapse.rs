@@ -198,7 +198,8 @@ impl std::fmt::Display for Failure {
                 write!(
                     f,
                     "the network learned nothing: its picture is flat ({psnr:.2} dB){tries}; the default settings \
-                     do not do this: leave --activation, --output-activation and --init out, or give a lower --lr (with muon, --muon-lr)"
+                     do not do this: leave --activation, --output-activation and --init out, or give a lower --lr \
+                     (with muon, --muon-lr)"
                 )
             }
             Self::Poor { kept, psnr } => write!(
