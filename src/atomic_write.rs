@@ -28,11 +28,10 @@ pub fn atomic_write(
     durability: Durability,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let temporary = temporary_in(folder)?;
+    let folder = parent(path);
+    // Temporary files are private by default; the final file should have the usual permissions.
+    let open = |path: &Path| File::options().read(true).write(true).create_new(true).open(path);
+    let temporary = temporary_name(folder, open)?;
     let mut out = BufWriter::with_capacity(1 << 16, temporary.as_file());
     write(&mut out)?;
     out.flush()?;
@@ -61,6 +60,21 @@ pub fn atomic_write(
 /// As [`atomic_write`].
 pub(crate) fn write_cached(path: &Path, bytes: &[u8]) -> io::Result<()> {
     atomic_write(path, Durability::Cached, |out| out.write_all(bytes))
+}
+
+/// Keeps the file at `path` as `kept`, in the same folder, before `path` is replaced. `path` never stops being there:
+/// the file has both names until then.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub(crate) fn keep_as(path: &Path, kept: &Path) -> io::Result<()> {
+    let link = match temporary_name(parent(path), |name| std::fs::hard_link(path, name)) {
+        Ok(link) => link.into_temp_path(),
+        // Some disks and network drives know no second name.
+        Err(_) => return replacing(kept, || std::fs::rename(path, kept)),
+    };
+    // Renaming a link over another link to the same file does nothing; `link` is removed either way.
+    replacing(kept, || std::fs::rename(&link, kept))
 }
 
 /// How long a file that another program holds open is waited for.
@@ -101,17 +115,25 @@ fn retrying(
     }
 }
 
-/// `tempfile`'s errors name the temporary file and hide the operating system's error, which is all the caller needs:
-/// it names the file itself.
-fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A name in `folder` that `make` found free. `tempfile`'s errors name the temporary file and hide the operating
+/// system's error, which is all the caller needs: it names the file itself.
+fn temporary_name<T>(
+    folder: &Path,
+    mut make: impl FnMut(&Path) -> io::Result<T>,
+) -> io::Result<tempfile::NamedTempFile<T>> {
     let mut code = None;
-    // Temporary files are private by default; the final file should have the usual permissions.
-    let mut open = |path: &Path| {
-        let opened = File::options().read(true).write(true).create_new(true).open(path);
-        opened.inspect_err(|e| code = e.raw_os_error())
-    };
     let mut builder = tempfile::Builder::new();
-    let made = builder.prefix(TEMPORARY_PREFIX).suffix(TEMPORARY_SUFFIX).make_in(folder, &mut open);
+    let made = builder
+        .prefix(TEMPORARY_PREFIX)
+        .suffix(TEMPORARY_SUFFIX)
+        .make_in(folder, |path| make(path).inspect_err(|e| code = e.raw_os_error()));
     made.map_err(|error| code.map_or(error, io::Error::from_raw_os_error))
 }
 
@@ -150,6 +172,24 @@ mod tests {
             Err(io::Error::other("disk full"))
         });
         assert_eq!((other.unwrap_err().to_string().as_str(), tries), ("disk full", 1));
+    }
+
+    #[test]
+    fn a_kept_file_has_both_names_until_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, kept) = (folder.path().join("a"), folder.path().join("b"));
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        for (before, new) in [("1", "2"), ("2", "3")] {
+            std::fs::write(&path, before).unwrap();
+            // Twice: as after a kill between the two names.
+            for _ in 0..2 {
+                keep_as(&path, &kept).unwrap();
+                assert_eq!((read(&path), read(&kept)), (before.to_owned(), before.to_owned()));
+            }
+            atomic_write(&path, Durability::Cached, |out| out.write_all(new.as_bytes())).unwrap();
+            assert_eq!((read(&path), read(&kept)), (new.to_owned(), before.to_owned()));
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use super::RunError;
 use super::folder::{CURRENT, PREVIOUS, RunFolder};
-use crate::atomic_write::{Durability, atomic_write, replacing};
+use crate::atomic_write::{Durability, atomic_write, keep_as};
 use crate::config::Resolved;
 use crate::model::{Importance, Mask, SampleSet, Sampling, TrainingState};
 use crate::picture::{Picture, Pixels};
@@ -66,11 +66,10 @@ pub fn save(folder: &RunFolder, checkpoint: &Checkpoint, fingerprint: Fingerprin
     atomic_write(&current, Durability::Flushed, |out| {
         out.write_all(&bytes)?;
         out.flush()?;
-        // The new one is complete before the old one moves. A kill between the two renames leaves the old one under
-        // its second name, which is read as well.
+        // The new one is complete before the one before the last is given up, and there is a current one at any time.
         if current.exists() {
             out.get_ref().sync_all()?;
-            replacing(&previous, || std::fs::rename(&current, &previous))?;
+            keep_as(&current, &previous)?;
         }
         Ok(())
     })
