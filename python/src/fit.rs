@@ -148,7 +148,7 @@ fn run(
         config.training.epochs = Some(fit.epochs_within(left).map_err(raise)?);
         config.training.effort = None;
         run = resolve(&config)?;
-        fit.set_run(run.clone());
+        fit.set_run(run.clone()).map_err(raise)?;
     }
     notes.extend(fit.note.take());
     watcher.begin(run.epochs.saturating_mul(run.steps_per_epoch().into()))?;

@@ -26,6 +26,7 @@ Examples:
   afterimage compare photo.jpg                                     # six encodings side by side
   afterimage compare photo.jpg --protocol course --sizes 32,128    # a course's assignment, both optimisers
   afterimage compare photos/ --protocol paper --out runs/paper     # mean and deviation over a folder
+  afterimage compare kodak/ --protocol kodak                       # whole photographs, beside published figures
   afterimage compare photo.jpg --presets fast,siren --encodings none+sine,gaussian:auto --holdout none
   afterimage compare photo.jpg --encodings gaussian:5,gaussian:10,gaussian:20 --seeds 3
 
@@ -103,7 +104,7 @@ pub(crate) struct CompareArgs {
     seed: Option<u64>,
     #[command(flatten)]
     output: OutputConfig,
-    /// Runs trained at a time [default: all cores on the CPU, 1 on a GPU]
+    /// Runs trained at a time [default: all cores on the CPU, 1 on a GPU and with the protocol kodak]
     #[arg(long, value_name = "N", help_heading = "Device",
         value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
@@ -126,20 +127,22 @@ impl CompareArgs {
     fn axes(&self) -> Axes {
         let outline = self.protocol.map(Protocol::outline);
         let sizes = || match outline {
-            Some(outline) => outline.sizes.iter().map(|&side| Size::Pixels(side)).collect(),
+            Some(outline) => outline.sizes.to_vec(),
             None => SIZES.to_vec(),
         };
-        let encodings = match (&self.encodings, &self.presets, outline) {
-            (Some(typed), ..) => typed.clone(),
+        let encodings =
+            |encodings: &[EncodingChoice]| encodings.iter().copied().map(Method::Encoding).collect();
+        let mut methods: Vec<Method> = match (&self.encodings, &self.presets, outline) {
+            (Some(typed), ..) => encodings(typed),
             (None, Some(_), _) => Vec::new(),
-            (None, None, Some(outline)) => outline.encodings.to_vec(),
-            (None, None, None) => ENCODINGS.to_vec(),
+            (None, None, Some(outline)) => outline.methods.to_vec(),
+            (None, None, None) => encodings(&ENCODINGS),
         };
-        let presets = self.presets.iter().flatten().copied().map(Method::Preset);
+        methods.extend(self.presets.iter().flatten().copied().map(Method::Preset));
         let optimizers = || outline.map_or(vec![OptimizerKind::Adam], |o| o.optimizers.to_vec());
         Axes {
             sizes: self.sizes.clone().unwrap_or_else(sizes),
-            methods: encodings.into_iter().map(Method::Encoding).chain(presets).collect(),
+            methods,
             optimizers: self.optimizers.clone().unwrap_or_else(optimizers),
             seeds: self.seeds,
         }
@@ -206,7 +209,8 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let share = Share::new(plan.pending(), args.jobs.map(usize::from), gpu, cores);
+    let jobs = args.jobs.map(usize::from).or(args.protocol.and_then(|protocol| protocol.outline().jobs));
+    let share = Share::new(plan.pending(), jobs, gpu, cores);
     let display = GridDisplay::new(&plan, share, args.verbosity.quiet);
     let endings = compare::run(&mut plan, share, &options, &display);
     display.close();

@@ -88,12 +88,15 @@ pub(super) struct TrainingDisplay {
     samples: u64,
     latest: String,
     quality: String,
+    /// When to stop.
+    deadline: Option<Instant>,
 }
 
 impl TrainingDisplay {
-    pub(super) fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool, deadline: Option<Instant>) -> Self {
         let (latest, quality) = (String::new(), String::new());
-        Self { meter: Meter::new(quiet, LINE_INTERVAL), start: Instant::now(), samples: 0, latest, quality }
+        let meter = Meter::new(quiet, LINE_INTERVAL);
+        Self { meter, start: Instant::now(), samples: 0, latest, quality, deadline }
     }
 
     fn speed(&self) -> String {
@@ -137,7 +140,7 @@ impl Display for TrainingDisplay {
     }
 
     fn stop_requested(&self) -> bool {
-        stop_requested()
+        stop_requested() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::job::DeviceOptions;
 use crate::names::Named;
 use crate::picture::{self, Picture};
 use crate::read_file::read_whole;
-use crate::run::{Display, RunFolder, Session};
+use crate::run::{Display, Fit, RunError, RunFolder, Session};
 use crate::trainer::FailureKind;
 use crate::tune::{self, SigmaTrial, TuneError, choose_sigma};
 use std::path::{Path, PathBuf};
@@ -155,7 +155,7 @@ impl Cell {
         // Refused if another process has trained it since the plan was made.
         let folder = RunFolder::claim(&self.folder, self.replaces)?;
         let Some(mut config) = self.open.clone() else {
-            return Ok(Session::start(run, picture, folder, None)?);
+            return Ok(Session::start(Fit::start(run, picture).map_err(RunError::from)?, folder, None)?);
         };
         let mask = config.load_mask()?;
         let pictures = (&picture, mask.as_ref());
@@ -163,7 +163,8 @@ impl Cell {
         config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
         let resolved = config.resolve(&picture, mask.as_ref())?;
         let run = Resolved { device: run.device, profile: run.profile, ..resolved };
-        let session = Session::start(run, picture, folder, None)?;
+        let fit = Fit::start(run, picture).map_err(RunError::from)?;
+        let session = Session::start(fit, folder, None)?;
         let path = session.folder.file("sigma.csv");
         choice.save(&path).map_err(|e| CompareError::file(&path, e))?;
         Ok(session)

@@ -3,6 +3,7 @@
 use super::cell::Cell;
 use super::grid::Size;
 use super::pictures::Panel;
+use super::protocol::Published;
 use super::records::decibels;
 use super::table::Row;
 use super::write::{capitalised, save, title};
@@ -43,6 +44,7 @@ pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -
         @if let Some(protocol) = plan.request.protocol {
             h2 { "How it was trained" }
             p.soft { "Protocol " (protocol.name()) ". " (protocol.outline().about) }
+            @if !protocol.outline().published.is_empty() { (published(protocol.outline().published)) }
         }
         p.soft { "results.csv beside this page has all numbers; every run is a folder below it." }
     };
@@ -107,8 +109,17 @@ fn costs(headline: &Headline, row: &Row) -> Markup {
             }
         }
     };
-    let names = ["method", headline.measure, "SSIM", "weights", "seconds"];
+    let names = ["method", headline.measure, "SSIM", "weights", "seconds", "bytes"];
     table(&format!("What each costs: {}", row.name()), &names, &body)
+}
+
+fn published(results: &[Published]) -> Markup {
+    let body = html! {
+        @for Published { method, psnr, weights, seconds } in results {
+            tr { th scope="row" { (method) } td { (psnr) } td { (weights) } td { (seconds) } }
+        }
+    };
+    table("Published results", &["method", "PSNR in dB", "weights", "seconds"], &body)
 }
 
 /// One picture at one size: reconstructions beside the original, the slider, curves, errors, strips.

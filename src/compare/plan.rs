@@ -196,12 +196,14 @@ impl Request {
     }
 
     fn crop(&self, picture: Picture) -> Result<Picture, CompareError> {
-        let Some(protocol) = self.protocol else { return Ok(picture) };
-        let side = picture.width.min(picture.height).min(protocol.outline().square);
+        let Some(most) = self.protocol.and_then(|protocol| protocol.outline().square) else {
+            return Ok(picture);
+        };
+        let side = picture.width.min(picture.height).min(most);
         Ok(picture::center_crop(&picture, side, side)?)
     }
 
-    /// Resized to `size`: a protocol's pictures are square already, others keep their aspect ratio.
+    /// Resized to `size`: cropped pictures are square already, others keep their aspect ratio.
     fn resize(&self, picture: &Picture, size: Size) -> Picture {
         let size = match size {
             Size::Native => PictureSize::Native,

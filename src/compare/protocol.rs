@@ -1,4 +1,4 @@
-//! The protocols of the course, the paper and the seed, as configurations.
+//! The protocols of the course, the paper, the seed and the Kodak set, as configurations.
 //!
 //! "Course": UIUC CS 444, assignment 2. "Paper": Tancik et al. 2020, section 6.1 and appendix, and
 //! its authors' notebooks. "Seed": the PyTorch part of a student's project on both.
@@ -8,7 +8,7 @@ use super::grid::Size;
 use super::method::{EncodingChoice, Method, Parameter};
 use crate::config::{
     ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,
-    PictureConfig, Sigma, TrainingConfig,
+    PictureConfig, Preset, Sigma, TrainingConfig,
 };
 use crate::model::{Coords, Holdout, Init, LossKind, ScheduleKind};
 use crate::names::{Named, named};
@@ -25,68 +25,108 @@ named! {
         PaperText "paper-text",
         /// A student's project: 512x512, full batch, AdamW, Gaussian features
         Seed "seed",
+        /// Whole photographs at their size, as the Kodak set is fitted: quality, seconds, weights and bytes
+        Kodak "kodak",
     }
 }
 
 /// What a protocol compares, and how it prepares pictures.
 pub struct Outline {
     /// Default sizes.
-    pub sizes: &'static [u32],
-    /// Default encodings.
-    pub encodings: &'static [EncodingChoice],
+    pub sizes: &'static [Size],
+    /// Default encodings and presets.
+    pub methods: &'static [Method],
     /// The optimisers it has settings for.
     pub optimizers: &'static [OptimizerKind],
+    /// Runs trained at a time by default, if their seconds are to be compared.
+    pub jobs: Option<usize>,
     /// Pictures are cropped to a square around their centre, of at most this side.
-    pub(crate) square: u32,
+    pub(crate) square: Option<u32>,
     pub(crate) about: &'static str,
+    pub(crate) published: &'static [Published],
 }
 
-const NONE: EncodingChoice = EncodingChoice::plain(EncodingKind::None);
-const BASIC: EncodingChoice = EncodingChoice::plain(EncodingKind::Basic);
-const POSITIONAL: EncodingChoice = EncodingChoice::plain(EncodingKind::Positional);
-const GAUSSIAN: EncodingChoice = EncodingChoice::plain(EncodingKind::Gaussian);
+/// A published result, as a mean over the protocol's pictures.
+pub(crate) struct Published {
+    pub(crate) method: &'static str,
+    pub(crate) psnr: &'static str,
+    pub(crate) weights: &'static str,
+    pub(crate) seconds: &'static str,
+}
+
+const fn plain(kind: EncodingKind) -> Method {
+    Method::Encoding(EncodingChoice::plain(kind))
+}
+
+const fn gaussian(sigma: f32) -> Method {
+    Method::Encoding(EncodingChoice::gaussian(sigma))
+}
+
+const NONE: Method = plain(EncodingKind::None);
+const BASIC: Method = plain(EncodingKind::Basic);
+const POSITIONAL: Method = plain(EncodingKind::Positional);
+const GAUSSIAN: Method = plain(EncodingKind::Gaussian);
 
 const COURSE: Outline = Outline {
     // "32x32" and "128x128" of the assignment's two parts.
-    sizes: &[32, 128],
+    sizes: &[Size::Pixels(32), Size::Pixels(128)],
     // The assignment's mappings: none, basic, gauss_1.0, gauss_10.0, gauss_100.0.
-    encodings: &[
-        NONE,
-        BASIC,
-        EncodingChoice::gaussian(1.0),
-        EncodingChoice::gaussian(10.0),
-        EncodingChoice::gaussian(100.0),
-    ],
+    methods: &[NONE, BASIC, gaussian(1.0), gaussian(10.0), gaussian(100.0)],
     // The assignment asks for both.
     optimizers: &[OptimizerKind::Sgd, OptimizerKind::Adam],
     // get_image(): 256 pixels to each side of the centre, then resized.
-    square: 512,
+    jobs: None,
+    square: Some(512),
+    published: &[],
     about: "UIUC CS 444, assignment 2: the middle 512x512 pixels resized, trained on every other pixel of \
             every other row, tested on all pixels; four linear layers of 256, one sample a step, 500 epochs.",
 };
 
 const PAPER: Outline = Outline {
     // Section 6.1: 512x512 pictures.
-    sizes: &[512],
+    sizes: &[Size::Pixels(512)],
     // Table 1's columns; the Gaussian's sigma is the protocol's.
-    encodings: &[NONE, BASIC, POSITIONAL, GAUSSIAN],
+    methods: &[NONE, BASIC, POSITIONAL, GAUSSIAN],
     // Appendix: Adam throughout.
     optimizers: &[OptimizerKind::Adam],
     // The authors' pictures are centre crops.
-    square: u32::MAX,
+    jobs: None,
+    square: Some(u32::MAX),
+    published: &[],
     about: "Tancik et al. 2020, 2D image regression: a centre crop to a square, 512x512, trained on pixels with \
             even x and y, tested on those with odd x and y; four linear layers of 256, 2000 steps of Adam on \
             the full batch.",
 };
 
 const SEED: Outline = Outline {
-    sizes: &[512],
-    encodings: &[EncodingChoice::gaussian(10.0)],
+    sizes: &[Size::Pixels(512)],
+    methods: &[gaussian(10.0)],
     optimizers: &[OptimizerKind::AdamW],
-    square: u32::MAX,
+    jobs: None,
+    square: Some(u32::MAX),
+    published: &[],
     about: "A student's project on Gaussian Fourier features, its PyTorch part: 512x512, 1000 full-batch steps \
             of AdamW (rate 1e-4, decay 0.1) on the absolute error. It tested on its training pixels, so there is \
             no test split. Left out: its batch normalisation.",
+};
+
+const KODAK: Outline = Outline {
+    sizes: &[Size::Native],
+    methods: &[Method::Preset(Preset::Fast), plain(EncodingKind::HashGrid), Method::Preset(Preset::Sharp)],
+    optimizers: &[OptimizerKind::Adam],
+    // Their seconds are beside others'.
+    jobs: Some(1),
+    square: None,
+    about: "Photographs fitted whole and measured on the same pixels, one at a time on the whole machine. Published \
+            figures: GaussianImage (Zhang et al., ECCV 2024), means over the 24 pictures of the Kodak set on one V100.",
+    published: &[
+        Published { method: "GaussianImage", psnr: "44.08", weights: "560 k", seconds: "107" },
+        Published { method: "instant-ngp", psnr: "43.88", weights: "300 k", seconds: "491" },
+        Published { method: "NeuRBF", psnr: "43.78", weights: "337 k", seconds: "992" },
+        Published { method: "3D Gaussian splatting", psnr: "43.69", weights: "3.5 M", seconds: "340" },
+        Published { method: "WIRE", psnr: "41.47", weights: "137 k", seconds: "14339" },
+        Published { method: "SIREN", psnr: "40.83", weights: "273 k", seconds: "6582" },
+    ],
 };
 
 /// Notebooks of the paper: 128 frequencies along each axis.
@@ -99,10 +139,11 @@ impl Protocol {
             Self::Course => &COURSE,
             Self::Paper | Self::PaperText => &PAPER,
             Self::Seed => &SEED,
+            Self::Kodak => &KODAK,
         }
     }
 
-    /// The settings of one cell; the picture is already square and resized.
+    /// The settings of one cell; the picture is already cropped and resized.
     ///
     /// # Errors
     /// When the protocol has no settings for this optimiser or size.
@@ -113,6 +154,14 @@ impl Protocol {
         optimizer: OptimizerKind,
     ) -> Result<Config, CompareError> {
         let name = self.name();
+        if !self.outline().optimizers.contains(&optimizer) {
+            return Err(CompareError::Grid(format!(
+                "the protocol `{name}` has no settings for {optimizer}; leave --optimizers out, or --protocol"
+            )));
+        }
+        if self == Self::Kodak {
+            return Ok(kodak(method));
+        }
         let encoding = match method {
             Method::Encoding(encoding) if encoding.activation.is_none() => encoding,
             other => {
@@ -122,12 +171,6 @@ impl Protocol {
                 )));
             }
         };
-        if !self.outline().optimizers.contains(&optimizer) {
-            return Err(CompareError::Grid(format!(
-                "the protocol `{name}` has no settings for {}; leave --optimizers out, or --protocol",
-                optimizer
-            )));
-        }
         let Size::Pixels(side) = size else {
             return Err(CompareError::Grid(format!(
                 "the protocol `{name}` resizes pictures; give sizes in pixels rather than `native`"
@@ -137,11 +180,12 @@ impl Protocol {
             Self::Course => course(side, encoding, optimizer),
             Self::Paper | Self::PaperText => paper(self == Self::PaperText, encoding),
             Self::Seed => seed(encoding),
+            Self::Kodak => kodak(method),
         })
     }
 }
 
-/// Common to all three: four linear layers of 256, ReLU between them, a sigmoid at the end.
+/// Common to the first three: four linear layers of 256, ReLU between them, a sigmoid at the end.
 fn network(init: Init) -> NetworkConfig {
     NetworkConfig {
         hidden: Some(256),
@@ -240,6 +284,20 @@ fn seed(encoding: EncodingChoice) -> Config {
     }
 }
 
+/// The defaults, or a preset, on every pixel.
+fn kodak(method: Method) -> Config {
+    let config = match method {
+        Method::Preset(preset) => preset.config(),
+        Method::Encoding(encoding) => Config {
+            encoding: encoding.config(None),
+            network: NetworkConfig { activation: encoding.activation, ..NetworkConfig::default() },
+            output: every(20, 10),
+            ..Config::default()
+        },
+    };
+    Config { picture: PictureConfig { holdout: Some(Holdout::None), ..PictureConfig::default() }, ..config }
+}
+
 /// Fills in an unset parameter.
 fn with_sigma(encoding: EncodingChoice, gaussian: f32, positional: f32) -> EncodingChoice {
     let default = match encoding.kind {
@@ -254,7 +312,6 @@ fn with_sigma(encoding: EncodingChoice, gaussian: f32, positional: f32) -> Encod
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Preset;
 
     fn cell(protocol: Protocol, side: u32, encoding: &str, optimizer: OptimizerKind) -> Config {
         protocol.config(Size::Pixels(side), Method::Encoding(encoding.parse().unwrap()), optimizer).unwrap()
@@ -303,7 +360,7 @@ mod tests {
             (Some("6".into()), Some("5".into()))
         );
         assert_eq!(sigma(natural, "gaussian:3"), Some("3".into()));
-        let none = Method::Encoding(NONE);
+        let none = NONE;
         assert!(natural.config(Size::Pixels(512), none, Sgd).is_err());
         assert!(natural.config(Size::Native, none, Adam).is_err());
         assert!(natural.config(Size::Pixels(512), Method::Preset(Preset::Fast), Adam).is_err());

@@ -29,6 +29,8 @@ pub struct Record {
     /// Structural similarity of the whole reconstruction, as written to `final.png` or `final.exr`.
     pub(crate) ssim: f64,
     pub(crate) n_params: usize,
+    /// Size of its model file.
+    pub(crate) n_bytes: u64,
     /// The sigma it was trained with, if its encoding has one.
     pub(crate) sigma: Option<Sigma>,
     /// Why the complete run failed, if it did.
@@ -68,9 +70,15 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
     if shape(&truth) != shape(&reconstruction) {
         return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "a picture of another shape" });
     }
+    let model = cell.folder.join("model.safetensors");
     let metrics = read_metrics(&cell.folder.join("metrics.csv"), cell.run.epochs);
     let kept = cell.kept_epoch();
-    let result = metrics.iter().rev().find(|row| row.epoch == kept.unwrap_or(cell.run.epochs));
+    // One that is good enough ends before its last epoch.
+    let is_end = |row: &EpochSummary| row.epoch == cell.run.epochs || cell.run.until.is_some();
+    let result = match kept {
+        Some(kept) => metrics.iter().rev().find(|row| row.epoch == kept),
+        None => metrics.last().filter(|&row| is_end(row)),
+    };
     let Some(result) = result.cloned() else {
         return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "metrics that end early" });
     };
@@ -81,6 +89,7 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
         result,
         ssim: ssim_visible(&reconstruction, &truth, truth.hidden(cell.run.transparent())),
         n_params: cell.run.model.layout().n_params(),
+        n_bytes: std::fs::metadata(&model).map_err(|e| CompareError::file(&model, e))?.len(),
         sigma: cell.sigma(),
         failure: cell.failure(),
     })

@@ -61,6 +61,8 @@ pub struct Cost {
     pub(crate) weights: f64,
     /// Mean seconds from the first step to the last, pictures included.
     pub(crate) seconds: f64,
+    /// Mean size of the model file in bytes.
+    pub(crate) bytes: f64,
 }
 
 impl Cost {
@@ -70,6 +72,7 @@ impl Cost {
             ssim: mean(|r| r.ssim),
             weights: mean(|r| r.n_params as f64),
             seconds: mean(|r| r.result.seconds),
+            bytes: mean(|r| r.n_bytes as f64),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The tables as files: `results.csv` and `results.md`.
 
 use super::method::Method;
+use super::protocol::{Outline, Published};
 use super::table::{Cost, Headline, Row};
 use super::{CompareError, Comparison, Record};
 use crate::atomic_write::write_cached;
@@ -77,7 +78,9 @@ fn markdown(plan: &Comparison, headline: &Headline) -> String {
         text.push_str(&costs_table(headline, row));
     }
     if let Some(protocol) = plan.request.protocol {
-        text.push_str(&format!("\nProtocol `{}`. {}\n", protocol, protocol.outline().about));
+        let Outline { about, published, .. } = protocol.outline();
+        text.push_str(&format!("\nProtocol `{protocol}`. {about}\n"));
+        text.push_str(&published_table(published));
     }
     for failure in &plan.failures {
         text.push_str(&format!("\nLeft out: {}.\n", plain(&failure.error.to_string())));
@@ -108,25 +111,37 @@ fn markdown_table(headline: &Headline, rows: &[Row]) -> String {
     text
 }
 
+fn published_table(published: &[Published]) -> String {
+    if published.is_empty() {
+        return String::new();
+    }
+    let row = |Published { method, psnr, weights, seconds }: &Published| {
+        format!("| {method} | {psnr} | {weights} | {seconds} |\n")
+    };
+    let rows: String = published.iter().map(row).collect();
+    format!("\n| published | PSNR in dB | weights | seconds |\n|---|---:|---:|---:|\n{rows}")
+}
+
 fn costs_table(headline: &Headline, row: &Row) -> String {
     let mut text = format!(
-        "\n| {} | {} | SSIM | weights | seconds |\n|---|---:|---:|---:|---:|\n",
+        "\n| {} | {} | SSIM | weights | seconds | bytes |\n|---|---:|---:|---:|---:|---:|\n",
         plain(&row.name()),
         headline.measure
     );
     for ((method, psnr), cost) in headline.methods.iter().zip(&row.cells).zip(&row.costs) {
         if let (Some(psnr), Some(cost)) = (psnr, cost) {
-            let [ssim, weights, seconds] = cost.texts();
-            text.push_str(&format!("| {method} | {psnr} | {ssim} | {weights} | {seconds} |\n"));
+            let costs = cost.texts().join(" | ");
+            text.push_str(&format!("| {method} | {psnr} | {costs} |\n"));
         }
     }
     text
 }
 
 impl Cost {
-    /// SSIM, weights and seconds, formatted.
-    pub(super) fn texts(&self) -> [String; 3] {
-        [format!("{:.4}", self.ssim), thousands(self.weights.round() as u64), format!("{:.1}", self.seconds)]
+    /// SSIM, weights, seconds and bytes, formatted.
+    pub(super) fn texts(&self) -> [String; 4] {
+        let whole = |number: f64| thousands(number.round() as u64);
+        [format!("{:.4}", self.ssim), whole(self.weights), format!("{:.1}", self.seconds), whole(self.bytes)]
     }
 }
 

@@ -73,6 +73,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let (_, lr) = self.training.optimizer(Activation::Relu, self.has_grid(), defaults::BATCH)?;
         self.training.epochs(self.has_grid(), 1)?;
+        self.training.until()?;
         self.training.loss()?;
         self.training.schedule(lr, u64::MAX)?;
         self.training.refinements(lr, UsualMuon { lr, layers: MuonLayers::default() })?;
@@ -150,6 +151,7 @@ impl Config {
             samples,
             batch_size,
             epochs,
+            until: self.training.until()?,
             loss: self.training.loss()?,
             options,
             optimizer,

@@ -31,6 +31,8 @@ pub struct Resolved {
     pub batch_size: u32,
     /// Passes over the training pixels.
     pub epochs: u64,
+    /// The PSNR in dB of the training split that ends the run before.
+    pub until: Option<f64>,
     /// The loss to minimise.
     pub loss: Loss,
     /// Refinements of the training.

@@ -62,6 +62,15 @@ impl TrainingConfig {
         Ok(self.epochs.unwrap_or_else(|| (effort * usual).round().max(1.0) as u64))
     }
 
+    pub(super) fn until(&self) -> Result<Option<f64>, ConfigError> {
+        match self.until {
+            Some(decibels) if !(decibels > 0.0 && decibels.is_finite()) => {
+                Err(bad("until", format_args!("{decibels:?}"), "give a PSNR in dB above 0, such as 40"))
+            }
+            until => Ok(until),
+        }
+    }
+
     pub(super) fn loss(&self) -> Result<Loss, ConfigError> {
         parameters::check::<Loss>(self, |value| value.to_string())?;
         Ok(self.loss.unwrap_or(LossKind::Mse).with(|name| self.get(name)))

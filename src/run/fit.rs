@@ -1,4 +1,4 @@
-//! A run without a folder: from a picture in memory to a model in memory.
+//! A run without a folder: from a picture in memory to a model in memory. [`Session`](super::Session) gives it one.
 
 use super::training::Training;
 use super::unfinished::finished_model;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// A run about to train.
 pub struct Fit {
-    training: Training,
+    pub(super) training: Training,
     /// A message for the user, if the choice of the device needs explaining.
     pub note: Option<String>,
 }
@@ -37,7 +37,7 @@ impl Fit {
     ///
     /// # Errors
     /// When no device fits.
-    pub fn start(run: Resolved, picture: Arc<Picture>) -> Result<Self, BackendError> {
+    pub fn start(run: Resolved, picture: Arc<Picture>) -> Result<Self, TrainError> {
         let (training, note) = Training::open(run, picture, None)?;
         Ok(Self { training, note })
     }
@@ -47,14 +47,17 @@ impl Fit {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn epochs_within(&mut self, seconds: f64) -> Result<u64, BackendError> {
+    pub fn epochs_within(&mut self, seconds: f64) -> Result<u64, TrainError> {
         let Training { run, picture, backend, .. } = &mut self.training;
-        block_on(epochs_within(run, picture, backend.as_mut(), seconds))
+        Ok(block_on(epochs_within(run, picture, backend.as_mut(), seconds))?)
     }
 
     /// Replaces the run, before it is trained, by one that differs only in its length.
-    pub fn set_run(&mut self, run: Resolved) {
-        self.training.run = run;
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn set_run(&mut self, run: Resolved) -> Result<(), TrainError> {
+        Ok(self.training.set_run(run)?)
     }
 
     /// The device.

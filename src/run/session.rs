@@ -2,7 +2,7 @@
 
 use super::checkpoint::{self, Fingerprint};
 use super::training::Training;
-use super::{Display, Input, Recorder, Results, RunError, RunFolder, Timings};
+use super::{Display, Fit, Input, Recorder, Results, RunError, RunFolder, Timings};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::BackendError;
 use crate::config::Resolved;
@@ -57,18 +57,12 @@ impl From<TrainError> for Interrupted {
 }
 
 impl Session {
-    /// A new run of `run` on `picture`, at its training size. The folder is cleared last, so that an error leaves it as
-    /// it was. `input`, if the picture is in no other file, is kept in it.
+    /// A new run in `folder`, which is cleared. `input`, if the picture is in no other file, is kept in it.
     ///
     /// # Errors
-    /// When no device fits, or the folder cannot be written.
-    pub fn start(
-        run: Resolved,
-        picture: Arc<Picture>,
-        folder: RunFolder,
-        input: Option<&Input>,
-    ) -> Result<Self, RunError> {
-        let (training, note) = Training::open(run, picture, None).map_err(TrainError::from)?;
+    /// When the folder cannot be written.
+    pub fn start(fit: Fit, folder: RunFolder, input: Option<&Input>) -> Result<Self, RunError> {
+        let Fit { training, note } = fit;
         folder.clear()?;
         // First, since it makes the folder one of a run.
         write_config(&folder, &training.run)?;

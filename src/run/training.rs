@@ -35,6 +35,14 @@ impl Training {
         Ok((training, note))
     }
 
+    /// Replaces the run, before it is trained, by one that differs only in its length.
+    pub(super) fn set_run(&mut self, run: Resolved) -> Result<(), BackendError> {
+        // Muon's usual rate follows from the length, and the device knows it.
+        let is_known = run.options.refinements == self.run.options.refinements;
+        self.run = run;
+        if is_known { Ok(()) } else { self.reopen() }
+    }
+
     /// The position of the last good state.
     pub(super) fn position(&self) -> Position {
         self.checkpoint.as_ref().map_or_else(Position::default, |c| c.position)

@@ -122,7 +122,7 @@ impl<'a> Trainer<'a> {
             self.last_checkpoint = Some(self.current_checkpoint().await?);
             None
         };
-        if self.position.epochs_done < self.run.epochs {
+        if !self.position.is_end_of(self.run) {
             return Ok(None);
         }
         if evaluation.is_some() {
@@ -188,9 +188,9 @@ impl<'a> Trainer<'a> {
             return self.stop(observer).await.map(Some);
         };
         let evaluation = self.complete_epoch(observer, measured).await?;
-        match self.position.epochs_done < self.run.epochs {
-            true => Ok(None),
-            false => self.outcome(true, evaluation).await.map(Some),
+        match self.position.is_end_of(self.run) {
+            true => self.outcome(true, evaluation).await.map(Some),
+            false => Ok(None),
         }
     }
 
@@ -233,8 +233,10 @@ impl<'a> Trainer<'a> {
             self.save_if_best(evaluation).await?;
             self.update_importance(evaluation);
         }
-        let is_last = epochs_done == self.run.epochs;
-        let last = evaluation.clone().filter(|_| is_last);
+        let measured = evaluation.as_ref().map(|evaluation| evaluation.train.psnr());
+        self.position.reached = measured.zip(self.run.until).is_some_and(|(psnr, until)| psnr >= until);
+        let is_last = self.position.is_end_of(self.run);
+        let last = evaluation.clone().filter(|evaluation| is_last && evaluation.picture.is_some());
         self.report(observer, evaluation, Some(loss))?;
         if is_last || observer.checkpoint_due(&self.position) {
             self.checkpoint(observer).await?;
@@ -242,11 +244,17 @@ impl<'a> Trainer<'a> {
         Ok(last)
     }
 
-    /// With `--sampling error`, updates the sample distribution.
+    /// With `--sampling error`, updates the sample distribution. With `--until`, blocks that are good enough take few.
     fn update_importance(&mut self, evaluation: &Evaluation) {
-        if self.run.options.sampling == Sampling::Error {
-            self.importance = Some(Arc::new(Importance::new(self.run.samples, &evaluation.block_errors)));
+        if self.run.options.sampling != Sampling::Error {
+            return;
         }
+        // Values in linear light are measured relative to their peak, and trained on by a curve.
+        let until = self.run.until.filter(|_| !self.picture.is_hdr());
+        let enough = until.map_or(0.0, |decibels| libm::exp10(-decibels / 10.0));
+        let unfinished = |&error: &f64| if error < enough { 0.0 } else { error };
+        let errors: Vec<f64> = evaluation.block_errors.iter().map(unfinished).collect();
+        self.importance = Some(Arc::new(Importance::new(self.run.samples, &errors)));
     }
 
     /// All steps of the run, with the current settings.

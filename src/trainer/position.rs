@@ -31,6 +31,9 @@ pub struct Position {
     /// The picture's error at the last check, if it was flat, as a multiple of that of the best flat picture.
     #[serde(default)]
     pub flat_error: Option<f64>,
+    /// Whether the picture was as good as the run was to make it: then it is complete before its last epoch.
+    #[serde(default)]
+    pub reached: bool,
 }
 
 impl Default for Position {
@@ -43,6 +46,7 @@ impl Default for Position {
             lr_scale: 1.0,
             fresh_starts: 0,
             flat_error: None,
+            reached: false,
         }
     }
 }
@@ -61,6 +65,11 @@ impl Position {
     /// Factor on the learning rate, after all roll-backs and restarts.
     pub fn lr_factor(&self) -> f64 {
         self.lr_scale * RESTART_LR_FACTOR.powi(self.fresh_starts as i32)
+    }
+
+    /// Whether `run` is complete.
+    pub fn is_end_of(&self, run: &Resolved) -> bool {
+        self.reached || self.epochs_done >= run.epochs
     }
 
     /// Whether nothing is trained yet.

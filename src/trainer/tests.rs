@@ -15,6 +15,25 @@ fn clock() -> Duration {
 }
 
 #[test]
+fn blocks_that_are_good_enough_take_few_samples() {
+    let pixels = Pixels::U8((0..32 * 16).map(|i| (i * 7 % 256) as u8).collect());
+    let picture = Arc::new(Picture { width: 32, height: 16, channels: 1, pixels });
+    let config = Config::parse("training = { sampling = 'error', until = 40.0 }\ndevice.backend = 'cpu'");
+    let run = config.expect("a configuration").resolve(&picture, None).expect("a run");
+    let mut backend = block_on(open(&run.device, run.job(Arc::clone(&picture)), || run.initial_params()))
+        .expect("the CPU")
+        .backend;
+    let mut trainer = Trainer::new(&run, &picture, backend.as_mut(), Position::default());
+    // Of eight blocks one is below 40 dB, one just above.
+    let mut block_errors = vec![0.99e-4; 8];
+    block_errors[5] = 1.01e-4;
+    trainer.update_importance(&Evaluation { block_errors, ..Evaluation::default() });
+    let starts = trainer.importance.as_ref().expect("a distribution").starts();
+    let samples: Vec<u32> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(samples[5] > 400 && samples.iter().filter(|&&n| n < 16).count() == 7, "{samples:?}");
+}
+
+#[test]
 fn turns_taken_one_by_one_are_the_run() {
     let pixels = Pixels::U8((0..12 * 10 * 3).map(|i| (i * 7 % 256) as u8).collect());
     let picture = Arc::new(Picture { width: 12, height: 10, channels: 3, pixels });

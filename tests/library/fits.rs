@@ -86,7 +86,7 @@ fn finding_out_how_many_epochs_fit_changes_nothing() {
     assert!(start.elapsed().as_secs_f64() < 10.0);
     // 1536 pixels take far less than a second each time.
     assert!(few.expect("found") == 1 && many.expect("found") > 20);
-    timed.set_run(resolved(text));
+    timed.set_run(resolved(text)).expect("the same device");
     let [plain, timed] =
         [&mut plain, &mut timed].map(|fit| fit.train(&mut Counting::default()).expect("a model").model);
     assert_eq!(plain, timed);

@@ -91,6 +91,46 @@ fn a_grid_is_trained_reported_and_skipped_when_done() {
 }
 
 #[test]
+fn photographs_are_fitted_whole_beside_published_figures() {
+    let dir = folder();
+    let pictures = dir.path().join("pictures");
+    std::fs::create_dir(&pictures).expect("a folder");
+    for name in ["a.png", "b.png"] {
+        picture(&pictures.join(name), 1);
+    }
+    let out = dir.path().join("out");
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("afterimage"));
+    command.args(["compare", "--backend", "cpu"]).arg(&pictures).arg("--out").arg(&out).args([
+        "--protocol",
+        "kodak",
+        "--epochs",
+        "2",
+    ]);
+    command
+        .assert()
+        .success()
+        .stdout(contains("hash-grid").and(contains("sharp")).and(contains("over 2 pictures")));
+    let rows = results(&out);
+    assert_eq!(rows.len(), 6, "three methods on two pictures");
+    for row in rows {
+        assert_eq!(
+            (row["width"].as_str(), row["height"].as_str()),
+            ("20", "16"),
+            "neither cropped nor resized"
+        );
+        assert!(row["psnr_test"].is_empty() && !row["psnr_train"].is_empty());
+    }
+    for report in ["results.md", "report.html"] {
+        let report = text(out.join(report));
+        assert!(report.contains("bytes") && report.contains("GaussianImage") && report.contains("44.08"));
+    }
+    let model = out.join("a/native/preset-fast/model.safetensors");
+    let bytes = std::fs::metadata(model).expect("a model").len().to_string();
+    let figures = text(out.join("results.md")).replace(',', "");
+    assert!(figures.contains(&format!("| {bytes} |")), "{figures}");
+}
+
+#[test]
 fn a_cell_is_an_ordinary_run() {
     let dir = folder();
     let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));

@@ -4,6 +4,7 @@
 
 mod bench;
 mod blocks;
+mod budget;
 mod cli;
 mod colours;
 mod compare;

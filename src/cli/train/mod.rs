@@ -17,7 +17,8 @@ use std::time::Instant;
 pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     signals::handle((!args.verbosity.quiet).then_some(signals::STOPPING))?;
-    let mut session = match prepare::session(&args) {
+    let deadline = args.time.map(|time| start + time);
+    let mut session = match prepare::session(&args, deadline) {
         Err(error) if error.is::<Stopped>() => {
             eprint_line!("{error}");
             return Ok(signals::exit_code());
@@ -26,7 +27,7 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     };
     let notes = session.input_notes.iter().chain(&session.note);
     notes.filter(|_| !args.verbosity.quiet).for_each(|note| eprint_line!("{note}"));
-    let finished = session.train(start, &mut TrainingDisplay::new(args.verbosity.quiet))?;
+    let finished = session.train(start, &mut TrainingDisplay::new(args.verbosity.quiet, deadline))?;
     if !args.verbosity.quiet {
         summarise(&session, &finished);
     }
@@ -36,13 +37,18 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
             "the brightest pixels keep {share:.1} % of their light: train longer, or with the default hash grid"
         );
     }
+    let Outcome { position, complete, .. } = finished.outcome;
+    if let Some(until) = session.run().until.filter(|_| complete && !position.reached) {
+        log::warn!("{until} dB were not reached: train longer, or with a larger network");
+    }
     if let Some(failure) = finished.failure {
         bail!("{failure}");
     }
-    Ok(match finished.outcome.complete {
-        true => ExitCode::SUCCESS,
-        false => signals::exit_code(),
-    })
+    if !complete && !signals::stop_requested() {
+        log::warn!("the time was over before the last epoch, at which the learning rate ends");
+    }
+    // 0 unless a signal came.
+    Ok(if complete { ExitCode::SUCCESS } else { signals::exit_code() })
 }
 
 /// A short summary of the results and where they are.

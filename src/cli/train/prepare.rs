@@ -1,15 +1,16 @@
 //! Prepares a run from the command line: a new one, or one resumed from its folder.
 
 use super::{TrainArgs, sigma};
-use crate::cli::{signals, stdio};
+use crate::cli::{display, signals, stdio};
 use afterimage::config::{Config, DeviceConfig};
 use afterimage::job::DeviceOptions;
 use afterimage::picture::{self, Loaded, Picture};
-use afterimage::run::{Input, RunFolder, Session, write_config};
+use afterimage::run::{Fit, Input, RunFolder, Session, write_config};
 use afterimage::tune::TuneError;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Asked to stop before there was anything to keep.
 #[derive(Debug, thiserror::Error)]
@@ -20,14 +21,15 @@ fn stopped(error: anyhow::Error) -> anyhow::Error {
     if matches!(error.downcast_ref(), Some(TuneError::Stopped)) { Stopped.into() } else { error }
 }
 
-pub(super) fn session(args: &TrainArgs) -> anyhow::Result<Session> {
+/// The run; `deadline` is when the time of a new one is over.
+pub(super) fn session(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Result<Session> {
     match &args.resume {
         Some(dir) => resume(args, dir),
-        None => start(args),
+        None => start(args, deadline),
     }
 }
 
-fn start(args: &TrainArgs) -> anyhow::Result<Session> {
+fn start(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Result<Session> {
     let base = match (&args.config, args.preset) {
         (Some(path), _) => Config::read(path)?,
         (None, Some(preset)) => preset.config(),
@@ -62,12 +64,23 @@ fn start(args: &TrainArgs) -> anyhow::Result<Session> {
         true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &options, args).map_err(stopped)?),
         false => None,
     };
-    let run = config.resolve(&picture, mask.as_ref())?.on(&options).with_profile(profile);
+    let resolve = |config: &Config| -> anyhow::Result<_> {
+        Ok(config.resolve(&picture, mask.as_ref())?.on(&options).with_profile(profile.clone()))
+    };
+    let run = resolve(&config)?;
     if signals::stop_requested() {
         return Err(Stopped.into());
     }
     notes.extend(run.range_note(&picture));
-    let mut session = Session::start(run, picture, folder, input.as_ref())?;
+    let mut fit = Fit::start(run, Arc::clone(&picture))?;
+    if let Some(deadline) = deadline {
+        let left = deadline.saturating_duration_since(Instant::now()).as_secs_f64();
+        let n_epochs = fit.epochs_within(left)?;
+        notes.push(format!("{} in the time given", display::count(n_epochs, "epoch")));
+        (config.training.epochs, config.training.effort) = (Some(n_epochs), None);
+        fit.set_run(resolve(&config)?)?;
+    }
+    let mut session = Session::start(fit, folder, input.as_ref())?;
     session.input_notes = notes;
     if let Some(chosen) = chosen {
         let path = session.folder.file("sigma.csv");

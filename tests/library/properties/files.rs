@@ -91,6 +91,7 @@ prop_compose! {
                 lr_scale,
                 fresh_starts,
                 flat_error,
+                reached: false,
             },
             state: TrainingState { step, params, moments },
             best: best.map(|(params, moments, (epoch, step), psnr_test)| Best {
