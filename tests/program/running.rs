@@ -8,6 +8,8 @@ pub(crate) struct Running(Option<Child>);
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
+        #[cfg(unix)]
+        with_usual_signals(command);
         Self(Some(command.spawn().expect("it starts")))
     }
 
@@ -55,6 +57,21 @@ impl Running {
     pub(crate) fn output(mut self) -> Output {
         self.0.take().expect("only what consumes it takes the child").wait_with_output().expect("it ends")
     }
+}
+
+/// Signals as they usually are: tests may run in the background of a shell, where some are ignored, and then the program
+/// ignores them too.
+#[cfg(unix)]
+fn with_usual_signals(command: &mut Command) {
+    let set = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: `signal` may be called between fork and exec.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: it allocates nothing and takes no lock.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, set) };
 }
 
 impl Drop for Running {

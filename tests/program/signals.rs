@@ -7,15 +7,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// `command` with the signals as they usually are, whatever the tests were started with.
+/// `command`, started by `env` with `options`.
 fn with_signals(options: &[&str], command: &Command) -> Command {
     let mut wrapped = Command::new("env");
     wrapped.args(options).arg(command.get_program()).args(command.get_args());
     wrapped.stdout(Stdio::null()).stderr(Stdio::piped());
     wrapped
 }
-
-const USUAL: &[&str] = &["--default-signal=HUP,INT,TERM"];
 
 fn long_run(out: &Path, options: &[&str]) -> Running {
     let mut child = Running::start(&mut with_signals(options, &train(out, "1000000")));
@@ -28,7 +26,7 @@ fn each_signal_ends_a_run_with_everything_written() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for (signal, code) in [("-TERM", 143), ("-HUP", 129), ("-INT", 130)] {
         let out = dir.path().join(signal.trim_start_matches('-'));
-        let child = long_run(&out, USUAL);
+        let child = long_run(&out, &[]);
         child.send(signal);
         let output = child.output();
         assert_eq!(output.status.code(), Some(code), "{signal}");
@@ -48,7 +46,7 @@ fn ignored_signals_stay_ignored() {
         [("-HUP", "--ignore-signal=HUP"), ("-INT", "--ignore-signal=INT"), ("-TERM", "--ignore-signal=TERM")]
     {
         let out = dir.path().join(option);
-        let mut child = long_run(&out, &[USUAL[0], option]);
+        let mut child = long_run(&out, &[option]);
         child.send(signal);
         child.send(signal);
         std::thread::sleep(Duration::from_millis(300));
@@ -76,7 +74,7 @@ fn a_second_signal_ends_it_at_once() {
         "8",
     ]);
     command.args(["--out"]).arg(dir.path().join("run"));
-    let mut child = Running::start(&mut with_signals(USUAL, &command));
+    let mut child = Running::start(&mut with_signals(&[], &command));
     child.wait_for(&dir.path().join("run/metrics.csv"));
     child.send("-HUP");
     let start = Instant::now();
@@ -122,7 +120,7 @@ fn stopped_pictures_and_films_leave_nothing_behind() {
         eval,
     ];
     for (command, begins) in commands.iter().zip([true, true, false]) {
-        let mut child = Running::start(&mut with_signals(USUAL, command));
+        let mut child = Running::start(&mut with_signals(&[], command));
         let wrote = || std::fs::read_dir(&work).expect("the folder").count() > 0;
         child.wait_until("a temporary file showed that it had begun", || !begins || wrote());
         std::thread::sleep(Duration::from_millis(50));
