@@ -39,6 +39,8 @@ def network(args, n_inputs):
         if args.sine:
             bound = 1 / fan_in if i == 0 else math.sqrt(6 / fan_in) / 30
             torch.nn.init.uniform_(linear.weight, -bound, bound)
+            if i < 3:
+                linear.weight.data *= args.gain
         else:
             torch.nn.init.kaiming_normal_(linear.weight)
             torch.nn.init.zeros_(linear.bias)
@@ -72,11 +74,11 @@ def rules(model, sine):
         lr = lr / 30 if sine else lr
         yield f"Muon {lr:.1e}", lambda lr=lr: Muon(model, lr, 1e-3 * small)
     for every in (1, 10):
-        for lr in (3e-3, 1e-2, 3e-2):
-            yield f"SOAP {lr * small:g}, basis every {every}", lambda lr=lr, every=every: SOAP(
-                parameters(), lr=lr * small, weight_decay=0, precondition_frequency=every
+        for lr in (1e-3, 3e-3, 1e-2):
+            yield f"SOAP {lr:g}, basis every {every}", lambda lr=lr, every=every: SOAP(
+                parameters(), lr=lr, weight_decay=0, precondition_frequency=every
             )
-    for lr in (5e-3, 1e-2, 3e-2):
+    for lr in (1e-2, 3e-2, 1e-1):
         yield f"schedule-free AdamW {lr * small:g}", lambda lr=lr: AdamWScheduleFree(
             parameters(), lr=lr * small, warmup_steps=20
         )
@@ -121,6 +123,7 @@ def main():
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--sigma", type=float, default=15)
     parser.add_argument("--sine", action="store_true")
+    parser.add_argument("--gain", type=float, default=1, help="factor on a sine network's weights but the last layer's")
     parser.add_argument("--only", default="", help="rules whose name has this in it")
     args = parser.parse_args()
     truth = picture(args.picture, args.size)

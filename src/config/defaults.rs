@@ -79,6 +79,18 @@ pub(super) fn log2_table(n_pixels: u64, roughness: f64) -> u32 {
 /// 128x128 and at full size), dithering has 0.6, noise 1.
 const ROUGH: f64 = 0.5;
 
+/// Values of the picture for each weight, up to which Muon gains much over Adam after fixed features (docs/OPTIMIZERS.md).
+const MUON_VALUES: f64 = 4.0;
+
+/// Whether Muon is the update rule of a network of ReLUs after fixed features, for pictures of `n_values` values. A few
+/// inputs have nothing to orthogonalise.
+pub(super) fn gains_from_muon(network: &Mlp, n_values: f64) -> bool {
+    network.input_width >= MUON_INPUTS && n_values <= MUON_VALUES * network.n_params() as f64
+}
+
+/// Inputs of a first layer that Muon orthogonalises.
+const MUON_INPUTS: usize = 16;
+
 /// Of matrices under Muon, for pictures of `n_values` values. A network with few weights for them gains from long steps,
 /// one with many from short ones, if those are enough to go far (docs/OPTIMIZERS.md). Sines multiply their arguments by
 /// w0.
@@ -102,7 +114,7 @@ impl UsualMuon {
     /// It gains most in the first layer after fixed features (docs/OPTIMIZERS.md). Two columns of positions have nothing
     /// to orthogonalise, and features of a grid change with its weights.
     pub(super) fn of(network: &Mlp, has_grid: bool, n_steps: u64, n_samples: u32) -> Self {
-        let layers = match has_grid || network.input_width < 16 {
+        let layers = match has_grid || network.input_width < MUON_INPUTS {
             true => MuonLayers::Hidden,
             false => MuonLayers::ButLast,
         };

@@ -26,9 +26,11 @@ macro_rules! presets {
 presets! {
     /// A hash grid: seconds on a CPU
     Fast "fast",
-    /// Fourier features and sines in small batches: minutes
+    /// The same for longer than the default: a minute
     Sharp "sharp",
-    /// The same for long: every pixel of a small picture
+    /// Fourier features and sines in small batches: minutes
+    Fourier "fourier",
+    /// The same with muon, for long: every pixel of a small picture
     Memorize "memorize",
     /// Sines without an encoding
     Siren "siren",

@@ -2,6 +2,7 @@
 
 mod encoding;
 mod range;
+mod rule;
 
 use super::defaults::UsualMuon;
 use super::sections::MAX_THREADS;
@@ -116,12 +117,22 @@ impl Config {
     /// Names the first setting that is out of range.
     pub fn resolve(&self, picture: &Picture, mask: Option<&Picture>) -> Result<Resolved, ConfigError> {
         let (samples, mask) = self.masked_samples(picture, mask)?;
-        let transfer = self.transfer(picture)?;
         if self.sigma_is_open() {
             return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
         }
         let specs = self.encoding_specs(Some(picture))?;
-        let model = self.model(picture, &specs)?;
+        self.with_rule(picture, samples, &specs)?.resolved(picture, (samples, mask), &specs)
+    }
+
+    /// The rest of [`Self::resolve`], once the update rule is known.
+    fn resolved(
+        &self,
+        picture: &Picture,
+        (samples, mask): (SampleSet, Option<Arc<Mask>>),
+        specs: &[EncodingSpec],
+    ) -> Result<Resolved, ConfigError> {
+        let transfer = self.transfer(picture)?;
+        let model = self.model(picture, specs)?;
         let activation = model.network.activation;
         let coords = self.picture.coords.unwrap_or(Coords::Center);
         let batch = self
@@ -165,14 +176,14 @@ impl Config {
             profile: None,
         };
         let resolved = Resolved { schedule: self.training.schedule(lr, n_steps)?, ..resolved };
-        let mut config = self.filled(&resolved, &specs, batch);
+        let mut config = self.filled(&resolved, specs, batch);
         config.training.fill_muon(muon);
         config.picture.hdr_scale = picture.is_hdr().then_some(transfer.scale);
         config.picture.hdr_curve = picture.is_hdr().then_some(transfer.curve);
         Ok(Resolved { config, ..resolved })
     }
 
-    fn model(&self, picture: &Picture, specs: &[EncodingSpec]) -> Result<Model, ConfigError> {
+    pub(super) fn model(&self, picture: &Picture, specs: &[EncodingSpec]) -> Result<Model, ConfigError> {
         let seed = self.training.seed.unwrap_or(0);
         let (activation, output_activation) = self.activations(Some(picture))?;
         let (hidden_width, n_layers) = self.network_shape()?;

@@ -265,7 +265,8 @@ section! {
         /// Factor on the loss of each channel, such as 1,1,1,0.5 [default: 1 for each]
         #[arg(long, value_name = "W,W,..")]
         pub channel_weights: ChannelWeights,
-        /// The update rule [default: adam]
+        /// The update rule [default: adam; muon with fixed features, relu and every pixel trained, if the picture has at
+        /// most four values for each weight and --lr is not given]
         #[arg(long)]
         pub optimizer: OptimizerKind,
         /// Learning rate of the first step [default: by optimizer and activation, Adam 5e-3 with

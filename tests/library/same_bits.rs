@@ -51,9 +51,15 @@ fn weights_have_known_checksums() {
 
 /// Settings with the checksum of their weights. A change of results changes it, on purpose: a difference between two
 /// systems does not.
-const RUNS: [(u32, &str); 6] = [
+const RUNS: [(u32, &str); 7] = [
     (
         0xf9ae_66ce,
+        "encoding = { kind = \"gaussian\", features = 16 }\nnetwork = { hidden = 16, layers = 3, activation = \"relu\" }\n\
+         training.optimizer = \"adam\"",
+    ),
+    // With Muon.
+    (
+        0x88b8_4df3,
         "encoding = { kind = \"gaussian\", features = 16 }\nnetwork = { hidden = 16, layers = 3, activation = \"relu\" }",
     ),
     (0x0819_2a64, "encoding.kind = \"none\"\nnetwork = { hidden = 20, layers = 3, activation = \"sine\" }"),

@@ -140,7 +140,7 @@ fn a_run_that_learns_little_is_no_success() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("run");
     let noise = picture(dir.path(), "noise");
-    let slow = ["--encoding", "gaussian", "--sigma", "0.5", "--epochs", "250"];
+    let slow = ["--encoding", "gaussian", "--sigma", "0.5", "--epochs", "250", "--optimizer", "adam"];
     train(&noise, &out).args(slow).assert().code(1).stderr(contains("the network learned little"));
     assert_eq!(manifest(&out)["failure"], "poor");
     // Whoever asks for bare positions knows that they are slow.

@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage train assets/astronaut.png
   afterimage train photo.jpg --size 512 --epochs 100 --out runs/photo
-  afterimage train photo.jpg --preset sharp                     # minutes, and hard to tell apart
+  afterimage train photo.jpg --preset sharp                     # a minute, and hard to tell apart
   afterimage train photo.jpg --time 60s --until 40dB            # as good as a minute allows, at most 40 dB
   afterimage train photo.jpg --holdout every-other --sigma 10   # PSNR on pixels it never saw
   afterimage train --config runs/photo/config.toml --out runs/again
