@@ -8,7 +8,7 @@ use crate::report::page::{LOSSLESS_SIDE, data_uri};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use flate2::{Compression, write::DeflateEncoder};
 use image::{Rgb, RgbImage};
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::io::Write;
 
 const STYLE: &str = include_str!("page/page.css");
@@ -71,14 +71,7 @@ pub(super) fn page(program: &Program, extras: &Extras) -> Result<String, String>
                 @if let Some(quality) = &extras.quality {
                     p #quality title="PSNR against the original" { (quality) }
                 }
-                nav {
-                    button #out title="Smaller (-)" { "−" }
-                    output #zoom title="Screen pixels for a pixel of the original" {}
-                    button #in title="Larger (+)" { "+" }
-                    button #fit title="The whole picture (0)" { "Whole" }
-                    button #one title="A screen pixel for each of its pixels (1)" { "1:1" }
-                    span #renderer {}
-                }
+                (controls())
                 script #table type="text/plain" { (PreEscaped(packed(&glsl.table, bytes))) }
                 script #glsl type="text/plain" { (PreEscaped(MAIN_GLSL.replace("//PROGRAM//\n", &glsl.text))) }
                 script #wgsl type="text/plain" { (PreEscaped(MAIN_WGSL.replace("//PROGRAM//\n", &wgsl.text))) }
@@ -87,6 +80,19 @@ pub(super) fn page(program: &Program, extras: &Extras) -> Result<String, String>
         }
     };
     Ok(document.into_string())
+}
+
+fn controls() -> Markup {
+    html! {
+        nav {
+            button #out title="Smaller (-)" { "−" }
+            output #zoom title="Screen pixels for a pixel of the original" {}
+            button #in title="Larger (+)" { "+" }
+            button #fit title="The whole picture (0)" { "Whole" }
+            button #one title="A screen pixel for each of its pixels (1)" { "1:1" }
+            span #renderer {}
+        }
+    }
 }
 
 /// The original as it is in the page, over white.

@@ -7,7 +7,7 @@ const [rows, perRow, planes] = [view.dataset.rows, view.dataset.row, view.datase
 const flags = location.hash.slice(1).split(",");
 document.body.classList.toggle("bare", flags.includes("picture"));
 // x and y: the picture's point in the middle of the screen, in its pixels. scale: screen pixels for each of them.
-const at = { x: picture.width / 2, y: picture.height / 2, scale: 0 };
+const at = { x: picture.width / 2, y: picture.height / 2, scale: 1 };
 // Floats have too few digits for points closer than this part of the picture: between them colours are interpolated.
 const CELL = 2 ** -18;
 const MAX_SCALE = 2 ** 44;
@@ -104,14 +104,21 @@ const say = (text) => { $("message").textContent = text; };
 const pixels = () => ({ width: view.clientWidth * devicePixelRatio, height: view.clientHeight * devicePixelRatio });
 const whole = () => Math.min(pixels().width / picture.width, pixels().height / picture.height);
 
+// The picture's point in the corner of the screen. At 1:1, pixels of the picture are whole pixels of the screen.
+function corner() {
+  const { width, height } = pixels();
+  const exact = [at.x - width / 2 / at.scale, at.y - height / 2 / at.scale];
+  return at.scale === 1 ? exact.map(Math.ceil) : exact;
+}
+
 // What the shaders call `view`, for a canvas of `share` of the screen's pixels.
 function values() {
-  const { width, height } = pixels(), scale = at.scale * canvas.width / width;
+  const scale = at.scale * canvas.width / pixels().width, [x, y] = corner();
   const step = [1 / (scale * picture.width), 1 / (scale * picture.height)];
-  const middle = [at.x / picture.width, at.y / picture.height];
+  const from = [x / picture.width, y / picture.height];
   const deep = Math.max(...step) < CELL;
-  const unit = deep ? CELL : 1, base = middle.map((m) => (deep ? Math.floor(m / CELL) : 0));
-  const first = [0, 1].map((i) => middle[i] / unit - base[i] - (i ? canvas.height : canvas.width) / 2 * step[i] / unit);
+  const unit = deep ? CELL : 1, base = from.map((v) => (deep ? Math.floor(v / CELL) : 0));
+  const first = from.map((v, i) => v / unit - base[i]);
   const samples = deep ? 2 : Math.min(4, Math.max(1, Math.ceil(1 / scale - 1e-6)));
   return new Float32Array([...first, ...step.map((s) => s / unit), ...base, unit, deep, samples, canvas.height, 0, 0]);
 }
@@ -125,7 +132,7 @@ function drawOriginal() {
   context.fillStyle = "#0f0f0f";
   context.fillRect(0, 0, width, height);
   // Only what is seen: a picture enlarged a million times is more than a canvas takes.
-  const [x, y] = [at.x - width / 2 / at.scale, at.y - height / 2 / at.scale];
+  const [x, y] = corner();
   const [left, top] = [Math.max(x, 0), Math.max(y, 0)];
   const [w, h] = [Math.min(x + width / at.scale, picture.width) - left, Math.min(y + height / at.scale, picture.height) - top];
   if (w > 0 && h > 0)

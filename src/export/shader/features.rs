@@ -178,7 +178,13 @@ fn declare_grid(
             })
         }
     };
-    let (parameters, entry) = ([("uvec4", "g"), ("uint", "x"), ("uint", "y"), ("uint", "half_of_it")], "e");
+    entry_function(code, (kind, f), &*quad);
+    level_function(code, grid, (kind, precision));
+}
+
+/// The function `afterimage_entry`: of eight features, four at a time. `quad` gives four numbers of the table.
+fn entry_function(code: &mut Code, (kind, f): (&str, usize), quad: &dyn Fn(&str) -> String) {
+    let parameters = [("uvec4", "g"), ("uint", "x"), ("uint", "y"), ("uint", "part")];
     let parameters = if f == 8 { &parameters[..] } else { &parameters[..3] };
     code.raw("// The entry of vertex (x, y).\n");
     let dialect = code.dialect;
@@ -186,7 +192,7 @@ fn declare_grid(
         let hashed = format!("(x ^ (y * {HASH_PRIME}u)) & g.z");
         let dense = "y * (g.x + 2u) + x";
         let place = dialect.select("g.z != 0u", &format!("({hashed})"), &format!("({dense})"));
-        code.value("uint", entry, &format!("g.y + ({place})"));
+        code.value("uint", "e", &format!("g.y + ({place})"));
         match f {
             1 => {
                 code.value("vec4", "v", &quad("(e >> 2u)"));
@@ -197,10 +203,9 @@ fn declare_grid(
                 code.line(&format!("return {};", dialect.select("(e & 1u) == 0u", "v.xy", "v.zw")));
             }
             4 => code.line(&format!("return {};", quad("e"))),
-            _ => code.line(&format!("return {};", quad("(2u * e + half_of_it)"))),
+            _ => code.line(&format!("return {};", quad("(2u * e + part)"))),
         }
     });
-    level_function(code, grid, (kind, precision));
 }
 
 fn constant_entries(code: &mut Code, codes: &[f32], precision: Precision) {
