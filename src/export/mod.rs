@@ -12,8 +12,8 @@ mod shader;
 mod shadertoy;
 
 pub use page::Extras;
-pub use program::Program;
-pub use rounding::Precision;
+pub use program::{Colors, Features, Layer, Program};
+pub use rounding::{Precision, Row};
 
 use crate::names::named;
 use shader::{Dialect, Places, shader};
