@@ -6,7 +6,7 @@ use crate::skip::{Missing, skip};
 use afterimage::export::{Extras, Precision, Target, export};
 use afterimage::model::{Activation, Interpolation};
 use afterimage::model_file::ModelFile;
-use afterimage::picture::{Depth, Picture, Pixels, load};
+use afterimage::picture::{self, Converter, Curve, Depth, Format, Picture, Pixels, Transfer, load};
 use afterimage::render::Size;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
@@ -79,6 +79,11 @@ fn check(browser: &str, model: ModelFile, precision: Precision, (flags, options)
     let model = ModelFile { width: size.width, height: size.height, ..model };
     let sample = Sample { name: "<page> & \"such\"".to_owned(), model };
     let (program, colors) = expected(&sample, precision, size);
+    // Over white, as in a file of 8 bits that has no alpha.
+    let kind = (sample.model.channels(), sample.model.depth);
+    let file =
+        picture::Target::new(Format::of(Path::new("a.jpg")).expect("known"), kind, None).expect("a target");
+    let colors = Converter::new(kind.0, kind.1, file).floats(&colors);
     let page = export(&program, Target::Html, &Extras::default()).expect("a page");
     let dir = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(dir.path().join("page.html"), page.file).expect("written");
@@ -226,6 +231,12 @@ fn a_page_with_webgl2_shows_what_render_does() {
     check(browser, model(grid(2, Interpolation::Linear), leaky, 3), Precision::F16, WEBGL2);
     check(browser, model(grid(8, Interpolation::Smoothstep), leaky, 3), Precision::U8, WEBGL2);
     check(browser, model(fourier(), Activation::Gelu, 3), Precision::F32, WEBGL2);
+    let transparent = model(fourier(), Activation::Silu, 4);
+    check(browser, transparent.clone(), Precision::F16, WEBGL2);
+    let mut hdr = transparent;
+    (hdr.depth, hdr.transfer) = (Depth::F32, Transfer { scale: 4.0, curve: Curve::Log });
+    hdr.model.network.output_activation = Activation::Identity;
+    check(browser, hdr, Precision::F32, WEBGL2);
 }
 
 /// Draws a shader of Shadertoy in the middle of the window.
