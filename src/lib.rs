@@ -64,6 +64,7 @@ pub mod clock;
 pub mod compare;
 pub mod config;
 pub mod environment;
+pub mod export;
 pub mod job;
 pub mod model;
 pub mod model_file;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what some tests need besides Rust: a software Vulkan driver if Linux has none, ffmpeg, PyTorch in
-# target/python, and what builds and tests the Python package in target/python-package. Does nothing if everything is there. Asks first, except with --yes or in CI.
+# Installs what some tests need besides Rust: a software Vulkan driver if Linux has none, ffmpeg, on Linux glslang and
+# Chromium, PyTorch and onnxruntime in target/python, and what builds and tests the Python package in target/python-package. Does nothing if everything is there. Asks first, except with --yes or in CI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [[ $# -gt 1 || ${1:---yes} != --yes ]]; then
@@ -14,13 +14,25 @@ has_vulkan() {
   compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null
 }
 
+# Where exported shaders are compiled and exported pages are looked at.
+has_glslang() { [[ $(uname -s) != Linux ]] || command -v glslangValidator >/dev/null; }
+
+has_browser() {
+  [[ $(uname -s) == Linux ]] || return 0
+  local name
+  for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    if command -v $name >/dev/null; then return; fi
+  done
+  return 1
+}
+
 imports() { "$1" -c "import $2" >/dev/null 2>&1; }
 
 has_pytorch() {
   local python pythons=(target/python/bin/python target/python/Scripts/python.exe python3)
   [[ -z ${AFTERIMAGE_PYTHON:-} ]] || pythons=("$AFTERIMAGE_PYTHON")
   for python in "${pythons[@]}"; do
-    if imports "$python" torch,safetensors.torch; then return; fi
+    if imports "$python" torch,safetensors.torch,onnxruntime; then return; fi
   done
   return 1
 }
@@ -41,11 +53,11 @@ for name in apt-get dnf pacman brew choco; do
     break
   fi
 done
-vulkan="" ffmpeg=ffmpeg
+vulkan="" ffmpeg=ffmpeg glslang=glslang browser=chromium
 case $manager in
   apt-get)
     install="${sudo}env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
-    vulkan="mesa-vulkan-drivers libvulkan1"
+    vulkan="mesa-vulkan-drivers libvulkan1" glslang=glslang-tools
     ;;
   dnf)
     install="${sudo}dnf install -y -q"
@@ -62,7 +74,9 @@ esac
 packages="" without_pytorch="" without_tools=
 has_vulkan || { echo "tests need a Vulkan driver"; packages+=" $vulkan"; }
 command -v ffmpeg >/dev/null || { echo "tests need ffmpeg"; packages+=" $ffmpeg"; }
-has_pytorch || { echo "tests need Python with PyTorch and safetensors"; without_pytorch=1; }
+has_glslang || { echo "tests need glslang"; packages+=" $glslang"; }
+has_browser || { echo "tests need Chromium"; packages+=" $browser"; }
+has_pytorch || { echo "tests need Python with PyTorch, safetensors and onnxruntime"; without_pytorch=1; }
 if ! has_package_tools; then
   echo "tests of the Python package need Python 3.9, maturin, pytest and others"
   if is_python_3_9 "$(find_python)"; then without_tools=1; fi
@@ -115,7 +129,7 @@ if [[ -n $without_pytorch ]]; then
   rm -rf target/python
   "$python" -m venv --system-site-packages target/python
   for python in target/python/bin/python target/python/Scripts/python.exe; do
-    [[ ! -x $python ]] || "$python" -m pip install -q torch numpy safetensors
+    [[ ! -x $python ]] || "$python" -m pip install -q torch numpy safetensors onnxruntime
   done
 fi
 if [[ -n $without_tools ]]; then

@@ -14,7 +14,7 @@ use afterimage::report::{Decibels, labelled_error_map};
 use anyhow::bail;
 use serde::Serialize;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -58,7 +58,7 @@ pub(super) struct EvalArgs {
 
 /// Which of the two is resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Fit {
+pub(super) enum Fit {
     /// Resize the picture to the model's size (Lanczos)
     Picture,
     /// Render the model at the picture's size
@@ -101,7 +101,8 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         model::check_output(out, args.force, &[&opened.file, &args.image])?;
     }
     let transparent = args.transparent.unwrap_or_else(|| opened.model.transparent());
-    let (picture, resized) = read(&opened, args, transparent)?;
+    let (image, page, color, fit) = (&args.image, args.page, args.color, args.fit);
+    let (picture, resized) = read(&opened, &Compared { image, page, color, fit, transparent })?;
     let view = View::new(Size { width: picture.width, height: picture.height }, None, Samples::Auto)?;
     let params = opened.model.params_for(&view, PixelFilter::Box);
     let mut device = block_on(open_predictor(&args.device.request()?, &opened.model.model, &params))?;
@@ -150,20 +151,29 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A picture to compare a model with, and how to read it.
+pub(super) struct Compared<'a> {
+    pub(super) image: &'a Path,
+    pub(super) page: Option<NonZeroU32>,
+    pub(super) color: Option<ColorHandling>,
+    pub(super) fit: Option<Fit>,
+    pub(super) transparent: Transparent,
+}
+
 /// The picture to compare with, as it was prepared for training, and whether it was resized.
-fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyhow::Result<(Picture, bool)> {
-    let name = stdio::name_of(&args.image);
+pub(super) fn read(opened: &OpenedModel, args: &Compared<'_>) -> anyhow::Result<(Picture, bool)> {
+    let name = stdio::name_of(args.image);
     let color = args.color.unwrap_or_else(|| opened.model.color());
     let reading = Reading { page: args.page, color };
-    let Loaded { picture, mut notes, profile } = match stdio::is_dash(&args.image) {
+    let Loaded { picture, mut notes, profile } = match stdio::is_dash(args.image) {
         true => picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?,
-        false => picture::read(&args.image, reading)?,
+        false => picture::read(args.image, reading)?,
     };
     // Formats without grey hold three equal colours.
     let picture = if opened.model.channels() < 3 { picture.grey_if_equal() } else { picture };
     let same_profile = profile.as_deref() == opened.model.profile().as_deref();
     let (mut picture, resized) = fitted(&picture, opened, args)?;
-    notes.extend(transparent.apply(&mut picture).map(|hidden| format!("{hidden} measured")));
+    notes.extend(args.transparent.apply(&mut picture).map(|hidden| format!("{hidden} measured")));
     if !same_profile {
         notes.push(format!("{name} is not in the model's colour space, and values are compared as they are"));
     }
@@ -172,8 +182,8 @@ fn read(opened: &OpenedModel, args: &EvalArgs, transparent: Transparent) -> anyh
 }
 
 /// The picture at the size to compare it at, and whether it was resized.
-fn fitted(picture: &Picture, opened: &OpenedModel, args: &EvalArgs) -> anyhow::Result<(Picture, bool)> {
-    let name = stdio::name_of(&args.image);
+fn fitted(picture: &Picture, opened: &OpenedModel, args: &Compared<'_>) -> anyhow::Result<(Picture, bool)> {
+    let name = stdio::name_of(args.image);
     let model = &opened.model;
     let (size, found) = (model.size(), Size { width: picture.width, height: picture.height });
     let channels = ["grey", "grey with alpha", "RGB", "RGBA"];

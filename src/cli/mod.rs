@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod display;
 mod eval;
+mod export;
 mod film;
 mod inspect;
 mod model;
@@ -40,6 +41,7 @@ enum Command {
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
     Film(film::FilmArgs),
+    Export(Box<export::ExportArgs>),
     #[cfg(feature = "gpu")]
     /// List the GPU adapters of this machine
     Adapters(adapters::AdaptersArgs),
@@ -85,6 +87,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
         Command::Render(args) => render::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Film(args) => film::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         #[cfg(feature = "gpu")]
         Command::Adapters(args) => adapters::run(&args),

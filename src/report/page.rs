@@ -13,7 +13,7 @@ const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
 /// Pictures with no side longer than this are inlined without loss.
-const LOSSLESS_SIDE: u32 = 256;
+pub(crate) const LOSSLESS_SIDE: u32 = 256;
 const JPEG_QUALITY: u8 = 92;
 
 /// The whole document, with its title in `<title>` and above everything.
@@ -45,7 +45,8 @@ pub(crate) fn inline_image(picture: &Picture, max_side: u32, alt: &str) -> Marku
     html! { img class=[class] src=(data) width=(width) height=(height) alt=(alt); }
 }
 
-fn data_uri(image: &RgbImage, lossless: bool) -> String {
+/// `image` in the address of an `<img>`: a PNG if `lossless`, else a JPEG.
+pub(crate) fn data_uri(image: &RgbImage, lossless: bool) -> String {
     let (width, height) = image.dimensions();
     let mut bytes = Vec::new();
     let (kind, encoded) = match lossless {

@@ -5,6 +5,7 @@
 mod cli;
 mod conformance;
 mod errors;
+mod export;
 #[cfg(feature = "faults")]
 mod faults;
 mod fused;
@@ -24,6 +25,8 @@ mod training;
 mod faults;
 
 mod device;
+#[path = "../common/exported.rs"]
+mod exported;
 mod job;
 mod lockstep;
 #[path = "../common/models.rs"]

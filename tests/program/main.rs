@@ -10,6 +10,8 @@ mod colours;
 mod compare;
 mod disk;
 mod eval;
+mod export;
+mod export_page;
 mod film;
 mod grid;
 mod hdr;
@@ -38,6 +40,8 @@ mod streams;
 mod tiny_cuda_nn;
 mod unfinished;
 
+#[path = "../common/exported.rs"]
+mod exported;
 #[path = "../common/models.rs"]
 mod models;
 #[path = "../common/program.rs"]

@@ -227,6 +227,8 @@ fn scaling_down_does_not_alias() {
         "-q",
         "--size",
         "64x64",
+        "--optimizer",
+        "adam",
     ]);
     command
         .args(["--epochs", "60", "--hidden", "48", "--features", "64", "--batch", "512"])
