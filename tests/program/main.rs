@@ -5,6 +5,7 @@
 mod bench;
 mod blocks;
 mod cli;
+mod collect;
 mod colours;
 mod compare;
 mod disk;
