@@ -68,13 +68,17 @@ class Collection(Sequence):
         return len(self.rows)
 
     def __getitem__(self, i):
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
         row = self.rows[i]
         return self.weights(i), self._number.get(row["label"], -1)
 
     def weights(self, i):
         """The weights of network i by name, as in `torch.nn.Linear`."""
+        import numpy as np
+
         row = self.rows[i]
-        return {name: values[row["row"]].copy() for name, values in _file(row["file"])[1].items()}
+        return {name: np.array(values[row["row"]]) for name, values in _file(row["file"])[1].items()}
 
     def model(self, i):
         """Network i as a model."""

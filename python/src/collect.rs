@@ -4,7 +4,7 @@ use crate::errors::{Raise, raise};
 use crate::logging;
 use crate::model::prepare_drivers;
 use crate::settings;
-use afterimage::collect::{self, Collection, Request, Row, Shard, Watch};
+use afterimage::collect::{Collection, Request, Row, Shard, Watch, run as train_all, sources};
 use afterimage::compare::Share;
 use afterimage::job::DeviceOptions;
 use pyo3::exceptions::{PyUserWarning, PyValueError};
@@ -22,7 +22,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// The number of pictures in a folder, a list or a tar archive.
 #[pyfunction]
 pub(crate) fn count_pictures(py: Python<'_>, pictures: PathBuf) -> PyResult<usize> {
-    py.detach(|| collect::sources(&pictures)).map(|all| all.len()).map_err(raise)
+    py.detach(|| sources(&pictures)).map(|all| all.len()).map_err(raise)
 }
 
 /// Makes or continues a collection, and returns how many of its pictures have no network.
@@ -109,7 +109,7 @@ fn run(
     let n = collection.n_pending();
     let bar = bar.map(|make| Python::attach(|py| make.call1(py, (n,)))).transpose()?;
     let (trained, raised) = std::thread::scope(|scope| {
-        let work = scope.spawn(|| collect::run(&mut collection, share, options, &shared));
+        let work = scope.spawn(|| train_all(&mut collection, share, options, &shared));
         let (mut shown, mut raised) = (0, None);
         loop {
             let is_last = work.is_finished();
