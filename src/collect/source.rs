@@ -241,7 +241,10 @@ mod tests {
     #[test]
     fn what_has_no_pictures_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let why = |path: &Path| sources(path).expect_err("no pictures").to_string();
+        let why = |path: &Path| {
+            let error = sources(path).expect_err("no pictures");
+            format!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string))
+        };
         assert!(why(folder.path()).contains("has no pictures"));
         let file = folder.path().join("list");
         for (bytes, reason) in [
