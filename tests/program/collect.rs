@@ -107,6 +107,20 @@ fn each_network_is_the_one_that_train_makes() {
     }
 }
 
+/// The places of the pictures whose networks a journal has: each with its place, the length of its row, the row, 231
+/// values, and a checksum.
+fn places_in(journal: &[u8]) -> Vec<usize> {
+    let number = |at: usize| journal[at..].first_chunk().map(|&bytes| u64::from_le_bytes(bytes) as usize);
+    let (mut places, mut at) = (Vec::new(), 0);
+    while at + 16 <= journal.len() {
+        let end = at + 16 + number(at + 8).expect("a length") + 4 * 231 + 4;
+        // The last one may be torn.
+        places.extend(number(at).filter(|_| end <= journal.len()));
+        at = end;
+    }
+    places
+}
+
 #[test]
 fn kills_lose_no_network_and_make_none_twice() {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -135,14 +149,16 @@ fn kills_lose_no_network_and_make_none_twice() {
         assert!(kept >= before, "files were lost");
         before = kept;
     }
-    // No record of these networks has as many bytes.
-    let in_journal = fs::metadata(&journal).map_or(0, |metadata| metadata.len() / 1200);
-    let in_files = (0..6).filter(|&n| file(n).exists()).count() as u64;
+    let in_files = (0..6).filter(|&n| file(n).exists()).count();
+    // A kill right after a file was written leaves its networks in both.
+    let places = places_in(&fs::read(&journal).unwrap_or_default());
+    let in_journal = places.into_iter().filter(|place| !file(place / 7).exists()).count();
     let last = done(&mut command("killed"));
     let said = String::from_utf8_lossy(&last.stderr).into_owned();
     let kept = said.split_once(" to train, ").and_then(|(_, rest)| rest.split_once(" done before"));
-    let kept: u64 = kept.and_then(|(n, _)| n.parse().ok()).unwrap_or_else(|| panic!("{said}"));
-    assert!(kept >= 7 * in_files + in_journal, "{kept} of {in_files} files and {in_journal} in the journal");
+    let kept: usize = kept.and_then(|(n, _)| n.parse().ok()).unwrap_or_else(|| panic!("{said}"));
+    // The last file has fewer, and the kill may have come too late on a busy machine.
+    assert_eq!(kept, (7 * in_files + in_journal).min(40), "{in_files} files and {in_journal} in the journal");
     assert_eq!(files(&out), files(&to("undisturbed")));
     // What is done is not done again.
     let again = done(&mut command("killed"));
