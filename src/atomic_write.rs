@@ -6,8 +6,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Prefix of temporary files, by which those left by a kill are recognised and removed.
-pub(crate) const TEMPORARY_PREFIX: &str = ".afterimage-";
-pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
+const TEMPORARY_PREFIX: &str = ".afterimage-";
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// Whether a file is one that a kill left behind, if nobody writes to its folder.
+pub(crate) fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
+}
 
 /// Whether a file must survive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@
 //! | [`model_file`] | a trained network as a file |
 //! | [`run`] | the run folder |
 //! | [`compare`] | grids of runs and their results side by side |
+//! | [`collect`] | a network for each of many pictures, in few files |
 //! | [`render`] | a trained model as a picture of any size |
 //! | [`mod@bench`] | how fast this machine trains |
 //! | [`report`] | curves, strips, films |
@@ -61,6 +62,7 @@ pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
+pub mod collect;
 pub mod compare;
 pub mod config;
 pub mod environment;

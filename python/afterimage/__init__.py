@@ -8,5 +8,6 @@ setting of the command line by its name: `afterimage.settings()` lists them, `af
 """
 
 from ._afterimage import Epoch, Model, __version__, fit, load, presets, settings
+from ._collections import Collection, collect
 
-__all__ = ["Epoch", "Model", "__version__", "fit", "load", "presets", "settings"]
+__all__ = ["Collection", "Epoch", "Model", "__version__", "collect", "fit", "load", "presets", "settings"]

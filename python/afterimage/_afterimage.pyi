@@ -28,6 +28,26 @@ class Epoch:
     psnr_test: Optional[float]
     picture: Optional[npt.NDArray[Any]]
 
+def count_pictures(pictures: Union[str, os.PathLike[str]]) -> int:
+    """The number of pictures in a folder, a list or a tar archive."""
+
+def collect(
+    pictures: Union[str, os.PathLike[str]],
+    out: Union[str, os.PathLike[str]],
+    preset: Optional[str] = None,
+    *,
+    shard: Optional[str] = None,
+    crop: Union[int, str, None] = None,
+    channels: Optional[Literal["rgb", "own"]] = None,
+    seeds: Optional[Literal["same", "each"]] = None,
+    per_file: Optional[int] = None,
+    backend: Backend = "auto",
+    progress: Any = None,
+    config: Union[str, os.PathLike[str], None] = None,
+    **settings: Setting,
+) -> int:
+    """Makes or continues a collection, and returns how many of its pictures have no network."""
+
 class Model:
     """A trained network: a function from positions to colours."""
 

@@ -3,8 +3,8 @@
 import sys
 
 
-def maker(progress):
-    """A function that makes a bar for a number of steps, or None for no bar.
+def maker(progress, unit=" steps"):
+    """A function that makes a bar for a number of steps, or whatever the unit is, or None for no bar.
 
     None shows one if tqdm is there and someone may watch; True shows one; anything that is called like tqdm will do.
     """
@@ -21,7 +21,7 @@ def maker(progress):
         make = progress
     else:
         raise TypeError(f"progress is {progress!r}: give True, False, or what is called like tqdm")
-    return lambda n_steps: make(total=n_steps, unit=" steps", unit_scale=True, dynamic_ncols=True)
+    return lambda n: make(total=n, unit=unit, unit_scale=True, dynamic_ncols=True)
 
 
 def _watched():

@@ -1,6 +1,7 @@
 //! The library's errors as Python's, with the same sentences.
 
 use afterimage::backend::BackendError;
+use afterimage::collect::CollectError;
 use afterimage::config::ConfigError;
 use afterimage::environment::EnvironmentError;
 use afterimage::model_file::ModelFileError;
@@ -113,6 +114,21 @@ impl Raise for RunError {
                 PyOSError::new_err(self.to_string())
             }
             _ => PyRuntimeError::new_err(self.to_string()),
+        }
+    }
+}
+
+impl Raise for CollectError {
+    fn raise(&self) -> PyErr {
+        match self {
+            Self::Unusable(sentence) => PyValueError::new_err(sentence.clone()),
+            Self::Config(error) => error.raise(),
+            Self::Picture(error) => error.raise(),
+            Self::Backend(error) => error.raise(),
+            Self::Train(error) => error.raise(),
+            Self::Run(error) => error.raise(),
+            Self::File { source, .. } => of_system(source, self.sentence()),
+            Self::Report(_) => PyRuntimeError::new_err(self.to_string()),
         }
     }
 }

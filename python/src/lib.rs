@@ -1,6 +1,7 @@
 //! The Python package's extension module. `afterimage/__init__.py` has what users see of it.
 
 mod arguments;
+mod collect;
 #[cfg(feature = "cli")]
 mod command;
 mod errors;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _afterimage {
+    #[pymodule_export]
+    use crate::collect::{collect, count_pictures};
     #[cfg(feature = "cli")]
     #[pymodule_export]
     use crate::command::main;

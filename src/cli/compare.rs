@@ -205,12 +205,8 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     for failure in &plan.failures {
         eprint_line!("{} is left out: {}", failure.name, chain(&failure.error));
     }
-    let cores = match settings.device.request().threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
     let jobs = args.jobs.map(usize::from).or(args.protocol.and_then(|protocol| protocol.outline().jobs));
-    let share = Share::new(plan.pending(), jobs, gpu, cores);
+    let share = Share::on_this_machine(plan.pending(), jobs, &settings, gpu);
     let display = GridDisplay::new(&plan, share, args.verbosity.quiet);
     let endings = compare::run(&mut plan, share, &options, &display);
     display.close();

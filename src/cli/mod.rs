@@ -3,6 +3,7 @@
 #[cfg(feature = "gpu")]
 mod adapters;
 mod bench;
+mod collect;
 mod compare;
 mod completions;
 mod display;
@@ -48,6 +49,8 @@ enum Command {
     #[cfg(feature = "gpu")]
     /// Check on this machine that every kernel computes correctly
     Verify(verify::VerifyArgs),
+    /// Train a network for each of many pictures, into few files with an index
+    Collect(Box<collect::CollectArgs>),
     Bench(bench::BenchArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
@@ -70,6 +73,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
     let level = match &cli.command {
         Command::Train(args) => args.verbosity.log_level(),
         Command::Compare(args) => args.verbosity.log_level(),
+        Command::Collect(args) => args.verbosity.log_level(),
         _ => "warn",
     };
     // Logs of graphics drivers and wgpu are only useful to their developers.
@@ -93,6 +97,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
         Command::Adapters(args) => adapters::run(&args),
         #[cfg(feature = "gpu")]
         Command::Verify(args) => verify::run(&args),
+        Command::Collect(args) => collect::run(*args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
     }

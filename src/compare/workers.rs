@@ -2,6 +2,7 @@
 
 use super::cell::{Cell, State};
 use super::{CompareError, Comparison};
+use crate::config::Config;
 use crate::job::DeviceOptions;
 use crate::run::Display;
 use crate::trainer::{EpochSummary, Progress};
@@ -23,6 +24,15 @@ impl Share {
     pub fn new(pending: usize, jobs: Option<usize>, gpu: bool, cores: usize) -> Self {
         let jobs = jobs.unwrap_or(if gpu { 1 } else { cores }).clamp(1, pending.max(1));
         Self { jobs, threads: (cores / jobs).max(1) }
+    }
+
+    /// For `pending` runs of `config` on this machine's cores, or on as many as it allows.
+    pub fn on_this_machine(pending: usize, jobs: Option<usize>, config: &Config, gpu: bool) -> Self {
+        let cores = match config.device.request().threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        Self::new(pending, jobs, gpu, cores)
     }
 }
 

@@ -149,7 +149,7 @@ impl ModelFile {
     /// As [`Self::save`].
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let tensors = self.tensors();
-        let header = header(&tensors, self.all_metadata());
+        let header = header_of(&tensors, self.all_metadata());
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(header.as_bytes())?;
         tensors.iter().try_for_each(|tensor| tensor.write(out))
@@ -162,7 +162,7 @@ impl ModelFile {
     pub fn file_bytes(&self) -> u64 {
         let tensors = self.tensors();
         let values: usize = tensors.iter().map(|tensor| size_of_val(tensor.values)).sum();
-        (8 + header(&tensors, self.all_metadata()).len() + values) as u64
+        (8 + header_of(&tensors, self.all_metadata()).len() + values) as u64
     }
 
     /// Reads a file, checking everything before allocating memory for it.
@@ -222,7 +222,8 @@ impl ModelFile {
         tensors
     }
 
-    fn all_metadata(&self) -> BTreeMap<String, String> {
+    /// All that the file says beside its tensors.
+    pub(crate) fn all_metadata(&self) -> BTreeMap<String, String> {
         let mut all = self.metadata.clone();
         all.retain(|key, _| !is_own(key));
         let mut set = |key: &str, value: String| all.insert(key.to_owned(), value);
@@ -264,20 +265,23 @@ impl Tensor<'_> {
     }
 }
 
-/// The JSON header, padded with spaces so that the tensors start at a multiple of 8 bytes.
-/// Not written by the safetensors crate, which orders metadata randomly.
-fn header(tensors: &[Tensor<'_>], metadata: BTreeMap<String, String>) -> String {
+fn header_of(tensors: &[Tensor<'_>], metadata: BTreeMap<String, String>) -> String {
+    header(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.clone())), metadata)
+}
+
+/// The JSON header of a safetensors file with tensors of these names and shapes, padded with spaces so that they start at
+/// a multiple of 8 bytes. Not written by the safetensors crate, which orders metadata randomly.
+pub(crate) fn header<'a>(
+    tensors: impl Iterator<Item = (&'a str, Vec<usize>)>,
+    metadata: BTreeMap<String, String>,
+) -> String {
     let mut entries = Map::new();
     entries.insert("__metadata__".to_owned(), json!(metadata));
     let mut start = 0;
-    for tensor in tensors {
-        let end = start + size_of_val(tensor.values);
-        let entry: Value = json!({
-            "dtype": "F32",
-            "shape": tensor.shape,
-            "data_offsets": [start, end],
-        });
-        entries.insert(tensor.name.clone(), entry);
+    for (name, shape) in tensors {
+        let end = start + size_of::<f32>() * shape.iter().product::<usize>();
+        let entry: Value = json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, end] });
+        entries.insert(name.to_owned(), entry);
         start = end;
     }
     let mut header = Value::Object(entries).to_string();

@@ -56,6 +56,14 @@ impl SvgCanvas {
         self.body
     }
 
+    /// A filled rectangle, by its upper left corner and its size.
+    pub(crate) fn bar(&mut self, [x, y]: [f64; 2], [width, height]: [f64; 2], rgb: [u8; 3]) {
+        let fill = hex(rgb);
+        self.push(format_args!(
+            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" fill=\"{fill}\"/>"
+        ));
+    }
+
     fn push(&mut self, element: std::fmt::Arguments<'_>) {
         self.body.write_fmt(element).expect("writing to a string");
         self.body.push('\n');

@@ -1,6 +1,6 @@
 //! PSNR in JSON.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A PSNR in dB for JSON, which has no infinity: that of equal pictures is written `"inf"`, as in `metrics.csv`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +27,21 @@ impl Serialize for Decibels {
     }
 }
 
+impl<'de> Deserialize<'de> for Decibels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(f64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(psnr) => Ok(Self(psnr)),
+            Written::Text(text) => text.parse().map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +50,9 @@ mod tests {
     fn infinity_is_a_text() {
         let json = |psnr| serde_json::to_string(&Decibels::of(psnr)).expect("JSON");
         assert_eq!([json(31.25), json(f64::INFINITY), json(f64::NAN)], ["31.25", "\"inf\"", "null"]);
+        for psnr in [31.25, f64::INFINITY] {
+            let again: Decibels = serde_json::from_str(&json(psnr)).expect("a PSNR");
+            assert_eq!(again.value(), psnr);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::RunError;
 use super::input::{Input, is_input};
 use super::lock::{FolderLock, is_of_lock};
-use crate::atomic_write::{TEMPORARY_PREFIX, TEMPORARY_SUFFIX};
+use crate::atomic_write::is_temporary;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -246,9 +246,4 @@ fn is_empty_epochs(path: &Path) -> bool {
     let is_left_over = |entry: std::fs::DirEntry| is_temporary(&entry.path());
     path.file_name().is_some_and(|name| name == EPOCHS)
         && std::fs::read_dir(path).is_ok_and(|entries| entries.flatten().all(is_left_over))
-}
-
-fn is_temporary(path: &Path) -> bool {
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
 }

@@ -26,6 +26,7 @@ pub use results::Results;
 pub use session::{Finished, Session, write_config};
 pub use snapshots::SnapshotWriter;
 pub use thumbnails::Thumbnails;
+pub(crate) use unfinished::untrained_model;
 pub use unfinished::{is_checkpoint, model_at_checkpoint, model_of_checkpoint};
 
 use crate::picture::PictureError;

@@ -91,6 +91,12 @@ pub(super) fn finished_model(
     model(run, params, (picture.width, picture.height, picture.depth()), metadata)
 }
 
+/// The model of a run on `picture` before its first step.
+pub(crate) fn untrained_model(run: &Resolved, picture: &Picture) -> ModelFile {
+    let metadata = BTreeMap::from([("config".to_owned(), shareable(&run.config).to_toml())]);
+    model(run, run.initial_params(), (picture.width, picture.height, picture.depth()), metadata)
+}
+
 /// The model file of `run`.
 fn model(
     run: &Resolved,

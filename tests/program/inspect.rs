@@ -87,7 +87,7 @@ fn root() -> &'static Path {
 }
 
 /// The Python that tests use, if it has PyTorch.
-fn python_with_torch() -> Option<String> {
+pub(crate) fn python_with_torch() -> Option<String> {
     let python = std::env::var("AFTERIMAGE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let import = std::process::Command::new(&python).args(["-c", "import torch, safetensors.torch"]).output();
     import.is_ok_and(|output| output.status.success()).then_some(python)

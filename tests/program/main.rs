@@ -6,6 +6,7 @@ mod bench;
 mod blocks;
 mod budget;
 mod cli;
+mod collect;
 mod colours;
 mod compare;
 mod disk;

@@ -75,17 +75,17 @@ impl<T: SimdReal> Packed<T> {
         self.current = false;
     }
 
-    /// The matrices for `params`, one for each layer in order.
+    /// The matrices for `params`, one for each layer in order. Runs on this thread if `pool` is `None`.
     pub(super) fn of<'a>(
         &'a mut self,
         layout: &ParamLayout,
         params: &'a [T],
-        pool: &rayon::ThreadPool,
+        pool: Option<&rayon::ThreadPool>,
     ) -> Vec<PackedLayer<'a, T>> {
         let parts = split(layout, self.uses, &mut self.weights);
         if !self.current {
             let total: usize = layout.layers.iter().map(|layer| layer.weight.len()).sum();
-            let pool = (total >= PARALLEL).then_some(pool);
+            let pool = pool.filter(|_| total >= PARALLEL);
             for (layer, [forward, back]) in layout.layers.iter().zip(parts) {
                 let (i, o) = (layer.shape.input_width, layer.shape.output_width);
                 let w = &params[layer.weight.clone()];
@@ -180,7 +180,7 @@ mod tests {
             for shift in [0.0, 0.5] {
                 let params: Vec<f64> = (0..layout.n_params()).map(|p| (p as f64 + shift).sin()).collect();
                 packed.invalidate();
-                for (layer, own) in layout.layers.iter().zip(packed.of(&layout, &params, &pool)) {
+                for (layer, own) in layout.layers.iter().zip(packed.of(&layout, &params, Some(&pool))) {
                     let (i, o) = (layer.shape.input_width, layer.shape.output_width);
                     let (w, b) = (&params[layer.weight.clone()], &params[layer.bias.clone()]);
                     let rows =

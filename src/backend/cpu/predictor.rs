@@ -23,6 +23,12 @@ pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
         .map_err(|e| BackendError::Device(e.to_string()))
 }
 
+/// `pool`, unless it has one thread: then the caller does its work, since waking another thread takes as long as a
+/// small step.
+pub(super) fn helpers(pool: &rayon::ThreadPool) -> Option<&rayon::ThreadPool> {
+    (pool.current_num_threads() > 1).then_some(pool)
+}
+
 /// Locks a mutex that cannot be poisoned: a panic in a worker ends the run.
 pub(super) fn lock<L>(mutex: &Mutex<L>) -> std::sync::MutexGuard<'_, L> {
     mutex.lock().expect("a worker thread panicked")
@@ -40,15 +46,21 @@ pub(super) fn predict_with<T: SimdReal>(
     let channels = pass.model.network.output_width;
     let chunks: Vec<_> = out.chunks_mut(CHUNK_SIZE * channels).map(Mutex::new).collect();
     let next_chunk = AtomicUsize::new(0);
-    pool.broadcast(|thread| {
-        let scratch = &mut *lock(&scratch[thread.index()]);
+    let work = |thread: usize| {
+        let scratch = &mut *lock(&scratch[thread]);
         loop {
             let index = next_chunk.fetch_add(1, Ordering::Relaxed);
             let Some(chunk) = chunks.get(index) else { break };
             let first = first + (index * CHUNK_SIZE) as u64;
             pass.predict(&position, first, scratch, &mut lock(chunk));
         }
-    });
+    };
+    match helpers(pool) {
+        None => work(0),
+        Some(pool) => {
+            pool.broadcast(|thread| work(thread.index()));
+        }
+    }
 }
 
 /// Renders a trained model: no picture, no training state.
@@ -105,7 +117,7 @@ impl<T: SimdReal> CpuPredictor<T> {
     }
 
     fn predict_points(&mut self, points: (impl Fn(u64) -> [f32; 2] + Sync, u64), out: &mut [f32]) {
-        let layers = self.packed.of(&self.layout, &self.params, &self.pool);
+        let layers = self.packed.of(&self.layout, &self.params, helpers(&self.pool));
         let pass = Pass { model: &self.model, layout: &self.layout, params: &self.params, layers };
         predict_with(&self.pool, &pass, &self.scratch, points, out);
     }

@@ -6,7 +6,7 @@ use super::memory;
 use super::muon::Orthogonalizer;
 use super::network::{Pass, Scratch};
 use super::packed::{PackFor, Packed};
-use super::predictor::{self, lock, predict_with, thread_pool};
+use super::predictor::{self, helpers, lock, predict_with, thread_pool};
 use super::simd::SimdReal;
 use super::single::{self, Weights};
 use super::update::{Block, PARAM_BLOCK, Parts, Update, sum_of_squares};
@@ -138,11 +138,12 @@ impl<T: SimdReal> CpuTrainer<T> {
         let n_lanes = n_lanes(n_samples);
         assert!(n_lanes <= self.lanes.len(), "a step of {n_samples} samples exceeds the batch");
         let n_chunks = n_samples.div_ceil(CHUNK_SIZE);
-        let layers = self.packed.of(&self.layout, &self.params, &self.pool);
+        let pool = helpers(&self.pool);
+        let layers = self.packed.of(&self.layout, &self.params, pool);
         let pass = Pass { model: &self.job.model, layout: &self.layout, params: &self.params, layers };
         let (job, lanes, scratch) = (&self.job, &self.lanes[..n_lanes], &self.scratch);
         // Waking the other threads would take longer than a small step.
-        let pool = (n_lanes > 1).then_some(&*self.pool);
+        let pool = pool.filter(|_| n_lanes > 1);
         for (round, chunks) in rounds(&job.model, n_chunks, n_lanes).enumerate() {
             let run_lane = |l: usize, scratch: &mut Scratch<T>| {
                 let lane = &mut *lock(&lanes[l]);
@@ -208,18 +209,25 @@ impl<T: SimdReal> CpuTrainer<T> {
             of_matrices.matrix(&lanes, start(&block), block, orthogonalizer);
         };
         let encoding = encoding_grads.chunks_mut(PARAM_BLOCK).zip(encoding);
-        if encoding.len() + layers.len() * lanes.len() < PARALLEL_BLOCKS {
-            encoding.for_each(encoding_block);
-            layers.into_iter().for_each(layers_block);
-        } else {
-            let encoding: Vec<_> = encoding.collect();
-            pool.install(|| {
-                encoding.into_par_iter().for_each(encoding_block);
-                layers.into_par_iter().for_each(layers_block);
-            });
+        let is_small = encoding.len() + layers.len() * lanes.len() < PARALLEL_BLOCKS;
+        match helpers(pool).filter(|_| !is_small) {
+            None => {
+                encoding.for_each(encoding_block);
+                layers.into_iter().for_each(layers_block);
+            }
+            Some(pool) => {
+                let encoding: Vec<_> = encoding.collect();
+                pool.install(|| {
+                    encoding.into_par_iter().for_each(encoding_block);
+                    layers.into_par_iter().for_each(layers_block);
+                });
+            }
         }
-        if !matrices.is_empty() {
-            pool.install(|| matrices.into_par_iter().zip(orthogonalizers).for_each(matrix));
+        match helpers(pool).filter(|_| !matrices.is_empty()) {
+            None => matrices.into_iter().zip(orthogonalizers).for_each(matrix),
+            Some(pool) => {
+                pool.install(|| matrices.into_par_iter().zip(orthogonalizers).for_each(matrix));
+            }
         }
     }
 }
@@ -244,7 +252,7 @@ impl<T: SimdReal> Predict for CpuTrainer<T> {
         if averaged {
             self.packed.invalidate();
         }
-        let layers = self.packed.of(&self.layout, params, &self.pool);
+        let layers = self.packed.of(&self.layout, params, helpers(&self.pool));
         let pass = Pass { model: &self.job.model, layout: &self.layout, params, layers };
         predict_with(&self.pool, &pass, &self.scratch, (|pixel| raster.position_of(pixel), first), out);
         if averaged {
@@ -270,10 +278,9 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
                 self.losses.push(loss);
             }
         };
-        if n_lanes > 1 {
-            pool.install(all)
-        } else {
-            all()
+        match helpers(&pool).filter(|_| n_lanes > 1) {
+            Some(pool) => pool.install(all),
+            None => all(),
         }
         Ok(())
     }
