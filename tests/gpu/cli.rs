@@ -60,7 +60,7 @@ fn one_kernel_for_the_network_learns_as_much_as_one_for_each_layer() {
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let jobs: [&[&str]; 3] = [
-        &["--features", "24", "--hidden", "32"],
+        &["--features", "24", "--hidden", "32", "--optimizer", "adam"],
         &["--encoding", "hash-grid", "--levels", "6", "--hidden", "64"],
         &["--features", "40", "--hidden", "32", "--activation", "sine"],
     ];

@@ -24,6 +24,7 @@ encoding.sigma = 6.0
 network.hidden = 32
 training.epochs = 40
 training.batch = 500
+training.optimizer = 'adam'
 training.seed = 11
 ";
 
