@@ -1,16 +1,32 @@
 """Collections of networks: one for each of many pictures."""
 
+from __future__ import annotations
+
 import functools
 import json
 import os
 import pathlib
+import typing
 import warnings
 from collections.abc import Sequence
 
 from . import _afterimage
 
+if typing.TYPE_CHECKING:
+    import numpy as np
 
-def collect(pictures, out, preset=None, *, engine=None, **options):
+    Path = typing.Union[str, os.PathLike[str]]
+    Network = tuple[dict[str, np.ndarray], int]
+
+
+def collect(
+    pictures: Path,
+    out: Path,
+    preset: str | None = None,
+    *,
+    engine: typing.Literal["ray"] | None = None,
+    **options: typing.Any,
+) -> Collection:
     """Trains a network for each picture of a folder, a list or a tar archive, and returns the `Collection`.
 
     pictures: a folder with pictures in it or below it, a text with a path a line (and after a tab a label), or a tar
@@ -44,11 +60,11 @@ class Collection(Sequence):
     collection[i] is a network's weights by name and the number of its label among `labels` (-1 without one).
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         #: What the index says of each network: picture, label, psnr, file and row.
-        self.rows = []
+        self.rows: list[dict[str, typing.Any]] = []
         #: The same of pictures without a network, with the error.
-        self.left_out = []
+        self.left_out: list[dict[str, typing.Any]] = []
         indices = sorted(pathlib.Path(folder).rglob("index.jsonl"))
         if not indices:
             raise FileNotFoundError(f"{folder} has no index.jsonl in it or below it: it is no collection")
@@ -64,23 +80,27 @@ class Collection(Sequence):
         self.labels = sorted({row["label"] for row in self.rows if row["label"] is not None})
         self._number = {label: number for number, label in enumerate(self.labels)}
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
+    @typing.overload
+    def __getitem__(self, i: int) -> Network: ...
+    @typing.overload
+    def __getitem__(self, i: slice) -> list[Network]: ...
     def __getitem__(self, i):
         if isinstance(i, slice):
             return [self[j] for j in range(*i.indices(len(self)))]
         row = self.rows[i]
         return self.weights(i), self._number.get(row["label"], -1)
 
-    def weights(self, i):
+    def weights(self, i: int) -> dict[str, np.ndarray]:
         """The weights of network i by name, as in `torch.nn.Linear`."""
         import numpy as np
 
         row = self.rows[i]
         return {name: np.array(values[row["row"]]) for name, values in _file(row["file"])[1].items()}
 
-    def model(self, i):
+    def model(self, i: int) -> _afterimage.Model:
         """Network i as a model."""
         metadata = dict(_file(self.rows[i]["file"])[0], format="afterimage model 1")
         del metadata["index"]
@@ -94,7 +114,7 @@ class Collection(Sequence):
         text += b" " * (-len(text) % 8)
         return _afterimage.restore(len(text).to_bytes(8, "little") + text + data, [], "auto", (True, [], None, None))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Collection of {len(self)} networks, {len(self.labels)} labels>"
 
 

@@ -90,6 +90,8 @@ def test_ctrl_c_stops_and_what_is_done_stays(pictures, tmp_path):
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
+    # A shell's background jobs ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         afterimage.collect(pictures, tmp_path / "out", **settings)
