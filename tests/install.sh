@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what some tests need besides Rust: a software Vulkan driver if Linux has none, ffmpeg, on Linux glslang and
-# Chromium, PyTorch and onnxruntime in target/python, and what builds and tests the Python package in target/python-package. Does nothing if everything is there. Asks first, except with --yes or in CI.
+# Chromium, PyTorch and onnxruntime in target/python, and what builds and tests the Python package in
+# target/python-package. Does nothing if everything is there. Asks first, except with --yes or in CI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [[ $# -gt 1 || ${1:---yes} != --yes ]]; then
@@ -57,7 +58,7 @@ vulkan="" ffmpeg=ffmpeg glslang=glslang browser=chromium
 case $manager in
   apt-get)
     install="${sudo}env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
-    vulkan="mesa-vulkan-drivers libvulkan1" glslang=glslang-tools
+    vulkan="mesa-vulkan-drivers libvulkan1" glslang=glslang-tools browser="chromium chromium-driver"
     ;;
   dnf)
     install="${sudo}dnf install -y -q"
