@@ -328,8 +328,9 @@ fn compare(folder: &Path, config: &Config, manifest: &Manifest) -> Result<(), Co
         text.lines().filter(|line| !line.starts_with("shard = ")).map(|line| format!("{line}\n")).collect()
     };
     let [earlier, now]: [String; 2] = [read(&path)?, manifest.text()].map(|text| without_shard(&text));
-    let changed = difference(&earlier, &now);
-    let changed = changed.or(difference(&read(&folder.join(CONFIG))?, &config.to_toml()));
+    // Settings first: the number of networks a file follows from them.
+    let changed = difference(&read(&folder.join(CONFIG))?, &config.to_toml());
+    let changed = changed.or(difference(&earlier, &now));
     changed.map_or(Ok(()), |changed| {
         let what = format!("{} holds a collection that was made otherwise ({changed})", folder.display());
         Err(CollectError::Unusable(format!(
