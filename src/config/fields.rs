@@ -188,6 +188,13 @@ impl<T: FromStr<Err = String>> serde::de::Visitor<'_> for NumberOrText<T> {
     }
 }
 
+/// A PSNR, with or without its unit.
+#[cfg(feature = "cli")]
+pub(super) fn decibels(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("dB").or_else(|| text.strip_suffix("db")).unwrap_or(text).trim_end();
+    number.parse().map_err(|_| format!("give a PSNR in dB, such as 40 or 40dB, not `{text}`"))
+}
+
 /// The size a picture is resized to before training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]

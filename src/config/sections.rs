@@ -14,13 +14,6 @@ use std::any::Any;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-/// A PSNR, with or without its unit.
-#[cfg(feature = "cli")]
-fn decibels(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix("dB").or_else(|| text.strip_suffix("db")).unwrap_or(text).trim_end();
-    number.parse().map_err(|_| format!("give a PSNR in dB, such as 40 or 40dB, not `{text}`"))
-}
-
 /// Largest integer TOML can hold.
 #[cfg(feature = "cli")]
 const TOML_MAX: u64 = i64::MAX as u64;
@@ -246,7 +239,7 @@ section! {
         #[arg(long, value_name = "F", conflicts_with = "epochs")]
         pub effort: f64,
         /// End after the epoch in which the trained pixels are measured at this PSNR, such as 40dB [default: never]
-        #[arg(long, value_name = "DB", value_parser = decibels)]
+        #[arg(long, value_name = "DB", value_parser = super::fields::decibels)]
         pub until: f64,
         /// Samples per step, or `full` for all training pixels [default: a 32nd of the picture, 512 to 2048; muon a
         /// 16th, 1024 to 4096; grids a 64th, 512 to 16384]
