@@ -7,6 +7,8 @@
 @group(0) @binding(3) var<storage, read_write> results: Results;     // x, then dl_dx: (n, i)
 
 alias Result = Stored;
+alias LeftFour = vec4<Stored>;
+alias RightFour = vec4<f32>;
 
 const LEFT_ALONG_K: bool = true;
 const RIGHT_ALONG_K: bool = false;
@@ -16,26 +18,45 @@ fn depth_range(slice: u32) -> vec2<u32> {
     return vec2<u32>(0u, params.output_width);
 }
 
-fn left_four(row: u32, k: u32) -> vec4<f32> {
+fn left_four(row: u32, k: u32) -> vec4<Stored> {
     let o = params.output_width;
-    let at = select(0u, row * o + k, row < params.n_samples && k < o);
-    var four = vec4<f32>(dl_dz[at / 4u]);
-    if !OUTPUTS_ALIGNED {
-        four = four_of(four, vec4<f32>(dl_dz[min(at / 4u + 1u, (params.n_samples * o - 1u) / 4u)]), at % 4u);
+    let at = min(row, params.n_samples - 1u) * o + depth_within(k, o);
+    let four = dl_dz[at / 4u];
+    if OUTPUTS_ALIGNED {
+        return four;
     }
-    let inside = are_inside(k, select(0u, o, row < params.n_samples), OUTPUTS_ALIGNED);
-    return select(vec4<f32>(), four, inside);
+    let next = dl_dz[min(at / 4u + 1u, (params.n_samples * o - 1u) / 4u)];
+    // What follows the last row may be anything, even NaN.
+    return select(vec4<Stored>(), stored_four_of(four, next, at % 4u), are_inside(k, o, false));
+}
+
+fn left_value(four: vec4<Stored>) -> vec4<f32> {
+    return vec4<f32>(four);
+}
+
+fn left_stored(four: vec4<Stored>) -> vec4<Stored> {
+    return four;
 }
 
 fn right_four(k: u32, column: u32) -> vec4<f32> {
     let i = params.input_width;
-    let at = params.weight_offset + select(0u, k * i + column, column < i && k < params.output_width);
+    let at = params.weight_offset + depth_within(k, params.output_width) * i + min(column, i - 1u);
     var four = weights[at / 4u];
     if !WEIGHTS_ALIGNED {
         four = four_of(four, weights[min(at / 4u + 1u, (params.bias_offset - 1u) / 4u)], at % 4u);
     }
-    let inside = are_inside(column, select(0u, i, k < params.output_width), WEIGHTS_ALIGNED);
-    return select(vec4<f32>(), four, inside);
+    if DEPTH_WHOLE {
+        return four;
+    }
+    return select(vec4<f32>(), four, k < params.output_width);
+}
+
+fn right_value(four: vec4<f32>) -> vec4<f32> {
+    return four;
+}
+
+fn right_stored(four: vec4<f32>) -> vec4<Stored> {
+    return vec4<Stored>(four);
 }
 
 // Where four results of a row are, and how many of them are in the matrix.

@@ -8,6 +8,8 @@
 @group(0) @binding(3) var<storage, read_write> results: Results;     // (slices, o * i + o): dl_dw, dl_db
 
 alias Result = f32;
+alias LeftFour = vec4<Stored>;
+alias RightFour = vec4<Stored>;
 
 const LEFT_ALONG_K: bool = false;
 const RIGHT_ALONG_K: bool = false;
@@ -18,26 +20,43 @@ fn depth_range(slice: u32) -> vec2<u32> {
     return vec2<u32>(first, min(first + params.slice_length, params.n_samples));
 }
 
-fn left_four(row: u32, k: u32) -> vec4<f32> {
+fn left_four(row: u32, k: u32) -> vec4<Stored> {
     let o = params.output_width;
-    let at = select(0u, k * o + row, row < o && k < params.n_samples);
-    var four = vec4<f32>(dl_dz[at / 4u]);
+    let at = depth_within(k, params.n_samples) * o + min(row, o - 1u);
+    var four = dl_dz[at / 4u];
     if !OUTPUTS_ALIGNED {
-        four = four_of(four, vec4<f32>(dl_dz[min(at / 4u + 1u, (params.n_samples * o - 1u) / 4u)]), at % 4u);
+        four = stored_four_of(four, dl_dz[min(at / 4u + 1u, (params.n_samples * o - 1u) / 4u)], at % 4u);
     }
-    let inside = are_inside(row, select(0u, o, k < params.n_samples), OUTPUTS_ALIGNED);
-    return select(vec4<f32>(), four, inside);
+    if DEPTH_WHOLE {
+        return four;
+    }
+    return select(vec4<Stored>(), four, k < params.n_samples);
 }
 
-fn right_four(k: u32, column: u32) -> vec4<f32> {
+fn left_value(four: vec4<Stored>) -> vec4<f32> {
+    return vec4<f32>(four);
+}
+
+fn left_stored(four: vec4<Stored>) -> vec4<Stored> {
+    return four;
+}
+
+fn right_four(k: u32, column: u32) -> vec4<Stored> {
     let i = params.input_width;
-    let at = select(0u, k * i + column, column < i && k < params.n_samples);
-    var four = vec4<f32>(x[at / 4u]);
-    if !INPUTS_ALIGNED {
-        four = four_of(four, vec4<f32>(x[min(at / 4u + 1u, (params.n_samples * i - 1u) / 4u)]), at % 4u);
+    let at = depth_within(k, params.n_samples) * i + min(column, i - 1u);
+    let four = x[at / 4u];
+    if INPUTS_ALIGNED {
+        return four;
     }
-    let inside = are_inside(column, select(0u, i, k < params.n_samples), INPUTS_ALIGNED);
-    return select(vec4<f32>(), activations(four), inside);
+    return stored_four_of(four, x[min(at / 4u + 1u, (params.n_samples * i - 1u) / 4u)], at % 4u);
+}
+
+fn right_value(four: vec4<Stored>) -> vec4<f32> {
+    return activations(vec4<f32>(four));
+}
+
+fn right_stored(four: vec4<Stored>) -> vec4<Stored> {
+    return stored_activations(four);
 }
 
 fn slice_base(slice: u32) -> u32 {

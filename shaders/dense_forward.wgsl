@@ -6,6 +6,8 @@
 @group(0) @binding(3) var<storage, read_write> results: Results;    // z: (n, o)
 
 alias Result = Stored;
+alias LeftFour = vec4<Stored>;
+alias RightFour = vec4<f32>;
 
 const LEFT_ALONG_K: bool = true;
 const RIGHT_ALONG_K: bool = true;
@@ -15,15 +17,24 @@ fn depth_range(slice: u32) -> vec2<u32> {
     return vec2<u32>(0u, params.input_width);
 }
 
-fn left_four(row: u32, k: u32) -> vec4<f32> {
+fn left_four(row: u32, k: u32) -> vec4<Stored> {
     let i = params.input_width;
-    let at = select(0u, row * i + k, row < params.n_samples && k < i);
-    var four = vec4<f32>(x[at / 4u]);
-    if !INPUTS_ALIGNED {
-        four = four_of(four, vec4<f32>(x[min(at / 4u + 1u, (params.n_samples * i - 1u) / 4u)]), at % 4u);
+    let at = min(row, params.n_samples - 1u) * i + depth_within(k, i);
+    let four = x[at / 4u];
+    if INPUTS_ALIGNED {
+        return four;
     }
-    let inside = are_inside(k, select(0u, i, row < params.n_samples), INPUTS_ALIGNED);
-    return select(vec4<f32>(), activations(four), inside);
+    let next = x[min(at / 4u + 1u, (params.n_samples * i - 1u) / 4u)];
+    // What follows the last row may be anything, even NaN.
+    return select(vec4<Stored>(), stored_four_of(four, next, at % 4u), are_inside(k, i, false));
+}
+
+fn left_value(four: vec4<Stored>) -> vec4<f32> {
+    return activations(vec4<f32>(four));
+}
+
+fn left_stored(four: vec4<Stored>) -> vec4<Stored> {
+    return stored_activations(four);
 }
 
 // Four of the flat parameters; at is below end.
@@ -37,14 +48,25 @@ fn four_weights(at: u32, end: u32) -> vec4<f32> {
 
 fn right_four(k: u32, column: u32) -> vec4<f32> {
     let i = params.input_width;
-    let at = params.weight_offset + select(0u, column * i + k, column < params.output_width && k < i);
-    let inside = are_inside(k, select(0u, i, column < params.output_width), WEIGHTS_ALIGNED);
-    return select(vec4<f32>(), four_weights(at, params.bias_offset), inside);
+    let at = params.weight_offset + min(column, params.output_width - 1u) * i + depth_within(k, i);
+    let four = four_weights(at, params.bias_offset);
+    if DEPTH_WHOLE {
+        return four;
+    }
+    return select(vec4<f32>(), four, are_inside(k, i, WEIGHTS_ALIGNED));
+}
+
+fn right_value(four: vec4<f32>) -> vec4<f32> {
+    return four;
+}
+
+fn right_stored(four: vec4<f32>) -> vec4<Stored> {
+    return vec4<Stored>(four);
 }
 
 // The biases.
 fn before_columns(column: u32) -> vec4<f32> {
-    let at = params.bias_offset + select(0u, column, column < params.output_width);
+    let at = params.bias_offset + min(column, params.output_width - 1u);
     return four_weights(at, params.bias_offset + params.output_width);
 }
 

@@ -9,6 +9,10 @@ fn four_of(first: vec4<f32>, next: vec4<f32>, shift: u32) -> vec4<f32> {
     return select(near, vec4<f32>(near.yzw, fifth), shift % 2u == 1u);
 }
 
+fn stored_four_of(first: vec4<Stored>, next: vec4<Stored>, shift: u32) -> vec4<Stored> {
+    return vec4<Stored>(four_of(vec4<f32>(first), vec4<f32>(next), shift));
+}
+
 // Which of four numbers from `first` on, in a row of `n`, are there. If rows are aligned, all are or none is.
 fn are_inside(first: u32, n: u32, is_aligned: bool) -> vec4<bool> {
     if is_aligned {
@@ -19,6 +23,14 @@ fn are_inside(first: u32, n: u32, is_aligned: bool) -> vec4<bool> {
 
 fn activations(z: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(activation(z.x), activation(z.y), activation(z.z), activation(z.w));
+}
+
+// The same as they are stored.
+fn stored_activations(z: vec4<Stored>) -> vec4<Stored> {
+    if ACTIVATION_IS_MAX {
+        return max(z, vec4<Stored>());
+    }
+    return vec4<Stored>(activations(vec4<f32>(z)));
 }
 
 fn derivatives(z: vec4<f32>) -> vec4<f32> {

@@ -1,4 +1,5 @@
 // cos(w0 z) exp(-(scale z)^2), Saragadam et al. 2023, equation 4, the real part.
+const ACTIVATION_IS_MAX: bool = false;
 override w0: f32;
 override turns_per_unit: f32; // w0 / 2 pi, rounded once on the host
 override scale: f32;

@@ -1,4 +1,5 @@
 // exp(-z^2 / (2 scale^2)), Ramasinghe and Lucey 2022.
+const ACTIVATION_IS_MAX: bool = false;
 override scale: f32;
 
 fn activation(z: f32) -> f32 {

@@ -1,4 +1,6 @@
 // 0.5 z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))), Hendrycks and Gimpel 2016.
+const ACTIVATION_IS_MAX: bool = false;
+
 fn sigmoid(z: f32) -> f32 {
     let e = exp(-abs(z));
     return select(e, 1.0, z > 0.0) / (1.0 + e);

@@ -1,3 +1,5 @@
+const ACTIVATION_IS_MAX: bool = false;
+
 fn activation(z: f32) -> f32 {
     return z;
 }

@@ -1,3 +1,4 @@
+const ACTIVATION_IS_MAX: bool = false;
 override slope: f32;
 
 fn activation(z: f32) -> f32 {

@@ -1,3 +1,5 @@
+const ACTIVATION_IS_MAX: bool = true; // with 0, of which neither argument nor result is rounded
+
 fn activation(z: f32) -> f32 {
     return max(z, 0.0);
 }

@@ -1,4 +1,6 @@
 // From e^-|z|, which cannot overflow.
+const ACTIVATION_IS_MAX: bool = false;
+
 fn activation(z: f32) -> f32 {
     let e = exp(-abs(z));
     return select(e, 1.0, z > 0.0) / (1.0 + e);

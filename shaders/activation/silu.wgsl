@@ -1,3 +1,5 @@
+const ACTIVATION_IS_MAX: bool = false;
+
 fn sigmoid(z: f32) -> f32 {
     let e = exp(-abs(z));
     return select(e, 1.0, z > 0.0) / (1.0 + e);

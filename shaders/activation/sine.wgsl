@@ -1,4 +1,5 @@
 // sin(w0 z), Sitzmann et al. 2020, equation 5.
+const ACTIVATION_IS_MAX: bool = false;
 override w0: f32;
 override turns_per_unit: f32; // w0 / 2 pi, rounded once on the host
 

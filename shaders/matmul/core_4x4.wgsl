@@ -14,22 +14,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     left_sum = vec4<f32>();
 
     let range = depth_range(tile.slice);
+    var moved = fetch(thread, tile, range.x);
     for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
-        load_tiles(thread, tile, k_base);
+        keep(thread, moved);
         workgroupBarrier();
+        moved = fetch(thread, tile, next_depth(k_base, range.y));
         // Unrolled by hand, four at a time: naga has no unroll hint.
         for (var k = 0u; k < DEPTH; k += 4u) {
-            let a0 = left_tile[k * (ROW_QUADS + 1u) + ty];
-            let b0 = right_tile[k * (COLUMN_QUADS + 1u) + tx];
+            let a0 = left_tile[k * LEFT_PITCH + ty];
+            let b0 = right_tile[k * RIGHT_PITCH + tx];
             c0 += a0.x * b0; c1 += a0.y * b0; c2 += a0.z * b0; c3 += a0.w * b0;
-            let a1 = left_tile[(k + 1u) * (ROW_QUADS + 1u) + ty];
-            let b1 = right_tile[(k + 1u) * (COLUMN_QUADS + 1u) + tx];
+            let a1 = left_tile[(k + 1u) * LEFT_PITCH + ty];
+            let b1 = right_tile[(k + 1u) * RIGHT_PITCH + tx];
             c0 += a1.x * b1; c1 += a1.y * b1; c2 += a1.z * b1; c3 += a1.w * b1;
-            let a2 = left_tile[(k + 2u) * (ROW_QUADS + 1u) + ty];
-            let b2 = right_tile[(k + 2u) * (COLUMN_QUADS + 1u) + tx];
+            let a2 = left_tile[(k + 2u) * LEFT_PITCH + ty];
+            let b2 = right_tile[(k + 2u) * RIGHT_PITCH + tx];
             c0 += a2.x * b2; c1 += a2.y * b2; c2 += a2.z * b2; c3 += a2.w * b2;
-            let a3 = left_tile[(k + 3u) * (ROW_QUADS + 1u) + ty];
-            let b3 = right_tile[(k + 3u) * (COLUMN_QUADS + 1u) + tx];
+            let a3 = left_tile[(k + 3u) * LEFT_PITCH + ty];
+            let b3 = right_tile[(k + 3u) * RIGHT_PITCH + tx];
             c0 += a3.x * b3; c1 += a3.y * b3; c2 += a3.z * b3; c3 += a3.w * b3;
         }
         workgroupBarrier();

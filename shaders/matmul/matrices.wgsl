@@ -1,122 +1,227 @@
 // The core of matrix products with cooperative matrices, from f16 with sums in f32: out = left right. A kernel joins
-// it instead of tile_64.wgsl and supplies the same; matrices_8.wgsl or matrices_16.wgsl gives the size.
+// it instead of `tiles.wgsl`, and supplies the same and
+//   left_stored(four), right_stored(four)    values as f16
+// `matrices_8.wgsl` or `matrices_16.wgsl` gives the size of a matrix, `groups_2x2.wgsl` or `groups_2x4.wgsl` the
+// subgroups of a workgroup.
 //
-// Four subgroups, two by two, compute 4 x 4 matrices of results each. No subgroup operation is used: with both in a
-// module, some drivers fail. The sums are separate variables, since arrays of matrices are not allowed.
+// A subgroup computes 4 x 4 matrices of results. No subgroup operation is used: with both in a module, some drivers
+// fail. The sums are separate variables, since arrays of matrices are not allowed.
+//
+// Tiles keep the order of memory: neighbours in k or neighbouring rows or columns. A matrix is loaded from either.
 
-const TILE: u32 = 8u * SIZE;      // rows and columns of results of a workgroup
-const SHARE: u32 = 4u * SIZE;     // of a subgroup
-const DEPTH: u32 = 32u;           // of a tile in k
-const PITCH: u32 = DEPTH + 8u;    // elements between rows of a tile: 16 bytes more, against bank conflicts
+const SHARE: u32 = 4u * SIZE;                   // rows and columns of results of a subgroup
+const TILE_ROWS: u32 = SUBGROUP_ROWS * SHARE;   // of a workgroup
+const TILE_COLUMNS: u32 = SUBGROUP_COLUMNS * SHARE;
+const DEPTH: u32 = 32u;                         // of a tile in k
 
 override subgroup_size: u32;
-override n_threads: u32 = 4u * subgroup_size;
+override n_threads: u32 = SUBGROUP_ROWS * SUBGROUP_COLUMNS * subgroup_size;
 
-var<workgroup> left_tile: array<f16, TILE * PITCH>;          // (TILE, DEPTH), PITCH elements a row
-var<workgroup> right_tile: array<f16, TILE * PITCH>;         // the same, transposed
-var<workgroup> finished: array<f32, 8u * SIZE * SIZE>;       // two matrices of results a subgroup
-var<workgroup> row_sums: array<f32, TILE>;
-var<private> is_surplus: bool;
+// In fours. Rows are padded by 16 bytes, against bank conflicts.
+const LEFT_LINE: u32 = select(TILE_ROWS, DEPTH, LEFT_ALONG_K) / 4u;
+const RIGHT_LINE: u32 = select(TILE_COLUMNS, DEPTH, RIGHT_ALONG_K) / 4u;
+const LEFT_PITCH: u32 = LEFT_LINE + 2u;
+const RIGHT_PITCH: u32 = RIGHT_LINE + 2u;
+const LEFT_EIGHTS: u32 = TILE_ROWS * DEPTH / 8u;
+const RIGHT_EIGHTS: u32 = TILE_COLUMNS * DEPTH / 8u;
+override left_rounds: u32 = LEFT_EIGHTS / n_threads;
+override right_rounds: u32 = RIGHT_EIGHTS / n_threads;
 
-// A vector of four is four neighbours along k, or along the rows or columns of a tile.
-const VECTORS: u32 = TILE * DEPTH / 4u;
+// Results pass through workgroup memory a matrix at a time, since only there their elements have a known order.
+const SUM_PITCH: u32 = SIZE / 4u + 2u;
+const SUM_QUADS: u32 = SIZE * SIZE / 4u;
+// A subgroup's part of that, or of the sums of left for a subgroup of 64.
+const SHARE_SUMS: u32 = select(SIZE * SUM_PITCH, 128u, SUM_LEFT);
 
-// First row or column of vector `e`, and its first k.
-fn place_of_vector(e: u32, along_k: bool) -> vec2<u32> {
-    return select(
-        vec2<u32>(4u * (e % (TILE / 4u)), e / (TILE / 4u)),
-        vec2<u32>(e / (DEPTH / 4u), 4u * (e % (DEPTH / 4u))),
-        along_k,
+var<workgroup> left_tile: array<vec4<f16>, LEFT_EIGHTS * 2u / LEFT_LINE * LEFT_PITCH>;
+var<workgroup> right_tile: array<vec4<f16>, RIGHT_EIGHTS * 2u / RIGHT_LINE * RIGHT_PITCH>;
+var<workgroup> sums: array<vec4<f32>, SUBGROUP_ROWS * SUBGROUP_COLUMNS * SHARE_SUMS>;
+
+// Eight neighbours in memory.
+struct LeftEight { v0: LeftFour, v1: LeftFour }
+struct RightEight { v0: RightFour, v1: RightFour }
+
+fn left_eight(index: u32, row_base: u32, k_base: u32) -> LeftEight {
+    let line = index / (LEFT_LINE / 2u);
+    let at = 8u * (index % (LEFT_LINE / 2u));
+    if LEFT_ALONG_K {
+        return LeftEight(left_four(row_base + line, k_base + at), left_four(row_base + line, k_base + at + 4u));
+    }
+    return LeftEight(left_four(row_base + at, k_base + line), left_four(row_base + at + 4u, k_base + line));
+}
+
+fn right_eight(index: u32, column_base: u32, k_base: u32) -> RightEight {
+    let line = index / (RIGHT_LINE / 2u);
+    let at = 8u * (index % (RIGHT_LINE / 2u));
+    if RIGHT_ALONG_K {
+        return RightEight(
+            right_four(k_base + at, column_base + line), right_four(k_base + at + 4u, column_base + line),
+        );
+    }
+    return RightEight(
+        right_four(k_base + line, column_base + at), right_four(k_base + line, column_base + at + 4u),
     );
 }
 
-fn left_vector(e: u32, row_base: u32, k_base: u32) -> vec4<f32> {
-    let place = place_of_vector(min(e, VECTORS - 1u), LEFT_ALONG_K);
-    return left_four(row_base + place.x, k_base + place.y);
-}
-
-fn right_vector(e: u32, column_base: u32, k_base: u32) -> vec4<f32> {
-    let place = place_of_vector(min(e, VECTORS - 1u), RIGHT_ALONG_K);
-    return right_four(k_base + place.y, column_base + place.x);
-}
-
-fn keep_left(e: u32, v: vec4<f32>) {
-    if e < VECTORS {
-        let place = place_of_vector(e, LEFT_ALONG_K);
-        let at = place.x * PITCH + place.y;
-        let pitch = select(PITCH, 1u, LEFT_ALONG_K);
-        left_tile[at] = f16(v.x);
-        left_tile[at + pitch] = f16(v.y);
-        left_tile[at + 2u * pitch] = f16(v.z);
-        left_tile[at + 3u * pitch] = f16(v.w);
+fn keep_left_eight(index: u32, eight: LeftEight) {
+    let v0 = left_stored(eight.v0);
+    let v1 = left_stored(eight.v1);
+    let at = index / (LEFT_LINE / 2u) * LEFT_PITCH + 2u * (index % (LEFT_LINE / 2u));
+    left_tile[at] = v0;
+    left_tile[at + 1u] = v1;
+    if SUM_LEFT {
+        left_sum0 += vec4<f32>(v0);
+        left_sum1 += vec4<f32>(v1);
     }
 }
 
-fn keep_right(e: u32, v: vec4<f32>) {
-    if e < VECTORS {
-        let place = place_of_vector(e, RIGHT_ALONG_K);
-        let at = place.x * PITCH + place.y;
-        let pitch = select(PITCH, 1u, RIGHT_ALONG_K);
-        right_tile[at] = f16(v.x);
-        right_tile[at + pitch] = f16(v.y);
-        right_tile[at + 2u * pitch] = f16(v.z);
-        right_tile[at + 3u * pitch] = f16(v.w);
-    }
+fn keep_right_eight(index: u32, eight: RightEight) {
+    let at = index / (RIGHT_LINE / 2u) * RIGHT_PITCH + 2u * (index % (RIGHT_LINE / 2u));
+    right_tile[at] = right_stored(eight.v0);
+    right_tile[at + 1u] = right_stored(eight.v1);
 }
 
-fn load_left(thread: u32, row_base: u32, k_base: u32) {
-    for (var e = thread; e < VECTORS; e += 4u * n_threads) {
-        let v0 = left_vector(e, row_base, k_base);
-        let v1 = left_vector(e + n_threads, row_base, k_base);
-        let v2 = left_vector(e + 2u * n_threads, row_base, k_base);
-        let v3 = left_vector(e + 3u * n_threads, row_base, k_base);
-        keep_left(e, v0);
-        keep_left(e + n_threads, v1);
-        keep_left(e + 2u * n_threads, v2);
-        keep_left(e + 3u * n_threads, v3);
-    }
+// What a thread moves of a tile, on its way.
+struct Moved {
+    left0: LeftEight, left1: LeftEight, left2: LeftEight, left3: LeftEight,
+    left4: LeftEight, left5: LeftEight, left6: LeftEight, left7: LeftEight,
+    right0: RightEight, right1: RightEight, right2: RightEight, right3: RightEight,
+    right4: RightEight, right5: RightEight, right6: RightEight, right7: RightEight,
 }
 
-fn load_right(thread: u32, column_base: u32, k_base: u32) {
-    for (var e = thread; e < VECTORS; e += 4u * n_threads) {
-        let v0 = right_vector(e, column_base, k_base);
-        let v1 = right_vector(e + n_threads, column_base, k_base);
-        let v2 = right_vector(e + 2u * n_threads, column_base, k_base);
-        let v3 = right_vector(e + 3u * n_threads, column_base, k_base);
-        keep_right(e, v0);
-        keep_right(e + n_threads, v1);
-        keep_right(e + 2u * n_threads, v2);
-        keep_right(e + 3u * n_threads, v3);
-    }
+fn fetch(thread: u32, tile: Tile, k_base: u32) -> Moved {
+    var moved = Moved();
+    moved.left0 = left_eight(thread, tile.row, k_base);
+    if left_rounds > 1u { moved.left1 = left_eight(thread + n_threads, tile.row, k_base); }
+    if left_rounds > 2u { moved.left2 = left_eight(thread + 2u * n_threads, tile.row, k_base); }
+    if left_rounds > 3u { moved.left3 = left_eight(thread + 3u * n_threads, tile.row, k_base); }
+    if left_rounds > 4u { moved.left4 = left_eight(thread + 4u * n_threads, tile.row, k_base); }
+    if left_rounds > 5u { moved.left5 = left_eight(thread + 5u * n_threads, tile.row, k_base); }
+    if left_rounds > 6u { moved.left6 = left_eight(thread + 6u * n_threads, tile.row, k_base); }
+    if left_rounds > 7u { moved.left7 = left_eight(thread + 7u * n_threads, tile.row, k_base); }
+    moved.right0 = right_eight(thread, tile.column, k_base);
+    if right_rounds > 1u { moved.right1 = right_eight(thread + n_threads, tile.column, k_base); }
+    if right_rounds > 2u { moved.right2 = right_eight(thread + 2u * n_threads, tile.column, k_base); }
+    if right_rounds > 3u { moved.right3 = right_eight(thread + 3u * n_threads, tile.column, k_base); }
+    if right_rounds > 4u { moved.right4 = right_eight(thread + 4u * n_threads, tile.column, k_base); }
+    if right_rounds > 5u { moved.right5 = right_eight(thread + 5u * n_threads, tile.column, k_base); }
+    if right_rounds > 6u { moved.right6 = right_eight(thread + 6u * n_threads, tile.column, k_base); }
+    if right_rounds > 7u { moved.right7 = right_eight(thread + 7u * n_threads, tile.column, k_base); }
+    return moved;
 }
 
-// Values of left are stored as f16, so nothing is lost before they are summed.
-fn sum_rows(thread: u32) {
-    for (var row = thread; row < TILE; row += n_threads) {
-        var sum = row_sums[row];
-        for (var k = 0u; k < DEPTH; k++) {
-            sum += f32(left_tile[row * PITCH + k]);
-        }
-        row_sums[row] = sum;
-    }
+fn keep(thread: u32, moved: Moved) {
+    keep_left_eight(thread, moved.left0);
+    if left_rounds > 1u { keep_left_eight(thread + n_threads, moved.left1); }
+    if left_rounds > 2u { keep_left_eight(thread + 2u * n_threads, moved.left2); }
+    if left_rounds > 3u { keep_left_eight(thread + 3u * n_threads, moved.left3); }
+    if left_rounds > 4u { keep_left_eight(thread + 4u * n_threads, moved.left4); }
+    if left_rounds > 5u { keep_left_eight(thread + 5u * n_threads, moved.left5); }
+    if left_rounds > 6u { keep_left_eight(thread + 6u * n_threads, moved.left6); }
+    if left_rounds > 7u { keep_left_eight(thread + 7u * n_threads, moved.left7); }
+    keep_right_eight(thread, moved.right0);
+    if right_rounds > 1u { keep_right_eight(thread + n_threads, moved.right1); }
+    if right_rounds > 2u { keep_right_eight(thread + 2u * n_threads, moved.right2); }
+    if right_rounds > 3u { keep_right_eight(thread + 3u * n_threads, moved.right3); }
+    if right_rounds > 4u { keep_right_eight(thread + 4u * n_threads, moved.right4); }
+    if right_rounds > 5u { keep_right_eight(thread + 5u * n_threads, moved.right5); }
+    if right_rounds > 6u { keep_right_eight(thread + 6u * n_threads, moved.right6); }
+    if right_rounds > 7u { keep_right_eight(thread + 7u * n_threads, moved.right7); }
 }
 
-// Passes two matrices of results, side by side, through workgroup memory, since only there their elements have a known
-// order.
-fn finish(left: SumMatrix, right: SumMatrix, thread: u32, slice: u32, row: u32, column: u32) {
-    let base = (thread / subgroup_size) * 2u * SIZE * SIZE;
-    coopStoreT(left, &finished[base], 2u * SIZE);
-    coopStoreT(right, &finished[base + SIZE], 2u * SIZE);
+fn load_left(row: u32, k: u32) -> LeftMatrix {
+    if LEFT_ALONG_K {
+        return coopLoadT<LeftMatrix>(&left_tile[row * LEFT_PITCH + k / 4u], LEFT_PITCH);
+    }
+    return coopLoad<LeftMatrix>(&left_tile[k * LEFT_PITCH + row / 4u], LEFT_PITCH);
+}
+
+fn load_right(k: u32, column: u32) -> RightMatrix {
+    if RIGHT_ALONG_K {
+        return coopLoad<RightMatrix>(&right_tile[column * RIGHT_PITCH + k / 4u], RIGHT_PITCH);
+    }
+    return coopLoadT<RightMatrix>(&right_tile[k * RIGHT_PITCH + column / 4u], RIGHT_PITCH);
+}
+
+// A thread's part of a matrix of results: two fours of a row, or one.
+struct Part {
+    v0: vec4<f32>,
+    v1: vec4<f32>,
+}
+
+var<private> left_sum0: vec4<f32>;
+var<private> left_sum1: vec4<f32>;
+var<private> is_surplus: bool;
+var<private> lane: u32;
+var<private> share_sums: u32; // the subgroup's first vector of `sums`
+
+// Row and column of a four within a matrix.
+fn place_in_matrix(quad: u32) -> vec2<u32> {
+    return vec2<u32>(quad / (SIZE / 4u), 4u * (quad % (SIZE / 4u)));
+}
+
+fn befores(row: u32, column: u32) -> Part {
+    let first = place_in_matrix(min(lane, SUM_QUADS - 1u));
+    var part = Part();
+    part.v0 = before_store(row + first.x, column + first.y);
+    if subgroup_size < SUM_QUADS {
+        let second = place_in_matrix(lane + subgroup_size);
+        part.v1 = before_store(row + second.x, column + second.y);
+    }
+    return part;
+}
+
+fn finish_four(slice: u32, row: u32, column: u32, quad: u32, before: vec4<f32>) {
+    let place = place_in_matrix(quad);
+    let at = share_sums + place.x * SUM_PITCH + place.y / 4u;
+    let to = vec2<u32>(row, column) + place;
+    store(slice, to.x, to.y, sums[at], before_columns(to.y), before);
+}
+
+// Stores a matrix of results, and reads what the next one, at next_row and next_column, will need.
+fn finish(
+    matrix: SumMatrix, before: Part, slice: u32, row: u32, column: u32, next_row: u32, next_column: u32,
+) -> Part {
+    coopStoreT(matrix, &sums[share_sums], SUM_PITCH);
     workgroupBarrier();
-    for (var quad = thread % subgroup_size; quad < SIZE * SIZE / 2u; quad += subgroup_size) {
-        let at = base + 4u * quad;
-        let values = vec4<f32>(finished[at], finished[at + 1u], finished[at + 2u], finished[at + 3u]);
+    let following = befores(next_row, next_column);
+    if !is_surplus {
+        if lane < SUM_QUADS {
+            finish_four(slice, row, column, lane, before.v0);
+        }
+        if subgroup_size < SUM_QUADS {
+            finish_four(slice, row, column, lane + subgroup_size, before.v1);
+        }
+    }
+    workgroupBarrier();
+    return following;
+}
+
+// Four side by side.
+fn finish_row(
+    m0: SumMatrix, m1: SumMatrix, m2: SumMatrix, m3: SumMatrix, first: Part, slice: u32, row: u32, column: u32,
+) -> Part {
+    var before = finish(m0, first, slice, row, column, row, column + SIZE);
+    before = finish(m1, before, slice, row, column + SIZE, row, column + 2u * SIZE);
+    before = finish(m2, before, slice, row, column + 2u * SIZE, row, column + 3u * SIZE);
+    return finish(m3, before, slice, row, column + 3u * SIZE, row + SIZE, column);
+}
+
+// The sums of left, each eight rows from the threads that moved them, which are TILE_ROWS / 8 apart.
+fn finish_sums(thread: u32, slice: u32, row_base: u32) {
+    const EIGHTS: u32 = TILE_ROWS / 8u;
+    sums[2u * thread] = left_sum0;
+    sums[2u * thread + 1u] = left_sum1;
+    workgroupBarrier();
+    for (var quad = thread; quad < 2u * EIGHTS; quad += n_threads) {
+        var sum = vec4<f32>();
+        for (var other = quad; other < 2u * n_threads; other += 2u * EIGHTS) {
+            sum += sums[other];
+        }
         if !is_surplus {
-            let to = vec2<u32>(row + 4u * quad / (2u * SIZE), column + 4u * quad % (2u * SIZE));
-            store(slice, to.x, to.y, values, before_columns(to.y), before_store(to.x, to.y));
+            store_sums(slice, row_base + 4u * quad, sum);
         }
     }
-    workgroupBarrier();
 }
 
 @compute @workgroup_size(n_threads)
@@ -124,68 +229,56 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Surplus groups compute but store nothing: naga requires matrices in provably uniform control flow.
     let index = group_index(group, params.grid_width);
     is_surplus = index >= params.n_groups;
-    let tile = tile_of(index, vec2<u32>(TILE));
+    let tile = tile_of(select(index, 0u, is_surplus), vec2<u32>(TILE_ROWS, TILE_COLUMNS));
     let slice = tile.slice;
     let subgroup = thread / subgroup_size;
-    let share_row = SHARE * (subgroup / 2u);
-    let share_column = SHARE * (subgroup % 2u);
-    let sums_wanted = SUM_LEFT && tile.column == 0u;
-    for (var row = thread; row < TILE; row += n_threads) {
-        row_sums[row] = 0.0;
-    }
+    lane = thread % subgroup_size;
+    share_sums = subgroup * SHARE_SUMS;
+    let share_row = SHARE * (subgroup / SUBGROUP_COLUMNS);
+    let share_column = SHARE * (subgroup % SUBGROUP_COLUMNS);
+    left_sum0 = vec4<f32>();
+    left_sum1 = vec4<f32>();
     var c00 = SumMatrix(); var c01 = SumMatrix(); var c02 = SumMatrix(); var c03 = SumMatrix();
     var c10 = SumMatrix(); var c11 = SumMatrix(); var c12 = SumMatrix(); var c13 = SumMatrix();
     var c20 = SumMatrix(); var c21 = SumMatrix(); var c22 = SumMatrix(); var c23 = SumMatrix();
     var c30 = SumMatrix(); var c31 = SumMatrix(); var c32 = SumMatrix(); var c33 = SumMatrix();
 
-    var range = depth_range(slice);
-    range.y = select(range.y, range.x, is_surplus);
+    let range = depth_range(slice);
+    var moved = fetch(thread, tile, range.x);
     for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
-        load_left(thread, tile.row, k_base);
-        load_right(thread, tile.column, k_base);
+        keep(thread, moved);
         workgroupBarrier();
+        moved = fetch(thread, tile, next_depth(k_base, range.y));
         for (var k = 0u; k < DEPTH; k += SIZE) {
-            let first_row = share_row * PITCH + k;
-            let a0 = coopLoadT<LeftMatrix>(&left_tile[first_row], PITCH);
-            let a1 = coopLoadT<LeftMatrix>(&left_tile[first_row + SIZE * PITCH], PITCH);
-            let a2 = coopLoadT<LeftMatrix>(&left_tile[first_row + 2u * SIZE * PITCH], PITCH);
-            let a3 = coopLoadT<LeftMatrix>(&left_tile[first_row + 3u * SIZE * PITCH], PITCH);
-            let first_column = share_column * PITCH + k;
-            let b0 = coopLoad<RightMatrix>(&right_tile[first_column], PITCH);
+            let a0 = load_left(share_row, k);
+            let a1 = load_left(share_row + SIZE, k);
+            let a2 = load_left(share_row + 2u * SIZE, k);
+            let a3 = load_left(share_row + 3u * SIZE, k);
+            let b0 = load_right(k, share_column);
             c00 = coopMultiplyAdd(a0, b0, c00); c10 = coopMultiplyAdd(a1, b0, c10);
             c20 = coopMultiplyAdd(a2, b0, c20); c30 = coopMultiplyAdd(a3, b0, c30);
-            let b1 = coopLoad<RightMatrix>(&right_tile[first_column + SIZE * PITCH], PITCH);
+            let b1 = load_right(k, share_column + SIZE);
             c01 = coopMultiplyAdd(a0, b1, c01); c11 = coopMultiplyAdd(a1, b1, c11);
             c21 = coopMultiplyAdd(a2, b1, c21); c31 = coopMultiplyAdd(a3, b1, c31);
-            let b2 = coopLoad<RightMatrix>(&right_tile[first_column + 2u * SIZE * PITCH], PITCH);
+            let b2 = load_right(k, share_column + 2u * SIZE);
             c02 = coopMultiplyAdd(a0, b2, c02); c12 = coopMultiplyAdd(a1, b2, c12);
             c22 = coopMultiplyAdd(a2, b2, c22); c32 = coopMultiplyAdd(a3, b2, c32);
-            let b3 = coopLoad<RightMatrix>(&right_tile[first_column + 3u * SIZE * PITCH], PITCH);
+            let b3 = load_right(k, share_column + 3u * SIZE);
             c03 = coopMultiplyAdd(a0, b3, c03); c13 = coopMultiplyAdd(a1, b3, c13);
             c23 = coopMultiplyAdd(a2, b3, c23); c33 = coopMultiplyAdd(a3, b3, c33);
-        }
-        if sums_wanted {
-            sum_rows(thread);
         }
         workgroupBarrier();
     }
 
     let row = tile.row + share_row;
     let column = tile.column + share_column;
-    finish(c00, c01, thread, slice, row, column);
-    finish(c02, c03, thread, slice, row, column + 2u * SIZE);
-    finish(c10, c11, thread, slice, row + SIZE, column);
-    finish(c12, c13, thread, slice, row + SIZE, column + 2u * SIZE);
-    finish(c20, c21, thread, slice, row + 2u * SIZE, column);
-    finish(c22, c23, thread, slice, row + 2u * SIZE, column + 2u * SIZE);
-    finish(c30, c31, thread, slice, row + 3u * SIZE, column);
-    finish(c32, c33, thread, slice, row + 3u * SIZE, column + 2u * SIZE);
+    var before = befores(row, column);
+    before = finish_row(c00, c01, c02, c03, before, slice, row, column);
+    before = finish_row(c10, c11, c12, c13, before, slice, row + SIZE, column);
+    before = finish_row(c20, c21, c22, c23, before, slice, row + 2u * SIZE, column);
+    before = finish_row(c30, c31, c32, c33, before, slice, row + 3u * SIZE, column);
 
-    if sums_wanted && !is_surplus {
-        for (var quad = thread; quad < TILE / 4u; quad += n_threads) {
-            let at = 4u * quad;
-            let sums = vec4<f32>(row_sums[at], row_sums[at + 1u], row_sums[at + 2u], row_sums[at + 3u]);
-            store_sums(slice, tile.row + at, sums);
-        }
+    if SUM_LEFT && tile.column == 0u {
+        finish_sums(thread, slice, tile.row);
     }
 }

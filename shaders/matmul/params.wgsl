@@ -18,6 +18,17 @@ override INPUTS_ALIGNED: bool = false;
 override OUTPUTS_ALIGNED: bool = false;
 override WEIGHTS_ALIGNED: bool = false; // rows of W, and the layer within the flat parameters
 
+// Whether what is summed over is a whole number of tiles deep.
+override DEPTH_WHOLE: bool = false;
+
+// k, or the last of n if that is beyond it.
+fn depth_within(k: u32, n: u32) -> u32 {
+    if DEPTH_WHOLE {
+        return k;
+    }
+    return min(k, n - 1u);
+}
+
 // A workgroup's tile of results.
 struct Tile {
     row: u32,    // its first
@@ -33,4 +44,9 @@ fn tile_of(index: u32, sides: vec2<u32>) -> Tile {
         index % params.n_column_tiles * sides.y,
         index / (params.n_column_tiles * params.n_row_tiles),
     );
+}
+
+// k of the tile after this one; the last again after the last.
+fn next_depth(k_base: u32, end: u32) -> u32 {
+    return select(k_base, k_base + DEPTH, k_base + DEPTH < end);
 }

@@ -1,5 +1,5 @@
 // 128 x 128 results a workgroup, 8 x 8 a thread: the least traffic, for large products.
 const ROW_QUADS: u32 = 32u;    // of a tile's rows of results, in fours
 const COLUMN_QUADS: u32 = 32u; // of its columns
-const DEPTH: u32 = 8u;        // of a tile in k
+const DEPTH: u32 = 16u;        // of a tile in k
 const N_THREADS: u32 = 256u;

@@ -4,8 +4,11 @@
 // supplies
 //   LEFT_ALONG_K, RIGHT_ALONG_K      whether neighbours in memory are neighbours in k; else they are neighbouring rows
 //                                    of left, or columns of right
-//   left_four(row, k)                four neighbours in memory from this element on, 0 outside the matrix
-//   right_four(k, column)            the same; the number that neighbours differ in is always a multiple of four
+//   left_four(row, k)                four neighbours in memory from this element on, as they are stored: LeftFour
+//   right_four(k, column)            the same: RightFour. Beyond the last k, one of the two is 0 and the other finite;
+//                                    beyond the last row or column, both are anything
+//   left_value(four)                 their values
+//   right_value(four)
 //   SUM_LEFT                         whether the sums of left over k are wanted as well
 //   depth_range(slice)               the first k and one past the last
 //   before_columns(column)           what `store` needs of four columns
@@ -13,8 +16,8 @@
 //   store(slice, row, column, sums, of_columns, before)
 //   store_sums(slice, row, sums)     of four sums of left
 //
-// Nothing branches around a load, and a thread's loads for a tile are all made before the first value is used: GPUs
-// would wait for one after the other. Rows of a tile are padded by a vector, to avoid bank conflicts.
+// Nothing branches around a load, and a thread's loads for a tile are all made before the tile before it is
+// multiplied: GPUs would wait for one after the other. Rows of a tile are padded by a vector, to avoid bank conflicts.
 
 const TILE_ROWS: u32 = 4u * ROW_QUADS;
 const TILE_COLUMNS: u32 = 4u * COLUMN_QUADS;
@@ -26,133 +29,144 @@ var<workgroup> right_tile: array<vec4<f32>, DEPTH * RIGHT_PITCH>; // (DEPTH, TIL
 var<workgroup> left_sums: array<vec4<f32>, N_THREADS>;
 var<private> left_sum: vec4<f32>;
 
-// Of a tile. Surplus threads load what the last one loads, and keep nothing.
-const LEFT_VECTORS: u32 = DEPTH * ROW_QUADS;
-const RIGHT_VECTORS: u32 = DEPTH * COLUMN_QUADS;
-const LEFT_BLOCKS: u32 = LEFT_VECTORS / 4u;
-const RIGHT_BLOCKS: u32 = RIGHT_VECTORS / 4u;
-// Blocks that a thread moves of the larger tile.
-const ROUNDS: u32 = (max(LEFT_BLOCKS, RIGHT_BLOCKS) + N_THREADS - 1u) / N_THREADS;
+// A thread moves blocks of four by four. Where both tiles together have as many blocks as the group threads, half the
+// threads move one of left and the others one of right; else each moves some of either.
+const LEFT_BLOCKS: u32 = DEPTH * ROW_QUADS / 4u;
+const RIGHT_BLOCKS: u32 = DEPTH * COLUMN_QUADS / 4u;
+const IS_SPLIT: bool = LEFT_BLOCKS + RIGHT_BLOCKS == N_THREADS;
+const LEFT_ROUNDS: u32 = (LEFT_BLOCKS + N_THREADS - 1u) / N_THREADS;
+const RIGHT_ROUNDS: u32 = (RIGHT_BLOCKS + N_THREADS - 1u) / N_THREADS;
 
-fn left_vector(index: u32, row_base: u32, k_base: u32) -> vec4<f32> {
-    let e = min(index, LEFT_VECTORS - 1u);
-    return left_four(row_base + 4u * (e % ROW_QUADS), k_base + e / ROW_QUADS);
+struct LeftBlock { v0: LeftFour, v1: LeftFour, v2: LeftFour, v3: LeftFour }
+struct RightBlock { v0: RightFour, v1: RightFour, v2: RightFour, v3: RightFour }
+
+fn left_block(index: u32, row_base: u32, k_base: u32) -> LeftBlock {
+    let b = min(index, LEFT_BLOCKS - 1u);
+    if LEFT_ALONG_K {
+        let row = row_base + 4u * (b / (DEPTH / 4u));
+        let k = k_base + 4u * (b % (DEPTH / 4u));
+        return LeftBlock(left_four(row, k), left_four(row + 1u, k), left_four(row + 2u, k), left_four(row + 3u, k));
+    }
+    let row = row_base + 4u * (b % ROW_QUADS);
+    let k = k_base + 4u * (b / ROW_QUADS);
+    return LeftBlock(left_four(row, k), left_four(row, k + 1u), left_four(row, k + 2u), left_four(row, k + 3u));
 }
 
-fn load_left(thread: u32, round: u32, row_base: u32, k_base: u32) -> Block {
-    if LEFT_ALONG_K {
-        let index = min(round * N_THREADS + thread, LEFT_BLOCKS - 1u);
-        let row = row_base + 4u * (index / (DEPTH / 4u));
-        let k = k_base + 4u * (index % (DEPTH / 4u));
-        return transposed(
-            Block(left_four(row, k), left_four(row + 1u, k), left_four(row + 2u, k), left_four(row + 3u, k)),
+fn right_block(index: u32, column_base: u32, k_base: u32) -> RightBlock {
+    let b = min(index, RIGHT_BLOCKS - 1u);
+    if RIGHT_ALONG_K {
+        let column = column_base + 4u * (b / (DEPTH / 4u));
+        let k = k_base + 4u * (b % (DEPTH / 4u));
+        return RightBlock(
+            right_four(k, column), right_four(k, column + 1u), right_four(k, column + 2u), right_four(k, column + 3u),
         );
     }
-    let first = 4u * round * N_THREADS + thread;
-    var block = Block();
-    block.v0 = left_vector(first, row_base, k_base);
-    if N_THREADS < LEFT_VECTORS { block.v1 = left_vector(first + N_THREADS, row_base, k_base); }
-    if 2u * N_THREADS < LEFT_VECTORS { block.v2 = left_vector(first + 2u * N_THREADS, row_base, k_base); }
-    if 3u * N_THREADS < LEFT_VECTORS { block.v3 = left_vector(first + 3u * N_THREADS, row_base, k_base); }
-    return block;
+    let column = column_base + 4u * (b % COLUMN_QUADS);
+    let k = k_base + 4u * (b / COLUMN_QUADS);
+    return RightBlock(
+        right_four(k, column), right_four(k + 1u, column), right_four(k + 2u, column), right_four(k + 3u, column),
+    );
 }
 
-fn keep_left_vector(e: u32, v: vec4<f32>) {
-    if e < LEFT_VECTORS {
-        left_tile[e / ROW_QUADS * LEFT_PITCH + e % ROW_QUADS] = v;
-        if SUM_LEFT {
-            left_sum += v;
-        }
+fn keep_left_block(index: u32, four: LeftBlock) {
+    if LEFT_BLOCKS % N_THREADS != 0u && !IS_SPLIT && index >= LEFT_BLOCKS {
+        return;
     }
+    let block = Block(left_value(four.v0), left_value(four.v1), left_value(four.v2), left_value(four.v3));
+    if SUM_LEFT {
+        left_sum += block.v0 + block.v1 + (block.v2 + block.v3);
+    }
+    if LEFT_ALONG_K {
+        let columns = transposed(block);
+        let at = 4u * (index % (DEPTH / 4u)) * LEFT_PITCH + index / (DEPTH / 4u);
+        left_tile[at] = columns.v0;
+        left_tile[at + LEFT_PITCH] = columns.v1;
+        left_tile[at + 2u * LEFT_PITCH] = columns.v2;
+        left_tile[at + 3u * LEFT_PITCH] = columns.v3;
+        return;
+    }
+    let at = 4u * (index / ROW_QUADS) * LEFT_PITCH + index % ROW_QUADS;
+    left_tile[at] = block.v0;
+    left_tile[at + LEFT_PITCH] = block.v1;
+    left_tile[at + 2u * LEFT_PITCH] = block.v2;
+    left_tile[at + 3u * LEFT_PITCH] = block.v3;
 }
 
-fn keep_left(thread: u32, round: u32, block: Block) {
-    if LEFT_ALONG_K {
-        let index = round * N_THREADS + thread;
-        if index < LEFT_BLOCKS {
-            let at = 4u * (index % (DEPTH / 4u)) * LEFT_PITCH + index / (DEPTH / 4u);
-            left_tile[at] = block.v0;
-            left_tile[at + LEFT_PITCH] = block.v1;
-            left_tile[at + 2u * LEFT_PITCH] = block.v2;
-            left_tile[at + 3u * LEFT_PITCH] = block.v3;
+fn keep_right_block(index: u32, four: RightBlock) {
+    if RIGHT_BLOCKS % N_THREADS != 0u && !IS_SPLIT && index >= RIGHT_BLOCKS {
+        return;
+    }
+    let block = Block(right_value(four.v0), right_value(four.v1), right_value(four.v2), right_value(four.v3));
+    if RIGHT_ALONG_K {
+        let rows = transposed(block);
+        let at = 4u * (index % (DEPTH / 4u)) * RIGHT_PITCH + index / (DEPTH / 4u);
+        right_tile[at] = rows.v0;
+        right_tile[at + RIGHT_PITCH] = rows.v1;
+        right_tile[at + 2u * RIGHT_PITCH] = rows.v2;
+        right_tile[at + 3u * RIGHT_PITCH] = rows.v3;
+        return;
+    }
+    let at = 4u * (index / COLUMN_QUADS) * RIGHT_PITCH + index % COLUMN_QUADS;
+    right_tile[at] = block.v0;
+    right_tile[at + RIGHT_PITCH] = block.v1;
+    right_tile[at + 2u * RIGHT_PITCH] = block.v2;
+    right_tile[at + 3u * RIGHT_PITCH] = block.v3;
+}
+
+// What a thread moves of a tile, on its way.
+struct Moved {
+    left0: LeftBlock, left1: LeftBlock, left2: LeftBlock, left3: LeftBlock,
+    right0: RightBlock, right1: RightBlock, right2: RightBlock, right3: RightBlock,
+}
+
+fn fetch(thread: u32, tile: Tile, k_base: u32) -> Moved {
+    var moved = Moved();
+    if IS_SPLIT {
+        if thread < LEFT_BLOCKS {
+            moved.left0 = left_block(thread, tile.row, k_base);
+        } else {
+            moved.right0 = right_block(thread - LEFT_BLOCKS, tile.column, k_base);
+        }
+        return moved;
+    }
+    moved.left0 = left_block(thread, tile.row, k_base);
+    if LEFT_ROUNDS > 1u { moved.left1 = left_block(thread + N_THREADS, tile.row, k_base); }
+    if LEFT_ROUNDS > 2u { moved.left2 = left_block(thread + 2u * N_THREADS, tile.row, k_base); }
+    if LEFT_ROUNDS > 3u { moved.left3 = left_block(thread + 3u * N_THREADS, tile.row, k_base); }
+    moved.right0 = right_block(thread, tile.column, k_base);
+    if RIGHT_ROUNDS > 1u { moved.right1 = right_block(thread + N_THREADS, tile.column, k_base); }
+    if RIGHT_ROUNDS > 2u { moved.right2 = right_block(thread + 2u * N_THREADS, tile.column, k_base); }
+    if RIGHT_ROUNDS > 3u { moved.right3 = right_block(thread + 3u * N_THREADS, tile.column, k_base); }
+    return moved;
+}
+
+fn keep(thread: u32, moved: Moved) {
+    if IS_SPLIT {
+        if thread < LEFT_BLOCKS {
+            keep_left_block(thread, moved.left0);
+        } else {
+            keep_right_block(thread - LEFT_BLOCKS, moved.right0);
         }
         return;
     }
-    let first = 4u * round * N_THREADS + thread;
-    keep_left_vector(first, block.v0);
-    if N_THREADS < LEFT_VECTORS { keep_left_vector(first + N_THREADS, block.v1); }
-    if 2u * N_THREADS < LEFT_VECTORS { keep_left_vector(first + 2u * N_THREADS, block.v2); }
-    if 3u * N_THREADS < LEFT_VECTORS { keep_left_vector(first + 3u * N_THREADS, block.v3); }
+    keep_left_block(thread, moved.left0);
+    if LEFT_ROUNDS > 1u { keep_left_block(thread + N_THREADS, moved.left1); }
+    if LEFT_ROUNDS > 2u { keep_left_block(thread + 2u * N_THREADS, moved.left2); }
+    if LEFT_ROUNDS > 3u { keep_left_block(thread + 3u * N_THREADS, moved.left3); }
+    keep_right_block(thread, moved.right0);
+    if RIGHT_ROUNDS > 1u { keep_right_block(thread + N_THREADS, moved.right1); }
+    if RIGHT_ROUNDS > 2u { keep_right_block(thread + 2u * N_THREADS, moved.right2); }
+    if RIGHT_ROUNDS > 3u { keep_right_block(thread + 3u * N_THREADS, moved.right3); }
 }
 
-fn right_vector(index: u32, column_base: u32, k_base: u32) -> vec4<f32> {
-    let e = min(index, RIGHT_VECTORS - 1u);
-    return right_four(k_base + e / COLUMN_QUADS, column_base + 4u * (e % COLUMN_QUADS));
-}
-
-fn load_right(thread: u32, round: u32, column_base: u32, k_base: u32) -> Block {
-    if RIGHT_ALONG_K {
-        let index = min(round * N_THREADS + thread, RIGHT_BLOCKS - 1u);
-        let column = column_base + 4u * (index / (DEPTH / 4u));
-        let k = k_base + 4u * (index % (DEPTH / 4u));
-        return transposed(
-            Block(
-                right_four(k, column), right_four(k, column + 1u),
-                right_four(k, column + 2u), right_four(k, column + 3u),
-            ),
-        );
-    }
-    let first = 4u * round * N_THREADS + thread;
-    var block = Block();
-    block.v0 = right_vector(first, column_base, k_base);
-    if N_THREADS < RIGHT_VECTORS { block.v1 = right_vector(first + N_THREADS, column_base, k_base); }
-    if 2u * N_THREADS < RIGHT_VECTORS { block.v2 = right_vector(first + 2u * N_THREADS, column_base, k_base); }
-    if 3u * N_THREADS < RIGHT_VECTORS { block.v3 = right_vector(first + 3u * N_THREADS, column_base, k_base); }
-    return block;
-}
-
-fn keep_right_vector(e: u32, v: vec4<f32>) {
-    if e < RIGHT_VECTORS {
-        right_tile[e / COLUMN_QUADS * RIGHT_PITCH + e % COLUMN_QUADS] = v;
-    }
-}
-
-fn keep_right(thread: u32, round: u32, block: Block) {
-    if RIGHT_ALONG_K {
-        let index = round * N_THREADS + thread;
-        if index < RIGHT_BLOCKS {
-            let at = 4u * (index % (DEPTH / 4u)) * RIGHT_PITCH + index / (DEPTH / 4u);
-            right_tile[at] = block.v0;
-            right_tile[at + RIGHT_PITCH] = block.v1;
-            right_tile[at + 2u * RIGHT_PITCH] = block.v2;
-            right_tile[at + 3u * RIGHT_PITCH] = block.v3;
-        }
-        return;
-    }
-    let first = 4u * round * N_THREADS + thread;
-    keep_right_vector(first, block.v0);
-    if N_THREADS < RIGHT_VECTORS { keep_right_vector(first + N_THREADS, block.v1); }
-    if 2u * N_THREADS < RIGHT_VECTORS { keep_right_vector(first + 2u * N_THREADS, block.v2); }
-    if 3u * N_THREADS < RIGHT_VECTORS { keep_right_vector(first + 3u * N_THREADS, block.v3); }
-}
-
-fn load_tiles(thread: u32, tile: Tile, k_base: u32) {
-    for (var round = 0u; round < ROUNDS; round++) {
-        let left = load_left(thread, round, tile.row, k_base);
-        let right = load_right(thread, round, tile.column, k_base);
-        keep_left(thread, round, left);
-        keep_right(thread, round, right);
-    }
-}
-
-// The sums of left, each quad of rows from the threads that loaded it, which are ROW_QUADS apart. Needs LEFT_ALONG_K
+// The sums of left, each quad of rows from the threads that moved it, which are ROW_QUADS apart. Needs LEFT_ALONG_K
 // = false, and ROW_QUADS to divide the number of threads.
 fn finish_sums(thread: u32, slice: u32, row_base: u32) {
     left_sums[thread] = left_sum;
     workgroupBarrier();
     if thread < ROW_QUADS {
         var sum = vec4<f32>();
-        for (var other = thread; other < N_THREADS; other += ROW_QUADS) {
+        for (var other = thread; other < min(LEFT_BLOCKS, N_THREADS); other += ROW_QUADS) {
             sum += left_sums[other];
         }
         store_sums(slice, row_base + 4u * thread, sum);

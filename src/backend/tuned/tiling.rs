@@ -48,11 +48,13 @@ pub enum MatmulTiling {
     Matrix8,
     /// The same of 16 x 16, 128 x 128 results a workgroup.
     Matrix16,
+    /// The same with 128 x 256 results a workgroup.
+    Matrix16Wide,
 }
 
 impl MatmulTiling {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Tile64,
         Self::Tile32,
         Self::Tile128,
@@ -60,6 +62,7 @@ impl MatmulTiling {
         Self::TileWide,
         Self::Matrix8,
         Self::Matrix16,
+        Self::Matrix16Wide,
     ];
 
     /// Used in the names of kernels.
@@ -72,6 +75,7 @@ impl MatmulTiling {
             Self::TileWide => "wide",
             Self::Matrix8 => "matrix8",
             Self::Matrix16 => "matrix16",
+            Self::Matrix16Wide => "matrix16-wide",
         }
     }
 
@@ -83,14 +87,29 @@ impl MatmulTiling {
             Self::Tile128 | Self::Matrix16 => [128, 128],
             Self::TileTall => [256, 4],
             Self::TileWide => [4, 256],
+            Self::Matrix16Wide => [128, 256],
         }
+    }
+
+    /// Terms of a sum that a workgroup loads at a time: `DEPTH` there.
+    pub fn depth(self) -> usize {
+        if self.matrix_size().is_some() { 32 } else { 16 }
     }
 
     /// Rows and columns of a cooperative matrix, if it uses them.
     pub fn matrix_size(self) -> Option<u32> {
         match self {
             Self::Matrix8 => Some(8),
-            Self::Matrix16 => Some(16),
+            Self::Matrix16 | Self::Matrix16Wide => Some(16),
+            _ => None,
+        }
+    }
+
+    /// Subgroups of a workgroup, if it uses cooperative matrices.
+    pub(crate) fn subgroups(self) -> Option<u32> {
+        match self {
+            Self::Matrix8 | Self::Matrix16 => Some(4),
+            Self::Matrix16Wide => Some(8),
             _ => None,
         }
     }

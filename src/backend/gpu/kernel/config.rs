@@ -34,7 +34,7 @@ impl KernelConfig {
     pub fn choose(gpu: &Gpu, precision: Precision) -> Result<Self, BackendError> {
         let matrices = [MatmulTiling::Matrix16, MatmulTiling::Matrix8]
             .into_iter()
-            .find(|tiling| tiling.matrix_size().is_some_and(|size| gpu.has_matrices(size)));
+            .find(|tiling| tiling.fits(gpu));
         let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
         let tiling = matrices.unwrap_or_default();
         let mixed = Self { storage: Storage::F16, tiling, ..Self::default() };
@@ -52,6 +52,29 @@ impl KernelConfig {
 }
 
 impl MatmulTiling {
+    /// Whether `gpu` has the cooperative matrices, threads and workgroup memory of a tiling that needs some.
+    pub(crate) fn fits(self, gpu: &Gpu) -> bool {
+        let (Some(size), Some(subgroups)) = (self.matrix_size(), self.subgroups()) else { return true };
+        let threads = subgroups * gpu.subgroup_size();
+        // A thread moves up to eight vectors of each tile: see `fetch` in `matmul/matrices.wgsl`.
+        let is_size_possible = (size / 2..=64).contains(&gpu.subgroup_size());
+        gpu.has_matrices(size)
+            && is_size_possible
+            && threads <= gpu.limits.max_compute_invocations_per_workgroup
+            && threads <= gpu.limits.max_compute_workgroup_size_x
+            && self.workgroup_bytes() <= gpu.limits.max_compute_workgroup_storage_size
+    }
+
+    /// The most workgroup memory that one of the three products by cooperative matrices takes.
+    fn workgroup_bytes(self) -> u32 {
+        let (Some(size), Some(subgroups)) = (self.matrix_size(), self.subgroups()) else { return 0 };
+        let [rows, columns] = self.tile_shape().map(|n| n as u32);
+        let depth = self.depth() as u32;
+        let lines_along_k = 2 * (rows + columns) * (depth + 8) + 16 * subgroups * size * (size / 4 + 2);
+        let lines_across = 2 * depth * (rows + columns + 16) + 16 * subgroups * 128;
+        lines_along_k.max(lines_across)
+    }
+
     /// Files joined to a product, whichever of the three it is.
     pub(crate) fn sources(self) -> &'static [Source] {
         const PARAMS: Source = wgsl!("matmul/params.wgsl");
@@ -59,14 +82,17 @@ impl MatmulTiling {
         const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
         const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
         const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
+        const MATRICES_16: Source = wgsl!("matmul/matrices_16.wgsl");
+        const SQUARE: Source = wgsl!("matmul/groups_2x2.wgsl");
         match self {
             Self::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
             Self::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
             Self::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
             Self::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
             Self::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
-            Self::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), MATRICES],
-            Self::Matrix16 => &[PARAMS, wgsl!("matmul/matrices_16.wgsl"), MATRICES],
+            Self::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), SQUARE, MATRICES],
+            Self::Matrix16 => &[PARAMS, MATRICES_16, SQUARE, MATRICES],
+            Self::Matrix16Wide => &[PARAMS, MATRICES_16, wgsl!("matmul/groups_2x4.wgsl"), MATRICES],
         }
     }
 }
@@ -80,7 +106,7 @@ pub(in crate::backend::gpu) fn possible(
     let is_possible = move |tiling: &MatmulTiling| match (storage, tiling.matrix_size()) {
         (Storage::F32, matrices) => matrices.is_none(),
         (Storage::F16, None) => has_f16,
-        (Storage::F16, Some(size)) => gpu.has_matrices(size),
+        (Storage::F16, Some(_)) => tiling.fits(gpu),
     };
     MatmulTiling::ALL.into_iter().filter(is_possible)
 }

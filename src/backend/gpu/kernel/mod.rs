@@ -316,7 +316,9 @@ impl Kernel {
         let missing = self.needs() - gpu.device.features();
         match self.tiling.matrix_size() {
             _ if !missing.is_empty() => Some(missing.to_string()),
-            Some(size) if !gpu.has_matrices(size) => Some(format!("cooperative matrices of {size} x {size}")),
+            Some(size) if !self.tiling.fits(gpu) => {
+                Some(format!("cooperative matrices of {size} x {size}, or memory or threads for its tiles"))
+            }
             _ => None,
         }
     }

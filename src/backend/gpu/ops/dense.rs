@@ -49,12 +49,13 @@ mod reference;
 
 /// Largest depth of a tile, `DEPTH` in `shaders/matmul/`; slices are whole multiples of it.
 pub const DEPTH: usize = 32;
-/// Results per workgroup assumed when the samples are split into slices.
-const SLICE_TILE: usize = 64;
-/// Target number of workgroups for the weight gradients, if one layer alone has few tiles.
-const WANTED_GROUPS: usize = 512;
-/// Minimum samples of a slice.
-const SHORTEST_SLICE: usize = 256;
+/// Results that all workgroups of the weight gradients compute together, if one layer alone has few: what the
+/// registers of a large GPU hold.
+const WANTED_RESULTS: usize = 1 << 22;
+/// Workgroups for them, however large their tiles.
+const WANTED_GROUPS: [usize; 2] = [128, 1024];
+/// Maximum for the fewest samples of a slice.
+const LONGEST_SHORTEST: usize = 256;
 
 /// z = f(x) W^T + b
 pub(crate) static FORWARD: KernelDef = KernelDef {
@@ -113,18 +114,29 @@ pub(crate) struct Slices {
     pub length: usize,
 }
 
-/// An upper bound of [`slices`], which grows with `n_samples`.
+/// An upper bound of [`slices`] for any tiling, which grows with `n_samples`.
 pub(crate) fn max_slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> usize {
-    let tiles = shape.output_width.div_ceil(SLICE_TILE) * shape.input_width.div_ceil(SLICE_TILE);
-    let fitting = (partials_bytes / (4 * shape.n_params() as u64)).max(1) as usize;
-    WANTED_GROUPS.div_ceil(tiles).min(n_samples.div_ceil(SHORTEST_SLICE)).min(fitting)
+    let wanted = MatmulTiling::ALL.map(|tiling| wanted_slices((shape, tiling), n_samples, partials_bytes));
+    wanted.into_iter().max().unwrap_or(1)
 }
 
 /// Slices for the weight gradients of a layer whose partial sums may take `partials_bytes`.
-pub(crate) fn slices(shape: LayerShape, n_samples: usize, partials_bytes: u64) -> Slices {
-    let wanted = max_slices(shape, n_samples, partials_bytes);
+fn slices(of: (LayerShape, MatmulTiling), n_samples: usize, partials_bytes: u64) -> Slices {
+    let wanted = wanted_slices(of, n_samples, partials_bytes);
     let length = n_samples.div_ceil(wanted).next_multiple_of(DEPTH);
     Slices { count: n_samples.div_ceil(length), length }
+}
+
+fn wanted_slices((shape, tiling): (LayerShape, MatmulTiling), n_samples: usize, partials_bytes: u64) -> usize {
+    let (i, o) = (shape.input_width, shape.output_width);
+    let [tile_rows, tile_columns] = tiling.tile_shape();
+    let tiles = o.div_ceil(tile_rows) * i.div_ceil(tile_columns);
+    let [fewest, most] = WANTED_GROUPS;
+    let groups = (WANTED_RESULTS / (tile_rows * tile_columns)).clamp(fewest, most);
+    // A slice reads at least twice the numbers that it writes.
+    let shortest = (2 * i * o / (i + o)).clamp(DEPTH, LONGEST_SHORTEST);
+    let fitting = (partials_bytes / (4 * shape.n_params() as u64)).max(1) as usize;
+    groups.div_ceil(tiles).min(n_samples.div_ceil(shortest)).min(fitting)
 }
 
 impl Layer<'_> {
@@ -138,7 +150,7 @@ impl Layer<'_> {
         };
         let kernel = Kernel::with_activation(def, self.activation_before)
             .tiled(tiling)
-            .aligned(Alignment::of(operation, self.range));
+            .aligned(Alignment::of((operation, tiling), self.range, self.n_samples));
         let (params, grid) = self.params((operation, tiling), slices);
         let flop = 2.0 * self.n_samples as f64 * shape.input_width as f64 * shape.output_width as f64;
         Dispatch::new(kernel, &params, buffers.into(), grid, flop)
@@ -182,6 +194,13 @@ impl Layer<'_> {
     /// Overwrites the pre-activations x: (n, i) with dl_dx. dl_dz: (n, o).
     pub fn backward_input(&self, weights: BufferId, dl_dz: BufferId, x: BufferId) -> Dispatch {
         self.dispatch(Operation::BackwardInput, self.whole(), [weights, dl_dz, x])
+    }
+
+    /// Slices for its weight gradients, whose partial sums may take `partials_bytes`.
+    pub(crate) fn slices(&self, partials_bytes: u64) -> Slices {
+        let shape = self.range.shape;
+        let tiling = self.config.tiling(Operation::BackwardWeights, shape, self.n_samples);
+        slices((shape, tiling), self.n_samples, partials_bytes)
     }
 
     /// Partial gradients of W and b. Buffers: dl_dz (n, o), x (n, i), partials (slices, o * i + o).

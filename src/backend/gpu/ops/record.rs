@@ -58,7 +58,7 @@ impl Step<'_> {
             let activation_before = network.activation_before(index);
             let layer = dense::Layer { range, activation_before, n_samples: n, config, max_groups };
             let x = if index == 0 { f.features } else { f.z[index - 1] };
-            let slices = dense::slices(range.shape, n, layout.budget.partials_bytes());
+            let slices = layer.slices(layout.budget.partials_bytes());
             plan.push(layer.backward_weights(slices, [f.z[index], x, b.partials]));
             plan.push(dense::reduce(slices, range.whole(), reduction, [b.partials, b.grads]));
             if index > 0 || job.model.encoding.trained_part().is_some() {

@@ -33,11 +33,11 @@ pub async fn ceilings(
     let flop = (2 * rows * SHAPE.input_width * SHAPE.output_width) as f64;
     let mut products = Vec::new();
     // Tiles of a few rows or columns are for narrow layers.
-    let is_square = |kind: &MatmulTiling| kind.tile_shape()[0] == kind.tile_shape()[1];
+    let is_for_wide = |kind: &MatmulTiling| kind.tile_shape().iter().all(|&side| side >= 32);
     for &storage in storages {
         let timing = Timing { gpu, storage, activation: Activation::Identity, n_samples: rows };
         let mut product: f64 = 0.0;
-        for kind in possible(gpu, storage).filter(is_square) {
+        for kind in possible(gpu, storage).filter(is_for_wide) {
             let dispatch = timing.dispatch(Operation::Forward, SHAPE, kind);
             let took = timing.seconds(dispatch, SHAPE, (MIN_SAMPLE_TIME, seconds / 4.0)).await?;
             product = product.max(1e-9 * flop / took);

@@ -115,7 +115,7 @@ impl Timing<'_> {
             Operation::Forward => layer.forward(params, inputs, outputs),
             Operation::BackwardInput => layer.backward_input(params, outputs, inputs),
             Operation::BackwardWeights => {
-                let slices = dense::slices(shape, self.n_samples, self.gpu.budget().partials_bytes());
+                let slices = layer.slices(self.gpu.budget().partials_bytes());
                 layer.backward_weights(slices, [outputs, inputs, partials])
             }
         };

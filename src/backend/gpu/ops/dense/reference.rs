@@ -180,6 +180,15 @@ fn width(at_least: usize, is_aligned: bool) -> usize {
     }
 }
 
+/// The next number of terms, `step` apart, that is a whole number of tiles, or is not.
+fn terms(at_least: usize, step: usize, tiling: MatmulTiling, is_whole: bool) -> usize {
+    match at_least.is_multiple_of(tiling.depth()) {
+        true if !is_whole => at_least + step,
+        _ if is_whole => at_least.next_multiple_of(tiling.depth()),
+        _ => at_least,
+    }
+}
+
 fn layer_cases(
     operation: Operation,
     kernel: &Kernel,
@@ -187,13 +196,19 @@ fn layer_cases(
 ) -> Vec<Case> {
     let (tiling, alignment) = (kernel.tiling, kernel.alignment);
     let one = |(n, i, o, max_groups): (usize, usize, usize, u32)| {
-        let (i, o) = (width(i, alignment.inputs), width(o, alignment.outputs));
+        let (mut n, mut i, mut o) = (n, width(i, alignment.inputs), width(o, alignment.outputs));
+        let (summed, step) = match operation {
+            Operation::Forward => (&mut i, 4),
+            Operation::BackwardInput => (&mut o, 4),
+            Operation::BackwardWeights => (&mut n, 1),
+        };
+        *summed = terms(*summed, step, tiling, alignment.depth);
         let shape = LayerShape { input_width: i, output_width: o };
         // Layers in the flat buffer may have any offset.
         let start = if alignment.weights { 8 } else { 7 };
         let range =
             LayerRange { shape, weight: start..start + o * i, bias: start + o * i..start + o * i + o };
-        assert_eq!(Alignment::of(operation, &range), alignment, "{}", kernel.name());
+        assert_eq!(Alignment::of((operation, tiling), &range, n), alignment, "{}", kernel.name());
         let layer = Layer {
             range: &range,
             activation_before: Activation::Identity,
@@ -202,7 +217,7 @@ fn layer_cases(
             max_groups,
         };
         let slices = match operation {
-            Operation::BackwardWeights => slices(shape, n, u64::MAX),
+            Operation::BackwardWeights => slices((shape, tiling), n, u64::MAX),
             _ => layer.whole(),
         };
         let (params, grid) = layer.params((operation, tiling), slices);
@@ -245,7 +260,7 @@ pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
     let gradients = gradient_size(kernel);
     let buffers = |r: &LayerRange, n: usize| {
         let shape = r.shape;
-        let n_partials = slices(shape, n, u64::MAX).count * shape.n_params();
+        let n_partials = slices((shape, kernel.tiling), n, u64::MAX).count * shape.n_params();
         vec![
             uniform(1, n * shape.output_width, gradients),
             uniform(2, n * shape.input_width, 2.0),
