@@ -8,6 +8,7 @@
 
 alias Result = Stored;
 alias LeftFour = vec4<Stored>;
+alias Before = vec4<Stored>;
 alias RightFour = vec4<f32>;
 
 const LEFT_ALONG_K: bool = true;
@@ -70,14 +71,14 @@ fn before_columns(column: u32) -> vec4<f32> {
 }
 
 // x, of which dl_dx takes the place.
-fn before_store(row: u32, column: u32) -> vec4<f32> {
+fn before_store(row: u32, column: u32) -> Before {
     let place = place_of(row, column);
-    return vec4<f32>(four_before(place.x, place.y));
+    return four_before(place.x, place.y);
 }
 
-fn store(slice: u32, row: u32, column: u32, sums: vec4<f32>, of_columns: vec4<f32>, x: vec4<f32>) {
+fn store(slice: u32, row: u32, column: u32, sums: vec4<f32>, of_columns: vec4<f32>, x: Before) {
     let place = place_of(row, column);
-    put_four(place.x, place.y, stored_four(sums * derivatives(x)));
+    put_four(place.x, place.y, stored_four(sums * derivatives(vec4<f32>(x))));
 }
 
 fn store_sums(slice: u32, row: u32, sums: vec4<f32>) {}

@@ -9,6 +9,7 @@
 
 alias Result = f32;
 alias LeftFour = vec4<Stored>;
+alias Before = vec4<f32>;
 alias RightFour = vec4<Stored>;
 
 const LEFT_ALONG_K: bool = false;
@@ -67,11 +68,11 @@ fn before_columns(column: u32) -> vec4<f32> {
     return vec4<f32>();
 }
 
-fn before_store(row: u32, column: u32) -> vec4<f32> {
-    return vec4<f32>();
+fn before_store(row: u32, column: u32) -> Before {
+    return Before();
 }
 
-fn store(slice: u32, row: u32, column: u32, sums: vec4<f32>, of_columns: vec4<f32>, before: vec4<f32>) {
+fn store(slice: u32, row: u32, column: u32, sums: vec4<f32>, of_columns: vec4<f32>, before: Before) {
     let i = params.input_width;
     let n = select(0u, i - min(column, i), row < params.output_width);
     put_four(slice_base(slice) + row * i + column, n, sums);

@@ -7,6 +7,7 @@
 
 alias Result = Stored;
 alias LeftFour = vec4<Stored>;
+alias Before = vec4<f32>;
 alias RightFour = vec4<f32>;
 
 const LEFT_ALONG_K: bool = true;
@@ -70,11 +71,11 @@ fn before_columns(column: u32) -> vec4<f32> {
     return four_weights(at, params.bias_offset + params.output_width);
 }
 
-fn before_store(row: u32, column: u32) -> vec4<f32> {
-    return vec4<f32>();
+fn before_store(row: u32, column: u32) -> Before {
+    return Before();
 }
 
-fn store(slice: u32, row: u32, column: u32, sums: vec4<f32>, biases: vec4<f32>, before: vec4<f32>) {
+fn store(slice: u32, row: u32, column: u32, sums: vec4<f32>, biases: vec4<f32>, before: Before) {
     let o = params.output_width;
     let n = select(0u, o - min(column, o), row < params.n_samples);
     put_four(row * o + column, n, stored_four(sums + biases));

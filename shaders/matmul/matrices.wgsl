@@ -17,33 +17,34 @@ const DEPTH: u32 = 32u;                         // of a tile in k
 override subgroup_size: u32;
 override n_threads: u32 = SUBGROUP_ROWS * SUBGROUP_COLUMNS * subgroup_size;
 
-// In fours. Rows are padded by 16 bytes, against bank conflicts.
-const LEFT_LINE: u32 = select(TILE_ROWS, DEPTH, LEFT_ALONG_K) / 4u;
-const RIGHT_LINE: u32 = select(TILE_COLUMNS, DEPTH, RIGHT_ALONG_K) / 4u;
-const LEFT_PITCH: u32 = LEFT_LINE + 2u;
-const RIGHT_PITCH: u32 = RIGHT_LINE + 2u;
+// Numbers in a line of memory. Lines of tiles are padded by 16 bytes, against bank conflicts.
+const LEFT_LINE: u32 = select(TILE_ROWS, DEPTH, LEFT_ALONG_K);
+const RIGHT_LINE: u32 = select(TILE_COLUMNS, DEPTH, RIGHT_ALONG_K);
+const LEFT_PITCH: u32 = LEFT_LINE + 8u;
+const RIGHT_PITCH: u32 = RIGHT_LINE + 8u;
 const LEFT_EIGHTS: u32 = TILE_ROWS * DEPTH / 8u;
 const RIGHT_EIGHTS: u32 = TILE_COLUMNS * DEPTH / 8u;
 override left_rounds: u32 = LEFT_EIGHTS / n_threads;
 override right_rounds: u32 = RIGHT_EIGHTS / n_threads;
 
 // Results pass through workgroup memory a matrix at a time, since only there their elements have a known order.
-const SUM_PITCH: u32 = SIZE / 4u + 2u;
+const SUM_PITCH: u32 = SIZE + 8u;
 const SUM_QUADS: u32 = SIZE * SIZE / 4u;
 // A subgroup's part of that, or of the sums of left for a subgroup of 64.
-const SHARE_SUMS: u32 = select(SIZE * SUM_PITCH, 128u, SUM_LEFT);
+const SHARE_SUMS: u32 = select(SIZE * SUM_PITCH, 512u, SUM_LEFT);
 
-var<workgroup> left_tile: array<vec4<f16>, LEFT_EIGHTS * 2u / LEFT_LINE * LEFT_PITCH>;
-var<workgroup> right_tile: array<vec4<f16>, RIGHT_EIGHTS * 2u / RIGHT_LINE * RIGHT_PITCH>;
-var<workgroup> sums: array<vec4<f32>, SUBGROUP_ROWS * SUBGROUP_COLUMNS * SHARE_SUMS>;
+// Not arrays of vectors, since Metal loads and stores matrices only from and to numbers.
+var<workgroup> left_tile: array<f16, LEFT_EIGHTS * 8u / LEFT_LINE * LEFT_PITCH>;
+var<workgroup> right_tile: array<f16, RIGHT_EIGHTS * 8u / RIGHT_LINE * RIGHT_PITCH>;
+var<workgroup> sums: array<f32, SUBGROUP_ROWS * SUBGROUP_COLUMNS * SHARE_SUMS>;
 
 // Eight neighbours in memory.
 struct LeftEight { v0: LeftFour, v1: LeftFour }
 struct RightEight { v0: RightFour, v1: RightFour }
 
 fn left_eight(index: u32, row_base: u32, k_base: u32) -> LeftEight {
-    let line = index / (LEFT_LINE / 2u);
-    let at = 8u * (index % (LEFT_LINE / 2u));
+    let line = index / (LEFT_LINE / 8u);
+    let at = 8u * (index % (LEFT_LINE / 8u));
     if LEFT_ALONG_K {
         return LeftEight(left_four(row_base + line, k_base + at), left_four(row_base + line, k_base + at + 4u));
     }
@@ -51,8 +52,8 @@ fn left_eight(index: u32, row_base: u32, k_base: u32) -> LeftEight {
 }
 
 fn right_eight(index: u32, column_base: u32, k_base: u32) -> RightEight {
-    let line = index / (RIGHT_LINE / 2u);
-    let at = 8u * (index % (RIGHT_LINE / 2u));
+    let line = index / (RIGHT_LINE / 8u);
+    let at = 8u * (index % (RIGHT_LINE / 8u));
     if RIGHT_ALONG_K {
         return RightEight(
             right_four(k_base + at, column_base + line), right_four(k_base + at + 4u, column_base + line),
@@ -66,9 +67,9 @@ fn right_eight(index: u32, column_base: u32, k_base: u32) -> RightEight {
 fn keep_left_eight(index: u32, eight: LeftEight) {
     let v0 = left_stored(eight.v0);
     let v1 = left_stored(eight.v1);
-    let at = index / (LEFT_LINE / 2u) * LEFT_PITCH + 2u * (index % (LEFT_LINE / 2u));
-    left_tile[at] = v0;
-    left_tile[at + 1u] = v1;
+    let at = index / (LEFT_LINE / 8u) * LEFT_PITCH + 8u * (index % (LEFT_LINE / 8u));
+    left_tile[at] = v0.x; left_tile[at + 1u] = v0.y; left_tile[at + 2u] = v0.z; left_tile[at + 3u] = v0.w;
+    left_tile[at + 4u] = v1.x; left_tile[at + 5u] = v1.y; left_tile[at + 6u] = v1.z; left_tile[at + 7u] = v1.w;
     if SUM_LEFT {
         left_sum0 += vec4<f32>(v0);
         left_sum1 += vec4<f32>(v1);
@@ -76,9 +77,11 @@ fn keep_left_eight(index: u32, eight: LeftEight) {
 }
 
 fn keep_right_eight(index: u32, eight: RightEight) {
-    let at = index / (RIGHT_LINE / 2u) * RIGHT_PITCH + 2u * (index % (RIGHT_LINE / 2u));
-    right_tile[at] = right_stored(eight.v0);
-    right_tile[at + 1u] = right_stored(eight.v1);
+    let v0 = right_stored(eight.v0);
+    let v1 = right_stored(eight.v1);
+    let at = index / (RIGHT_LINE / 8u) * RIGHT_PITCH + 8u * (index % (RIGHT_LINE / 8u));
+    right_tile[at] = v0.x; right_tile[at + 1u] = v0.y; right_tile[at + 2u] = v0.z; right_tile[at + 3u] = v0.w;
+    right_tile[at + 4u] = v1.x; right_tile[at + 5u] = v1.y; right_tile[at + 6u] = v1.z; right_tile[at + 7u] = v1.w;
 }
 
 // What a thread moves of a tile, on its way.
@@ -131,60 +134,79 @@ fn keep(thread: u32, moved: Moved) {
 
 fn load_left(row: u32, k: u32) -> LeftMatrix {
     if LEFT_ALONG_K {
-        return coopLoadT<LeftMatrix>(&left_tile[row * LEFT_PITCH + k / 4u], LEFT_PITCH);
+        return coopLoadT<LeftMatrix>(&left_tile[row * LEFT_PITCH + k], LEFT_PITCH);
     }
-    return coopLoad<LeftMatrix>(&left_tile[k * LEFT_PITCH + row / 4u], LEFT_PITCH);
+    return coopLoad<LeftMatrix>(&left_tile[k * LEFT_PITCH + row], LEFT_PITCH);
 }
 
 fn load_right(k: u32, column: u32) -> RightMatrix {
     if RIGHT_ALONG_K {
-        return coopLoad<RightMatrix>(&right_tile[column * RIGHT_PITCH + k / 4u], RIGHT_PITCH);
+        return coopLoad<RightMatrix>(&right_tile[column * RIGHT_PITCH + k], RIGHT_PITCH);
     }
-    return coopLoadT<RightMatrix>(&right_tile[k * RIGHT_PITCH + column / 4u], RIGHT_PITCH);
+    return coopLoadT<RightMatrix>(&right_tile[k * RIGHT_PITCH + column], RIGHT_PITCH);
 }
 
-// A thread's part of a matrix of results: two fours of a row, or one.
-struct Part {
-    v0: vec4<f32>,
-    v1: vec4<f32>,
+// What a thread stores of a matrix of results, two fours of a row or one, needs of what is there.
+struct Befores {
+    v0: Before,
+    v1: Before,
+}
+
+// Of four matrices side by side.
+struct RowBefores {
+    m0: Befores,
+    m1: Befores,
+    m2: Befores,
+    m3: Befores,
 }
 
 var<private> left_sum0: vec4<f32>;
 var<private> left_sum1: vec4<f32>;
 var<private> is_surplus: bool;
 var<private> lane: u32;
-var<private> share_sums: u32; // the subgroup's first vector of `sums`
+var<private> share_sums: u32; // the subgroup's first of `sums`
 
 // Row and column of a four within a matrix.
 fn place_in_matrix(quad: u32) -> vec2<u32> {
     return vec2<u32>(quad / (SIZE / 4u), 4u * (quad % (SIZE / 4u)));
 }
 
-fn befores(row: u32, column: u32) -> Part {
+fn befores(row: u32, column: u32) -> Befores {
     let first = place_in_matrix(min(lane, SUM_QUADS - 1u));
-    var part = Part();
-    part.v0 = before_store(row + first.x, column + first.y);
+    var all = Befores();
+    all.v0 = before_store(row + first.x, column + first.y);
     if subgroup_size < SUM_QUADS {
         let second = place_in_matrix(lane + subgroup_size);
-        part.v1 = before_store(row + second.x, column + second.y);
+        all.v1 = before_store(row + second.x, column + second.y);
     }
-    return part;
+    return all;
 }
 
-fn finish_four(slice: u32, row: u32, column: u32, quad: u32, before: vec4<f32>) {
+fn row_befores(row: u32, column: u32) -> RowBefores {
+    return RowBefores(
+        befores(row, column), befores(row, column + SIZE),
+        befores(row, column + 2u * SIZE), befores(row, column + 3u * SIZE),
+    );
+}
+
+fn four_sums(at: u32) -> vec4<f32> {
+    return vec4<f32>(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
+}
+
+fn put_sums(at: u32, four: vec4<f32>) {
+    sums[at] = four.x; sums[at + 1u] = four.y; sums[at + 2u] = four.z; sums[at + 3u] = four.w;
+}
+
+fn finish_four(slice: u32, row: u32, column: u32, quad: u32, before: Before) {
     let place = place_in_matrix(quad);
-    let at = share_sums + place.x * SUM_PITCH + place.y / 4u;
+    let at = share_sums + place.x * SUM_PITCH + place.y;
     let to = vec2<u32>(row, column) + place;
-    store(slice, to.x, to.y, sums[at], before_columns(to.y), before);
+    store(slice, to.x, to.y, four_sums(at), before_columns(to.y), before);
 }
 
-// Stores a matrix of results, and reads what the next one, at next_row and next_column, will need.
-fn finish(
-    matrix: SumMatrix, before: Part, slice: u32, row: u32, column: u32, next_row: u32, next_column: u32,
-) -> Part {
+fn finish(matrix: SumMatrix, before: Befores, slice: u32, row: u32, column: u32) {
     coopStoreT(matrix, &sums[share_sums], SUM_PITCH);
     workgroupBarrier();
-    let following = befores(next_row, next_column);
     if !is_surplus {
         if lane < SUM_QUADS {
             finish_four(slice, row, column, lane, before.v0);
@@ -194,29 +216,31 @@ fn finish(
         }
     }
     workgroupBarrier();
-    return following;
 }
 
-// Four side by side.
+// Stores four matrices side by side, and meanwhile reads what those from next_row on will need.
 fn finish_row(
-    m0: SumMatrix, m1: SumMatrix, m2: SumMatrix, m3: SumMatrix, first: Part, slice: u32, row: u32, column: u32,
-) -> Part {
-    var before = finish(m0, first, slice, row, column, row, column + SIZE);
-    before = finish(m1, before, slice, row, column + SIZE, row, column + 2u * SIZE);
-    before = finish(m2, before, slice, row, column + 2u * SIZE, row, column + 3u * SIZE);
-    return finish(m3, before, slice, row, column + 3u * SIZE, row + SIZE, column);
+    m0: SumMatrix, m1: SumMatrix, m2: SumMatrix, m3: SumMatrix,
+    before: RowBefores, slice: u32, row: u32, column: u32, next_row: u32,
+) -> RowBefores {
+    let following = row_befores(next_row, column);
+    finish(m0, before.m0, slice, row, column);
+    finish(m1, before.m1, slice, row, column + SIZE);
+    finish(m2, before.m2, slice, row, column + 2u * SIZE);
+    finish(m3, before.m3, slice, row, column + 3u * SIZE);
+    return following;
 }
 
 // The sums of left, each eight rows from the threads that moved them, which are TILE_ROWS / 8 apart.
 fn finish_sums(thread: u32, slice: u32, row_base: u32) {
     const EIGHTS: u32 = TILE_ROWS / 8u;
-    sums[2u * thread] = left_sum0;
-    sums[2u * thread + 1u] = left_sum1;
+    put_sums(8u * thread, left_sum0);
+    put_sums(8u * thread + 4u, left_sum1);
     workgroupBarrier();
     for (var quad = thread; quad < 2u * EIGHTS; quad += n_threads) {
         var sum = vec4<f32>();
         for (var other = quad; other < 2u * n_threads; other += 2u * EIGHTS) {
-            sum += sums[other];
+            sum += four_sums(4u * other);
         }
         if !is_surplus {
             store_sums(slice, row_base + 4u * quad, sum);
@@ -272,11 +296,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let row = tile.row + share_row;
     let column = tile.column + share_column;
-    var before = befores(row, column);
-    before = finish_row(c00, c01, c02, c03, before, slice, row, column);
-    before = finish_row(c10, c11, c12, c13, before, slice, row + SIZE, column);
-    before = finish_row(c20, c21, c22, c23, before, slice, row + 2u * SIZE, column);
-    before = finish_row(c30, c31, c32, c33, before, slice, row + 3u * SIZE, column);
+    var before = row_befores(row, column);
+    before = finish_row(c00, c01, c02, c03, before, slice, row, column, row + SIZE);
+    before = finish_row(c10, c11, c12, c13, before, slice, row + SIZE, column, row + 2u * SIZE);
+    before = finish_row(c20, c21, c22, c23, before, slice, row + 2u * SIZE, column, row + 3u * SIZE);
+    _ = finish_row(c30, c31, c32, c33, before, slice, row + 3u * SIZE, column, row + 3u * SIZE);
 
     if SUM_LEFT && tile.column == 0u {
         finish_sums(thread, slice, tile.row);

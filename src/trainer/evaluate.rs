@@ -5,9 +5,12 @@ use crate::backend::{BackendError, Predict};
 use crate::config::Resolved;
 use crate::model::{Importance, Sampling};
 use crate::picture::{Hidden, Picture, PictureBuilder, SquaredError};
+use rayon::prelude::*;
 
 /// Pixels predicted at a time.
 const TILE_PIXELS: usize = 1 << 18;
+/// Pixels that one thread compares.
+const PART_PIXELS: usize = 1 << 14;
 
 /// The error of a whole picture.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +60,13 @@ impl Highlights {
     }
 }
 
+impl std::ops::AddAssign for Highlights {
+    fn add_assign(&mut self, other: Self) {
+        self.truth += other.truth;
+        self.prediction += other.prediction;
+    }
+}
+
 /// Sums of values and of their squares.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Moments {
@@ -69,6 +79,11 @@ impl Moments {
     fn add(&mut self, value: f32) {
         self.sum += f64::from(value);
         self.squares += f64::from(value) * f64::from(value);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.squares += other.squares;
     }
 
     fn variance(self, count: u64) -> f64 {
@@ -87,6 +102,12 @@ impl ChannelFit {
         self.error.add_value(prediction, truth);
         self.truth.add(truth);
         self.prediction.add(prediction);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.error.merge(other.error);
+        self.truth.merge(other.truth);
+        self.prediction.merge(other.prediction);
     }
 
     /// The mean squared error.
@@ -194,6 +215,11 @@ impl Evaluation {
     }
 }
 
+/// The evaluation of no pixels.
+fn none(picture: &Picture) -> Evaluation {
+    Evaluation { channels: vec![ChannelFit::default(); picture.channels], ..Evaluation::default() }
+}
+
 /// An evaluation in progress.
 struct Tally<'a> {
     run: &'a Resolved,
@@ -210,14 +236,39 @@ impl<'a> Tally<'a> {
     fn new(run: &'a Resolved, picture: &'a Picture) -> Self {
         let by_error = run.options.sampling == Sampling::Error;
         let blocks = by_error.then(|| vec![SquaredError::default(); Importance::n_blocks(run.samples)]);
-        let channels = vec![ChannelFit::default(); picture.channels];
-        let evaluation = Evaluation { channels, ..Evaluation::default() };
+        let evaluation = none(picture);
         let hidden = picture.hidden(run.transparent());
         Self { run, picture, peaks: picture.is_hdr().then(|| picture.peaks()), hidden, blocks, evaluation }
     }
 
-    /// Adds pixels from number `first` on: the network's values, and the picture's.
+    /// Adds pixels from number `first` on: the network's values, and the picture's. Parts are summed in order, so that
+    /// the sums are the same for any number of threads.
     fn add_pixels(&mut self, first: u64, values: &[f32], colors: &[f32]) {
+        if self.blocks.is_some() {
+            self.add_part(first, values, colors);
+            return;
+        }
+        let length = PART_PIXELS * self.picture.channels;
+        let firsts = (first..).step_by(PART_PIXELS);
+        let parts: Vec<_> = firsts.zip(values.chunks(length).zip(colors.chunks(length))).collect();
+        let compare = |(first, (values, colors))| {
+            let mut part = Tally { blocks: None, evaluation: none(self.picture), ..*self };
+            part.add_part(first, values, colors);
+            part.evaluation
+        };
+        let parts: Vec<Evaluation> = parts.into_par_iter().map(compare).collect();
+        parts.iter().for_each(|part| self.merge(part));
+    }
+
+    fn merge(&mut self, part: &Evaluation) {
+        let sums = &mut self.evaluation;
+        sums.train.merge(part.train);
+        sums.test.merge(part.test);
+        sums.highlights += part.highlights;
+        sums.channels.iter_mut().zip(&part.channels).for_each(|(sum, part)| sum.merge(part));
+    }
+
+    fn add_part(&mut self, first: u64, values: &[f32], colors: &[f32]) {
         let (channels, width) = (self.picture.channels, u64::from(self.run.raster.width));
         let mask = self.run.options.mask.as_deref();
         let pixels = values.chunks_exact(channels).zip(colors.chunks_exact(channels));
@@ -228,7 +279,6 @@ impl<'a> Tally<'a> {
         }
     }
 
-    #[inline]
     fn add_pixel(&mut self, pixel: u64, (x, y): (u32, u32), values: &[f32], colors: &[f32]) {
         let (samples, picture, evaluation) = (self.run.samples, self.picture, &mut self.evaluation);
         // A pixel may belong to both.

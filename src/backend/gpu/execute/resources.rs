@@ -195,7 +195,7 @@ impl Resources {
     }
 
     /// Compiles the new kernels of `plan` on all cores: a driver takes up to a second for one.
-    async fn compile_kernels(&mut self, plan: &Plan) -> Result<(), BackendError> {
+    pub(crate) async fn compile_kernels(&mut self, plan: &Plan) -> Result<(), BackendError> {
         let (gpu, clock) = (&self.gpu, self.gpu.options.clock);
         let start = clock.now();
         let mut new = Vec::<(&Kernel, Shader)>::new();

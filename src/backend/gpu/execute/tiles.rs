@@ -2,12 +2,13 @@
 
 use super::resources::{Prepared, Resources};
 use crate::backend::BackendError;
-use crate::backend::gpu::device::{Budget, Gpu, Staging};
+use crate::backend::gpu::device::{Budget, Gpu, Staging, Submission};
 use crate::backend::gpu::kernel::MatmulTiling;
 use crate::backend::gpu::ops::sample::RasterParams;
 use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::Plan;
 use crate::model::{Model, Raster};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -31,11 +32,21 @@ pub(crate) fn report(error: BackendError, instead: &str) -> Result<(), BackendEr
     Ok(())
 }
 
+/// A tile is computed while the one before is read back.
+const TILES_IN_FLIGHT: usize = 2;
+
+/// A submitted tile, and where its colours go.
+struct InFlight<'a> {
+    submission: Submission,
+    staging: Staging,
+    tile: &'a mut [f32],
+}
+
 /// Prediction plans over the buffers of a layout.
 #[derive(Debug, Default)]
 pub(crate) struct Tiles {
     plans: Vec<(usize, RasterParams, Prepared)>,
-    staging: Option<Staging>,
+    staging: Vec<Staging>,
     /// The check a plan must pass before it is first used: tiles of different sizes may use different kernels.
     pub(crate) proof: Option<Proof>,
 }
@@ -53,12 +64,16 @@ impl Tiles {
         let channels = model.network.output_width;
         assert_eq!(out.len() % channels, 0, "whole pixels");
         let colours = layout.forward.colours;
-        let staging = match self.staging.take() {
-            Some(staging) => staging,
-            None => Staging::new(&resources.gpu, resources.decl(colours).size_bytes()).await?,
-        };
+        while self.staging.len() < TILES_IN_FLIGHT {
+            let size = resources.decl(colours).size_bytes();
+            self.staging.push(Staging::new(&resources.gpu, size).await?);
+        }
         let mut pixel = first_pixel;
+        let mut in_flight = VecDeque::new();
         for tile in out.chunks_mut(layout.tile * channels) {
+            if in_flight.len() == TILES_IN_FLIGHT {
+                self.finish_first(&resources.gpu, &mut in_flight).await?;
+            }
             let n_pixels = tile.len() / channels;
             let (_, params, plan) = self.plan(resources, model, layout, n_pixels).await?;
             let params = params.at(raster, pixel);
@@ -69,13 +84,28 @@ impl Tiles {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
                 (0..plan.dispatches.len()).for_each(|d| plan.encode(d, 0, resources, &mut pass));
             }
+            let staging = self.staging.pop().expect("fewer tiles are in flight than there are");
             encoder.copy_buffer_to_buffer(resources.buffer(colours), 0, &staging.buffer, 0, Some(size));
             let submission = resources.gpu.submit(Some(encoder.finish()), Some((&staging, size)));
-            resources.gpu.wait(submission).await?;
-            staging.read(size, |bytes| bytemuck::cast_slice_mut(tile).copy_from_slice(bytes))?;
+            in_flight.push_back(InFlight { submission, staging, tile });
             pixel += n_pixels as u64;
         }
-        self.staging = Some(staging);
+        while !in_flight.is_empty() {
+            self.finish_first(&resources.gpu, &mut in_flight).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the first tile in flight.
+    async fn finish_first(
+        &mut self,
+        gpu: &Gpu,
+        in_flight: &mut VecDeque<InFlight<'_>>,
+    ) -> Result<(), BackendError> {
+        let Some(InFlight { submission, staging, tile }) = in_flight.pop_front() else { return Ok(()) };
+        gpu.wait(submission).await?;
+        staging.read(4 * tile.len() as u64, |bytes| bytemuck::cast_slice_mut(tile).copy_from_slice(bytes))?;
+        self.staging.push(staging);
         Ok(())
     }
 

@@ -31,7 +31,7 @@ impl Alignment {
         all.map(|[inputs, outputs, weights, depth]| Self { inputs, outputs, weights, depth })
             .filter(|a| match operation {
                 // Rows of W are as wide as those of the inputs.
-                Operation::Forward => (a.inputs || !a.weights) && (a.inputs || !a.depth),
+                Operation::Forward => a.inputs || !a.weights && !a.depth,
                 Operation::BackwardInput => (a.inputs || !a.weights) && (a.outputs || !a.depth),
                 Operation::BackwardWeights => a.weights,
             })

@@ -32,9 +32,8 @@ impl KernelConfig {
     /// # Errors
     /// When the device does not support it.
     pub fn choose(gpu: &Gpu, precision: Precision) -> Result<Self, BackendError> {
-        let matrices = [MatmulTiling::Matrix16, MatmulTiling::Matrix8]
-            .into_iter()
-            .find(|tiling| tiling.fits(gpu));
+        let matrices =
+            [MatmulTiling::Matrix16, MatmulTiling::Matrix8].into_iter().find(|tiling| tiling.fits(gpu));
         let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
         let tiling = matrices.unwrap_or_default();
         let mixed = Self { storage: Storage::F16, tiling, ..Self::default() };
@@ -70,8 +69,8 @@ impl MatmulTiling {
         let (Some(size), Some(subgroups)) = (self.matrix_size(), self.subgroups()) else { return 0 };
         let [rows, columns] = self.tile_shape().map(|n| n as u32);
         let depth = self.depth() as u32;
-        let lines_along_k = 2 * (rows + columns) * (depth + 8) + 16 * subgroups * size * (size / 4 + 2);
-        let lines_across = 2 * depth * (rows + columns + 16) + 16 * subgroups * 128;
+        let lines_along_k = 2 * (rows + columns) * (depth + 8) + 4 * subgroups * size * (size + 8);
+        let lines_across = 2 * depth * (rows + columns + 16) + 4 * subgroups * 512;
         lines_along_k.max(lines_across)
     }
 

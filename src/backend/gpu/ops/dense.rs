@@ -127,7 +127,11 @@ fn slices(of: (LayerShape, MatmulTiling), n_samples: usize, partials_bytes: u64)
     Slices { count: n_samples.div_ceil(length), length }
 }
 
-fn wanted_slices((shape, tiling): (LayerShape, MatmulTiling), n_samples: usize, partials_bytes: u64) -> usize {
+fn wanted_slices(
+    (shape, tiling): (LayerShape, MatmulTiling),
+    n_samples: usize,
+    partials_bytes: u64,
+) -> usize {
     let (i, o) = (shape.input_width, shape.output_width);
     let [tile_rows, tile_columns] = tiling.tile_shape();
     let tiles = o.div_ceil(tile_rows) * i.div_ceil(tile_columns);

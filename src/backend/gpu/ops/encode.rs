@@ -19,13 +19,22 @@ params_block! {
     }
 }
 
-/// Sines and cosines.
+/// Sines and cosines, four frequencies a thread.
 pub(crate) static FOURIER: KernelDef = KernelDef {
     name: "encode_fourier",
-    parts: &[wgsl!("encode_fourier.wgsl")],
+    parts: &[wgsl!("encode_fourier_params.wgsl"), wgsl!("encode_fourier.wgsl")],
     bindings: &[read("frequencies"), read("coords"), write_stored("features")],
     params: EncodeParams::BLOCK,
-    ..KernelDef::plain(fourier_reference, fourier_cases)
+    ..KernelDef::plain(fourier_reference, |_| fourier_cases([4, 4, 20, 256, 68]))
+};
+
+/// The same for any number of frequencies.
+pub(crate) static FOURIER_ODD: KernelDef = KernelDef {
+    name: "encode_fourier_odd",
+    parts: &[wgsl!("encode_fourier_params.wgsl"), wgsl!("encode_fourier_odd.wgsl")],
+    bindings: &[read("frequencies"), read("coords"), write_stored("features")],
+    params: EncodeParams::BLOCK,
+    ..KernelDef::plain(fourier_reference, |_| fourier_cases([1, 1, 17, 255, 67]))
 };
 
 /// A buffer that is written once: frequencies or levels.
@@ -93,11 +102,16 @@ fn encode_part(
             unreachable!("the layout has a buffer for the constants of each part, and of {encoding:?}")
         }
     };
-    let threads = n_rows * m;
-    let grid = Workgroups::fold(threads.div_ceil(THREADS), max_groups);
-    let params = EncodeParams { grid_width: grid.width, n_rows: n_rows as u32, n_frequencies: m as u32 };
+    let (params, grid) = fourier_params(n_rows, m, max_groups);
+    let def = if m.is_multiple_of(4) { &FOURIER } else { &FOURIER_ODD };
     // About fifty operations for a sine and a cosine.
-    Dispatch::new(Kernel::plain(&FOURIER), &params, bound, grid, 50.0 * threads as f64)
+    Dispatch::new(Kernel::plain(def), &params, bound, grid, 50.0 * (n_rows * m) as f64)
+}
+
+fn fourier_params(n_rows: usize, m: usize, max_groups: u32) -> (EncodeParams, Workgroups) {
+    let threads = n_rows * if m.is_multiple_of(4) { m / 4 } else { m };
+    let grid = Workgroups::fold(threads.div_ceil(THREADS), max_groups);
+    (EncodeParams { grid_width: grid.width, n_rows: n_rows as u32, n_frequencies: m as u32 }, grid)
 }
 
 fn fourier_reference(call: &Call) -> Vec<Expected> {
@@ -125,12 +139,12 @@ pub(super) fn fourier_tolerances(frequencies: &[[f32; 2]], coords: &[f64]) -> Ve
     tolerances
 }
 
-fn fourier_cases(_: &Kernel) -> Vec<Case> {
-    let one = |n: usize, m: usize, max_groups: u32| {
-        let grid = Workgroups::fold((n * m).div_ceil(THREADS), max_groups);
-        let params = EncodeParams { grid_width: grid.width, n_rows: n as u32, n_frequencies: m as u32 };
+fn fourier_cases(frequencies: [usize; 5]) -> Vec<Case> {
+    let sizes = [(1, 65_535), (257, 65_535), (31, 65_535), (255, 65_535), (61, 1)];
+    let one = |((n, max_groups), m): ((usize, u32), usize)| {
+        let (params, grid) = fourier_params(n, m, max_groups);
         let buffers = vec![uniform(1, 2 * m, 50.0), uniform(2, 2 * n, 1.0), poison(n * 2 * m)];
         case(format!("{n} x {m} frequencies"), params, buffers, grid.size())
     };
-    vec![one(1, 1, 65_535), one(257, 1, 65_535), one(31, 17, 65_535), one(255, 256, 65_535), one(61, 67, 4)]
+    sizes.into_iter().zip(frequencies).map(one).collect()
 }

@@ -17,6 +17,7 @@ static DEFINITIONS: &[&KernelDef] = &[
     &ops::streamed::STREAMED,
     &ops::sample::RASTER,
     &ops::encode::FOURIER,
+    &ops::encode::FOURIER_ODD,
     &ops::columns::COPY,
     &ops::fourier::GRADIENTS,
     &ops::grid::ENCODE,

@@ -39,28 +39,45 @@ pub(super) async fn complete(
     known: &mut Vec<TunedTile>,
 ) -> Result<Vec<TunedTile>, BackendError> {
     let n_samples = n_samples(job, gpu.budget());
+    let storage = config.storage;
+    let is_usable = |c: &TunedTile, operation, shape| {
+        c.is_of(operation, shape) && possible(gpu, storage).any(|p| p == c.tiling)
+    };
+    let layers = job.model.network.layers().enumerate();
+    let all: Vec<_> =
+        layers.flat_map(|(layer, shape)| Operation::ALL.map(|operation| (layer, operation, shape))).collect();
+    let timing =
+        |layer| Timing { gpu, storage, activation: job.model.network.activation_before(layer), n_samples };
+    // All at once: one after the other, they would take seconds.
+    let unknown = all
+        .iter()
+        .copied()
+        .filter(|&(_, operation, shape)| !known.iter().any(|c| is_usable(c, operation, shape)));
+    compile(gpu, unknown.flat_map(|(layer, operation, shape)| timing(layer).candidates(operation, shape)))
+        .await?;
     let mut choices = Vec::new();
-    for (layer, shape) in job.model.network.layers().enumerate() {
-        for operation in Operation::ALL {
-            let is_usable = |c: &&TunedTile| {
-                c.is_of(operation, shape) && possible(gpu, config.storage).any(|p| p == c.tiling)
-            };
-            let choice = match known.iter().find(is_usable) {
-                Some(choice) => *choice,
-                None => {
-                    let activation = job.model.network.activation_before(layer);
-                    let storage = config.storage;
-                    let timing = Timing { gpu, storage, activation, n_samples };
-                    let choice = timing.choose((operation, shape), config).await?;
-                    known.retain(|c| !c.is_of(operation, shape));
-                    known.push(choice);
-                    choice
-                }
-            };
-            choices.push(choice);
-        }
+    for (layer, operation, shape) in all {
+        let choice = match known.iter().find(|c| is_usable(c, operation, shape)) {
+            Some(choice) => *choice,
+            None => {
+                let choice = timing(layer).choose((operation, shape), config).await?;
+                known.retain(|c| !c.is_of(operation, shape));
+                known.push(choice);
+                choice
+            }
+        };
+        choices.push(choice);
     }
     Ok(choices)
+}
+
+/// Compiles the kernels of `candidates`. What the driver does not compile is left for later, when it is told.
+async fn compile(gpu: &Arc<Gpu>, candidates: impl Iterator<Item = Dispatch>) -> Result<(), BackendError> {
+    let plan = Plan { dispatches: candidates.collect() };
+    match Resources::new(Arc::clone(gpu), Vec::new()).await?.compile_kernels(&plan).await {
+        Err(BackendError::NotCompiled { .. }) => Ok(()),
+        compiled => compiled,
+    }
 }
 
 pub(super) struct Timing<'a> {
@@ -78,13 +95,9 @@ impl Timing<'_> {
         (operation, shape): (Operation, LayerShape),
         config: &KernelConfig,
     ) -> Result<TunedTile, BackendError> {
-        let results = operation.results(shape, self.n_samples);
         let mut best = (f64::INFINITY, config.tiling(operation, shape, self.n_samples));
-        for tiling in possible(self.gpu, self.storage) {
-            if tiling.padding_ratio(results) > MAX_WASTE {
-                continue;
-            }
-            let dispatch = self.dispatch(operation, shape, tiling);
+        for dispatch in self.candidates(operation, shape) {
+            let tiling = dispatch.kernel.tiling;
             if !is_sound(self.gpu, std::slice::from_ref(&dispatch.kernel)).await? {
                 continue;
             }
@@ -96,6 +109,13 @@ impl Timing<'_> {
         }
         let LayerShape { input_width, output_width } = shape;
         Ok(TunedTile { operation, input_width, output_width, tiling: best.1 })
+    }
+
+    /// The product in every tiling that wastes little.
+    fn candidates(&self, operation: Operation, shape: LayerShape) -> Vec<Dispatch> {
+        let results = operation.results(shape, self.n_samples);
+        let fitting = possible(self.gpu, self.storage).filter(|t| t.padding_ratio(results) <= MAX_WASTE);
+        fitting.map(|tiling| self.dispatch(operation, shape, tiling)).collect()
     }
 
     /// A plan of one of a layer's products, over the buffers of [`Timing::seconds`].
