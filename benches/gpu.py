@@ -30,6 +30,7 @@ args = parser.parse_args()
 args.out.mkdir(parents=True, exist_ok=True)
 picture = HERE.parent / "assets/astronaut.png"
 failed = []
+reports = {"torch": {}}
 
 
 def run(name, command, timeout, env=()):
@@ -64,9 +65,16 @@ def report(name, command, timeout, env=()):
     """The same as JSON."""
     output = run(name, command, timeout, env)
     try:
-        return json.loads(output) if output else None
+        reports[name] = json.loads(output) if output else None
     except ValueError:
-        return None
+        reports[name] = None
+    keep()
+    return reports[name]
+
+
+def keep():
+    """Writes all reports so far, so that nothing is lost when time runs out."""
+    (args.out / "gpu.json").write_text(json.dumps({**reports, "failed": failed}, indent=1))
 
 
 def ours(*command, adapter=True):
@@ -103,25 +111,22 @@ def has_cuda():
     return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
 
 
-reports = {"torch": {}}
-reports["adapters"] = report("adapters", ours("adapters", "--json", adapter=False), 60)
-if reports["adapters"]:
-    for adapter in reports["adapters"]:
-        print(adapter)
-reports["verify"] = report("verify", ours("verify", "--json", "--steps", "20"), 120)
+report("adapters", ours("adapters", "--json", adapter=False), 60)
+for adapter in reports["adapters"] or []:
+    print(adapter)
+report("verify", ours("verify", "--json", "--steps", "20"), 120)
 sizes = ["--size", "64", "--jobs", "seed"] if args.small else []
 debug = {"RUST_LOG": "afterimage=debug", "AFTERIMAGE_CACHE": str(args.out.resolve() / "cache")}
 for precision in ("f32", "mixed"):
     bench = ours("bench", "--json", "--backend", "gpu", "--seconds", args.seconds, "--precision", precision, *sizes)
-    reports[f"bench-{precision}"] = report(f"bench-{precision}", bench, 180, debug)
+    report(f"bench-{precision}", bench, 180, debug)
 best_torch = {} if args.small or not has_cuda() else torch_mode()
 budget = ["--size", "32x32", "--epochs", "3"] if args.small else []
 reports["default"] = trained("default", *budget, timeout=100)
 steps = ["--preset", "seed", *(budget or ["--epochs", "300", "--measure-every", "100"])]
 for precision in ("f32", "mixed"):
     reports[f"seed-{precision}"] = trained(f"seed-{precision}", *steps, "--precision", precision, timeout=100)
-reports["failed"] = failed
-(args.out / "gpu.json").write_text(json.dumps(reports, indent=1))
+keep()
 
 lines = ["| job | f32, ms a step | GFLOP/s | samples/s | mixed, ms a step | GFLOP/s | PyTorch's best, ms | speedup |"]
 lines.append("|---|---:|---:|---:|---:|---:|---:|---:|")

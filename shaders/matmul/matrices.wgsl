@@ -2,7 +2,7 @@
 // it instead of `tiles.wgsl`, and supplies the same and
 //   left_stored(four), right_stored(four)    values as f16
 // `matrices_8.wgsl` or `matrices_16.wgsl` gives the size of a matrix, `groups_2x2.wgsl` or `groups_2x4.wgsl` the
-// subgroups of a workgroup.
+// subgroups of a workgroup, `cells_of_four.wgsl` or `cells_of_one.wgsl` the elements of its memory.
 //
 // A subgroup computes 4 x 4 matrices of results. No subgroup operation is used: with both in a module, some drivers
 // fail. The sums are separate variables, since arrays of matrices are not allowed.
@@ -33,10 +33,9 @@ const SUM_QUADS: u32 = SIZE * SIZE / 4u;
 // A subgroup's part of that, or of the sums of left for a subgroup of 64.
 const SHARE_SUMS: u32 = select(SIZE * SUM_PITCH, 512u, SUM_LEFT);
 
-// Not arrays of vectors, since Metal loads and stores matrices only from and to numbers.
-var<workgroup> left_tile: array<f16, LEFT_EIGHTS * 8u / LEFT_LINE * LEFT_PITCH>;
-var<workgroup> right_tile: array<f16, RIGHT_EIGHTS * 8u / RIGHT_LINE * RIGHT_PITCH>;
-var<workgroup> sums: array<f32, SUBGROUP_ROWS * SUBGROUP_COLUMNS * SHARE_SUMS>;
+var<workgroup> left_tile: array<HalfCell, LEFT_EIGHTS * 8u / LEFT_LINE * LEFT_PITCH / CELL>;
+var<workgroup> right_tile: array<HalfCell, RIGHT_EIGHTS * 8u / RIGHT_LINE * RIGHT_PITCH / CELL>;
+var<workgroup> sums: array<SumCell, SUBGROUP_ROWS * SUBGROUP_COLUMNS * SHARE_SUMS / CELL>;
 
 // Eight neighbours in memory.
 struct LeftEight { v0: LeftFour, v1: LeftFour }
@@ -68,8 +67,8 @@ fn keep_left_eight(index: u32, eight: LeftEight) {
     let v0 = left_stored(eight.v0);
     let v1 = left_stored(eight.v1);
     let at = index / (LEFT_LINE / 8u) * LEFT_PITCH + 8u * (index % (LEFT_LINE / 8u));
-    left_tile[at] = v0.x; left_tile[at + 1u] = v0.y; left_tile[at + 2u] = v0.z; left_tile[at + 3u] = v0.w;
-    left_tile[at + 4u] = v1.x; left_tile[at + 5u] = v1.y; left_tile[at + 6u] = v1.z; left_tile[at + 7u] = v1.w;
+    put_left(at, v0);
+    put_left(at + 4u, v1);
     if SUM_LEFT {
         left_sum0 += vec4<f32>(v0);
         left_sum1 += vec4<f32>(v1);
@@ -77,11 +76,9 @@ fn keep_left_eight(index: u32, eight: LeftEight) {
 }
 
 fn keep_right_eight(index: u32, eight: RightEight) {
-    let v0 = right_stored(eight.v0);
-    let v1 = right_stored(eight.v1);
     let at = index / (RIGHT_LINE / 8u) * RIGHT_PITCH + 8u * (index % (RIGHT_LINE / 8u));
-    right_tile[at] = v0.x; right_tile[at + 1u] = v0.y; right_tile[at + 2u] = v0.z; right_tile[at + 3u] = v0.w;
-    right_tile[at + 4u] = v1.x; right_tile[at + 5u] = v1.y; right_tile[at + 6u] = v1.z; right_tile[at + 7u] = v1.w;
+    put_right(at, right_stored(eight.v0));
+    put_right(at + 4u, right_stored(eight.v1));
 }
 
 // What a thread moves of a tile, on its way.
@@ -134,16 +131,16 @@ fn keep(thread: u32, moved: Moved) {
 
 fn load_left(row: u32, k: u32) -> LeftMatrix {
     if LEFT_ALONG_K {
-        return coopLoadT<LeftMatrix>(&left_tile[row * LEFT_PITCH + k], LEFT_PITCH);
+        return coopLoadT<LeftMatrix>(&left_tile[(row * LEFT_PITCH + k) / CELL], LEFT_PITCH / CELL);
     }
-    return coopLoad<LeftMatrix>(&left_tile[k * LEFT_PITCH + row], LEFT_PITCH);
+    return coopLoad<LeftMatrix>(&left_tile[(k * LEFT_PITCH + row) / CELL], LEFT_PITCH / CELL);
 }
 
 fn load_right(k: u32, column: u32) -> RightMatrix {
     if RIGHT_ALONG_K {
-        return coopLoad<RightMatrix>(&right_tile[column * RIGHT_PITCH + k], RIGHT_PITCH);
+        return coopLoad<RightMatrix>(&right_tile[(column * RIGHT_PITCH + k) / CELL], RIGHT_PITCH / CELL);
     }
-    return coopLoadT<RightMatrix>(&right_tile[k * RIGHT_PITCH + column], RIGHT_PITCH);
+    return coopLoadT<RightMatrix>(&right_tile[(k * RIGHT_PITCH + column) / CELL], RIGHT_PITCH / CELL);
 }
 
 // What a thread stores of a matrix of results, two fours of a row or one, needs of what is there.
@@ -189,14 +186,6 @@ fn row_befores(row: u32, column: u32) -> RowBefores {
     );
 }
 
-fn four_sums(at: u32) -> vec4<f32> {
-    return vec4<f32>(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
-}
-
-fn put_sums(at: u32, four: vec4<f32>) {
-    sums[at] = four.x; sums[at + 1u] = four.y; sums[at + 2u] = four.z; sums[at + 3u] = four.w;
-}
-
 fn finish_four(slice: u32, row: u32, column: u32, quad: u32, before: Before) {
     let place = place_in_matrix(quad);
     let at = share_sums + place.x * SUM_PITCH + place.y;
@@ -205,7 +194,7 @@ fn finish_four(slice: u32, row: u32, column: u32, quad: u32, before: Before) {
 }
 
 fn finish(matrix: SumMatrix, before: Befores, slice: u32, row: u32, column: u32) {
-    coopStoreT(matrix, &sums[share_sums], SUM_PITCH);
+    coopStoreT(matrix, &sums[share_sums / CELL], SUM_PITCH / CELL);
     workgroupBarrier();
     if !is_surplus {
         if lane < SUM_QUADS {

@@ -1,6 +1,6 @@
 //! The shaders against their Rust descriptions, and through every back end of naga. No GPU needed.
 
-use afterimage::backend::gpu::kernel::{Access, Kernel, MatmulTiling, ParamsBlock, STEP_BLOCK};
+use afterimage::backend::gpu::kernel::{Access, Cells, Kernel, MatmulTiling, ParamsBlock, STEP_BLOCK};
 use afterimage::backend::gpu::ops::kernels;
 use afterimage::model::real::SIN_TURNS;
 use naga::back::pipeline_constants::process_overrides;
@@ -26,8 +26,8 @@ fn capabilities(kernel: &Kernel) -> Capabilities {
     needed.fold(Capabilities::default(), |all, (_, capability)| all | capability)
 }
 
-fn parse(kernel: &Kernel) -> (Module, ModuleInfo) {
-    let source = kernel.wgsl();
+fn parse(kernel: &Kernel, cells: Cells) -> (Module, ModuleInfo) {
+    let source = kernel.wgsl(cells);
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|e| panic!("{}: {}", kernel.name(), e.emit_to_string(&source)));
     let info = Validator::new(ValidationFlags::all(), capabilities(kernel))
@@ -37,8 +37,8 @@ fn parse(kernel: &Kernel) -> (Module, ModuleInfo) {
 }
 
 /// The module with its override constants filled in, as the translators want it.
-fn specialise(kernel: &Kernel) -> (Module, ModuleInfo) {
-    let (module, info) = parse(kernel);
+fn specialise(kernel: &Kernel, cells: Cells) -> (Module, ModuleInfo) {
+    let (module, info) = parse(kernel, cells);
     let mut constants: naga::back::PipelineConstants =
         kernel.override_constants().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
     if kernel.tiling.matrix_size().is_some() {
@@ -66,7 +66,7 @@ fn check_block(kernel: &Kernel, module: &Module, ty: naga::Handle<naga::Type>, b
 fn bindings_and_blocks_are_as_described() {
     for kernel in kernels() {
         let name = kernel.name();
-        let (module, _) = parse(&kernel);
+        let (module, _) = parse(&kernel, Cells::OfFour);
         let mut storage = BTreeMap::new();
         let mut uniforms = BTreeSet::new();
         for (_, variable) in module.global_variables.iter() {
@@ -101,7 +101,7 @@ fn kernels_need_no_more_than_the_default_limits() {
     let limits = wgpu_limits();
     for kernel in kernels() {
         // With its sizes: the host chooses those of whole networks for the same limits.
-        let (module, _) = specialise(&kernel);
+        let (module, _) = specialise(&kernel, Cells::OfFour);
         let entry = &module.entry_points[0];
         assert_eq!((module.entry_points.len(), entry.name.as_str()), (1, "main"), "{}", kernel.name());
         assert!(entry.workgroup_size.iter().product::<u32>() <= limits.invocations, "{}", kernel.name());
@@ -157,8 +157,9 @@ fn every_shader_file_belongs_to_a_kernel() {
     }
     let mut files = BTreeSet::new();
     walk(&shader_folder(), &mut files);
+    let sources = |kernel: Kernel| [Cells::OfFour, Cells::OfOne].map(|cells| kernel.sources(cells)).concat();
     let used: BTreeSet<_> =
-        kernels().iter().flat_map(Kernel::sources).map(|source| source.path.to_owned()).collect();
+        kernels().into_iter().flat_map(sources).map(|source| source.path.to_owned()).collect();
     assert_eq!(files, used, "files of shaders/ and files the kernels include");
 }
 
@@ -180,30 +181,31 @@ fn host_constants_are_the_shaders() {
     assert!(text("header.wgsl").contains("const THREADS: u32 = 256u;"));
     assert_eq!(afterimage::backend::gpu::plan::THREADS, 256);
     let matrices = text("matmul/matrices.wgsl");
-    assert!(
-        matrices.contains("const TILE: u32 = 8u * SIZE;") && matrices.contains("const DEPTH: u32 = 32u;")
-    );
-    let depth = afterimage::backend::gpu::ops::dense::DEPTH;
-    assert_eq!(depth, 32);
+    assert!(matrices.contains("const SHARE: u32 = 4u * SIZE;"));
+    let deepest = afterimage::backend::gpu::ops::dense::DEPTH;
     for tiling in MatmulTiling::ALL {
         let constant = |text: &str, name: &str| {
             let (_, rest) = text.split_once(&format!("const {name}: u32 = ")).expect(name);
             rest.split_once('u').and_then(|(number, _)| number.parse::<usize>().ok()).expect("a number")
         };
-        let tile = match tiling.matrix_size() {
+        let (depth, tile) = match tiling.matrix_size() {
             Some(size) => {
                 let in_shader = constant(&text(&format!("matmul/matrices_{size}.wgsl")), "SIZE");
                 assert_eq!(in_shader, size as usize);
-                [8 * in_shader; 2]
+                let columns = if tiling == MatmulTiling::Matrix16Wide { 4 } else { 2 };
+                let groups = text(&format!("matmul/groups_2x{columns}.wgsl"));
+                let sides = ["SUBGROUP_ROWS", "SUBGROUP_COLUMNS"].map(|name| constant(&groups, name));
+                (constant(&matrices, "DEPTH"), sides.map(|n| 4 * n * in_shader))
             }
             None => {
                 let name = tiling.name().trim_start_matches("tile");
                 let shape = text(&format!("matmul/tile_{name}.wgsl"));
-                assert_eq!(depth % constant(&shape, "DEPTH"), 0, "slices are whole tiles");
-                ["ROW_QUADS", "COLUMN_QUADS"].map(|name| 4 * constant(&shape, name))
+                let sides = ["ROW_QUADS", "COLUMN_QUADS"].map(|name| 4 * constant(&shape, name));
+                (constant(&shape, "DEPTH"), sides)
             }
         };
-        assert_eq!(tiling.tile_shape(), tile, "{tiling:?}");
+        assert_eq!((tiling.depth(), tiling.tile_shape()), (depth, tile), "{tiling:?}");
+        assert_eq!(deepest % depth, 0, "slices are whole tiles");
     }
 }
 
@@ -212,7 +214,7 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
     use naga::back::{hlsl, msl, spv};
     for kernel in kernels() {
         let name = kernel.name();
-        let (module, info) = specialise(&kernel);
+        let (module, info) = specialise(&kernel, Cells::OfFour);
         let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None);
         assert!(!spirv.unwrap_or_else(|e| panic!("{name} to SPIR-V: {e}")).is_empty());
 
@@ -225,10 +227,12 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
         // Cooperative matrices are simdgroup matrices there, since Metal 2.3.
         let options =
             msl::Options { lang_version: (2, 3), fake_missing_bindings: true, ..Default::default() };
-        let metal = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default());
-        assert!(metal.unwrap_or_else(|e| panic!("{name} to MSL: {e}")).0.contains("kernel void"));
-
+        let (of_one, of_one_info) = specialise(&kernel, Cells::OfOne);
+        let metal = msl::write_string(&of_one, &of_one_info, &options, &msl::PipelineOptions::default());
+        let metal = metal.unwrap_or_else(|e| panic!("{name} to MSL: {e}")).0;
+        assert!(metal.contains("kernel void"));
         if kernel.tiling.matrix_size().is_some() {
+            assert!(metal.contains("half inner[") && !metal.contains("half4 inner["), "{name}");
             println!("{name} is not for DX12: naga has no cooperative matrices in HLSL");
             continue;
         }

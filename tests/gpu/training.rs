@@ -109,7 +109,7 @@ fn lockstep_of_every_variant() {
     let trained = Setup { trained_frequencies: true, ..Setup::small() };
     let beside = Setup { beside: vec![EncodingSpec::None], ..grid(Interpolation::Linear) };
     for tiling in MatmulTiling::ALL {
-        if tiling.matrix_size().is_some_and(|size| !gpu.has_matrices(size)) {
+        if !tiling.fits(&gpu) {
             skip(Missing::Other(&format!("{} has no matrices for {tiling:?}", gpu.info.name)));
             continue;
         }

@@ -52,7 +52,7 @@ impl KernelConfig {
 
 impl MatmulTiling {
     /// Whether `gpu` has the cooperative matrices, threads and workgroup memory of a tiling that needs some.
-    pub(crate) fn fits(self, gpu: &Gpu) -> bool {
+    pub fn fits(self, gpu: &Gpu) -> bool {
         let (Some(size), Some(subgroups)) = (self.matrix_size(), self.subgroups()) else { return true };
         let threads = subgroups * gpu.subgroup_size();
         // A thread moves up to eight vectors of each tile: see `fetch` in `matmul/matrices.wgsl`.

@@ -22,6 +22,7 @@ pub(crate) use halves::POISON;
 pub(crate) use params::StepParams;
 pub(super) use params::params_block;
 pub use params::{ParamsBlock, STEP_BLOCK};
+pub use source::Cells;
 
 pub use crate::backend::tuned::{KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile};
 pub use crate::job::Precision;

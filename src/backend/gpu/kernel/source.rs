@@ -40,9 +40,18 @@ fn output_source(output: Activation) -> Source {
     }
 }
 
+/// The elements of workgroup memory that cooperative matrices pass through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cells {
+    /// Vectors of four, where the API allows them.
+    OfFour,
+    /// Single numbers, as on Metal.
+    OfOne,
+}
+
 impl Kernel {
     /// The files joined into its shader, in order.
-    pub fn sources(&self) -> Vec<Source> {
+    pub fn sources(&self, cells: Cells) -> Vec<Source> {
         let mut sources = Vec::new();
         sources.extend(self.tiling.matrix_size().map(|_| ENABLE_MATRICES));
         if self.stores() {
@@ -59,6 +68,10 @@ impl Kernel {
             Specialization::Matmul(operation) => {
                 sources.extend([FOURS, self.alignment.results_source(operation)]);
                 sources.extend(self.tiling.sources());
+                sources.extend(self.tiling.matrix_size().map(|_| match cells {
+                    Cells::OfFour => wgsl!("matmul/cells_of_four.wgsl"),
+                    Cells::OfOne => wgsl!("matmul/cells_of_one.wgsl"),
+                }));
             }
             Specialization::Network { .. } => sources.push(FOURS),
             _ => (),
@@ -70,8 +83,8 @@ impl Kernel {
         sources
     }
 
-    pub fn wgsl(&self) -> String {
-        let texts: Vec<_> = self.sources().iter().map(|source| source.text).collect();
+    pub fn wgsl(&self, cells: Cells) -> String {
+        let texts: Vec<_> = self.sources(cells).iter().map(|source| source.text).collect();
         texts.join("\n")
     }
 
@@ -95,6 +108,7 @@ impl Kernel {
         if self.tiling.matrix_size().is_some() {
             constants.push(("subgroup_size", gpu.subgroup_size().into()));
         }
-        Shader { name: self.name(), wgsl: self.wgsl(), constants }
+        let cells = if gpu.info.backend == wgpu::Backend::Metal { Cells::OfOne } else { Cells::OfFour };
+        Shader { name: self.name(), wgsl: self.wgsl(cells), constants }
     }
 }

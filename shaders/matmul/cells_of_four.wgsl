@@ -1,0 +1,20 @@
+// Workgroup memory in vectors of four, so that four numbers are one store, and drivers know how matrices are aligned.
+const CELL: u32 = 4u;
+alias HalfCell = vec4<f16>;
+alias SumCell = vec4<f32>;
+
+fn put_left(at: u32, four: vec4<f16>) {
+    left_tile[at / 4u] = four;
+}
+
+fn put_right(at: u32, four: vec4<f16>) {
+    right_tile[at / 4u] = four;
+}
+
+fn put_sums(at: u32, four: vec4<f32>) {
+    sums[at / 4u] = four;
+}
+
+fn four_sums(at: u32) -> vec4<f32> {
+    return sums[at / 4u];
+}

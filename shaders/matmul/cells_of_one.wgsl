@@ -1,0 +1,20 @@
+// Workgroup memory in single numbers: Metal loads and stores matrices from and to nothing else.
+const CELL: u32 = 1u;
+alias HalfCell = f16;
+alias SumCell = f32;
+
+fn put_left(at: u32, four: vec4<f16>) {
+    left_tile[at] = four.x; left_tile[at + 1u] = four.y; left_tile[at + 2u] = four.z; left_tile[at + 3u] = four.w;
+}
+
+fn put_right(at: u32, four: vec4<f16>) {
+    right_tile[at] = four.x; right_tile[at + 1u] = four.y; right_tile[at + 2u] = four.z; right_tile[at + 3u] = four.w;
+}
+
+fn put_sums(at: u32, four: vec4<f32>) {
+    sums[at] = four.x; sums[at + 1u] = four.y; sums[at + 2u] = four.z; sums[at + 3u] = four.w;
+}
+
+fn four_sums(at: u32) -> vec4<f32> {
+    return vec4<f32>(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
+}
