@@ -48,23 +48,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     left_sum = vec4<f32>();
 
     let range = depth_range(tile.slice);
-    var moved = fetch(thread, tile, range.x);
+    var moved = Moved();
+    if AHEAD {
+        moved = fetch(thread, tile, range.x);
+    }
     for (var k_base = range.x; k_base < range.y; k_base += DEPTH) {
+        if !AHEAD {
+            moved = fetch(thread, tile, k_base);
+        }
         keep(thread, moved);
         workgroupBarrier();
-        moved = fetch(thread, tile, next_depth(k_base, range.y));
-        // Written out eight at a time: naga has no unroll hint.
-        for (var k = 0u; k < DEPTH; k += 8u) {
+        if AHEAD {
+            moved = fetch(thread, tile, next_depth(k_base, range.y));
+        }
+        // Written out two or eight at a time: naga has no unroll hint. More take more registers.
+        for (var k = 0u; k < DEPTH; k += select(2u, 8u, AHEAD)) {
             let left = k * LEFT_PITCH + ty;
             let right = k * RIGHT_PITCH + tx;
             sums = plus_products(sums, left, right);
             sums = plus_products(sums, left + LEFT_PITCH, right + RIGHT_PITCH);
-            sums = plus_products(sums, left + 2u * LEFT_PITCH, right + 2u * RIGHT_PITCH);
-            sums = plus_products(sums, left + 3u * LEFT_PITCH, right + 3u * RIGHT_PITCH);
-            sums = plus_products(sums, left + 4u * LEFT_PITCH, right + 4u * RIGHT_PITCH);
-            sums = plus_products(sums, left + 5u * LEFT_PITCH, right + 5u * RIGHT_PITCH);
-            sums = plus_products(sums, left + 6u * LEFT_PITCH, right + 6u * RIGHT_PITCH);
-            sums = plus_products(sums, left + 7u * LEFT_PITCH, right + 7u * RIGHT_PITCH);
+            if AHEAD {
+                sums = plus_products(sums, left + 2u * LEFT_PITCH, right + 2u * RIGHT_PITCH);
+                sums = plus_products(sums, left + 3u * LEFT_PITCH, right + 3u * RIGHT_PITCH);
+                sums = plus_products(sums, left + 4u * LEFT_PITCH, right + 4u * RIGHT_PITCH);
+                sums = plus_products(sums, left + 5u * LEFT_PITCH, right + 5u * RIGHT_PITCH);
+                sums = plus_products(sums, left + 6u * LEFT_PITCH, right + 6u * RIGHT_PITCH);
+                sums = plus_products(sums, left + 7u * LEFT_PITCH, right + 7u * RIGHT_PITCH);
+            }
         }
         workgroupBarrier();
     }

@@ -16,8 +16,8 @@
 //   store(slice, row, column, sums, of_columns, before)
 //   store_sums(slice, row, sums)     of four sums of left
 //
-// Nothing branches around a load, and a thread's loads for a tile are all made before the tile before it is
-// multiplied: GPUs would wait for one after the other. Rows of a tile are padded by a vector, to avoid bank conflicts.
+// Nothing branches around a load, and a thread's loads for a tile are all made before the first is used, or even before
+// the tile before it is multiplied: GPUs would wait for one after the other. Rows of a tile are padded by a vector, to avoid bank conflicts.
 
 const TILE_ROWS: u32 = 4u * ROW_QUADS;
 const TILE_COLUMNS: u32 = 4u * COLUMN_QUADS;

@@ -198,7 +198,7 @@ fn host_constants_are_the_shaders() {
                 (constant(&matrices, "DEPTH"), sides.map(|n| 4 * n * in_shader))
             }
             None => {
-                let name = tiling.name().trim_start_matches("tile");
+                let name = tiling.name().trim_start_matches("tile").replace('-', "_");
                 let shape = text(&format!("matmul/tile_{name}.wgsl"));
                 let sides = ["ROW_QUADS", "COLUMN_QUADS"].map(|name| 4 * constant(&shape, name));
                 (constant(&shape, "DEPTH"), sides)

@@ -36,6 +36,8 @@ pub enum MatmulTiling {
     /// 64 x 64 results a workgroup, 8 x 8 a thread.
     #[default]
     Tile64,
+    /// The same, but a tile is loaded while the one before is multiplied, for devices with many registers.
+    Tile64Ahead,
     /// 32 x 32 results a workgroup, 4 x 4 a thread.
     Tile32,
     /// 128 x 128 results a workgroup, 8 x 8 a thread.
@@ -54,8 +56,9 @@ pub enum MatmulTiling {
 
 impl MatmulTiling {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Tile64,
+        Self::Tile64Ahead,
         Self::Tile32,
         Self::Tile128,
         Self::TileTall,
@@ -69,6 +72,7 @@ impl MatmulTiling {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tile64 => "tile64",
+            Self::Tile64Ahead => "tile64-ahead",
             Self::Tile32 => "tile32",
             Self::Tile128 => "tile128",
             Self::TileTall => "tall",
@@ -82,7 +86,7 @@ impl MatmulTiling {
     /// Rows and columns of the results of a workgroup, as in `shaders/matmul/`.
     pub fn tile_shape(self) -> [usize; 2] {
         match self {
-            Self::Tile64 | Self::Matrix8 => [64, 64],
+            Self::Tile64 | Self::Tile64Ahead | Self::Matrix8 => [64, 64],
             Self::Tile32 => [32, 32],
             Self::Tile128 | Self::Matrix16 => [128, 128],
             Self::TileTall => [256, 4],
@@ -93,7 +97,11 @@ impl MatmulTiling {
 
     /// Terms of a sum that a workgroup loads at a time: `DEPTH` there.
     pub fn depth(self) -> usize {
-        if self.matrix_size().is_some() { 32 } else { 16 }
+        match self {
+            Self::TileTall | Self::TileWide => 8,
+            _ if self.matrix_size().is_some() => 32,
+            _ => 16,
+        }
     }
 
     /// Rows and columns of a cooperative matrix, if it uses them.

@@ -86,6 +86,7 @@ impl MatmulTiling {
         match self {
             Self::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
             Self::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
+            Self::Tile64Ahead => &[PARAMS, wgsl!("matmul/tile_64_ahead.wgsl"), TILES, CORE_8X8],
             Self::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
             Self::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
             Self::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
