@@ -3,3 +3,4 @@ const ROW_QUADS: u32 = 8u;    // of a tile's rows of results, in fours
 const COLUMN_QUADS: u32 = 8u; // of its columns
 const DEPTH: u32 = 16u;        // of a tile in k
 const N_THREADS: u32 = 64u;
+const PADDING: u32 = 1u;      // of a row, in fours

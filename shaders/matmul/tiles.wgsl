@@ -17,16 +17,16 @@
 //   store_sums(slice, row, sums)     of four sums of left
 //
 // Nothing branches around a load, and a thread's loads for a tile are all made before the first is used, or even before
-// the tile before it is multiplied: GPUs would wait for one after the other. Rows of a tile are padded by a vector, to avoid bank conflicts.
+// the tile before it is multiplied: GPUs would wait for one after the other. Rows of a tile are padded by a vector, to
+// avoid bank conflicts, unless it then took more than the 16 KiB that every device has.
 
 const TILE_ROWS: u32 = 4u * ROW_QUADS;
 const TILE_COLUMNS: u32 = 4u * COLUMN_QUADS;
-const LEFT_PITCH: u32 = ROW_QUADS + 1u;
-const RIGHT_PITCH: u32 = COLUMN_QUADS + 1u;
+const LEFT_PITCH: u32 = ROW_QUADS + PADDING;
+const RIGHT_PITCH: u32 = COLUMN_QUADS + PADDING;
 
 var<workgroup> left_tile: array<vec4<f32>, DEPTH * LEFT_PITCH>;   // (DEPTH, TILE_ROWS)
 var<workgroup> right_tile: array<vec4<f32>, DEPTH * RIGHT_PITCH>; // (DEPTH, TILE_COLUMNS)
-var<workgroup> left_sums: array<vec4<f32>, N_THREADS>;
 var<private> left_sum: vec4<f32>;
 
 // A thread moves blocks of four by four. Where both tiles together have as many blocks as the group threads, half the
@@ -162,12 +162,15 @@ fn keep(thread: u32, moved: Moved) {
 // The sums of left, each quad of rows from the threads that moved it, which are ROW_QUADS apart. Needs LEFT_ALONG_K
 // = false, and ROW_QUADS to divide the number of threads.
 fn finish_sums(thread: u32, slice: u32, row_base: u32) {
-    left_sums[thread] = left_sum;
+    // The tile is multiplied, so its memory is free.
+    if thread < LEFT_BLOCKS {
+        left_tile[thread] = left_sum;
+    }
     workgroupBarrier();
     if thread < ROW_QUADS {
         var sum = vec4<f32>();
         for (var other = thread; other < min(LEFT_BLOCKS, N_THREADS); other += ROW_QUADS) {
-            sum += left_sums[other];
+            sum += left_tile[other];
         }
         store_sums(slice, row_base + 4u * thread, sum);
     }

@@ -256,7 +256,7 @@ fn verify_names_the_kernel_that_is_wrong() {
         return;
     }
     let mut verify = assert_cmd::Command::new(program());
-    verify.args(["verify", "--steps", "1", "--json"]).env(FAULT, "break-kernel=encode_fourier");
+    verify.args(["verify", "--steps", "1", "--json"]).env(FAULT, "break-kernel=encode_fourier_odd");
     let output = verify.assert().code(1).get_output().stdout.clone();
     let report: serde_json::Value = serde_json::from_slice(&output).expect("JSON");
     assert_eq!(report["passed"], false);
@@ -264,8 +264,8 @@ fn verify_names_the_kernel_that_is_wrong() {
         let rows = report[rows].as_array().expect("rows").iter();
         rows.filter(|row| row["passed"] == false).map(|row| row["kernel"].to_string()).collect()
     };
-    assert_eq!(failed("kernels"), ["\"encode_fourier\""]);
-    assert_eq!(failed("lockstep"), ["\"step: encode_fourier\""]);
+    assert_eq!(failed("kernels"), ["\"encode_fourier_odd\""]);
+    assert_eq!(failed("lockstep"), ["\"step: encode_fourier_odd\""]);
 }
 
 #[test]
