@@ -65,7 +65,7 @@ impl MatmulTiling {
     }
 
     /// The most workgroup memory that one of the three products by cooperative matrices takes.
-    fn workgroup_bytes(self) -> u32 {
+    pub fn workgroup_bytes(self) -> u32 {
         let (Some(size), Some(subgroups)) = (self.matrix_size(), self.subgroups()) else { return 0 };
         let [rows, columns] = self.tile_shape().map(|n| n as u32);
         let depth = self.depth() as u32;
