@@ -114,7 +114,7 @@ impl MatmulTiling {
     }
 
     /// Subgroups of a workgroup, if it uses cooperative matrices.
-    pub(crate) fn subgroups(self) -> Option<u32> {
+    pub fn subgroups(self) -> Option<u32> {
         match self {
             Self::Matrix8 | Self::Matrix16 => Some(4),
             Self::Matrix16Wide => Some(8),
