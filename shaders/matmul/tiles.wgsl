@@ -113,10 +113,10 @@ fn keep_right_block(index: u32, four: RightBlock) {
     right_tile[at + 3u * RIGHT_PITCH] = block.v3;
 }
 
-// What a thread moves of a tile, on its way.
+// What a thread moves of a tile, on its way: at most two blocks of each.
 struct Moved {
-    left0: LeftBlock, left1: LeftBlock, left2: LeftBlock, left3: LeftBlock,
-    right0: RightBlock, right1: RightBlock, right2: RightBlock, right3: RightBlock,
+    left0: LeftBlock, left1: LeftBlock,
+    right0: RightBlock, right1: RightBlock,
 }
 
 fn fetch(thread: u32, tile: Tile, k_base: u32) -> Moved {
@@ -131,12 +131,8 @@ fn fetch(thread: u32, tile: Tile, k_base: u32) -> Moved {
     }
     moved.left0 = left_block(thread, tile.row, k_base);
     if LEFT_ROUNDS > 1u { moved.left1 = left_block(thread + N_THREADS, tile.row, k_base); }
-    if LEFT_ROUNDS > 2u { moved.left2 = left_block(thread + 2u * N_THREADS, tile.row, k_base); }
-    if LEFT_ROUNDS > 3u { moved.left3 = left_block(thread + 3u * N_THREADS, tile.row, k_base); }
     moved.right0 = right_block(thread, tile.column, k_base);
     if RIGHT_ROUNDS > 1u { moved.right1 = right_block(thread + N_THREADS, tile.column, k_base); }
-    if RIGHT_ROUNDS > 2u { moved.right2 = right_block(thread + 2u * N_THREADS, tile.column, k_base); }
-    if RIGHT_ROUNDS > 3u { moved.right3 = right_block(thread + 3u * N_THREADS, tile.column, k_base); }
     return moved;
 }
 
@@ -151,12 +147,8 @@ fn keep(thread: u32, moved: Moved) {
     }
     keep_left_block(thread, moved.left0);
     if LEFT_ROUNDS > 1u { keep_left_block(thread + N_THREADS, moved.left1); }
-    if LEFT_ROUNDS > 2u { keep_left_block(thread + 2u * N_THREADS, moved.left2); }
-    if LEFT_ROUNDS > 3u { keep_left_block(thread + 3u * N_THREADS, moved.left3); }
     keep_right_block(thread, moved.right0);
     if RIGHT_ROUNDS > 1u { keep_right_block(thread + N_THREADS, moved.right1); }
-    if RIGHT_ROUNDS > 2u { keep_right_block(thread + 2u * N_THREADS, moved.right2); }
-    if RIGHT_ROUNDS > 3u { keep_right_block(thread + 3u * N_THREADS, moved.right3); }
 }
 
 // The sums of left, each quad of rows from the threads that moved it, which are ROW_QUADS apart. Needs LEFT_ALONG_K
