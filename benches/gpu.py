@@ -23,10 +23,12 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--program", default=HERE.parent / "target/release/afterimage", type=pathlib.Path)
 parser.add_argument("--adapter", help="number or part of its name")
 parser.add_argument("--out", default="gpu-report", type=pathlib.Path)
-parser.add_argument("--seconds", default="1", help="for each job")
+parser.add_argument("--seconds", type=float, default=1.0, help="for each job")
 parser.add_argument("--small", action="store_true", help="sizes for a software driver")
 parser.add_argument("--only", default="", help="commands with this in their names")
 args = parser.parse_args()
+if not args.program.is_file():
+    sys.exit(f"{args.program} is not there: build it with `cargo build --release`, or name it with --program")
 args.out.mkdir(parents=True, exist_ok=True)
 picture = HERE.parent / "assets/astronaut.png"
 failed = []
@@ -46,7 +48,7 @@ def run(name, command, timeout, env=()):
                 stdout=subprocess.PIPE,
                 stderr=messages,
                 timeout=timeout,
-                env={**os.environ, **dict(env)},
+                env={**os.environ, "AFTERIMAGE_CACHE": str(args.out.resolve() / "cache"), **dict(env)},
             )
         output, code = done.stdout.decode(), done.returncode
     except subprocess.TimeoutExpired as expired:
@@ -97,7 +99,7 @@ def torch_mode():
     for mode, options in modes.items():
         # Compiling takes ten seconds a job.
         jobs = "seed 512x512" if "--compile" in options else ""
-        command = [sys.executable, HERE / "torch_baseline.py", "--json", "--seconds", args.seconds, "--jobs", jobs, *options]
+        command = [sys.executable, HERE / "torch_baseline.py", "--json", "--seconds", str(args.seconds), "--jobs", jobs, *options]
         found = report(f"torch-{mode.replace(' ', '-')}", command, 120)
         for job in found["jobs"] if found else []:
             reports["torch"].setdefault(job["job"], {})[mode] = job["ms"]
@@ -116,9 +118,9 @@ for adapter in reports["adapters"] or []:
     print(adapter)
 report("verify", ours("verify", "--json", "--steps", "20"), 120)
 sizes = ["--size", "64", "--jobs", "seed"] if args.small else []
-debug = {"RUST_LOG": "afterimage=debug", "AFTERIMAGE_CACHE": str(args.out.resolve() / "cache")}
+debug = {"RUST_LOG": "afterimage=debug"}
 for precision in ("f32", "mixed"):
-    bench = ours("bench", "--json", "--backend", "gpu", "--seconds", args.seconds, "--precision", precision, *sizes)
+    bench = ours("bench", "--json", "--backend", "gpu", "--seconds", str(args.seconds), "--precision", precision, *sizes)
     report(f"bench-{precision}", bench, 180, debug)
 best_torch = {} if args.small or not has_cuda() else torch_mode()
 budget = ["--size", "32x32", "--epochs", "3"] if args.small else []

@@ -36,6 +36,7 @@ const RIGHT_BLOCKS: u32 = DEPTH * COLUMN_QUADS / 4u;
 const IS_SPLIT: bool = LEFT_BLOCKS + RIGHT_BLOCKS == N_THREADS;
 const LEFT_ROUNDS: u32 = (LEFT_BLOCKS + N_THREADS - 1u) / N_THREADS;
 const RIGHT_ROUNDS: u32 = (RIGHT_BLOCKS + N_THREADS - 1u) / N_THREADS;
+const_assert LEFT_ROUNDS <= 2u && RIGHT_ROUNDS <= 2u;
 
 struct LeftBlock { v0: LeftFour, v1: LeftFour, v2: LeftFour, v3: LeftFour }
 struct RightBlock { v0: RightFour, v1: RightFour, v2: RightFour, v3: RightFour }
@@ -68,6 +69,15 @@ fn right_block(index: u32, column_base: u32, k_base: u32) -> RightBlock {
     );
 }
 
+// Writes four by four: of k on, of that quad of rows.
+fn put_left(k: u32, quad: u32, block: Block) {
+    let at = k * LEFT_PITCH + quad;
+    left_tile[at] = block.v0;
+    left_tile[at + LEFT_PITCH] = block.v1;
+    left_tile[at + 2u * LEFT_PITCH] = block.v2;
+    left_tile[at + 3u * LEFT_PITCH] = block.v3;
+}
+
 fn keep_left_block(index: u32, four: LeftBlock) {
     if LEFT_BLOCKS % N_THREADS != 0u && !IS_SPLIT && index >= LEFT_BLOCKS {
         return;
@@ -77,19 +87,19 @@ fn keep_left_block(index: u32, four: LeftBlock) {
         left_sum += block.v0 + block.v1 + (block.v2 + block.v3);
     }
     if LEFT_ALONG_K {
-        let columns = transposed(block);
-        let at = 4u * (index % (DEPTH / 4u)) * LEFT_PITCH + index / (DEPTH / 4u);
-        left_tile[at] = columns.v0;
-        left_tile[at + LEFT_PITCH] = columns.v1;
-        left_tile[at + 2u * LEFT_PITCH] = columns.v2;
-        left_tile[at + 3u * LEFT_PITCH] = columns.v3;
-        return;
+        put_left(4u * (index % (DEPTH / 4u)), index / (DEPTH / 4u), transposed(block));
+    } else {
+        put_left(4u * (index / ROW_QUADS), index % ROW_QUADS, block);
     }
-    let at = 4u * (index / ROW_QUADS) * LEFT_PITCH + index % ROW_QUADS;
-    left_tile[at] = block.v0;
-    left_tile[at + LEFT_PITCH] = block.v1;
-    left_tile[at + 2u * LEFT_PITCH] = block.v2;
-    left_tile[at + 3u * LEFT_PITCH] = block.v3;
+}
+
+// Writes four by four: of k on, of that quad of columns.
+fn put_right(k: u32, quad: u32, block: Block) {
+    let at = k * RIGHT_PITCH + quad;
+    right_tile[at] = block.v0;
+    right_tile[at + RIGHT_PITCH] = block.v1;
+    right_tile[at + 2u * RIGHT_PITCH] = block.v2;
+    right_tile[at + 3u * RIGHT_PITCH] = block.v3;
 }
 
 fn keep_right_block(index: u32, four: RightBlock) {
@@ -98,22 +108,13 @@ fn keep_right_block(index: u32, four: RightBlock) {
     }
     let block = Block(right_value(four.v0), right_value(four.v1), right_value(four.v2), right_value(four.v3));
     if RIGHT_ALONG_K {
-        let rows = transposed(block);
-        let at = 4u * (index % (DEPTH / 4u)) * RIGHT_PITCH + index / (DEPTH / 4u);
-        right_tile[at] = rows.v0;
-        right_tile[at + RIGHT_PITCH] = rows.v1;
-        right_tile[at + 2u * RIGHT_PITCH] = rows.v2;
-        right_tile[at + 3u * RIGHT_PITCH] = rows.v3;
-        return;
+        put_right(4u * (index % (DEPTH / 4u)), index / (DEPTH / 4u), transposed(block));
+    } else {
+        put_right(4u * (index / COLUMN_QUADS), index % COLUMN_QUADS, block);
     }
-    let at = 4u * (index / COLUMN_QUADS) * RIGHT_PITCH + index % COLUMN_QUADS;
-    right_tile[at] = block.v0;
-    right_tile[at + RIGHT_PITCH] = block.v1;
-    right_tile[at + 2u * RIGHT_PITCH] = block.v2;
-    right_tile[at + 3u * RIGHT_PITCH] = block.v3;
 }
 
-// What a thread moves of a tile, on its way: at most two blocks of each.
+// What a thread moves of a tile, on its way.
 struct Moved {
     left0: LeftBlock, left1: LeftBlock,
     right0: RightBlock, right1: RightBlock,

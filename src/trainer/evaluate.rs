@@ -249,14 +249,13 @@ impl<'a> Tally<'a> {
             return;
         }
         let length = PART_PIXELS * self.picture.channels;
-        let firsts = (first..).step_by(PART_PIXELS);
-        let parts: Vec<_> = firsts.zip(values.chunks(length).zip(colors.chunks(length))).collect();
-        let compare = |(first, (values, colors))| {
+        let parts = values.par_chunks(length).zip(colors.par_chunks(length)).enumerate();
+        let compare = |(index, (values, colors))| {
             let mut part = Tally { blocks: None, evaluation: none(self.picture), ..*self };
-            part.add_part(first, values, colors);
+            part.add_part(first + (index * PART_PIXELS) as u64, values, colors);
             part.evaluation
         };
-        let parts: Vec<Evaluation> = parts.into_par_iter().map(compare).collect();
+        let parts: Vec<Evaluation> = parts.map(compare).collect();
         parts.iter().for_each(|part| self.merge(part));
     }
 

@@ -55,7 +55,7 @@ impl MatmulTiling {
     pub fn fits(self, gpu: &Gpu) -> bool {
         let (Some(size), Some(subgroups)) = (self.matrix_size(), self.subgroups()) else { return true };
         let threads = subgroups * gpu.subgroup_size();
-        // A thread moves up to eight vectors of each tile: see `fetch` in `matmul/matrices.wgsl`.
+        // A thread moves up to eight vectors of each tile: see `fetch` in `matmul/matrices_tiles.wgsl`.
         let is_size_possible = (size / 2..=64).contains(&gpu.subgroup_size());
         gpu.has_matrices(size)
             && is_size_possible
@@ -82,7 +82,10 @@ impl MatmulTiling {
         const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
         const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
         const MATRICES_16: Source = wgsl!("matmul/matrices_16.wgsl");
+        const MATRIX_TILES: Source = wgsl!("matmul/matrices_tiles.wgsl");
+        const MATRIX_RESULTS: Source = wgsl!("matmul/matrices_results.wgsl");
         const SQUARE: Source = wgsl!("matmul/groups_2x2.wgsl");
+        const WIDE: Source = wgsl!("matmul/groups_2x4.wgsl");
         match self {
             Self::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
             Self::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
@@ -90,9 +93,11 @@ impl MatmulTiling {
             Self::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
             Self::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
             Self::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
-            Self::Matrix8 => &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), SQUARE, MATRICES],
-            Self::Matrix16 => &[PARAMS, MATRICES_16, SQUARE, MATRICES],
-            Self::Matrix16Wide => &[PARAMS, MATRICES_16, wgsl!("matmul/groups_2x4.wgsl"), MATRICES],
+            Self::Matrix8 => {
+                &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), SQUARE, MATRICES, MATRIX_TILES, MATRIX_RESULTS]
+            }
+            Self::Matrix16 => &[PARAMS, MATRICES_16, SQUARE, MATRICES, MATRIX_TILES, MATRIX_RESULTS],
+            Self::Matrix16Wide => &[PARAMS, MATRICES_16, WIDE, MATRICES, MATRIX_TILES, MATRIX_RESULTS],
         }
     }
 }

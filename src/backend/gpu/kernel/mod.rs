@@ -317,9 +317,11 @@ impl Kernel {
         let missing = self.needs() - gpu.device.features();
         match self.tiling.matrix_size() {
             _ if !missing.is_empty() => Some(missing.to_string()),
-            Some(size) if !self.tiling.fits(gpu) => {
-                Some(format!("cooperative matrices of {size} x {size}, or memory or threads for its tiles"))
-            }
+            Some(size) if !gpu.has_matrices(size) => Some(format!("cooperative matrices of {size} x {size}")),
+            Some(_) if !self.tiling.fits(gpu) => Some(format!(
+                "{} bytes of workgroup memory, or subgroups that fit",
+                self.tiling.workgroup_bytes()
+            )),
             _ => None,
         }
     }

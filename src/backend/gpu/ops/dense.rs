@@ -54,8 +54,8 @@ pub const DEPTH: usize = 32;
 const WANTED_RESULTS: usize = 1 << 22;
 /// Workgroups for them, however large their tiles.
 const WANTED_GROUPS: [usize; 2] = [128, 1024];
-/// Maximum for the fewest samples of a slice.
-const LONGEST_SHORTEST: usize = 256;
+/// Minimum samples of a slice, if the layer has many weights.
+const SHORTEST_SLICE: usize = 256;
 
 /// z = f(x) W^T + b
 pub(crate) static FORWARD: KernelDef = KernelDef {
@@ -138,7 +138,7 @@ fn wanted_slices(
     let [fewest, most] = WANTED_GROUPS;
     let groups = (WANTED_RESULTS / (tile_rows * tile_columns)).clamp(fewest, most);
     // A slice reads at least twice the numbers that it writes.
-    let shortest = (2 * i * o / (i + o)).clamp(DEPTH, LONGEST_SHORTEST);
+    let shortest = (2 * i * o / (i + o)).clamp(DEPTH, SHORTEST_SLICE);
     let fitting = (partials_bytes / (4 * shape.n_params() as u64)).max(1) as usize;
     groups.div_ceil(tiles).min(n_samples.div_ceil(shortest)).min(fitting)
 }
@@ -242,4 +242,38 @@ pub(crate) fn reduce(
     };
     let cost = 4.0 * (n_values * slices.count) as f64;
     Dispatch::new(Kernel::plain(&REDUCE_PARTIALS), &params, buffers.into(), grid, cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_whole_tiles_and_no_more_than_laid_out() {
+        for (input_width, output_width) in [(1, 1), (256, 3), (3, 256), (64, 64), (512, 256), (1024, 1024)] {
+            let shape = LayerShape { input_width, output_width };
+            for n_samples in [1, 31, 32, 4096, 5000, 1 << 18] {
+                for (tiling, bytes) in
+                    MatmulTiling::ALL.into_iter().flat_map(|t| [(t, 1 << 20), (t, u64::MAX)])
+                {
+                    let Slices { count, length } = slices((shape, tiling), n_samples, bytes);
+                    let most = max_slices(shape, n_samples, bytes);
+                    assert!(
+                        count <= most && length.is_multiple_of(DEPTH),
+                        "{shape:?} {n_samples} {tiling:?}"
+                    );
+                    assert!((count - 1) * length < n_samples && n_samples <= count * length);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_last_layer_has_enough_workgroups_for_a_gpu() {
+        let shape = LayerShape { input_width: 256, output_width: 3 };
+        assert_eq!(
+            slices((shape, MatmulTiling::TileWide), 4096, u64::MAX),
+            Slices { count: 128, length: 32 }
+        );
+    }
 }
