@@ -88,11 +88,12 @@ def trained(name, *options, timeout):
     """The summary of a training run."""
     folder = args.out / name
     run(name, ours("train", picture, "--backend", "gpu", "--out", folder, "--force", "--quiet", *options), timeout)
-    summary = folder / "run.json"
-    return json.loads(summary.read_text()) if summary.exists() else None
+    # What is in the folder may be of an earlier report.
+    done = args.only in name and name not in failed
+    return json.loads((folder / "run.json").read_text()) if done else None
 
 
-def torch_mode():
+def best_of_torch():
     """The best of PyTorch's modes for each job."""
     modes = {"f32": [], "TF32": ["--tf32"], "bf16": ["--amp"], "compiled bf16": ["--amp", "--compile"]}
     best = {}
@@ -122,7 +123,7 @@ debug = {"RUST_LOG": "afterimage=debug"}
 for precision in ("f32", "mixed"):
     bench = ours("bench", "--json", "--backend", "gpu", "--seconds", str(args.seconds), "--precision", precision, *sizes)
     report(f"bench-{precision}", bench, 180, debug)
-best_torch = {} if args.small or not has_cuda() else torch_mode()
+best_torch = {} if args.small or not has_cuda() else best_of_torch()
 budget = ["--size", "32x32", "--epochs", "3"] if args.small else []
 reports["default"] = trained("default", *budget, timeout=100)
 steps = ["--preset", "seed", *(budget or ["--epochs", "300", "--measure-every", "100"])]

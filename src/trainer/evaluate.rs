@@ -325,3 +325,58 @@ impl<'a> Tally<'a> {
         evaluation
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block_on;
+    use crate::config::Config;
+    use crate::model::Raster;
+    use crate::picture::Pixels;
+    use async_trait::async_trait;
+
+    fn predicted(value: u64) -> f32 {
+        (value % 251) as f32 / 250.0
+    }
+
+    struct Ramp;
+
+    #[async_trait(?Send)]
+    impl Predict for Ramp {
+        async fn predict(&mut self, _: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+            out.iter_mut().zip(3 * first..).for_each(|(out, value)| *out = predicted(value));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_part_of_a_picture_is_compared_with_its_own_pixels() {
+        let (width, height) = (300, 170);
+        assert!(
+            3 * PART_PIXELS < width * height && width * height < 4 * PART_PIXELS,
+            "three parts and a rest"
+        );
+        let pixels = Pixels::U8((0..3 * width * height).map(|i| (3 * (i % 83)) as u8).collect());
+        let picture = Picture { width: width as u32, height: height as u32, channels: 3, pixels };
+        let config = Config::parse("[picture]\nholdout = \"every-other\"").expect("settings");
+        let run = config.resolve(&picture, None).expect("settings");
+        let measured = block_on(Evaluation::measure(&run, &picture, &mut Ramp, false, &|| false));
+        let measured = measured.expect("no device").expect("not stopped");
+        let [mut train, mut test] = [SquaredError::default(); 2];
+        for pixel in 0..width * height {
+            let split = match (pixel % width % 2, pixel / width % 2) {
+                (0, 0) => &mut train,
+                (1, 1) => &mut test,
+                _ => continue,
+            };
+            let values = 3 * pixel..3 * pixel + 3;
+            values.for_each(|i| split.add_value(predicted(i as u64), picture.pixels.value(i)));
+        }
+        for (measured, all) in [(measured.train, train), (measured.test, test)] {
+            // Sums of as many positive terms in another order.
+            let tolerance = all.count as f64 * f64::EPSILON * all.sum;
+            assert_eq!(measured.count, all.count);
+            assert!((measured.sum - all.sum).abs() <= tolerance, "{measured:?} {all:?}");
+        }
+    }
+}
