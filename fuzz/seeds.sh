@@ -9,8 +9,9 @@ program=${CARGO_TARGET_DIR:-target}/release/afterimage
 corpus=fuzz/corpus
 runs=$(mktemp -d)
 trap 'rm -rf "$runs"' EXIT
-mkdir -p "$corpus"/{model_file,checkpoint,config,picture}
-cp tests/pictures/* "$corpus/picture/"
+mkdir -p "$corpus"/{model_file,checkpoint,config,picture,compressed}
+find tests/pictures -type f ! -name "*.aim" -exec cp {} "$corpus/picture/" \;
+cp tests/pictures/*.aim "$corpus/compressed/"
 cp assets/presets/*.toml "$corpus/config/"
 
 # One line of options a run.

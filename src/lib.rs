@@ -64,6 +64,7 @@ pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod compare;
+pub mod compress;
 pub mod config;
 pub mod environment;
 pub mod export;

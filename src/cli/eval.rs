@@ -2,7 +2,7 @@
 
 use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs, OpenedModel};
-use super::{signals, stdio};
+use super::{compressed, signals, stdio};
 use afterimage::backend::open_predictor;
 use afterimage::block_on;
 use afterimage::model::{Holdout, PixelFilter, SampleSet};
@@ -27,16 +27,16 @@ Examples:
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct EvalArgs {
-    /// model.safetensors, the folder of a run, or a checkpoint in it
-    model: PathBuf,
+    /// model.safetensors, the folder of a run, a checkpoint in it, or a compressed picture (.aim)
+    pub(super) model: PathBuf,
     /// The picture to compare with; - reads it from standard input
-    image: PathBuf,
+    pub(super) image: PathBuf,
     /// What to do if the sizes differ and the model was not trained on a resized picture
     #[arg(long, value_enum, value_name = "WHICH")]
-    fit: Option<Fit>,
+    pub(super) fit: Option<Fit>,
     /// Also write a map of the errors
     #[arg(long, value_name = "FILE.png")]
-    error_map: Option<PathBuf>,
+    pub(super) error_map: Option<PathBuf>,
     /// Which picture of a file with several, counted from 1 [default: the largest or first]
     #[arg(long, value_name = "N")]
     page: Option<NonZeroU32>,
@@ -51,7 +51,7 @@ pub(super) struct EvalArgs {
     force: bool,
     /// Print JSON instead of text
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -67,39 +67,43 @@ pub(super) enum Fit {
 
 /// The measurements. PSNR is "inf" if the pictures are equal.
 #[derive(Clone, Debug, Serialize)]
-struct Report {
-    model: PathBuf,
-    image: PathBuf,
-    width: u32,
-    height: u32,
+pub(super) struct Report {
+    pub(super) model: PathBuf,
+    pub(super) image: PathBuf,
+    pub(super) width: u32,
+    pub(super) height: u32,
     /// Whether the picture is in linear light.
     #[serde(skip)]
-    is_hdr: bool,
+    pub(super) is_hdr: bool,
     /// Whether the picture was resized to the model's size.
-    resized: bool,
+    pub(super) resized: bool,
     /// The value that errors are relative to: 1, or the largest of a picture in linear light.
-    peak: f32,
-    psnr: Option<Decibels>,
-    psnr_train: Option<Decibels>,
-    psnr_test: Option<Decibels>,
-    psnr_8bit: Option<Decibels>,
-    ssim: f64,
-    max_error: f64,
-    max_error_at: [u32; 2],
-    n_params: usize,
-    file_bytes: u64,
-    bits_per_pixel: f64,
+    pub(super) peak: f32,
+    pub(super) psnr: Option<Decibels>,
+    pub(super) psnr_train: Option<Decibels>,
+    pub(super) psnr_test: Option<Decibels>,
+    pub(super) psnr_8bit: Option<Decibels>,
+    pub(super) ssim: f64,
+    pub(super) max_error: f64,
+    pub(super) max_error_at: [u32; 2],
+    pub(super) n_params: usize,
+    pub(super) file_bytes: u64,
+    pub(super) bits_per_pixel: f64,
 }
 
 pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     signals::handle(None)?;
-    let opened = model::open(&args.model, false)?;
+    let compressed = compressed::open(&args.model)?;
     if let Some(out) = &args.error_map {
         if Format::of(out).ok() != Some(Format::Png) {
             bail!("an error map is written as PNG; give {} a name that ends in .png", out.display());
         }
-        model::check_output(out, args.force, &[&opened.file, &args.image])?;
+        model::check_output(out, args.force, &[&args.model, &args.image])?;
     }
+    if let Some(picture) = compressed {
+        return compressed::eval(args, &picture);
+    }
+    let opened = model::open(&args.model, false)?;
     let transparent = args.transparent.unwrap_or_else(|| opened.model.transparent());
     let (image, page, color, fit) = (&args.image, args.page, args.color, args.fit);
     let (picture, resized) = read(&opened, &Compared { image, page, color, fit, transparent })?;
@@ -143,12 +147,23 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let (shown, truth) = (shown.to_display(), truth.to_display());
     let rounded = SquaredError::between_visible(&shown, &truth, truth.hidden(transparent));
     let report = Report::new(args, &opened, (&picture, transparent, resized), (&measured, rounded));
-    if args.json {
-        print_line!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        report.print();
-    }
+    report.show(args.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The picture to compare a compressed one with that has so many channels.
+pub(super) fn read_picture(args: &EvalArgs, channels: usize) -> anyhow::Result<Picture> {
+    let reading = Reading { page: args.page, color: args.color.unwrap_or_default() };
+    let Loaded { picture, notes, .. } = load(&args.image, reading)?;
+    notes.iter().for_each(|note| eprint_line!("{note}"));
+    Ok(if channels < 3 { picture.grey_if_equal() } else { picture })
+}
+
+fn load(image: &Path, reading: Reading) -> anyhow::Result<Loaded> {
+    Ok(match stdio::is_dash(image) {
+        true => picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?,
+        false => picture::read(image, reading)?,
+    })
 }
 
 /// A picture to compare a model with, and how to read it.
@@ -165,10 +180,7 @@ pub(super) fn read(opened: &OpenedModel, args: &Compared<'_>) -> anyhow::Result<
     let name = stdio::name_of(args.image);
     let color = args.color.unwrap_or_else(|| opened.model.color());
     let reading = Reading { page: args.page, color };
-    let Loaded { picture, mut notes, profile } = match stdio::is_dash(args.image) {
-        true => picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?,
-        false => picture::read(args.image, reading)?,
-    };
+    let Loaded { picture, mut notes, profile } = load(args.image, reading)?;
     // Formats without grey hold three equal colours.
     let picture = if opened.model.channels() < 3 { picture.grey_if_equal() } else { picture };
     let same_profile = profile.as_deref() == opened.model.profile().as_deref();
@@ -248,6 +260,16 @@ impl Report {
             file_bytes,
             bits_per_pixel: 8.0 * file_bytes as f64 / picture.n_pixels() as f64,
         }
+    }
+
+    /// Prints the report.
+    pub(super) fn show(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            print_line!("{}", serde_json::to_string_pretty(self)?);
+        } else {
+            self.print();
+        }
+        Ok(())
     }
 
     fn print(&self) {

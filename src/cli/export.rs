@@ -2,7 +2,7 @@
 
 use super::eval::{self, Compared, Fit};
 use super::model::{self, OpenedModel};
-use super::stdio;
+use super::{compressed, stdio};
 use crate::output::written;
 use afterimage::atomic_write::{Durability, atomic_write};
 use afterimage::backend::Predict;
@@ -55,6 +55,7 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
+    compressed::refuse(&args.model, "export")?;
     let opened = model::open(&args.model, args.quiet)?;
     if args.original.is_some() && args.to != Target::Html {
         bail!("--original is the slider of a page; give --to html, or leave it out");

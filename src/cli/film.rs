@@ -1,7 +1,7 @@
 //! `afterimage film`: a film of a run's progress.
 
 use super::model::check_output;
-use super::signals;
+use super::{compressed, signals};
 use afterimage::report::{Film, Pacing, ReportError, check_film_name, save_film_unless};
 use afterimage::run::RunFolder;
 use anyhow::bail;
@@ -45,6 +45,7 @@ pub(super) struct FilmArgs {
 
 pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
     signals::handle(None)?;
+    compressed::refuse(&args.run, "film")?;
     let folder = RunFolder::look(&args.run)?;
     if args.fps.is_some_and(|fps| !(0.1..=50.0).contains(&fps)) {
         bail!("--fps {} is outside 0.1 to 50", args.fps.unwrap_or_default());

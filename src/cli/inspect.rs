@@ -1,6 +1,6 @@
 //! `afterimage inspect`: the contents of a model file.
 
-use super::model;
+use super::{compressed, model};
 use afterimage::model::{Activation, Encoding, GridLevel};
 use afterimage::model_file::{FORMAT, ModelFile, TensorSummary};
 use afterimage::picture::Depth;
@@ -15,11 +15,11 @@ use std::process::ExitCode;
     after_help = "Examples:\n  afterimage inspect runs/astronaut\n  afterimage inspect model.safetensors --json"
 )]
 pub(super) struct InspectArgs {
-    /// model.safetensors, the folder of a run, or a checkpoint in it
-    model: PathBuf,
+    /// model.safetensors, the folder of a run, a checkpoint in it, or a compressed picture (.aim)
+    pub(super) model: PathBuf,
     /// Print JSON instead of text
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -42,6 +42,9 @@ struct Report {
 }
 
 pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
+    if let Some(picture) = compressed::open(&args.model)? {
+        return compressed::inspect(args, &picture);
+    }
     let opened = model::open(&args.model, args.json)?;
     let model = &opened.model;
     let file_bytes = opened.file_bytes;

@@ -6,6 +6,8 @@ mod bench;
 mod collect;
 mod compare;
 mod completions;
+mod compress;
+mod compressed;
 mod display;
 mod eval;
 mod export;
@@ -41,6 +43,7 @@ enum Command {
     Render(render::RenderArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
+    Compress(compress::CompressArgs),
     Film(film::FilmArgs),
     Export(Box<export::ExportArgs>),
     #[cfg(feature = "gpu")]
@@ -90,6 +93,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
         Command::Compare(args) => compare::run(*args),
         Command::Render(args) => render::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Compress(args) => compress::run(&args),
         Command::Film(args) => film::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),

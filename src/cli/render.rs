@@ -2,7 +2,7 @@
 
 use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs, OpenedModel};
-use super::{signals, stdio};
+use super::{compressed, signals, stdio};
 use crate::output::written;
 use afterimage::backend::{free_memory, open_predictor};
 use afterimage::block_on;
@@ -12,7 +12,7 @@ use afterimage::picture::{Converter, Depth, Format, Target, Transfer};
 use afterimage::render::{Crop, RenderError, Samples, Size, View, render_to_file};
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tempfile::TempDir;
 
@@ -44,17 +44,17 @@ fn out_help() -> String {
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = after_help())]
 pub(super) struct RenderArgs {
-    /// model.safetensors, the folder of a run, or a checkpoint in it
-    model: PathBuf,
+    /// model.safetensors, the folder of a run, a checkpoint in it, or a compressed picture (.aim)
+    pub(super) model: PathBuf,
     /// Size of the whole picture in pixels [default: the size it was trained at]
     #[arg(long, value_name = "WxH", conflicts_with = "scale")]
-    size: Option<Size>,
+    pub(super) size: Option<Size>,
     /// Size of the whole picture as a multiple of the size it was trained at
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
-    scale: Option<f64>,
+    pub(super) scale: Option<f64>,
     /// Only this part, in pixels of the whole picture at the requested size
     #[arg(long, value_name = "X,Y,W,H")]
-    crop: Option<Crop>,
+    pub(super) crop: Option<Crop>,
     #[arg(long, value_name = "FILE", help = out_help())]
     out: Option<PathBuf>,
     /// The format, instead of what the ending of the file's name says: png, tif and so on
@@ -78,13 +78,16 @@ pub(super) struct RenderArgs {
     filter: PixelFilter,
     /// Print only errors
     #[arg(short, long)]
-    quiet: bool,
+    pub(super) quiet: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     signals::handle(None)?;
+    if let Some(picture) = compressed::open(&args.model)? {
+        return compressed::render(args, &picture);
+    }
     let opened = model::open(&args.model, args.quiet)?;
     let model = &opened.model;
     let whole = match (args.size, args.scale) {
@@ -94,7 +97,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     };
     let view = View::new(whole, args.crop, args.samples)?;
     let size = view.size();
-    let Output { path, target, to_stdout, .. } = &Output::new(args, &opened, size)?;
+    let Output { path, target, to_stdout, .. } = &Output::new(args, &Source::of(&opened), size)?;
 
     let params = model.params_for(&view, args.filter);
     let mut device = block_on(open_predictor(&args.device.request()?, &model.model, &params))?;
@@ -128,20 +131,34 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Where the picture goes, and as what.
-struct Output {
-    path: PathBuf,
-    target: Target,
-    to_stdout: bool,
+pub(super) struct Output {
+    pub(super) path: PathBuf,
+    pub(super) target: Target,
+    pub(super) to_stdout: bool,
     /// The folder of `path` on the way to standard output, which cannot be rewound, as some formats need, and gets
     /// nothing of a picture that fails.
     _temporary: Option<TempDir>,
 }
 
-impl Output {
-    fn new(args: &RenderArgs, opened: &OpenedModel, size: Size) -> anyhow::Result<Self> {
+/// What is rendered, as far as the file of the picture depends on it.
+pub(super) struct Source<'a> {
+    pub(super) name: &'a str,
+    pub(super) file: &'a Path,
+    pub(super) channels: usize,
+    pub(super) depth: Depth,
+}
+
+impl<'a> Source<'a> {
+    fn of(opened: &'a OpenedModel) -> Self {
         let model = &opened.model;
-        let ending = if model.depth == Depth::F32 && args.bits.is_none() { "exr" } else { "png" };
-        let path = args.out.clone().unwrap_or_else(|| format!("{}-{size}.{ending}", opened.name).into());
+        Self { name: &opened.name, file: &opened.file, channels: model.channels(), depth: model.depth }
+    }
+}
+
+impl Output {
+    pub(super) fn new(args: &RenderArgs, source: &Source<'_>, size: Size) -> anyhow::Result<Self> {
+        let ending = if source.depth == Depth::F32 && args.bits.is_none() { "exr" } else { "png" };
+        let path = args.out.clone().unwrap_or_else(|| format!("{}-{size}.{ending}", source.name).into());
         let to_stdout = stdio::is_dash(&path);
         if to_stdout && std::io::stdout().is_terminal() {
             bail!("standard output is a terminal; redirect it to a file or a pipe, or give another --out");
@@ -151,11 +168,11 @@ impl Output {
             None => path.clone(),
         };
         let bits = args.bits.as_ref().map(|bits| bits.parse().expect("clap knows the values"));
-        let target = Target::new(Format::of(&named)?, (model.channels(), model.depth), bits)?;
+        let target = Target::new(Format::of(&named)?, (source.channels, source.depth), bits)?;
         let target = Target { quality: args.quality, ..target };
         target.check(size.width, size.height, free_memory())?;
         if !to_stdout {
-            model::check_output(&path, args.force, &[&opened.file])?;
+            model::check_output(&path, args.force, &[source.file])?;
             return Ok(Self { path, target, to_stdout, _temporary: None });
         }
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;

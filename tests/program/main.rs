@@ -9,6 +9,7 @@ mod cli;
 mod collect;
 mod colours;
 mod compare;
+mod compress;
 mod disk;
 mod eval;
 mod export;

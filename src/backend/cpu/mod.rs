@@ -19,7 +19,7 @@ pub mod panels;
 mod predictor;
 pub mod product;
 pub mod sample;
-mod simd;
+pub(crate) mod simd;
 mod single;
 mod trainer;
 mod update;

@@ -1,0 +1,138 @@
+//! `afterimage compress`: a picture as a small file.
+
+use super::display::{Meter, count};
+use super::{model, signals, stdio};
+use afterimage::atomic_write::{Durability, atomic_write};
+use afterimage::backend::cpu::thread_pool;
+use afterimage::compress::{CompressError, Effort, Stage, Wish, compress};
+use afterimage::picture::{self, Loaded, Reading};
+use anyhow::{Context, anyhow, bail};
+use std::io::Write;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage compress photo.png --bpp 0.3                # photo.aim: at most 0.3 bits a pixel, every byte counted
+  afterimage compress photo.png --psnr 32 --out small.aim # at least 32 dB, as small as it gets
+  afterimage compress photo.png --bpp 1 --steps 1000     # in less time, not as good
+  afterimage render small.aim --out small.png            # and back; eval and inspect take such files too
+
+The file holds integers and two small networks that are trained for this picture alone. It decodes to the same values on
+every machine. docs/FORMAT.md has the format and results.";
+
+/// Write a picture as a small file
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES, group(clap::ArgGroup::new("wish").required(true)))]
+pub(super) struct CompressArgs {
+    /// The picture; - reads it from standard input
+    picture: PathBuf,
+    /// At most this many bits for each pixel
+    #[arg(long, value_name = "BITS", group = "wish", value_parser = bits, allow_negative_numbers = true)]
+    bpp: Option<f64>,
+    /// At least this PSNR, in dB
+    #[arg(long, value_name = "DB", group = "wish", value_parser = decibels, allow_negative_numbers = true)]
+    psnr: Option<f64>,
+    /// The file [default: NAME.aim here]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Steps of training: more give a better file and take longer
+    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    steps: u32,
+    /// Seed of the initial weights and of noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// CPU threads, 0 for all cores; changes no result
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Which picture of a file with several, counted from 1 [default: the largest or first]
+    #[arg(long, value_name = "N")]
+    page: Option<NonZeroU32>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+    /// Print only errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+fn within(text: &str, range: std::ops::RangeInclusive<f64>, what: &str) -> Result<f64, String> {
+    let (low, high) = (range.start(), range.end());
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("give {what} from {low} to {high}, not `{text}`"))
+}
+
+fn bits(text: &str) -> Result<f64, String> {
+    within(text, 0.001..=24.0, "a number of bits")
+}
+
+fn decibels(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("dB").unwrap_or(text).trim_end();
+    within(number, 10.0..=60.0, "a PSNR in dB")
+}
+
+pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
+    signals::handle(None)?;
+    let name = stdio::name_of(&args.picture);
+    if super::compressed::open(&args.picture)?.is_some() {
+        bail!("{name} is compressed already");
+    }
+    let reading = Reading { page: args.page, ..Reading::default() };
+    let Loaded { picture, notes, .. } = match stdio::is_dash(&args.picture) {
+        true => picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?,
+        false => picture::read(&args.picture, reading)
+            .with_context(|| format!("{name} is not a picture to compress"))?,
+    };
+    let stem =
+        if stdio::is_dash(&args.picture) { Some("picture".as_ref()) } else { args.picture.file_stem() };
+    let named = format!("{}.aim", stem.unwrap_or_default().to_string_lossy());
+    let out = args.out.clone().unwrap_or_else(|| named.into());
+    let to_stdout = stdio::is_dash(&out);
+    if !to_stdout {
+        model::check_output(&out, args.force, &[&args.picture])?;
+    }
+    if !args.quiet {
+        notes.iter().for_each(|note| eprint_line!("{note}"));
+    }
+    let wish = args.bpp.map(Wish::BitsPerPixel).or(args.psnr.map(Wish::Psnr)).expect("clap requires one");
+    let (start, mut meter) = (Instant::now(), Meter::new(args.quiet, Duration::from_secs(5)));
+    let mut watch = |stage: Stage| {
+        let words = || format!("{:.3} bits a pixel, {:.2} dB", stage.bits_per_pixel, stage.psnr);
+        meter.advance(u64::from(stage.step), u64::from(stage.steps), words);
+        meter.line(false, || {
+            let left =
+                start.elapsed().as_secs_f64() * (f64::from(stage.steps) / f64::from(stage.step + 1) - 1.0);
+            format!("step {}/{}  {}  {left:.0} s left", stage.step, stage.steps, words())
+        });
+        !signals::stop_requested()
+    };
+    let effort = Effort { steps: args.steps, seed: args.seed };
+    let compressed = thread_pool(args.threads)?.install(|| compress(&picture, wish, effort, &mut watch));
+    meter.close();
+    let compressed = match compressed {
+        Err(CompressError::Stopped) => {
+            eprint_line!("stopped; nothing was written");
+            return Ok(signals::exit_code());
+        }
+        compressed => compressed.map_err(|error| anyhow!("{name}: {error}"))?,
+    };
+    if to_stdout {
+        crate::output::written(std::io::stdout().lock().write_all(&compressed.file));
+        return Ok(ExitCode::SUCCESS);
+    }
+    atomic_write(&out, Durability::Cached, |file| file.write_all(&compressed.file))
+        .with_context(|| format!("cannot write {}", out.display()))?;
+    if !args.quiet {
+        print_line!(
+            "{}  {}, {:.4} bits a pixel, {:.2} dB  {:.0} s",
+            out.display(),
+            count(compressed.file.len() as u64, "byte"),
+            compressed.bits_per_pixel,
+            compressed.psnr,
+            start.elapsed().as_secs_f64()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,261 @@
+//! From a picture to a file: training towards a size or a quality, and what is left to reach it.
+
+use super::decode::CompressedPicture;
+use super::defaults;
+use super::fixed::{MAX_WEIGHT_POINT, Rows};
+use super::format;
+use super::quantise::quantise;
+use super::shape::Shape;
+use super::train::{Cost, Rounding, Trainer};
+use crate::picture::{Picture, Pixels, SquaredError};
+use std::borrow::Cow;
+use std::f64::consts::PI;
+
+/// What a file should be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Wish {
+    /// At most this many bits a pixel, all bytes of the file counted.
+    BitsPerPixel(f64),
+    /// At least this PSNR in dB.
+    Psnr(f64),
+}
+
+/// How hard to try.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Effort {
+    /// Steps of training.
+    pub steps: u32,
+    /// Of the noise.
+    pub seed: u64,
+}
+
+/// How far compressing is.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    /// Steps done, and of how many.
+    pub step: u32,
+    /// All steps.
+    pub steps: u32,
+    /// Bits a pixel, estimated.
+    pub bits_per_pixel: f64,
+    /// PSNR in dB, estimated.
+    pub psnr: f64,
+}
+
+/// A compressed picture.
+#[derive(Clone, Debug)]
+pub struct Compressed {
+    /// The file's bytes.
+    pub file: Vec<u8>,
+    /// PSNR of what it decodes to, in dB.
+    pub psnr: f64,
+    /// Bits a pixel.
+    pub bits_per_pixel: f64,
+}
+
+/// Why there is no file.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CompressError {
+    /// The picture has values that such a file does not hold.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// The wish was not reached.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It was asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// The part of the steps after which integers are rounded hard.
+const SOFT_PART: f64 = 0.85;
+/// Most attempts to come closer to the wish, after training.
+const ATTEMPTS: u32 = 8;
+
+struct Encoder<'a> {
+    picture: &'a Picture,
+    wish: Wish,
+    trainer: Trainer<f32>,
+    lambda: f64,
+    /// Bits of all but the grids.
+    other_bits: f64,
+    /// The best file that is as wished, and the one that came closest.
+    best: Option<Compressed>,
+    least: Option<(f64, Compressed)>,
+}
+
+/// Compresses a picture of 8 bits. `watch` is told of each step and returns whether to go on.
+///
+/// # Errors
+/// When the picture has other values, the wish cannot be reached, or `watch` says so.
+pub fn compress(
+    picture: &Picture,
+    wish: Wish,
+    effort: Effort,
+    watch: &mut dyn FnMut(Stage) -> bool,
+) -> Result<Compressed, CompressError> {
+    let picture = &supported(picture)?;
+    let shape = Shape::of(picture.width, picture.height, picture.channels);
+    let unit = 1.0 / (1 << MAX_WEIGHT_POINT) as f32;
+    let weights = defaults::weights(&shape).into_iter().map(|weight| weight as f32 * unit).collect();
+    let trainer = Trainer::new(shape, picture, weights, effort.seed);
+    let lambda = match wish {
+        Wish::BitsPerPixel(bits) => 4e-4 * libm::pow(bits.clamp(0.02, 8.0), -1.2),
+        Wish::Psnr(db) => 0.7 * libm::exp10(-db / 10.0),
+    };
+    let mut encoder = Encoder { picture, wish, trainer, lambda, other_bits: 5000.0, best: None, least: None };
+    encoder.train(effort, watch)?;
+    encoder.settle(effort, watch)?;
+    let Encoder { best, least, .. } = encoder;
+    best.ok_or_else(|| {
+        let (_, Compressed { psnr, bits_per_pixel, file }) = least.expect("one attempt");
+        CompressError::Unreachable(match wish {
+            Wish::BitsPerPixel(_) => format!(
+                "the smallest file has {bits_per_pixel:.4} bits a pixel ({} bytes); wish for more",
+                file.len()
+            ),
+            Wish::Psnr(_) => format!("the best file has {psnr:.2} dB; wish for less, or give more --steps"),
+        })
+    })
+}
+
+/// The picture with 8 bits a value, without alpha.
+fn supported(picture: &Picture) -> Result<Cow<'_, Picture>, CompressError> {
+    if picture.channels.is_multiple_of(2) {
+        return Err(CompressError::Unsupported("compressed pictures have no transparency; flatten it first"));
+    }
+    let pixels = match &picture.pixels {
+        Pixels::U8(_) => return Ok(Cow::Borrowed(picture)),
+        Pixels::U16(values) => {
+            values.iter().map(|&value| ((u32::from(value) * 255 + 32767) / 65535) as u8).collect()
+        }
+        Pixels::F32(_) => {
+            return Err(CompressError::Unsupported(
+                "compressed pictures have 8 bits a value, and this one is HDR",
+            ));
+        }
+    };
+    Ok(Cow::Owned(Picture { pixels: Pixels::U8(pixels), ..*picture }))
+}
+
+impl Encoder<'_> {
+    fn n_pixels(&self) -> f64 {
+        self.trainer.shape.n_pixels() as f64
+    }
+
+    /// How far a cost is from the wish: the logarithm of bits, or of error, beyond it. Positive when `lambda` must grow.
+    fn excess(&self, cost: Cost) -> f64 {
+        let n = self.n_pixels();
+        match self.wish {
+            Wish::BitsPerPixel(bits) => {
+                let wanted = (bits * n - self.other_bits).max(0.05 * bits * n);
+                libm::log(cost.bits / wanted)
+            }
+            Wish::Psnr(db) => -libm::log((cost.error / n).max(1e-9) / libm::exp10(-db / 10.0)),
+        }
+    }
+
+    fn train(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
+        let steps = effort.steps.max(20);
+        for step in 0..steps {
+            let part = f64::from(step) / f64::from(steps);
+            let (rounding, rates) = schedule(part);
+            let cost = self.step(rounding, rates);
+            if part > 0.1 {
+                // Bits fall for long after the rest has settled.
+                let ahead = 0.5 * libm::exp(-5.0 * part);
+                let excess =
+                    self.excess(cost) - if matches!(self.wish, Wish::Psnr(_)) { -ahead } else { ahead };
+                self.lambda *= libm::exp(20.0 / f64::from(steps) * excess.clamp(-1.0, 1.0));
+            }
+            self.tell(step, steps, cost, watch)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, rounding: Rounding, rates: (f64, f64)) -> Cost {
+        self.trainer.round(rounding);
+        let cost = self.trainer.gradients(self.lambda);
+        self.trainer.update(rates);
+        cost
+    }
+
+    fn tell(
+        &self,
+        step: u32,
+        steps: u32,
+        cost: Cost,
+        watch: &mut dyn FnMut(Stage) -> bool,
+    ) -> Result<(), CompressError> {
+        let n = self.n_pixels();
+        let (bits_per_pixel, psnr) = ((cost.bits + self.other_bits) / n, -10.0 * libm::log10(cost.error / n));
+        let goes_on = watch(Stage { step, steps, bits_per_pixel, psnr });
+        if goes_on { Ok(()) } else { Err(CompressError::Stopped) }
+    }
+
+    /// Writes files and trains on a little between them, until one is as wished or there were enough.
+    fn settle(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
+        let steps = (effort.steps / 50).max(5);
+        for attempt in 0..ATTEMPTS {
+            let exact = self.trainer.weights.clone();
+            let (compressed, beyond) = self.write();
+            let is_met = beyond <= 0.0;
+            let better = |best: &Compressed| match self.wish {
+                Wish::BitsPerPixel(_) => compressed.psnr > best.psnr,
+                Wish::Psnr(_) => compressed.file.len() < best.file.len(),
+            };
+            if self.least.as_ref().is_none_or(|(least, _)| beyond < *least) {
+                self.least = Some((beyond, compressed.clone()));
+            }
+            if is_met && self.best.as_ref().is_none_or(better) {
+                self.best = Some(compressed);
+            }
+            if is_met && beyond > -0.005 {
+                break;
+            }
+            self.trainer.weights = exact;
+            // A size takes about the square root of lambda to change; a little more ends on the right side.
+            self.lambda *= libm::exp((1.5 * beyond + 0.002).clamp(-0.5, 0.5));
+            for _ in 0..steps {
+                let cost = self.step(Rounding::Hard, (0.002, 2e-4));
+                self.tell(effort.steps + attempt, effort.steps + ATTEMPTS, cost, watch)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The file as it is now, and the logarithm of how far it is beyond the wish.
+    fn write(&mut self) -> (Compressed, f64) {
+        self.trainer.round(Rounding::Hard);
+        let layers = quantise(&mut self.trainer, self.lambda);
+        let shape = self.trainer.shape;
+        let grids: Vec<Rows> = self.trainer.integers();
+        let file = format::write(&shape, &layers, &grids);
+        let grid_bits = self.trainer.bits(0.0);
+        let n = self.n_pixels();
+        self.other_bits = 8.0 * file.len() as f64 - grid_bits;
+        let decoded = CompressedPicture::parse(&file).and_then(|picture| picture.decode());
+        let decoded = decoded.expect("what was written can be read");
+        let psnr = SquaredError::between(&decoded, self.picture).psnr();
+        let bits_per_pixel = 8.0 * file.len() as f64 / n;
+        let beyond = match self.wish {
+            Wish::BitsPerPixel(wanted) => libm::log(bits_per_pixel / wanted),
+            // Three decibels are half the error.
+            Wish::Psnr(wanted) => (psnr - wanted) * -0.23,
+        };
+        (Compressed { file, psnr, bits_per_pixel }, beyond)
+    }
+}
+
+/// How integers are rounded, and the learning rates of grids and weights, after a part of the steps.
+fn schedule(part: f64) -> (Rounding, (f64, f64)) {
+    if part < SOFT_PART {
+        let part = part / SOFT_PART;
+        let fall = 0.5 * (1.0 + libm::cos(PI * part));
+        let rounding = Rounding::Soft { temperature: 0.5 - 0.4 * part };
+        (rounding, (0.2 * fall + 0.001, 4e-3 * fall + 2e-4))
+    } else {
+        let left = (1.0 - part) / (1.0 - SOFT_PART);
+        (Rounding::Hard, (0.002 * left, 1e-3 * left + 1e-5))
+    }
+}

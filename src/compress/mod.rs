@@ -1,0 +1,22 @@
+//! Pictures as small files: a pyramid of integers, coded with probabilities that a small network computes from those
+//! before them, and a small network that makes colours of them.
+
+mod bands;
+mod coder;
+mod decode;
+mod defaults;
+mod encode;
+#[expect(clippy::needless_range_loop, reason = "loops with plain bounds are vectorised")]
+mod fixed;
+mod format;
+mod quantise;
+mod shape;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod train;
+
+pub use decode::CompressedPicture;
+pub use encode::{CompressError, Compressed, Effort, Stage, Wish, compress};
+pub use format::{FormatError, MAGIC};
+pub use shape::Shape;

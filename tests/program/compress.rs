@@ -1,0 +1,101 @@
+//! `afterimage compress`, and what other commands make of its files.
+
+use crate::program::program;
+use afterimage::picture::{Picture, Pixels, load, save_png};
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+use std::path::Path;
+
+fn afterimage(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.current_dir(dir).args(args);
+    command
+}
+
+/// A folder with a small picture and the file of it.
+fn compressed() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let value = |n: usize| {
+        ((n / 3 % 50 * 4) as u8).wrapping_add((n / 150) as u8 * 2).saturating_add((n % 3) as u8 * 20)
+    };
+    let pixels = Pixels::U8((0..50 * 40 * 3).map(value).collect());
+    save_png(&Picture { width: 50, height: 40, channels: 3, pixels }, &dir.path().join("a.png"))
+        .expect("a picture");
+    afterimage(dir.path(), &["compress", "a.png", "--bpp", "2", "--steps", "60"])
+        .assert()
+        .success()
+        .stdout(contains("a.aim  ").and(contains(" bits a pixel, ")));
+    dir
+}
+
+#[test]
+fn a_picture_is_compressed_rendered_measured_and_described() {
+    let dir = compressed();
+    let path = |name: &str| dir.path().join(name);
+    let bytes = std::fs::metadata(path("a.aim")).expect("a file").len();
+    assert!(bytes * 8 <= 2 * 50 * 40, "{bytes} bytes");
+    afterimage(dir.path(), &["render", "a.aim", "--out", "whole.png"]).assert().success();
+    afterimage(dir.path(), &["render", "a.aim", "--crop", "7,30,20,9", "--out", "part.png"])
+        .assert()
+        .success();
+    let (whole, part) =
+        (load(&path("whole.png")).expect("a picture"), load(&path("part.png")).expect("a picture"));
+    assert_eq!((whole.width, whole.height, part.width, part.height), (50, 40, 20, 9));
+    let (Pixels::U8(whole), Pixels::U8(part)) = (whole.pixels, part.pixels) else { panic!("8 bits") };
+    for (y, row) in part.chunks(20 * 3).enumerate() {
+        assert_eq!(row, &whole[((30 + y) * 50 + 7) * 3..][..20 * 3], "row {y}");
+    }
+    afterimage(dir.path(), &["eval", "a.aim", "a.png", "--error-map", "map.png"])
+        .assert()
+        .success()
+        .stdout(contains("PSNR ").and(contains(format!("{bytes} bytes"))));
+    afterimage(dir.path(), &["inspect", "a.aim"])
+        .assert()
+        .success()
+        .stdout(contains("50x40, RGB, 8 bits, sRGB").and(contains("grid         50 x 40")));
+    afterimage(dir.path(), &["inspect", "a.aim", "--json"])
+        .assert()
+        .success()
+        .stdout(contains("\"network_bytes\""));
+}
+
+#[test]
+fn the_same_command_gives_the_same_file_with_any_number_of_threads() {
+    let dir = compressed();
+    let again = ["compress", "a.png", "--bpp", "2", "--steps", "60", "--threads", "1", "--out", "b.aim"];
+    afterimage(dir.path(), &again).assert().success();
+    let read = |name: &str| std::fs::read(dir.path().join(name)).expect("a file");
+    assert_eq!(read("a.aim"), read("b.aim"));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_a_sentence_and_nothing_is_written() {
+    let dir = compressed();
+    let refused = |args: &[&str], reason: &str| {
+        afterimage(dir.path(), args).assert().failure().stderr(contains(reason.to_owned()));
+    };
+    refused(&["compress", "a.png"], "--bpp");
+    refused(&["compress", "a.png", "--bpp", "0"], "give a number of bits from 0.001 to 24, not `0`");
+    refused(&["compress", "a.png", "--psnr", "nan"], "give a PSNR in dB from 10 to 60, not `nan`");
+    refused(&["compress", "a.png", "--bpp", "1", "--psnr", "30"], "cannot be used with");
+    refused(&["compress", "a.png", "--bpp", "1"], "a.aim exists; give --force to replace it");
+    refused(&["compress", "a.aim", "--bpp", "1", "--out", "b.aim"], "is compressed already");
+    refused(&["compress", "a.png", "--bpp", "0.02", "--steps", "20", "--out", "b.aim"], "wish for more");
+    refused(&["compress", "none.png", "--bpp", "1"], "none.png");
+    refused(&["render", "a.aim", "--scale", "2"], "leave --size and --scale out");
+    refused(&["render", "a.aim", "--crop", "0,0,51,2"], "51");
+    refused(&["export", "a.aim", "--to", "glsl"], "is a compressed picture, of which there is no export");
+    refused(&["film", "a.aim"], "is a compressed picture, of which there is no film");
+    let mut damaged = std::fs::read(dir.path().join("a.aim")).expect("a file");
+    damaged[100] ^= 4;
+    std::fs::write(dir.path().join("damaged.aim"), &damaged).expect("a file");
+    for command in
+        [&["render", "damaged.aim"][..], &["inspect", "damaged.aim"], &["eval", "damaged.aim", "a.png"]]
+    {
+        refused(command, "it is damaged: its checksum is wrong");
+    }
+    std::fs::write(dir.path().join("short.aim"), &damaged[..20]).expect("a file");
+    refused(&["inspect", "short.aim"], "cannot read short.aim");
+    assert!(!dir.path().join("b.aim").exists());
+}
