@@ -68,9 +68,12 @@ pub enum CompressError {
 }
 
 /// The part of the steps after which integers are rounded hard.
-const SOFT_PART: f64 = 0.85;
+const SOFT_PART: f64 = 0.92;
+/// The temperature of soft rounding at first and at last.
+const FIRST_TEMPERATURE: f64 = 0.5;
+const LAST_TEMPERATURE: f64 = 0.1;
 /// Most attempts to come closer to the wish, after training.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 6;
 
 struct Encoder<'a> {
     picture: &'a Picture,
@@ -79,6 +82,8 @@ struct Encoder<'a> {
     lambda: f64,
     /// Bits of all but the grids.
     other_bits: f64,
+    /// Bits and error of rounded grids, in those of softly rounded ones.
+    hardened: Cost,
     /// The best file that is as wished, and the one that came closest.
     best: Option<Compressed>,
     least: Option<(f64, Compressed)>,
@@ -103,7 +108,16 @@ pub fn compress(
         Wish::BitsPerPixel(bits) => 4e-4 * libm::pow(bits.clamp(0.02, 8.0), -1.2),
         Wish::Psnr(db) => 0.7 * libm::exp10(-db / 10.0),
     };
-    let mut encoder = Encoder { picture, wish, trainer, lambda, other_bits: 5000.0, best: None, least: None };
+    let mut encoder = Encoder {
+        picture,
+        wish,
+        trainer,
+        lambda,
+        other_bits: 5000.0,
+        hardened: Cost { bits: 1.0, error: 1.0 },
+        best: None,
+        least: None,
+    };
     encoder.train(effort, watch)?;
     encoder.settle(effort, watch)?;
     let Encoder { best, least, .. } = encoder;
@@ -145,32 +159,86 @@ impl Encoder<'_> {
 
     /// How far a cost is from the wish: the logarithm of bits, or of error, beyond it. Positive when `lambda` must grow.
     fn excess(&self, cost: Cost) -> f64 {
-        let n = self.n_pixels();
         match self.wish {
-            Wish::BitsPerPixel(bits) => {
-                let wanted = (bits * n - self.other_bits).max(0.05 * bits * n);
-                libm::log(cost.bits / wanted)
-            }
-            Wish::Psnr(db) => -libm::log((cost.error / n).max(1e-9) / libm::exp10(-db / 10.0)),
+            Wish::BitsPerPixel(_) => libm::log(cost.bits / self.wanted_bits()),
+            Wish::Psnr(db) => -libm::log(self.error_of_pixel(cost) / libm::exp10(-db / 10.0)),
         }
     }
 
-    fn train(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
-        let steps = effort.steps.max(20);
-        for step in 0..steps {
-            let part = f64::from(step) / f64::from(steps);
-            let (rounding, rates) = schedule(part);
-            let cost = self.step(rounding, rates);
-            if part > 0.1 {
-                // Bits fall for long after the rest has settled.
-                let ahead = 0.5 * libm::exp(-5.0 * part);
-                let excess =
-                    self.excess(cost) - if matches!(self.wish, Wish::Psnr(_)) { -ahead } else { ahead };
-                self.lambda *= libm::exp(20.0 / f64::from(steps) * excess.clamp(-1.0, 1.0));
+    /// Bits of the grids that the wish leaves.
+    fn wanted_bits(&self) -> f64 {
+        let Wish::BitsPerPixel(bits) = self.wish else { return f64::INFINITY };
+        let all = bits * self.n_pixels();
+        (all - self.other_bits).max(0.05 * all)
+    }
+
+    fn error_of_pixel(&self, cost: Cost) -> f64 {
+        (cost.error / self.n_pixels()).max(1e-9)
+    }
+
+    /// The lambda that goes with the wish, from a cost not too far from it: error falls with about the 1.2th power of
+    /// bits, so that lambda, the slope, is 1.2 times their quotient. Early on the error still falls, so take less.
+    fn fitting_lambda(&self, cost: Cost) -> f64 {
+        let (bits, error) = (cost.bits / self.n_pixels(), self.error_of_pixel(cost));
+        let (bits, error) = match self.wish {
+            Wish::BitsPerPixel(_) => {
+                let wanted = self.wanted_bits() / self.n_pixels();
+                (wanted, error * libm::pow(bits / wanted, 1.2))
             }
-            self.tell(step, steps, cost, watch)?;
+            Wish::Psnr(db) => {
+                let wanted = libm::exp10(-db / 10.0);
+                (bits * libm::pow(error / wanted, 1.0 / 1.2), wanted)
+            }
+        };
+        0.8 * error / bits
+    }
+
+    fn train(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
+        /// The part of the steps after which lambda is corrected by what comes of it.
+        const GUESSED: f64 = 0.1;
+        let settled = (f64::from(effort.steps) / 6.0).min(250.0);
+        let gain = (20.0 / f64::from(effort.steps)).min(0.006);
+        for step in 0..effort.steps {
+            let part = f64::from(step) / f64::from(effort.steps);
+            let (rounding, rates) = schedule(part);
+            if step % 20 == 10 {
+                self.harden(rounding);
+            }
+            let Cost { bits, error } = self.step(rounding, rates);
+            let cost = match rounding {
+                Rounding::Soft { .. } => {
+                    Cost { bits: bits * self.hardened.bits, error: error * self.hardened.error }
+                }
+                Rounding::Hard { .. } => Cost { bits, error },
+            };
+            if part < GUESSED {
+                let way = libm::log(self.fitting_lambda(cost) / self.lambda).clamp(-1.0, 1.0);
+                self.lambda *= libm::exp(0.1 * way);
+            } else {
+                // Bits and error fall for long after a change, which is no reason to change more.
+                let falls = libm::log(1.0 + libm::exp(-f64::from(step) / settled));
+                let excess =
+                    self.excess(cost) + if matches!(self.wish, Wish::Psnr(_)) { falls } else { -falls };
+                self.lambda *= libm::exp(gain * excess.clamp(-1.0, 1.0));
+            }
+            self.tell(step, effort.steps, cost, watch)?;
         }
         Ok(())
+    }
+
+    /// Measures what rounding changes, since the wish is about rounded grids.
+    fn harden(&mut self, soft: Rounding) {
+        let mut cost = |rounding| {
+            self.trainer.round(rounding);
+            Cost { bits: self.trainer.bits(0.0), error: self.trainer.error() }
+        };
+        let (soft, hard) = (cost(soft), cost(Rounding::Hard { dead_zone: 0.0 }));
+        let (bits, error) = (hard.bits / soft.bits, hard.error / soft.error);
+        // Half of what was measured before, against noise; within what is plausible for numbers that are all 0.
+        let mean =
+            |old: f64, new: f64| if new.is_finite() { (0.5 * (old + new)).clamp(0.3, 3.0) } else { old };
+        self.hardened =
+            Cost { bits: mean(self.hardened.bits, bits), error: mean(self.hardened.error, error) };
     }
 
     fn step(&mut self, rounding: Rounding, rates: (f64, f64)) -> Cost {
@@ -195,38 +263,65 @@ impl Encoder<'_> {
 
     /// Writes files and trains on a little between them, until one is as wished or there were enough.
     fn settle(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
-        let steps = (effort.steps / 50).max(5);
+        let steps = (effort.steps / 25).max(10);
         for attempt in 0..ATTEMPTS {
             let exact = self.trainer.weights.clone();
-            let (compressed, beyond) = self.write();
-            let is_met = beyond <= 0.0;
-            let better = |best: &Compressed| match self.wish {
-                Wish::BitsPerPixel(_) => compressed.psnr > best.psnr,
-                Wish::Psnr(_) => compressed.file.len() < best.file.len(),
-            };
-            if self.least.as_ref().is_none_or(|(least, _)| beyond < *least) {
-                self.least = Some((beyond, compressed.clone()));
-            }
-            if is_met && self.best.as_ref().is_none_or(better) {
-                self.best = Some(compressed);
-            }
-            if is_met && beyond > -0.005 {
+            let beyond = self.try_file();
+            if beyond <= 0.0 && beyond > -0.01 || attempt + 1 == ATTEMPTS {
                 break;
             }
             self.trainer.weights = exact;
-            // A size takes about the square root of lambda to change; a little more ends on the right side.
-            self.lambda *= libm::exp((1.5 * beyond + 0.002).clamp(-0.5, 0.5));
+            // Bits take about the square root of lambda to change; a little more ends on the right side.
+            self.lambda *= libm::exp((1.5 * beyond + 0.005).clamp(-0.7, 0.7));
             for _ in 0..steps {
-                let cost = self.step(Rounding::Hard, (0.002, 2e-4));
+                let cost = self.step(Rounding::Soft { temperature: LAST_TEMPERATURE }, (0.02, 5e-4));
                 self.tell(effort.steps + attempt, effort.steps + ATTEMPTS, cost, watch)?;
             }
         }
         Ok(())
     }
 
+    /// Writes a file and keeps it if it is the best. One that is a little too large is made smaller by rounding more
+    /// numbers towards 0. Returns how far the first is beyond the wish.
+    fn try_file(&mut self) -> f64 {
+        /// Beyond this, rounding would cost more than training.
+        const LITTLE: f64 = 0.04;
+        let (compressed, beyond) = self.write(0.0);
+        self.keep(compressed, beyond);
+        if matches!(self.wish, Wish::Psnr(_)) || beyond <= 0.0 || beyond > LITTLE {
+            return beyond;
+        }
+        let mut dead_zone = 0.0;
+        while dead_zone < 0.2 {
+            dead_zone += 0.01;
+            self.trainer.round(Rounding::Hard { dead_zone });
+            if self.trainer.bits(0.0) < self.wanted_bits() {
+                let (compressed, beyond) = self.write(dead_zone);
+                self.keep(compressed, beyond);
+                if beyond <= 0.0 {
+                    return beyond;
+                }
+            }
+        }
+        beyond
+    }
+
+    fn keep(&mut self, compressed: Compressed, beyond: f64) {
+        if self.least.as_ref().is_none_or(|(least, _)| beyond < *least) {
+            self.least = Some((beyond, compressed.clone()));
+        }
+        let better = |best: &Compressed| match self.wish {
+            Wish::BitsPerPixel(_) => compressed.psnr > best.psnr,
+            Wish::Psnr(_) => compressed.file.len() < best.file.len(),
+        };
+        if beyond <= 0.0 && self.best.as_ref().is_none_or(better) {
+            self.best = Some(compressed);
+        }
+    }
+
     /// The file as it is now, and the logarithm of how far it is beyond the wish.
-    fn write(&mut self) -> (Compressed, f64) {
-        self.trainer.round(Rounding::Hard);
+    fn write(&mut self, dead_zone: f64) -> (Compressed, f64) {
+        self.trainer.round(Rounding::Hard { dead_zone });
         let layers = quantise(&mut self.trainer, self.lambda);
         let shape = self.trainer.shape;
         let grids: Vec<Rows> = self.trainer.integers();
@@ -252,10 +347,11 @@ fn schedule(part: f64) -> (Rounding, (f64, f64)) {
     if part < SOFT_PART {
         let part = part / SOFT_PART;
         let fall = 0.5 * (1.0 + libm::cos(PI * part));
-        let rounding = Rounding::Soft { temperature: 0.5 - 0.4 * part };
+        let rounding =
+            Rounding::Soft { temperature: FIRST_TEMPERATURE + (LAST_TEMPERATURE - FIRST_TEMPERATURE) * part };
         (rounding, (0.2 * fall + 0.001, 4e-3 * fall + 2e-4))
     } else {
         let left = (1.0 - part) / (1.0 - SOFT_PART);
-        (Rounding::Hard, (0.002 * left, 1e-3 * left + 1e-5))
+        (Rounding::Hard { dead_zone: 0.0 }, (0.002 * left, 1e-3 * left + 1e-5))
     }
 }
