@@ -14,6 +14,7 @@
 //! | [`trainer`] | the training loop |
 //! | [`model_file`] | a trained network as a file |
 //! | [`run`] | the run folder |
+//! | [`compress`] | pictures as small files |
 //! | [`compare`] | grids of runs and their results side by side |
 //! | [`collect`] | a network for each of many pictures, in few files |
 //! | [`render`] | a trained model as a picture of any size |

@@ -4,6 +4,7 @@ use super::display::{Meter, count};
 use super::{model, signals, stdio};
 use afterimage::atomic_write::{Durability, atomic_write};
 use afterimage::backend::cpu::thread_pool;
+use afterimage::backend::free_memory;
 use afterimage::compress::{CompressError, Effort, Stage, Wish, compress};
 use afterimage::picture::{self, Loaded, Reading};
 use anyhow::{Context, anyhow, bail};
@@ -39,7 +40,7 @@ pub(super) struct CompressArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Steps of training: more give a better file and take longer
-    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 2500, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
     steps: u32,
     /// Seed of the initial weights and of noise
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -57,6 +58,9 @@ pub(super) struct CompressArgs {
     #[arg(short, long)]
     quiet: bool,
 }
+
+/// Memory that training takes: for each pixel and value, numbers of all layers and grids with gradients and moments.
+const BYTES_PER_PIXEL: u64 = 256;
 
 fn within(text: &str, range: std::ops::RangeInclusive<f64>, what: &str) -> Result<f64, String> {
     let (low, high) = (range.start(), range.end());
@@ -92,6 +96,13 @@ pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     let to_stdout = stdio::is_dash(&out);
     if !to_stdout {
         model::check_output(&out, args.force, &[&args.picture])?;
+    }
+    let needed = BYTES_PER_PIXEL * picture.n_pixels();
+    if free_memory().is_some_and(|free| needed > free) {
+        bail!(
+            "{name} needs {} MB of memory, more than is free; compress a smaller picture",
+            needed / 1_000_000
+        );
     }
     if !args.quiet {
         notes.iter().for_each(|note| eprint_line!("{note}"));

@@ -69,6 +69,8 @@ pub enum CompressError {
 
 /// The part of the steps after which integers are rounded hard.
 const SOFT_PART: f64 = 0.92;
+/// The part of the steps before which lambda stays as it is.
+const WAITS: f64 = 0.08;
 /// The temperature of soft rounding at first and at last.
 const FIRST_TEMPERATURE: f64 = 0.5;
 const LAST_TEMPERATURE: f64 = 0.1;
@@ -176,28 +178,12 @@ impl Encoder<'_> {
         (cost.error / self.n_pixels()).max(1e-9)
     }
 
-    /// The lambda that goes with the wish, from a cost not too far from it: error falls with about the 1.2th power of
-    /// bits, so that lambda, the slope, is 1.2 times their quotient. Early on the error still falls, so take less.
-    fn fitting_lambda(&self, cost: Cost) -> f64 {
-        let (bits, error) = (cost.bits / self.n_pixels(), self.error_of_pixel(cost));
-        let (bits, error) = match self.wish {
-            Wish::BitsPerPixel(_) => {
-                let wanted = self.wanted_bits() / self.n_pixels();
-                (wanted, error * libm::pow(bits / wanted, 1.2))
-            }
-            Wish::Psnr(db) => {
-                let wanted = libm::exp10(-db / 10.0);
-                (bits * libm::pow(error / wanted, 1.0 / 1.2), wanted)
-            }
-        };
-        0.8 * error / bits
-    }
-
     fn train(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
-        /// The part of the steps after which lambda is corrected by what comes of it.
-        const GUESSED: f64 = 0.1;
-        let settled = (f64::from(effort.steps) / 6.0).min(250.0);
-        let gain = (20.0 / f64::from(effort.steps)).min(0.006);
+        let n = f64::from(effort.steps);
+        let gain = (30.0 / n).min(0.008);
+        // Bits and error fall for long, whatever lambda is: what counts is where they will be after so many steps.
+        let horizon = (n / 6.0).min(200.0);
+        let mut trend: Option<[f64; 2]> = None;
         for step in 0..effort.steps {
             let part = f64::from(step) / f64::from(effort.steps);
             let (rounding, rates) = schedule(part);
@@ -211,15 +197,13 @@ impl Encoder<'_> {
                 }
                 Rounding::Hard { .. } => Cost { bits, error },
             };
-            if part < GUESSED {
-                let way = libm::log(self.fitting_lambda(cost) / self.lambda).clamp(-1.0, 1.0);
-                self.lambda *= libm::exp(0.1 * way);
-            } else {
-                // Bits and error fall for long after a change, which is no reason to change more.
-                let falls = libm::log(1.0 + libm::exp(-f64::from(step) / settled));
-                let excess =
-                    self.excess(cost) + if matches!(self.wish, Wish::Psnr(_)) { falls } else { -falls };
-                self.lambda *= libm::exp(gain * excess.clamp(-1.0, 1.0));
+            let excess = self.excess(cost);
+            let [fast, slow] = trend.get_or_insert([excess; 2]);
+            (*fast, *slow) = (*fast + (excess - *fast) / 20.0, *slow + (excess - *slow) / 60.0);
+            // The means lag behind by 20 and 60 steps.
+            let expected = *fast + (*fast - *slow) / 40.0 * horizon;
+            if part > WAITS {
+                self.lambda *= libm::exp(gain * expected.clamp(-1.0, 1.0));
             }
             self.tell(step, effort.steps, cost, watch)?;
         }
@@ -271,8 +255,9 @@ impl Encoder<'_> {
                 break;
             }
             self.trainer.weights = exact;
-            // Bits take about the square root of lambda to change; a little more ends on the right side.
-            self.lambda *= libm::exp((1.5 * beyond + 0.005).clamp(-0.7, 0.7));
+            // Bits and error change with about the square root of lambda; a little more ends on the right side.
+            let change = (1.5 * beyond + 0.005).clamp(-0.7, 0.7);
+            self.lambda *= libm::exp(if matches!(self.wish, Wish::Psnr(_)) { -change } else { change });
             for _ in 0..steps {
                 let cost = self.step(Rounding::Soft { temperature: LAST_TEMPERATURE }, (0.02, 5e-4));
                 self.tell(effort.steps + attempt, effort.steps + ATTEMPTS, cost, watch)?;

@@ -42,11 +42,16 @@ fn best(
     if exact.is_empty() {
         return (0, Vec::new());
     }
-    // From fine to coarse: once it costs more twice, it goes on so.
-    let mut worse = 0;
-    for point in (MIN_POINT..=max_point).rev() {
+    // As they were before training, which takes no bytes; then from fine to coarse: once it costs more twice, it goes on so.
+    let (mut worse, mut last) = (0, f64::INFINITY);
+    for (point, unchanged) in
+        std::iter::once((max_point, true)).chain((MIN_POINT..=max_point).rev().map(|point| (point, false)))
+    {
         let unit = f64::from(1_u32 << point);
-        let integers: Vec<i32> = exact.iter().map(|&w| (f64::from(w) * unit).round() as i32).collect();
+        let integers: Vec<i32> = match unchanged {
+            true => usual.iter().map(|&weight| at_point(weight, point)).collect(),
+            false => exact.iter().map(|&w| (f64::from(w) * unit).round() as i32).collect(),
+        };
         let differences = difference(&integers, point);
         if differences.iter().any(|n| n.abs() > MAX_INTEGER) {
             continue;
@@ -60,19 +65,15 @@ fn best(
         if found.as_ref().is_none_or(|(least, ..)| cost < *least) {
             found = Some((cost, point, integers));
             worse = 0;
-        } else {
+        } else if cost > last {
             worse += 1;
-            if worse == 2 {
-                break;
-            }
         }
+        if worse == 2 {
+            break;
+        }
+        last = cost;
     }
-    // Weights of thousands, which no training gives, are cut off.
-    let (_, point, integers) = found.unwrap_or_else(|| {
-        let unit = f64::from(1_u32 << MIN_POINT);
-        let cut = |&w: &f32| (f64::from(w) * unit).round().clamp(-1900.0, 1900.0) as i32;
-        (0.0, MIN_POINT, exact.iter().map(cut).collect())
-    });
+    let (_, point, integers) = found.expect("weights as they were take no bytes");
     for (weight, &integer) in trainer.weights[place].iter_mut().zip(&integers) {
         *weight = integer as f32 / (1_u32 << point) as f32;
     }

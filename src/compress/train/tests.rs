@@ -36,10 +36,10 @@ fn cost(trainer: &mut Trainer<f64>) -> f64 {
     LAMBDA * trainer.bits(0.0) + trainer.error()
 }
 
-/// Central differences with a step of 1e-5: they err by 1e-10 times a third derivative, of up to a thousand near a soft
-/// step, and by the rounding of a cost of 1e3, 1e-13 of it, divided by the step.
+/// Central differences with a step of 1e-6, so small that hardly any relu changes its side within it: they err by 1e-12
+/// times a third derivative of up to a thousand, and by the rounding of a cost of 1e3, 1e-13, divided by the step.
 fn assert_derivative(found: f64, mut at: impl FnMut(f64) -> f64, what: &str) {
-    let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
+    let expected = (at(1e-6) - at(-1e-6)) / 2e-6;
     assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{what}: {found}, not {expected}");
 }
 
@@ -58,12 +58,17 @@ fn gradients_are_those_of_the_cost() {
                     trainer.weights[i] = weights[i];
                     cost
                 };
-                assert_derivative(d_weights[i], at, &format!("weight {} of layer {n}", i - place.start));
+                assert_derivative(
+                    d_weights[i],
+                    at,
+                    &format!("{width}x{height}: weight {} of layer {n}", i - place.start),
+                );
             }
         }
         for level in 0..3 {
             let grid = trainer.numbers[level].clone();
             trainer.round(Rounding::Soft { temperature: 0.4 });
+            trainer.gradients(LAMBDA);
             let slopes = trainer.slopes[level].clone();
             let gradients = trainer.d_rounded[level].clone();
             for n in (0..grid.width * grid.height).step_by(11) {
