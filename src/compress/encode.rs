@@ -183,7 +183,7 @@ impl Encoder<'_> {
         let gain = (30.0 / n).min(0.008);
         // Bits and error fall for long, whatever lambda is: what counts is where they will be after so many steps.
         let horizon = (n / 6.0).min(200.0);
-        let mut trend: Option<[f64; 2]> = None;
+        let (mut trend, mut is_guessed): (Option<[f64; 2]>, bool) = (None, false);
         for step in 0..effort.steps {
             let part = f64::from(step) / f64::from(effort.steps);
             let (rounding, rates) = schedule(part);
@@ -202,12 +202,26 @@ impl Encoder<'_> {
             (*fast, *slow) = (*fast + (excess - *fast) / 20.0, *slow + (excess - *slow) / 60.0);
             // The means lag behind by 20 and 60 steps.
             let expected = *fast + (*fast - *slow) / 40.0 * horizon;
+            if part > WAITS && !is_guessed {
+                is_guessed = true;
+                self.guess(cost);
+            }
             if part > WAITS {
                 self.lambda *= libm::exp(gain * expected.clamp(-1.0, 1.0));
             }
             self.tell(step, effort.steps, cost, watch)?;
         }
         Ok(())
+    }
+
+    /// Sets lambda to what goes with a wished size. Error falls with about the 1.2th power of bits, which makes lambda, its
+    /// slope, 1.2 times error over bits; of that, a fifth, since so early the error of a picture is still far too large.
+    fn guess(&mut self, cost: Cost) {
+        if let Wish::BitsPerPixel(_) = self.wish {
+            let wanted = self.wanted_bits();
+            let error = cost.error * libm::pow(cost.bits / wanted, 1.2);
+            self.lambda = (0.25 * error / wanted).clamp(0.125 * self.lambda, 8.0 * self.lambda);
+        }
     }
 
     /// Measures what rounding changes, since the wish is about rounded grids.
@@ -247,10 +261,10 @@ impl Encoder<'_> {
 
     /// Writes files and trains on a little between them, until one is as wished or there were enough.
     fn settle(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
-        let steps = (effort.steps / 25).max(10);
+        let steps = (effort.steps / 25).max(20);
         for attempt in 0..ATTEMPTS {
             let exact = self.trainer.weights.clone();
-            let beyond = self.try_file();
+            let beyond = self.try_file(attempt + 1 == ATTEMPTS && self.best.is_none());
             if beyond <= 0.0 && beyond > -0.01 || attempt + 1 == ATTEMPTS {
                 break;
             }
@@ -258,27 +272,29 @@ impl Encoder<'_> {
             // Bits and error change with about the square root of lambda; a little more ends on the right side.
             let change = (1.5 * beyond + 0.005).clamp(-0.7, 0.7);
             self.lambda *= libm::exp(if matches!(self.wish, Wish::Psnr(_)) { -change } else { change });
+            // What is far away needs numbers to move by a unit or so.
+            let rate = if beyond.abs() > 0.1 { 0.06 } else { 0.02 };
             for _ in 0..steps {
-                let cost = self.step(Rounding::Soft { temperature: LAST_TEMPERATURE }, (0.02, 5e-4));
+                let cost = self.step(Rounding::Soft { temperature: LAST_TEMPERATURE }, (rate, 5e-4));
                 self.tell(effort.steps + attempt, effort.steps + ATTEMPTS, cost, watch)?;
             }
         }
         Ok(())
     }
 
-    /// Writes a file and keeps it if it is the best. One that is a little too large is made smaller by rounding more
-    /// numbers towards 0. Returns how far the first is beyond the wish.
-    fn try_file(&mut self) -> f64 {
+    /// Writes a file and keeps it if it is the best. One that is a little too large, or any if it `must` do, is made
+    /// smaller by rounding more numbers towards 0. Returns how far the first is beyond the wish.
+    fn try_file(&mut self, must: bool) -> f64 {
         /// Beyond this, rounding would cost more than training.
         const LITTLE: f64 = 0.04;
         let (compressed, beyond) = self.write(0.0);
         self.keep(compressed, beyond);
-        if matches!(self.wish, Wish::Psnr(_)) || beyond <= 0.0 || beyond > LITTLE {
+        if matches!(self.wish, Wish::Psnr(_)) || beyond <= 0.0 || beyond > LITTLE && !must {
             return beyond;
         }
-        let mut dead_zone = 0.0;
-        while dead_zone < 0.2 {
-            dead_zone += 0.01;
+        let mut dead_zone = 0.01;
+        while dead_zone < if must { 100.0 } else { 0.2 } {
+            dead_zone *= 1.2;
             self.trainer.round(Rounding::Hard { dead_zone });
             if self.trainer.bits(0.0) < self.wanted_bits() {
                 let (compressed, beyond) = self.write(dead_zone);

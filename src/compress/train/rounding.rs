@@ -63,7 +63,7 @@ impl Rounding {
             Self::Hard { dead_zone } => {
                 let shift = T::of(0.5 - dead_zone);
                 for ((&x, out), slope) in numbers.iter().zip(out).zip(slopes) {
-                    let magnitude = (x.abs() + shift).floor();
+                    let magnitude = (x.abs() + shift).floor().relu();
                     (*out, *slope) = (magnitude * x.sign(), T::one());
                 }
             }
