@@ -1,5 +1,7 @@
 //! `afterimage eval`: how close a model is to a picture.
 
+mod aim;
+
 use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs, OpenedModel};
 use super::{compressed, signals, stdio};
@@ -101,7 +103,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         model::check_output(out, args.force, &[&args.model, &args.image])?;
     }
     if let Some(picture) = compressed {
-        return compressed::eval(args, &picture);
+        return aim::eval(args, &picture);
     }
     let opened = model::open(&args.model, false)?;
     let transparent = args.transparent.unwrap_or_else(|| opened.model.transparent());

@@ -1,5 +1,7 @@
 //! `afterimage inspect`: the contents of a model file.
 
+mod aim;
+
 use super::{compressed, model};
 use afterimage::model::{Activation, Encoding, GridLevel};
 use afterimage::model_file::{FORMAT, ModelFile, TensorSummary};
@@ -43,7 +45,7 @@ struct Report {
 
 pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     if let Some(picture) = compressed::open(&args.model)? {
-        return compressed::inspect(args, &picture);
+        return aim::inspect(args, &picture);
     }
     let opened = model::open(&args.model, args.json)?;
     let model = &opened.model;

@@ -1,5 +1,7 @@
 //! `afterimage render`: a trained model as a picture of any size.
 
+mod aim;
+
 use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs, OpenedModel};
 use super::{compressed, signals, stdio};
@@ -86,7 +88,7 @@ pub(super) struct RenderArgs {
 pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     signals::handle(None)?;
     if let Some(picture) = compressed::open(&args.model)? {
-        return compressed::render(args, &picture);
+        return aim::render(args, &picture);
     }
     let opened = model::open(&args.model, args.quiet)?;
     let model = &opened.model;

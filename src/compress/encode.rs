@@ -77,6 +77,9 @@ const LAST_TEMPERATURE: f64 = 0.1;
 /// Most attempts to come closer to the wish, after training.
 const ATTEMPTS: u32 = 6;
 
+/// Fewest bits behind the point that weights are limited to where sums do not fit.
+const LEAST_MAX_POINT: u32 = 6;
+
 struct Encoder<'a> {
     picture: &'a Picture,
     wish: Wish,
@@ -195,7 +198,7 @@ impl Encoder<'_> {
                 Rounding::Soft { .. } => {
                     Cost { bits: bits * self.hardened.bits, error: error * self.hardened.error }
                 }
-                Rounding::Hard { .. } => Cost { bits, error },
+                Rounding::Hard => Cost { bits, error },
             };
             let excess = self.excess(cost);
             let [fast, slow] = trend.get_or_insert([excess; 2]);
@@ -230,7 +233,7 @@ impl Encoder<'_> {
             self.trainer.round(rounding);
             Cost { bits: self.trainer.bits(0.0), error: self.trainer.error() }
         };
-        let (soft, hard) = (cost(soft), cost(Rounding::Hard { dead_zone: 0.0 }));
+        let (soft, hard) = (cost(soft), cost(Rounding::Hard));
         let (bits, error) = (hard.bits / soft.bits, hard.error / soft.error);
         // Half of what was measured before, against noise; within what is plausible for numbers that are all 0.
         let mean =
@@ -259,52 +262,53 @@ impl Encoder<'_> {
         if goes_on { Ok(()) } else { Err(CompressError::Stopped) }
     }
 
-    /// Writes files and trains on a little between them, until one is as wished or there were enough.
+    /// Writes files until one is as wished. For a size, ever more integers come closer to 0; for a quality, training goes
+    /// on a little with less weight on bits.
     fn settle(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
-        let steps = (effort.steps / 25).max(20);
         for attempt in 0..ATTEMPTS {
             let exact = self.trainer.weights.clone();
-            let beyond = self.try_file(attempt + 1 == ATTEMPTS && self.best.is_none());
-            if beyond <= 0.0 && beyond > -0.01 || attempt + 1 == ATTEMPTS {
+            let (compressed, beyond) = self.write();
+            self.keep(compressed, beyond);
+            if beyond <= 0.0 {
                 break;
             }
             self.trainer.weights = exact;
-            // Bits and error change with about the square root of lambda; a little more ends on the right side.
-            let change = (1.5 * beyond + 0.005).clamp(-0.7, 0.7);
-            self.lambda *= libm::exp(if matches!(self.wish, Wish::Psnr(_)) { -change } else { change });
-            // What is far away needs numbers to move by a unit or so.
-            let rate = if beyond.abs() > 0.1 { 0.06 } else { 0.02 };
-            for _ in 0..steps {
-                let cost = self.step(Rounding::Soft { temperature: LAST_TEMPERATURE }, (rate, 5e-4));
+            if matches!(self.wish, Wish::BitsPerPixel(_)) {
+                self.shrink();
+                let cost = Cost { bits: self.trainer.bits(0.0), error: self.trainer.error() };
+                self.tell(effort.steps + attempt, effort.steps + ATTEMPTS, cost, watch)?;
+                continue;
+            }
+            self.lambda *= libm::exp(-(1.5 * beyond + 0.005).clamp(0.0, 0.7));
+            for _ in 0..(effort.steps / 25).max(20) {
+                let cost = self.step(Rounding::Hard, (0.01, 5e-4));
                 self.tell(effort.steps + attempt, effort.steps + ATTEMPTS, cost, watch)?;
             }
         }
         Ok(())
     }
 
-    /// Writes a file and keeps it if it is the best. One that is a little too large, or any if it `must` do, is made
-    /// smaller by rounding more numbers towards 0. Returns how far the first is beyond the wish.
-    fn try_file(&mut self, must: bool) -> f64 {
-        /// Beyond this, rounding would cost more than training.
-        const LITTLE: f64 = 0.04;
-        let (compressed, beyond) = self.write(0.0);
-        self.keep(compressed, beyond);
-        if matches!(self.wish, Wish::Psnr(_)) || beyond <= 0.0 || beyond > LITTLE && !must {
-            return beyond;
+    /// Moves as many integers by one towards 0 as the wished size takes, those first from which it costs least.
+    fn shrink(&mut self) {
+        self.trainer.round(Rounding::Hard);
+        self.trainer.gradients(self.lambda);
+        let gains = self.trainer.gains();
+        let wanted = 0.998 * self.wanted_bits();
+        // All that gain more than the threshold are moved; it is halved between too few and too many.
+        let (mut few, mut many) = (1.0, 0.0);
+        let mut sorted: Vec<f32> = gains.iter().flatten().copied().filter(|gain| gain.is_finite()).collect();
+        sorted.sort_by(f32::total_cmp);
+        if sorted.is_empty() {
+            return;
         }
-        let mut dead_zone = 0.01;
-        while dead_zone < if must { 100.0 } else { 0.2 } {
-            dead_zone *= 1.2;
-            self.trainer.round(Rounding::Hard { dead_zone });
-            if self.trainer.bits(0.0) < self.wanted_bits() {
-                let (compressed, beyond) = self.write(dead_zone);
-                self.keep(compressed, beyond);
-                if beyond <= 0.0 {
-                    return beyond;
-                }
-            }
+        let threshold = |part: f64| sorted[((sorted.len() - 1) as f64 * part) as usize];
+        for _ in 0..12 {
+            let middle = 0.5 * (few + many);
+            self.trainer.round_without(&gains, threshold(middle));
+            if self.trainer.bits(0.0) > wanted { few = middle } else { many = middle }
         }
-        beyond
+        self.trainer.take_without(&gains, threshold(many));
+        self.trainer.round(Rounding::Hard);
     }
 
     fn keep(&mut self, compressed: Compressed, beyond: f64) {
@@ -321,18 +325,29 @@ impl Encoder<'_> {
     }
 
     /// The file as it is now, and the logarithm of how far it is beyond the wish.
-    fn write(&mut self, dead_zone: f64) -> (Compressed, f64) {
-        self.trainer.round(Rounding::Hard { dead_zone });
-        let layers = quantise(&mut self.trainer, self.lambda);
-        let shape = self.trainer.shape;
+    fn write(&mut self) -> (Compressed, f64) {
+        self.trainer.round(Rounding::Hard);
+        let exact = self.trainer.weights.clone();
+        let (shape, n) = (self.trainer.shape, self.n_pixels());
         let grids: Vec<Rows> = self.trainer.integers();
-        let file = format::write(&shape, &layers, &grids);
-        let grid_bits = self.trainer.bits(0.0);
-        let n = self.n_pixels();
-        self.other_bits = 8.0 * file.len() as f64 - grid_bits;
-        let decoded = CompressedPicture::parse(&file).and_then(|picture| picture.decode());
-        let decoded = decoded.expect("what was written can be read");
-        let psnr = SquaredError::between(&decoded, self.picture).psnr();
+        let mut max_point = MAX_WEIGHT_POINT;
+        let (file, psnr) = loop {
+            let layers = quantise(&mut self.trainer, self.lambda, max_point);
+            let file = format::write(&shape, &layers, &grids);
+            let read = CompressedPicture::parse(&file).expect("what was written can be read");
+            let decoded = read.decode().expect("what was written can be read");
+            let psnr = SquaredError::between(&decoded, self.picture).psnr();
+            // Sums of fine weights and large integers may not fit into 32 bits, which the decoder is left with.
+            let expected = -10.0 * libm::log10(self.trainer.error() / n);
+            let grid_bits = 8.0 * (file.len() - read.network_bytes()) as f64;
+            let fits = psnr > expected - 0.1 && grid_bits < 1.04 * self.trainer.bits(0.0) + 2000.0;
+            if fits || max_point <= LEAST_MAX_POINT {
+                break (file, psnr);
+            }
+            self.trainer.weights.clone_from(&exact);
+            max_point -= 1;
+        };
+        self.other_bits = 8.0 * file.len() as f64 - self.trainer.bits(0.0);
         let bits_per_pixel = 8.0 * file.len() as f64 / n;
         let beyond = match self.wish {
             Wish::BitsPerPixel(wanted) => libm::log(bits_per_pixel / wanted),
@@ -353,6 +368,6 @@ fn schedule(part: f64) -> (Rounding, (f64, f64)) {
         (rounding, (0.2 * fall + 0.001, 4e-3 * fall + 2e-4))
     } else {
         let left = (1.0 - part) / (1.0 - SOFT_PART);
-        (Rounding::Hard { dead_zone: 0.0 }, (0.002 * left, 1e-3 * left + 1e-5))
+        (Rounding::Hard, (0.002 * left, 1e-3 * left + 1e-5))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::coder::MAX_INTEGER;
 use super::defaults::{self, at_point};
-use super::fixed::{FixedLayer, MAX_WEIGHT_POINT, POINT};
+use super::fixed::{FixedLayer, POINT};
 use super::format::bits_of;
 use super::shape::{CONTEXT_LAYERS, N_LAYERS};
 use super::train::Trainer;
@@ -11,15 +11,15 @@ use super::train::Trainer;
 const MIN_POINT: u32 = 3;
 
 /// Rounds all weights of the trainer, layer after layer, and returns them as integers.
-pub(super) fn quantise(trainer: &mut Trainer<f32>, lambda: f64) -> Vec<FixedLayer> {
+pub(super) fn quantise(trainer: &mut Trainer<f32>, lambda: f64, max_point: u32) -> Vec<FixedLayer> {
     let (places, sizes) = (trainer.shape.places(), trainer.shape.layers());
     let mut layers = vec![FixedLayer::default(); N_LAYERS];
     for n in 0..N_LAYERS {
         let (begin, middle) = (places[n].start, places[n].start + sizes[n].n_weights());
         let layer = &mut layers[n];
-        let weights = best(trainer, lambda, n, begin..middle, MAX_WEIGHT_POINT);
+        let weights = best(trainer, lambda, n, begin..middle, max_point);
         (layer.weight_point, layer.weights) = weights;
-        let biases = best(trainer, lambda, n, middle..places[n].end, POINT);
+        let biases = best(trainer, lambda, n, middle..places[n].end, POINT.min(max_point));
         (layer.bias_point, layer.biases) = biases;
     }
     layers

@@ -174,6 +174,39 @@ impl<T: Coded> Trainer<T> {
         self.rounded.iter().map(grid).collect()
     }
 
+    /// How much less each rounded integer would cost if it were closer to 0, for a small distance; none of those that are 0
+    /// or margins.
+    pub(super) fn gains(&self) -> Vec<Vec<f32>> {
+        let of_grid = |(rounded, gradients): (&Planes<T>, &Planes<T>)| {
+            let all = rounded.data.iter().zip(&gradients.data);
+            let gain = |(&q, &d): (&T, &T)| {
+                if q == T::zero() { f32::NEG_INFINITY } else { (q.sign() * d).as_f32() }
+            };
+            all.map(gain).collect()
+        };
+        self.rounded.iter().zip(&self.d_rounded).map(of_grid).collect()
+    }
+
+    /// Rounds hard, and by one closer to 0 where the gain is at least `threshold`.
+    pub(super) fn round_without(&mut self, gains: &[Vec<f32>], threshold: f32) {
+        self.round(Rounding::Hard);
+        for (rounded, gains) in self.rounded.iter_mut().zip(gains) {
+            for (q, &gain) in rounded.data.iter_mut().zip(gains) {
+                if gain >= threshold {
+                    *q -= q.sign();
+                }
+            }
+        }
+    }
+
+    /// Makes the numbers those that [`Self::round_without`] rounds to.
+    pub(super) fn take_without(&mut self, gains: &[Vec<f32>], threshold: f32) {
+        self.round_without(gains, threshold);
+        for (numbers, rounded) in self.numbers.iter_mut().zip(&self.rounded) {
+            numbers.data.copy_from_slice(&rounded.data);
+        }
+    }
+
     /// The squared error of the rounded grids' colours.
     pub(super) fn error(&mut self) -> f64 {
         let [stacks, _] = &mut self.stacks;

@@ -10,11 +10,8 @@ pub(crate) enum Rounding {
         /// The lower, the harder.
         temperature: f64,
     },
-    /// Rounded towards 0 up to half a unit and this, and otherwise to the nearest, with the gradient of the number itself.
-    Hard {
-        /// How much wider than half a unit what becomes less is.
-        dead_zone: f64,
-    },
+    /// Rounded, with the gradient of the number itself.
+    Hard,
 }
 
 /// Rounds softly; the value and its derivative.
@@ -60,11 +57,9 @@ impl Rounding {
                     (*out, *slope) = (twice, by_x * by_moved);
                 }
             }
-            Self::Hard { dead_zone } => {
-                let shift = T::of(0.5 - dead_zone);
+            Self::Hard => {
                 for ((&x, out), slope) in numbers.iter().zip(out).zip(slopes) {
-                    let magnitude = (x.abs() + shift).floor().relu();
-                    (*out, *slope) = (magnitude * x.sign(), T::one());
+                    (*out, *slope) = ((x + T::of(0.5)).floor(), T::one());
                 }
             }
         }

@@ -101,8 +101,8 @@ fn single_precision_computes_the_same() {
     for (single, double) in single.numbers.iter_mut().zip(&double.numbers) {
         single.data.iter_mut().zip(&double.data).for_each(|(single, &double)| *single = double as f32);
     }
-    single.round(Rounding::Hard { dead_zone: 0.0 });
-    double.round(Rounding::Hard { dead_zone: 0.0 });
+    single.round(Rounding::Hard);
+    double.round(Rounding::Hard);
     let costs = (single.gradients(LAMBDA), double.gradients(LAMBDA));
     // Integers are exact; each of some thousand sums of some dozen products rounds by 6e-8 of values around 1.
     assert!((costs.0.bits / costs.1.bits - 1.0).abs() < 1e-5, "{costs:?}");
