@@ -290,18 +290,25 @@ impl Encoder<'_> {
 
     /// Moves as many integers by one towards 0 as the wished size takes, those first from which it costs least.
     fn shrink(&mut self) {
+        /// The part of all gains from which on integers are moved at most.
+        const MOST_MOVED: f64 = 0.5;
         self.trainer.round(Rounding::Hard);
         self.trainer.gradients(self.lambda);
         let gains = self.trainer.gains();
         let wanted = 0.998 * self.wanted_bits();
         // All that gain more than the threshold are moved; it is halved between too few and too many.
-        let (mut few, mut many) = (1.0, 0.0);
+        let (mut few, mut many) = (1.0, MOST_MOVED);
         let mut sorted: Vec<f32> = gains.iter().flatten().copied().filter(|gain| gain.is_finite()).collect();
         sorted.sort_by(f32::total_cmp);
         if sorted.is_empty() {
             return;
         }
         let threshold = |part: f64| sorted[((sorted.len() - 1) as f64 * part) as usize];
+        self.trainer.round_without(&gains, threshold(many));
+        if self.trainer.bits(0.0) > wanted {
+            // More would ruin the picture: that the wish is not reached is better said.
+            return self.trainer.round(Rounding::Hard);
+        }
         for _ in 0..12 {
             let middle = 0.5 * (few + many);
             self.trainer.round_without(&gains, threshold(middle));
