@@ -16,6 +16,7 @@
 //! | [`run`] | the run folder |
 //! | [`compress`] | pictures as small files |
 //! | [`compare`] | grids of runs and their results side by side |
+//! | [`rates`] | compressed pictures beside those of other codecs |
 //! | [`collect`] | a network for each of many pictures, in few files |
 //! | [`render`] | a trained model as a picture of any size |
 //! | [`mod@bench`] | how fast this machine trains |
@@ -74,6 +75,7 @@ pub mod model;
 pub mod model_file;
 pub mod names;
 pub mod picture;
+pub mod rates;
 mod read_file;
 pub mod render;
 pub mod report;

@@ -1,6 +1,7 @@
 //! `afterimage compare`: a grid of runs, and their results side by side.
 
 mod display;
+mod rates;
 
 use super::display::Verbosity;
 use super::{signals, stdio};
@@ -29,6 +30,7 @@ Examples:
   afterimage compare kodak/ --protocol kodak                       # whole photographs, beside published figures
   afterimage compare photo.jpg --presets fast,siren --encodings none+sine,gaussian:auto --holdout none
   afterimage compare photo.jpg --encodings gaussian:5,gaussian:10,gaussian:20 --seeds 3
+  afterimage compare photos/ --rates 0.1,0.3,0.6,1.0               # small files beside JPEG, WebP and AVIF
 
 Run again, it skips what is done and resumes what was stopped.";
 
@@ -72,6 +74,15 @@ pub(crate) struct CompareArgs {
     /// Update rules [default: adam, or the protocol's]
     #[arg(long, value_name = "O,O,...", value_delimiter = ',', help_heading = "Grid")]
     optimizers: Option<Vec<OptimizerKind>>,
+    /// Instead of a grid, files of at most so many bits a pixel, beside JPEG and, where cwebp and avifenc are installed,
+    /// WebP and AVIF
+    #[arg(long, value_name = "BITS,BITS,...", value_delimiter = ',', help_heading = "Small files",
+        value_parser = super::compress::bits, allow_negative_numbers = true, conflicts_with_all = rates::NOT_WITH_RATES)]
+    rates: Option<Vec<f64>>,
+    /// Steps of training for each of these files [default: 1500]
+    #[arg(long, value_name = "N", help_heading = "Small files", requires = "rates",
+        value_parser = super::compress::steps_parser())]
+    steps: Option<u32>,
     /// Train each cell with this many seeds, and report mean and deviation
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, help_heading = "Grid",
         value_parser = clap::value_parser!(u64).range(1..=MAX_SEEDS))]
@@ -179,6 +190,10 @@ impl CompareArgs {
         Ok(Request { sources, axes, protocol: self.protocol, typed, base, out, force: self.force })
     }
 
+    fn threads(&self) -> usize {
+        self.device.threads.unwrap_or(0).into()
+    }
+
     /// `runs/compare-photo` or `runs/compare-photo-course`.
     fn default_folder(&self, sources: &[compare::Source]) -> PathBuf {
         let first = match (self.images.as_slice(), sources) {
@@ -196,6 +211,9 @@ impl CompareArgs {
 /// Trains the grid and writes the reports. Exit code 1 when a picture or a run failed, the signal's when it was stopped.
 pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     signals::handle((!args.verbosity.quiet).then_some(signals::STOPPING))?;
+    if let Some(bits) = &args.rates {
+        return rates::run(&args, bits);
+    }
     let mut request = args.request()?;
     let options = DeviceOptions::from_env()?;
     let gpu = choose_device(&mut request, &options);

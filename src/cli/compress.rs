@@ -5,7 +5,7 @@ use super::{model, signals, stdio};
 use afterimage::atomic_write::{Durability, atomic_write};
 use afterimage::backend::cpu::thread_pool;
 use afterimage::backend::free_memory;
-use afterimage::compress::{CompressError, Effort, Stage, Wish, compress};
+use afterimage::compress::{BYTES_PER_PIXEL, CompressError, DEFAULT_STEPS, Effort, Stage, Wish, compress};
 use afterimage::picture::{self, Loaded, Reading};
 use anyhow::{Context, anyhow, bail};
 use std::io::Write;
@@ -18,7 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage compress photo.png --bpp 0.3                # photo.aim: at most 0.3 bits a pixel, every byte counted
   afterimage compress photo.png --psnr 32 --out small.aim # at least 32 dB, as small as it gets
-  afterimage compress photo.png --bpp 1 --steps 1000     # in less time, not as good
+  afterimage compress photo.png --bpp 1 --steps 500      # in less time, not as good
   afterimage render small.aim --out small.png            # and back; eval and inspect take such files too
 
 The file holds integers and two small networks that are trained for this picture alone. It decodes to the same values on
@@ -40,7 +40,7 @@ pub(super) struct CompressArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Steps of training: more give a better file and take longer
-    #[arg(long, value_name = "N", default_value_t = 2500, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_STEPS, value_parser = steps_parser())]
     steps: u32,
     /// Seed of the initial weights and of noise
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -59,16 +59,19 @@ pub(super) struct CompressArgs {
     quiet: bool,
 }
 
-/// Memory that training takes: for each pixel and value, numbers of all layers and grids with gradients and moments.
-const BYTES_PER_PIXEL: u64 = 256;
-
 fn within(text: &str, range: std::ops::RangeInclusive<f64>, what: &str) -> Result<f64, String> {
     let (low, high) = (range.start(), range.end());
     let number = text.parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| format!("give {what} from {low} to {high}, not `{text}`"))
 }
 
-fn bits(text: &str) -> Result<f64, String> {
+/// Steps of training that make sense.
+pub(super) fn steps_parser() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(20..=1_000_000)
+}
+
+/// A number of bits a pixel.
+pub(super) fn bits(text: &str) -> Result<f64, String> {
     within(text, 0.001..=24.0, "a number of bits")
 }
 

@@ -10,7 +10,7 @@ use super::write::{capitalised, save, title};
 use super::{CompareError, Comparison, Headline, Record};
 use crate::names::Named;
 use crate::picture::Picture;
-use crate::report::page::{inline_image, page};
+use crate::report::page::{inline_image, page, tile, truth_tile, wipe};
 use maud::{Markup, PreEscaped, html};
 
 /// Maximum sides of inlined pictures: reconstructions, and sheets of several.
@@ -137,14 +137,11 @@ pub(super) fn scene(plan: &Comparison, headline: &Headline, records: &[Record], 
                     @if optimizers.len() > 1 { h3 { (optimizer.name()) } }
                     @for (cell, picture) in &panel.reconstructions {
                         @if plan.cells[*cell].optimizer == optimizer {
-                            (tile(&plan.cells[*cell], records, picture, best == Some(*cell)))
+                            (cell_tile(&plan.cells[*cell], records, picture, best == Some(*cell)))
                         }
                     }
                 }
-                div class="tile truth" {
-                    (inline_image(&panel.truth, PICTURE_SIDE, "ground truth"))
-                    span { "ground truth" }
-                }
+                (truth_tile(&panel.truth, PICTURE_SIDE))
             }
             (wipe())
             @for (curves, over) in panel.curves.iter().zip(["the epochs", "the time of training"]) {
@@ -160,34 +157,12 @@ pub(super) fn scene(plan: &Comparison, headline: &Headline, records: &[Record], 
     }
 }
 
-/// A reconstruction, which selects it for the slider.
-fn tile(cell: &Cell, records: &[Record], picture: &Picture, is_best: bool) -> Markup {
+/// A cell's reconstruction.
+fn cell_tile(cell: &Cell, records: &[Record], picture: &Picture, is_best: bool) -> Markup {
     let record = records.iter().find(|r| r.cell == cell.index);
     let quality = record.map_or_else(|| decibels(f64::NAN), Record::quality);
     let name = format!("{} {}, {quality}", cell.method, cell.optimizer.name());
-    let alt = format!("reconstruction with {name}");
-    html! {
-        button.tile type="button" aria-pressed="false" data-best=(if is_best { "yes" } else { "no" }) data-name=(name) {
-            (inline_image(picture, PICTURE_SIDE, &alt))
-            span { (cell.method) " " b { (quality) } }
-        }
-    }
-}
-
-/// Where a script shows a reconstruction and the original, one on each side of the slider.
-fn wipe() -> Markup {
-    html! {
-        div.wipe hidden {
-            div.stage {
-                img.under alt="" draggable="false";
-                img.over alt="" draggable="false";
-                div.edge {}
-            }
-            input type="range" min="0" max="100" step="0.1" value="50"
-                aria-label="Slider: how much of the reconstruction is shown over the original";
-            div.names { span.name {} span { "ground truth \u{25b6}" } }
-        }
-    }
+    tile(picture, PICTURE_SIDE, &name, is_best, &html! { (cell.method) " " b { (quality) } })
 }
 
 fn note(headline: &Headline) -> &'static str {

@@ -54,7 +54,7 @@ fn csv(plan: &Comparison, records: &[Record]) -> String {
 }
 
 /// A CSV field, in quotes where it needs them (RFC 4180).
-fn quoted(field: &str) -> String {
+pub(crate) fn quoted(field: &str) -> String {
     match field.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field.to_owned(),
@@ -90,7 +90,7 @@ fn markdown(plan: &Comparison, headline: &Headline) -> String {
 }
 
 /// Text with Markdown's special characters escaped.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let special = |c: char| "\\`*_{}[]<>#|".contains(c);
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }

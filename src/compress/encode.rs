@@ -67,15 +67,23 @@ pub enum CompressError {
     Stopped,
 }
 
-/// The part of the steps after which integers are rounded hard.
-const SOFT_PART: f64 = 0.92;
+/// Steps that a file is trained for where nothing else is asked for.
+pub const DEFAULT_STEPS: u32 = 1500;
+
+/// Memory that compressing takes: for each pixel and value, numbers of all layers and grids with gradients and moments.
+pub const BYTES_PER_PIXEL: u64 = 256;
+
+/// The part of the steps after which integers stay as they are, and only the networks are trained.
+const SOFT_PART: f64 = 0.96;
 /// The part of the steps before which lambda stays as it is.
 const WAITS: f64 = 0.08;
 /// The temperature of soft rounding at first and at last.
 const FIRST_TEMPERATURE: f64 = 0.5;
-const LAST_TEMPERATURE: f64 = 0.1;
+const LAST_TEMPERATURE: f64 = 0.04;
 /// Most attempts to come closer to the wish, after training.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 10;
+/// How far below the wish a file may stay, as the logarithm of bits or error.
+const CLOSE: f64 = 0.01;
 
 /// Fewest bits behind the point that weights are limited to where sums do not fit.
 const LEAST_MAX_POINT: u32 = 6;
@@ -104,7 +112,7 @@ pub fn compress(
     effort: Effort,
     watch: &mut dyn FnMut(Stage) -> bool,
 ) -> Result<Compressed, CompressError> {
-    let picture = &supported(picture)?;
+    let picture = &eight_bits(picture)?;
     let shape = Shape::of(picture.width, picture.height, picture.channels);
     let unit = 1.0 / (1 << MAX_WEIGHT_POINT) as f32;
     let weights = defaults::weights(&shape).into_iter().map(|weight| weight as f32 * unit).collect();
@@ -130,7 +138,7 @@ pub fn compress(
         let (_, Compressed { psnr, bits_per_pixel, file }) = least.expect("one attempt");
         CompressError::Unreachable(match wish {
             Wish::BitsPerPixel(_) => format!(
-                "the smallest file has {bits_per_pixel:.4} bits a pixel ({} bytes); wish for more",
+                "the smallest file has {bits_per_pixel:.4} bits a pixel ({} bytes); wish for more, or give more --steps",
                 file.len()
             ),
             Wish::Psnr(_) => format!("the best file has {psnr:.2} dB; wish for less, or give more --steps"),
@@ -138,8 +146,11 @@ pub fn compress(
     })
 }
 
-/// The picture with 8 bits a value, without alpha.
-fn supported(picture: &Picture) -> Result<Cow<'_, Picture>, CompressError> {
+/// The picture with 8 bits a value, as it is compressed.
+///
+/// # Errors
+/// When it has transparency or is HDR.
+pub fn eight_bits(picture: &Picture) -> Result<Cow<'_, Picture>, CompressError> {
     if picture.channels.is_multiple_of(2) {
         return Err(CompressError::Unsupported("compressed pictures have no transparency; flatten it first"));
     }
@@ -183,9 +194,6 @@ impl Encoder<'_> {
 
     fn train(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
         let n = f64::from(effort.steps);
-        let gain = (30.0 / n).min(0.008);
-        // Bits and error fall for long, whatever lambda is: what counts is where they will be after so many steps.
-        let horizon = (n / 6.0).min(200.0);
         let (mut trend, mut is_guessed): (Option<[f64; 2]>, bool) = (None, false);
         for step in 0..effort.steps {
             let part = f64::from(step) / f64::from(effort.steps);
@@ -203,6 +211,8 @@ impl Encoder<'_> {
             let excess = self.excess(cost);
             let [fast, slow] = trend.get_or_insert([excess; 2]);
             (*fast, *slow) = (*fast + (excess - *fast) / 20.0, *slow + (excess - *slow) / 60.0);
+            // Bits and error fall for long, whatever lambda is: what counts is where they will be after so many steps.
+            let horizon = (n / 6.0).min(200.0).min(n * (SOFT_PART - part).max(0.0));
             // The means lag behind by 20 and 60 steps.
             let expected = *fast + (*fast - *slow) / 40.0 * horizon;
             if part > WAITS && !is_guessed {
@@ -210,6 +220,8 @@ impl Encoder<'_> {
                 self.guess(cost);
             }
             if part > WAITS {
+                // Late, bits follow lambda less and less.
+                let gain = (6.0 + 24.0 * part * part) / n;
                 self.lambda *= libm::exp(gain * expected.clamp(-1.0, 1.0));
             }
             self.tell(step, effort.steps, cost, watch)?;
@@ -218,12 +230,12 @@ impl Encoder<'_> {
     }
 
     /// Sets lambda to what goes with a wished size. Error falls with about the 1.2th power of bits, which makes lambda, its
-    /// slope, 1.2 times error over bits; of that, a fifth, since so early the error of a picture is still far too large.
+    /// slope, 1.2 times error over bits; of that, less than half, since so early the error of a picture is still far too large.
     fn guess(&mut self, cost: Cost) {
         if let Wish::BitsPerPixel(_) = self.wish {
             let wanted = self.wanted_bits();
             let error = cost.error * libm::pow(cost.bits / wanted, 1.2);
-            self.lambda = (0.25 * error / wanted).clamp(0.125 * self.lambda, 8.0 * self.lambda);
+            self.lambda = (0.5 * error / wanted).clamp(0.125 * self.lambda, 8.0 * self.lambda);
         }
     }
 
@@ -262,60 +274,46 @@ impl Encoder<'_> {
         if goes_on { Ok(()) } else { Err(CompressError::Stopped) }
     }
 
-    /// Writes files until one is as wished. For a size, ever more integers come closer to 0; for a quality, training goes
-    /// on a little with less weight on bits.
+    /// Writes files until one is as wished and close to it, between which training goes on for a little with more or less
+    /// weight on bits.
     fn settle(&mut self, effort: Effort, watch: &mut dyn FnMut(Stage) -> bool) -> Result<(), CompressError> {
+        // By how much the logarithm of what is wished falls with that of lambda, or of its inverse.
+        let mut slope = 0.3;
+        let mut last: Option<(f64, f64)> = None;
         for attempt in 0..ATTEMPTS {
             let exact = self.trainer.weights.clone();
             let (compressed, beyond) = self.write();
             self.keep(compressed, beyond);
-            if beyond <= 0.0 {
+            if (-CLOSE..=0.0).contains(&beyond) {
                 break;
             }
             self.trainer.weights = exact;
-            if matches!(self.wish, Wish::BitsPerPixel(_)) {
-                self.shrink();
-                let cost = Cost { bits: self.trainer.bits(0.0), error: self.trainer.error() };
-                self.tell(effort.steps + attempt, effort.steps + ATTEMPTS, cost, watch)?;
-                continue;
+            let place = self.sign() * libm::log(self.lambda);
+            if let Some((before, beyond_before)) = last.replace((place, beyond)) {
+                slope = ((beyond_before - beyond) / (place - before)).clamp(0.1, 0.6);
             }
-            self.lambda *= libm::exp(-(1.5 * beyond + 0.005).clamp(0.0, 0.7));
-            for _ in 0..(effort.steps / 25).max(20) {
-                let cost = self.step(Rounding::Hard, (0.01, 5e-4));
+            let change = ((beyond + 0.5 * CLOSE) / slope).clamp(-1.0, 1.0);
+            self.lambda *= libm::exp(self.sign() * change);
+            let (soft, hard) = ((effort.steps / 25).max(20) as usize, (effort.steps / 50).max(10) as usize);
+            // What is far away takes larger steps, which a file that is close would be the worse for.
+            let rates = ((0.1 * beyond.abs()).max(0.005), 5e-4);
+            let soft =
+                std::iter::repeat_n((Rounding::Soft { temperature: 2.0 * LAST_TEMPERATURE }, rates), soft);
+            let hard = std::iter::repeat_n((Rounding::Hard, (0.0, 5e-4)), hard);
+            for (rounding, rates) in soft.chain(hard) {
+                let cost = self.step(rounding, rates);
                 self.tell(effort.steps + attempt, effort.steps + ATTEMPTS, cost, watch)?;
             }
         }
         Ok(())
     }
 
-    /// Moves as many integers by one towards 0 as the wished size takes, those first from which it costs least.
-    fn shrink(&mut self) {
-        /// The part of all gains from which on integers are moved at most.
-        const MOST_MOVED: f64 = 0.5;
-        self.trainer.round(Rounding::Hard);
-        self.trainer.gradients(self.lambda);
-        let gains = self.trainer.gains();
-        let wanted = 0.998 * self.wanted_bits();
-        // All that gain more than the threshold are moved; it is halved between too few and too many.
-        let (mut few, mut many) = (1.0, MOST_MOVED);
-        let mut sorted: Vec<f32> = gains.iter().flatten().copied().filter(|gain| gain.is_finite()).collect();
-        sorted.sort_by(f32::total_cmp);
-        if sorted.is_empty() {
-            return;
+    /// Whether lambda must grow (1) or fall (-1) where a file is beyond the wish.
+    fn sign(&self) -> f64 {
+        match self.wish {
+            Wish::BitsPerPixel(_) => 1.0,
+            Wish::Psnr(_) => -1.0,
         }
-        let threshold = |part: f64| sorted[((sorted.len() - 1) as f64 * part) as usize];
-        self.trainer.round_without(&gains, threshold(many));
-        if self.trainer.bits(0.0) > wanted {
-            // More would ruin the picture: that the wish is not reached is better said.
-            return self.trainer.round(Rounding::Hard);
-        }
-        for _ in 0..12 {
-            let middle = 0.5 * (few + many);
-            self.trainer.round_without(&gains, threshold(middle));
-            if self.trainer.bits(0.0) > wanted { few = middle } else { many = middle }
-        }
-        self.trainer.take_without(&gains, threshold(many));
-        self.trainer.round(Rounding::Hard);
     }
 
     fn keep(&mut self, compressed: Compressed, beyond: f64) {
@@ -370,11 +368,10 @@ fn schedule(part: f64) -> (Rounding, (f64, f64)) {
     if part < SOFT_PART {
         let part = part / SOFT_PART;
         let fall = 0.5 * (1.0 + libm::cos(PI * part));
-        let rounding =
-            Rounding::Soft { temperature: FIRST_TEMPERATURE + (LAST_TEMPERATURE - FIRST_TEMPERATURE) * part };
-        (rounding, (0.2 * fall + 0.001, 4e-3 * fall + 2e-4))
+        let temperature = FIRST_TEMPERATURE + (LAST_TEMPERATURE - FIRST_TEMPERATURE) * part;
+        (Rounding::Soft { temperature }, (0.15 * fall + 0.002, 1e-2 * fall + 2e-4))
     } else {
         let left = (1.0 - part) / (1.0 - SOFT_PART);
-        (Rounding::Hard, (0.002 * left, 1e-3 * left + 1e-5))
+        (Rounding::Hard, (0.0, 3e-3 * left + 1e-5))
     }
 }

@@ -17,6 +17,8 @@ mod tests;
 mod train;
 
 pub use decode::CompressedPicture;
-pub use encode::{CompressError, Compressed, Effort, Stage, Wish, compress};
+pub use encode::{
+    BYTES_PER_PIXEL, CompressError, Compressed, DEFAULT_STEPS, Effort, Stage, Wish, compress, eight_bits,
+};
 pub use format::{FormatError, MAGIC};
 pub use shape::Shape;

@@ -148,6 +148,40 @@ fn compressed(picture: &Picture, wish: Wish) -> Result<Compressed, CompressError
     compress(picture, wish, Effort { steps: 60, seed: 0 }, &mut |_| true)
 }
 
+/// Integers that are far from 0, in three bands: what a band sees of the one before must be the same in training.
+#[test]
+fn the_bits_of_training_are_those_of_the_file() {
+    let picture = scene(50, 300, 1);
+    let shape = Shape::of(50, 300, 1);
+    let unit = 1.0 / f32::from(1_u16 << fixed::MAX_WEIGHT_POINT);
+    let usual = defaults::weights(&shape);
+    let weights = usual.iter().map(|&weight| weight as f32 * unit).collect();
+    let mut trainer = train::Trainer::new(shape, &picture, weights, 0);
+    trainer.set_numbers(|level, x, y| if level == 0 { 40.0 + ((x * 5 + y * 3) % 7) as f32 } else { 3.0 });
+    trainer.round(train::Rounding::Hard);
+    let layers: Vec<FixedLayer> = shape
+        .layers()
+        .iter()
+        .zip(shape.places())
+        .map(|(layer, place)| {
+            let (weights, biases) = usual[place].split_at(layer.n_weights());
+            let biases = biases.iter().map(|&bias| defaults::at_point(bias, fixed::POINT)).collect();
+            let weight_point = fixed::MAX_WEIGHT_POINT;
+            FixedLayer { weight_point, bias_point: fixed::POINT, weights: weights.to_vec(), biases }
+        })
+        .collect();
+    let file = write(&shape, &layers, &trainer.integers());
+    let parts = parse(&file).expect("a file");
+    let coded: usize = parts.bands.iter().map(|(_, bytes)| bytes.len()).sum();
+    let expected = trainer.bits(0.0);
+    // Means in 16ths and scales in 8ths of a power of two, and up to eight bytes that end each of nine bands.
+    let difference = 8.0 * coded as f64 - expected;
+    assert!(
+        (-0.01 * expected..0.01 * expected + 9.0 * 64.0).contains(&difference),
+        "{coded} bytes, {expected} bits"
+    );
+}
+
 #[test]
 fn a_file_is_never_larger_than_wished_and_is_as_good_as_it_says() {
     for channels in [1, 3] {

@@ -1,4 +1,5 @@
-//! `psnr.svg` and `time.svg`, and as PNG: train and test PSNR over epochs or time, of one or several runs.
+//! `psnr.svg` and `time.svg`, and as PNG: train and test PSNR over epochs or time, of one or several runs. `rates.svg`:
+//! PSNR over bits a pixel.
 
 use super::ReportError;
 use super::canvas::{Anchor, Canvas, ImageCanvas, Stroke, SvgCanvas};
@@ -145,8 +146,46 @@ pub fn psnr_svg(series: &[Series]) -> String {
 /// [`psnr_svg`] with a style for each series.
 pub(crate) fn styled_svg(over: Over, series: &[Series], styles: &[LineStyle]) -> String {
     let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
-    draw(&mut canvas, over, series, styles);
+    draw(&mut canvas, over.axis(), &lines(over, series, styles));
     canvas.finish()
+}
+
+/// PSNR over bits a pixel of one codec.
+pub(crate) struct RateCurve {
+    pub(crate) name: String,
+    /// (bits a pixel, dB)
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// What runs along the axis of rates, and its smallest step.
+const RATE_AXIS: (&str, f64) = ("bits a pixel", 1e-3);
+
+/// Writes `rates.svg` and `rates.png` (at double resolution) into `folder`: for each name, PSNR in dB over bits a pixel.
+pub(crate) fn save_rate_curves(folder: &Path, curves: &[RateCurve]) -> Result<(), ReportError> {
+    let path = folder.join("rates.svg");
+    write_cached(&path, rate_svg(curves).as_bytes()).map_err(|source| ReportError::Write { path, source })?;
+    let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
+    draw(&mut canvas, RATE_AXIS, &rate_lines(curves));
+    Ok(save_png(&picture_of(canvas.finish()), &folder.join("rates.png"))?)
+}
+
+/// The curves of [`save_rate_curves`] as an SVG document of 960x600 units.
+pub(crate) fn rate_svg(curves: &[RateCurve]) -> String {
+    let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
+    draw(&mut canvas, RATE_AXIS, &rate_lines(curves));
+    canvas.finish()
+}
+
+fn rate_lines(curves: &[RateCurve]) -> Vec<Line> {
+    let line = |(curve, style): (&RateCurve, LineStyle)| Line {
+        points: curve.points.clone(),
+        rgb: style.rgb(),
+        dash: None,
+        label: Some(short(&curve.name)),
+        has_dots: true,
+    };
+    let styles = LineStyle::one_after_another(curves.len());
+    curves.iter().zip(styles).map(line).filter(|line| !line.points.is_empty()).collect()
 }
 
 /// The curves as an RGB picture of 1920x1200 pixels.
@@ -156,40 +195,39 @@ pub fn psnr_picture(series: &[Series]) -> Picture {
 
 fn styled_picture(over: Over, series: &[Series], styles: &[LineStyle]) -> Picture {
     let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
-    draw(&mut canvas, over, series, styles);
+    draw(&mut canvas, over.axis(), &lines(over, series, styles));
     picture_of(canvas.finish())
 }
 
 /// One line of the plot, decimated and without NaN.
 struct Line {
-    /// (epoch or seconds, dB)
+    /// (what runs along the axis, dB)
     points: Vec<(f64, f64)>,
     rgb: [u8; 3],
     dash: Option<f64>,
     /// None for the thin line of train PSNR next to a labelled one.
     label: Option<String>,
+    /// Whether each point has a dot, not only the last.
+    has_dots: bool,
 }
 
-fn draw(canvas: &mut dyn Canvas, over: Over, series: &[Series], styles: &[LineStyle]) {
-    let lines = lines(over, series, styles);
+fn draw(canvas: &mut dyn Canvas, (title, smallest_step): (&'static str, f64), lines: &[Line]) {
     let labels: Vec<String> = lines.iter().filter_map(label_text).collect();
     let widest = labels.iter().map(|l| LABEL_STYLE.text_width(l)).fold(0.0, f32::max);
     let right = f64::from(WIDTH) - f64::from(widest) - labels::OFFSET - 24.0;
     let all = || lines.iter().flat_map(|line| line.points.iter().copied());
     let last = all().map(|(x, _)| x).fold(0.0, f64::max);
-    let (title, smallest_step) = over.axis();
     let frame = Frame {
         title,
         x: Axis::from_zero(last, smallest_step, [64.0, right]),
         y: Axis::decibels(all().map(|(_, db)| db), [f64::from(HEIGHT) - 64.0, 64.0]),
     };
     frame.draw(canvas);
-    let several = series.len() > 1;
-    if several && lines.iter().any(|line| line.label.is_none()) {
+    if lines.iter().any(|line| line.label.is_none()) {
         let note = "strong: test pixels, pale: training pixels";
         canvas.text([right, 28.0], Anchor::End, TICK_STYLE, note);
     }
-    for line in &lines {
+    for line in lines {
         frame.draw_line(canvas, line);
     }
     let ends: Vec<Label> = lines.iter().filter_map(|line| frame.label(line)).collect();
@@ -200,7 +238,13 @@ fn lines(over: Over, series: &[Series], styles: &[LineStyle]) -> Vec<Line> {
     let train = |s: &Series| decimate(s.points.iter().map(|p| (over.of(p), Some(p.psnr_train))));
     let test = |s: &Series| decimate(s.points.iter().map(|p| (over.of(p), p.psnr_test)));
     if let [only] = series {
-        let line = |points, rgb, name: &str| Line { points, rgb, dash: None, label: Some(name.to_owned()) };
+        let line = |points, rgb, name: &str| Line {
+            points,
+            rgb,
+            dash: None,
+            label: Some(name.to_owned()),
+            has_dots: false,
+        };
         let both = [line(train(only), PALETTE[0], "train"), line(test(only), PALETTE[1], "test")];
         return both.into_iter().filter(|line| !line.points.is_empty()).collect();
     }
@@ -210,10 +254,10 @@ fn lines(over: Over, series: &[Series], styles: &[LineStyle]) -> Vec<Line> {
         let (train, test) = (train(s), test(s));
         let label = Some(short(&s.name));
         if test.is_empty() {
-            out.push(Line { points: train, rgb, dash, label });
+            out.push(Line { points: train, rgb, dash, label, has_dots: false });
         } else {
-            out.push(Line { points: train, rgb, dash, label: None });
-            out.push(Line { points: test, rgb, dash, label });
+            out.push(Line { points: train, rgb, dash, label: None, has_dots: false });
+            out.push(Line { points: test, rgb, dash, label, has_dots: false });
         }
     }
     out.retain(|line| !line.points.is_empty());
@@ -279,8 +323,9 @@ impl Frame {
         let points: Vec<[f64; 2]> = line.points.iter().map(|&p| self.place(p)).collect();
         let (width, opacity) = if line.label.is_some() { (2.5, 1.0) } else { (1.25, 0.5) };
         canvas.line(&points, Stroke { rgb: line.rgb, width, opacity, dash: line.dash });
-        if let ([.., end], true) = (points.as_slice(), line.label.is_some()) {
-            canvas.dot(*end, 4.0, line.rgb);
+        let first = if line.has_dots { 0 } else { points.len().saturating_sub(1) };
+        for &point in points[first..].iter().filter(|_| line.label.is_some()) {
+            canvas.dot(point, 4.0, line.rgb);
         }
     }
 

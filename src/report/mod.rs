@@ -15,7 +15,7 @@ pub mod sheet;
 pub mod strip;
 
 pub use curves::{CurvePoint, Series, save_psnr_curves};
-pub(crate) use curves::{Over, save_styled_curves, styled_svg};
+pub(crate) use curves::{Over, RateCurve, rate_svg, save_rate_curves, save_styled_curves, styled_svg};
 pub use decibels::Decibels;
 pub(crate) use error_map::ERROR_SCALE;
 pub use error_map::error_map;

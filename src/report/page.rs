@@ -45,6 +45,44 @@ pub(crate) fn inline_image(picture: &Picture, max_side: u32, alt: &str) -> Marku
     html! { img class=[class] src=(data) width=(width) height=(height) alt=(alt); }
 }
 
+/// A picture that a click shows in the slider of its `section.scene`, with `caption` below it. `name` is what the slider
+/// calls it.
+pub(crate) fn tile(picture: &Picture, max_side: u32, name: &str, is_best: bool, caption: &Markup) -> Markup {
+    let alt = format!("reconstruction with {name}");
+    html! {
+        button.tile type="button" aria-pressed="false" data-best=(if is_best { "yes" } else { "no" }) data-name=(name) {
+            (inline_image(picture, max_side, &alt))
+            span { (caption) }
+        }
+    }
+}
+
+/// What the tiles of a scene are compared with.
+pub(crate) fn truth_tile(picture: &Picture, max_side: u32) -> Markup {
+    html! {
+        div class="tile truth" {
+            (inline_image(picture, max_side, "ground truth"))
+            span { "ground truth" }
+        }
+    }
+}
+
+/// Where a script shows a reconstruction and the original, one on each side of the slider.
+pub(crate) fn wipe() -> Markup {
+    html! {
+        div.wipe hidden {
+            div.stage {
+                img.under alt="" draggable="false";
+                img.over alt="" draggable="false";
+                div.edge {}
+            }
+            input type="range" min="0" max="100" step="0.1" value="50"
+                aria-label="Slider: how much of the reconstruction is shown over the original";
+            div.names { span.name {} span { "ground truth \u{25b6}" } }
+        }
+    }
+}
+
 /// `image` in the address of an `<img>`: a PNG if `lossless`, else a JPEG.
 pub(crate) fn data_uri(image: &RgbImage, lossless: bool) -> String {
     let (width, height) = image.dimensions();

@@ -70,6 +70,62 @@ fn the_same_command_gives_the_same_file_with_any_number_of_threads() {
 }
 
 #[test]
+fn rates_are_compared_with_jpeg_and_what_is_done_is_kept() {
+    let dir = compressed();
+    let path = |name: &str| dir.path().join(name);
+    let compare = ["compare", "a.png", "--rates", "2,4", "--steps", "40", "--out", "r"];
+    afterimage(dir.path(), &compare)
+        .assert()
+        .success()
+        .stdout(contains("afterimage").and(contains("JPEG")).and(contains("r/report.html")));
+    let csv = std::fs::read_to_string(path("r/rates.csv")).expect("numbers");
+    for (codec, ending) in [("afterimage", "aim"), ("JPEG", "jpg")] {
+        for rate in [2, 4] {
+            let start = format!("a,{codec},{rate},");
+            let row = csv.lines().find_map(|line| line.strip_prefix(&start)).expect("a row");
+            let bytes: u64 = row.split(',').next().and_then(|n| n.parse().ok()).expect("bytes");
+            assert!(bytes * 8 <= rate * 50 * 40, "{codec} {row}");
+            let file = std::fs::metadata(path(&format!("r/a/a-{rate}.{ending}"))).expect("a file");
+            assert_eq!(file.len(), bytes);
+        }
+    }
+    for name in ["rates.md", "rates.svg", "rates.png", "report.html", "a/sheet.png"] {
+        assert!(path("r").join(name).is_file(), "{name}");
+    }
+    // What is there is not made again, and a file more is.
+    let made = std::fs::metadata(path("r/a/a-2.aim")).and_then(|file| file.modified()).expect("a time");
+    afterimage(dir.path(), &["compare", "a.png", "--rates", "2,3", "--steps", "40", "--out", "r"])
+        .assert()
+        .success();
+    assert_eq!(
+        std::fs::metadata(path("r/a/a-2.aim")).and_then(|file| file.modified()).expect("a time"),
+        made
+    );
+    assert!(path("r/a/a-3.aim").is_file());
+    let refused = |args: &[&str], reason: &str| {
+        afterimage(dir.path(), args).assert().failure().stderr(contains(reason.to_owned()));
+    };
+    refused(
+        &["compare", "a.png", "--rates", "2", "--steps", "41", "--out", "r"],
+        "holds files of other settings",
+    );
+    refused(&["compare", "a.png", "--rates", "2,2", "--out", "s"], "2 is named twice among the rates");
+    refused(&["compare", "a.png", "--rates", "2", "--sizes", "32"], "cannot be used with");
+    refused(&["compare", "a.png", "--steps", "20"], "--rates");
+    // A wish that no file meets leaves the others, and says so.
+    afterimage(dir.path(), &["compare", "a.png", "--rates", "0.02,2", "--steps", "40", "--out", "r"])
+        .assert()
+        .code(1)
+        .stderr(contains("a at 0.02 bits a pixel: the smallest file has "));
+    let damaged = path("r/a/a-2.aim");
+    std::fs::write(&damaged, b"AIM\x01").expect("a file");
+    refused(
+        &["compare", "a.png", "--rates", "2", "--steps", "40", "--out", "r"],
+        "remove the file, and it is made again",
+    );
+}
+
+#[test]
 fn what_is_wrong_is_said_in_a_sentence_and_nothing_is_written() {
     let dir = compressed();
     let refused = |args: &[&str], reason: &str| {

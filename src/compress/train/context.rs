@@ -3,6 +3,7 @@
 use super::density::{Coded, bits_of};
 use super::planes::{Planes, cut};
 use super::strips::{Dense, DenseGradient, STRIP, Strip, relu, relu_backward};
+use crate::compress::bands;
 use crate::compress::shape::{CONTEXT_LAYERS, MARGIN, NEIGHBOURS, Shape};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -142,8 +143,14 @@ impl<T: Coded> Band<'_, T> {
     ) -> T {
         let [first, second, last] = &self.context.layers;
         let n = STRIP.min(self.grid.width - x);
+        // Neighbours in the coded band before are 0 to the decoder.
+        let above = (y % bands::BAND) as isize;
         for (strip, (dx, dy)) in strips.x.iter_mut().zip(NEIGHBOURS) {
-            self.grid.strip(0, x as isize + dx, y as isize + dy, strip);
+            if above + dy < 0 {
+                *strip = Strip::default();
+            } else {
+                self.grid.strip(0, x as isize + dx, y as isize + dy, strip);
+            }
         }
         let [h1, h2] = &mut strips.hidden;
         first.forward(simd, &first.biases, &strips.x, h1);
@@ -167,6 +174,9 @@ impl<T: Coded> Band<'_, T> {
         sums[1].add(simd, h1, d2);
         sums[0].add(simd, &strips.x, d1);
         for (strip, (dx, dy)) in strips.d_x.iter().zip(NEIGHBOURS) {
+            if above + dy < 0 {
+                continue;
+            }
             let place = place as isize + dy * self.grid.stride as isize + dx;
             let out = &mut grid[place as usize..][..STRIP];
             for (sum, &value) in out.iter_mut().zip(strip.as_flattened()) {

@@ -131,6 +131,19 @@ impl<T: Coded> Trainer<T> {
         }
     }
 
+    /// Sets each number of the grids.
+    #[cfg(test)]
+    pub(super) fn set_numbers(&mut self, number: impl Fn(usize, usize, usize) -> T) {
+        for (level, grid) in self.numbers.iter_mut().enumerate() {
+            for y in 0..grid.height {
+                let place = grid.place(0, 0, y as isize);
+                for x in 0..grid.width {
+                    grid.data[place + x] = number(level, x, y);
+                }
+            }
+        }
+    }
+
     fn taps(&self, level: usize) -> [T; 4] {
         let begin = self.shape.places()[TAPS_LAYER].start + 4 * (level - 1);
         *self.weights[begin..].first_chunk().expect("four taps")
@@ -172,39 +185,6 @@ impl<T: Coded> Trainer<T> {
             Rows { width: grid.width, height: grid.height, rows: 0..grid.height, planes: 1, data }
         };
         self.rounded.iter().map(grid).collect()
-    }
-
-    /// How much less each rounded integer would cost if it were closer to 0, for a small distance; none of those that are 0
-    /// or margins.
-    pub(super) fn gains(&self) -> Vec<Vec<f32>> {
-        let of_grid = |(rounded, gradients): (&Planes<T>, &Planes<T>)| {
-            let all = rounded.data.iter().zip(&gradients.data);
-            let gain = |(&q, &d): (&T, &T)| {
-                if q == T::zero() { f32::NEG_INFINITY } else { (q.sign() * d).as_f32() }
-            };
-            all.map(gain).collect()
-        };
-        self.rounded.iter().zip(&self.d_rounded).map(of_grid).collect()
-    }
-
-    /// Rounds hard, and by one closer to 0 where the gain is at least `threshold`.
-    pub(super) fn round_without(&mut self, gains: &[Vec<f32>], threshold: f32) {
-        self.round(Rounding::Hard);
-        for (rounded, gains) in self.rounded.iter_mut().zip(gains) {
-            for (q, &gain) in rounded.data.iter_mut().zip(gains) {
-                if gain >= threshold {
-                    *q -= q.sign();
-                }
-            }
-        }
-    }
-
-    /// Makes the numbers those that [`Self::round_without`] rounds to.
-    pub(super) fn take_without(&mut self, gains: &[Vec<f32>], threshold: f32) {
-        self.round_without(gains, threshold);
-        for (numbers, rounded) in self.numbers.iter_mut().zip(&self.rounded) {
-            numbers.data.copy_from_slice(&rounded.data);
-        }
     }
 
     /// The squared error of the rounded grids' colours.

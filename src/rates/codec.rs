@@ -1,0 +1,207 @@
+//! Codecs, and the best of their files that is no larger than wished. WebP and AVIF are made by the programs of their
+//! reference encoders, where those are installed.
+
+use super::RatesError;
+use crate::picture::{Picture, Pixels, SquaredError, save_png};
+use image::ImageFormat;
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What makes a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Codec {
+    /// [`crate::compress`].
+    Afterimage,
+    /// Progressive JPEG with optimised tables and colours of half the resolution.
+    Jpeg,
+    /// `cwebp -m 6`.
+    Webp,
+    /// `avifenc -s 4`.
+    Avif,
+}
+
+/// A file within a size.
+pub(super) struct Encoded {
+    pub(super) file: Vec<u8>,
+    pub(super) picture: Picture,
+    pub(super) psnr: f64,
+}
+
+impl Codec {
+    /// All but ours.
+    pub const OTHERS: [Self; 3] = [Self::Jpeg, Self::Webp, Self::Avif];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Afterimage => "afterimage",
+            Self::Jpeg => "JPEG",
+            Self::Webp => "WebP",
+            Self::Avif => "AVIF",
+        }
+    }
+
+    /// The ending of its files.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Afterimage => "aim",
+            Self::Jpeg => "jpg",
+            Self::Webp => "webp",
+            Self::Avif => "avif",
+        }
+    }
+
+    /// The programs that it needs.
+    fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Afterimage | Self::Jpeg => &[],
+            Self::Webp => &["cwebp"],
+            Self::Avif => &["avifenc", "avifdec"],
+        }
+    }
+
+    /// The first of its programs that is not installed.
+    pub fn lacks(self) -> Option<&'static str> {
+        let runs = |program: &str| {
+            let mut command = Command::new(program);
+            command.arg(if program == "cwebp" { "-version" } else { "--version" });
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+        };
+        self.programs().iter().copied().find(|program| !runs(program))
+    }
+
+    /// Settings from the smallest file to the largest.
+    fn settings(self) -> Vec<u32> {
+        match self {
+            Self::Afterimage => Vec::new(),
+            Self::Jpeg => (1..=100).collect(),
+            Self::Webp => (0..=100).collect(),
+            // Quantisers.
+            Self::Avif => (0..=63).rev().collect(),
+        }
+    }
+
+    /// The file of the highest setting within `most_bytes`; none if there is no such file.
+    pub(super) fn within(self, picture: &Picture, most_bytes: usize) -> Result<Option<Encoded>, RatesError> {
+        let folder = tempfile::tempdir().map_err(|e| RatesError::file(&std::env::temp_dir(), e))?;
+        if !self.programs().is_empty() {
+            save_png(picture, &folder.path().join(SOURCE))?;
+        }
+        let settings = self.settings();
+        let mut best = None;
+        let (mut low, mut high) = (0, settings.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            let file = self.encode(picture, settings[middle], folder.path())?;
+            if file.len() <= most_bytes {
+                best = Some(file);
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        best.map(|file| self.decoded(picture, file, folder.path())).transpose()
+    }
+
+    fn encode(self, picture: &Picture, setting: u32, folder: &Path) -> Result<Vec<u8>, RatesError> {
+        let out = folder.join("encoded").with_extension(self.extension());
+        let arguments: Vec<String> = match self {
+            Self::Afterimage | Self::Jpeg => return jpeg(picture, setting as u8),
+            Self::Webp => {
+                format!("cwebp -quiet -m 6 -q {setting} {SOURCE} -o").split(' ').map(str::to_owned).collect()
+            }
+            Self::Avif => {
+                format!("avifenc -s 4 --min 0 --max 63 -a end-usage=q -a cq-level={setting} {SOURCE}")
+                    .split(' ')
+                    .map(str::to_owned)
+                    .collect()
+            }
+        };
+        call(&arguments, &out, folder)?;
+        std::fs::read(&out).map_err(|e| RatesError::file(&out, e))
+    }
+
+    fn decoded(self, truth: &Picture, file: Vec<u8>, folder: &Path) -> Result<Encoded, RatesError> {
+        let image = match self {
+            Self::Avif => {
+                let (from, to) = (folder.join("best.avif"), folder.join("decoded.png"));
+                std::fs::write(&from, &file).map_err(|e| RatesError::file(&from, e))?;
+                let arguments = ["avifdec", "--depth", "8", "best.avif"].map(str::to_owned);
+                call(&arguments, &to, folder)?;
+                let bytes = std::fs::read(&to).map_err(|e| RatesError::file(&to, e))?;
+                image::load_from_memory_with_format(&bytes, ImageFormat::Png)
+            }
+            Self::Webp => image::load_from_memory_with_format(&file, ImageFormat::WebP),
+            Self::Afterimage | Self::Jpeg => image::load_from_memory_with_format(&file, ImageFormat::Jpeg),
+        };
+        let image = image.map_err(|e| {
+            RatesError::Request(format!("the {} file that was just made cannot be read ({e})", self.name()))
+        })?;
+        let values =
+            if truth.channels == 1 { image.into_luma8().into_raw() } else { image.into_rgb8().into_raw() };
+        let picture = Picture { pixels: Pixels::U8(values), ..*truth };
+        let psnr = SquaredError::between(&picture, truth).psnr();
+        Ok(Encoded { file, picture, psnr })
+    }
+}
+
+/// The picture for the programs, in their folder.
+const SOURCE: &str = "source.png";
+
+fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>, RatesError> {
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, quality);
+    encoder.set_progressive(true);
+    encoder.set_optimized_huffman_tables(true);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    let Pixels::U8(values) = &picture.pixels else { unreachable!("pictures to compress have 8 bits") };
+    let color = if picture.channels == 1 { ColorType::Luma } else { ColorType::Rgb };
+    let side = |side: u32| {
+        u16::try_from(side).map_err(|_| {
+            RatesError::Request(format!(
+                "JPEG has no sides of {side} pixels; compare a picture of at most 65535"
+            ))
+        })
+    };
+    encoder
+        .encode(values, side(picture.width)?, side(picture.height)?, color)
+        .map_err(|e| RatesError::Request(format!("JPEG cannot hold this picture ({e})")))?;
+    Ok(file)
+}
+
+/// Runs a program in `folder`, with the path that it writes to as its last argument.
+fn call(arguments: &[String], out: &Path, folder: &Path) -> Result<(), RatesError> {
+    let [program, arguments @ ..] = arguments else { unreachable!("a program") };
+    let failed = |reason: &str| RatesError::Request(format!("the program {program} failed ({reason})"));
+    let mut command = Command::new(program);
+    command.args(arguments).arg(out).current_dir(folder).stdin(Stdio::null());
+    let output = command.output().map_err(|e| failed(&e.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(failed(
+        text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it does not say why").trim(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jpeg_is_the_largest_within_its_size() {
+        let values = (0..64 * 64 * 3).map(|n| (n * n / 7 % 251) as u8).collect();
+        let picture = Picture { width: 64, height: 64, channels: 3, pixels: Pixels::U8(values) };
+        let whole = Codec::Jpeg.within(&picture, usize::MAX).expect("an encoder").expect("a file");
+        assert_eq!(whole.file, jpeg(&picture, 100).expect("an encoder"));
+        let half = Codec::Jpeg.within(&picture, whole.file.len() / 2).expect("an encoder").expect("a file");
+        assert!(half.file.len() <= whole.file.len() / 2);
+        assert!(half.psnr < whole.psnr, "{} {}", half.psnr, whole.psnr);
+        let quality =
+            (1..=100).filter(|&q| jpeg(&picture, q).expect("an encoder").len() <= whole.file.len() / 2).max();
+        assert_eq!(half.file, jpeg(&picture, quality.expect("one")).expect("an encoder"));
+        assert!(Codec::Jpeg.within(&picture, 100).expect("an encoder").is_none(), "no JPEG has 100 bytes");
+    }
+}

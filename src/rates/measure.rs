@@ -1,0 +1,167 @@
+//! All points of each picture, one after another; what is done is not done again.
+
+use super::codec::{Codec, Encoded};
+use super::page::Scene;
+use super::plan::Rates;
+use super::{RatesError, page, table};
+use crate::atomic_write::write_cached;
+use crate::compare::Source;
+use crate::compress::{CompressError, CompressedPicture, Stage, Wish, compress};
+use crate::picture::{Picture, SquaredError};
+use std::path::PathBuf;
+
+/// A file of one codec at one rate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// The picture's name.
+    pub picture: String,
+    /// What made the file.
+    pub codec: Codec,
+    /// Bits a pixel that there may be at most.
+    pub rate: f64,
+    /// Bytes of the file; none if there is none so small.
+    pub bytes: Option<usize>,
+    /// Bits a pixel of the file.
+    pub bits_per_pixel: f64,
+    /// PSNR in dB of what it decodes to.
+    pub psnr: f64,
+}
+
+/// What is being done.
+pub struct Progress<'a> {
+    /// The picture.
+    pub picture: &'a str,
+    /// The rate.
+    pub rate: f64,
+    /// Files of ours that are done, and of how many.
+    pub done: usize,
+    /// All files of ours.
+    pub all: usize,
+    /// How far the one being trained is.
+    pub stage: Stage,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// All points, in the order of pictures, rates and codecs, and sentences about what is missing.
+    Done(Vec<Point>, Vec<String>),
+    /// It was asked to stop; what is done stays.
+    Stopped,
+}
+
+/// Makes all files and writes the reports. `watch` is told of each step and returns whether to go on.
+///
+/// # Errors
+/// When a file cannot be written, or a program fails.
+pub fn run(rates: &Rates, watch: &mut dyn FnMut(Progress<'_>) -> bool) -> Result<Ending, RatesError> {
+    let (mut points, mut scenes, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut codecs = vec![Codec::Afterimage];
+    for codec in Codec::OTHERS {
+        match codec.lacks() {
+            Some(program) => {
+                notes.push(format!("{} is left out: the program {program} was not found", codec.name()));
+            }
+            None => codecs.push(codec),
+        }
+    }
+    let all = rates.sources.len() * rates.request.rates.len();
+    let mut done = 0;
+    for source in &rates.sources {
+        let truth = rates.load(source)?;
+        let mut files = Vec::new();
+        for &rate in &rates.request.rates {
+            let mut tell = |stage| watch(Progress { picture: &source.name, rate, done, all, stage });
+            for &codec in &codecs {
+                let encoded = match codec {
+                    Codec::Afterimage => ours(rates, source, &truth, rate, &mut tell, &mut notes)?,
+                    codec => Made::File(others(rates, source, &truth, rate, codec)?),
+                };
+                let Made::File(encoded) = encoded else { return Ok(Ending::Stopped) };
+                files
+                    .push((point(source, &truth, codec, rate, encoded.as_ref()), encoded.map(|e| e.picture)));
+            }
+            done += 1;
+        }
+        points.extend(files.iter().map(|(point, _)| point.clone()));
+        scenes.push(Scene::new(rates, source, &truth, files)?);
+        // After each picture, so that a comparison of many can be looked at.
+        table::write(rates, &points)?;
+        page::write(rates, &points, &scenes, &notes)?;
+    }
+    Ok(Ending::Done(points, notes))
+}
+
+/// A file if there is one, or that it was asked to stop.
+enum Made {
+    File(Option<Encoded>),
+    Stopped,
+}
+
+fn point(source: &Source, truth: &Picture, codec: Codec, rate: f64, encoded: Option<&Encoded>) -> Point {
+    let bytes = encoded.map(|encoded| encoded.file.len());
+    Point {
+        picture: source.name.clone(),
+        codec,
+        rate,
+        bytes,
+        bits_per_pixel: bytes.map_or(f64::NAN, |bytes| 8.0 * bytes as f64 / truth.n_pixels() as f64),
+        psnr: encoded.map_or(f64::NAN, |encoded| encoded.psnr),
+    }
+}
+
+fn path(rates: &Rates, source: &Source, codec: Codec, rate: f64) -> PathBuf {
+    rates.folder(source).join(format!("{}-{rate}.{}", source.name, codec.extension()))
+}
+
+/// Our file, which is there already or is made.
+fn ours(
+    rates: &Rates,
+    source: &Source,
+    truth: &Picture,
+    rate: f64,
+    tell: &mut dyn FnMut(Stage) -> bool,
+    notes: &mut Vec<String>,
+) -> Result<Made, RatesError> {
+    let path = path(rates, source, Codec::Afterimage, rate);
+    let file = match std::fs::read(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            match compress(truth, Wish::BitsPerPixel(rate), rates.request.effort, tell) {
+                Ok(compressed) => {
+                    write_cached(&path, &compressed.file).map_err(|e| RatesError::file(&path, e))?;
+                    compressed.file
+                }
+                Err(CompressError::Stopped) => return Ok(Made::Stopped),
+                Err(error) => {
+                    notes.push(format!("{} at {rate} bits a pixel: {error}", source.name));
+                    return Ok(Made::File(None));
+                }
+            }
+        }
+        Err(e) => return Err(RatesError::file(&path, e)),
+    };
+    let decoded = CompressedPicture::parse(&file).and_then(|picture| picture.decode());
+    let picture = decoded.map_err(|e| {
+        RatesError::Request(format!("{}: {e}; remove the file, and it is made again", path.display()))
+    })?;
+    let psnr = SquaredError::between(&picture, truth).psnr();
+    Ok(Made::File(Some(Encoded { file, picture, psnr })))
+}
+
+/// The file of another codec, which is kept beside ours.
+fn others(
+    rates: &Rates,
+    source: &Source,
+    truth: &Picture,
+    rate: f64,
+    codec: Codec,
+) -> Result<Option<Encoded>, RatesError> {
+    let most_bytes = (rate * truth.n_pixels() as f64 / 8.0) as usize;
+    let encoded = codec.within(truth, most_bytes)?;
+    if let Some(encoded) = &encoded {
+        let path = path(rates, source, codec, rate);
+        write_cached(&path, &encoded.file).map_err(|e| RatesError::file(&path, e))?;
+    }
+    Ok(encoded)
+}

@@ -1,0 +1,134 @@
+//! Curves, sheets with pictures side by side, and `report.html`.
+
+use super::RatesError;
+use super::codec::Codec;
+use super::measure::Point;
+use super::plan::Rates;
+use super::table::{about, bits, codecs, decibels, means, pictures};
+use crate::atomic_write::write_cached;
+use crate::compare::Source;
+use crate::picture::Picture;
+use crate::report::page::{inline_image, page, tile, truth_tile, wipe};
+use crate::report::{RateCurve, Sheet, rate_svg, save_rate_curves};
+use maud::{Markup, PreEscaped, html};
+
+/// Maximum side of inlined pictures.
+const PICTURE_SIDE: u32 = 768;
+
+/// A picture's part of the page. Holds the page's text rather than pictures.
+pub(super) struct Scene(Markup);
+
+impl Scene {
+    /// Draws `sheet.png` into the picture's folder, and the picture's part of the page.
+    pub(super) fn new(
+        rates: &Rates,
+        source: &Source,
+        truth: &Picture,
+        files: Vec<(Point, Option<Picture>)>,
+    ) -> Result<Self, RatesError> {
+        let mut sheet = Sheet::default();
+        let points: Vec<Point> = files.iter().map(|(point, _)| point.clone()).collect();
+        let of_rate = |rate: f64| files.iter().filter(move |(point, _)| point.rate == rate);
+        for &rate in &rates.request.rates {
+            sheet.start_row(&bits(rate));
+            sheet.push(truth, "original");
+            for (point, picture) in of_rate(rate) {
+                if let Some(picture) = picture {
+                    sheet.push(picture, label(point));
+                }
+            }
+        }
+        sheet.save(&rates.folder(source).join("sheet.png"))?;
+        let scene = |rate: f64| {
+            let best =
+                of_rate(rate).max_by(|a, b| a.0.psnr.total_cmp(&b.0.psnr)).map(|(point, _)| point.codec);
+            html! {
+                section.scene {
+                    h2 { (source.name) ", " (bits(rate)) }
+                    div.row {
+                        @for (point, picture) in of_rate(rate) {
+                            @if let Some(picture) = picture {
+                                (tile(
+                                    picture, PICTURE_SIDE, &label(point), best == Some(point.codec),
+                                    &html! { (point.codec.name()) " " b { (decibels(Some(point.psnr))) " dB" } },
+                                ))
+                            }
+                        }
+                        (truth_tile(truth, PICTURE_SIDE))
+                    }
+                    (wipe())
+                }
+            }
+        };
+        Ok(Self(html! {
+            h2 { (source.name) }
+            (curves(&points))
+            (table(&rates.request.rates, &points))
+            @for &rate in &rates.request.rates { (scene(rate)) }
+            details { summary { "All side by side" } (inline_image(&sheet.draw(), 2200, "sheet")) }
+        }))
+    }
+}
+
+fn label(point: &Point) -> String {
+    format!("{} {:.3}, {:.2} dB", point.codec.name(), point.bits_per_pixel, point.psnr)
+}
+
+/// A curve for each codec.
+fn lines(points: &[Point]) -> Vec<RateCurve> {
+    let means = means(points);
+    let line = |codec: Codec| {
+        let own = means.iter().filter(|mean| mean.codec == codec);
+        let points = own.map(|mean| (mean.bits_per_pixel, mean.psnr)).collect();
+        RateCurve { name: codec.name().to_owned(), points }
+    };
+    codecs(points).into_iter().map(line).collect()
+}
+
+fn curves(points: &[Point]) -> Markup {
+    html! { figure { (PreEscaped(rate_svg(&lines(points)))) } }
+}
+
+fn table(rates: &[f64], points: &[Point]) -> Markup {
+    let (codecs, means) = (codecs(points), means(points));
+    let mean = |codec, rate| means.iter().find(|m| m.codec == codec && m.rate == rate).map(|m| m.psnr);
+    html! {
+        div.wide {
+            table {
+                thead { tr { th { "bits a pixel" } @for codec in &codecs { th scope="col" { (codec.name()) } } } }
+                tbody {
+                    @for &rate in rates {
+                        tr {
+                            th scope="row" { (rate) }
+                            @for &codec in &codecs { td { (decibels(mean(codec, rate))) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes `rates.svg`, `rates.png` and `report.html`.
+pub(super) fn write(
+    rates: &Rates,
+    points: &[Point],
+    scenes: &[Scene],
+    notes: &[String],
+) -> Result<(), RatesError> {
+    save_rate_curves(&rates.request.out, &lines(points))?;
+    let several = pictures(points).len() > 1;
+    let body = html! {
+        p.lead { (about(rates, points)) }
+        @if several {
+            (curves(points))
+            (table(&rates.request.rates, points))
+        }
+        @for note in notes { p.soft { (note) "." } }
+        @for failure in &rates.failures { p.soft { "Left out: " (failure.name) ", " (failure.reason) "." } }
+        @for scene in scenes { (scene.0) }
+        p.soft { "rates.csv beside this page has all numbers; the files are in a folder for each picture." }
+    };
+    let path = rates.request.out.join("report.html");
+    write_cached(&path, page("Rate and distortion", &body).as_bytes()).map_err(|e| RatesError::file(&path, e))
+}
