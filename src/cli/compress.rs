@@ -1,4 +1,6 @@
-//! `afterimage compress`: a picture as a small file.
+//! `afterimage compress`: a picture as a small file, a model in fewer bits.
+
+mod network;
 
 use super::display::{Meter, count};
 use super::{model, signals, stdio};
@@ -6,7 +8,7 @@ use afterimage::atomic_write::{Durability, atomic_write};
 use afterimage::backend::cpu::thread_pool;
 use afterimage::backend::free_memory;
 use afterimage::compress::{BYTES_PER_PIXEL, CompressError, DEFAULT_STEPS, Effort, Stage, Wish, compress};
-use afterimage::picture::{self, Loaded, Reading};
+use afterimage::picture::{self, Loaded, Picture, Reading};
 use anyhow::{Context, anyhow, bail};
 use std::io::Write;
 use std::num::NonZeroU32;
@@ -19,29 +21,34 @@ Examples:
   afterimage compress photo.png --bpp 0.3                # photo.aim: at most 0.3 bits a pixel, every byte counted
   afterimage compress photo.png --psnr 32 --out small.aim # at least 32 dB, as small as it gets
   afterimage compress photo.png --bpp 1 --steps 500      # in less time, not as good
-  afterimage render small.aim --out small.png            # and back; eval and inspect take such files too
+  afterimage render small.aim --out small.png            # and back; eval, inspect and film take such files too
+  afterimage compress runs/photo --bits 8                # photo-8bit.safetensors: the run's network in a quarter of the bytes
 
 The file holds integers and two small networks that are trained for this picture alone. It decodes to the same values on
 every machine. docs/FORMAT.md has the format and results.";
 
-/// Write a picture as a small file
+/// Write a picture as a small file, or a model in fewer bits
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES, group(clap::ArgGroup::new("wish").required(true)))]
 pub(super) struct CompressArgs {
-    /// The picture; - reads it from standard input
-    picture: PathBuf,
+    /// The picture, or a model: model.safetensors or the folder of a run; - reads a picture from standard input
+    #[arg(value_name = "PICTURE|MODEL")]
+    input: PathBuf,
     /// At most this many bits for each pixel
     #[arg(long, value_name = "BITS", group = "wish", value_parser = bits, allow_negative_numbers = true)]
     bpp: Option<f64>,
     /// At least this PSNR, in dB
     #[arg(long, value_name = "DB", group = "wish", value_parser = decibels, allow_negative_numbers = true)]
     psnr: Option<f64>,
-    /// The file [default: NAME.aim here]
+    /// Of a model: its weights in 8 bits instead of 32, trained on for a little so that less is lost
+    #[arg(long, value_name = "N", group = "wish", value_parser = ["8"])]
+    bits: Option<String>,
+    /// The file [default: NAME.aim here, or NAME-8bit.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Steps of training: more give a better file and take longer
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_STEPS, value_parser = steps_parser())]
-    steps: u32,
+    /// Steps of training: more give a better file and take longer [default: 1500; with --bits 200]
+    #[arg(long, value_name = "N", value_parser = steps_parser())]
+    steps: Option<u32>,
     /// Seed of the initial weights and of noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -80,25 +87,39 @@ fn decibels(text: &str) -> Result<f64, String> {
     within(number, 10.0..=60.0, "a PSNR in dB")
 }
 
+/// The picture, or what the model shows, and notes on how it was read.
+fn read(args: &CompressArgs, name: &str) -> anyhow::Result<(Picture, Vec<String>)> {
+    let reading = Reading { page: args.page, ..Reading::default() };
+    if stdio::is_dash(&args.input) {
+        let Loaded { picture, notes, .. } =
+            picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?;
+        return Ok((picture, notes));
+    }
+    if network::is_model(&args.input) {
+        let note = format!("{name} is a model: what it shows at the size it was trained at is compressed");
+        return Ok((network::shown(&args.input, args.quiet)?, vec![note]));
+    }
+    let Loaded { picture, notes, .. } = picture::read(&args.input, reading)
+        .with_context(|| format!("{name} is not a picture to compress"))?;
+    Ok((picture, notes))
+}
+
 pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     signals::handle(None)?;
-    let name = stdio::name_of(&args.picture);
-    if super::compressed::open(&args.picture)?.is_some() {
+    if args.bits.is_some() {
+        return network::round_weights(args);
+    }
+    let name = stdio::name_of(&args.input);
+    if super::compressed::open(&args.input)?.is_some() {
         bail!("{name} is compressed already");
     }
-    let reading = Reading { page: args.page, ..Reading::default() };
-    let Loaded { picture, notes, .. } = match stdio::is_dash(&args.picture) {
-        true => picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?,
-        false => picture::read(&args.picture, reading)
-            .with_context(|| format!("{name} is not a picture to compress"))?,
-    };
-    let stem =
-        if stdio::is_dash(&args.picture) { Some("picture".as_ref()) } else { args.picture.file_stem() };
+    let (picture, notes) = read(args, &name)?;
+    let stem = if stdio::is_dash(&args.input) { Some("picture".as_ref()) } else { args.input.file_stem() };
     let named = format!("{}.aim", stem.unwrap_or_default().to_string_lossy());
     let out = args.out.clone().unwrap_or_else(|| named.into());
     let to_stdout = stdio::is_dash(&out);
     if !to_stdout {
-        model::check_output(&out, args.force, &[&args.picture])?;
+        model::check_output(&out, args.force, &[&args.input])?;
     }
     let needed = BYTES_PER_PIXEL * picture.n_pixels();
     if free_memory().is_some_and(|free| needed > free) {
@@ -122,7 +143,7 @@ pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
         });
         !signals::stop_requested()
     };
-    let effort = Effort { steps: args.steps, seed: args.seed };
+    let effort = Effort { steps: args.steps.unwrap_or(DEFAULT_STEPS), seed: args.seed };
     let compressed = thread_pool(args.threads)?.install(|| compress(&picture, wish, effort, &mut watch));
     meter.close();
     let compressed = match compressed {

@@ -1,11 +1,13 @@
-//! `afterimage film`: a film of a run's progress.
+//! `afterimage film`: a film of a run's progress, or of a compressed picture from coarse to fine.
 
 use super::model::check_output;
 use super::{compressed, signals};
+use afterimage::compress::CompressedPicture;
+use afterimage::picture::save_png;
 use afterimage::report::{Film, Pacing, ReportError, check_film_name, save_film_unless};
 use afterimage::run::RunFolder;
 use anyhow::bail;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -13,13 +15,14 @@ Examples:
   afterimage film runs/photo                          # photo.gif: slow at first, last frame held
   afterimage film runs/photo --out photo.mp4          # needs ffmpeg
   afterimage film runs/photo --out photo.apng --width 800
-  afterimage film runs/photo --fps 20 --out all.gif   # every snapshot, 20 a second";
+  afterimage film runs/photo --fps 20 --out all.gif   # every snapshot, 20 a second
+  afterimage film photo.aim                           # a compressed picture, grid by grid";
 
-/// Make a film of a run's progress
+/// Make a film of a run's progress, or of a compressed picture from coarse to fine
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct FilmArgs {
-    /// The folder of a run
+    /// The folder of a run, or a compressed picture (.aim)
     run: PathBuf,
     /// The film: .gif, .apng or .png; with the program ffmpeg also .mp4, .mov or .webp
     /// [default: NAME.gif here]
@@ -28,7 +31,8 @@ pub(super) struct FilmArgs {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Every snapshot, this many per second [default: up to 60 in 5 seconds, the early ones longer]
+    /// Every snapshot, this many per second [default: up to 60 in 5 seconds, the early ones longer; 2 a second of a
+    /// compressed picture]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fps: Option<f64>,
     /// Maximum width in pixels; larger pictures are scaled down, tiny ones enlarged by a whole factor [default: 400,
@@ -43,23 +47,44 @@ pub(super) struct FilmArgs {
     quiet: bool,
 }
 
+/// Grids of a compressed picture that are added in a second.
+const GRIDS_A_SECOND: f64 = 2.0;
+
+/// The pictures of ever more grids, as files in `folder`, numbered.
+fn refinements(picture: &CompressedPicture, folder: &Path) -> anyhow::Result<Vec<(u64, PathBuf)>> {
+    let mut files = Vec::new();
+    for (n, refined) in (1..).zip(picture.refinements()) {
+        let file = folder.join(format!("{n}.png"));
+        save_png(&refined?, &file)?;
+        files.push((n, file));
+    }
+    Ok(files)
+}
+
 pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
     signals::handle(None)?;
-    compressed::refuse(&args.run, "film")?;
-    let folder = RunFolder::look(&args.run)?;
     if args.fps.is_some_and(|fps| !(0.1..=50.0).contains(&fps)) {
         bail!("--fps {} is outside 0.1 to 50", args.fps.unwrap_or_default());
     }
     if !(0.0..=60.0).contains(&args.hold) {
         bail!("--hold {} is outside 0 to 60 seconds", args.hold);
     }
+    let picture = compressed::open(&args.run)?;
+    let folder = if picture.is_none() { Some(RunFolder::look(&args.run)?) } else { None };
     let run = std::path::absolute(&args.run)?;
-    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    let name = if folder.is_some() { run.file_name() } else { run.file_stem() };
+    let name = name.unwrap_or_default().to_string_lossy();
     let out = args.out.clone().unwrap_or_else(|| format!("{name}.gif").into());
     check_film_name(&out)?;
-    check_output(&out, args.force, &[])?;
-    let snapshots: Vec<(u64, PathBuf)> =
-        folder.snapshots().into_iter().map(|epoch| (epoch, folder.snapshot(epoch))).collect();
+    check_output(&out, args.force, &[&args.run])?;
+    let temporary = tempfile::tempdir()?;
+    let snapshots = match (&picture, &folder) {
+        (Some(picture), _) => refinements(picture, temporary.path())?,
+        (None, Some(folder)) => {
+            folder.snapshots().into_iter().map(|epoch| (epoch, folder.snapshot(epoch))).collect()
+        }
+        (None, None) => Vec::new(),
+    };
     if snapshots.is_empty() {
         bail!("{} has no pictures in epochs/, so there is nothing to film", args.run.display());
     }
@@ -72,7 +97,7 @@ pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
         None if is_video => [1080, 1080],
         None => default.max_size,
     };
-    let film = match args.fps {
+    let film = match args.fps.or(picture.is_some().then_some(GRIDS_A_SECOND)) {
         Some(fps) => {
             Film { pacing: Pacing::Constant(fps), max_frames: usize::MAX, max_size, hold: args.hold }
         }

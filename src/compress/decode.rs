@@ -70,11 +70,30 @@ impl CompressedPicture {
         Ok(Picture { width, height, channels, pixels })
     }
 
+    /// The pictures of the coarsest grid alone, of the two coarsest and so on; the last is the whole picture. Grids that are
+    /// left out are 0.
+    ///
+    /// # Errors
+    /// When the bits of a grid are of none.
+    pub fn refinements(&self) -> impl Iterator<Item = Result<Picture, FormatError>> + '_ {
+        let Shape { width, height, channels, levels, .. } = self.shape;
+        let picture = move |finest| {
+            let pixels = Pixels::U8(self.rows_from(finest, 0..height)?);
+            Ok(Picture { width, height, channels, pixels })
+        };
+        (0..levels).rev().map(picture)
+    }
+
     /// The values of some rows, of which there is at least one. Only the bands that they are made of are decoded.
     ///
     /// # Errors
     /// When the bits of a grid are of none.
     pub fn rows(&self, rows: Range<u32>) -> Result<Vec<u8>, FormatError> {
+        self.rows_from(0, rows)
+    }
+
+    /// [`Self::rows`] of the grids from `finest` on.
+    fn rows_from(&self, finest: usize, rows: Range<u32>) -> Result<Vec<u8>, FormatError> {
         let rows = rows.start as usize..rows.end as usize;
         let mut grids = Vec::new();
         let mut needed = around(&rows, self.shape.height as usize);
@@ -82,7 +101,10 @@ impl CompressedPicture {
             if level > 0 {
                 needed = coarse_rows(&needed, self.shape.grid(level).1);
             }
-            grids.push(self.grid(level, &needed)?);
+            grids.push(match level < finest {
+                true => Rows::new(self.shape.grid(level), needed.clone(), 1),
+                false => self.grid(level, &needed)?,
+            });
         }
         let windows: Vec<Range<usize>> =
             rows.clone().step_by(WINDOW).map(|begin| begin..(begin + WINDOW).min(rows.end)).collect();

@@ -1,5 +1,6 @@
 //! Metadata and tensors of an untrusted file, by name.
 
+use super::rounded::{SCALE, block_length};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
@@ -40,9 +41,27 @@ impl Metadata<'_> {
 pub(super) struct Tensors<'a> {
     pub(super) infos: BTreeMap<String, &'a TensorInfo>,
     pub(super) values: &'a [u8],
+    /// Scales of tensors with codes of 8 bits, by the tensor's name.
+    pub(super) scales: BTreeMap<String, &'a TensorInfo>,
 }
 
-impl Tensors<'_> {
+impl<'a> Tensors<'a> {
+    pub(super) fn new(all: impl IntoIterator<Item = (String, &'a TensorInfo)>, values: &'a [u8]) -> Self {
+        let (mut infos, mut scales): (BTreeMap<_, _>, _) = (all.into_iter().collect(), BTreeMap::new());
+        let coded = infos.iter().filter(|(_, info)| info.dtype == Dtype::I8).map(|(name, _)| name.clone());
+        for name in coded.collect::<Vec<_>>() {
+            if let Some(info) = infos.remove(&format!("{name}{SCALE}")) {
+                scales.insert(name, info);
+            }
+        }
+        Self { infos, values, scales }
+    }
+
+    /// Whether some tensors hold codes of 8 bits.
+    pub(super) fn is_rounded(&self) -> bool {
+        !self.scales.is_empty()
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.infos.contains_key(name)
     }
@@ -59,18 +78,39 @@ impl Tensors<'_> {
 
     pub(super) fn floats(&self, name: &str) -> Result<Vec<f32>, String> {
         let info = self.info(name)?;
-        let (start, end) = info.data_offsets;
-        let bytes = self.values.get(start..end).ok_or_else(|| format!("{name} reaches beyond the file"))?;
+        let bytes = self.bytes(name, info)?;
         let values: Vec<f32> = match info.dtype {
+            Dtype::I8 => self.decoded(name, bytes)?,
             Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             // Halved to save room, by another program: every such value is also an f32.
             Dtype::F16 => bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
             Dtype::BF16 => bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
-            other => return Err(format!("{name} is stored as {other:?}; F32, F16 or BF16 is needed")),
+            other => return Err(format!("{name} is stored as {other:?}; F32, F16, BF16 or I8 is needed")),
         };
         match values.iter().position(|v| !v.is_finite()) {
             Some(i) => Err(format!("value {i} of {name} is {}; every value must be finite", values[i])),
             None => Ok(values),
         }
+    }
+
+    fn bytes(&self, name: &str, info: &TensorInfo) -> Result<&'a [u8], String> {
+        let (start, end) = info.data_offsets;
+        self.values.get(start..end).ok_or_else(|| format!("{name} reaches beyond the file"))
+    }
+
+    /// Codes of 8 bits times the scales of their blocks.
+    fn decoded(&self, name: &str, codes: &[u8]) -> Result<Vec<f32>, String> {
+        let info = self.scales.get(name).filter(|info| info.dtype == Dtype::F32).ok_or_else(|| {
+            format!("{name} is stored as I8, which needs a tensor {name}{SCALE} of F32 beside it")
+        })?;
+        let scales = self.bytes(name, info)?.as_chunks().0;
+        let block = block_length(codes.len(), scales.len()).ok_or_else(|| {
+            format!("{name} has {} codes, which {} scales do not fit", codes.len(), scales.len())
+        })?;
+        let blocks =
+            codes.chunks(block).zip(scales).map(|(codes, scale)| (codes, f32::from_le_bytes(*scale)));
+        Ok(blocks
+            .flat_map(|(codes, scale)| codes.iter().map(move |&code| f32::from(code as i8) * scale))
+            .collect())
     }
 }

@@ -1,6 +1,6 @@
 //! `model.safetensors`: a self-describing trained network.
 //!
-//! Tensors, written as f32 and also read as f16 and bf16: `encoding.frequencies` (m, 2) or, for a hash grid, `encoding.grid.N` (entries,
+//! Tensors, written as f32 and also read as f16, bf16 and, with scales ([`Rounded`]), i8: `encoding.frequencies` (m, 2) or, for a hash grid, `encoding.grid.N` (entries,
 //! features) for each level from 0, or neither for encodings without numbers; `layers.N.weight`
 //! (out, in) and `layers.N.bias` (out) for N from 0, as in `torch.nn.Linear`. Everything else needed
 //! to compute a colour is in the metadata:
@@ -25,11 +25,13 @@ mod encoding;
 mod fields;
 mod grid;
 mod read;
+mod rounded;
 mod summary;
 
 use crate::atomic_write::{Durability, atomic_write};
 use crate::model::{Activation, Coords, Encoding, Model};
 use crate::picture::{Depth, Transfer};
+pub use rounded::{Rounded, round};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -90,8 +92,12 @@ pub enum ModelFileError {
 /// The value of `format`.
 pub const FORMAT: &str = "afterimage model 1";
 
+/// Metadata that a loaded model has where its file held weights of so many bits; in no file, whose tensors say it.
+const WEIGHT_BITS: &str = "weight_bits";
+
 /// Metadata keys that belong to fields of [`ModelFile`].
-const OWN_KEYS: [&str; 9] = [
+const OWN_KEYS: [&str; 10] = [
+    WEIGHT_BITS,
     "format",
     "activation",
     "output_activation",
@@ -284,6 +290,11 @@ pub(crate) fn header<'a>(
         entries.insert(name.to_owned(), entry);
         start = end;
     }
+    padded_header(entries)
+}
+
+/// A header's text, padded with spaces so that tensors start at a multiple of 8 bytes.
+fn padded_header(entries: Map<String, Value>) -> String {
     let mut header = Value::Object(entries).to_string();
     while !header.len().is_multiple_of(8) {
         header.push(' ');

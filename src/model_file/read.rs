@@ -1,7 +1,7 @@
 //! Reading untrusted model files.
 
 use super::fields::{Metadata, Tensors};
-use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, encoding, grid, is_own};
+use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, WEIGHT_BITS, encoding, grid, is_own};
 use crate::model::{Activation, Encoding, Mlp, Model};
 use crate::names::Named;
 use crate::picture::{Curve, Transfer};
@@ -60,7 +60,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
     if infos.len() > MAX_TENSORS {
         return Err(format!("it has {} tensors; at most {MAX_TENSORS} are read", infos.len()));
     }
-    let tensors = Tensors { infos: infos.into_iter().collect(), values };
+    let tensors = Tensors::new(infos, values);
     let metadata: BTreeMap<String, String> =
         header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     let field = Metadata(&metadata);
@@ -87,7 +87,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
         height,
         depth: field.one_of("depth", &DEPTHS)?,
         transfer: transfer(&field)?,
-        metadata: metadata.iter().filter(|(k, _)| !is_own(k)).map(own).collect(),
+        metadata: {
+            let bits = tensors.is_rounded().then(|| (WEIGHT_BITS.to_owned(), "8".to_owned()));
+            metadata.iter().filter(|(k, _)| !is_own(k)).map(own).chain(bits).collect()
+        },
     })
 }
 

@@ -14,7 +14,7 @@ pub struct TensorSummary {
     pub shape: Vec<usize>,
     /// Type of its values.
     pub dtype: &'static str,
-    /// Size of its values.
+    /// Size of its values, with the scales of codes.
     pub bytes: usize,
     /// Smallest value.
     pub lowest: f32,
@@ -34,11 +34,16 @@ impl ModelFile {
     pub fn tensor_summaries(&self) -> Vec<TensorSummary> {
         let summary = |tensor: super::Tensor<'_>| {
             let values = tensor.values;
+            let coded = self
+                .metadata
+                .contains_key(super::WEIGHT_BITS)
+                .then(|| super::rounded::bytes_of(&tensor))
+                .flatten();
             TensorSummary {
                 name: tensor.name,
                 shape: tensor.shape,
-                dtype: "F32",
-                bytes: size_of_val(values),
+                dtype: if coded.is_some() { "I8" } else { "F32" },
+                bytes: coded.unwrap_or(size_of_val(values)),
                 lowest: values.iter().copied().fold(f32::INFINITY, f32::min),
                 highest: values.iter().copied().fold(f32::NEG_INFINITY, f32::max),
                 mean: values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64,

@@ -1,9 +1,11 @@
 //! Settings chosen by short training runs.
 
 mod epochs;
+mod rounded;
 mod sigma;
 
 pub use epochs::epochs_within;
+pub use rounded::train_rounded;
 pub use sigma::{SigmaChoice, SigmaTrial, Watch, choose_sigma};
 
 use crate::backend::BackendError;

@@ -61,6 +61,65 @@ fn a_picture_is_compressed_rendered_measured_and_described() {
 }
 
 #[test]
+fn a_film_shows_it_grid_by_grid() {
+    let dir = compressed();
+    afterimage(dir.path(), &["film", "a.aim"]).assert().success().stdout(contains("a.gif  7 frames"));
+    assert!(dir.path().join("a.gif").is_file());
+    afterimage(dir.path(), &["film", "a.aim"]).assert().failure().stderr(contains("a.gif exists"));
+}
+
+#[test]
+fn a_model_is_compressed_as_what_it_shows_or_in_8_bits() {
+    let dir = compressed();
+    let size = |name: &str| std::fs::metadata(dir.path().join(name)).expect("a file").len();
+    let train = ["train", "a.png", "--epochs", "60", "--backend", "cpu", "--out", "run", "--quiet"];
+    afterimage(dir.path(), &train).assert().success();
+    afterimage(dir.path(), &["compress", "run", "--bpp", "3", "--steps", "40"])
+        .assert()
+        .success()
+        .stderr(contains("run is a model: what it shows at the size it was trained at is compressed"))
+        .stdout(contains("run.aim  "));
+    afterimage(dir.path(), &["eval", "run.aim", "run/final.png"]).assert().success().stdout(contains("PSNR"));
+
+    let decibels = |text: &str| -> f64 { text.parse().unwrap_or_else(|_| panic!("{text} is no number")) };
+    let told = afterimage(dir.path(), &["compress", "run", "--bits", "8", "--steps", "50"])
+        .output()
+        .expect("output");
+    let told = String::from_utf8(told.stdout).expect("text");
+    let numbers: Vec<f64> =
+        told.split(" dB").next().and_then(|t| t.rsplit(' ').next()).map(decibels).into_iter().collect();
+    let between = |start: &str, end: &str| -> f64 {
+        decibels(
+            told.split(start).nth(1).and_then(|t| t.split(end).next()).unwrap_or_else(|| panic!("{told}")),
+        )
+    };
+    let (before, plain) = (between("dB (", " before"), between("before, ", " rounded"));
+    assert!(numbers[0] >= plain && plain < before + 0.1, "{told}");
+    assert!(3 * size("run-8bit.safetensors") < size("run/model.safetensors"), "{told}");
+    // What is said is what the file gives.
+    let report = afterimage(dir.path(), &["eval", "run-8bit.safetensors", "a.png", "--json"])
+        .output()
+        .expect("output");
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).expect("JSON");
+    let found = report["psnr"].as_f64().expect("a number");
+    assert!((found - numbers[0]).abs() < 0.02, "{told} {found}");
+    afterimage(dir.path(), &["inspect", "run-8bit.safetensors"]).assert().success().stdout(contains("I8"));
+
+    // Without its run it is rounded as it is, which is said.
+    std::fs::copy(dir.path().join("run/model.safetensors"), dir.path().join("alone.safetensors"))
+        .expect("a copy");
+    afterimage(dir.path(), &["compress", "alone.safetensors", "--bits", "8"]).assert().success().stderr(
+        contains("alone.safetensors is not in the folder of a run: its weights are rounded without training"),
+    );
+    let refused = |args: &[&str], reason: &str| {
+        afterimage(dir.path(), args).assert().failure().stderr(contains(reason.to_owned()));
+    };
+    refused(&["compress", "a.png", "--bits", "8"], "--bits is for models: a.png is none");
+    refused(&["compress", "run", "--bits", "8"], "run-8bit.safetensors exists");
+    refused(&["compress", "run", "--bits", "7"], "possible values: 8");
+}
+
+#[test]
 fn the_same_command_gives_the_same_file_with_any_number_of_threads() {
     let dir = compressed();
     let again = ["compress", "a.png", "--bpp", "2", "--steps", "60", "--threads", "1", "--out", "b.aim"];
@@ -142,7 +201,6 @@ fn what_is_wrong_is_said_in_a_sentence_and_nothing_is_written() {
     refused(&["render", "a.aim", "--scale", "2"], "leave --size and --scale out");
     refused(&["render", "a.aim", "--crop", "0,0,51,2"], "51");
     refused(&["export", "a.aim", "--to", "glsl"], "is a compressed picture, of which there is no export");
-    refused(&["film", "a.aim"], "is a compressed picture, of which there is no film");
     let mut damaged = std::fs::read(dir.path().join("a.aim")).expect("a file");
     damaged[100] ^= 4;
     std::fs::write(dir.path().join("damaged.aim"), &damaged).expect("a file");
