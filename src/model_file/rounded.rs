@@ -231,7 +231,7 @@ mod tests {
         assert!(text.contains("layers.0.weight.scale"));
         let at = bytes.windows(21).position(|part| part == b"layers.0.weight.scale").expect("a name");
         bytes[at + 20] = b'x';
-        assert!(ModelFile::parse(&bytes).expect_err("no scales").contains("scale"));
+        assert!(ModelFile::parse(&bytes).expect_err("no scales").contains("tensors"));
     }
 
     #[test]
