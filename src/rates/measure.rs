@@ -75,7 +75,7 @@ pub fn run(rates: &Rates, watch: &mut dyn FnMut(Progress<'_>) -> bool) -> Result
             for &codec in &codecs {
                 let encoded = match codec {
                     Codec::Afterimage => ours(rates, source, &truth, rate, &mut tell, &mut notes)?,
-                    codec => Made::File(others(rates, source, &truth, rate, codec)?),
+                    codec => Made::File(others(rates, source, &truth, (codec, rate), &mut notes)?),
                 };
                 let Made::File(encoded) = encoded else { return Ok(Ending::Stopped) };
                 files
@@ -154,11 +154,15 @@ fn others(
     rates: &Rates,
     source: &Source,
     truth: &Picture,
-    rate: f64,
-    codec: Codec,
+    (codec, rate): (Codec, f64),
+    notes: &mut Vec<String>,
 ) -> Result<Option<Encoded>, RatesError> {
     let most_bytes = (rate * truth.n_pixels() as f64 / 8.0) as usize;
-    let encoded = codec.within(truth, most_bytes)?;
+    // A codec that does not take the picture, as for its size, is no reason to lose what the others make of it.
+    let encoded = codec.within(truth, most_bytes).unwrap_or_else(|error| {
+        notes.push(format!("{} at {rate} bits a pixel: {} has no file ({error})", source.name, codec.name()));
+        None
+    });
     if let Some(encoded) = &encoded {
         let path = path(rates, source, codec, rate);
         write_cached(&path, &encoded.file).map_err(|e| RatesError::file(&path, e))?;
