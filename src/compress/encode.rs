@@ -230,7 +230,7 @@ impl Encoder<'_> {
     }
 
     /// Sets lambda to what goes with a wished size. Error falls with about the 1.2th power of bits, which makes lambda, its
-    /// slope, 1.2 times error over bits; of that, less than half, since so early the error of a picture is still far too large.
+    /// slope, 1.2 times error over bits; of that, half, since so early the error of a picture is still far too large.
     fn guess(&mut self, cost: Cost) {
         if let Wish::BitsPerPixel(_) = self.wish {
             let wanted = self.wanted_bits();

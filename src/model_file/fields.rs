@@ -1,6 +1,6 @@
 //! Metadata and tensors of an untrusted file, by name.
 
-use super::rounded::{SCALE, block_length};
+use super::blocks::{SCALE, block_length};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;

@@ -21,6 +21,7 @@
 //! | `hdr_scale`, `hdr_curve` | of `f32`, unless they are 1 and `linear`: a colour is v / scale for the network's value v, or sign(v) (exp(4 abs(v)) - 1) / scale if the curve is `log` |
 
 mod axes;
+mod blocks;
 mod encoding;
 mod fields;
 mod grid;

@@ -4,6 +4,7 @@
 //! the same length but for the last. Those of a layer's weights are its rows; those of a grid's level have about 64 numbers.
 //! Biases and frequencies stay F32.
 
+use super::blocks::{SCALE, block_length};
 use super::{ModelFile, ModelFileError, Tensor, padded_header};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::model::Model;
@@ -17,19 +18,10 @@ const MAX_CODE: f32 = 127.0;
 /// Most numbers of a grid's block.
 const GRID_BLOCK: usize = 64;
 
-/// The ending of a tensor of scales.
-pub(super) const SCALE: &str = ".scale";
-
 /// Codes and scales of a tensor.
 struct Codes {
     codes: Vec<i8>,
     scales: Vec<f32>,
-}
-
-/// The length of `n_values` in `n_blocks` of the same length but for the last; none if there are not so many.
-pub(super) fn block_length(n_values: usize, n_blocks: usize) -> Option<usize> {
-    let length = n_values.div_ceil(n_blocks.max(1)).max(1);
-    (n_values.div_ceil(length) == n_blocks).then_some(length)
 }
 
 fn scale_of(block: &[f32]) -> f32 {
@@ -232,15 +224,5 @@ mod tests {
         let at = bytes.windows(21).position(|part| part == b"layers.0.weight.scale").expect("a name");
         bytes[at + 20] = b'x';
         assert!(ModelFile::parse(&bytes).expect_err("no scales").contains("tensors"));
-    }
-
-    #[test]
-    fn blocks_have_one_length() {
-        assert_eq!(block_length(100, 2), Some(50));
-        assert_eq!(block_length(101, 2), Some(51));
-        assert_eq!(block_length(10, 7), None, "two a block make five");
-        assert_eq!(block_length(3, 3), Some(1));
-        assert_eq!(block_length(3, 4), None);
-        assert_eq!(block_length(3, 0), None);
     }
 }

@@ -3,29 +3,13 @@
 use super::codec::{Codec, Encoded};
 use super::page::Scene;
 use super::plan::Rates;
+use super::point::Point;
 use super::{RatesError, page, table};
 use crate::atomic_write::write_cached;
 use crate::compare::Source;
 use crate::compress::{CompressError, CompressedPicture, Stage, Wish, compress};
 use crate::picture::{Picture, SquaredError};
 use std::path::PathBuf;
-
-/// A file of one codec at one rate.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    /// The picture's name.
-    pub picture: String,
-    /// What made the file.
-    pub codec: Codec,
-    /// Bits a pixel that there may be at most.
-    pub rate: f64,
-    /// Bytes of the file; none if there is none so small.
-    pub bytes: Option<usize>,
-    /// Bits a pixel of the file.
-    pub bits_per_pixel: f64,
-    /// PSNR in dB of what it decodes to.
-    pub psnr: f64,
-}
 
 /// What is being done.
 pub struct Progress<'a> {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `codec` | the largest file of each codec within a size, and what it decodes to |
 //! | `plan` | pictures that can be compressed, and what is in the folder already |
+//! | `point` | a file of one codec at one rate |
 //! | `measure` | all points of a picture |
 //! | `table` | means over pictures, as CSV and Markdown |
 //! | `page` | curves, sheets, and `report.html` |
@@ -13,11 +14,13 @@ mod codec;
 mod measure;
 mod page;
 mod plan;
+mod point;
 mod table;
 
 pub use codec::Codec;
-pub use measure::{Ending, Point, Progress, run};
+pub use measure::{Ending, Progress, run};
 pub use plan::{LeftOut, Rates, Request};
+pub use point::Point;
 pub use table::{Mean, means};
 
 use crate::compare::CompareError;

@@ -2,8 +2,8 @@
 
 use super::RatesError;
 use super::codec::Codec;
-use super::measure::Point;
 use super::plan::Rates;
+use super::point::Point;
 use crate::atomic_write::write_cached;
 use crate::compare::{plain, quoted};
 

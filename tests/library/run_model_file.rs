@@ -235,7 +235,7 @@ fn what_does_not_fit_together_is_named() {
         assert!(text.contains(says), "{from} as {to}: {text}");
     }
     let text = refusal("\"F32\"", "\"I32\"");
-    assert!(text.contains("F32, F16 or BF16 is needed"), "{text}");
+    assert!(text.contains("F32, F16, BF16 or I8 is needed"), "{text}");
 }
 
 #[test]
