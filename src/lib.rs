@@ -8,6 +8,7 @@
 //! | [`model`] | what is computed, as data: encoding, network, loss, optimiser, sample order |
 //! | [`job`] | what a backend is given: the job, and the device |
 //! | [`environment`] | environment variables about devices |
+//! | [`causes`] | errors as one sentence |
 //! | [`clock`] | the source of time |
 //! | [`names`] | named values |
 //! | [`backend`] | the CPU, or WGSL kernels on a GPU |
@@ -61,6 +62,7 @@ mod output;
 pub mod atomic_write;
 pub mod backend;
 pub mod bench;
+pub mod causes;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;

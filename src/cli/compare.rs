@@ -7,6 +7,7 @@ use super::display::Verbosity;
 use super::{signals, stdio};
 use afterimage::backend::{BackendChoice, DeviceOptions, has_hardware_gpu};
 use afterimage::block_on;
+use afterimage::causes::with_causes;
 use afterimage::compare::{
     self, Axes, Comparison, EncodingChoice, Ending, Headline, MAX_SEEDS, Method, Protocol, Request, Share,
     Size,
@@ -221,7 +222,7 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let mut plan = Comparison::new(request)?;
     settings.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     for failure in &plan.failures {
-        eprint_line!("{} is left out: {}", failure.name, chain(&failure.error));
+        eprint_line!("{} is left out: {}", failure.name, with_causes(&failure.error));
     }
     let jobs = args.jobs.map(usize::from).or(args.protocol.and_then(|protocol| protocol.outline().jobs));
     let share = Share::on_this_machine(plan.pending(), jobs, &settings, gpu);
@@ -288,18 +289,4 @@ fn summarise(plan: &Comparison, headline: &Headline) {
     let out = plan.request.out.display();
     print_line!("  {out}/report.html   everything, with pictures");
     print_line!("  {out}/results.csv   the numbers");
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &compare::CompareError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        let more = source.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = source.source();
-    }
-    text
 }

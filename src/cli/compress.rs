@@ -7,7 +7,9 @@ use super::{model, signals, stdio};
 use afterimage::atomic_write::{Durability, atomic_write};
 use afterimage::backend::cpu::thread_pool;
 use afterimage::backend::free_memory;
-use afterimage::compress::{BYTES_PER_PIXEL, CompressError, DEFAULT_STEPS, Effort, Stage, Wish, compress};
+use afterimage::compress::{
+    BYTES_PER_PIXEL, CompressError, DEFAULT_STEPS, Effort, Stage, Wish, compress, loss,
+};
 use afterimage::picture::{self, Loaded, Picture, Reading};
 use anyhow::{Context, anyhow, bail};
 use std::io::Write;
@@ -49,14 +51,14 @@ pub(super) struct CompressArgs {
     /// Steps of training: more give a better file and take longer [default: 1500; with --bits 200]
     #[arg(long, value_name = "N", value_parser = steps_parser())]
     steps: Option<u32>,
-    /// Seed of the initial weights and of noise
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Seed of the noise
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "bits")]
     seed: u64,
     /// CPU threads, 0 for all cores; changes no result
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
     /// Which picture of a file with several, counted from 1 [default: the largest or first]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "bits")]
     page: Option<NonZeroU32>,
     /// Replace the file if it exists
     #[arg(long)]
@@ -87,21 +89,29 @@ fn decibels(text: &str) -> Result<f64, String> {
     within(number, 10.0..=60.0, "a PSNR in dB")
 }
 
-/// The picture, or what the model shows, and notes on how it was read.
-fn read(args: &CompressArgs, name: &str) -> anyhow::Result<(Picture, Vec<String>)> {
+/// The picture, or what the model shows, and notes on how it was read. None if it was asked to stop.
+fn read(args: &CompressArgs, name: &str) -> anyhow::Result<Option<(Picture, Vec<String>)>> {
     let reading = Reading { page: args.page, ..Reading::default() };
     if stdio::is_dash(&args.input) {
         let Loaded { picture, notes, .. } =
             picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?;
-        return Ok((picture, notes));
+        return Ok(Some((picture, notes)));
     }
     if network::is_model(&args.input) {
+        if args.page.is_some() {
+            bail!("--page is for files with several pictures, and {name} is a model; leave it out");
+        }
         let note = format!("{name} is a model: what it shows at the size it was trained at is compressed");
-        return Ok((network::shown(&args.input, args.quiet)?, vec![note]));
+        return Ok(network::shown(&args.input, args.quiet)?.map(|picture| (picture, vec![note])));
     }
     let Loaded { picture, notes, .. } = picture::read(&args.input, reading)
         .with_context(|| format!("{name} is not a picture to compress"))?;
-    Ok((picture, notes))
+    Ok(Some((picture, notes)))
+}
+
+fn stopped() -> ExitCode {
+    eprint_line!("stopped; nothing was written");
+    signals::exit_code()
 }
 
 pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
@@ -113,7 +123,8 @@ pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     if super::compressed::open(&args.input)?.is_some() {
         bail!("{name} is compressed already");
     }
-    let (picture, notes) = read(args, &name)?;
+    let Some((picture, mut notes)) = read(args, &name)? else { return Ok(stopped()) };
+    notes.extend(loss(&picture).map(str::to_owned));
     let stem = if stdio::is_dash(&args.input) { Some("picture".as_ref()) } else { args.input.file_stem() };
     let named = format!("{}.aim", stem.unwrap_or_default().to_string_lossy());
     let out = args.out.clone().unwrap_or_else(|| named.into());
@@ -148,8 +159,7 @@ pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     meter.close();
     let compressed = match compressed {
         Err(CompressError::Stopped) => {
-            eprint_line!("stopped; nothing was written");
-            return Ok(signals::exit_code());
+            return Ok(stopped());
         }
         compressed => compressed.map_err(|error| anyhow!("{name}: {error}"))?,
     };

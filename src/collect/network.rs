@@ -1,6 +1,7 @@
 //! One picture trained, and its row of the index.
 
 use super::{CollectError, Request, Source};
+use crate::causes::with_causes;
 use crate::config::Config;
 use crate::job::DeviceOptions;
 use crate::model::Model;
@@ -85,7 +86,7 @@ impl Method<'_> {
         };
         let (picture, mut run) = match prepare() {
             Ok(prepared) => prepared,
-            Err(error) => return without(chain(&error)),
+            Err(error) => return without(with_causes(&error)),
         };
         run.device.threads = threads;
         let mut fit = Fit::start(run, Arc::new(picture))?;
@@ -113,13 +114,4 @@ pub(super) type Shape = (usize, Vec<(usize, usize)>);
 pub(super) fn shape(model: &Model) -> Shape {
     let layers = model.network.layers().map(|layer| (layer.input_width, layer.output_width));
     (model.encoding.n_params(), layers.collect())
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| {
-        let more = cause.to_string();
-        if text.contains(&more) { text } else { format!("{text}: {more}") }
-    })
 }

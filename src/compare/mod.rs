@@ -76,7 +76,7 @@ pub enum CompareError {
     #[error(transparent)]
     Report(#[from] ReportError),
     /// A file cannot be read or written.
-    #[error("cannot use {}: {source}", path.display())]
+    #[error("cannot use {}", path.display())]
     File {
         /// The file.
         path: PathBuf,

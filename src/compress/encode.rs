@@ -80,7 +80,7 @@ const WAITS: f64 = 0.08;
 /// The temperature of soft rounding at first and at last.
 const FIRST_TEMPERATURE: f64 = 0.5;
 const LAST_TEMPERATURE: f64 = 0.04;
-/// Most attempts to come closer to the wish, after training.
+/// Most files that are written to come close to the wish, after training.
 const ATTEMPTS: u32 = 10;
 /// How far below the wish a file may stay, as the logarithm of bits or error.
 const CLOSE: f64 = 0.01;
@@ -144,6 +144,11 @@ pub fn compress(
             Wish::Psnr(_) => format!("the best file has {psnr:.2} dB; wish for less, or give more --steps"),
         })
     })
+}
+
+/// What compressing leaves out of a picture that it takes, a sentence without a full stop.
+pub fn loss(picture: &Picture) -> Option<&'static str> {
+    matches!(picture.pixels, Pixels::U16(_)).then_some("its values of 16 bits are rounded to 8")
 }
 
 /// The picture with 8 bits a value, as it is compressed.
@@ -284,7 +289,7 @@ impl Encoder<'_> {
             let exact = self.trainer.weights.clone();
             let (compressed, beyond) = self.write();
             self.keep(compressed, beyond);
-            if (-CLOSE..=0.0).contains(&beyond) {
+            if (-CLOSE..=0.0).contains(&beyond) || attempt + 1 == ATTEMPTS {
                 break;
             }
             self.trainer.weights = exact;

@@ -19,6 +19,7 @@ mod train;
 pub use decode::CompressedPicture;
 pub use encode::{
     BYTES_PER_PIXEL, CompressError, Compressed, DEFAULT_STEPS, Effort, Stage, Wish, compress, eight_bits,
+    loss,
 };
 pub use format::{FormatError, MAGIC};
 pub use shape::Shape;

@@ -7,7 +7,7 @@
 use super::blocks::{SCALE, block_length};
 use super::{ModelFile, ModelFileError, Tensor, padded_header};
 use crate::atomic_write::{Durability, atomic_write};
-use crate::model::Model;
+use crate::model::{Encoding, Model};
 use serde_json::json;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -43,12 +43,17 @@ impl Codes {
     }
 }
 
+/// Block length of a level of a grid.
+fn grid_block(n_values: usize) -> usize {
+    block_length(n_values, n_values.div_ceil(GRID_BLOCK)).expect("none is longer than GRID_BLOCK")
+}
+
 /// Block length of a tensor; none if it stays as it is.
 fn block_of(tensor: &Tensor<'_>) -> Option<usize> {
     let n = tensor.values.len();
     match tensor.shape.as_slice() {
         [_, columns] if tensor.name.ends_with(".weight") => Some(*columns),
-        _ if tensor.name.starts_with("encoding.grid.") => block_length(n, n.div_ceil(GRID_BLOCK)),
+        _ if tensor.name.starts_with("encoding.grid.") => Some(grid_block(n)),
         _ => None,
     }
 }
@@ -77,13 +82,11 @@ pub fn round(model: &Model, params: &mut [f32]) {
 fn blocks(model: &Model) -> Vec<(usize, Range<usize>)> {
     let layout = model.layout();
     let mut blocks = Vec::new();
-    if let Some((crate::model::Encoding::Grid(_), _)) = model.encoding.trained_part() {
-        let mut start = layout.encoding.start;
-        for tensor in super::encoding::tensors(&model.encoding, &vec![0.0; layout.encoding.len()]) {
-            if let Some(block) = block_of(&tensor) {
-                blocks.push((block, start..start + tensor.values.len()));
-                start += tensor.values.len();
-            }
+    if let Some((Encoding::Grid(grid), _)) = model.encoding.trained_part() {
+        let start = layout.encoding.start;
+        for level in 0..grid.levels.len() {
+            let place = grid.params_of(level);
+            blocks.push((grid_block(place.len()), start + place.start..start + place.end));
         }
     }
     blocks.extend(layout.layers.iter().map(|layer| (layer.shape.input_width, layer.weight.clone())));
@@ -95,11 +98,6 @@ impl Rounded {
     pub fn new(mut model: ModelFile) -> Self {
         round(&model.model, &mut model.params);
         Self(model)
-    }
-
-    /// The model, as it is read from the file.
-    pub fn model(&self) -> &ModelFile {
-        &self.0
     }
 
     /// Writes the file atomically and flushes it to disk. [`ModelFile::load`] reads it.
@@ -158,7 +156,7 @@ impl Rounded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Activation, Coords, Encoding, EncodingSpec, HashGrid, Init, Interpolation, Mlp};
+    use crate::model::{Activation, Coords, EncodingSpec, HashGrid, Init, Interpolation, Mlp};
     use crate::picture::{Depth, Transfer};
     use std::collections::BTreeMap;
 

@@ -5,8 +5,11 @@ use super::RatesError;
 use crate::picture::{Picture, Pixels, SquaredError, save_png};
 use image::ImageFormat;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 
 /// What makes a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +77,7 @@ impl Codec {
     /// Settings from the smallest file to the largest.
     fn settings(self) -> Vec<u32> {
         match self {
-            Self::Afterimage => Vec::new(),
+            Self::Afterimage => unreachable!("has no settings: it is trained towards a size"),
             Self::Jpeg => (1..=100).collect(),
             Self::Webp => (0..=100).collect(),
             // Quantisers.
@@ -82,58 +85,33 @@ impl Codec {
         }
     }
 
-    /// The file of the highest setting within `most_bytes`; none if there is no such file.
-    pub(super) fn within(self, picture: &Picture, most_bytes: usize) -> Result<Option<Encoded>, RatesError> {
-        let folder = tempfile::tempdir().map_err(|e| RatesError::file(&std::env::temp_dir(), e))?;
-        if !self.programs().is_empty() {
-            save_png(picture, &folder.path().join(SOURCE))?;
-        }
-        let settings = self.settings();
-        let mut best = None;
-        let (mut low, mut high) = (0, settings.len());
-        while low < high {
-            let middle = (low + high) / 2;
-            let file = self.encode(picture, settings[middle], folder.path())?;
-            if file.len() <= most_bytes {
-                best = Some(file);
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        best.map(|file| self.decoded(picture, file, folder.path())).transpose()
-    }
-
+    /// Encodes `picture`, which for programs is [`SOURCE`] in `folder`.
     fn encode(self, picture: &Picture, setting: u32, folder: &Path) -> Result<Vec<u8>, RatesError> {
-        let out = folder.join("encoded").with_extension(self.extension());
-        let arguments: Vec<String> = match self {
-            Self::Afterimage | Self::Jpeg => return jpeg(picture, setting as u8),
-            Self::Webp => {
-                format!("cwebp -quiet -m 6 -q {setting} {SOURCE} -o").split(' ').map(str::to_owned).collect()
-            }
+        let arguments = match self {
+            Self::Afterimage => unreachable!("has no settings: it is trained towards a size"),
+            Self::Jpeg => return jpeg(picture, setting as u8),
+            Self::Webp => format!("cwebp -quiet -m 6 -q {setting} {SOURCE} -o"),
             Self::Avif => {
                 format!("avifenc -s 4 --min 0 --max 63 -a end-usage=q -a cq-level={setting} {SOURCE}")
-                    .split(' ')
-                    .map(str::to_owned)
-                    .collect()
             }
         };
+        let out = folder.join("encoded").with_extension(self.extension());
         call(&arguments, &out, folder)?;
         std::fs::read(&out).map_err(|e| RatesError::file(&out, e))
     }
 
-    fn decoded(self, truth: &Picture, file: Vec<u8>, folder: &Path) -> Result<Encoded, RatesError> {
+    fn decode(self, truth: &Picture, file: Vec<u8>, folder: &Path) -> Result<Encoded, RatesError> {
         let image = match self {
+            Self::Afterimage => unreachable!("is decoded by itself"),
             Self::Avif => {
                 let (from, to) = (folder.join("best.avif"), folder.join("decoded.png"));
                 std::fs::write(&from, &file).map_err(|e| RatesError::file(&from, e))?;
-                let arguments = ["avifdec", "--depth", "8", "best.avif"].map(str::to_owned);
-                call(&arguments, &to, folder)?;
+                call("avifdec --depth 8 best.avif", &to, folder)?;
                 let bytes = std::fs::read(&to).map_err(|e| RatesError::file(&to, e))?;
                 image::load_from_memory_with_format(&bytes, ImageFormat::Png)
             }
             Self::Webp => image::load_from_memory_with_format(&file, ImageFormat::WebP),
-            Self::Afterimage | Self::Jpeg => image::load_from_memory_with_format(&file, ImageFormat::Jpeg),
+            Self::Jpeg => image::load_from_memory_with_format(&file, ImageFormat::Jpeg),
         };
         let image = image.map_err(|e| {
             RatesError::Request(format!("the {} file that was just made cannot be read ({e})", self.name()))
@@ -143,6 +121,60 @@ impl Codec {
         let picture = Picture { pixels: Pixels::U8(values), ..*truth };
         let psnr = SquaredError::between(&picture, truth).psnr();
         Ok(Encoded { file, picture, psnr })
+    }
+}
+
+/// The files of one codec of one picture, each made once for all rates.
+pub(super) struct Encodings<'a> {
+    pub(super) codec: Codec,
+    picture: &'a Picture,
+    /// With [`SOURCE`], where the codec is a program's.
+    folder: Option<TempDir>,
+    files: BTreeMap<u32, Vec<u8>>,
+}
+
+impl<'a> Encodings<'a> {
+    pub(super) fn new(codec: Codec, picture: &'a Picture) -> Self {
+        Self { codec, picture, folder: None, files: BTreeMap::new() }
+    }
+
+    /// The file of the highest setting within `rate` bits a pixel; none if there is no such file.
+    pub(super) fn within(&mut self, rate: f64) -> Result<Option<Encoded>, RatesError> {
+        let most_bytes = (rate * self.picture.n_pixels() as f64 / 8.0) as usize;
+        let settings = self.codec.settings();
+        let mut best = None;
+        let (mut low, mut high) = (0, settings.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.file(settings[middle])?.len() <= most_bytes {
+                best = Some(settings[middle]);
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let Some(setting) = best else { return Ok(None) };
+        let file = self.file(setting)?.clone();
+        let folder = self.folder.as_ref().expect("made with the first file").path();
+        self.codec.decode(self.picture, file, folder).map(Some)
+    }
+
+    fn file(&mut self, setting: u32) -> Result<&Vec<u8>, RatesError> {
+        let folder = match self.folder.take() {
+            Some(folder) => folder,
+            None => {
+                let folder = tempfile::tempdir().map_err(|e| RatesError::file(&std::env::temp_dir(), e))?;
+                if !self.codec.programs().is_empty() {
+                    save_png(self.picture, &folder.path().join(SOURCE))?;
+                }
+                folder
+            }
+        };
+        let folder = self.folder.insert(folder).path();
+        Ok(match self.files.entry(setting) {
+            Entry::Occupied(file) => file.into_mut(),
+            Entry::Vacant(place) => place.insert(self.codec.encode(self.picture, setting, folder)?),
+        })
     }
 }
 
@@ -170,12 +202,12 @@ fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>, RatesError> {
     Ok(file)
 }
 
-/// Runs a program in `folder`, with the path that it writes to as its last argument.
-fn call(arguments: &[String], out: &Path, folder: &Path) -> Result<(), RatesError> {
-    let [program, arguments @ ..] = arguments else { unreachable!("a program") };
+/// Runs a program in `folder`, with arguments that have no spaces and, as its last, the path that it writes to.
+fn call(line: &str, out: &Path, folder: &Path) -> Result<(), RatesError> {
+    let (program, arguments) = line.split_once(' ').expect("a program and arguments");
     let failed = |reason: &str| RatesError::Request(format!("the program {program} failed ({reason})"));
     let mut command = Command::new(program);
-    command.args(arguments).arg(out).current_dir(folder).stdin(Stdio::null());
+    command.args(arguments.split(' ')).arg(out).current_dir(folder).stdin(Stdio::null());
     let output = command.output().map_err(|e| failed(&e.to_string()))?;
     if output.status.success() {
         return Ok(());
@@ -194,14 +226,17 @@ mod tests {
     fn a_jpeg_is_the_largest_within_its_size() {
         let values = (0..64 * 64 * 3).map(|n| (n * n / 7 % 251) as u8).collect();
         let picture = Picture { width: 64, height: 64, channels: 3, pixels: Pixels::U8(values) };
-        let whole = Codec::Jpeg.within(&picture, usize::MAX).expect("an encoder").expect("a file");
+        let mut encodings = Encodings::new(Codec::Jpeg, &picture);
+        let mut within =
+            |bytes: usize| encodings.within(8.0 * bytes as f64 / f64::from(64 * 64)).expect("an encoder");
+        let whole = within(1 << 20).expect("a file");
         assert_eq!(whole.file, jpeg(&picture, 100).expect("an encoder"));
-        let half = Codec::Jpeg.within(&picture, whole.file.len() / 2).expect("an encoder").expect("a file");
-        assert!(half.file.len() <= whole.file.len() / 2);
+        let limit = whole.file.len() / 2;
+        let half = within(limit).expect("a file");
+        assert!(half.file.len() <= limit);
         assert!(half.psnr < whole.psnr, "{} {}", half.psnr, whole.psnr);
-        let quality =
-            (1..=100).filter(|&q| jpeg(&picture, q).expect("an encoder").len() <= whole.file.len() / 2).max();
+        let quality = (1..=100).filter(|&q| jpeg(&picture, q).expect("an encoder").len() <= limit).max();
         assert_eq!(half.file, jpeg(&picture, quality.expect("one")).expect("an encoder"));
-        assert!(Codec::Jpeg.within(&picture, 100).expect("an encoder").is_none(), "no JPEG has 100 bytes");
+        assert!(within(100).is_none(), "no JPEG has 100 bytes");
     }
 }

@@ -1,9 +1,9 @@
 //! All points of each picture, one after another; what is done is not done again.
 
-use super::codec::{Codec, Encoded};
+use super::codec::{Codec, Encoded, Encodings};
 use super::page::Scene;
 use super::plan::Rates;
-use super::point::Point;
+use super::point::{Measured, Point};
 use super::{RatesError, page, table};
 use crate::atomic_write::write_cached;
 use crate::compare::Source;
@@ -25,73 +25,56 @@ pub struct Progress<'a> {
     pub stage: Stage,
 }
 
-/// How it ended.
-#[derive(Debug)]
-pub enum Ending {
-    /// All points, in the order of pictures, rates and codecs, and sentences about what is missing.
-    Done(Vec<Point>, Vec<String>),
-    /// It was asked to stop; what is done stays.
-    Stopped,
-}
-
-/// Makes all files and writes the reports. `watch` is told of each step and returns whether to go on.
+/// Makes all files and writes the reports. `watch` is told of each step and returns whether to go on. Returns the points
+/// in the order of pictures, rates and codecs, and sentences about what is missing.
 ///
 /// # Errors
-/// When a file cannot be written, or a program fails.
-pub fn run(rates: &Rates, watch: &mut dyn FnMut(Progress<'_>) -> bool) -> Result<Ending, RatesError> {
-    let (mut points, mut scenes, mut notes) = (Vec::new(), Vec::new(), Vec::new());
-    let mut codecs = vec![Codec::Afterimage];
+/// When a file cannot be written, or it was asked to stop.
+pub fn run(
+    rates: &Rates,
+    watch: &mut dyn FnMut(Progress<'_>) -> bool,
+) -> Result<(Vec<Point>, Vec<String>), RatesError> {
+    let (mut points, mut scenes) = (Vec::new(), Vec::new());
+    let (mut others, mut notes) = (Vec::new(), Vec::new());
     for codec in Codec::OTHERS {
         match codec.lacks() {
             Some(program) => {
                 notes.push(format!("{} is left out: the program {program} was not found", codec.name()));
             }
-            None => codecs.push(codec),
+            None => others.push(codec),
         }
     }
     let all = rates.sources.len() * rates.request.rates.len();
     let mut done = 0;
     for source in &rates.sources {
         let truth = rates.load(source)?;
+        let mut encodings: Vec<Encodings<'_>> =
+            others.iter().map(|&codec| Encodings::new(codec, &truth)).collect();
         let mut files = Vec::new();
+        let mut add = |codec, rate, encoded: Option<Encoded>| {
+            let file = encoded.as_ref().map(|encoded| Measured {
+                bytes: encoded.file.len(),
+                bits_per_pixel: 8.0 * encoded.file.len() as f64 / truth.n_pixels() as f64,
+                psnr: encoded.psnr,
+            });
+            let point = Point { picture: source.name.clone(), codec, rate, file };
+            files.push((point, encoded.map(|encoded| encoded.picture)));
+        };
         for &rate in &rates.request.rates {
             let mut tell = |stage| watch(Progress { picture: &source.name, rate, done, all, stage });
-            for &codec in &codecs {
-                let encoded = match codec {
-                    Codec::Afterimage => ours(rates, source, &truth, rate, &mut tell, &mut notes)?,
-                    codec => Made::File(others(rates, source, &truth, (codec, rate), &mut notes)?),
-                };
-                let Made::File(encoded) = encoded else { return Ok(Ending::Stopped) };
-                files
-                    .push((point(source, &truth, codec, rate, encoded.as_ref()), encoded.map(|e| e.picture)));
+            add(Codec::Afterimage, rate, ours(rates, source, &truth, rate, &mut tell, &mut notes)?);
+            for encodings in &mut encodings {
+                add(encodings.codec, rate, other(rates, source, encodings, rate, &mut notes)?);
             }
             done += 1;
         }
         points.extend(files.iter().map(|(point, _)| point.clone()));
-        scenes.push(Scene::new(rates, source, &truth, files)?);
+        scenes.push(Scene::new(rates, source, &truth, &files)?);
         // After each picture, so that a comparison of many can be looked at.
         table::write(rates, &points)?;
         page::write(rates, &points, &scenes, &notes)?;
     }
-    Ok(Ending::Done(points, notes))
-}
-
-/// A file if there is one, or that it was asked to stop.
-enum Made {
-    File(Option<Encoded>),
-    Stopped,
-}
-
-fn point(source: &Source, truth: &Picture, codec: Codec, rate: f64, encoded: Option<&Encoded>) -> Point {
-    let bytes = encoded.map(|encoded| encoded.file.len());
-    Point {
-        picture: source.name.clone(),
-        codec,
-        rate,
-        bytes,
-        bits_per_pixel: bytes.map_or(f64::NAN, |bytes| 8.0 * bytes as f64 / truth.n_pixels() as f64),
-        psnr: encoded.map_or(f64::NAN, |encoded| encoded.psnr),
-    }
+    Ok((points, notes))
 }
 
 fn path(rates: &Rates, source: &Source, codec: Codec, rate: f64) -> PathBuf {
@@ -106,7 +89,7 @@ fn ours(
     rate: f64,
     tell: &mut dyn FnMut(Stage) -> bool,
     notes: &mut Vec<String>,
-) -> Result<Made, RatesError> {
+) -> Result<Option<Encoded>, RatesError> {
     let path = path(rates, source, Codec::Afterimage, rate);
     let file = match std::fs::read(&path) {
         Ok(file) => file,
@@ -116,10 +99,10 @@ fn ours(
                     write_cached(&path, &compressed.file).map_err(|e| RatesError::file(&path, e))?;
                     compressed.file
                 }
-                Err(CompressError::Stopped) => return Ok(Made::Stopped),
+                Err(CompressError::Stopped) => return Err(RatesError::Stopped),
                 Err(error) => {
                     notes.push(format!("{} at {rate} bits a pixel: {error}", source.name));
-                    return Ok(Made::File(None));
+                    return Ok(None);
                 }
             }
         }
@@ -130,20 +113,20 @@ fn ours(
         RatesError::Request(format!("{}: {e}; remove the file, and it is made again", path.display()))
     })?;
     let psnr = SquaredError::between(&picture, truth).psnr();
-    Ok(Made::File(Some(Encoded { file, picture, psnr })))
+    Ok(Some(Encoded { file, picture, psnr }))
 }
 
 /// The file of another codec, which is kept beside ours.
-fn others(
+fn other(
     rates: &Rates,
     source: &Source,
-    truth: &Picture,
-    (codec, rate): (Codec, f64),
+    encodings: &mut Encodings<'_>,
+    rate: f64,
     notes: &mut Vec<String>,
 ) -> Result<Option<Encoded>, RatesError> {
-    let most_bytes = (rate * truth.n_pixels() as f64 / 8.0) as usize;
+    let codec = encodings.codec;
     // A codec that does not take the picture, as for its size, is no reason to lose what the others make of it.
-    let encoded = codec.within(truth, most_bytes).unwrap_or_else(|error| {
+    let encoded = encodings.within(rate).unwrap_or_else(|error| {
         notes.push(format!("{} at {rate} bits a pixel: {} has no file ({error})", source.name, codec.name()));
         None
     });

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `codec` | the largest file of each codec within a size, and what it decodes to |
 //! | `plan` | pictures that can be compressed, and what is in the folder already |
-//! | `point` | a file of one codec at one rate |
+//! | `point` | a codec at one rate |
 //! | `measure` | all points of a picture |
 //! | `table` | means over pictures, as CSV and Markdown |
 //! | `page` | curves, sheets, and `report.html` |
@@ -18,10 +18,10 @@ mod point;
 mod table;
 
 pub use codec::Codec;
-pub use measure::{Ending, Progress, run};
+pub use measure::{Progress, run};
 pub use plan::{LeftOut, Rates, Request};
-pub use point::Point;
-pub use table::{Mean, means};
+pub use point::{Measured, Point};
+pub use table::Means;
 
 use crate::compare::CompareError;
 use crate::picture::PictureError;
@@ -35,7 +35,10 @@ pub enum RatesError {
     /// Rates, pictures or a folder that cannot be used.
     #[error("{0}")]
     Request(String),
-    /// Pictures that cannot be found.
+    /// Asked to stop; what is done stays.
+    #[error("stopped")]
+    Stopped,
+    /// Pictures that cannot be found, or a folder that another process writes to.
     #[error(transparent)]
     Sources(#[from] CompareError),
     /// A picture that cannot be read or written.
@@ -45,7 +48,7 @@ pub enum RatesError {
     #[error(transparent)]
     Report(#[from] ReportError),
     /// A file that cannot be read or written.
-    #[error("cannot use {}: {source}", path.display())]
+    #[error("cannot use {}", path.display())]
     File {
         /// The file.
         path: PathBuf,

@@ -3,8 +3,8 @@
 use super::RatesError;
 use super::codec::Codec;
 use super::plan::Rates;
-use super::point::Point;
-use super::table::{about, bits, codecs, decibels, means, pictures};
+use super::point::{Measured, Point};
+use super::table::{Means, about, bits, decibels, pictures};
 use crate::atomic_write::write_cached;
 use crate::compare::Source;
 use crate::picture::Picture;
@@ -20,39 +20,40 @@ pub(super) struct Scene(Markup);
 
 impl Scene {
     /// Draws `sheet.png` into the picture's folder, and the picture's part of the page.
-    pub(super) fn new(
+    pub(super) fn new<'a>(
         rates: &Rates,
         source: &Source,
         truth: &Picture,
-        files: Vec<(Point, Option<Picture>)>,
+        files: &'a [(Point, Option<Picture>)],
     ) -> Result<Self, RatesError> {
         let mut sheet = Sheet::default();
         let points: Vec<Point> = files.iter().map(|(point, _)| point.clone()).collect();
-        let of_rate = |rate: f64| files.iter().filter(move |(point, _)| point.rate == rate);
+        let of_rate = |rate: f64| {
+            let made = |(point, picture): &'a (Point, Option<Picture>)| {
+                Some((point, point.file?, picture.as_ref()?))
+            };
+            files.iter().filter(move |(point, _)| point.rate == rate).filter_map(made)
+        };
         for &rate in &rates.request.rates {
             sheet.start_row(&bits(rate));
             sheet.push(truth, "original");
-            for (point, picture) in of_rate(rate) {
-                if let Some(picture) = picture {
-                    sheet.push(picture, label(point));
-                }
+            for (point, file, picture) in of_rate(rate) {
+                sheet.push(picture, label(point, file));
             }
         }
         sheet.save(&rates.folder(source).join("sheet.png"))?;
         let scene = |rate: f64| {
             let best =
-                of_rate(rate).max_by(|a, b| a.0.psnr.total_cmp(&b.0.psnr)).map(|(point, _)| point.codec);
+                of_rate(rate).max_by(|a, b| a.1.psnr.total_cmp(&b.1.psnr)).map(|(point, ..)| point.codec);
             html! {
                 section.scene {
                     h2 { (source.name) ", " (bits(rate)) }
                     div.row {
-                        @for (point, picture) in of_rate(rate) {
-                            @if let Some(picture) = picture {
-                                (tile(
-                                    picture, PICTURE_SIDE, &label(point), best == Some(point.codec),
-                                    &html! { (point.codec.name()) " " b { (decibels(Some(point.psnr))) " dB" } },
-                                ))
-                            }
+                        @for (point, file, picture) in of_rate(rate) {
+                            (tile(
+                                picture, PICTURE_SIDE, &label(point, file), best == Some(point.codec),
+                                &html! { (point.codec.name()) " " b { (decibels(Some(file.psnr))) " dB" } },
+                            ))
                         }
                         (truth_tile(truth, PICTURE_SIDE))
                     }
@@ -70,19 +71,15 @@ impl Scene {
     }
 }
 
-fn label(point: &Point) -> String {
-    format!("{} {:.3}, {:.2} dB", point.codec.name(), point.bits_per_pixel, point.psnr)
+fn label(point: &Point, file: Measured) -> String {
+    format!("{} {:.3}, {:.2} dB", point.codec.name(), file.bits_per_pixel, file.psnr)
 }
 
 /// A curve for each codec.
 fn lines(points: &[Point]) -> Vec<RateCurve> {
-    let means = means(points);
-    let line = |codec: Codec| {
-        let own = means.iter().filter(|mean| mean.codec == codec);
-        let points = own.map(|mean| (mean.bits_per_pixel, mean.psnr)).collect();
-        RateCurve { name: codec.name().to_owned(), points }
-    };
-    codecs(points).into_iter().map(line).collect()
+    let means = Means::of(points);
+    let line = |&codec: &Codec| RateCurve { name: codec.name().to_owned(), points: means.curve(codec) };
+    means.codecs.iter().map(line).collect()
 }
 
 fn curves(points: &[Point]) -> Markup {
@@ -90,17 +87,16 @@ fn curves(points: &[Point]) -> Markup {
 }
 
 fn table(rates: &[f64], points: &[Point]) -> Markup {
-    let (codecs, means) = (codecs(points), means(points));
-    let mean = |codec, rate| means.iter().find(|m| m.codec == codec && m.rate == rate).map(|m| m.psnr);
+    let means = Means::of(points);
     html! {
         div.wide {
             table {
-                thead { tr { th { "bits a pixel" } @for codec in &codecs { th scope="col" { (codec.name()) } } } }
+                thead { tr { th { "bits a pixel" } @for codec in &means.codecs { th scope="col" { (codec.name()) } } } }
                 tbody {
                     @for &rate in rates {
                         tr {
                             th scope="row" { (rate) }
-                            @for &codec in &codecs { td { (decibels(mean(codec, rate))) } }
+                            @for &codec in &means.codecs { td { (decibels(means.psnr(codec, rate))) } }
                         }
                     }
                 }

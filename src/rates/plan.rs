@@ -3,9 +3,11 @@
 use super::RatesError;
 use crate::atomic_write::write_cached;
 use crate::backend::free_memory;
-use crate::compare::{Source, sources};
-use crate::compress::{BYTES_PER_PIXEL, Effort, eight_bits};
-use crate::picture::{self, Picture, Reading};
+use crate::causes::with_causes;
+use crate::compare::{CompareError, Source, sources};
+use crate::compress::{BYTES_PER_PIXEL, Effort, eight_bits, loss};
+use crate::picture::{self, Loaded, Picture, Reading};
+use crate::run::FolderLock;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -44,11 +46,18 @@ pub struct Rates {
     pub sources: Vec<Source>,
     /// Pictures that cannot.
     pub failures: Vec<LeftOut>,
+    /// What was done to read pictures that a user might not expect.
+    pub notes: Vec<String>,
+    /// No other comparison writes to the folder.
+    _lock: FolderLock,
 }
+
+/// Beside the files of a picture.
+const SETTINGS: &str = "settings.json";
 
 /// What files of a picture were made with.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Made {
+struct Settings {
     steps: u32,
     seed: u64,
     /// CRC-32 of the picture's values.
@@ -56,10 +65,12 @@ struct Made {
 }
 
 impl Rates {
-    /// Checks the rates, and finds the pictures. Each is read once, so that what cannot be compressed is said at once.
+    /// Checks the rates, and finds the pictures. Each is read once, so that what cannot be compressed is said
+    /// at once, and nothing is written before all is checked.
     ///
     /// # Errors
-    /// When there is no rate or picture, or the folder has files of other settings and `force` is not set.
+    /// When there is no rate or picture, the folder has files of other settings and `force` is not set, or
+    /// another process writes to it.
     pub fn new(mut request: Request) -> Result<Self, RatesError> {
         request.rates.sort_by(f64::total_cmp);
         let wrong = |text: String| Err(RatesError::Request(text));
@@ -69,20 +80,29 @@ impl Rates {
         if request.rates.is_empty() {
             return wrong("there are no rates; give at least one".to_owned());
         }
-        let (mut kept, mut failures) = (Vec::new(), Vec::new());
+        let (mut kept, mut failures, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for source in sources(&request.images)? {
             match load(&source, request.reading) {
-                Ok(picture) => {
-                    claim(&request, &source, &picture)?;
-                    kept.push(source);
+                Ok((picture, said)) => {
+                    let Effort { steps, seed } = request.effort;
+                    let settings = Settings { steps, seed, picture: checksum(&picture) };
+                    check(&request, &request.out.join(&source.name), &settings)?;
+                    notes.extend(said.into_iter().map(|note| format!("{}: {note}", source.name)));
+                    kept.push((source, settings));
                 }
                 Err(reason) => failures.push(LeftOut { name: source.name, reason }),
             }
         }
-        match (kept.is_empty(), failures.first()) {
-            (true, Some(LeftOut { name, reason })) => wrong(format!("{name}: {reason}")),
-            _ => Ok(Self { request, sources: kept, failures }),
+        if let (true, Some(LeftOut { name, reason })) = (kept.is_empty(), failures.first()) {
+            return wrong(format!("{name}: {reason}"));
         }
+        // From here on no other process writes to it.
+        let lock = FolderLock::acquire(&request.out).map_err(CompareError::from)?;
+        for (source, settings) in &kept {
+            begin(&request.out.join(&source.name), settings)?;
+        }
+        let sources = kept.into_iter().map(|(source, _)| source).collect();
+        Ok(Self { request, sources, failures, notes, _lock: lock })
     }
 
     /// The folder of a picture's files.
@@ -92,47 +112,56 @@ impl Rates {
 
     /// A picture, as it is compressed.
     pub(super) fn load(&self, source: &Source) -> Result<Picture, RatesError> {
-        load(source, self.request.reading)
+        let loaded = load(source, self.request.reading);
+        loaded
+            .map(|(picture, _)| picture)
             .map_err(|reason| RatesError::Request(format!("{}: {reason}", source.name)))
     }
 }
 
-fn load(source: &Source, reading: Reading) -> Result<Picture, String> {
-    let picture = picture::read(&source.path, reading).map_err(|e| chain(&e))?.picture;
+/// The picture as it is compressed, and notes on how it was read.
+fn load(source: &Source, reading: Reading) -> Result<(Picture, Vec<String>), String> {
+    let Loaded { picture, mut notes, .. } =
+        picture::read(&source.path, reading).map_err(|e| with_causes(&e))?;
     let needed = BYTES_PER_PIXEL * picture.n_pixels();
     if free_memory().is_some_and(|free| needed > free) {
         return Err(format!("it needs {} MB of memory, more than is free", needed / 1_000_000));
     }
-    Ok(eight_bits(&picture).map_err(|e| e.to_string())?.into_owned())
+    notes.extend(loss(&picture).map(str::to_owned));
+    Ok((eight_bits(&picture).map_err(|e| e.to_string())?.into_owned(), notes))
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", chain(cause)),
-        None => error.to_string(),
-    }
-}
-
-/// Makes the folder of a picture, whose files were made with the same settings.
-fn claim(request: &Request, source: &Source, picture: &Picture) -> Result<(), RatesError> {
-    let folder = request.out.join(&source.name);
-    std::fs::create_dir_all(&folder).map_err(|e| RatesError::file(&folder, e))?;
-    let made = Made { steps: request.effort.steps, seed: request.effort.seed, picture: checksum(picture) };
-    let path = folder.join("settings.json");
+/// Checks that the files of a picture in the folder, if there are any, were made with the same settings.
+fn check(request: &Request, folder: &Path, settings: &Settings) -> Result<(), RatesError> {
+    let path = folder.join(SETTINGS);
     match std::fs::read(&path) {
-        Ok(text) if serde_json::from_slice::<Made>(&text).is_ok_and(|there| there == made) => return Ok(()),
-        Ok(_) if !request.force => {
-            return Err(RatesError::Request(format!(
-                "{} holds files of other settings or another picture; give --force to replace them, or another --out",
-                folder.display()
-            )));
+        Ok(text)
+            if request.force
+                || serde_json::from_slice::<Settings>(&text).is_ok_and(|there| there == *settings) =>
+        {
+            Ok(())
         }
-        Ok(_) => remove_files(&folder)?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        Err(e) => return Err(RatesError::file(&path, e)),
+        Ok(_) => Err(RatesError::Request(format!(
+            "{} holds files of other settings or another picture; give --force to replace them, or another --out",
+            folder.display()
+        ))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(RatesError::file(&path, e)),
     }
-    let text = serde_json::to_string_pretty(&made).expect("numbers are JSON");
+}
+
+/// Makes the folder of a picture. Files of other settings, which [`check`] has let pass, are removed.
+fn begin(folder: &Path, settings: &Settings) -> Result<(), RatesError> {
+    std::fs::create_dir_all(folder).map_err(|e| RatesError::file(folder, e))?;
+    let path = folder.join(SETTINGS);
+    match std::fs::read(&path) {
+        Ok(text) if serde_json::from_slice::<Settings>(&text).is_ok_and(|there| there == *settings) => {
+            return Ok(());
+        }
+        Ok(_) => remove_files(folder)?,
+        Err(_) => {}
+    }
+    let text = serde_json::to_string_pretty(settings).expect("numbers are JSON");
     write_cached(&path, text.as_bytes()).map_err(|e| RatesError::file(&path, e))
 }
 

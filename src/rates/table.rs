@@ -3,52 +3,58 @@
 use super::RatesError;
 use super::codec::Codec;
 use super::plan::Rates;
-use super::point::Point;
+use super::point::{Measured, Point};
 use crate::atomic_write::write_cached;
 use crate::compare::{plain, quoted};
 
-/// The mean of one codec at one rate.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mean {
-    /// What made the files.
-    pub codec: Codec,
-    /// Bits a pixel that there may be at most.
-    pub rate: f64,
-    /// The mean of the files' bits a pixel.
-    pub bits_per_pixel: f64,
-    /// The mean of their PSNR in dB.
-    pub psnr: f64,
+/// Means over all pictures. Where a picture has no file, there is no mean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Means {
+    /// The codecs, in order.
+    pub codecs: Vec<Codec>,
+    /// A codec, a rate, and the means of bits a pixel and of PSNR in dB, by rate.
+    all: Vec<(Codec, f64, [f64; 2])>,
 }
 
-/// The means over all pictures, in the order of rates and codecs. Where a picture has no file, there is no mean.
-pub fn means(points: &[Point]) -> Vec<Mean> {
-    let mut keys: Vec<(f64, Codec)> = points.iter().map(|point| (point.rate, point.codec)).collect();
-    keys.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    keys.dedup();
-    let mean = |(rate, codec)| {
-        let these: Vec<&Point> = points.iter().filter(|p| p.rate == rate && p.codec == codec).collect();
-        let over = |of: fn(&Point) -> f64| these.iter().map(|p| of(p)).sum::<f64>() / these.len() as f64;
-        Mean { codec, rate, bits_per_pixel: over(|p| p.bits_per_pixel), psnr: over(|p| p.psnr) }
-    };
-    keys.into_iter().map(mean).filter(|mean| !mean.psnr.is_nan()).collect()
+impl Means {
+    /// Of these points.
+    pub fn of(points: &[Point]) -> Self {
+        let mut codecs: Vec<Codec> = points.iter().map(|point| point.codec).collect();
+        codecs.sort();
+        codecs.dedup();
+        let mut rates: Vec<f64> = points.iter().map(|point| point.rate).collect();
+        rates.sort_by(f64::total_cmp);
+        rates.dedup();
+        let mut all = Vec::new();
+        for (&codec, &rate) in codecs.iter().flat_map(|codec| rates.iter().map(move |rate| (codec, rate))) {
+            let files = points.iter().filter(|p| p.rate == rate && p.codec == codec).map(|p| p.file);
+            if let Some(files) = files.collect::<Option<Vec<_>>>().filter(|files| !files.is_empty()) {
+                let mean = |of: fn(&Measured) -> f64| files.iter().map(of).sum::<f64>() / files.len() as f64;
+                all.push((codec, rate, [mean(|file| file.bits_per_pixel), mean(|file| file.psnr)]));
+            }
+        }
+        Self { codecs, all }
+    }
+
+    /// The mean PSNR in dB at a rate.
+    pub fn psnr(&self, codec: Codec, rate: f64) -> Option<f64> {
+        self.all.iter().find(|mean| (mean.0, mean.1) == (codec, rate)).map(|mean| mean.2[1])
+    }
+
+    /// (bits a pixel, dB) of a codec, by rate.
+    pub(super) fn curve(&self, codec: Codec) -> Vec<(f64, f64)> {
+        self.all.iter().filter(|mean| mean.0 == codec).map(|&(.., [bits, psnr])| (bits, psnr)).collect()
+    }
 }
 
 /// Decibels with two decimals; a dash where there is no file.
 pub(super) fn decibels(psnr: Option<f64>) -> String {
-    psnr.filter(|psnr| !psnr.is_nan()).map_or_else(|| "–".to_owned(), |psnr| format!("{psnr:.2}"))
+    psnr.map_or_else(|| "–".to_owned(), |psnr| format!("{psnr:.2}"))
 }
 
 /// "1 bit a pixel", "0.3 bits a pixel".
 pub(super) fn bits(rate: f64) -> String {
     format!("{rate} {} a pixel", if rate == 1.0 { "bit" } else { "bits" })
-}
-
-/// The codecs of the points, in order.
-pub(super) fn codecs(points: &[Point]) -> Vec<Codec> {
-    let mut codecs: Vec<Codec> = points.iter().map(|point| point.codec).collect();
-    codecs.sort();
-    codecs.dedup();
-    codecs
 }
 
 pub(super) fn write(rates: &Rates, points: &[Point]) -> Result<(), RatesError> {
@@ -61,33 +67,31 @@ pub(super) fn write(rates: &Rates, points: &[Point]) -> Result<(), RatesError> {
 
 fn csv(points: &[Point]) -> String {
     let mut text = "picture,codec,rate,bytes,bits_per_pixel,psnr\n".to_owned();
-    for Point { picture, codec, rate, bytes, bits_per_pixel, psnr } in points {
-        let rest = bytes.map_or_else(|| ",,".to_owned(), |bytes| format!("{bytes},{bits_per_pixel},{psnr}"));
+    for Point { picture, codec, rate, file } in points {
+        let rest = file.map_or_else(
+            || ",,".to_owned(),
+            |Measured { bytes, bits_per_pixel, psnr }| format!("{bytes},{bits_per_pixel},{psnr}"),
+        );
         text.push_str(&format!("{},{},{rate},{rest}\n", quoted(picture), codec.name()));
     }
     text
 }
 
 fn markdown(rates: &Rates, points: &[Point]) -> String {
-    let codecs = codecs(points);
-    let names: String = codecs.iter().map(|codec| format!(" {} |", codec.name())).collect();
-    let header = format!("| bits a pixel |{names}\n|---|{}\n", "---:|".repeat(codecs.len()));
-    let table = |psnr: &dyn Fn(Codec, f64) -> Option<f64>| {
-        let row = |&rate: &f64| {
-            let cells: String =
-                codecs.iter().map(|&codec| format!(" {} |", decibels(psnr(codec, rate)))).collect();
-            format!("| {rate} |{cells}\n")
-        };
-        format!("{header}{}", rates.request.rates.iter().map(row).collect::<String>())
+    let table = |points: &[Point]| {
+        let means = Means::of(points);
+        let names: String = means.codecs.iter().map(|codec| format!(" {} |", codec.name())).collect();
+        let mut text = format!("| bits a pixel |{names}\n|---|{}\n", "---:|".repeat(means.codecs.len()));
+        for &rate in &rates.request.rates {
+            let cell = |&codec: &Codec| format!(" {} |", decibels(means.psnr(codec, rate)));
+            text.push_str(&format!("| {rate} |{}\n", means.codecs.iter().map(cell).collect::<String>()));
+        }
+        text
     };
-    let means = means(points);
-    let mean = |codec, rate| means.iter().find(|m| m.codec == codec && m.rate == rate).map(|m| m.psnr);
     let names = pictures(points);
-    let mut text = format!("# Rate and distortion\n\n{}\n\n{}", about(rates, points), table(&mean));
+    let mut text = format!("# Rate and distortion\n\n{}\n\n{}", about(rates, points), table(points));
     for name in names.iter().filter(|_| names.len() > 1) {
-        let own = |codec, rate| {
-            points.iter().find(|p| p.picture == *name && p.codec == codec && p.rate == rate).map(|p| p.psnr)
-        };
+        let own: Vec<Point> = points.iter().filter(|point| point.picture == *name).cloned().collect();
         text.push_str(&format!("\n## {}\n\n{}", plain(name), table(&own)));
     }
     text.push_str("\n`rates.csv` has the sizes; the files are beside it, in a folder for each picture.\n");
@@ -119,22 +123,22 @@ mod tests {
 
     #[test]
     fn a_mean_is_over_all_pictures_or_none() {
-        let point = |picture: &str, codec, rate, psnr: f64| Point {
+        let point = |picture: &str, codec, rate, psnr: Option<f64>| Point {
             picture: picture.to_owned(),
             codec,
             rate,
-            bytes: (!psnr.is_nan()).then_some(100),
-            bits_per_pixel: rate * 0.9,
-            psnr,
+            file: psnr.map(|psnr| Measured { bytes: 100, bits_per_pixel: rate * 0.5, psnr }),
         };
         let points = [
-            point("a", Codec::Afterimage, 0.3, 30.0),
-            point("a", Codec::Jpeg, 0.3, f64::NAN),
-            point("b", Codec::Afterimage, 0.3, 33.0),
-            point("b", Codec::Jpeg, 0.3, 28.0),
+            point("a", Codec::Afterimage, 0.5, Some(30.0)),
+            point("a", Codec::Jpeg, 0.5, None),
+            point("b", Codec::Afterimage, 0.5, Some(33.0)),
+            point("b", Codec::Jpeg, 0.5, Some(28.0)),
         ];
-        let mean = Mean { codec: Codec::Afterimage, rate: 0.3, bits_per_pixel: 0.27, psnr: 31.5 };
-        assert_eq!(means(&points), [mean]);
-        assert!(csv(&points).contains("a,JPEG,0.3,,,\n"), "{}", csv(&points));
+        let means = Means::of(&points);
+        assert_eq!(means.codecs, [Codec::Afterimage, Codec::Jpeg]);
+        assert_eq!(means.curve(Codec::Afterimage), [(0.25, 31.5)]);
+        assert_eq!((means.psnr(Codec::Afterimage, 0.5), means.psnr(Codec::Jpeg, 0.5)), (Some(31.5), None));
+        assert!(csv(&points).contains("a,JPEG,0.5,,,\n"), "{}", csv(&points));
     }
 }

@@ -323,9 +323,9 @@ impl Frame {
         let points: Vec<[f64; 2]> = line.points.iter().map(|&p| self.place(p)).collect();
         let (width, opacity) = if line.label.is_some() { (2.5, 1.0) } else { (1.25, 0.5) };
         canvas.line(&points, Stroke { rgb: line.rgb, width, opacity, dash: line.dash });
-        let first = if line.has_dots { 0 } else { points.len().saturating_sub(1) };
-        for &point in points[first..].iter().filter(|_| line.label.is_some()) {
-            canvas.dot(point, 4.0, line.rgb);
+        if line.label.is_some() {
+            let first = if line.has_dots { 0 } else { points.len().saturating_sub(1) };
+            points[first..].iter().for_each(|&point| canvas.dot(point, 4.0, line.rgb));
         }
     }
 

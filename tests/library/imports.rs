@@ -14,7 +14,7 @@ use std::path::Path;
 const ORDERS: &[(&str, &str)] = &[
     (
         "crate",
-        "atomic_write read_file clock names model picture job config model_file backend trainer tune environment report run render export compress compare rates collect bench \
+        "atomic_write read_file causes clock names model picture job config model_file backend trainer tune environment report run render export compress compare rates collect bench \
          output cli main",
     ),
     ("crate::backend", "tuned memory cpu gpu on_gpu no_gpu select open_predictor"),

@@ -61,6 +61,23 @@ fn a_picture_is_compressed_rendered_measured_and_described() {
 }
 
 #[test]
+fn what_is_left_out_of_a_picture_is_said() {
+    let dir = compressed();
+    let pixels = Pixels::U16((0..40 * 30).map(|n| n * 50).collect());
+    let deep = Picture { width: 40, height: 30, channels: 1, pixels };
+    save_png(&deep, &dir.path().join("deep.png")).expect("a picture");
+    let says = "its values of 16 bits are rounded to 8";
+    afterimage(dir.path(), &["compress", "deep.png", "--bpp", "6", "--steps", "20"])
+        .assert()
+        .success()
+        .stderr(contains(says));
+    afterimage(dir.path(), &["compare", "deep.png", "--rates", "6", "--steps", "20"])
+        .assert()
+        .success()
+        .stderr(contains(format!("deep: {says}")));
+}
+
+#[test]
 fn a_film_shows_it_grid_by_grid() {
     let dir = compressed();
     afterimage(dir.path(), &["film", "a.aim"]).assert().success().stdout(contains("a.gif  7 frames"));
@@ -117,6 +134,20 @@ fn a_model_is_compressed_as_what_it_shows_or_in_8_bits() {
     refused(&["compress", "a.png", "--bits", "8"], "--bits is for models: a.png is none");
     refused(&["compress", "run", "--bits", "8"], "run-8bit.safetensors exists");
     refused(&["compress", "run", "--bits", "7"], "possible values: 8");
+    refused(&["compress", "run", "--bits", "8", "--page", "2"], "cannot be used with");
+    refused(
+        &["compress", "run", "--bpp", "3", "--page", "2", "--force"],
+        "--page is for files with several pictures",
+    );
+    // Another picture of the same size under the run's name is not learned instead.
+    let noise = Pixels::U8((0..50 * 40 * 3).map(|n: u32| (n * n / 7 % 251) as u8).collect());
+    save_png(&Picture { width: 50, height: 40, channels: 3, pixels: noise }, &dir.path().join("a.png"))
+        .expect("a picture");
+    refused(
+        &["compress", "run", "--bits", "8", "--out", "b.safetensors"],
+        "is not the one this network was trained on",
+    );
+    assert!(!dir.path().join("b.safetensors").exists());
 }
 
 #[test]
@@ -169,6 +200,17 @@ fn rates_are_compared_with_jpeg_and_what_is_done_is_kept() {
         "holds files of other settings",
     );
     refused(&["compare", "a.png", "--rates", "2,2", "--out", "s"], "2 is named twice among the rates");
+    // Nothing is made for the first of two pictures where the second is refused.
+    std::fs::copy(path("a.png"), path("0.png")).expect("a copy");
+    let both = ["compare", "0.png", "a.png", "--rates", "2", "--steps", "41", "--out", "r"];
+    refused(&both, "holds files of other settings");
+    assert!(!path("r/0").exists());
+    std::fs::write(path("file"), "").expect("a file");
+    let text = afterimage(dir.path(), &["compare", "a.png", "--rates", "2", "--out", "file"])
+        .output()
+        .expect("output");
+    let text = String::from_utf8(text.stderr).expect("text");
+    assert_eq!(text.matches("os error").count(), 1, "said once: {text}");
     refused(&["compare", "a.png", "--rates", "2", "--sizes", "32"], "cannot be used with");
     refused(&["compare", "a.png", "--steps", "20"], "--rates");
     // A wish that no file meets leaves the others, and says so.

@@ -2,7 +2,7 @@
 
 use super::super::display::{Meter, count};
 use super::super::signals;
-use super::chain;
+use afterimage::causes::with_causes;
 use afterimage::compare::{Cell, Comparison, Ending, Share, State, Watch, work};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -101,7 +101,7 @@ impl Watch for GridDisplay {
         match ending {
             Ending::Trained => progress.meter.say(false, &format!("{ended}/{pending}  {}", cell.label)),
             Ending::Failed(error) => {
-                progress.meter.say(true, &format!("{} failed: {}", cell.label, chain(error)));
+                progress.meter.say(true, &format!("{} failed: {}", cell.label, with_causes(error)));
             }
             Ending::Skipped | Ending::Stopped => {}
         }

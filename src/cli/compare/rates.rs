@@ -5,7 +5,7 @@ use crate::cli::display::Meter;
 use afterimage::backend::cpu::thread_pool;
 use afterimage::compress::{DEFAULT_STEPS, Effort};
 use afterimage::picture::Reading;
-use afterimage::rates::{self, Codec, Ending, Mean, Point, Progress, Rates, Request};
+use afterimage::rates::{self, Codec, Means, Point, Progress, Rates, RatesError, Request};
 use anyhow::bail;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -54,6 +54,9 @@ pub(super) fn run(args: &CompareArgs, bits: &[f64]) -> anyhow::Result<ExitCode> 
         force: args.force,
         reading: Reading { page: args.page, ..Reading::default() },
     })?;
+    if !args.verbosity.quiet {
+        rates.notes.iter().for_each(|note| eprint_line!("{note}"));
+    }
     for failure in &rates.failures {
         eprint_line!("{} is left out: {}", failure.name, failure.reason);
     }
@@ -74,42 +77,59 @@ pub(super) fn run(args: &CompareArgs, bits: &[f64]) -> anyhow::Result<ExitCode> 
         });
         !signals::stop_requested()
     };
-    let ending = thread_pool(args.threads())?.install(|| rates::run(&rates, &mut watch))?;
+    let ending = thread_pool(args.threads())?.install(|| rates::run(&rates, &mut watch));
     meter.close();
     let (points, notes) = match ending {
-        Ending::Stopped => {
+        Err(RatesError::Stopped) => {
             eprint_line!("stopped; run the same command to go on");
             return Ok(signals::exit_code());
         }
-        Ending::Done(points, notes) => (points, notes),
+        ending => ending?,
     };
     notes.iter().for_each(|note| eprint_line!("{note}"));
     if !args.verbosity.quiet {
         summarise(&rates, &points);
     }
-    let lacks = points.iter().any(|point| point.codec == Codec::Afterimage && point.bytes.is_none());
+    let lacks = points.iter().any(|point| point.codec == Codec::Afterimage && point.file.is_none());
     Ok(ExitCode::from(u8::from(lacks || !rates.failures.is_empty())))
 }
 
 /// The main table for a terminal, and where the rest is.
 fn summarise(rates: &Rates, points: &[Point]) {
-    let means = rates::means(points);
-    let mut codecs: Vec<Codec> = points.iter().map(|point| point.codec).collect();
-    codecs.sort();
-    codecs.dedup();
+    let means = Means::of(points);
     let several = if rates.sources.len() > 1 { "mean PSNR in dB" } else { "PSNR in dB" };
     print_line!("{several} within so many bits a pixel");
-    let names: String = codecs.iter().map(|codec| format!("  {:>10}", codec.name())).collect();
+    let names: String = means.codecs.iter().map(|codec| format!("  {:>10}", codec.name())).collect();
     print_line!("  {:>6}{names}", "");
     for &rate in &rates.request.rates {
-        let cell = |&codec: &Codec| {
-            let mean = |mean: &&Mean| mean.codec == codec && mean.rate == rate;
-            means.iter().find(mean).map_or_else(|| "-".to_owned(), |mean| format!("{:.2}", mean.psnr))
-        };
-        let cells: String = codecs.iter().map(|codec| format!("  {:>10}", cell(codec))).collect();
+        let cell =
+            |&codec: &Codec| means.psnr(codec, rate).map_or("-".to_owned(), |psnr| format!("{psnr:.2}"));
+        let cells: String = means.codecs.iter().map(|codec| format!("  {:>10}", cell(codec))).collect();
         print_line!("  {rate:>6}{cells}");
     }
     let out = rates.request.out.display();
     print_line!("  {out}/report.html   everything, with pictures");
     print_line!("  {out}/rates.csv     the numbers");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// No option of grids is taken and not used.
+    #[test]
+    fn every_option_has_a_meaning_or_is_refused() {
+        #[derive(clap::Parser)]
+        struct Only {
+            #[command(flatten)]
+            args: CompareArgs,
+        }
+        const USED: [&str; 10] =
+            ["images", "out", "force", "quiet", "verbose", "rates", "steps", "page", "seed", "threads"];
+        for arg in Only::command().get_arguments() {
+            let id = arg.get_id().as_str();
+            assert!(USED.contains(&id) != NOT_WITH_RATES.contains(&id), "{id}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::CompressArgs;
 use crate::cli::display::{Meter, count};
+use crate::cli::train::resolved;
 use crate::cli::{model, signals, stdio};
 use afterimage::backend::{self, Backend, BackendError, open_predictor};
 use afterimage::block_on;
@@ -9,8 +10,8 @@ use afterimage::config::{Config, DeviceConfig, Resolved};
 use afterimage::job::DeviceOptions;
 use afterimage::model::{PixelFilter, TrainingState};
 use afterimage::model_file::{ModelFile, Rounded, round};
-use afterimage::picture::{self, Depth, Format, Loaded, Picture, Target};
-use afterimage::render::{Samples, View, render_to_file};
+use afterimage::picture::{self, Depth, Picture, PictureBuilder};
+use afterimage::render::{Samples, View, for_each_band};
 use afterimage::run::{self, RunFolder};
 use afterimage::trainer::Evaluation;
 use afterimage::tune::train_rounded;
@@ -23,6 +24,9 @@ use std::time::{Duration, Instant};
 /// Steps of training with rounded weights.
 const STEPS: u32 = 200;
 
+/// Decibels by which a network's PSNR may differ between devices and precisions.
+const SAME_PICTURE: f64 = 0.5;
+
 /// Whether a model is at `path`, rather than a picture.
 pub(super) fn is_model(path: &Path) -> bool {
     path.is_dir()
@@ -30,8 +34,8 @@ pub(super) fn is_model(path: &Path) -> bool {
         || path.extension().is_some_and(|ending| ending == "safetensors")
 }
 
-/// What a model shows at the size it was trained at.
-pub(super) fn shown(path: &Path, quiet: bool) -> anyhow::Result<Picture> {
+/// What a model shows at the size it was trained at. None if it was asked to stop.
+pub(super) fn shown(path: &Path, quiet: bool) -> anyhow::Result<Option<Picture>> {
     let opened = model::open(path, quiet)?;
     let network = &opened.model;
     if network.depth == Depth::F32 {
@@ -41,17 +45,16 @@ pub(super) fn shown(path: &Path, quiet: bool) -> anyhow::Result<Picture> {
     let params = network.params_for(&view, PixelFilter::Box);
     let request = DeviceConfig::default().request().with(&DeviceOptions::from_env()?);
     let mut device = block_on(open_predictor(&request, &network.model, &params))?;
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let file = folder.path().join("shown.png");
-    let target = Target::new(Format::Png, (network.channels(), network.depth), None)?;
-    render_to_file(
-        device.predictor.as_mut(),
-        (&network.grid(&view), network.transfer),
-        (network.channels(), network.depth, network.profile().as_deref()),
-        (&file, target),
-        &mut |_| !signals::stop_requested(),
-    )?;
-    Ok(picture::load(&file)?)
+    let (width, height, channels, depth) = (network.width, network.height, network.channels(), network.depth);
+    let mut builder = PictureBuilder::new(width, height, channels, depth);
+    let grid = network.grid(&view);
+    let bands =
+        for_each_band(device.predictor.as_mut(), (&grid, network.transfer), (channels, depth), |band, _| {
+            builder.push(&band);
+            !signals::stop_requested()
+        });
+    block_on(bands)?;
+    Ok((!signals::stop_requested()).then(|| builder.finish()))
 }
 
 /// PSNR in dB of the trained pixels, and of those held out.
@@ -80,11 +83,7 @@ impl Training {
         if !file.exists() {
             return Ok(Err(format!("the run's picture is not at {}", file.display())));
         }
-        let Loaded { picture, profile, .. } = config.prepare(picture::read(&file, config.reading())?)?;
-        let picture = Arc::new(picture);
-        let mask = config.read_mask()?.map(|mask| mask.picture);
-        let run =
-            config.resolve(&picture, mask.as_ref())?.on(&DeviceOptions::from_env()?).with_profile(profile);
+        let (run, picture, _) = resolved(&config, picture::read(&file, config.reading())?)?;
         if run.model.layout() != network.model.layout() {
             return Ok(Err("its frequencies were trained, and are not trained again".to_owned()));
         }
@@ -129,11 +128,11 @@ pub(super) fn round_weights(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     }
     let start = Instant::now();
     let mut network = opened.model.frozen();
+    let psnr = network.metadata.get("psnr_train").and_then(|psnr| psnr.parse().ok());
     let outcome = match Training::open(&args.input, &network, args.threads)? {
         Ok(mut training) => {
-            let Some(outcome) = train(&mut training, &network.params, args)? else {
-                eprint_line!("stopped; nothing was written");
-                return Ok(signals::exit_code());
+            let Some(outcome) = train(&mut training, (&network.params, psnr), args)? else {
+                return Ok(super::stopped());
             };
             Some(outcome)
         }
@@ -177,12 +176,24 @@ pub(super) fn round_weights(args: &CompressArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The better of the weights rounded as they are and after training. None if it was asked to stop.
-fn train(training: &mut Training, params: &[f32], args: &CompressArgs) -> anyhow::Result<Option<Outcome>> {
+fn train(
+    training: &mut Training,
+    (params, trained_psnr): (&[f32], Option<f64>),
+    args: &CompressArgs,
+) -> anyhow::Result<Option<Outcome>> {
     let mut plain = params.to_vec();
     round(&training.run.model, &mut plain);
     let (Some(before), Some(rounded)) = (training.measure(params)?, training.measure(&plain)?) else {
         return Ok(None);
     };
+    // Another picture under the name of the run's would be learned instead.
+    if let Some(then) = trained_psnr.filter(|then| (then - before.0).abs() > SAME_PICTURE) {
+        bail!(
+            "the picture that config.toml names is not the one this network was trained on: it had {then:.2} dB and has {:.2}; \
+             put that picture back, or give the model file alone, away from its run",
+            before.0
+        );
+    }
     let steps = args.steps.unwrap_or(STEPS);
     let mut meter = Meter::new(args.quiet, Duration::from_secs(5));
     let mut watch = |step: u32| {

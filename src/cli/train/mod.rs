@@ -2,6 +2,7 @@
 
 mod args;
 mod prepare;
+pub(super) use prepare::resolved;
 mod sigma;
 
 use super::display::{self, TrainingDisplay};

@@ -2,7 +2,7 @@
 
 use super::{TrainArgs, sigma};
 use crate::cli::{display, signals, stdio};
-use afterimage::config::{Config, DeviceConfig};
+use afterimage::config::{Config, DeviceConfig, Resolved};
 use afterimage::job::DeviceOptions;
 use afterimage::picture::{self, Loaded, Picture};
 use afterimage::run::{Fit, Input, RunFolder, Session, write_config};
@@ -150,19 +150,26 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
         ))?,
         false => loaded?,
     };
-    let Loaded { picture, mut notes, profile } = config.prepare(loaded)?;
-    let picture = Arc::new(picture);
     config.picture.file = Some(absolute(&file)?);
-    let mask = load_mask(&config, &mut notes)?;
-    let run = config.resolve(&picture, mask.as_ref())?.on(&DeviceOptions::from_env()?);
-    let run = run.with_profile(profile);
-    notes.extend(run.range_note(&picture));
+    let (run, picture, notes) = resolved(&config, loaded)?;
     let mut session = Session::resume(run, picture, folder)?;
     session.input_notes = notes;
     if session.run().config != written {
         write_config(&session.folder, session.run())?;
     }
     Ok(session)
+}
+
+/// The run that `config` describes of a picture that was read, with notes for the user.
+pub(in crate::cli) fn resolved(
+    config: &Config,
+    loaded: Loaded,
+) -> anyhow::Result<(Resolved, Arc<Picture>, Vec<String>)> {
+    let Loaded { picture, mut notes, profile } = config.prepare(loaded)?;
+    let mask = load_mask(config, &mut notes)?;
+    let run = config.resolve(&picture, mask.as_ref())?.on(&DeviceOptions::from_env()?).with_profile(profile);
+    notes.extend(run.range_note(&picture));
+    Ok((run, Arc::new(picture), notes))
 }
 
 fn check(config: &Config) -> anyhow::Result<()> {
