@@ -1,6 +1,6 @@
 //! `afterimage eval`: how close a model is to a picture.
 
-mod aim;
+pub(super) mod aim;
 
 use super::display::WorkDisplay;
 use super::model::{self, DeviceArgs, OpenedModel};
@@ -153,15 +153,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The picture to compare a compressed one with that has so many channels.
-pub(super) fn read_picture(args: &EvalArgs, channels: usize) -> anyhow::Result<Picture> {
-    let reading = Reading { page: args.page, color: args.color.unwrap_or_default() };
-    let Loaded { picture, notes, .. } = load(&args.image, reading)?;
-    notes.iter().for_each(|note| eprint_line!("{note}"));
-    Ok(if channels < 3 { picture.grey_if_equal() } else { picture })
-}
-
-fn load(image: &Path, reading: Reading) -> anyhow::Result<Loaded> {
+pub(super) fn load(image: &Path, reading: Reading) -> anyhow::Result<Loaded> {
     Ok(match stdio::is_dash(image) {
         true => picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?,
         false => picture::read(image, reading)?,

@@ -1,5 +1,7 @@
 //! `afterimage export`: a trained model in the language of another program.
 
+mod aim;
+
 use super::eval::{self, Compared, Fit};
 use super::model::{self, OpenedModel};
 use super::{compressed, stdio};
@@ -25,6 +27,7 @@ Examples:
   afterimage export runs/fourier --to shadertoy                   # to paste; Fourier features and small grids
   afterimage export runs/astronaut --to onnx                      # uv (N, 2) to colours (N, 3)
   afterimage export runs/astronaut --to numpy                     # a Python file that needs only NumPy
+  afterimage export photo.aim --to html                           # a page that decodes a compressed picture; also numpy
 
 uv is (0, 0) at the top left and (1, 1) at the bottom right. docs/EXPORT.md has sizes and limits.";
 
@@ -32,7 +35,7 @@ uv is (0, 0) at the top left and (1, 1) at the bottom right. docs/EXPORT.md has 
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExportArgs {
-    /// model.safetensors, the folder of a run, or a checkpoint in it
+    /// model.safetensors, the folder of a run, a checkpoint in it, or a compressed picture (.aim)
     model: PathBuf,
     /// What to write
     #[arg(long, value_enum, value_name = "TARGET")]
@@ -55,47 +58,70 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    compressed::refuse(&args.model, "export")?;
-    let opened = model::open(&args.model, args.quiet)?;
     if args.original.is_some() && args.to != Target::Html {
         bail!("--original is the slider of a page; give --to html, or leave it out");
     }
-    let precision = args.precision.unwrap_or_else(|| args.to.usual_precision());
-    let refused = |reason: String| anyhow!("{} cannot be exported: {reason}", args.model.display());
-    let program = Program::new(&opened.model, &opened.name, precision).map_err(refused)?;
-    let path: PathBuf =
-        args.out.clone().unwrap_or_else(|| format!("{}.{}", opened.name, args.to.extension()).into());
-    let inputs: Vec<&Path> =
-        [Some(&opened.file), args.original.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
-    if !stdio::is_dash(&path) {
-        model::check_output(&path, args.force, &inputs)?;
+    if let Some((picture, file)) = compressed::read(&args.model)? {
+        return aim::export(args, &picture, &file);
     }
+    let opened = model::open(&args.model, args.quiet)?;
+    let precision = args.precision.unwrap_or_else(|| args.to.usual_precision());
+    let refused = refused(args);
+    let program = Program::new(&opened.model, &opened.name, precision).map_err(&refused)?;
+    let output = Output::new(args, &opened.name, &opened.file)?;
     let quality = Quality::of(&opened, &program, args.original.as_deref())?;
     let extras = Extras { quality: quality.words(), original: quality.original.clone() };
-    let exported = export(&program, args.to, &extras).map_err(refused)?;
-    if stdio::is_dash(&path) {
-        if exported.table.is_some() {
-            bail!(
-                "it has a second file for its grid, which standard output has no place for; give --out FILE"
-            );
+    let exported = export(&program, args.to, &extras).map_err(&refused)?;
+    output.write(&exported, &format!(", weights {precision}{}", quality.rounding()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The error of what cannot be exported.
+fn refused(args: &ExportArgs) -> impl Fn(String) -> anyhow::Error {
+    |reason| anyhow!("{} cannot be exported: {reason}", args.model.display())
+}
+
+/// Where the files go.
+struct Output<'a> {
+    args: &'a ExportArgs,
+    path: PathBuf,
+    inputs: Vec<&'a Path>,
+}
+
+impl<'a> Output<'a> {
+    /// Of the model called `name` in `file`. Checks all that can be before work is done.
+    fn new(args: &'a ExportArgs, name: &str, file: &'a Path) -> anyhow::Result<Self> {
+        let path = args.out.clone().unwrap_or_else(|| format!("{name}.{}", args.to.extension()).into());
+        let inputs = [Some(file), args.original.as_deref()].into_iter().flatten().collect();
+        let output = Self { args, path, inputs };
+        if !stdio::is_dash(&output.path) {
+            model::check_output(&output.path, args.force, &output.inputs)?;
         }
-        written(std::io::stdout().lock().write_all(&exported.file));
-        return Ok(ExitCode::SUCCESS);
+        Ok(output)
     }
-    let beside = write(&exported, &path, args.force, &inputs)?;
-    if !args.quiet {
+
+    /// Writes the files and says so, with a few words `about` the first.
+    fn write(&self, exported: &Exported, about: &str) -> anyhow::Result<()> {
+        if stdio::is_dash(&self.path) {
+            if exported.table.is_some() {
+                bail!(
+                    "it has a second file for its grid, which standard output has no place for; give --out FILE"
+                );
+            }
+            written(std::io::stdout().lock().write_all(&exported.file));
+            return Ok(());
+        }
+        let beside = write(exported, &self.path, self.args.force, &self.inputs)?;
+        if self.args.quiet {
+            return Ok(());
+        }
         let kilobytes = |bytes: &[u8]| format!("{:.1} kB", bytes.len() as f64 / 1000.0);
-        print_line!(
-            "{}  {}, weights {precision}{}",
-            path.display(),
-            kilobytes(&exported.file),
-            quality.rounding()
-        );
+        print_line!("{}  {}{about}", self.path.display(), kilobytes(&exported.file));
         if let (Some(beside), Some(table)) = (beside, &exported.table) {
             print_line!("{}  {}, the grid, which the shader reads", beside.display(), kilobytes(table));
         }
+        Ok(())
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes the files and returns the name of the second.

@@ -53,6 +53,11 @@ impl CompressedPicture {
         self.file_bytes
     }
 
+    /// Bits of the file for each pixel.
+    pub fn bits_per_pixel(&self) -> f64 {
+        8.0 * self.file_bytes as f64 / self.shape.n_pixels() as f64
+    }
+
     /// Columns, rows and bytes of each grid.
     pub fn grids(&self) -> Vec<(usize, usize, usize)> {
         let bytes = |level| self.bands.iter().filter(|(band, _)| band.0 == level).map(|(_, b)| b.len()).sum();

@@ -5,7 +5,7 @@ use super::shape::{N_LAYERS, Shape, TAPS_LAYER};
 
 /// Weights in units of 2^-12, as little-endian i16, of [`Shape::of`] three channels in the order of [`Shape::layers`].
 /// Part of the format: they were trained on nine crops of photographs, none of which is in a benchmark.
-static WEIGHTS: &[u8] = include_bytes!("../../assets/compress/weights.bin");
+pub(crate) static WEIGHTS: &[u8] = include_bytes!("../../assets/compress/weights.bin");
 
 /// The channel that stands for the only one of grey pictures.
 const GREEN: usize = 1;

@@ -17,6 +17,7 @@ mod tests;
 mod train;
 
 pub use decode::CompressedPicture;
+pub(crate) use defaults::WEIGHTS as START_WEIGHTS;
 pub use encode::{
     BYTES_PER_PIXEL, CompressError, Compressed, DEFAULT_STEPS, Effort, Stage, Wish, compress, eight_bits,
     loss,

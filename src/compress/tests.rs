@@ -102,6 +102,15 @@ fn a_file_decodes_to_the_same_values_everywhere() {
 
 const CHECKSUM: u32 = 350_517_979;
 
+/// Files with several bands and with integers far from what is expected, as they were first written; other decoders are
+/// tested by them.
+#[test]
+fn files_of_version_1_are_written_as_ever() {
+    let grey: &[u8] = include_bytes!("../../tests/pictures/far-grey.aim");
+    let colours: &[u8] = include_bytes!("../../tests/pictures/far-colours.aim");
+    assert!(file(3, 300, 1).3 == grey && file(70, 150, 3).3 == colours);
+}
+
 proptest! {
     #[test]
     fn damage_is_named_and_never_a_panic(place in any::<usize>(), bits in 1_u8.., repair: bool, cut in 0..40_usize) {

@@ -1,8 +1,10 @@
 //! A trained network in the languages of other programs.
 //!
 //! [`Program`] says what is computed and holds the numbers, rounded to a [`Precision`]. Each target has one writer of it;
-//! the shading languages share one, whose dialects are a table (`shader/dialect.rs`).
+//! the shading languages share one, whose dialects are a table (`shader/dialect.rs`). Compressed pictures are exported with
+//! a decoder (`decoder.rs`).
 
+mod decoder;
 mod numpy;
 mod onnx;
 mod page;
@@ -11,6 +13,7 @@ mod rounding;
 mod shader;
 mod shadertoy;
 
+pub use decoder::export_compressed;
 pub use page::Extras;
 pub use program::{Colors, Features, Layer, Program};
 pub use rounding::{Precision, Row};

@@ -9,10 +9,12 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use flate2::{Compression, write::DeflateEncoder};
 use image::{Rgb, RgbImage};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::borrow::Cow;
 use std::io::Write;
 
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+const VIEW: &str = include_str!("page/view.js");
+const SHADERS: &str = include_str!("page/shaders.js");
 const MAIN_GLSL: &str = include_str!("page/main.glsl");
 const MAIN_WGSL: &str = include_str!("page/main.wgsl");
 
@@ -25,7 +27,26 @@ pub struct Extras {
     pub original: Option<Picture>,
 }
 
-/// The page.
+/// What is drawn, and by which script.
+pub(super) struct Drawn<'a> {
+    pub(super) name: &'a str,
+    /// Columns and rows.
+    pub(super) size: [u32; 2],
+    /// A few words on what the picture is made of.
+    pub(super) about: String,
+    /// The word at the other side of the slider than the original.
+    pub(super) side: &'a str,
+    pub(super) original: Option<Cow<'a, Picture>>,
+    pub(super) quality: Option<&'a str>,
+    /// The rows of a table in a texture, and the bytes of a number in it.
+    pub(super) table: Option<(usize, usize)>,
+    /// Elements that the script reads, by their identifiers.
+    pub(super) data: Vec<(&'a str, String)>,
+    /// Has `load` and `renderers`.
+    pub(super) script: String,
+}
+
+/// The page of a network.
 pub(super) fn page(program: &Program, extras: &Extras) -> Result<String, String> {
     if program.colors.has_profile {
         return Err(
@@ -36,50 +57,67 @@ pub(super) fn page(program: &Program, extras: &Extras) -> Result<String, String>
     let places = Places { layers_in_table: true, grids_in_table: true };
     let glsl = shader(program, Dialect::Glsl, places, true);
     let wgsl = shader(program, Dialect::Wgsl, places, true);
-    let [width, height] = program.size;
-    let rows = glsl.table.len() / 16 / TABLE_WIDTH;
     let bytes = bytes_of(program.precision);
-    let original = extras.original.as_ref().map(|picture| address(&picture.exposed(program.colors.exposure)));
-    let weights =
-        format!("{} numbers, {} multiply-adds a pixel", program.n_numbers(), program.multiply_adds());
+    let drawn = Drawn {
+        name: &program.name,
+        size: program.size,
+        about: format!("{} numbers, {} multiply-adds a pixel", program.n_numbers(), program.multiply_adds()),
+        side: "network",
+        original: extras.original.as_ref().map(|picture| picture.exposed(program.colors.exposure)),
+        quality: extras.quality.as_deref(),
+        table: Some((glsl.table.len() / 16 / TABLE_WIDTH, bytes)),
+        data: vec![
+            ("table", packed(&glsl.table, bytes)),
+            ("glsl", MAIN_GLSL.replace("//PROGRAM//\n", &glsl.text)),
+            ("wgsl", MAIN_WGSL.replace("//PROGRAM//\n", &wgsl.text)),
+        ],
+        script: SHADERS.to_owned(),
+    };
+    Ok(document(&drawn))
+}
+
+/// A page that shows what is drawn.
+pub(super) fn document(drawn: &Drawn) -> String {
+    let Drawn { name, size: [width, height], .. } = drawn;
+    let (rows, planes) = drawn.table.unzip();
     let document = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (program.name) " — afterimage" }
+                title { (name) " — afterimage" }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                main #view tabindex="0" aria-label={ (program.name) ", drawn by a neural network: drag to move, turn the wheel to zoom" }
-                    data-width=(width) data-height=(height) data-rows=(rows) data-row=(TABLE_WIDTH) data-planes=(bytes) {
+                main #view tabindex="0" aria-label={ (name) ", drawn by a neural network: drag to move, turn the wheel to zoom" }
+                    data-width=(width) data-height=(height) data-rows=[rows] data-row=[rows.map(|_| TABLE_WIDTH)] data-planes=[planes] {
                     canvas #picture {}
-                    @if let Some(original) = original {
+                    @if let Some(original) = &drawn.original {
                         canvas #original {}
-                        img #source src=(original) alt="" hidden;
+                        img #source src=(address(original)) alt="" hidden;
                         div #divider role="slider" tabindex="0" aria-label="share of the original" aria-valuemin="0" aria-valuemax="100" { span {} }
                         p.side.left { "original" }
-                        p.side.right { "network" }
+                        p.side.right { (drawn.side) }
                     }
                     p #message role="status" { "Unpacking the network …" }
                 }
                 header {
-                    h1 { (program.name) }
-                    p { (width) "×" (height) " · " (weights) }
+                    h1 { (name) }
+                    p { (width) "×" (height) " · " (drawn.about) }
                 }
-                @if let Some(quality) = &extras.quality {
+                @if let Some(quality) = drawn.quality {
                     p #quality title="PSNR against the original" { (quality) }
                 }
                 (controls())
-                script #table type="text/plain" { (PreEscaped(packed(&glsl.table, bytes))) }
-                script #glsl type="text/plain" { (PreEscaped(MAIN_GLSL.replace("//PROGRAM//\n", &glsl.text))) }
-                script #wgsl type="text/plain" { (PreEscaped(MAIN_WGSL.replace("//PROGRAM//\n", &wgsl.text))) }
-                script { (PreEscaped(SCRIPT)) }
+                @for (id, content) in &drawn.data {
+                    script id=(id) type="text/plain" { (PreEscaped(content)) }
+                }
+                script { (PreEscaped(&drawn.script)) (PreEscaped(VIEW)) }
             }
         }
     };
-    Ok(document.into_string())
+    document.into_string()
 }
 
 fn controls() -> Markup {

@@ -106,10 +106,7 @@ impl Program {
         let features = |part| features(part, &model.params[layout.encoding.clone()], precision);
         let (scale, offset) = position(&model);
         Ok(Self {
-            name: name
-                .chars()
-                .map(|c| if c.is_control() || "\"\\<>".contains(c) { '_' } else { c })
-                .collect(),
+            name: plain_name(name),
             size: [model.width, model.height],
             precision,
             scale,
@@ -245,4 +242,9 @@ impl Colors {
     pub(super) fn is_logarithmic(&self) -> bool {
         self.transfer.curve == Curve::Log
     }
+}
+
+/// A name that may stand in a comment of any language.
+pub(super) fn plain_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() || "\"\\<>".contains(c) { '_' } else { c }).collect()
 }

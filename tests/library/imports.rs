@@ -14,7 +14,7 @@ use std::path::Path;
 const ORDERS: &[(&str, &str)] = &[
     (
         "crate",
-        "atomic_write read_file causes clock names model picture job config model_file backend trainer tune environment report run render export compress compare rates collect bench \
+        "atomic_write read_file causes clock names model picture job config model_file backend trainer tune environment report run render compress export compare rates collect bench \
          output cli main",
     ),
     ("crate::backend", "tuned memory cpu gpu on_gpu no_gpu select open_predictor"),
@@ -39,7 +39,7 @@ pub(crate) fn read(folder: &Path, module: &Module, sources: &mut Sources) {
         let own = || module.iter().cloned().chain([stem.clone()]).collect();
         if path.is_dir() {
             read(&path, &own(), sources);
-        } else if stem != "tests" {
+        } else if stem != "tests" && path.extension() == Some("rs".as_ref()) {
             let module = if ["lib", "mod"].contains(&stem.as_str()) { module.clone() } else { own() };
             sources.insert(module, code(&std::fs::read_to_string(&path).expect("a source")));
         }

@@ -242,7 +242,7 @@ fn what_is_wrong_is_said_in_a_sentence_and_nothing_is_written() {
     refused(&["compress", "none.png", "--bpp", "1"], "none.png");
     refused(&["render", "a.aim", "--scale", "2"], "leave --size and --scale out");
     refused(&["render", "a.aim", "--crop", "0,0,51,2"], "51");
-    refused(&["export", "a.aim", "--to", "glsl"], "is a compressed picture, of which there is no export");
+    refused(&["export", "a.aim", "--to", "glsl"], "a.aim cannot be exported: it is a compressed picture");
     let mut damaged = std::fs::read(dir.path().join("a.aim")).expect("a file");
     damaged[100] ^= 4;
     std::fs::write(dir.path().join("damaged.aim"), &damaged).expect("a file");

@@ -6,10 +6,11 @@ use crate::program::program;
 use crate::rendering::{folder, saved};
 use crate::skip::{Missing, skip};
 
+use afterimage::compress::CompressedPicture;
 use afterimage::export::{Extras, Precision, Target, export};
 use afterimage::model::{Activation, Interpolation};
 use afterimage::names::Named;
-use afterimage::picture::Depth;
+use afterimage::picture::{Depth, Pixels};
 use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -104,6 +105,48 @@ fn a_numpy_file_is_a_program_that_writes_the_picture() {
         "{} bytes",
         picture.len()
     );
+}
+
+#[test]
+fn python_decodes_a_compressed_picture_to_its_pixels() {
+    let Some(python) = python_with("numpy") else {
+        skip(Missing::Software("no Python with NumPy (AFTERIMAGE_PYTHON names one)"));
+        return;
+    };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for name in ["astronaut", "far-grey", "far-colours"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/pictures/{name}.aim"));
+        let file = std::fs::read(&path).expect("a file");
+        let written = format!("{name}.py");
+        export_of(dir.path(), &path, &["--to", "numpy"]).assert().success().stdout(contains(&written));
+        let output = Command::new(&python).current_dir(dir.path()).arg(&written).assert().success();
+        let picture = CompressedPicture::parse(&file).expect("a file").decode().expect("a picture");
+        let Pixels::U8(values) = &picture.pixels else { panic!("8 bits") };
+        let kind = if picture.channels == 1 { "P5" } else { "P6" };
+        let head = format!("{kind} {} {} 255\n", picture.width, picture.height).into_bytes();
+        assert!(output.get_output().stdout == [&head[..], values].concat(), "{name}");
+    }
+}
+
+#[test]
+fn of_a_compressed_picture_there_is_a_page_or_a_program() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures");
+    let export = |args: &[&str]| export_of(dir.path(), &pictures.join("far-colours.aim"), args).assert();
+    export(&["--to", "glsl"]).code(1).stderr(contains("has no colour at a point; give --to html or numpy"));
+    export(&["--to", "html", "--precision", "f16"]).code(1).stderr(contains("leave --precision out"));
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/astronaut.png");
+    export(&["--to", "html", "--original", &other.to_string_lossy()])
+        .code(1)
+        .stderr(contains("give the picture it was made of"));
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 0, "nothing is written");
+    let mut render = Command::new(program());
+    render.current_dir(dir.path()).arg("render").arg(pictures.join("far-colours.aim"));
+    render.args(["--out", "same.png"]).assert().success();
+    export(&["--to", "html", "--original", "same.png"]).success().stdout(contains("with a decoder"));
+    let page = std::fs::read_to_string(dir.path().join("far-colours.html")).expect("a page");
+    assert!(page.contains("id=\"divider\"") && !page.contains(" dB</p>"), "an exact copy has no decibels");
+    export(&["--to", "html", "--out", "-"]).success().stdout(contains("<!DOCTYPE html>"));
 }
 
 /// Compiles the file with glslang, which must know the ending of its name.

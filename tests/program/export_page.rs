@@ -3,7 +3,8 @@
 use crate::exported::{Sample, expected, fourier, grid, model};
 use crate::skip::{Missing, skip};
 
-use afterimage::export::{Extras, Precision, Target, export};
+use afterimage::compress::CompressedPicture;
+use afterimage::export::{Extras, Precision, Target, export, export_compressed};
 use afterimage::model::{Activation, Interpolation};
 use afterimage::model_file::ModelFile;
 use afterimage::picture::{self, Converter, Curve, Depth, Format, Picture, Pixels, Transfer, load};
@@ -237,6 +238,24 @@ fn a_page_with_webgl2_shows_what_render_does() {
     (hdr.depth, hdr.transfer) = (Depth::F32, Transfer { scale: 4.0, curve: Curve::Log });
     hdr.model.network.output_activation = Activation::Identity;
     check(browser, hdr, Precision::F32, WEBGL2);
+}
+
+#[test]
+fn a_page_decodes_a_compressed_picture_to_its_pixels() {
+    let Some(browser) = browser() else { return };
+    for name in ["astronaut", "far-grey", "far-colours"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/pictures/{name}.aim"));
+        let file = std::fs::read(path).expect("a file");
+        let page = export_compressed(name, &file, Target::Html, &Extras::default()).expect("a page").file;
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(dir.path().join("page.html"), page).expect("written");
+        let picture = CompressedPicture::parse(&file).expect("a file").decode().expect("a picture");
+        let value = |i: usize, c: usize| picture.pixels.value(i * picture.channels + c % picture.channels);
+        let colors: Vec<f32> = (0..3 * picture.n_pixels() as usize).map(|n| value(n / 3, n % 3)).collect();
+        let size = Size { width: picture.width, height: picture.height };
+        let worst = worst(&screenshot(browser, dir.path(), "", &[]), &colors, size);
+        assert!(worst < 0.01, "{name}: {worst} of 255");
+    }
 }
 
 /// Draws a shader of Shadertoy in the middle of the window.

@@ -1,7 +1,7 @@
 //! Nothing is lost: stopped, killed and damaged runs go on to the same bits.
 
 use crate::program;
-use crate::running::Running;
+use crate::running::{Running, put};
 use crate::runs;
 
 use assert_cmd::Command;
@@ -102,7 +102,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
     let mut bytes = std::fs::read(&current).expect("a checkpoint");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x40;
-    std::fs::write(&current, &bytes).expect("written");
+    put(&current, &bytes);
     let mut command = Command::new(program());
     command.args(["train", "--resume"]).arg(&out);
     command
@@ -111,8 +111,8 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
         .stderr(contains("checkpoint.safetensors cannot be used: its checksum does not match"));
     assert_same_run(&out, &undisturbed);
 
-    std::fs::write(&current, &bytes[..middle]).expect("written");
-    std::fs::write(&previous, "nothing").expect("written");
+    put(&current, &bytes[..middle]);
+    put(&previous, b"nothing");
     resume(&out).assert().code(1).stderr(contains("cannot be used").and(contains("--force")));
 }
 

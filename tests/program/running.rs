@@ -82,3 +82,10 @@ impl Drop for Running {
         }
     }
 }
+
+/// Puts another file at `path`. A run that was killed may have left one checkpoint with two names: what is written into
+/// it would be under both.
+pub(crate) fn put(path: &Path, bytes: &[u8]) {
+    std::fs::remove_file(path).expect("removed");
+    std::fs::write(path, bytes).expect("written");
+}

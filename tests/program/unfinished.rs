@@ -1,7 +1,7 @@
 //! Runs that train, or were killed: their checkpoints are models.
 
 use crate::program::{program, train};
-use crate::running::Running;
+use crate::running::{Running, put};
 use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -38,7 +38,7 @@ fn a_checkpoint_is_rendered_measured_and_inspected() {
     afterimage(&["eval", "--backend", "cpu"], &run).arg(&portrait).assert().success();
     afterimage(&["film", "--out", "film.gif"], &run).assert().success();
     let render = |path: &Path| afterimage(&cpu, path);
-    std::fs::write(run.join("checkpoint.safetensors"), "damaged").expect("written");
+    put(&run.join("checkpoint.safetensors"), b"damaged");
     render(&run.join("checkpoint.safetensors")).assert().code(1).stderr(contains("damaged"));
     render(&run).assert().success().stderr(contains("resuming from").not());
     // One that was just begun.

@@ -1,12 +1,38 @@
 //! `afterimage eval` of a compressed picture.
 
-use super::{EvalArgs, Report, read_picture};
-use crate::cli::compressed::{bits_per_pixel, size_of};
+use super::{EvalArgs, Report, load};
 use afterimage::compress::CompressedPicture;
+use afterimage::picture::load::{Loaded, Reading};
 use afterimage::picture::{Picture, SquaredError, save_png, ssim};
 use afterimage::report::{Decibels, labelled_error_map};
 use anyhow::{Context, bail};
+use std::path::Path;
 use std::process::ExitCode;
+
+/// The picture at `image`, if a `decoded` one, from the file `model`, can have been made of it.
+pub(in crate::cli) fn original(
+    (image, reading): (&Path, Reading),
+    (model, decoded): (&Path, &Picture),
+) -> anyhow::Result<Picture> {
+    let Loaded { picture, notes, .. } = load(image, reading)?;
+    notes.iter().for_each(|note| eprint_line!("{note}"));
+    let original = if decoded.channels < 3 { picture.grey_if_equal() } else { picture };
+    let shape = |picture: &Picture| (picture.width, picture.height, picture.channels);
+    if shape(decoded) != shape(&original) || original.is_hdr() {
+        bail!(
+            "{} has {}x{} with {} channels and {} {}x{} with {}; give the picture it was made of",
+            model.display(),
+            decoded.width,
+            decoded.height,
+            decoded.channels,
+            image.display(),
+            original.width,
+            original.height,
+            original.channels
+        );
+    }
+    Ok(original)
+}
 
 /// `afterimage eval`: the picture against the one it was made of.
 pub(super) fn eval(args: &EvalArgs, compressed: &CompressedPicture) -> anyhow::Result<ExitCode> {
@@ -14,20 +40,8 @@ pub(super) fn eval(args: &EvalArgs, compressed: &CompressedPicture) -> anyhow::R
         bail!("{} is a compressed picture, which has one size; leave --fit out", args.model.display());
     }
     let decoded = compressed.decode().with_context(|| format!("cannot read {}", args.model.display()))?;
-    let original = read_picture(args, decoded.channels)?;
-    let shape = |picture: &Picture| (picture.width, picture.height, picture.channels);
-    if shape(&decoded) != shape(&original) || original.is_hdr() {
-        bail!(
-            "{} has {} with {} channels and {} {}x{} with {}; give the picture it was made of",
-            args.model.display(),
-            size_of(compressed),
-            decoded.channels,
-            args.image.display(),
-            original.width,
-            original.height,
-            original.channels
-        );
-    }
+    let reading = Reading { page: args.page, color: args.color.unwrap_or_default() };
+    let original = original((&args.image, reading), (&args.model, &decoded))?;
     if let Some(out) = &args.error_map {
         save_png(&labelled_error_map((&decoded, &original), Default::default(), None), out)?;
     }
@@ -53,7 +67,7 @@ pub(super) fn eval(args: &EvalArgs, compressed: &CompressedPicture) -> anyhow::R
         max_error_at: [x, y],
         n_params: compressed.n_weights(),
         file_bytes: compressed.file_bytes() as u64,
-        bits_per_pixel: bits_per_pixel(compressed),
+        bits_per_pixel: compressed.bits_per_pixel(),
     };
     report.show(args.json)?;
     Ok(ExitCode::SUCCESS)

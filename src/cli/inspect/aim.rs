@@ -1,7 +1,6 @@
 //! `afterimage inspect` of a compressed picture.
 
 use super::InspectArgs;
-use crate::cli::compressed::bits_per_pixel;
 use afterimage::compress::{CompressedPicture, MAGIC};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -35,7 +34,7 @@ pub(super) fn inspect(args: &InspectArgs, picture: &CompressedPicture) -> anyhow
         file: args.model.clone(),
         format: format!("afterimage compressed picture, version {}", MAGIC[3]),
         file_bytes: picture.file_bytes(),
-        bits_per_pixel: bits_per_pixel(picture),
+        bits_per_pixel: picture.bits_per_pixel(),
         width: shape.width,
         height: shape.height,
         channels: shape.channels,

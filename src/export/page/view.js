@@ -1,104 +1,15 @@
 "use strict";
-// The whole picture is a function of the plane, computed for each pixel of the screen. `#picture` after the address leaves
-// only the picture; `#webgl2` does without WebGPU.
+// Moves and zooms what another script draws: it has `load`, and `renderers`, of which the first that can draws. `#picture`
+// after the address leaves only the picture.
 const $ = (id) => document.getElementById(id);
 const view = $("view"), picture = { width: +view.dataset.width, height: +view.dataset.height };
-const [rows, perRow, planes] = [view.dataset.rows, view.dataset.row, view.dataset.planes].map(Number);
 const flags = location.hash.slice(1).split(",");
 document.body.classList.toggle("bare", flags.includes("picture"));
 // x and y: the picture's point in the middle of the screen, in its pixels. scale: screen pixels for each of them.
 const at = { x: picture.width / 2, y: picture.height / 2, scale: 1 };
-// Floats have too few digits for points closer than this part of the picture: between them colours are interpolated.
-const CELL = 2 ** -18;
 const MAX_SCALE = 2 ** 44;
 // `share`: of the screen's pixels along each side, few of them at first and while the picture moves.
 let canvas = $("picture"), draw = null, split = 0.5, share = flags.includes("picture") ? 1 : 0.25, pending = 0, settling = 0;
-
-async function unpack() {
-  const deflated = Uint8Array.from(atob($("table").textContent), (c) => c.charCodeAt(0));
-  const stream = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const table = new Uint8Array(bytes.length), n = bytes.length / planes;
-  for (let plane = 0; plane < planes; plane++)
-    for (let i = 0; i < n; i++) table[i * planes + plane] = bytes[plane * n + i];
-  return table;
-}
-
-// Draws in bands, since drivers stop a program that takes seconds at a time.
-const bands = (height, band) => {
-  const step = Math.max(16, Math.ceil(height / 16));
-  for (let y = 0; y < height; y += step) band(y, Math.min(step, height - y));
-};
-
-async function webgpu(table) {
-  const adapter = await navigator.gpu?.requestAdapter();
-  if (!adapter) throw new Error("there is no WebGPU");
-  const device = await adapter.requestDevice();
-  const format = navigator.gpu.getPreferredCanvasFormat();
-  const module = device.createShaderModule({ code: $("wgsl").textContent });
-  const pipeline = await device.createRenderPipelineAsync({
-    layout: "auto",
-    vertex: { module, entryPoint: "corners" },
-    fragment: { module, entryPoint: "pixel", targets: [{ format }] },
-  });
-  const buffer = (size, usage) => device.createBuffer({ size, usage: usage | GPUBufferUsage.COPY_DST });
-  const numbers = buffer(table.byteLength, GPUBufferUsage.STORAGE), uniforms = buffer(48, GPUBufferUsage.UNIFORM);
-  device.queue.writeBuffer(numbers, 0, table);
-  const entries = [numbers, uniforms].map((buffer, binding) => ({ binding, resource: { buffer } }));
-  const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-  const context = canvas.getContext("webgpu");
-  context.configure({ device, format, alphaMode: "opaque" });
-  const paint = async (values) => {
-    device.queue.writeBuffer(uniforms, 0, values);
-    const target = context.getCurrentTexture().createView();
-    bands(canvas.height, (y, height) => {
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginRenderPass({ colorAttachments: [{ view: target, loadOp: y ? "load" : "clear", storeOp: "store" }] });
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.setScissorRect(0, y, canvas.width, height);
-      pass.draw(3);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
-    });
-    await device.queue.onSubmittedWorkDone();
-  };
-  return Object.assign(paint, { lost: device.lost });
-}
-
-async function webgl2(table) {
-  const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, preserveDrawingBuffer: true });
-  if (!gl) throw new Error("there is no WebGL2");
-  const program = gl.createProgram();
-  const corners = "#version 300 es\nvoid main() { gl_Position = vec4(vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0, 0.0, 1.0); }";
-  for (const [kind, text] of [[gl.VERTEX_SHADER, corners], [gl.FRAGMENT_SHADER, $("glsl").textContent]]) {
-    const shader = gl.createShader(kind);
-    gl.shaderSource(shader, text.trimStart());
-    gl.compileShader(shader);
-    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS)) throw new Error(gl.getShaderInfoLog(shader));
-    gl.attachShader(program, shader);
-  }
-  gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program));
-  gl.useProgram(program);
-  gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32UI, perRow, rows, 0, gl.RGBA_INTEGER, gl.UNSIGNED_INT, new Uint32Array(table.buffer));
-  for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, filter, gl.NEAREST);
-  if (gl.getError()) throw new Error("the table does not fit into a texture");
-  gl.enable(gl.SCISSOR_TEST);
-  canvas.addEventListener("webglcontextlost", () => say("The graphics driver stopped; reload the page to try again."));
-  const place = gl.getUniformLocation(program, "view");
-  return async (values) => {
-    gl.viewport(0, 0, canvas.width, canvas.height);
-    gl.uniform4fv(place, values);
-    bands(canvas.height, (y, height) => {
-      gl.scissor(0, y, canvas.width, height);
-      gl.drawArrays(gl.TRIANGLES, 0, 3);
-      gl.flush();
-    });
-    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
-  };
-}
 
 const say = (text) => { $("message").textContent = text; };
 const pixels = () => ({ width: view.clientWidth * devicePixelRatio, height: view.clientHeight * devicePixelRatio });
@@ -111,21 +22,8 @@ function corner() {
   return at.scale === 1 ? exact.map(Math.ceil) : exact;
 }
 
-// What the shaders call `view`, for a canvas of `share` of the screen's pixels.
-function values() {
-  const scale = at.scale * canvas.width / pixels().width, [x, y] = corner();
-  const step = [1 / (scale * picture.width), 1 / (scale * picture.height)];
-  const from = [x / picture.width, y / picture.height];
-  const deep = Math.max(...step) < CELL;
-  const unit = deep ? CELL : 1, base = from.map((v) => (deep ? Math.floor(v / CELL) : 0));
-  const first = from.map((v, i) => v / unit - base[i]);
-  const samples = deep ? 2 : Math.min(4, Math.max(1, Math.ceil(1 / scale - 1e-6)));
-  return new Float32Array([...first, ...step.map((s) => s / unit), ...base, unit, deep, samples, canvas.height, 0, 0]);
-}
-
-function drawOriginal() {
-  const target = $("original");
-  if (!target) return;
+// Draws a picture of pixels where the view is.
+function drawPixels(target, source) {
   const { width, height } = pixels(), context = target.getContext("2d");
   [target.width, target.height] = [width, height];
   context.imageSmoothingEnabled = at.scale < 1;
@@ -136,7 +34,12 @@ function drawOriginal() {
   const [left, top] = [Math.max(x, 0), Math.max(y, 0)];
   const [w, h] = [Math.min(x + width / at.scale, picture.width) - left, Math.min(y + height / at.scale, picture.height) - top];
   if (w > 0 && h > 0)
-    context.drawImage($("source"), left, top, w, h, (left - x) * at.scale, (top - y) * at.scale, w * at.scale, h * at.scale);
+    context.drawImage(source, left, top, w, h, (left - x) * at.scale, (top - y) * at.scale, w * at.scale, h * at.scale);
+}
+
+function drawOriginal() {
+  if (!$("original")) return;
+  drawPixels($("original"), $("source"));
   view.style.setProperty("--split", `${100 * split}%`);
   $("divider").setAttribute("aria-valuenow", Math.round(100 * split));
 }
@@ -144,7 +47,7 @@ function drawOriginal() {
 async function frame() {
   const started = performance.now(), { width, height } = pixels();
   [canvas.width, canvas.height] = [width * share, height * share].map((side) => Math.max(1, Math.round(side)));
-  await draw(values());
+  await draw();
   const seconds = (performance.now() - started) / 1000;
   // While the picture moves, as many pixels as are drawn in a twentieth of a second.
   frame.share = Math.min(1, Math.max(0.125, share * Math.sqrt(0.05 / Math.max(seconds, 1e-3))));
@@ -223,11 +126,11 @@ function listen() {
 // Draws with the first that can; where a device is lost later, with those after it.
 async function start(table, renderers) {
   const reasons = [];
-  for (const [i, renderer] of renderers.entries()) {
+  for (const [i, [name, renderer]] of renderers.entries()) {
     const fresh = () => canvas.replaceWith((canvas = canvas.cloneNode()));
     try {
       draw = await renderer(table);
-      $("renderer").textContent = { webgpu: "WebGPU", webgl2: "WebGL2" }[renderer.name];
+      $("renderer").textContent = name;
       say("");
       await redraw();
       draw.lost?.then(() => { fresh(); return start(table, renderers.slice(i + 1)); });
@@ -238,7 +141,7 @@ async function start(table, renderers) {
       fresh();
     }
   }
-  say(`This browser cannot draw the network: ${reasons.join("; ")}.`);
+  say(`This browser cannot draw the picture: ${reasons.join("; ")}.`);
   document.documentElement.dataset.drawn = "nothing";
 }
 
@@ -246,5 +149,5 @@ async function start(table, renderers) {
   await $("source")?.decode();
   at.scale = flags.includes("picture") ? 1 : whole();
   listen();
-  await start(await unpack(), flags.includes("webgl2") ? [webgl2] : [webgpu, webgl2]);
+  await start(await load(), renderers());
 })().catch((error) => say(`The page is damaged: ${error.message}`));
