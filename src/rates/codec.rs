@@ -2,8 +2,9 @@
 //! reference encoders, where those are installed.
 
 use super::RatesError;
+use crate::picture::load::{self, Reading};
 use crate::picture::{Picture, Pixels, SquaredError, save_png};
-use image::ImageFormat;
+use image::{DynamicImage, ImageFormat};
 use jpeg_encoder::{ColorType, Encoder, QuantizationTableType, SamplingFactor};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -102,24 +103,33 @@ impl Codec {
     }
 
     fn decode(self, truth: &Picture, file: Vec<u8>, folder: &Path) -> Result<Encoded, RatesError> {
-        let image = match self {
+        let failed = |error: &dyn std::error::Error| {
+            let name = self.name();
+            RatesError::Request(format!("the {name} file that was just made cannot be read ({error})"))
+        };
+        let values = |image: DynamicImage| {
+            if truth.channels == 1 { image.into_luma8().into_raw() } else { image.into_rgb8().into_raw() }
+        };
+        let pixels = match self {
             Self::Afterimage => unreachable!("is decoded by itself"),
             Self::Avif => {
                 let (from, to) = (folder.join("best.avif"), folder.join("decoded.png"));
                 std::fs::write(&from, &file).map_err(|e| RatesError::file(&from, e))?;
                 call("avifdec --depth 8 best.avif", &to, folder)?;
                 let bytes = std::fs::read(&to).map_err(|e| RatesError::file(&to, e))?;
-                image::load_from_memory_with_format(&bytes, ImageFormat::Png)
+                let image = image::load_from_memory_with_format(&bytes, ImageFormat::Png);
+                Pixels::U8(values(image.map_err(|e| failed(&e))?))
             }
-            Self::Webp => image::load_from_memory_with_format(&file, ImageFormat::WebP),
-            Self::Jpeg => image::load_from_memory_with_format(&file, ImageFormat::Jpeg),
+            Self::Webp => {
+                let image = image::load_from_memory_with_format(&file, ImageFormat::WebP);
+                Pixels::U8(values(image.map_err(|e| failed(&e))?))
+            }
+            Self::Jpeg => {
+                let loaded = load::parse(&file, "a JPEG file".as_ref(), Reading::default());
+                loaded.map_err(|e| failed(&e))?.picture.pixels
+            }
         };
-        let image = image.map_err(|e| {
-            RatesError::Request(format!("the {} file that was just made cannot be read ({e})", self.name()))
-        })?;
-        let values =
-            if truth.channels == 1 { image.into_luma8().into_raw() } else { image.into_rgb8().into_raw() };
-        let picture = Picture { pixels: Pixels::U8(values), ..*truth };
+        let picture = Picture { pixels, ..*truth };
         let psnr = SquaredError::between(&picture, truth).psnr();
         Ok(Encoded { file, picture, psnr })
     }

@@ -4,7 +4,7 @@
 //! a silent mistake, so its decoder is used here in strict mode. What other programs read with a warning, and loses
 //! nothing, is mended first.
 
-use super::jpeg_segments::{Segments, has_all_scans, has_end_of_image, segments};
+use super::jpeg_segments::{Segments, has_all_scans, has_end_of_image, segments, with_filled_scans};
 use super::{AS_INTEGERS, Decoded, Source, Taken};
 use crate::picture::claim::Claim;
 use crate::picture::error::uses;
@@ -24,6 +24,18 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+
+/// Bits in place of those that might be missing.
+const FILLINGS: [&[u8]; 3] = [&[0xaa; 256], &[0x55; 256], &MIXED];
+
+const MIXED: [u8; 128] = {
+    let (mut mixed, mut i) = ([0; 128], 0);
+    while i < 128 {
+        mixed[i] = (i as u8 + 1).wrapping_mul(37) & 0x7f;
+        i += 1;
+    }
+    mixed
+};
 
 /// Decodes to grey or RGB and applies the EXIF orientation. CMYK is converted by its profile, if it has one and `color`
 /// does not keep it.
@@ -61,7 +73,7 @@ pub(super) fn decode<R: BufRead>(
     }
     let ends = found.scan.is_none_or(|scan| has_end_of_image(&bytes, scan));
     let mut described = Described::default();
-    let mut whole = |bytes: &[u8]| decode_whole(&source, bytes, (&mut described, color));
+    let mut whole = |bytes: &[u8]| decode_whole(&source, bytes, &found, (&mut described, color));
     let picture = if ends { whole(&bytes)? } else { decode_without_end(&source, bytes, &found, &mut whole)? };
     if !ends {
         notes.push(format!("{path} lacks the mark of its end; nothing else is missing"));
@@ -128,8 +140,7 @@ fn decode_without_end<R>(
     // Without any, the decoder fills in zeros. The last block may show little enough to look the same with two of
     // them, but not with four.
     let picture = decode_with(&[])?;
-    let mixed: Vec<u8> = (1..=128u8).map(|i| i.wrapping_mul(37) & 0x7f).collect();
-    for filling in [&[0xaa; 256][..], &[0x55; 256], &mixed] {
+    for filling in FILLINGS {
         if decode_with(filling).ok().as_ref() != Some(&picture) {
             return Err(cut());
         }
@@ -141,6 +152,7 @@ fn decode_without_end<R>(
 fn decode_whole<R>(
     source: &Source<'_, R>,
     bytes: &[u8],
+    segments: &Segments,
     (described, color): (&mut Described, ColorHandling),
 ) -> Result<Picture, PictureError> {
     let refuse = |e| from_jpeg_error(source, e);
@@ -167,7 +179,11 @@ fn decode_whole<R>(
     let claim = Claim { width, height, decoded_bytes, file_bytes: source.size_bytes };
     claim.check(source.path, ImageFormat::Jpeg)?;
     decoder.set_options(decoder.options().jpeg_set_out_colorspace(output));
-    let mut pixels = decoder.decode().map_err(refuse)?;
+    let mut pixels = if segments.is_apart {
+        decode_apart(source, bytes, segments)?
+    } else {
+        decoder.decode().map_err(refuse)?
+    };
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
     described.is_adobe_rgb = decoder.exif().is_some_and(|exif| is_in_adobe_rgb(exif));
     if let Some(inks) = inks {
@@ -175,6 +191,35 @@ fn decode_whole<R>(
     }
     let picture = Picture { width, height, channels: if grey { 1 } else { 3 }, pixels: Pixels::U8(pixels) };
     Ok(picture.oriented(orientation.unwrap_or(Orientation::NoTransforms)))
+}
+
+/// RGB of a file whose components are in scans of their own, which the usual decoder gets wrong and says nothing
+/// (zune-image, issues 419 and 448).
+fn decode_apart<R>(
+    source: &Source<'_, R>,
+    bytes: &[u8],
+    segments: &Segments,
+) -> Result<Vec<u8>, PictureError> {
+    use jpeg_decoder::{Decoder, Error, PixelFormat};
+    let decode = |bytes: &[u8]| {
+        let mut decoder = Decoder::new(bytes);
+        Ok((decoder.decode()?, decoder.info().map(|info| info.pixel_format)))
+    };
+    let (pixels, format) = decode(bytes).map_err(|error| match error {
+        Error::Unsupported(what) => source.unsupported(uses(format_args!("{what:?}")), AS_INTEGERS),
+        e => source.damaged(e.to_string()),
+    })?;
+    if format != Some(PixelFormat::RGB24) {
+        return Err(source.unsupported("is a JPEG of inks in separate scans".to_owned(), AS_INTEGERS));
+    }
+    // It makes up what is missing at the end of a scan, and that changes with other bits in its place.
+    for filling in FILLINGS {
+        let filled = with_filled_scans(bytes, segments, filling).and_then(|filled| decode(&filled).ok());
+        if filled.is_none_or(|(filled, _)| filled != pixels) {
+            return Err(source.damaged("the end of a scan is missing"));
+        }
+    }
+    Ok(pixels)
 }
 
 /// Whether Exif data says Adobe RGB, as cameras do that write no profile: interoperability index R03 (DCF 2.0, section

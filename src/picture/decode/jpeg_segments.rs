@@ -12,6 +12,8 @@ pub(super) struct Segments {
     pub(super) stray: Vec<Range<usize>>,
     /// Where the marker of the first scan is.
     pub(super) scan: Option<usize>,
+    /// Whether the components of a sequential JPEG are in scans of their own.
+    pub(super) is_apart: bool,
     /// Where each further picture of the file begins.
     pub(super) others: Vec<usize>,
     /// Whether one of the others, or a later one in the file, brightens the first on HDR screens.
@@ -51,6 +53,8 @@ pub(super) fn segments(bytes: &[u8]) -> Segments {
         match marker {
             START_OF_SCAN => {
                 found.scan = Some(at);
+                let is_sequential = found.frame.is_some_and(|(kind, _)| kind < 2);
+                found.is_apart = is_sequential && bytes.get(at + 4).is_some_and(|&n| n < found.n_components);
                 return found;
             }
             END_OF_IMAGE => return found,
@@ -128,37 +132,52 @@ pub(super) fn has_end_of_image(bytes: &[u8], scan: usize) -> bool {
     bytes[scan..].windows(2).any(|pair| pair == [0xff, END_OF_IMAGE])
 }
 
-/// Whether the scans, of which the last need not be whole, bring all bits of all coefficients of all components.
-pub(super) fn has_all_scans(bytes: &[u8], segments: &Segments) -> bool {
-    let Some(mut at) = segments.scan else { return false };
-    // Of each component, the coefficients whose last bit has come.
-    let mut complete = [0u64; 256];
+/// The header of each scan, and its data; none if a segment between them is cut short.
+fn scans(bytes: &[u8], first: usize) -> Option<Vec<(Range<usize>, Range<usize>)>> {
+    let mut all: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+    let mut at = first;
     loop {
-        match bytes.get(at + 1) {
-            Some(&START_OF_SCAN) => {
-                let Some(body) = body(bytes, at) else { return false };
-                let scan = &bytes[body.clone()];
-                let n = usize::from(scan.first().copied().unwrap_or(0));
-                let Some(&[start, end, bits]) = scan.get(1 + 2 * n..4 + 2 * n) else { return false };
-                if bits & 15 == 0 && start <= end && end < 64 {
-                    let band = (u64::MAX >> (63 - end)) & (u64::MAX << start);
-                    (0..n).for_each(|c| complete[usize::from(scan[1 + 2 * c])] |= band);
-                }
-                at = body.end;
-            }
-            Some(_) => match body(bytes, at) {
-                Some(body) => at = body.end,
-                None => return false,
-            },
-            None => return false,
-        }
+        let header = body(bytes, at)?;
+        let begin = header.end;
         // The next marker that is not part of a scan.
         let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
-        match bytes[at..].windows(2).position(is_marker) {
-            Some(further) => at += further,
-            None => break,
+        let next = bytes[begin..].windows(2).position(is_marker);
+        if bytes[at + 1] == START_OF_SCAN {
+            all.push((header, begin..next.map_or(bytes.len(), |further| begin + further)));
+        }
+        match next {
+            Some(further) if bytes[begin + further + 1] != END_OF_IMAGE => at = begin + further,
+            _ => return Some(all),
+        }
+    }
+}
+
+/// Whether the scans, of which the last need not be whole, bring all bits of all coefficients of all components.
+pub(super) fn has_all_scans(bytes: &[u8], segments: &Segments) -> bool {
+    let Some(scans) = segments.scan.and_then(|first| scans(bytes, first)) else { return false };
+    // Of each component, the coefficients whose last bit has come.
+    let mut complete = [0u64; 256];
+    for (header, _) in scans {
+        let scan = &bytes[header];
+        let n = usize::from(scan.first().copied().unwrap_or(0));
+        let Some(&[start, end, bits]) = scan.get(1 + 2 * n..4 + 2 * n) else { return false };
+        if bits & 15 == 0 && start <= end && end < 64 {
+            let band = (u64::MAX >> (63 - end)) & (u64::MAX << start);
+            (0..n).for_each(|c| complete[usize::from(scan[1 + 2 * c])] |= band);
         }
     }
     let n_complete = complete.iter().filter(|&&bands| bands == u64::MAX).count();
     n_complete == usize::from(segments.n_components)
+}
+
+/// The file with `filling` behind the data of each scan.
+pub(super) fn with_filled_scans(bytes: &[u8], segments: &Segments, filling: &[u8]) -> Option<Vec<u8>> {
+    let (mut filled, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    for (_, data) in scans(bytes, segments.scan?)? {
+        filled.extend_from_slice(&bytes[at..data.end]);
+        filled.extend_from_slice(filling);
+        at = data.end;
+    }
+    filled.extend_from_slice(&bytes[at..]);
+    Some(filled)
 }
