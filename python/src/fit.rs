@@ -9,12 +9,12 @@ use crate::settings;
 use crate::values::FLOATS;
 use afterimage::backend::BackendInfo;
 use afterimage::block_on;
-use afterimage::config::{Config, Sigma, mask_as_meant};
+use afterimage::config::{Config, mask_as_meant};
 use afterimage::job::{DeviceOptions, DeviceRequest};
 use afterimage::picture::{Loaded, Picture, Reading};
 use afterimage::run::{Fit, Fitted};
 use afterimage::trainer::EpochSummary;
-use afterimage::tune::choose_sigma;
+use afterimage::tune::choose_scale;
 use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -128,13 +128,13 @@ fn run(
     let mask = read_mask(&config, mask, &mut notes)?;
     let options = DeviceOptions::from_env().map_err(raise)?;
     let mut watcher = Watcher::new(hooks);
-    if config.sigma_is_open() {
+    if let Some(scale) = config.open_scale() {
         let device = config.device.request().with(&options);
-        let chosen = block_on(choose_sigma(&config, (&picture, mask.as_ref()), &device, &mut &watcher));
-        config.encoding.sigma = match chosen {
-            Ok(chosen) => Some(Sigma::Fixed(chosen.sigma)),
+        let pictures = (&picture, mask.as_ref());
+        match block_on(choose_scale(scale, &config, pictures, &device, &mut &watcher)) {
+            Ok(chosen) => scale.set(&mut config, Some(chosen.value)),
             Err(error) => return Err(watcher.end().1.unwrap_or_else(|| error.raise())),
-        };
+        }
     }
     let resolve = |config: &Config| -> PyResult<_> {
         let run = config.resolve(&picture, mask.as_ref()).map_err(raise)?;

@@ -1,9 +1,10 @@
 //! What Python sees of a run while it trains.
 
 use crate::values::array_of;
+use afterimage::config::Scale;
 use afterimage::picture::Picture;
 use afterimage::trainer::{EpochSummary, Observer, Position, Progress, TrainError};
-use afterimage::tune::{SigmaTrial, Watch};
+use afterimage::tune::{ScaleTrial, Watch};
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 use std::cell::{Cell, RefCell};
@@ -184,7 +185,7 @@ impl Observer for Watcher {
 }
 
 impl Watch for &Watcher {
-    fn trial(&mut self, _: &SigmaTrial) {}
+    fn trial(&mut self, _: Scale, _: &ScaleTrial) {}
 
     fn stop_requested(&self) -> bool {
         Observer::stop_requested(*self)

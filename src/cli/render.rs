@@ -11,7 +11,7 @@ use afterimage::block_on;
 use afterimage::model::PixelFilter;
 use afterimage::model_file::ModelFile;
 use afterimage::picture::{Converter, Depth, Format, Target, Transfer};
-use afterimage::render::{Crop, RenderError, Samples, Size, View, render_to_file};
+use afterimage::render::{Crop, Mean, RenderError, Samples, Size, View, render_to_file};
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ Examples:
   afterimage render model.safetensors --size 16384x16384 --bits 16
   afterimage render runs/photo --scale 8 --crop 2048,1024,800,600 --out detail.tif
   afterimage render runs/photo --size 128x128 --out icon.webp    # smaller, without aliasing
+  afterimage render runs/photo --mean runs/photo-2 --scale 4     # the mean of two runs with other seeds
   afterimage render runs/photo --out - --format jpg > photo.jpg";
 
 fn after_help() -> String {
@@ -48,6 +49,9 @@ fn out_help() -> String {
 pub(super) struct RenderArgs {
     /// model.safetensors, the folder of a run, a checkpoint in it, or a compressed picture (.aim)
     pub(super) model: PathBuf,
+    /// Average with this model of the same picture too, as of another --seed; may be given several times
+    #[arg(long, value_name = "MODEL")]
+    pub(super) mean: Vec<PathBuf>,
     /// Size of the whole picture in pixels [default: the size it was trained at]
     #[arg(long, value_name = "WxH", conflicts_with = "scale")]
     pub(super) size: Option<Size>,
@@ -100,9 +104,16 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let view = View::new(whole, args.crop, args.samples)?;
     let size = view.size();
     let Output { path, target, to_stdout, .. } = &Output::new(args, &Source::of(&opened), size)?;
+    let others = args.mean.iter().map(|path| alike(path, args, &opened)).collect::<Result<Vec<_>, _>>()?;
 
     let params = model.params_for(&view, args.filter);
-    let mut device = block_on(open_predictor(&args.device.request()?, &model.model, &params))?;
+    let request = args.device.request()?;
+    let mut device = block_on(open_predictor(&request, &model.model, &params))?;
+    let mut networks = vec![device.predictor];
+    for other in &others {
+        let params = other.params_for(&view, args.filter);
+        networks.push(block_on(open_predictor(&request, &other.model, &params))?.predictor);
+    }
     let mut notes: Vec<String> = device.note.take().into_iter().collect();
     notes.extend(losses(model, *target));
     if !args.quiet {
@@ -111,7 +122,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let grid = model.grid(&view);
     let mut display = WorkDisplay::new(args.quiet, grid.points.n_pixels());
     let rendered = render_to_file(
-        device.predictor.as_mut(),
+        &mut Mean(networks),
         (&grid, shown(model, target)),
         (model.channels(), model.depth, model.profile().as_deref()),
         (path, *target),
@@ -130,6 +141,22 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         print_line!("{}  {size}  {:.1} s", path.display(), display.seconds());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The model at `path`, which must be of the same picture as `first`.
+fn alike(path: &Path, args: &RenderArgs, first: &OpenedModel) -> anyhow::Result<ModelFile> {
+    let other = model::open(path, args.quiet)?.model;
+    let kind = |model: &ModelFile| {
+        (model.size(), model.channels(), model.depth, model.coords, model.transfer, model.profile())
+    };
+    if kind(&other) != kind(&first.model) {
+        bail!(
+            "{} was not trained on the picture of {}: a mean is of runs that differ in their seeds or settings",
+            path.display(),
+            args.model.display()
+        );
+    }
+    Ok(other)
 }
 
 /// Where the picture goes, and as what.

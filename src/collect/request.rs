@@ -141,10 +141,12 @@ impl Request {
     /// Checks the settings, and makes the crop one of them.
     pub(super) fn prepare(&mut self) -> Result<(), CollectError> {
         self.config.check()?;
-        if self.config.sigma_is_open() {
-            let what =
-                "sigma is auto, which chooses one for each picture; a collection has one, so give a number";
-            return Err(CollectError::Unusable(what.to_owned()));
+        if let Some(scale) = self.config.open_scale() {
+            let what = format!(
+                "{} is chosen for each picture with these settings; a collection has one, so give a number",
+                scale.name()
+            );
+            return Err(CollectError::Unusable(what));
         }
         if let Some(crop) = self.crop {
             if self.config.picture.size.is_some() {

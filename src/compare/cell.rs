@@ -4,14 +4,14 @@ use super::CompareError;
 use super::grid::Size;
 use super::method::Method;
 use crate::block_on;
-use crate::config::{Config, DeviceConfig, OptimizerKind, PictureConfig, Resolved, Sigma};
+use crate::config::{Config, DeviceConfig, OptimizerKind, PictureConfig, Resolved, Scale, Sigma};
 use crate::job::DeviceOptions;
 use crate::names::Named;
 use crate::picture::{self, Picture};
 use crate::read_file::read_whole;
 use crate::run::{Display, Fit, RunError, RunFolder, Session};
 use crate::trainer::FailureKind;
-use crate::tune::{self, SigmaTrial, TuneError, choose_sigma};
+use crate::tune::{self, ScaleTrial, TuneError, choose_scale};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,10 +32,10 @@ pub struct Cell {
     pub label: String,
     /// The picture at its training size.
     pub(crate) prepared: PathBuf,
-    /// The run; with the default sigma until that is chosen.
+    /// The run; with the default scale of frequencies until that is chosen.
     pub(crate) run: Resolved,
-    /// Its settings with `sigma = "auto"`, if sigma is chosen for the picture.
-    pub(crate) open: Option<Config>,
+    /// The scale that is chosen for the picture, and the settings without it.
+    pub(crate) open: Option<(Scale, Config)>,
     /// Its state.
     pub state: State,
     /// Whether its folder holds a run that is to be replaced.
@@ -107,7 +107,7 @@ impl Cell {
     /// The sigma it was trained with, if its encoding has one.
     pub(super) fn sigma(&self) -> Option<Sigma> {
         match self.open {
-            Some(_) => chosen_sigma(&self.folder),
+            Some(_) => chosen(Scale::Sigma, &self.folder).map(Sigma::Fixed),
             None => self.run.config.encoding.sigma,
         }
     }
@@ -145,7 +145,7 @@ impl Cell {
         }
     }
 
-    /// A new run, after choosing its sigma if needed.
+    /// A new run, after choosing its scale of frequencies if needed.
     fn start(
         &self,
         run: Resolved,
@@ -154,18 +154,18 @@ impl Cell {
     ) -> Result<Session, CompareError> {
         // Refused if another process has trained it since the plan was made.
         let folder = RunFolder::claim(&self.folder, self.replaces)?;
-        let Some(mut config) = self.open.clone() else {
+        let Some((scale, mut config)) = self.open.clone() else {
             return Ok(Session::start(Fit::start(run, picture).map_err(RunError::from)?, folder, None)?);
         };
         let mask = config.load_mask()?;
         let pictures = (&picture, mask.as_ref());
-        let choice = block_on(choose_sigma(&config, pictures, &run.device, &mut &*display))?;
-        config.encoding.sigma = Some(Sigma::Fixed(choice.sigma));
+        let choice = block_on(choose_scale(scale, &config, pictures, &run.device, &mut &*display))?;
+        scale.set(&mut config, Some(choice.value));
         let resolved = config.resolve(&picture, mask.as_ref())?;
         let run = Resolved { device: run.device, profile: run.profile, ..resolved };
         let fit = Fit::start(run, picture).map_err(RunError::from)?;
         let session = Session::start(fit, folder, None)?;
-        let path = session.folder.file("sigma.csv");
+        let path = session.folder.file(&choice.file_name());
         choice.save(&path).map_err(|e| CompareError::file(&path, e))?;
         Ok(session)
     }
@@ -173,16 +173,17 @@ impl Cell {
 
 /// A search is stopped like a run.
 impl tune::Watch for &dyn Display {
-    fn trial(&mut self, _: &SigmaTrial) {}
+    fn trial(&mut self, _: Scale, _: &ScaleTrial) {}
 
     fn stop_requested(&self) -> bool {
         (**self).stop_requested()
     }
 }
 
-pub(super) fn chosen_sigma(folder: &Path) -> Option<Sigma> {
+/// The value of a scale that the run in `folder` was trained with.
+pub(super) fn chosen(scale: Scale, folder: &Path) -> Option<f32> {
     let config = Config::read(&folder.join("config.toml")).ok()?;
-    config.encoding.sigma.filter(|_| !config.sigma_is_open())
+    scale.of(&config)
 }
 
 /// A configuration without what does not change a run's result beyond rounding: the path of the picture's file (its

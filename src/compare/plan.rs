@@ -1,6 +1,6 @@
 //! Everything known before the first step: prepared pictures, resolved cells, earlier results.
 
-use super::cell::{Cell, State, chosen_sigma};
+use super::cell::{Cell, State, chosen};
 use super::grid::{Axes, Size, Source};
 use super::method::{EncodingChoice, Method};
 use super::{CompareError, Protocol};
@@ -145,9 +145,9 @@ impl Comparison {
                     config.picture.file = Some(path.clone());
                     let name = cell_name(method, optimizer, seed);
                     let folder = folder.join(&name);
-                    let open = config.sigma_is_open().then(|| config.clone());
-                    if open.is_some() {
-                        config.encoding.sigma = chosen_sigma(&folder);
+                    let open = config.open_scale().map(|scale| (scale, config.clone()));
+                    if let Some((scale, _)) = open {
+                        scale.set(&mut config, chosen(scale, &folder));
                     }
                     let run = config.resolve(&picture, mask.as_ref())?.with_profile(profile.clone());
                     let note = run.range_note(&picture).filter(|_| cells.is_empty());

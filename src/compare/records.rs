@@ -3,7 +3,7 @@
 use super::cell::{Cell, State};
 use super::{CompareError, Comparison};
 use crate::config::Sigma;
-use crate::picture::{self, ssim_visible};
+use crate::picture::{self, SquaredError, spline_error, ssim_visible};
 use crate::report::quality_label;
 use crate::run::read_metrics;
 use crate::trainer::{EpochSummary, FailureKind};
@@ -33,6 +33,8 @@ pub struct Record {
     pub(crate) n_bytes: u64,
     /// The sigma it was trained with, if its encoding has one.
     pub(crate) sigma: Option<Sigma>,
+    /// PSNR in dB of the cubic spline through the training pixels, at the test pixels.
+    pub(crate) spline: Option<f64>,
     /// Why the complete run failed, if it did.
     pub(crate) failure: Option<FailureKind>,
 }
@@ -91,6 +93,7 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
         n_params: cell.run.model.layout().n_params(),
         n_bytes: std::fs::metadata(&model).map_err(|e| CompareError::file(&model, e))?.len(),
         sigma: cell.sigma(),
+        spline: spline_error(&truth, &cell.run.samples).map(SquaredError::psnr),
         failure: cell.failure(),
     })
 }

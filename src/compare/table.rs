@@ -6,6 +6,7 @@ use super::method::Method;
 use super::records::{FAILURE_LEGEND, FAILURE_MARK};
 use super::{Comparison, Record};
 use crate::config::OptimizerKind;
+use std::collections::BTreeMap;
 
 /// Mean and sample standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,6 +109,8 @@ pub struct Headline {
     pub(crate) legend: Option<&'static str>,
     /// "mean ± standard deviation over 16 pictures", if there is more than one value.
     pub over: Option<String>,
+    /// What interpolation of the training pixels reaches, which networks must be better than.
+    pub spline: Option<String>,
 }
 
 impl Headline {
@@ -144,6 +147,13 @@ impl Headline {
             let pairs = axes.sizes.iter().flat_map(|&s| axes.optimizers.iter().map(move |&o| (s, o)));
             pairs.map(|(size, optimizer)| row(picture, size, optimizer)).collect()
         };
+        let splines: BTreeMap<_, f64> = records
+            .iter()
+            .filter_map(|r| {
+                Some(((plan.cells[r.cell].picture, plan.cells[r.cell].size.to_string()), r.spline?))
+            })
+            .collect();
+        let spline = Spread::of(&splines.into_values().collect::<Vec<_>>());
         let has_test = records.iter().any(|r| r.result.psnr_test.is_some());
         let count = |n: usize, thing: &str| format!("{n} {thing}{}", if n == 1 { "" } else { "s" });
         let over = match (n_pictures, axes.seeds) {
@@ -161,6 +171,9 @@ impl Headline {
                 1 => Vec::new(),
                 n => (0..n).flat_map(|p| rows(Some(p))).collect(),
             },
+            spline: spline.map(|spline| {
+                format!("A cubic spline through the training pixels reaches {spline} dB on the test pixels.")
+            }),
             over: over.map(|over| format!("mean ± standard deviation over {over}")),
         }
     }

@@ -70,8 +70,8 @@ fn markdown(plan: &Comparison, headline: &Headline) -> String {
         text.push_str("\n## Each picture\n\n");
         text.push_str(&markdown_table(headline, &headline.by_picture));
     }
-    if let Some(legend) = headline.legend {
-        text.push_str(&format!("\n{legend}\n"));
+    for sentence in headline.legend.into_iter().chain(headline.spline.as_deref()) {
+        text.push_str(&format!("\n{sentence}\n"));
     }
     text.push_str("\n## What each costs\n");
     for row in &headline.rows {

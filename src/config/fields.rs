@@ -150,7 +150,7 @@ number_or_word! {
 number_or_word! {
     /// The standard deviation of the Gaussian frequencies.
     pub enum Sigma (like "a number", rule "sigma is a number") {
-        /// Chosen per picture on held-out pixels, by [`crate::tune::choose_sigma`].
+        /// Chosen per picture on held-out pixels, by [`crate::tune::choose_scale`].
         Auto "auto",
         /// This many cycles per longer side; for positional encoding, log2 of the highest frequency
         /// plus one.

@@ -10,6 +10,7 @@ mod preset;
 mod refinements;
 mod resolve;
 mod resolved;
+mod scale;
 mod sections;
 mod settings;
 mod tiny_cuda_nn;
@@ -25,6 +26,7 @@ pub use inputs::mask_as_meant;
 pub use preset::Preset;
 pub use resolve::ConfigError;
 pub use resolved::Resolved;
+pub use scale::Scale;
 pub(crate) use sections::Section;
 pub use sections::{
     DeviceConfig, EncodingConfig, NetworkConfig, OutputConfig, PictureConfig, TrainingConfig,

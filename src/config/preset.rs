@@ -34,6 +34,8 @@ presets! {
     Memorize "memorize",
     /// Sines without an encoding
     Siren "siren",
+    /// Sines that do well between the pixels: to enlarge a picture
+    Between "between",
     /// A model of less than 20 kB
     Tiny "tiny",
     /// Tancik et al. 2020

@@ -7,8 +7,8 @@ mod rule;
 use super::defaults::UsualMuon;
 use super::sections::MAX_THREADS;
 use super::{
-    BackendChoice, BatchSize, ChannelWeights, Config, EncodingConfig, EncodingKind, Frequencies, Keep,
-    OutputKind, PictureSize, Resolved, Sigma, defaults,
+    BackendChoice, BatchSize, ChannelWeights, Config, EncodingConfig, Frequencies, Keep, OutputKind,
+    PictureSize, Resolved, defaults,
 };
 use crate::job::{DeviceRequest, JobOptions};
 use crate::model::optimizer::MuonLayers;
@@ -117,8 +117,8 @@ impl Config {
     /// Names the first setting that is out of range.
     pub fn resolve(&self, picture: &Picture, mask: Option<&Picture>) -> Result<Resolved, ConfigError> {
         let (samples, mask) = self.masked_samples(picture, mask)?;
-        if self.sigma_is_open() {
-            return Err(bad("sigma", "auto", "choose it first, with tune::choose_sigma"));
+        if let Some(scale) = self.open_scale() {
+            return Err(bad(scale.name(), "auto", "choose it first, with tune::choose_scale"));
         }
         let specs = self.encoding_specs(Some(picture))?;
         self.with_rule(picture, samples, &specs)?.resolved(picture, (samples, mask), &specs)
@@ -217,7 +217,8 @@ impl Config {
         let others =
             self.network.without_effect(self.has_grid()).into_iter().chain(self.training.without_effect());
         let encoding = self.encoding_without_effect().into_iter();
-        encoding.chain(others).chain(without_weights).chain(on_cpu).collect()
+        let tune = self.tune_without_effect();
+        encoding.chain(others).chain(without_weights).chain(on_cpu).chain(tune).collect()
     }
 
     fn options(&self, picture: &Picture, lr: f64, muon: UsualMuon) -> Result<JobOptions, ConfigError> {
@@ -233,11 +234,6 @@ impl Config {
             options.channel_weights[..weights.len()].copy_from_slice(weights);
         }
         Ok(options)
-    }
-
-    /// Whether sigma must be chosen before this can be resolved.
-    pub fn sigma_is_open(&self) -> bool {
-        self.encoding.sigma == Some(Sigma::Auto) && self.encoding_kinds().contains(&EncodingKind::Gaussian)
     }
 
     fn keep(&self) -> Result<Keep, ConfigError> {

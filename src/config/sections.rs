@@ -241,6 +241,10 @@ section! {
         /// End after the epoch in which the trained pixels are measured at this PSNR, such as 40dB [default: never]
         #[arg(long, value_name = "DB", value_parser = super::fields::decibels)]
         pub until: f64,
+        /// Choose the scale of frequencies for this picture by short trainings that are measured on held-out pixels: sigma of
+        /// Gaussian features, or else w0 of sines [default: false]
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        pub tune: bool,
         /// Samples per step, or `full` for all training pixels [default: a 32nd of the picture, 512 to 2048; muon a
         /// 16th, 1024 to 4096; grids a 64th, 512 to 16384]
         #[arg(long, value_name = "N")]

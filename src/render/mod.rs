@@ -1,8 +1,10 @@
 //! Rendering a trained model at any size, band by band to bound memory.
 
+mod mean;
 mod measure;
 mod view;
 
+pub use mean::Mean;
 pub use measure::{MaxError, Measurement, measure};
 pub use view::{Crop, Grid, MAX_RENDERED_SIDE, MAX_SIDE, Samples, Size, View};
 

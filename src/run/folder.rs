@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 /// Everything a run writes. Only these are removed when a run is replaced, in this order: `config.toml`, which
 /// identifies a run folder, goes last, so that an interrupted removal can be repeated.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "metrics.csv",
     "sigma.csv",
+    "w0.csv",
     "final.png",
     "final.exr",
     "psnr.svg",

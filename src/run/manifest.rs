@@ -37,6 +37,9 @@ pub struct Manifest {
     pub psnr_train: Option<Decibels>,
     /// Final PSNR in dB of the test split.
     pub psnr_test: Option<Decibels>,
+    /// PSNR in dB there of the cubic spline through the training pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psnr_spline: Option<Decibels>,
     /// The epoch whose weights were kept, if not the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_epoch: Option<u64>,

@@ -4,7 +4,7 @@ use super::thumbnails::{Thumbnails, earlier_panels};
 use super::{FreshStarts, Manifest, RunError, RunFolder, Timings, unfinished};
 use crate::backend::BackendInfo;
 use crate::config::Resolved;
-use crate::picture::{Packing, Picture, in_srgb, save_exr, save_png, save_png_packed};
+use crate::picture::{Packing, Picture, in_srgb, save_exr, save_png, save_png_packed, spline_error};
 use crate::report::{self, CurvePoint, Decibels, Film, Series, Strip, epoch_label, quality_label};
 use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome};
 use std::path::PathBuf;
@@ -122,6 +122,7 @@ impl Results<'_> {
             steps: self.outcome.step,
             psnr_train: Decibels::of(self.evaluation.train.psnr()),
             psnr_test: self.evaluation.psnr_test().and_then(Decibels::of),
+            psnr_spline: spline_error(self.picture, &self.run.samples).and_then(|e| Decibels::of(e.psnr())),
             kept_epoch: self.outcome.kept_epoch,
             fresh_starts: self.fresh_starts(),
             failure: self.failure.map(Failure::kind),

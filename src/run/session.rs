@@ -101,6 +101,11 @@ impl Session {
         &self.training.run
     }
 
+    /// The picture that it trains on.
+    pub fn picture(&self) -> &Picture {
+        &self.training.picture
+    }
+
     /// Trains to the end, or until `display` asks to stop, and writes the results. Survives up to three losses of the
     /// device. `start` is when the program began to prepare the run.
     ///

@@ -2,11 +2,11 @@
 
 mod epochs;
 mod rounded;
-mod sigma;
+mod scale;
 
 pub use epochs::epochs_within;
 pub use rounded::train_rounded;
-pub use sigma::{SigmaChoice, SigmaTrial, Watch, choose_sigma};
+pub use scale::{ScaleChoice, ScaleTrial, Watch, choose_scale};
 
 use crate::backend::BackendError;
 use crate::config::ConfigError;
@@ -21,11 +21,12 @@ pub enum TuneError {
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// Asked to stop.
-    #[error("stopped before sigma was chosen")]
+    #[error("stopped before a scale of frequencies was chosen")]
     Stopped,
     /// Training diverged with every value.
     #[error(
-        "no sigma could be chosen: training diverged with every value; give a lower --lr, or a number for --sigma"
+        "no scale of frequencies could be chosen: training diverged with every value; give a lower --lr, or a number for \
+         --sigma or --w0"
     )]
     Diverged,
 }

@@ -39,7 +39,13 @@ fn assert_refused(mut command: Command, out: &Path, code: i32, message: &str) {
 fn a_run_writes_everything() {
     let dir = folder();
     let out = dir.path().join("run");
-    small_run(&out).args(["--epochs", "3", "--holdout", "every-other"]).assert().success();
+    small_run(&out)
+        .args(["--epochs", "3", "--holdout", "every-other"])
+        .assert()
+        .success()
+        .stdout(contains("dB on held-out pixels (a cubic spline "));
+    let manifest = std::fs::read_to_string(out.join("run.json")).expect("written");
+    assert!(manifest.contains("\"psnr_spline\""), "{manifest}");
     for file in [
         "config.toml",
         "metrics.csv",

@@ -154,7 +154,9 @@ fn sigma_is_chosen_once_for_each_picture() {
     let dir = folder();
     let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
     let options = ["--encodings", "gaussian:auto,gaussian:9", "--epochs", "20"];
-    compare(&image, &out, &options).assert().success().stdout(contains("gaussian:auto"));
+    let told = contains("gaussian:auto").and(contains("A cubic spline through the training pixels reaches "));
+    compare(&image, &out, &options).assert().success().stdout(told);
+    assert!(text(out.join("results.md")).contains("A cubic spline through the training pixels reaches "));
     let cell = out.join("p/16/gaussian-auto-adam");
     let tried = text(cell.join("sigma.csv"));
     assert!(tried.lines().count() > 3, "{tried}");

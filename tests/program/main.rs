@@ -32,8 +32,8 @@ mod render_limits;
 mod resume;
 mod running;
 mod sampling;
+mod scale;
 mod scripts;
-mod sigma;
 #[cfg(target_os = "linux")]
 mod signals;
 mod simple;

@@ -273,3 +273,22 @@ fn only_the_first_layer_changes_on_the_way_down() {
     assert_eq!(params[weights.end..], file.params[weights.end..]);
     assert_eq!(file.params_for(&view, PixelFilter::None), file.params);
 }
+
+#[test]
+fn a_mean_is_of_models_of_one_picture() {
+    let dir = folder();
+    let first = model(3, Depth::U8);
+    let second = ModelFile { params: first.params.iter().map(|p| 0.8 * p).collect(), ..first.clone() };
+    let other = ModelFile { width: first.width + 1, ..first.clone() };
+    let [a, b, c] = [("a", &first), ("b", &second), ("c", &other)]
+        .map(|(name, file)| saved(dir.path(), &format!("{name}.safetensors"), file));
+    let mean = |of: &Path| {
+        render(dir.path(), &a, &["--bits", "16", "--out", "mean.tif", "--force", "--mean"]).arg(of).assert()
+    };
+    mean(&b).success();
+    let both = predicted(&first).into_iter().zip(predicted(&second));
+    let expected: Vec<f32> = both.map(|(a, b)| (0.5 * (a + b)).clamp(0.0, 1.0)).collect();
+    assert!(expected != predicted(&first), "the models differ");
+    assert_close(&values(&load(&dir.path().join("mean.tif")).expect("TIFF")), &expected, 1e-4, "mean");
+    mean(&c).code(1).stderr(contains("c.safetensors was not trained on the picture of"));
+}

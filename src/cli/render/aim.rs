@@ -29,6 +29,9 @@ pub(super) fn render(args: &RenderArgs, picture: &CompressedPicture) -> anyhow::
             size_of(picture)
         );
     }
+    if !args.mean.is_empty() {
+        bail!("{} is a compressed picture, and --mean averages models; leave it out", args.model.display());
+    }
     let start = Instant::now();
     let whole = size_of(picture);
     let size = View::new(whole, args.crop, Samples::PerSide(1))?.size();

@@ -3,10 +3,11 @@
 mod args;
 mod prepare;
 pub(super) use prepare::resolved;
-mod sigma;
+mod scale;
 
 use super::display::{self, TrainingDisplay};
 use super::signals;
+use afterimage::picture::spline_error;
 use afterimage::run::{Finished, Session};
 use afterimage::trainer::Outcome;
 use anyhow::bail;
@@ -58,7 +59,11 @@ fn summarise(session: &Session, Finished { outcome, evaluation, failure }: &Fini
     let folder = session.folder.path().display();
     let test = match evaluation.test.count {
         0 => String::new(),
-        _ => format!(", {:.2} dB on held-out pixels", evaluation.test.psnr()),
+        _ => {
+            let spline = spline_error(session.picture(), &session.run().samples);
+            let spline = spline.map(|e| format!(" (a cubic spline {:.2})", e.psnr())).unwrap_or_default();
+            format!(", {:.2} dB on held-out pixels{spline}", evaluation.test.psnr())
+        }
     };
     let kept = kept_epoch.map(|e| format!(", kept from epoch {e}")).unwrap_or_default();
     let done = match (complete, failure) {

@@ -1,6 +1,6 @@
 //! Prepares a run from the command line: a new one, or one resumed from its folder.
 
-use super::{TrainArgs, sigma};
+use super::{TrainArgs, scale};
 use crate::cli::{display, signals, stdio};
 use afterimage::config::{Config, DeviceConfig, Resolved};
 use afterimage::job::DeviceOptions;
@@ -60,10 +60,10 @@ fn start(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Result<Session>
     config.picture.mask = config.picture.mask.as_deref().map(absolute).transpose()?;
     let mask = load_mask(&config, &mut notes)?;
     let options = DeviceOptions::from_env()?;
-    let chosen = match config.sigma_is_open() {
-        true => Some(sigma::choose(&mut config, (&picture, mask.as_ref()), &options, args).map_err(stopped)?),
-        false => None,
-    };
+    let pictures = (&picture, mask.as_ref());
+    let open = config.open_scale();
+    let choose = |open| scale::choose(open, &mut config, pictures, &options, args).map_err(stopped);
+    let chosen = open.map(choose).transpose()?;
     let resolve = |config: &Config| -> anyhow::Result<_> {
         Ok(config.resolve(&picture, mask.as_ref())?.on(&options).with_profile(profile.clone()))
     };
@@ -83,7 +83,7 @@ fn start(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Result<Session>
     let mut session = Session::start(fit, folder, input.as_ref())?;
     session.input_notes = notes;
     if let Some(chosen) = chosen {
-        let path = session.folder.file("sigma.csv");
+        let path = session.folder.file(&chosen.file_name());
         chosen.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(session)

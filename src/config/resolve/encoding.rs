@@ -46,7 +46,7 @@ impl Config {
     }
 
     /// The encoding, and the additional ones.
-    pub(super) fn encoding_kinds(&self) -> Vec<EncodingKind> {
+    pub(in crate::config) fn encoding_kinds(&self) -> Vec<EncodingKind> {
         let also = self.encoding.also.iter().flat_map(|also| also.0.iter().copied());
         std::iter::once(self.encoding_kind()).chain(also).collect()
     }

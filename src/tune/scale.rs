@@ -1,4 +1,4 @@
-//! Choice of the standard deviation of Gaussian Fourier features for a picture.
+//! Choice of the scale of frequencies for a picture: the standard deviation of Gaussian Fourier features, or w0 of sines.
 //!
 //! If it is too small, the network cannot reproduce fine detail; if too large, it fills the space
 //! between the training pixels with noise (Tancik et al. 2020, section 6 and figure 4). The paper
@@ -8,7 +8,7 @@
 use super::TuneError;
 use crate::atomic_write::write_cached;
 use crate::backend::{self, Backend, DeviceRequest};
-use crate::config::{Config, Resolved, Sigma};
+use crate::config::{Config, Resolved, Scale};
 use crate::model::Steps;
 use crate::picture::Picture;
 use std::collections::BTreeMap;
@@ -22,14 +22,20 @@ const HELD_OUT: u32 = 5;
 /// More held-out pixels would only cost time.
 const MAX_HELD_OUT: u32 = 1 << 15;
 
-/// Candidates are half octaves: number n is 2^(n / 2) cycles per longer side.
+/// Candidates are half octaves: number n is 2^(n / 2).
 const PER_OCTAVE: i32 = 2;
 
-/// Lowest candidate: a sixteenth of a cycle.
-const LOWEST: i32 = -8;
-
-/// First candidate: 4 cycles.
-const FIRST: i32 = 4;
+/// The first candidate, and all that there are, for a picture with a longer side of so many pixels.
+fn candidates(scale: Scale, longer_side: u32) -> (i32, RangeInclusive<i32>) {
+    let octaves = |value: f32| (libm::log2f(value) * PER_OCTAVE as f32) as i32;
+    let (first, lowest, highest) = match scale {
+        // From a sixteenth of a cycle. Above a quarter of the pixels per side, most frequencies are too high.
+        Scale::Sigma => (4.0, 1.0 / 16.0, longer_side as f32 / 4.0),
+        Scale::W0 => (45.3, 4.0, longer_side as f32),
+    };
+    let range = octaves(lowest)..=octaves(highest).max(octaves(lowest));
+    (octaves(first).clamp(*range.start(), *range.end()), range)
+}
 
 /// Stride and trial length of a hill climb.
 struct Climb {
@@ -52,9 +58,9 @@ const CLIMBS: [Climb; 2] = [
 
 /// One candidate and its loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SigmaTrial {
-    /// In cycles per longer side.
-    pub sigma: f32,
+pub struct ScaleTrial {
+    /// Sigma in cycles per longer side, or w0.
+    pub value: f32,
     /// Optimiser steps it was trained for.
     pub(crate) steps: u64,
     /// Loss on the held-out pixels, infinite where training diverged.
@@ -63,21 +69,28 @@ pub struct SigmaTrial {
 
 /// The result of a search.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SigmaChoice {
-    /// The chosen value.
-    pub sigma: f32,
+pub struct ScaleChoice {
+    /// What was chosen.
+    pub scale: Scale,
+    /// Its value.
+    pub value: f32,
     /// Everything tried, in order.
-    pub trials: Vec<SigmaTrial>,
+    pub trials: Vec<ScaleTrial>,
     /// Optimiser steps of all trials, relative to the run's.
     pub cost: f64,
 }
 
-impl SigmaChoice {
-    /// Writes `sigma.csv`, one line per trial.
+impl ScaleChoice {
+    /// The name of its file in a run's folder.
+    pub fn file_name(&self) -> String {
+        format!("{}.csv", self.scale.name())
+    }
+
+    /// Writes one line per trial.
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
-        let line = |t: &SigmaTrial| format!("{},{},{}\n", t.sigma, t.steps, t.held_out_loss);
+        let line = |t: &ScaleTrial| format!("{},{},{}\n", t.value, t.steps, t.held_out_loss);
         let lines: String = self.trials.iter().map(line).collect();
-        let text = format!("sigma,steps,held_out_loss\n{lines}");
+        let text = format!("{},steps,held_out_loss\n{lines}", self.scale.name());
         write_cached(path, text.as_bytes())
     }
 }
@@ -85,55 +98,53 @@ impl SigmaChoice {
 /// Observes a search.
 pub trait Watch {
     /// Called after each candidate.
-    fn trial(&mut self, trial: &SigmaTrial);
+    fn trial(&mut self, scale: Scale, trial: &ScaleTrial);
     /// Whether to stop.
     fn stop_requested(&self) -> bool;
 }
 
-/// Chooses sigma for training `picture` (at its training size, with its mask) as `config` says, on `device`.
+/// Chooses `scale` for training `picture` (at its training size, with its mask) as `config` says, on `device`.
 ///
 /// Hill climbing at two resolutions, then the minimum of a parabola through the best candidate and its
-/// neighbours, in the logarithms of sigma and loss. Test pixels are never used.
+/// neighbours, in the logarithms of value and loss. Test pixels are never used.
 ///
 /// # Errors
 /// When the settings cannot be run, the device fails, or `watch` asks to stop.
-pub async fn choose_sigma(
+pub async fn choose_scale(
+    scale: Scale,
     config: &Config,
     (picture, mask): (&Arc<Picture>, Option<&Picture>),
     device: &DeviceRequest,
     watch: &mut dyn Watch,
-) -> Result<SigmaChoice, TuneError> {
-    let run = resolve(config, (picture, mask), sigma_of(FIRST))?;
+) -> Result<ScaleChoice, TuneError> {
+    let (mut best, range) = candidates(scale, picture.width.max(picture.height));
+    let mut value = value_of(best);
+    let run = resolve(config, (picture, mask), (scale, value))?;
     let n_steps = run.epochs.saturating_mul(u64::from(run.steps_per_epoch()));
-    // Above a quarter of the pixels per side, most frequencies are too high for the picture.
-    let highest = libm::log2f(picture.width.max(picture.height) as f32 / 4.0) * PER_OCTAVE as f32;
-    let range = LOWEST..=(highest as i32).max(LOWEST);
-    let mut best = FIRST.clamp(*range.start(), *range.end());
     let mut trials = Vec::new();
-    let mut sigma = sigma_of(best);
     for climb in CLIMBS {
         let wanted = ((n_steps as f64 * climb.share) as u64).max(climb.min_steps);
         let steps = wanted.min(n_steps).max(1);
         let mut losses = BTreeMap::new();
         let mut try_one = async |candidate: i32| -> Result<f64, TuneError> {
-            let sigma = sigma_of(candidate);
-            let run = resolve(config, (picture, mask), sigma)?;
+            let value = value_of(candidate);
+            let run = resolve(config, (picture, mask), (scale, value))?;
             let job = backend::Job { batch_size: batch_size(&run), ..run.job(Arc::clone(picture)) };
             let mut backend = backend::open(device, job, || run.initial_params()).await?.backend;
             let held_out_loss = train(&run, backend.as_mut(), steps, &|| watch.stop_requested()).await?;
-            let trial = SigmaTrial { sigma, steps, held_out_loss };
+            let trial = ScaleTrial { value, steps, held_out_loss };
             trials.push(trial);
-            watch.trial(&trial);
+            watch.trial(scale, &trial);
             Ok(held_out_loss)
         };
         best = climb.run(best, &range, &mut losses, &mut try_one).await?;
-        sigma = refine(&losses, best, climb.stride);
+        value = refine(&losses, best, climb.stride);
     }
     let cost = trials.iter().map(|t| t.steps).sum::<u64>() as f64 / n_steps.max(1) as f64;
-    Ok(SigmaChoice { sigma, trials, cost })
+    Ok(ScaleChoice { scale, value, trials, cost })
 }
 
-fn sigma_of(candidate: i32) -> f32 {
+fn value_of(candidate: i32) -> f32 {
     libm::exp2f(candidate as f32 / PER_OCTAVE as f32)
 }
 
@@ -171,10 +182,10 @@ impl Climb {
 fn resolve(
     config: &Config,
     (picture, mask): (&Picture, Option<&Picture>),
-    sigma: f32,
+    (scale, value): (Scale, f32),
 ) -> Result<Resolved, TuneError> {
     let mut config = config.clone();
-    config.encoding.sigma = Some(Sigma::Fixed(sigma));
+    scale.set(&mut config, Some(value));
     // The held-out pixels are the end of the sample order.
     config.training.sampling = None;
     Ok(config.resolve(picture, mask)?)
@@ -226,13 +237,13 @@ async fn train(
 }
 
 /// The minimum of the parabola through the best candidate and its neighbours, in the logarithms of
-/// sigma and loss; the best candidate if a neighbour was not tried.
+/// value and loss; the best candidate if a neighbour was not tried.
 fn refine(losses: &Losses, best: i32, stride: i32) -> f32 {
     let around = [best - stride, best, best + stride].map(|c| losses.get(&c).map(|&loss| libm::log(loss)));
-    let [Some(low), Some(middle), Some(high)] = around else { return sigma_of(best) };
+    let [Some(low), Some(middle), Some(high)] = around else { return value_of(best) };
     let curvature = low - 2.0 * middle + high;
     if !(curvature.is_finite() && curvature > 0.0) {
-        return sigma_of(best);
+        return value_of(best);
     }
     let offset = (0.5 * (low - high) / curvature).clamp(-0.5, 0.5) * f64::from(stride);
     libm::exp2((f64::from(best) + offset) / f64::from(PER_OCTAVE)) as f32
@@ -279,8 +290,8 @@ mod tests {
         // ln loss = (octave - 1.1)^2
         let loss = |c: i32| (f64::from(c) / 2.0 - 1.1).powi(2).exp();
         let losses: Losses = (1..=3).map(|c| (c, loss(c))).collect();
-        let sigma = refine(&losses, 2, 1);
-        assert!((sigma - 2.0_f32.powf(1.1)).abs() < 1e-4, "{sigma}");
-        assert_eq!(refine(&losses, 3, 1), sigma_of(3), "at the edge the best is taken as it is");
+        let value = refine(&losses, 2, 1);
+        assert!((value - 2.0_f32.powf(1.1)).abs() < 1e-4, "{value}");
+        assert_eq!(refine(&losses, 3, 1), value_of(3), "at the edge the best is taken as it is");
     }
 }
