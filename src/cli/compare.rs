@@ -286,7 +286,7 @@ fn summarise(plan: &Comparison, headline: &Headline) {
         };
         print_line!("{}", row.iter().enumerate().map(cell).collect::<String>().trim_end());
     }
-    headline.spline.iter().for_each(|sentence| print_line!("  {sentence}"));
+    headline.notes.iter().for_each(|sentence| print_line!("  {sentence}"));
     let out = plan.request.out.display();
     print_line!("  {out}/report.html   everything, with pictures");
     print_line!("  {out}/results.csv   the numbers");

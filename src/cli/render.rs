@@ -103,18 +103,23 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     };
     let view = View::new(whole, args.crop, args.samples)?;
     let size = view.size();
-    let Output { path, target, to_stdout, .. } = &Output::new(args, &Source::of(&opened), size)?;
     let others = args.mean.iter().map(|path| alike(path, args, &opened)).collect::<Result<Vec<_>, _>>()?;
+    let files = others.iter().map(|(other, _)| &other.file);
+    let inputs: Vec<&Path> = std::iter::once(&opened.file).chain(files).map(PathBuf::as_path).collect();
+    let Output { path, target, to_stdout, .. } = &Output::new(args, &Source::of(&opened), &inputs, size)?;
 
     let params = model.params_for(&view, args.filter);
     let request = args.device.request()?;
     let mut device = block_on(open_predictor(&request, &model.model, &params))?;
     let mut networks = vec![device.predictor];
-    for other in &others {
-        let params = other.params_for(&view, args.filter);
-        networks.push(block_on(open_predictor(&request, &other.model, &params))?.predictor);
-    }
     let mut notes: Vec<String> = device.note.take().into_iter().collect();
+    for (other, note) in &others {
+        let params = other.model.params_for(&view, args.filter);
+        let mut device = block_on(open_predictor(&request, &other.model.model, &params))?;
+        networks.push(device.predictor);
+        notes.extend(note.clone().into_iter().chain(device.note.take()));
+    }
+    notes.dedup();
     notes.extend(losses(model, *target));
     if !args.quiet {
         notes.iter().for_each(|note| eprint_line!("{note}"));
@@ -143,20 +148,39 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The model at `path`, which must be of the same picture as `first`.
-fn alike(path: &Path, args: &RenderArgs, first: &OpenedModel) -> anyhow::Result<ModelFile> {
-    let other = model::open(path, args.quiet)?.model;
-    let kind = |model: &ModelFile| {
-        (model.size(), model.channels(), model.depth, model.coords, model.transfer, model.profile())
-    };
-    if kind(&other) != kind(&first.model) {
+/// A model at `path` to average with `first`, and a note if it is of another picture.
+fn alike(
+    path: &Path,
+    args: &RenderArgs,
+    first: &OpenedModel,
+) -> anyhow::Result<(OpenedModel, Option<String>)> {
+    let other = model::open(path, args.quiet)?;
+    let (one, two) = (&first.model, &other.model);
+    let differs = [
+        ("size", one.size() != two.size()),
+        ("channels", one.channels() != two.channels()),
+        ("kind of values", (one.depth, one.transfer) != (two.depth, two.transfer)),
+        ("coords", one.coords != two.coords),
+        ("colour profile", one.profile() != two.profile()),
+    ];
+    if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
         bail!(
-            "{} was not trained on the picture of {}: a mean is of runs that differ in their seeds or settings",
+            "{} cannot be averaged with {}: another {what}; a mean is of runs of one picture, with other seeds",
             path.display(),
             args.model.display()
         );
     }
-    Ok(other)
+    let name = |model: &ModelFile| {
+        let file = model.setting("picture", "file")?;
+        Some(Path::new(&file).file_name()?.to_string_lossy().into_owned())
+    };
+    let note = match (name(one), name(two)) {
+        (Some(one), Some(two)) if one != two => {
+            Some(format!("{} was trained on {two}, not on {one}", path.display()))
+        }
+        _ => None,
+    };
+    Ok((other, note))
 }
 
 /// Where the picture goes, and as what.
@@ -172,7 +196,6 @@ pub(super) struct Output {
 /// What is rendered, as far as the file of the picture depends on it.
 pub(super) struct Source<'a> {
     pub(super) name: &'a str,
-    pub(super) file: &'a Path,
     pub(super) channels: usize,
     pub(super) depth: Depth,
 }
@@ -180,12 +203,18 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     fn of(opened: &'a OpenedModel) -> Self {
         let model = &opened.model;
-        Self { name: &opened.name, file: &opened.file, channels: model.channels(), depth: model.depth }
+        Self { name: &opened.name, channels: model.channels(), depth: model.depth }
     }
 }
 
 impl Output {
-    pub(super) fn new(args: &RenderArgs, source: &Source<'_>, size: Size) -> anyhow::Result<Self> {
+    /// `inputs` are the files that are read, which it may not replace.
+    pub(super) fn new(
+        args: &RenderArgs,
+        source: &Source<'_>,
+        inputs: &[&Path],
+        size: Size,
+    ) -> anyhow::Result<Self> {
         let ending = if source.depth == Depth::F32 && args.bits.is_none() { "exr" } else { "png" };
         let path = args.out.clone().unwrap_or_else(|| format!("{}-{size}.{ending}", source.name).into());
         let to_stdout = stdio::is_dash(&path);
@@ -201,7 +230,7 @@ impl Output {
         let target = Target { quality: args.quality, ..target };
         target.check(size.width, size.height, free_memory())?;
         if !to_stdout {
-            model::check_output(&path, args.force, &[source.file])?;
+            model::check_output(&path, args.force, inputs)?;
             return Ok(Self { path, target, to_stdout, _temporary: None });
         }
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;

@@ -165,7 +165,7 @@ impl Cell {
         let run = Resolved { device: run.device, profile: run.profile, ..resolved };
         let fit = Fit::start(run, picture).map_err(RunError::from)?;
         let session = Session::start(fit, folder, None)?;
-        let path = session.folder.file(&choice.file_name());
+        let path = session.folder.file(scale.file_name());
         choice.save(&path).map_err(|e| CompareError::file(&path, e))?;
         Ok(session)
     }
@@ -180,10 +180,10 @@ impl tune::Watch for &dyn Display {
     }
 }
 
-/// The value of a scale that the run in `folder` was trained with.
+/// The value of a scale that was chosen for the run in `folder`; none if it was given.
 pub(super) fn chosen(scale: Scale, folder: &Path) -> Option<f32> {
     let config = Config::read(&folder.join("config.toml")).ok()?;
-    scale.of(&config)
+    scale.of(&config).filter(|_| folder.join(scale.file_name()).is_file())
 }
 
 /// A configuration without what does not change a run's result beyond rounding: the path of the picture's file (its

@@ -26,8 +26,8 @@ pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -
         @if !headline.by_picture.is_empty() {
             details { summary { "Each picture" } (results(headline, &headline.by_picture, "Each picture")) }
         }
-        @if let Some(spline) = &headline.spline {
-            p.soft { (spline) }
+        @for note in &headline.notes {
+            p.soft { (note) }
         }
         @if let Some(legend) = headline.legend {
             p.soft { (legend) }

@@ -3,7 +3,8 @@
 use super::cell::{Cell, State};
 use super::{CompareError, Comparison};
 use crate::config::Sigma;
-use crate::picture::{self, SquaredError, spline_error, ssim_visible};
+use crate::model::Holdout;
+use crate::picture::{self, Picture, SquaredError, spline_error, ssim_visible};
 use crate::report::quality_label;
 use crate::run::read_metrics;
 use crate::trainer::{EpochSummary, FailureKind};
@@ -33,8 +34,10 @@ pub struct Record {
     pub(crate) n_bytes: u64,
     /// The sigma it was trained with, if its encoding has one.
     pub(crate) sigma: Option<Sigma>,
-    /// PSNR in dB of the cubic spline through the training pixels, at the test pixels.
+    /// Of the first of a picture at a size, PSNR in dB of the cubic spline through the training pixels, at the test pixels.
     pub(crate) spline: Option<f64>,
+    /// Of the first of several seeds, PSNR in dB of the mean of all their pictures, where [`Self::psnr`] is measured.
+    pub(crate) mean_of_seeds: Option<f64>,
     /// Why the complete run failed, if it did.
     pub(crate) failure: Option<FailureKind>,
 }
@@ -68,7 +71,7 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
     let truth = read(&cell.prepared)?;
     let written = if truth.is_hdr() { "final.exr" } else { "final.png" };
     let reconstruction = read(&cell.folder.join(written))?;
-    let shape = |p: &picture::Picture| (p.width, p.height, p.channels);
+    let shape = |p: &Picture| (p.width, p.height, p.channels);
     if shape(&truth) != shape(&reconstruction) {
         return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "a picture of another shape" });
     }
@@ -93,7 +96,48 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
         n_params: cell.run.model.layout().n_params(),
         n_bytes: std::fs::metadata(&model).map_err(|e| CompareError::file(&model, e))?.len(),
         sigma: cell.sigma(),
-        spline: spline_error(&truth, &cell.run.samples).map(SquaredError::psnr),
+        mean_of_seeds: mean_of_seeds(plan, cell, &truth)?,
+        spline: spline(plan, cell, &truth),
         failure: cell.failure(),
     })
+}
+
+/// [`Record::spline`].
+fn spline(plan: &Comparison, cell: &Cell, truth: &Picture) -> Option<f64> {
+    let is_alike = |other: &&Cell| (other.picture, other.size) == (cell.picture, cell.size);
+    let is_first =
+        plan.cells.iter().filter(|other| other.state == State::Done).find(is_alike)?.index == cell.index;
+    if is_first { spline_error(truth, &cell.run.samples).map(SquaredError::psnr) } else { None }
+}
+
+/// [`Record::mean_of_seeds`]; none of pictures with alpha or in linear light.
+fn mean_of_seeds(plan: &Comparison, cell: &Cell, truth: &Picture) -> Result<Option<f64>, CompareError> {
+    let is_alike = |other: &&Cell| {
+        (other.picture, other.size, other.method, other.optimizer)
+            == (cell.picture, cell.size, cell.method, cell.optimizer)
+    };
+    let seeds: Vec<&Cell> = plan.cells.iter().filter(is_alike).collect();
+    let is_whole = seeds.iter().all(|cell| cell.state == State::Done);
+    let has_colors_alone = truth.channels % 2 == 1 && !truth.is_hdr();
+    if seeds.len() < 2 || seeds[0].index != cell.index || !is_whole || !has_colors_alone {
+        return Ok(None);
+    }
+    let mut sums = vec![0.0; truth.pixels.len()];
+    for seed in &seeds {
+        let loaded = picture::read(&seed.folder.join("final.png"), seed.run.config.reading())?;
+        sums.iter_mut().enumerate().for_each(|(i, sum)| *sum += loaded.picture.pixels.value(i));
+    }
+    let (samples, mut error) = (&cell.run.samples, SquaredError::default());
+    for (i, sum) in sums.iter().enumerate() {
+        let pixel = (i / truth.channels) as u32;
+        let (x, y) = (pixel % truth.width, pixel / truth.width);
+        let counts = match samples.holdout {
+            Holdout::None => samples.in_training_split(x, y),
+            _ => samples.in_test_split(x, y),
+        };
+        if counts {
+            error.add_value(sum / seeds.len() as f32, truth.pixels.value(i));
+        }
+    }
+    Ok(Some(error.psnr()))
 }

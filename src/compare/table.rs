@@ -6,7 +6,6 @@ use super::method::Method;
 use super::records::{FAILURE_LEGEND, FAILURE_MARK};
 use super::{Comparison, Record};
 use crate::config::OptimizerKind;
-use std::collections::BTreeMap;
 
 /// Mean and sample standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,8 +108,8 @@ pub struct Headline {
     pub(crate) legend: Option<&'static str>,
     /// "mean ± standard deviation over 16 pictures", if there is more than one value.
     pub over: Option<String>,
-    /// What interpolation of the training pixels reaches, which networks must be better than.
-    pub spline: Option<String>,
+    /// Sentences on what the means of seeds reach, and what interpolation does, which networks must be better than.
+    pub notes: Vec<String>,
 }
 
 impl Headline {
@@ -147,13 +146,6 @@ impl Headline {
             let pairs = axes.sizes.iter().flat_map(|&s| axes.optimizers.iter().map(move |&o| (s, o)));
             pairs.map(|(size, optimizer)| row(picture, size, optimizer)).collect()
         };
-        let splines: BTreeMap<_, f64> = records
-            .iter()
-            .filter_map(|r| {
-                Some(((plan.cells[r.cell].picture, plan.cells[r.cell].size.to_string()), r.spline?))
-            })
-            .collect();
-        let spline = Spread::of(&splines.into_values().collect::<Vec<_>>());
         let has_test = records.iter().any(|r| r.result.psnr_test.is_some());
         let count = |n: usize, thing: &str| format!("{n} {thing}{}", if n == 1 { "" } else { "s" });
         let over = match (n_pictures, axes.seeds) {
@@ -171,12 +163,44 @@ impl Headline {
                 1 => Vec::new(),
                 n => (0..n).flat_map(|p| rows(Some(p))).collect(),
             },
-            spline: spline.map(|spline| {
-                format!("A cubic spline through the training pixels reaches {spline} dB on the test pixels.")
-            }),
+            notes: means(plan, records).into_iter().chain(spline(plan, records)).collect(),
             over: over.map(|over| format!("mean ± standard deviation over {over}")),
         }
     }
+}
+
+/// What a cubic spline reaches at each size.
+fn spline(plan: &Comparison, records: &[Record]) -> Option<String> {
+    let sizes = &plan.request.axes.sizes;
+    let at = |size: &Size| {
+        let of_size = records.iter().filter(|r| plan.cells[r.cell].size == *size);
+        let spread = Spread::of(&of_size.filter_map(|r| r.spline).collect::<Vec<_>>())?;
+        Some(if sizes.len() == 1 { spread.to_string() } else { format!("{spread} at {size}") })
+    };
+    let reached: Vec<String> = sizes.iter().filter_map(at).collect();
+    let sentence = || {
+        format!(
+            "A cubic spline through the training pixels, in dB of the test pixels: {}.",
+            reached.join(", ")
+        )
+    };
+    (!reached.is_empty()).then(sentence)
+}
+
+/// What the mean of each method's seeds reaches at each size.
+fn means(plan: &Comparison, records: &[Record]) -> Option<String> {
+    let axes = &plan.request.axes;
+    let of = |method: &Method, size: &Size| {
+        let is_one = |r: &&Record| plan.cells[r.cell].method == *method && plan.cells[r.cell].size == *size;
+        let means: Vec<f64> = records.iter().filter(is_one).filter_map(|r| r.mean_of_seeds).collect();
+        let spread = Spread::of(&means)?;
+        let at = if axes.sizes.len() == 1 { String::new() } else { format!(" at {size}") };
+        Some(format!("{method} {spread}{at}"))
+    };
+    let pairs = axes.methods.iter().flat_map(|method| axes.sizes.iter().map(move |size| (method, size)));
+    let reached: Vec<String> = pairs.filter_map(|(method, size)| of(method, size)).collect();
+    let sentence = || format!("The mean of {} seeds' pictures, in dB: {}.", axes.seeds, reached.join(", "));
+    (!reached.is_empty()).then(sentence)
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ fn markdown(plan: &Comparison, headline: &Headline) -> String {
         text.push_str("\n## Each picture\n\n");
         text.push_str(&markdown_table(headline, &headline.by_picture));
     }
-    for sentence in headline.legend.into_iter().chain(headline.spline.as_deref()) {
+    for sentence in headline.legend.into_iter().chain(headline.notes.iter().map(String::as_str)) {
         text.push_str(&format!("\n{sentence}\n"));
     }
     text.push_str("\n## What each costs\n");

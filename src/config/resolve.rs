@@ -118,7 +118,7 @@ impl Config {
     pub fn resolve(&self, picture: &Picture, mask: Option<&Picture>) -> Result<Resolved, ConfigError> {
         let (samples, mask) = self.masked_samples(picture, mask)?;
         if let Some(scale) = self.open_scale() {
-            return Err(bad(scale.name(), "auto", "choose it first, with tune::choose_scale"));
+            return Err(bad(scale.name(), "open", "choose it first, with tune::choose_scale"));
         }
         let specs = self.encoding_specs(Some(picture))?;
         self.with_rule(picture, samples, &specs)?.resolved(picture, (samples, mask), &specs)

@@ -21,6 +21,14 @@ impl Scale {
         }
     }
 
+    /// The file in a run's folder with the values that were tried.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Sigma => "sigma.csv",
+            Self::W0 => "w0.csv",
+        }
+    }
+
     /// Fixes it, or leaves it at its default; it is not searched for any more.
     pub fn set(self, config: &mut Config, value: Option<f32>) {
         match self {
@@ -56,11 +64,9 @@ impl Config {
 
     /// The scale that it has: of Gaussian features, or else of sines.
     fn tunable(&self) -> Option<Scale> {
-        let has_w0 =
-            |kind: ActivationKind| kind.with(|_| None).params().iter().any(|(name, _)| *name == "w0");
         match self.network.activation {
             _ if self.encoding_kinds().contains(&EncodingKind::Gaussian) => Some(Scale::Sigma),
-            Some(kind) if has_w0(kind) => Some(Scale::W0),
+            Some(ActivationKind::Sine | ActivationKind::Finer) => Some(Scale::W0),
             _ => None,
         }
     }

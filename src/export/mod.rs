@@ -13,7 +13,7 @@ mod rounding;
 mod shader;
 mod shadertoy;
 
-pub use decoder::export_compressed;
+pub use decoder::{check_compressed, export_compressed};
 pub use page::Extras;
 pub use program::{Colors, Features, Layer, Program};
 pub use rounding::{Precision, Row};

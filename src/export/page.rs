@@ -34,6 +34,8 @@ pub(super) struct Drawn<'a> {
     pub(super) size: [u32; 2],
     /// A few words on what the picture is made of.
     pub(super) about: String,
+    /// What is said until it is drawn.
+    pub(super) wait: &'a str,
     /// The word at the other side of the slider than the original.
     pub(super) side: &'a str,
     pub(super) original: Option<Cow<'a, Picture>>,
@@ -62,6 +64,7 @@ pub(super) fn page(program: &Program, extras: &Extras) -> Result<String, String>
         name: &program.name,
         size: program.size,
         about: format!("{} numbers, {} multiply-adds a pixel", program.n_numbers(), program.multiply_adds()),
+        wait: "Unpacking the network …",
         side: "network",
         original: extras.original.as_ref().map(|picture| picture.exposed(program.colors.exposure)),
         quality: extras.quality.as_deref(),
@@ -100,7 +103,7 @@ pub(super) fn document(drawn: &Drawn) -> String {
                         p.side.left { "original" }
                         p.side.right { (drawn.side) }
                     }
-                    p #message role="status" { "Unpacking the network …" }
+                    p #message role="status" { (drawn.wait) }
                 }
                 header {
                     h1 { (name) }

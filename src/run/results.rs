@@ -4,7 +4,7 @@ use super::thumbnails::{Thumbnails, earlier_panels};
 use super::{FreshStarts, Manifest, RunError, RunFolder, Timings, unfinished};
 use crate::backend::BackendInfo;
 use crate::config::Resolved;
-use crate::picture::{Packing, Picture, in_srgb, save_exr, save_png, save_png_packed, spline_error};
+use crate::picture::{Packing, Picture, in_srgb, save_exr, save_png, save_png_packed};
 use crate::report::{self, CurvePoint, Decibels, Film, Series, Strip, epoch_label, quality_label};
 use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome};
 use std::path::PathBuf;
@@ -21,6 +21,8 @@ pub struct Results<'a> {
     pub device: &'a BackendInfo,
     /// The network's picture now.
     pub evaluation: &'a Evaluation,
+    /// PSNR in dB of the cubic spline through the training pixels, at the test pixels.
+    pub psnr_spline: Option<f64>,
     /// Why the run failed, if it did.
     pub failure: Option<Failure>,
     /// One row per epoch.
@@ -122,7 +124,7 @@ impl Results<'_> {
             steps: self.outcome.step,
             psnr_train: Decibels::of(self.evaluation.train.psnr()),
             psnr_test: self.evaluation.psnr_test().and_then(Decibels::of),
-            psnr_spline: spline_error(self.picture, &self.run.samples).and_then(|e| Decibels::of(e.psnr())),
+            psnr_spline: self.psnr_spline.and_then(Decibels::of),
             kept_epoch: self.outcome.kept_epoch,
             fresh_starts: self.fresh_starts(),
             failure: self.failure.map(Failure::kind),

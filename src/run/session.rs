@@ -6,7 +6,7 @@ use super::{Display, Fit, Input, Recorder, Results, RunError, RunFolder, Timings
 use crate::atomic_write::{Durability, atomic_write};
 use crate::backend::BackendError;
 use crate::config::Resolved;
-use crate::picture::Picture;
+use crate::picture::{Picture, SquaredError, spline_error};
 use crate::trainer::{EpochSummary, Evaluation, Failure, Outcome, Progress, TrainError};
 use std::io::Write;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Finished {
     pub outcome: Outcome,
     /// The network's picture now.
     pub evaluation: Evaluation,
+    /// PSNR in dB of the cubic spline through the training pixels, at the test pixels.
+    pub psnr_spline: Option<f64>,
     /// Why it failed, if it is complete but failed.
     pub failure: Option<Failure>,
 }
@@ -101,11 +103,6 @@ impl Session {
         &self.training.run
     }
 
-    /// The picture that it trains on.
-    pub fn picture(&self) -> &Picture {
-        &self.training.picture
-    }
-
     /// Trains to the end, or until `display` asks to stop, and writes the results. Survives up to three losses of the
     /// device. `start` is when the program began to prepare the run.
     ///
@@ -149,12 +146,15 @@ impl Session {
         };
         let (metrics, thumbnails) = recorded?;
         let params = training.params()?;
+        let spline = spline_error(&training.picture, &training.run.samples);
+        let psnr_spline = spline.map(SquaredError::psnr);
         let results = Results {
             folder,
             run: &training.run,
             picture: &training.picture,
             device: training.backend.info(),
             evaluation: &evaluation,
+            psnr_spline,
             failure,
             metrics: &metrics,
             thumbnails: &thumbnails,
@@ -165,7 +165,7 @@ impl Session {
         results.write(params)?;
         match diverged {
             Some(error) => Err(error.into()),
-            None => Ok(Finished { outcome, evaluation, failure }),
+            None => Ok(Finished { outcome, evaluation, psnr_spline, failure }),
         }
     }
 

@@ -31,6 +31,7 @@ fn candidates(scale: Scale, longer_side: u32) -> (i32, RangeInclusive<i32>) {
     let (first, lowest, highest) = match scale {
         // From a sixteenth of a cycle. Above a quarter of the pixels per side, most frequencies are too high.
         Scale::Sigma => (4.0, 1.0 / 16.0, longer_side as f32 / 4.0),
+        // 40 is best for photographs of 128 pixels a side, 70 at 256 (docs/BETWEEN.md).
         Scale::W0 => (45.3, 4.0, longer_side as f32),
     };
     let range = octaves(lowest)..=octaves(highest).max(octaves(lowest));
@@ -81,12 +82,7 @@ pub struct ScaleChoice {
 }
 
 impl ScaleChoice {
-    /// The name of its file in a run's folder.
-    pub fn file_name(&self) -> String {
-        format!("{}.csv", self.scale.name())
-    }
-
-    /// Writes one line per trial.
+    /// Writes one line per trial, to a run's [`Scale::file_name`].
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
         let line = |t: &ScaleTrial| format!("{},{},{}\n", t.value, t.steps, t.held_out_loss);
         let lines: String = self.trials.iter().map(line).collect();

@@ -8,6 +8,7 @@ mod fits;
 mod golden;
 mod gradients;
 mod imports;
+mod jpeg_files;
 mod memory;
 mod picture_files;
 mod picture_formats;

@@ -5,7 +5,6 @@ use afterimage::picture::{
 };
 use image::codecs::{hdr::HdrEncoder, openexr::OpenExrEncoder};
 use image::{ImageEncoder, ImageFormat, Rgb, RgbImage};
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +17,7 @@ fn shape(picture: &Picture) -> (u32, u32, usize, Depth) {
 }
 
 /// Loads `bytes` from a file whose name says nothing.
-fn load_bytes(bytes: &[u8]) -> Result<Picture, PictureError> {
+pub(crate) fn load_bytes(bytes: &[u8]) -> Result<Picture, PictureError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     load(file.path())
@@ -153,7 +152,7 @@ fn exif_orientation_turns_the_picture() {
     assert!((corner(&turned, 23, 0) - corner(&upright, 0, 0)).abs() < 0.1);
 }
 
-fn message(result: Result<Picture, PictureError>) -> String {
+pub(crate) fn message(result: Result<Picture, PictureError>) -> String {
     result.expect_err("this must be refused").to_string()
 }
 
@@ -315,46 +314,4 @@ fn crops_are_centred_and_checked() {
         let text = message(center_crop(&picture, width, height));
         assert!(text.contains(&format!("{width}x{height}")) && text.contains("5x3"), "{text}");
     }
-}
-
-/// A JPEG file of a smooth picture, with its components in one scan, in one each, or progressive.
-fn jpeg((width, height): (u16, u16), sampling: SamplingFactor, kind: &str) -> Vec<u8> {
-    let wave = |x: u16, y: u16, c: u16| {
-        let phase = f64::from(x * (1 + c)) / 9.0 + f64::from(y * (3 - c)) / 13.0;
-        (127.5 + 120.0 * phase.sin()) as u8
-    };
-    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-    let values: Vec<u8> = places.flat_map(|(x, y)| [0, 1, 2].map(|c| wave(x, y, c))).collect();
-    let mut file = Vec::new();
-    let mut encoder = Encoder::new(&mut file, 95);
-    encoder.set_sampling_factor(sampling);
-    encoder.set_optimized_huffman_tables(kind != "one scan");
-    encoder.set_progressive(kind == "progressive");
-    encoder.encode(&values, width, height, ColorType::Rgb).unwrap();
-    file
-}
-
-#[test]
-fn a_jpeg_is_the_same_however_its_scans_are_ordered() {
-    use SamplingFactor::{F_1_1, F_1_2, F_2_1, F_2_2};
-    for size in [(65, 47), (64, 48), (7, 90), (33, 16)] {
-        for sampling in [F_1_1, F_2_1, F_1_2, F_2_2] {
-            let values = |kind| {
-                let Pixels::U8(values) = load_bytes(&jpeg(size, sampling, kind)).unwrap().pixels else {
-                    panic!()
-                };
-                values
-            };
-            let (expected, progressive) = (values("one scan"), values("progressive"));
-            assert!(expected == progressive, "{size:?} {sampling:?} progressive");
-            // By another decoder, which rounds and enlarges colours in its own way.
-            let apart = values("apart");
-            let worst = expected.iter().zip(&apart).map(|(&a, &b)| a.abs_diff(b)).max();
-            assert!(worst <= Some(6), "{size:?} {sampling:?}: {worst:?}");
-        }
-    }
-    let file = jpeg((65, 47), F_2_2, "apart");
-    let last = file.len() - 40;
-    let cut = load_bytes(&[&file[..last], &[0xff, 0xd9]].concat());
-    assert!(message(cut).contains("damaged or cut short"), "a part of a scan is missing");
 }

@@ -154,9 +154,9 @@ fn sigma_is_chosen_once_for_each_picture() {
     let dir = folder();
     let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
     let options = ["--encodings", "gaussian:auto,gaussian:9", "--epochs", "20"];
-    let told = contains("gaussian:auto").and(contains("A cubic spline through the training pixels reaches "));
+    let told = contains("gaussian:auto").and(contains("A cubic spline through the training pixels, in dB"));
     compare(&image, &out, &options).assert().success().stdout(told);
-    assert!(text(out.join("results.md")).contains("A cubic spline through the training pixels reaches "));
+    assert!(text(out.join("results.md")).contains("A cubic spline through the training pixels, in dB"));
     let cell = out.join("p/16/gaussian-auto-adam");
     let tried = text(cell.join("sigma.csv"));
     assert!(tried.lines().count() > 3, "{tried}");
@@ -167,6 +167,21 @@ fn sigma_is_chosen_once_for_each_picture() {
     // Neither searched for nor trained again.
     compare(&image, &out, &options).assert().success().stderr(contains("2 done before"));
     assert_eq!(results(&out), rows);
+}
+
+#[test]
+fn what_was_given_is_not_taken_for_what_was_chosen() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
+    let base = dir.path().join("base.toml");
+    let base_name = base.to_str().expect("UTF-8");
+    let options = ["--encodings", "none+sine", "--epochs", "20", "--config", base_name];
+    std::fs::write(&base, "training.seed = 0").expect("a file");
+    compare(&image, &out, &options).assert().success();
+    std::fs::write(&base, "training = { seed = 0, tune = true }").expect("a file");
+    let told = compare(&image, &out, &options).output().expect("it runs");
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(!told.contains("1 done before"), "{told}");
 }
 
 #[test]
@@ -276,6 +291,9 @@ fn a_broken_picture_is_named_and_the_rest_are_done() {
     let summary = text(out.join("results.md"));
     assert!(summary.contains(&format!("{mean:.2} ± {deviation:.2}")), "{mean} ± {deviation}: {summary}");
     assert!(summary.contains("over 2 pictures and 2 seeds") && summary.contains("Left out"));
+    let means = summary.split("The mean of 2 seeds' pictures, in dB: basic ").nth(1).expect("means of seeds");
+    let of_seeds: f64 = means.split(' ').next().and_then(|text| text.parse().ok()).expect("a number");
+    assert!(of_seeds > mean, "a mean errs less than its parts: {of_seeds} of {mean}");
     assert!(rows.iter().all(|row| row["width"] == "16" && row["height"] == "13"), "the shape is kept");
 }
 

@@ -13,6 +13,7 @@ use afterimage::picture::color::{linear_from_srgb, srgb_from_linear};
 use afterimage::picture::{Depth, Picture, Pixels, SquaredError, load, resize};
 use assert_cmd::Command;
 use models::model;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use rendering::{folder, render, saved};
 use small::{program, train};
@@ -290,5 +291,10 @@ fn a_mean_is_of_models_of_one_picture() {
     let expected: Vec<f32> = both.map(|(a, b)| (0.5 * (a + b)).clamp(0.0, 1.0)).collect();
     assert!(expected != predicted(&first), "the models differ");
     assert_close(&values(&load(&dir.path().join("mean.tif")).expect("TIFF")), &expected, 1e-4, "mean");
-    mean(&c).code(1).stderr(contains("c.safetensors was not trained on the picture of"));
+    mean(&c).code(1).stderr(contains("c.safetensors cannot be averaged with").and(contains("another size")));
+    render(dir.path(), &a, &["--force", "--format", "png", "--out", "b.safetensors", "--mean"])
+        .arg(&b)
+        .assert()
+        .code(1)
+        .stderr(contains("is an input"));
 }

@@ -13,9 +13,12 @@ use std::process::ExitCode;
 pub(in crate::cli) fn original(
     (image, reading): (&Path, Reading),
     (model, decoded): (&Path, &Picture),
+    quiet: bool,
 ) -> anyhow::Result<Picture> {
     let Loaded { picture, notes, .. } = load(image, reading)?;
-    notes.iter().for_each(|note| eprint_line!("{note}"));
+    if !quiet {
+        notes.iter().for_each(|note| eprint_line!("{note}"));
+    }
     let original = if decoded.channels < 3 { picture.grey_if_equal() } else { picture };
     let shape = |picture: &Picture| (picture.width, picture.height, picture.channels);
     if shape(decoded) != shape(&original) || original.is_hdr() {
@@ -41,7 +44,7 @@ pub(super) fn eval(args: &EvalArgs, compressed: &CompressedPicture) -> anyhow::R
     }
     let decoded = compressed.decode().with_context(|| format!("cannot read {}", args.model.display()))?;
     let reading = Reading { page: args.page, color: args.color.unwrap_or_default() };
-    let original = original((&args.image, reading), (&args.model, &decoded))?;
+    let original = original((&args.image, reading), (&args.model, &decoded), false)?;
     if let Some(out) = &args.error_map {
         save_png(&labelled_error_map((&decoded, &original), Default::default(), None), out)?;
     }

@@ -3,7 +3,7 @@
 use super::{ExportArgs, Output, refused};
 use crate::cli::eval::aim::original;
 use afterimage::compress::CompressedPicture;
-use afterimage::export::{Extras, export_compressed};
+use afterimage::export::{Extras, check_compressed, export_compressed};
 use afterimage::picture::SquaredError;
 use anyhow::{Context, bail};
 use std::process::ExitCode;
@@ -19,11 +19,14 @@ pub(super) fn export(
             args.model.display()
         );
     }
+    check_compressed(args.to).map_err(refused(args))?;
     let name = args.model.file_stem().unwrap_or_default().to_string_lossy();
     let output = Output::new(args, &name, &args.model)?;
     let decoded = picture.decode().with_context(|| format!("cannot read {}", args.model.display()))?;
-    let original =
-        args.original.as_deref().map(|image| original((image, Default::default()), (&args.model, &decoded)));
+    let original = args
+        .original
+        .as_deref()
+        .map(|image| original((image, Default::default()), (&args.model, &decoded), args.quiet));
     let original = original.transpose()?;
     let psnr = original.as_ref().map(|original| SquaredError::between(&decoded, original).psnr());
     let quality = psnr.filter(|db| db.is_finite()).map(|db| format!("{db:.1} dB"));

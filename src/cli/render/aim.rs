@@ -38,8 +38,8 @@ pub(super) fn render(args: &RenderArgs, picture: &CompressedPicture) -> anyhow::
     let crop = args.crop.unwrap_or(Crop { x: 0, y: 0, size: whole });
     let name = args.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let channels = picture.shape().channels;
-    let source = Source { name: &name, file: &args.model, channels, depth: Depth::U8 };
-    let Output { path, target, to_stdout, .. } = &Output::new(args, &source, size)?;
+    let source = Source { name: &name, channels, depth: Depth::U8 };
+    let Output { path, target, to_stdout, .. } = &Output::new(args, &source, &[&args.model], size)?;
     let decoded = parts(picture, crop).with_context(|| format!("cannot read {}", args.model.display()))?;
     let rows = RowsOf { width: size.width, height: size.height, channels, depth: Depth::U8, profile: None };
     write_rows(path, *target, rows, std::iter::once(decoded))?;

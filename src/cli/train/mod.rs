@@ -7,7 +7,6 @@ mod scale;
 
 use super::display::{self, TrainingDisplay};
 use super::signals;
-use afterimage::picture::spline_error;
 use afterimage::run::{Finished, Session};
 use afterimage::trainer::Outcome;
 use anyhow::bail;
@@ -54,14 +53,13 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A short summary of the results and where they are.
-fn summarise(session: &Session, Finished { outcome, evaluation, failure }: &Finished) {
+fn summarise(session: &Session, Finished { outcome, evaluation, psnr_spline, failure }: &Finished) {
     let Outcome { position, complete, step, kept_epoch, .. } = outcome;
     let folder = session.folder.path().display();
     let test = match evaluation.test.count {
         0 => String::new(),
         _ => {
-            let spline = spline_error(session.picture(), &session.run().samples);
-            let spline = spline.map(|e| format!(" (a cubic spline {:.2})", e.psnr())).unwrap_or_default();
+            let spline = psnr_spline.map(|db| format!(" (a cubic spline {db:.2})")).unwrap_or_default();
             format!(", {:.2} dB on held-out pixels{spline}", evaluation.test.psnr())
         }
     };

@@ -83,7 +83,7 @@ fn start(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Result<Session>
     let mut session = Session::start(fit, folder, input.as_ref())?;
     session.input_notes = notes;
     if let Some(chosen) = chosen {
-        let path = session.folder.file(&chosen.file_name());
+        let path = session.folder.file(chosen.scale.file_name());
         chosen.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(session)

@@ -222,7 +222,7 @@ function stacked(picture, integers, level, begin, end) {
   return fine;
 }
 
-// Adds the products of some inputs, from `x[at]` on in steps, to the sums of a layer's outputs.
+// The outputs of a layer.
 function dense(layer, x, sums) {
   for (let o = 0; o < layer.outputs; o++) {
     let sum = layer.biases[o] + layer.half;
@@ -276,7 +276,7 @@ async function decode(file, start, pause) {
   for (const band of picture.bands) {
     integers[band.level].set(integersOf(picture, band), band.begin * grids[band.level][0]);
     done += (band.end - band.begin) * grids[band.level][0];
-    await pause(0.4 * done / (width * height));
+    await pause(0.375 * done / (width * height));
   }
   const pixels = new Uint8ClampedArray(4 * width * height).fill(255);
   for (let begin = 0; begin < height; begin += WINDOW) {

@@ -9,13 +9,17 @@ async function load() {
     return pause();
   });
   const decoded = Object.assign(document.createElement("canvas"), { width, height });
-  decoded.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+  const context = decoded.getContext("2d");
+  context?.putImageData(new ImageData(pixels, width, height), 0, 0);
+  // A canvas that is too large stays empty without a word.
+  if (!context?.getImageData(width - 1, height - 1, 1, 1).data[3])
+    throw new Error(`${width} x ${height} pixels are more than this browser draws`);
   load.seconds = (performance.now() - started) / 1000;
   return decoded;
 }
 
-// At once with as many pixels as the screen has: there is nothing to compute.
+// Always as many pixels as the screen has: there is nothing to compute.
 const renderers = () => [[`decoded in ${load.seconds.toFixed(1)} s`, (decoded) => {
   share = 1;
-  return () => drawPixels(canvas, decoded);
+  return Object.assign(() => drawPixels(canvas, decoded), { isQuick: true });
 }]];

@@ -50,7 +50,7 @@ async function frame() {
   await draw();
   const seconds = (performance.now() - started) / 1000;
   // While the picture moves, as many pixels as are drawn in a twentieth of a second.
-  frame.share = Math.min(1, Math.max(0.125, share * Math.sqrt(0.05 / Math.max(seconds, 1e-3))));
+  frame.share = draw.isQuick ? 1 : Math.min(1, Math.max(0.125, share * Math.sqrt(0.05 / Math.max(seconds, 1e-3))));
 }
 
 async function redraw() {
@@ -150,4 +150,4 @@ async function start(table, renderers) {
   at.scale = flags.includes("picture") ? 1 : whole();
   listen();
   await start(await load(), renderers());
-})().catch((error) => say(`The page is damaged: ${error.message}`));
+})().catch((error) => say(`The picture cannot be shown: ${error.message}`));

@@ -164,9 +164,14 @@ fn decode_whole<R>(
     decoder.decode_headers().map_err(refuse)?;
     let info = decoder.info().expect("headers were decoded");
     let (width, height) = (u32::from(info.width), u32::from(info.height));
-    let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
+    let space = match decoder.input_colorspace() {
+        // What Adobe's marker calls unconverted, until the decoder counts the components.
+        Some(ColorSpace::CMYK) if segments.n_components == 3 => Some(ColorSpace::RGB),
+        space => space,
+    };
+    let grey = space == Some(ColorSpace::Luma);
     described.icc = decoder.icc_profile();
-    let inks = decoder.input_colorspace().filter(|&found| {
+    let inks = space.filter(|&found| {
         let has_inks = matches!(found, ColorSpace::CMYK | ColorSpace::YCCK);
         has_inks && described.icc.is_some() && color == ColorHandling::Srgb
     });
@@ -180,7 +185,7 @@ fn decode_whole<R>(
     claim.check(source.path, ImageFormat::Jpeg)?;
     decoder.set_options(decoder.options().jpeg_set_out_colorspace(output));
     let mut pixels = if segments.is_apart {
-        decode_apart(source, bytes, segments)?
+        decode_apart(source, bytes, segments, space)?
     } else {
         decoder.decode().map_err(refuse)?
     };
@@ -199,10 +204,17 @@ fn decode_apart<R>(
     source: &Source<'_, R>,
     bytes: &[u8],
     segments: &Segments,
+    space: Option<ColorSpace>,
 ) -> Result<Vec<u8>, PictureError> {
-    use jpeg_decoder::{Decoder, Error, PixelFormat};
+    use jpeg_decoder::{ColorTransform, Decoder, Error, PixelFormat};
     let decode = |bytes: &[u8]| {
         let mut decoder = Decoder::new(bytes);
+        // Its own guess goes by the components' numbers before Adobe's marker.
+        match space {
+            Some(ColorSpace::RGB) => decoder.set_color_transform(ColorTransform::RGB),
+            Some(ColorSpace::YCbCr) => decoder.set_color_transform(ColorTransform::YCbCr),
+            _ => {}
+        }
         Ok((decoder.decode()?, decoder.info().map(|info| info.pixel_format)))
     };
     let (pixels, format) = decode(bytes).map_err(|error| match error {

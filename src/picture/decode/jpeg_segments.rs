@@ -143,7 +143,12 @@ fn scans(bytes: &[u8], first: usize) -> Option<Vec<(Range<usize>, Range<usize>)>
         let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
         let next = bytes[begin..].windows(2).position(is_marker);
         if bytes[at + 1] == START_OF_SCAN {
-            all.push((header, begin..next.map_or(bytes.len(), |further| begin + further)));
+            let mut end = next.map_or(bytes.len(), |further| begin + further);
+            // A marker may be behind any number of these.
+            while next.is_some() && end > begin && bytes[end - 1] == 0xff {
+                end -= 1;
+            }
+            all.push((header, begin..end));
         }
         match next {
             Some(further) if bytes[begin + further + 1] != END_OF_IMAGE => at = begin + further,
@@ -170,10 +175,15 @@ pub(super) fn has_all_scans(bytes: &[u8], segments: &Segments) -> bool {
     n_complete == usize::from(segments.n_components)
 }
 
-/// The file with `filling` behind the data of each scan.
+/// The file with `filling` behind the data of each scan; none if there are more scans than components, which a sequential
+/// file cannot have.
 pub(super) fn with_filled_scans(bytes: &[u8], segments: &Segments, filling: &[u8]) -> Option<Vec<u8>> {
     let (mut filled, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    for (_, data) in scans(bytes, segments.scan?)? {
+    let scans = scans(bytes, segments.scan?)?;
+    if scans.len() > usize::from(segments.n_components) {
+        return None;
+    }
+    for (_, data) in scans {
         filled.extend_from_slice(&bytes[at..data.end]);
         filled.extend_from_slice(filling);
         at = data.end;
