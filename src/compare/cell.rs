@@ -76,6 +76,9 @@ impl Cell {
             Some(_) => Some("other settings"),
             None => Some("settings that cannot be read"),
         };
+        // A scale that was given is not one that was chosen.
+        let is_given = |(scale, _): &(Scale, Config)| chosen(*scale, &self.folder).is_none();
+        let differs = differs.or(self.open.as_ref().filter(|open| is_given(open)).map(|_| "other settings"));
         let differs = differs.or(changed.then_some("another picture"));
         self.state = match differs {
             Some(_) if force => {

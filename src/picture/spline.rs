@@ -82,13 +82,8 @@ fn weights(place: u32, count: usize) -> [(usize, f64); 4] {
         _ => [1.0 / 48.0, 23.0 / 48.0, 23.0 / 48.0, 1.0 / 48.0],
     };
     let mirrored = |n: isize| {
-        if n < 0 {
-            -n
-        } else if n > last {
-            (2 * last - n).max(0)
-        } else {
-            n
-        }
+        let n = n.rem_euclid(2 * last);
+        n.min(2 * last - n)
     };
     std::array::from_fn(|k| (mirrored(sample - 1 + k as isize) as usize, weights[k]))
 }
