@@ -66,15 +66,8 @@ pub(super) fn records(plan: &Comparison) -> Result<Vec<Record>, CompareError> {
 }
 
 fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
-    // In the colour space it was trained in.
-    let read = |path: &Path| picture::read(path, cell.run.config.reading()).map(|loaded| loaded.picture);
-    let truth = read(&cell.prepared)?;
-    let written = if truth.is_hdr() { "final.exr" } else { "final.png" };
-    let reconstruction = read(&cell.folder.join(written))?;
-    let shape = |p: &Picture| (p.width, p.height, p.channels);
-    if shape(&truth) != shape(&reconstruction) {
-        return Err(CompareError::OtherRun { path: cell.folder.clone(), what: "a picture of another shape" });
-    }
+    let truth = read(cell, &cell.prepared)?;
+    let reconstruction = reconstruction(cell, &truth)?;
     let model = cell.folder.join("model.safetensors");
     let metrics = read_metrics(&cell.folder.join("metrics.csv"), cell.run.epochs);
     let kept = cell.kept_epoch();
@@ -102,6 +95,24 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
     })
 }
 
+/// A picture in the colour space that a cell was trained in.
+fn read(cell: &Cell, path: &Path) -> Result<Picture, CompareError> {
+    Ok(picture::read(path, cell.run.config.reading())?.picture)
+}
+
+/// What a cell made of `truth`.
+fn reconstruction(cell: &Cell, truth: &Picture) -> Result<Picture, CompareError> {
+    let written = if truth.is_hdr() { "final.exr" } else { "final.png" };
+    let picture = read(cell, &cell.folder.join(written))?;
+    let shape = |p: &Picture| (p.width, p.height, p.channels);
+    match shape(truth) == shape(&picture) {
+        true => Ok(picture),
+        false => {
+            Err(CompareError::OtherRun { path: cell.folder.clone(), what: "a picture of another shape" })
+        }
+    }
+}
+
 /// [`Record::spline`].
 fn spline(plan: &Comparison, cell: &Cell, truth: &Picture) -> Option<f64> {
     let is_alike = |other: &&Cell| (other.picture, other.size) == (cell.picture, cell.size);
@@ -124,8 +135,8 @@ fn mean_of_seeds(plan: &Comparison, cell: &Cell, truth: &Picture) -> Result<Opti
     }
     let mut sums = vec![0.0; truth.pixels.len()];
     for seed in &seeds {
-        let loaded = picture::read(&seed.folder.join("final.png"), seed.run.config.reading())?;
-        sums.iter_mut().enumerate().for_each(|(i, sum)| *sum += loaded.picture.pixels.value(i));
+        let picture = reconstruction(seed, truth)?;
+        sums.iter_mut().enumerate().for_each(|(i, sum)| *sum += picture.pixels.value(i));
     }
     let (samples, mut error) = (&cell.run.samples, SquaredError::default());
     for (i, sum) in sums.iter().enumerate() {

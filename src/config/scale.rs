@@ -51,11 +51,9 @@ impl Scale {
 impl Config {
     /// The scale that must be chosen before this can be resolved, by [`crate::tune::choose_scale`].
     pub fn open_scale(&self) -> Option<Scale> {
-        let is_asked_for = match self.tunable()? {
-            Scale::Sigma => self.encoding.sigma == Some(Sigma::Auto) || self.tunes(),
-            Scale::W0 => self.tunes(),
-        };
-        self.tunable().filter(|scale| is_asked_for && scale.of(self).is_none())
+        let scale = self.tunable()?;
+        let is_auto = scale == Scale::Sigma && self.encoding.sigma == Some(Sigma::Auto);
+        ((is_auto || self.tunes()) && scale.of(self).is_none()).then_some(scale)
     }
 
     fn tunes(&self) -> bool {

@@ -34,10 +34,11 @@ fn a_jpeg_is_the_same_however_its_scans_are_ordered() {
             };
             let (expected, progressive) = (values("one scan"), values("progressive"));
             assert!(expected == progressive, "{size:?} {sampling:?} progressive");
-            // By another decoder, which rounds and enlarges colours in its own way.
+            // By another decoder. Y may be off by 1 where its inverse transform rounds, Cb by 2 where it is enlarged too, of which
+            // blue gets 1.772 times: 1 + 2 * 1.772 and its own rounding.
             let apart = values("apart");
             let worst = expected.iter().zip(&apart).map(|(&a, &b)| a.abs_diff(b)).max();
-            assert!(worst <= Some(6), "{size:?} {sampling:?}: {worst:?}");
+            assert!(worst <= Some(5), "{size:?} {sampling:?}: {worst:?}");
         }
     }
     let file = jpeg((65, 47), F_2_2, "apart");
@@ -69,7 +70,7 @@ fn scans_of_their_own_are_in_the_colours_that_adobe_says() {
     };
     let (expected, apart) = (values("one scan"), values("apart"));
     let worst = expected.iter().zip(&apart).map(|(&a, &b)| a.abs_diff(b)).max();
-    assert!(worst <= Some(3), "{worst:?}");
+    assert!(worst <= Some(1), "the inverse transform alone rounds: {worst:?}");
     let Pixels::U8(usual) = load_bytes(&jpeg((40, 40), SamplingFactor::F_1_1, "one scan")).unwrap().pixels
     else {
         panic!()

@@ -170,6 +170,22 @@ fn sigma_is_chosen_once_for_each_picture() {
 }
 
 #[test]
+fn a_picture_of_another_shape_is_named() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
+    let options = ["--encodings", "basic", "--seeds", "2", "--epochs", "5"];
+    compare(&image, &out, &options).assert().success();
+    for seed in ["basic-adam", "basic-adam-seed1"] {
+        let path = out.join("p/16").join(seed).join("final.png");
+        let own = std::fs::read(&path).expect("a picture");
+        RgbImage::new(3, 2).save(&path).expect("saved");
+        let told = contains(seed).and(contains("a picture of another shape")).and(contains("panicked").not());
+        compare(&image, &out, &options).assert().code(1).stderr(told);
+        std::fs::write(&path, own).expect("written");
+    }
+}
+
+#[test]
 fn what_was_given_is_not_taken_for_what_was_chosen() {
     let dir = folder();
     let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
