@@ -22,7 +22,7 @@ fn plus(sum: f32, value: f32) -> f32 {
 }
 
 @compute @workgroup_size(THREADS)
-fn main(@builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let sum = strided_sum(thread, THREADS, n_terms(thread, THREADS, params.n_partials));
     var loss = reduce(thread, THREADS, sum);
     if thread != 0u {

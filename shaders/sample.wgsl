@@ -1,6 +1,6 @@
 // Fetches rows of a step: each sample's pixel, position and colour. The order is `model::sampling::Shuffle`, the
 // geometry `SampleSet` and `Raster`. `sample_all.wgsl`, `sample_masked.wgsl` or `sample_by_error.wgsl` maps numbers
-// to pixels and weights.
+// to pixels and weights, and `sample_order_of_step.wgsl` or `sample_order_of_network.wgsl` has the keys of the order.
 
 struct SampleParams {
     grid_width: u32,
@@ -50,14 +50,15 @@ fn feistel_round(halves: vec2<u32>, key: u32, mask: u32) -> vec2<u32> {
 }
 
 fn shuffled(i: u32) -> u32 {
+    let key = round_keys();
     let mask = (1u << step.half_bits) - 1u;
     var x = i;
     loop {
         var halves = vec2<u32>(x >> step.half_bits, x & mask);
-        halves = feistel_round(halves, step.keys.x, mask);
-        halves = feistel_round(halves, step.keys.y, mask);
-        halves = feistel_round(halves, step.keys.z, mask);
-        halves = feistel_round(halves, step.keys.w, mask);
+        halves = feistel_round(halves, key.x, mask);
+        halves = feistel_round(halves, key.y, mask);
+        halves = feistel_round(halves, key.z, mask);
+        halves = feistel_round(halves, key.w, mask);
         x = (halves.x << step.half_bits) | halves.y;
         if x < step.n_samples {
             break;

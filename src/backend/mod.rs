@@ -8,6 +8,7 @@ pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod memory;
+mod networks;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 mod on_gpu;
 mod open_predictor;
@@ -16,6 +17,7 @@ pub mod tuned;
 
 pub use crate::job::{BackendChoice, DeviceOptions, DeviceRequest, Job, JobOptions, Precision};
 pub use memory::free_memory;
+pub use networks::{NetworkJob, NetworkTrainer};
 pub use on_gpu::has_hardware_gpu;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{Opened, open, open_as};

@@ -1,8 +1,10 @@
 //! Replaces `on_gpu.rs` when the feature `gpu` is off: there is no GPU.
 
 use super::tuned::TunedConfig;
-use super::{Backend, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, Precision, Predict};
-use crate::model::Model;
+use super::{
+    Backend, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, NetworkJob, Precision, Predict,
+};
+use crate::model::{Model, TrainingState};
 use std::sync::Arc;
 
 /// Cannot be constructed.
@@ -28,6 +30,15 @@ pub(super) async fn train(
     _: impl Fn() -> Vec<f32>,
 ) -> Result<(Box<dyn Backend>, String), BackendError> {
     match *gpu {}
+}
+
+pub(super) async fn train_networks(
+    gpu: &Arc<Gpu>,
+    _: Precision,
+    _: Vec<NetworkJob>,
+    _: (u64, &dyn Fn() -> bool),
+) -> Result<Option<Vec<TrainingState>>, BackendError> {
+    match **gpu {}
 }
 
 pub(super) async fn predict(

@@ -4,11 +4,11 @@ pub(super) use super::gpu::Gpu;
 use super::gpu::device::{Budget, is_software};
 use super::gpu::execute::report;
 use super::gpu::ops::{Layout, layout};
-use super::gpu::{AdapterChoice, GpuBackend, GpuPredictor, KernelConfig, fallback, tune};
+use super::gpu::{AdapterChoice, GpuBackend, GpuNetworks, GpuPredictor, KernelConfig, fallback, tune};
 use super::tuned::TunedConfig;
 use super::{
-    Backend, BackendChoice, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, Precision, Predict,
-    memory,
+    Backend, BackendChoice, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, NetworkJob,
+    Precision, Predict, memory,
 };
 use crate::model::{Model, TrainingState};
 use std::sync::Arc;
@@ -109,6 +109,41 @@ async fn with_proof(
     let mut backend = GpuBackend::with(Arc::clone(gpu), job.clone(), state, how).await?;
     backend.self_test().await?;
     Ok(backend)
+}
+
+/// Target duration of a call, after which it is asked whether to stop.
+const GROUP_TIME: Duration = Duration::from_millis(100);
+
+/// Trains as many of `jobs` as fit together for `n_steps` steps, and returns their states; `None` if `stop` became true.
+pub(super) async fn train_networks(
+    gpu: &Arc<Gpu>,
+    precision: Precision,
+    jobs: Vec<NetworkJob>,
+    (n_steps, stop): (u64, &dyn Fn() -> bool),
+) -> Result<Option<Vec<TrainingState>>, BackendError> {
+    if layout::has_grid(&jobs[0].job) {
+        tune::try_wide_atomics(gpu).await?;
+    }
+    let how = (gpu.budget(), KernelConfig::choose(gpu, precision)?);
+    let Some(mut networks) = GpuNetworks::new(Arc::clone(gpu), jobs, how).await? else {
+        let what =
+            "not even one of these networks fits beside its picture in what this GPU offers for a batch";
+        return Err(BackendError::DoesNotFit(what.to_owned()));
+    };
+    networks.self_test().await?;
+    gpu.keep_pipelines();
+    let clock = gpu.options.clock;
+    let (mut done, mut at_a_time) = (0, 1);
+    while done < n_steps {
+        if stop() {
+            return Ok(None);
+        }
+        let (start, n) = (clock.now(), at_a_time.min(n_steps - done));
+        networks.advance(n as usize).await?;
+        done += n;
+        at_a_time = if clock.since(start) < GROUP_TIME { 2 * at_a_time } else { (at_a_time / 2).max(1) };
+    }
+    networks.states().await.map(Some)
 }
 
 /// A predictor holding `params`, and its description.

@@ -28,7 +28,7 @@ const THREADS: &str =
     "Networks trained at a time on the CPU, 0 for one a core; changes no result [default: 0]";
 
 /// Help of `--backend`.
-const BACKEND: &str = "Where to run: a network a core, or one after the other on a GPU [default: cpu]";
+const BACKEND: &str = "Where to run: a network a core, or many at once on a GPU [default: cpu]";
 
 #[derive(clap::Args)]
 #[command(
@@ -172,8 +172,9 @@ impl Display {
         if !quiet {
             let before =
                 if pending < all { format!(", {} done before", all - pending) } else { String::new() };
-            let place = if gpu { "on a GPU" } else { "on the CPU" };
-            eprint_line!("{} to train{before}, {} at a time {place}", count(pending, "network"), share.jobs);
+            let place =
+                if gpu { "on a GPU".to_owned() } else { format!("{} at a time on the CPU", share.jobs) };
+            eprint_line!("{} to train{before}, {place}", count(pending, "network"));
         }
         let meter = Mutex::new((Meter::new(quiet || pending == 0, LINE_INTERVAL), 0));
         Self { meter, done_before: all - pending, all, start: Instant::now() }

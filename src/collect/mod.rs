@@ -12,7 +12,8 @@
 //! | `store` | files of networks, and the index |
 //! | `journal` | finished networks of unfinished files |
 //! | `plan` | a new collection, or one that is continued |
-//! | `workers` | all networks, one a core |
+//! | `together` | networks trained at once on a GPU |
+//! | `workers` | all networks: one a core, or at once |
 //! | `histogram` | how good they are |
 
 mod histogram;
@@ -22,6 +23,7 @@ mod plan;
 mod request;
 mod source;
 mod store;
+mod together;
 mod workers;
 
 pub use histogram::Histogram;

@@ -2,8 +2,8 @@
 
 use super::{CollectError, Request, Source};
 use crate::causes::with_causes;
-use crate::config::Config;
-use crate::job::DeviceOptions;
+use crate::config::{Config, Resolved};
+use crate::job::{DeviceOptions, DeviceRequest};
 use crate::model::Model;
 use crate::picture::Picture;
 use crate::report::Decibels;
@@ -57,23 +57,42 @@ pub(super) struct Method<'a> {
     pub(super) shape: &'a Shape,
 }
 
-impl Method<'_> {
-    /// Trains the network of `source`, which is at `place` in the list, on `threads` threads. A picture that cannot be
-    /// used, or whose network diverges, has a row that says why. `None` if the observer asked to stop.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub(super) fn train(
-        &self,
-        source: &Source,
-        place: usize,
-        threads: usize,
-        observer: &mut impl Observer<Error = TrainError>,
-    ) -> Result<Option<Network>, CollectError> {
-        let row = Row { picture: source.name.clone(), label: source.label.clone(), ..Row::default() };
-        let without = |error: String| {
-            Ok(Some(Network { row: Row { error: Some(error), ..row.clone() }, values: Vec::new() }))
+/// A picture to be trained on.
+pub(super) struct Prepared {
+    row: Row,
+    pub(super) picture: Arc<Picture>,
+    pub(super) run: Resolved,
+}
+
+impl Prepared {
+    /// Its network, trained.
+    pub(super) fn network(self, fitted: &Fitted) -> Network {
+        let Fitted { evaluation, failure, model, .. } = fitted;
+        let row = Row {
+            psnr: Decibels::of(evaluation.train.psnr()),
+            psnr_test: evaluation.psnr_test().and_then(Decibels::of),
+            failure: failure.map(|failure| failure.kind()),
+            ..self.row
         };
+        let values = model.tensors().iter().flat_map(|tensor| tensor.values).copied().collect();
+        Network { row, values }
+    }
+}
+
+/// Why a picture has no network.
+fn without(row: Row, error: String) -> Network {
+    Network { row: Row { error: Some(error), ..row }, values: Vec::new() }
+}
+
+impl Method<'_> {
+    /// The device that all are trained on.
+    pub(super) fn device(&self) -> DeviceRequest {
+        self.config.device.request().with(self.options)
+    }
+
+    /// The picture of `source`, which is at `place` in the list, or a row that says why it cannot be used.
+    pub(super) fn prepare(&self, source: &Source, place: usize) -> Result<Prepared, Network> {
+        let row = Row { picture: source.name.clone(), label: source.label.clone(), ..Row::default() };
         let prepare = || {
             let picture = self.request.load(source, self.config)?;
             let run = self.request.run(&picture, self.config, place, self.mask)?.on(self.options);
@@ -84,27 +103,30 @@ impl Method<'_> {
             }
             Ok((picture, run))
         };
-        let (picture, mut run) = match prepare() {
-            Ok(prepared) => prepared,
-            Err(error) => return without(with_causes(&error)),
-        };
+        match prepare() {
+            Ok((picture, run)) => Ok(Prepared { row, picture: Arc::new(picture), run }),
+            Err(error) => Err(without(row, with_causes(&error))),
+        }
+    }
+
+    /// Trains a network by itself, on `threads` threads. One that diverges has a row that says so. `None` if the observer
+    /// asked to stop.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn train(
+        &self,
+        prepared: Prepared,
+        threads: usize,
+        observer: &mut impl Observer<Error = TrainError>,
+    ) -> Result<Option<Network>, CollectError> {
+        let mut run = prepared.run.clone();
         run.device.threads = threads;
-        let mut fit = Fit::start(run, Arc::new(picture))?;
-        let Fitted { outcome, evaluation, failure, diverged, model } = fit.train(observer)?;
-        if let Some(error) = diverged {
-            return without(error.to_string());
+        let fitted = Fit::start(run, Arc::clone(&prepared.picture))?.train(observer)?;
+        if let Some(error) = &fitted.diverged {
+            return Ok(Some(without(prepared.row, error.to_string())));
         }
-        if !outcome.complete {
-            return Ok(None);
-        }
-        let row = Row {
-            psnr: Decibels::of(evaluation.train.psnr()),
-            psnr_test: evaluation.psnr_test().and_then(Decibels::of),
-            failure: failure.map(|failure| failure.kind()),
-            ..row
-        };
-        let values = model.tensors().iter().flat_map(|tensor| tensor.values).copied().collect();
-        Ok(Some(Network { row, values }))
+        Ok(fitted.outcome.complete.then(|| prepared.network(&fitted)))
     }
 }
 

@@ -1,6 +1,7 @@
-//! All networks of a collection, one a core.
+//! All networks of a collection: one a core, or many at once on a GPU.
 
-use super::network::Method;
+use super::network::{Method, Network};
+use super::together::Together;
 use super::{CollectError, Collection, Histogram, Row};
 use crate::compare::Share;
 use crate::job::DeviceOptions;
@@ -35,6 +36,20 @@ pub fn run(
     let method = Method { request: &request, config: &config, mask: mask.as_ref(), options, shape: &shape };
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let shared = Mutex::new((collection, Ok(())));
+    let keep = |place: usize, trained: Result<Option<Network>, CollectError>| {
+        let (collection, result) = &mut *shared.lock().expect("no worker panicked");
+        let kept = trained.and_then(|network| {
+            let Some(network) = network else { return Ok(()) };
+            let row = network.row.clone();
+            collection.add(place, network)?;
+            watch.done(&row);
+            Ok(())
+        });
+        if let Err(error) = kept {
+            failed.store(true, Ordering::Relaxed);
+            *result = Err(error);
+        }
+    };
     let one_by_one = || {
         let mut observer = Stop { watch, failed: &failed };
         while let Some(&place) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -42,26 +57,26 @@ pub fn run(
                 break;
             }
             let (at, source) = &pictures[place];
-            let trained = method.train(source, *at, share.threads, &mut observer);
-            let (collection, result) = &mut *shared.lock().expect("no worker panicked");
-            let kept = trained.and_then(|network| {
-                let Some(network) = network else { return Ok(()) };
-                let row = network.row.clone();
-                collection.add(place, network)?;
-                watch.done(&row);
-                Ok(())
-            });
-            if let Err(error) = kept {
-                failed.store(true, Ordering::Relaxed);
-                *result = Err(error);
-            }
+            keep(
+                place,
+                match method.prepare(source, *at) {
+                    Ok(prepared) => method.train(prepared, share.threads, &mut observer),
+                    Err(without) => Ok(Some(without)),
+                },
+            );
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 0..share.jobs {
-            scope.spawn(one_by_one);
+    match Together::open(&method) {
+        Ok(Some(mut together)) => {
+            together.run((&pending, &pictures), &mut Stop { watch, failed: &failed }, &mut { keep });
         }
-    });
+        Ok(None) => std::thread::scope(|scope| {
+            for _ in 0..share.jobs {
+                scope.spawn(one_by_one);
+            }
+        }),
+        Err(error) => keep(0, Err(error.into())),
+    }
     let (collection, result) = shared.into_inner().expect("no worker panicked");
     collection.mask = mask;
     result?;

@@ -2,12 +2,13 @@
 
 use super::training::Training;
 use super::unfinished::finished_model;
+use crate::backend::cpu::CpuPredictor;
 use crate::backend::{BackendError, BackendInfo};
 use crate::block_on;
 use crate::config::Resolved;
 use crate::model_file::ModelFile;
 use crate::picture::Picture;
-use crate::trainer::{Evaluation, Failure, Observer, Outcome, TrainError};
+use crate::trainer::{Evaluation, Failure, Observer, Outcome, Position, TrainError};
 use crate::tune::epochs_within;
 use std::sync::Arc;
 
@@ -30,6 +31,24 @@ pub struct Fitted {
     pub diverged: Option<TrainError>,
     /// The network.
     pub model: ModelFile,
+}
+
+impl Fitted {
+    /// A complete run of `run` on `picture` whose weights were trained elsewhere, measured on a thread of the CPU.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(crate) fn of(run: &Resolved, picture: &Picture, params: Vec<f32>) -> Result<Self, TrainError> {
+        let mut predictor = CpuPredictor::<f32>::new(run.model.clone(), &params, 1)?;
+        let measured = block_on(Evaluation::measure(run, picture, &mut predictor, false, &|| false))?;
+        let evaluation = measured.expect("nobody asks it to stop");
+        let position = Position { epochs_done: run.epochs, ..Position::default() };
+        let step = run.epochs * u64::from(run.steps_per_epoch());
+        let outcome = Outcome { position, complete: true, step, evaluation: None, kept_epoch: None };
+        let failure = Failure::of(run, 0, step, &evaluation);
+        let model = finished_model(run, picture, params, (&outcome, &evaluation));
+        Ok(Self { outcome, evaluation, failure, diverged: None, model })
+    }
 }
 
 impl Fit {

@@ -12,6 +12,7 @@ mod fused;
 mod grid;
 mod huge;
 mod muon;
+mod networks;
 mod reflection;
 #[cfg(feature = "faults")]
 mod refused;

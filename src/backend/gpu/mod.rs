@@ -30,5 +30,5 @@ pub mod prove;
 pub mod tune;
 
 pub use device::{AdapterChoice, Budget, DeviceOptions, Gpu, Override};
-pub use execute::{GpuBackend, GpuPredictor};
+pub use execute::{GpuBackend, GpuNetworks, GpuPredictor};
 pub use kernel::{KernelConfig, Precision, TunedConfig};

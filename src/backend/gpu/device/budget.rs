@@ -26,6 +26,8 @@ pub struct Budget {
     pub fused: Override,
     /// Whether predictions may be fused.
     pub fused_predictions: bool,
+    /// Maximum pixels predicted at a time.
+    pub tile_pixels: usize,
     /// The tiles of predictions' products, if not those that waste least.
     pub prediction_tiles: Option<MatmulTiling>,
 }
@@ -51,6 +53,7 @@ impl Budget {
             wide_atomics: false,
             fused: Override::Auto,
             fused_predictions: true,
+            tile_pixels: usize::MAX,
             prediction_tiles: None,
         }
     }

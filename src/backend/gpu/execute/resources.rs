@@ -37,7 +37,7 @@ pub(crate) struct PreparedDispatch {
     pipeline: Arc<Pipeline>,
     group: wgpu::BindGroup,
     uses_step: bool,
-    grid: [u32; 2],
+    grid: [u32; 3],
     pub(crate) cost: f64,
     pub(crate) piece: Option<Piece>,
 }
@@ -61,7 +61,8 @@ impl Prepared {
         if dispatch.uses_step {
             pass.set_bind_group(1, &resources.step_group, &[resources.step_pitch * slot as u32]);
         }
-        pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], 1);
+        let [x, y, z] = dispatch.grid;
+        pass.dispatch_workgroups(x, y, z);
     }
 }
 
@@ -177,13 +178,10 @@ impl Resources {
             layout: &pipeline.layout,
             entries: &entries,
         });
-        #[cfg(not(feature = "faults"))]
-        let grid = dispatch.grid;
+        let [x, y] = dispatch.grid;
+        let grid = [x, y, dispatch.networks];
         #[cfg(feature = "faults")]
-        let grid = match self.gpu.options.faults.breaks(&dispatch.kernel.name()) {
-            true => [0, 0],
-            false => dispatch.grid,
-        };
+        let grid = if self.gpu.options.faults.breaks(&dispatch.kernel.name()) { [0; 3] } else { grid };
         PreparedDispatch {
             pipeline,
             group,

@@ -13,6 +13,8 @@ pub(crate) struct Call<'a> {
     pub step: StepParams,
     /// Contents of the storage bindings before the dispatch, as 32-bit words.
     pub buffers: &'a [Vec<u32>],
+    /// Networks computed at once, each with its part of each buffer.
+    pub networks: u32,
 }
 
 impl Call<'_> {
@@ -84,4 +86,6 @@ pub struct Case {
     /// Contents of the storage bindings; outputs hold poison.
     pub buffers: Vec<Vec<u32>>,
     pub(crate) grid: [u32; 2],
+    /// Networks computed at once.
+    pub(crate) networks: u32,
 }

@@ -24,6 +24,27 @@ impl Worst {
 ///
 /// Words that the reference does not mention must be unchanged.
 pub(crate) fn compare(call: &Call, after: &[Vec<u32>]) -> Worst {
+    if !call.kernel.for_networks {
+        return compare_network(call, after);
+    }
+    let n_networks = call.networks as usize;
+    let mut worst = Worst::default();
+    for network in 0..n_networks {
+        let part = |words: &Vec<u32>| {
+            words.chunks_exact(words.len() / n_networks).nth(network).unwrap_or(&[]).to_vec()
+        };
+        let [before, after] =
+            [call.buffers, after].map(|buffers| buffers.iter().map(part).collect::<Vec<_>>());
+        let one = compare_network(&Call { buffers: &before, ..*call }, &after);
+        if one.share > worst.share {
+            worst = Worst { place: format!("network {network}: {}", one.place), ..one };
+        }
+    }
+    worst
+}
+
+/// The same for one network.
+fn compare_network(call: &Call, after: &[Vec<u32>]) -> Worst {
     let expected = (call.kernel.def.reference)(call);
     let mut worst = Worst::default();
     // In half words, the smallest elements.

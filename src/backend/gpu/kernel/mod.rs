@@ -9,6 +9,7 @@ mod call;
 pub mod compare;
 mod config;
 pub mod halves;
+mod networks;
 pub mod params;
 mod source;
 pub mod tolerance;
@@ -19,6 +20,7 @@ pub(crate) use call::{Call, Expected, ExpectedValues};
 pub(super) use call::{SUM_UNIT, close, close_bounded, fixed_point};
 pub(super) use config::possible;
 pub(crate) use halves::POISON;
+pub(crate) use networks::PART_WORDS;
 pub(crate) use params::StepParams;
 pub(super) use params::params_block;
 pub use params::{ParamsBlock, STEP_BLOCK};
@@ -179,6 +181,8 @@ pub struct Kernel {
     pub(crate) alignment: Alignment,
     /// Whether its fixed-point sums are added to by 64-bit atomics.
     pub(crate) wide_atomics: bool,
+    /// Whether it computes several networks at once: see [`networks`].
+    pub(crate) for_networks: bool,
     /// The output activation joined in, beside the hidden one.
     pub(crate) output: Option<Activation>,
     /// Values of override constants set by the host: sizes.
@@ -196,6 +200,7 @@ impl Kernel {
             tiling: MatmulTiling::Tile64,
             alignment: Alignment::ALL,
             wide_atomics: false,
+            for_networks: false,
             output: None,
             sizes: Vec::new(),
         }
@@ -221,6 +226,11 @@ impl Kernel {
     /// The same with 64-bit atomics, if it adds to fixed-point sums.
     pub(crate) fn with_wide_atomics(self) -> Self {
         Self { wide_atomics: self.def.adds_fixed_point, ..self }
+    }
+
+    /// The same for several networks at once.
+    pub(crate) fn for_networks(self) -> Self {
+        Self { for_networks: true, ..self }
     }
 
     /// Whether it has values between layers, in bindings or in workgroup memory.
@@ -278,6 +288,9 @@ impl Kernel {
                 buffers.for_each(|(_, words)| *words = halves::pack(words));
             }
         }
+        if self.for_networks {
+            cases = cases.into_iter().map(networks::repeated).collect();
+        }
         cases
     }
 
@@ -297,6 +310,7 @@ impl Kernel {
         let mut names = vec![self.def.name];
         names.extend((self.storage == Storage::F16).then_some("f16"));
         names.extend(self.wide_atomics.then_some("u64"));
+        names.extend(self.for_networks.then_some("networks"));
         names.extend((self.tiling != MatmulTiling::default()).then(|| self.tiling.name()));
         names.extend(alignment.as_deref());
         names.extend(self.loss.map(Loss::name));

@@ -1,5 +1,6 @@
 //! The text of a kernel: which files are joined into it, and the constants it is compiled with.
 
+use super::networks::{NETWORKS, for_networks};
 use super::{Kernel, Source, Specialization, Storage, wgsl};
 use crate::backend::gpu::device::{Gpu, Shader};
 use crate::model::activation::{activations, turns_per_unit};
@@ -58,6 +59,7 @@ impl Kernel {
             sources.push(if self.storage == Storage::F16 { STORAGE_F16 } else { STORAGE_F32 });
         }
         sources.push(HEADER);
+        sources.extend(self.for_networks.then_some(NETWORKS));
         if self.uses_activation() {
             sources.push(activation_source(self.activation.name()));
         }
@@ -85,7 +87,8 @@ impl Kernel {
 
     pub fn wgsl(&self, cells: Cells) -> String {
         let texts: Vec<_> = self.sources(cells).iter().map(|source| source.text).collect();
-        texts.join("\n")
+        let text = texts.join("\n");
+        if self.for_networks { for_networks(&text, self.def.bindings) } else { text }
     }
 
     pub fn override_constants(&self) -> Vec<(&'static str, f64)> {

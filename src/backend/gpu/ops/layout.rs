@@ -21,7 +21,7 @@ const TILE_PIXELS: [usize; 2] = [1 << 14, 1 << 16];
 
 /// Maximum operations of one dispatch: half a second on a device of 80 GFLOP/s, far below the two seconds after which
 /// Windows resets a GPU.
-const MAX_DISPATCH_FLOP: f64 = 4e10;
+pub(super) const MAX_DISPATCH_FLOP: f64 = 4e10;
 
 /// Every buffer of a backend.
 #[derive(Clone, Debug)]
@@ -150,7 +150,7 @@ impl Layout {
         [most, loss::n_partials(rows * network.output_width)]
     }
 
-    fn add(&mut self, name: &str, shape: &[usize]) -> BufferId {
+    pub(super) fn add(&mut self, name: &str, shape: &[usize]) -> BufferId {
         self.buffers.push(BufferDecl::new(name, shape));
         BufferId(self.buffers.len() - 1)
     }
@@ -171,7 +171,8 @@ impl Layout {
         let chunk = batch_size.div_ceil(n_chunks).next_multiple_of(64).min(max_rows).min(batch_size);
         // Predictions are in f32, so a tile takes the space of at least as many training rows.
         let per_row = 4 / config.storage.size_bytes();
-        let tile = TILE_PIXELS[usize::from(is_fused)].min((max_rows / per_row).max(1));
+        let most = TILE_PIXELS[usize::from(is_fused)].min(budget.tile_pixels);
+        let tile = most.min((max_rows / per_row).max(1));
         let rows = chunk.max(tile);
         // Of values between layers, counted in f32.
         let stored_rows = chunk.div_ceil(per_row).max(tile);

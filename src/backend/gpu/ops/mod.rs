@@ -9,6 +9,7 @@ pub mod grid;
 pub mod layout;
 pub mod loss;
 pub mod muon;
+pub(crate) mod networks;
 pub mod optimizer;
 pub mod pointwise;
 pub mod predict;

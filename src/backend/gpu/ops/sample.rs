@@ -1,7 +1,7 @@
 //! Samples of a step and positions of a raster, computed on the device.
 
 use crate::backend::Job;
-use crate::backend::gpu::kernel::{Binding, Kernel, KernelDef, params_block, read, wgsl, write};
+use crate::backend::gpu::kernel::{Binding, Kernel, KernelDef, Source, params_block, read, wgsl, write};
 use crate::backend::gpu::plan::picture::bits;
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::{Raster, Sampling};
@@ -69,20 +69,32 @@ const fn with_index(index: &'static str) -> [Binding; 8] {
 }
 const MASKED: [Binding; 8] = with_index("pixels");
 
+const ORDER_OF_STEP: Source = wgsl!("sample_order_of_step.wgsl");
+
 /// Positions and targets of a step's samples.
 pub(crate) static SAMPLE: KernelDef = KernelDef {
     name: "sample",
-    parts: &[wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
+    parts: &[ORDER_OF_STEP, wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
     bindings: MASKED.split_at(7).0,
     params: SampleParams::BLOCK,
     ..KernelDef::plain(reference::sample, reference::sample_cases)
 };
 
+/// The same in an order of its own for each of several networks.
+pub(crate) static SAMPLE_BY_NETWORK: KernelDef = KernelDef {
+    name: "sample_by_network",
+    parts: &[wgsl!("sample_order_of_network.wgsl"), wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
+    uses_step: true,
+    bindings: &with_index("keys"),
+    params: SampleParams::BLOCK,
+    ..KernelDef::plain(reference::sample, reference::by_network_sample_cases)
+};
+
 /// The same for the pixels inside a mask.
 pub(crate) static SAMPLE_MASKED: KernelDef = KernelDef {
     name: "sample_masked",
-    parts: &[wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
+    parts: &[ORDER_OF_STEP, wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
     bindings: &MASKED,
     params: SampleParams::BLOCK,
@@ -92,7 +104,7 @@ pub(crate) static SAMPLE_MASKED: KernelDef = KernelDef {
 /// The same with more samples where the error is large.
 pub(crate) static SAMPLE_BY_ERROR: KernelDef = KernelDef {
     name: "sample_by_error",
-    parts: &[wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
+    parts: &[ORDER_OF_STEP, wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
     bindings: &with_index("starts"),
     params: SampleParams::BLOCK,
@@ -109,7 +121,7 @@ pub(crate) static RASTER: KernelDef = KernelDef {
 };
 
 /// Fetches the samples `rows` of a step. Buffers: the picture's parts, coords, targets, sample weights, and the sample
-/// index, if there is one.
+/// index or the keys of the order, if there are any.
 pub(crate) fn sample(
     job: &Job,
     rows: std::ops::Range<usize>,
@@ -137,6 +149,7 @@ pub(crate) fn sample(
     let def = match (&job.options.mask, job.options.sampling) {
         (Some(_), _) => &SAMPLE_MASKED,
         (None, Sampling::Error) => &SAMPLE_BY_ERROR,
+        (None, Sampling::Uniform) if buffers.len() == SAMPLE_BY_NETWORK.bindings.len() => &SAMPLE_BY_NETWORK,
         (None, Sampling::Uniform) => &SAMPLE,
     };
     Dispatch::new(Kernel::plain(def), &params, buffers, grid, 200.0 * rows.len() as f64)

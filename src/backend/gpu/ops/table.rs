@@ -12,6 +12,7 @@ const OUTPUTS: [Activation; 2] = [Activation::Identity, Activation::Sigmoid];
 /// Kernels that are not compiled per encoding formula.
 static DEFINITIONS: &[&KernelDef] = &[
     &ops::sample::SAMPLE,
+    &ops::sample::SAMPLE_BY_NETWORK,
     &ops::sample::SAMPLE_MASKED,
     &ops::sample::SAMPLE_BY_ERROR,
     &ops::streamed::STREAMED,
@@ -44,6 +45,16 @@ static DEFINITIONS: &[&KernelDef] = &[
     &ops::predict::OUTPUT,
 ];
 
+/// Those of them that are only for one network at a time.
+static ALONE: [&KernelDef; 6] = [
+    &ops::sample::SAMPLE_MASKED,
+    &ops::sample::SAMPLE_BY_ERROR,
+    &ops::streamed::STREAMED,
+    &ops::sample::RASTER,
+    &ops::loss::REDUCE,
+    &ops::predict::OUTPUT,
+];
+
 pub fn definitions() -> impl Iterator<Item = &'static KernelDef> {
     DEFINITIONS.iter().copied().chain(ops::pointwise::ENCODE).chain(ops::fused::all())
 }
@@ -59,31 +70,43 @@ fn example_rules() -> Vec<Optimizer> {
     Optimizer::ALL.iter().map(|rule| rule.kind().with(example)).chain([plain]).collect()
 }
 
-/// Every kernel with every formula that can be joined; of the many for whole networks, only examples.
-pub fn kernels() -> Vec<Kernel> {
-    let formulas = |def: &'static KernelDef| -> Vec<Kernel> {
-        match def.specialization {
-            Specialization::None => vec![Kernel::plain(def)],
-            Specialization::Activation | Specialization::Matmul(_) => {
-                Activation::ALL.iter().map(|&a| Kernel::with_activation(def, a)).collect()
-            }
-            Specialization::Loss => {
-                let one = |&loss| OUTPUTS.map(|output| Kernel::with_loss(def, loss, output));
-                Loss::ALL.iter().flat_map(one).collect()
-            }
-            Specialization::Optimizer(n_moments) => {
-                let rules = example_rules().into_iter().filter(|rule| rule.n_moments() == n_moments);
-                rules.map(|rule| Kernel::with_optimizer(def, rule)).collect()
-            }
-            Specialization::Network { .. } => ops::fused::examples(def),
+/// A definition with every formula that can be joined; of the many for whole networks, only examples.
+fn formulas(def: &'static KernelDef) -> Vec<Kernel> {
+    match def.specialization {
+        Specialization::None => vec![Kernel::plain(def)],
+        Specialization::Activation | Specialization::Matmul(_) => {
+            Activation::ALL.iter().map(|&a| Kernel::with_activation(def, a)).collect()
         }
-    };
+        Specialization::Loss => {
+            let one = |&loss| OUTPUTS.map(|output| Kernel::with_loss(def, loss, output));
+            Loss::ALL.iter().flat_map(one).collect()
+        }
+        Specialization::Optimizer(n_moments) => {
+            let rules = example_rules().into_iter().filter(|rule| rule.n_moments() == n_moments);
+            rules.map(|rule| Kernel::with_optimizer(def, rule)).collect()
+        }
+        Specialization::Network { .. } => ops::fused::examples(def),
+    }
+}
+
+/// Every kernel with every formula that can be joined, and its variants.
+pub fn kernels() -> Vec<Kernel> {
     let f32s: Vec<Kernel> = definitions().flat_map(formulas).collect();
     let others = f32s.iter().flat_map(variants).collect();
     let all = [f32s, others].concat();
     let wide = all.iter().filter(|kernel| kernel.def.adds_fixed_point);
     let wide = wide.map(|kernel| kernel.clone().with_wide_atomics()).collect();
-    [all, wide].concat()
+    [all, wide, for_networks()].concat()
+}
+
+/// One kernel of each definition that several networks at once use.
+fn for_networks() -> Vec<Kernel> {
+    let is_used = |def: &&KernelDef| match def.specialization {
+        Specialization::Network { loss } => loss,
+        _ => !ALONE.iter().any(|other| **def == **other),
+    };
+    let example = |def: &'static KernelDef| formulas(def).into_iter().next().map(Kernel::for_networks);
+    definitions().filter(is_used).filter_map(example).collect()
 }
 
 /// Whether a kernel of this name exists. [`kernels`] lists only examples for whole networks and other tilings; of the

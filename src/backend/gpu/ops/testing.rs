@@ -33,10 +33,17 @@ pub(crate) fn words(seed: u64, n: usize) -> Vec<u32> {
 /// A case of a recorded dispatch without per-step parameters.
 pub(crate) fn case_of(label: String, dispatch: Dispatch, buffers: Vec<Vec<u32>>) -> Case {
     let Dispatch { params, grid, .. } = dispatch;
-    Case { label, params, step: StepParams::zeroed(), buffers, grid }
+    Case { label, params, step: StepParams::zeroed(), buffers, grid, networks: 1 }
 }
 
 /// The same without a dispatch.
 pub(crate) fn case<P: Pod>(label: String, params: P, buffers: Vec<Vec<u32>>, grid: [u32; 2]) -> Case {
-    Case { label, params: bytemuck::bytes_of(&params).to_vec(), step: StepParams::zeroed(), buffers, grid }
+    Case {
+        label,
+        params: bytemuck::bytes_of(&params).to_vec(),
+        step: StepParams::zeroed(),
+        buffers,
+        grid,
+        networks: 1,
+    }
 }

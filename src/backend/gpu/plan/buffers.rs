@@ -76,7 +76,7 @@ pub enum PicturePlace {
         /// Words of each part but the last.
         words_per_part: usize,
         /// Which pixels are samples, unless each is one: numbers of those inside a mask, or starts of the blocks of
-        /// [`crate::model::Importance`].
+        /// [`crate::model::Importance`]. Or the keys of an order of its own for each of several networks.
         sample_index: Option<BufferId>,
     },
     /// On the host, which sends the samples.

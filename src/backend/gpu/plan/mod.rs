@@ -12,7 +12,7 @@ pub use buffers::{ForwardBuffers, PicturePlace, TrainingBuffers};
 pub(crate) use picture::PICTURE_PARTS;
 pub use ring::{Piece, StagingRing};
 
-use crate::backend::gpu::kernel::{Kernel, Storage};
+use crate::backend::gpu::kernel::{Kernel, PART_WORDS, Storage};
 use bytemuck::Pod;
 
 /// Threads of an element-wise workgroup. `THREADS` in `header.wgsl`.
@@ -22,7 +22,7 @@ pub const THREADS: usize = 256;
 pub(crate) const RING_SLOTS: usize = 1024;
 
 /// A buffer of the layout a plan was recorded for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BufferId(pub usize);
 
 /// A buffer of 32-bit words.
@@ -31,15 +31,23 @@ pub struct BufferDecl {
     pub name: String,
     /// Row-major.
     pub(crate) shape: Vec<usize>,
+    /// How many networks have such a part of it.
+    pub(crate) networks: usize,
 }
 
 impl BufferDecl {
     pub(crate) fn new(name: &str, shape: &[usize]) -> Self {
-        Self { name: name.to_owned(), shape: shape.to_vec() }
+        Self { name: name.to_owned(), shape: shape.to_vec(), networks: 1 }
+    }
+
+    /// Words of a network's part.
+    pub(crate) fn part_words(&self) -> u64 {
+        let n: u64 = self.shape.iter().map(|&n| n as u64).product();
+        if self.networks == 1 { n } else { n.next_multiple_of(PART_WORDS as u64) }
     }
 
     pub fn n_words(&self) -> u64 {
-        self.shape.iter().map(|&n| n as u64).product()
+        self.networks as u64 * self.part_words()
     }
 
     pub fn size_bytes(&self) -> u64 {
@@ -77,6 +85,8 @@ pub struct Dispatch {
     /// One for each storage binding.
     pub(crate) buffers: Vec<BufferId>,
     pub(crate) grid: [u32; 2],
+    /// Networks computed at once.
+    pub(crate) networks: u32,
     /// Approximate number of operations, for sizing submissions.
     pub(crate) cost: f64,
     /// The piece that the host must have sent before, if the picture stays there.
@@ -97,7 +107,15 @@ impl Dispatch {
     ) -> Self {
         assert_eq!(buffers.len(), kernel.def.bindings.len(), "buffers of {}", kernel.name());
         let params = bytemuck::bytes_of(params).to_vec();
-        Self { kernel, params, buffers, grid: grid.size(), cost: operations + LAUNCH_COST, piece: None }
+        Self {
+            kernel,
+            params,
+            buffers,
+            grid: grid.size(),
+            networks: 1,
+            cost: operations + LAUNCH_COST,
+            piece: None,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::backend::BackendError;
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::readback::{read_buffers, write_words};
 use crate::backend::gpu::execute::resources::{Prepared, Resources};
-use crate::backend::gpu::execute::{GpuBackend, GpuPredictor};
+use crate::backend::gpu::execute::{GpuBackend, GpuNetworks, GpuPredictor};
 use crate::backend::gpu::kernel::compare::{Worst, compare};
 use crate::backend::gpu::kernel::{Call, Case, Kernel, StepParams};
 use crate::backend::gpu::ops::{Layout, record};
@@ -81,6 +81,16 @@ impl GpuBackend {
     }
 }
 
+impl GpuNetworks {
+    /// Compares one quick case of every kernel with the CPU in f64.
+    ///
+    /// # Errors
+    /// As [`self_test`].
+    pub async fn self_test(&self) -> Result<(), BackendError> {
+        self_test(self.gpu(), self.kernels()).await
+    }
+}
+
 impl GpuPredictor {
     /// Compares one quick case of every kernel that whole tiles use with the CPU in f64, and later of those that
     /// smaller tiles need.
@@ -104,6 +114,7 @@ pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Wo
         params: case.params.clone(),
         buffers: ids.clone(),
         grid: case.grid,
+        networks: case.networks,
         cost: 0.0,
         piece: None,
     };
@@ -112,7 +123,16 @@ pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Wo
     resources.write_steps(&[StepParams::default(), case.step]);
     run_dispatch(&resources, &prepared, 0, 1).await?;
     let after = read_all(&resources, &ids).await?;
-    Ok(compare(&Call { kernel, params: &case.params, step: case.step, buffers: &case.buffers }, &after))
+    Ok(compare(
+        &Call {
+            kernel,
+            params: &case.params,
+            step: case.step,
+            buffers: &case.buffers,
+            networks: case.networks,
+        },
+        &after,
+    ))
 }
 
 async fn run_dispatch(

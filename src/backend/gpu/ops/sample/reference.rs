@@ -60,7 +60,7 @@ fn job_of(call: &Call) -> Job {
     Job { raster, samples, options, ..Job::new(model, picture, UNUSED_RULE) }
 }
 
-/// The binding of the sample index.
+/// The binding of the sample index, or of the keys of the order.
 const CHOICE: usize = PICTURE_PARTS + 3;
 
 const UNUSED_RULE: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
@@ -70,10 +70,13 @@ pub(super) fn sample(call: &Call) -> Vec<Expected> {
     let s = call.step;
     let (n, channels) = (p.n_rows as usize, p.channels as usize);
     let job = job_of(call);
-    let by_error = std::ptr::eq(call.kernel.def, &super::SAMPLE_BY_ERROR);
+    let is = |def| std::ptr::eq(call.kernel.def, def);
+    let by_error = is(&super::SAMPLE_BY_ERROR);
+    let own_keys = || std::array::from_fn(|round| call.buffers[CHOICE][round]);
+    let keys = if is(&super::SAMPLE_BY_NETWORK) { own_keys() } else { s.keys };
     let step = Step {
         index: s.index.into(),
-        shuffle: Shuffle { n: s.n_samples, half_bits: s.half_bits, keys: s.keys },
+        shuffle: Shuffle { n: s.n_samples, half_bits: s.half_bits, keys },
         first_sample: s.first_sample,
         n_samples: p.first_row + p.n_rows,
         lr: 0.0,
@@ -147,10 +150,15 @@ pub(super) fn by_error_sample_cases(_: &Kernel) -> Vec<Case> {
     WITH_INDEX.map(|shape| sample_case(shape, Choice::Importance)).into()
 }
 
-/// The sample index.
+pub(super) fn by_network_sample_cases(_: &Kernel) -> Vec<Case> {
+    WITH_INDEX.map(|shape| sample_case(shape, Choice::Order)).into()
+}
+
+/// The sample index, or an order of its own.
 #[derive(Clone, Copy, PartialEq)]
 enum Choice {
     All,
+    Order,
     Mask,
     Importance,
 }
@@ -199,6 +207,9 @@ fn sample_case((w, h, channels, bits, stride, parts, max_groups): Shape, choice:
     if choice == Choice::Importance {
         let errors: Vec<f64> = (0..Importance::n_blocks(samples)).map(|b| [0.5, 1e-3, 0.02][b % 3]).collect();
         buffers.push(Importance::new(samples, &errors).starts().to_vec());
+    }
+    if choice == Choice::Order {
+        buffers.push(Shuffle::new(len, 6, 2).keys.to_vec());
     }
     let shuffle = Shuffle::new(len, 5, 2);
     let step =

@@ -1,0 +1,3 @@
+fn round_keys() -> vec4<u32> {
+    return step.keys;
+}

@@ -1,0 +1,60 @@
+//! Several networks of one shape, each on its own picture, trained at once on a GPU.
+
+use super::on_gpu::{self, Gpu};
+use super::select::{Chosen, choose_gpu};
+use super::{BackendError, DeviceRequest, Job, JobOptions, Precision};
+use crate::model::{Sampling, Steps, TrainingState};
+use std::sync::Arc;
+
+/// A network to be trained beside others.
+#[derive(Clone, Debug)]
+pub struct NetworkJob {
+    /// Equal for all networks, but for the picture's values and the encoding's constants.
+    pub job: Job,
+    /// Its state before the first step.
+    pub state: TrainingState,
+    /// All its steps; those of the others differ only in the order of samples.
+    pub steps: Steps,
+}
+
+impl NetworkJob {
+    /// Whether networks with such jobs can be trained at once: what they sample does not depend on how far they are, and
+    /// all have the same pixels.
+    pub fn suits(options: &JobOptions) -> bool {
+        options.sampling == Sampling::Uniform && options.mask.is_none()
+    }
+}
+
+/// A GPU for training several networks at once.
+pub struct NetworkTrainer {
+    gpu: Arc<Gpu>,
+    precision: Precision,
+}
+
+impl NetworkTrainer {
+    /// Opens the GPU that `request` asks for; `None` if that is the CPU.
+    ///
+    /// # Errors
+    /// When no device fits the request.
+    pub async fn open(request: &DeviceRequest) -> Result<Option<Self>, BackendError> {
+        Ok(match choose_gpu(request).await? {
+            Chosen::Gpu(gpu) => Some(Self { gpu, precision: request.precision }),
+            Chosen::Cpu | Chosen::CpuInstead => None,
+        })
+    }
+
+    /// Trains as many of `jobs` as fit on the device together, from the first on, for `n_steps` steps each, and returns
+    /// their states. Each is what it is when it is trained alone by the same kernels, to the bit. `None` if `stop` became
+    /// true before the end.
+    ///
+    /// # Errors
+    /// When not even one fits, or the device fails.
+    pub async fn train(
+        &self,
+        jobs: Vec<NetworkJob>,
+        n_steps: u64,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<TrainingState>>, BackendError> {
+        on_gpu::train_networks(&self.gpu, self.precision, jobs, (n_steps, stop)).await
+    }
+}
