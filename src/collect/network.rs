@@ -91,7 +91,7 @@ impl Method<'_> {
     }
 
     /// The picture of `source`, which is at `place` in the list, or a row that says why it cannot be used.
-    pub(super) fn prepare(&self, source: &Source, place: usize) -> Result<Prepared, Network> {
+    pub(super) fn prepare(&self, source: &Source, place: usize) -> Result<Prepared, Box<Network>> {
         let row = Row { picture: source.name.clone(), label: source.label.clone(), ..Row::default() };
         let prepare = || {
             let picture = self.request.load(source, self.config)?;
@@ -105,7 +105,7 @@ impl Method<'_> {
         };
         match prepare() {
             Ok((picture, run)) => Ok(Prepared { row, picture: Arc::new(picture), run }),
-            Err(error) => Err(without(row, with_causes(&error))),
+            Err(error) => Err(Box::new(without(row, with_causes(&error)))),
         }
     }
 

@@ -71,7 +71,7 @@ impl<'a> Together<'a> {
                             n_values += prepared.picture.pixels.len();
                             add(&mut groups, place, prepared);
                         }
-                        Err(without) => keep(place, Ok(Some(without))),
+                        Err(without) => keep(place, Ok(Some(*without))),
                     }
                 }
             }

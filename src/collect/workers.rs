@@ -61,7 +61,7 @@ pub fn run(
                 place,
                 match method.prepare(source, *at) {
                     Ok(prepared) => method.train(prepared, share.threads, &mut observer),
-                    Err(without) => Ok(Some(without)),
+                    Err(without) => Ok(Some(*without)),
                 },
             );
         }

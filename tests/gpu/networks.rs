@@ -85,11 +85,12 @@ fn every_dispatch_agrees_with_f64_for_each_network() {
 #[test]
 fn each_network_is_what_it_is_alone() {
     let Some(gpu) = device::open(false) else { return };
-    for (name, setup) in setups() {
-        for own_orders in [false, true] {
-            let jobs: Vec<_> = (0..4).map(|number| network(&setup, number, own_orders)).collect();
+    for (index, (name, setup)) in setups().into_iter().take(5).enumerate() {
+        // In an order that all share, for the first of them alone: nothing else differs.
+        for own_orders in [false, true].into_iter().filter(|own| *own || index == 0) {
+            let jobs: Vec<_> = (0..3).map(|number| network(&setup, number, own_orders)).collect();
             let mut together = networks(&gpu, &jobs, Override::Auto);
-            assert_eq!(together.len(), 4);
+            assert_eq!(together.len(), 3);
             for n_steps in [1, 4, 2] {
                 together.advance(n_steps).block_on().expect("the device works");
             }

@@ -4,10 +4,7 @@
 //! Each kernel can become such a kernel by its text: all indices into its storage bindings are moved to the network's
 //! part. So a network is computed as it is alone, to the bit.
 
-use super::{Binding, Case, Source, wgsl};
-
-/// What the moved indices use.
-pub(super) const NETWORKS: Source = wgsl!("networks.wgsl");
+use super::{Binding, Case};
 
 /// How each entry point begins.
 const MAIN: &str = "fn main(";
@@ -18,16 +15,18 @@ pub(crate) const PART_WORDS: usize = 4;
 /// Copies of each test case.
 const N_TESTED: usize = 3;
 
-/// The text of a kernel with these storage bindings, for several networks.
+/// The text of a kernel with these storage bindings, for several networks. Where their parts begin is computed once, at
+/// the beginning: it contains a division.
 pub(super) fn for_networks(wgsl: &str, bindings: &[Binding]) -> String {
     let (before, main) = wgsl.split_once(MAIN).expect("a kernel has an entry point");
     let (parameters, body) = main.split_once(") {").expect("it has a body");
-    let moved = |text: &str| with_moved_indices(text, bindings);
+    let [before, body] = [before, body].map(|text| with_moved_indices(text, bindings));
+    let names = || bindings.iter().map(|binding| binding.name);
+    let variables: String = names().map(|name| format!("var<private> first_of_{name}: u32;\n")).collect();
+    let first = |name| format!("\n    first_of_{name} = group.z * (arrayLength(&{name}) / n_groups.z);");
+    let firsts: String = names().map(first).collect();
     format!(
-        "{}{MAIN}@builtin(num_workgroups) n_groups: vec3<u32>, {parameters}) {{\n    network = group.z;\n    \
-         n_networks = n_groups.z;{}",
-        moved(before),
-        moved(body)
+        "{before}{MAIN}@builtin(num_workgroups) n_groups: vec3<u32>, {parameters}) {{{firsts}{body}\n{variables}"
     )
 }
 
@@ -45,15 +44,12 @@ fn with_moved_indices(text: &str, bindings: &[Binding]) -> String {
         }
         let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(length.max(1));
+        let is_field = moved.ends_with('.');
         moved.push_str(word);
         rest = after;
-        let is_field = moved[..moved.len() - word.len()].ends_with('.');
         if !is_field && rest.starts_with('[') && bindings.iter().any(|binding| binding.name == word) {
             let (index, after) = bracketed(rest);
-            moved.push_str(&format!(
-                "[part_of(arrayLength(&{word})) + ({})]",
-                with_moved_indices(index, bindings)
-            ));
+            moved.push_str(&format!("[first_of_{word} + ({})]", with_moved_indices(index, bindings)));
             rest = after;
         }
     }
@@ -89,24 +85,23 @@ mod tests {
     fn indices_of_bindings_are_moved() {
         let bindings = [read("weights"), write("sums")];
         let moved = |text: &str| with_moved_indices(text, &bindings);
-        assert_eq!(
-            moved("x = weights[i << 2u];"),
-            "x = weights[part_of(arrayLength(&weights)) + (i << 2u)];"
-        );
+        assert_eq!(moved("x = weights[i << 2u];"), "x = weights[first_of_weights + (i << 2u)];");
         assert_eq!(
             moved("atomicAdd(&sums[weights[i] + tile[j]].low, 1u)"),
-            "atomicAdd(&sums[part_of(arrayLength(&sums)) + (weights[part_of(arrayLength(&weights)) + (i)] + \
-             tile[j])].low, 1u)"
+            "atomicAdd(&sums[first_of_sums + (weights[first_of_weights + (i)] + tile[j])].low, 1u)"
         );
         for same in ["cell.weights[i]", "my_weights[i]", "weights: array<f32>; // sums[0", "weights"] {
             assert_eq!(moved(same), same);
         }
-        let kernel = "fn f() -> f32 { return weights[0]; }\nfn main(@builtin(workgroup_id) group: vec3<u32>) {\n    f();\n}";
+        let kernel = "fn f() -> f32 { return weights[0]; }\n@compute @workgroup_size(4)\n\
+                      fn main(@builtin(workgroup_id) group: vec3<u32>) {\n    f();\n}";
         let text = for_networks(kernel, &bindings);
-        assert!(
-            text.contains("main(@builtin(num_workgroups) n_groups: vec3<u32>, @builtin(workgroup_id)"),
-            "{text}"
-        );
-        assert!(text.contains("{\n    network = group.z;\n    n_networks = n_groups.z;\n    f();"), "{text}");
+        for part in [
+            "main(@builtin(num_workgroups) n_groups: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>) {\n",
+            "var<private> first_of_sums: u32;\n",
+            "    first_of_sums = group.z * (arrayLength(&sums) / n_groups.z);\n    f();",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
     }
 }

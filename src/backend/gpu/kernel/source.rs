@@ -1,6 +1,6 @@
 //! The text of a kernel: which files are joined into it, and the constants it is compiled with.
 
-use super::networks::{NETWORKS, for_networks};
+use super::networks::for_networks;
 use super::{Kernel, Source, Specialization, Storage, wgsl};
 use crate::backend::gpu::device::{Gpu, Shader};
 use crate::model::activation::{activations, turns_per_unit};
@@ -59,7 +59,6 @@ impl Kernel {
             sources.push(if self.storage == Storage::F16 { STORAGE_F16 } else { STORAGE_F32 });
         }
         sources.push(HEADER);
-        sources.extend(self.for_networks.then_some(NETWORKS));
         if self.uses_activation() {
             sources.push(activation_source(self.activation.name()));
         }
