@@ -132,6 +132,7 @@ pub(super) async fn train_networks(
     };
     networks.self_test().await?;
     gpu.keep_pipelines();
+    log::info!("training {} networks at once on {} ({})", networks.len(), gpu.info.name, gpu.info.backend);
     let clock = gpu.options.clock;
     let (mut done, mut at_a_time) = (0, 1);
     while done < n_steps {

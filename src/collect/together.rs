@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Pictures prepared at a time: more than a GPU trains at once, unless they are large.
 const WINDOW: usize = 1024;
-/// And about so many values of them.
+/// And about so many values of them and of their networks' states.
 const WINDOW_VALUES: usize = 64 << 20;
 /// Pictures prepared between looks at that.
 const PIECE: usize = 64;
@@ -68,7 +68,9 @@ impl<'a> Together<'a> {
                 for (place, prepared) in prepared {
                     match prepared {
                         Ok(prepared) => {
-                            n_values += prepared.picture.pixels.len();
+                            let state = (1 + prepared.run.optimizer.n_moments())
+                                * prepared.run.model.layout().n_params();
+                            n_values += prepared.picture.pixels.len() + state;
                             add(&mut groups, place, prepared);
                         }
                         Err(without) => keep(place, Ok(Some(*without))),
@@ -95,10 +97,12 @@ impl<'a> Together<'a> {
             self.warn(&format!("{reason} cannot be used for many at once"));
             return self.one_by_one(group, observer, keep);
         }
+        let mut at_once = group.len();
         while let Some((place, _)) = group.first() {
-            match self.states(&group, observer) {
+            match self.states(&group[..at_once.min(group.len())], observer) {
                 Ok(None) => return ControlFlow::Break(()),
                 Ok(Some(states)) => {
+                    at_once = states.len();
                     let left = group.split_off(states.len());
                     let alone = self.measure(std::mem::replace(&mut group, left), states, keep);
                     self.one_by_one(alone, observer, keep)?;
@@ -158,7 +162,7 @@ impl<'a> Together<'a> {
     /// The states of as many networks as fit, from the first on, after all steps; `None` if stopped.
     fn states(
         &self,
-        group: &Group,
+        group: &[(usize, Prepared)],
         observer: &impl Observer<Error = TrainError>,
     ) -> Result<Option<Vec<TrainingState>>, BackendError> {
         let n_steps = |run: &Resolved| run.epochs.saturating_mul(u64::from(run.steps_per_epoch()));

@@ -140,11 +140,8 @@ fn pictures(folder: &Path) {
 }
 
 fn afterimage(arguments: &[&str], paths: &[&Path]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_afterimage"))
-        .args(arguments)
-        .args(paths)
-        .output()
-        .expect("the program starts")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_afterimage"));
+    command.args(arguments).args(paths).output().expect("the program starts")
 }
 
 #[test]
@@ -187,5 +184,45 @@ fn collected_networks_are_those_of_train() {
             [&row["psnr"], &manifest["psnr_train"]].map(|psnr| psnr.as_f64().expect("decibels"));
         // The one is measured on the CPU, the other on the device.
         assert!((psnr - of_train).abs() < 1e-3, "{psnr} and {of_train}");
+    }
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn neither_a_lost_device_nor_a_wrong_kernel_costs_a_network() {
+    if device::open(true).is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let from = dir.path().join("pictures");
+    pictures(&from);
+    std::fs::remove_file(from.join("none.png")).expect("removed");
+    let collect = |name: &str, fault: &str| {
+        let out = dir.path().join(name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_afterimage"));
+        command.args(["collect", "--backend", "gpu", "--preset", "siren", "--layers", "3", "--hidden", "24"]);
+        command.args(["--epochs", "12", "--batch", "128", "--out"]).arg(&out).arg(&from);
+        let output = command.env(afterimage::environment::FAULT, fault).output().expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{fault}: {said}");
+        (std::fs::read(out.join("00000.safetensors")).expect("networks"), said)
+    };
+    let (undisturbed, said) = collect("undisturbed", "");
+    assert!(!said.contains("reopening") && !said.contains("one after the other"), "{said}");
+    let lost = collect("lost", "lose-device@5");
+    assert!(lost.1.contains("reopening it and beginning these networks again"), "{}", lost.1);
+    let wrong = collect("wrong", "break-kernel=optimizer_2.networks.adam");
+    assert!(
+        wrong.1.contains("one after the other: the kernel optimizer_2.networks.adam computes wrong"),
+        "{}",
+        wrong.1
+    );
+    // The index in the file has PSNRs, which a run measures on its device.
+    let tensors = |bytes: &[u8]| {
+        let start = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("a length")) as usize;
+        bytes[start..].to_vec()
+    };
+    for (bytes, said) in [lost, wrong] {
+        assert!(tensors(&bytes) == tensors(&undisturbed), "{said}");
     }
 }

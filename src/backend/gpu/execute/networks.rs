@@ -140,6 +140,10 @@ impl GpuNetworks {
     pub async fn advance(&mut self, n_steps: usize) -> Result<(), BackendError> {
         let first: Vec<Step> =
             self.jobs[0].steps.clone().starting_at(self.steps_done).take(n_steps).collect();
+        #[cfg(feature = "faults")]
+        if self.gpu().options.faults.take(crate::job::faults::StepFault::LoseDevice, &first) {
+            self.gpu().device.destroy();
+        }
         let shares_order = self.orders.is_none();
         // As long as the order stays the same.
         for steps in first.chunk_by(|a, b| shares_order || a.shuffle == b.shuffle) {
