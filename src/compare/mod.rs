@@ -35,7 +35,7 @@ pub use protocol::Protocol;
 pub use records::Record;
 pub use table::{Cost, Headline, Row, Spread};
 pub use workers::{Ending, Share, Watch, run, work};
-pub(crate) use write::{plain, quoted};
+pub(crate) use write::quoted;
 
 use crate::config::ConfigError;
 use crate::picture::PictureError;

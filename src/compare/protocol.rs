@@ -12,6 +12,7 @@ use crate::config::{
 };
 use crate::model::{Coords, Holdout, Init, LossKind, ScheduleKind};
 use crate::names::{Named, named};
+use crate::report::{Table, TableRow};
 use std::num::NonZeroU32;
 
 named! {
@@ -43,15 +44,15 @@ pub struct Outline {
     /// Pictures are cropped to a square around their centre, of at most this side.
     pub(crate) square: Option<u32>,
     pub(crate) about: &'static str,
-    pub(crate) published: &'static [Published],
+    published: &'static [Published],
 }
 
 /// A published result, as a mean over the protocol's pictures.
-pub(crate) struct Published {
-    pub(crate) method: &'static str,
-    pub(crate) psnr: &'static str,
-    pub(crate) weights: &'static str,
-    pub(crate) seconds: &'static str,
+struct Published {
+    method: &'static str,
+    psnr: &'static str,
+    weights: &'static str,
+    seconds: &'static str,
 }
 
 const fn plain(kind: EncodingKind) -> Method {
@@ -141,6 +142,18 @@ impl Protocol {
             Self::Seed => &SEED,
             Self::Kodak => &KODAK,
         }
+    }
+
+    /// The published results, if there are any.
+    pub(super) fn published(self) -> Option<Table> {
+        let row = |&Published { method, psnr, weights, seconds }: &Published| TableRow {
+            name: method.to_owned(),
+            cells: [psnr, weights, seconds].map(|text| Some(text.to_owned())).into(),
+            best: None,
+        };
+        let rows: Vec<TableRow> = self.outline().published.iter().map(row).collect();
+        let columns = ["PSNR in dB", "weights", "seconds"].map(str::to_owned).into();
+        (!rows.is_empty()).then_some(Table { columns, rows })
     }
 
     /// The settings of one cell; the picture is already cropped and resized.

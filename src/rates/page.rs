@@ -4,7 +4,7 @@ use super::RatesError;
 use super::codec::Codec;
 use super::plan::Rates;
 use super::point::{Measured, Point};
-use super::table::{Means, about, bits, decibels, pictures};
+use super::table::{Means, about, bits, decibels, pictures, table};
 use crate::atomic_write::write_cached;
 use crate::compare::Source;
 use crate::picture::Picture;
@@ -64,7 +64,7 @@ impl Scene {
         Ok(Self(html! {
             h2 { (source.name) }
             (curves(&points))
-            (table(&rates.request.rates, &points))
+            (table(&rates.request.rates, &points).html("bits a pixel", None))
             @for &rate in &rates.request.rates { (scene(rate)) }
             details { summary { "All side by side" } (inline_image(&sheet.draw(), 2200, "sheet")) }
         }))
@@ -86,25 +86,6 @@ fn curves(points: &[Point]) -> Markup {
     html! { figure { (PreEscaped(rate_svg(&lines(points)))) } }
 }
 
-fn table(rates: &[f64], points: &[Point]) -> Markup {
-    let means = Means::of(points);
-    html! {
-        div.wide {
-            table {
-                thead { tr { th { "bits a pixel" } @for codec in &means.codecs { th scope="col" { (codec.name()) } } } }
-                tbody {
-                    @for &rate in rates {
-                        tr {
-                            th scope="row" { (rate) }
-                            @for &codec in &means.codecs { td { (decibels(means.psnr(codec, rate))) } }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Writes `rates.svg`, `rates.png` and `report.html`.
 pub(super) fn write(
     rates: &Rates,
@@ -118,7 +99,7 @@ pub(super) fn write(
         p.lead { (about(rates, points)) }
         @if several {
             (curves(points))
-            (table(&rates.request.rates, points))
+            (table(&rates.request.rates, points).html("bits a pixel", None))
         }
         @for note in notes { p.soft { (note) "." } }
         @for failure in &rates.failures { p.soft { "Left out: " (failure.name) ", " (failure.reason) "." } }
