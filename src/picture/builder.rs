@@ -13,6 +13,17 @@ pub enum Depth {
     F32,
 }
 
+impl Depth {
+    /// Of a value.
+    pub(crate) fn bits(self) -> u8 {
+        match self {
+            Self::U8 => 8,
+            Self::U16 => 16,
+            Self::F32 => 32,
+        }
+    }
+}
+
 impl Picture {
     /// How the values are stored.
     pub fn depth(&self) -> Depth {

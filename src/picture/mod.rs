@@ -123,12 +123,7 @@ impl Picture {
 
     /// Size of the values in memory.
     pub fn size_bytes(&self) -> u64 {
-        let bytes_per_value = match self.pixels {
-            Pixels::U8(_) => 1,
-            Pixels::U16(_) => 2,
-            Pixels::F32(_) => 4,
-        };
-        bytes_per_value * self.n_pixels() * self.channels as u64
+        u64::from(self.depth().bits() / 8) * self.n_pixels() * self.channels as u64
     }
 
     /// The mean colour value of each pixel, weighed by its alpha if there is one, row by row.

@@ -100,8 +100,8 @@ impl Form {
         let color = decoder.color_type();
         // Only animated PNGs can have that.
         if color.bytes_per_pixel() > color.channel_count() {
-            let what = "has frames of 16 bits a value, of which only the first is supported,".to_owned();
-            return Err(PictureError::Unsupported { path: path.to_owned(), what, instead: AS_INTEGERS });
+            let what = "has frames of 16 bits a value, of which only the first is supported,";
+            return Err(PictureError::unsupported(path, what, AS_INTEGERS));
         }
         Ok(Self { color, orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms) })
     }
@@ -157,11 +157,8 @@ fn nth_frame<R: BufRead + Seek>(
         }
     };
     let frame = take(frames, index).map_err(refuse)?;
-    let frame = frame.ok_or_else(|| PictureError::Damaged {
-        path: path.to_owned(),
-        detail: format!("it ends before picture {}", index + 1),
-    })?;
-    form.decoded(path, frame)
+    let missing = || PictureError::damaged(path, format!("it ends before picture {}", index + 1));
+    form.decoded(path, frame.ok_or_else(missing)?)
 }
 
 fn take(mut frames: Frames<'_>, index: usize) -> ImageResult<Option<RgbaImage>> {

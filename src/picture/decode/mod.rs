@@ -21,7 +21,7 @@ use super::profile::Described;
 use super::{ColorHandling, Picture, PictureError};
 use std::io::{self, BufRead, Seek};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A file to decode.
 pub(super) struct Source<'a, R> {
@@ -77,15 +77,15 @@ pub(super) fn decode<R: BufRead + Seek>(
 
 impl<R> Source<'_, R> {
     fn unsupported(&self, what: impl Into<String>, instead: &'static str) -> PictureError {
-        PictureError::Unsupported { path: self.path.to_owned(), what: what.into(), instead }
+        PictureError::unsupported(self.path, what, instead)
     }
 
     fn damaged(&self, detail: impl Into<String>) -> PictureError {
-        PictureError::Damaged { path: self.path.to_owned(), detail: detail.into() }
+        PictureError::damaged(self.path, detail)
     }
 
     fn too_large(&self, detail: impl Into<String>) -> PictureError {
-        PictureError::TooLarge { path: self.path.to_owned(), detail: detail.into() }
+        PictureError::too_large(self.path, detail)
     }
 
     fn read_error(&self, source: io::Error) -> PictureError {
@@ -130,9 +130,8 @@ enum Taken {
 
 /// A file that ends early is damaged; otherwise it is the system that failed.
 fn read_error(path: &Path, source: io::Error) -> PictureError {
-    let path: PathBuf = path.to_owned();
-    if source.kind() == io::ErrorKind::UnexpectedEof {
-        return PictureError::Damaged { path, detail: "it ends too early".to_owned() };
+    match source.kind() {
+        io::ErrorKind::UnexpectedEof => PictureError::damaged(path, "it ends too early"),
+        _ => PictureError::Read { path: path.to_owned(), source },
     }
-    PictureError::Read { path, source }
 }

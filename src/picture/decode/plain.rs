@@ -66,17 +66,13 @@ pub(super) fn limits(format: ImageFormat) -> Limits {
 }
 
 pub(super) fn from_image_error(path: &Path, error: ImageError) -> PictureError {
-    let path = path.to_owned();
     match error {
-        ImageError::Unsupported(e) => {
-            let what = uses(e);
-            PictureError::Unsupported { path, what, instead: AS_INTEGERS }
+        ImageError::Unsupported(e) => PictureError::unsupported(path, uses(e), AS_INTEGERS),
+        ImageError::Limits(e) => PictureError::too_large(path, e.to_string()),
+        ImageError::IoError(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+            PictureError::Read { path: path.to_owned(), source }
         }
-        ImageError::Limits(e) => PictureError::TooLarge { path, detail: e.to_string() },
-        ImageError::IoError(e) if e.kind() != io::ErrorKind::UnexpectedEof => {
-            PictureError::Read { path, source: e }
-        }
-        e => PictureError::Damaged { path, detail: e.to_string() },
+        e => PictureError::damaged(path, e.to_string()),
     }
 }
 
@@ -97,7 +93,7 @@ pub(super) fn into_picture(path: &Path, image: DynamicImage) -> Result<Picture, 
         DynamicImage::ImageRgba32F(b) => Pixels::F32(b.into_raw()),
         other => {
             let what = format!("has colours of type {:?}", other.color());
-            return Err(PictureError::Unsupported { path: path.to_owned(), what, instead: AS_INTEGERS });
+            return Err(PictureError::unsupported(path, what, AS_INTEGERS));
         }
     };
     Ok(Picture { width, height, channels, pixels })

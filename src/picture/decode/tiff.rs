@@ -140,11 +140,7 @@ fn decode_samples<R: Read + Seek>(
         let value = value.trim_matches(['\0', ' ']).to_owned();
         format!("marks pixels without data by {value:?}, which is taken like any other value; --mask leaves them out")
     });
-    layout.check().map_err(|(what, instead)| PictureError::Unsupported {
-        path: path.to_owned(),
-        what,
-        instead,
-    })?;
+    layout.check().map_err(|(what, instead)| PictureError::unsupported(path, what, instead))?;
     let claim = |decoded_bytes| {
         Claim { width, height, decoded_bytes, file_bytes: source.size_bytes }.check(path, ImageFormat::Tiff)
     };
@@ -175,16 +171,10 @@ fn limits() -> Limits {
 }
 
 fn from_tiff_error(path: &std::path::Path, error: TiffError) -> PictureError {
-    let path = path.to_owned();
     match error {
-        TiffError::UnsupportedError(e) => {
-            let what = uses(e);
-            PictureError::Unsupported { path, what, instead: SIMPLER }
-        }
-        TiffError::LimitsExceeded => {
-            PictureError::TooLarge { path, detail: "its parts do not fit into memory".to_owned() }
-        }
-        TiffError::IoError(e) => super::read_error(&path, e),
-        e => PictureError::Damaged { path, detail: e.to_string() },
+        TiffError::UnsupportedError(e) => PictureError::unsupported(path, uses(e), SIMPLER),
+        TiffError::LimitsExceeded => PictureError::too_large(path, "its parts do not fit into memory"),
+        TiffError::IoError(e) => super::read_error(path, e),
+        e => PictureError::damaged(path, e.to_string()),
     }
 }
