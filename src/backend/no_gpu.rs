@@ -1,7 +1,9 @@
 //! Replaces `on_gpu.rs` when the feature `gpu` is off: there is no GPU.
 
 use super::tuned::TunedConfig;
-use super::{Backend, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, Precision, Predict};
+use super::{
+    Backend, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, Precision, Predict, Result,
+};
 use crate::model::Model;
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ pub async fn has_hardware_gpu(_: &DeviceOptions) -> bool {
     false
 }
 
-pub(super) async fn open(_: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
+pub(super) async fn open(_: &DeviceRequest) -> Result<Arc<Gpu>> {
     let reason = "this build has no GPU backend, since its feature `gpu` is off; use --backend cpu";
     Err(BackendError::NoAdapter(reason.into()))
 }
@@ -26,14 +28,10 @@ pub(super) async fn train(
     _: Job,
     _: (Precision, Option<&TunedConfig>),
     _: impl Fn() -> Vec<f32>,
-) -> Result<(Box<dyn Backend>, String), BackendError> {
+) -> Result<(Box<dyn Backend>, String)> {
     match *gpu {}
 }
 
-pub(super) async fn predict(
-    gpu: Arc<Gpu>,
-    _: &Model,
-    _: &[f32],
-) -> Result<(Box<dyn Predict>, BackendInfo), BackendError> {
+pub(super) async fn predict(gpu: Arc<Gpu>, _: &Model, _: &[f32]) -> Result<(Box<dyn Predict>, BackendInfo)> {
     match *gpu {}
 }

@@ -4,14 +4,14 @@ use super::chunks::CHUNK_SIZE;
 use super::network::{Pass, Scratch};
 use super::packed::{PackFor, Packed};
 use super::simd::{SimdReal, instruction_set};
-use crate::backend::{BackendError, BackendInfo, Predict};
+use crate::backend::{BackendError, BackendInfo, Predict, Result};
 use crate::model::{Model, ParamLayout, Raster};
 use async_trait::async_trait;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Starts `threads` worker threads; 0 means all cores.
-pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
+pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool> {
     if cfg!(target_family = "wasm") {
         let reason = "the CPU backend needs threads, which there are not in a browser; use a GPU";
         return Err(BackendError::Unsupported(reason.to_owned()));
@@ -78,12 +78,12 @@ impl<T: SimdReal> CpuPredictor<T> {
     ///
     /// # Errors
     /// When `params` has another length or the worker threads cannot be started.
-    pub fn new(model: Model, params: &[f32], threads: usize) -> Result<Self, BackendError> {
+    pub fn new(model: Model, params: &[f32], threads: usize) -> Result<Self> {
         Self::on(thread_pool(threads)?, model, params)
     }
 
     /// The same on the threads of `pool`.
-    pub(crate) fn on(pool: rayon::ThreadPool, model: Model, params: &[f32]) -> Result<Self, BackendError> {
+    pub(crate) fn on(pool: rayon::ThreadPool, model: Model, params: &[f32]) -> Result<Self> {
         let layout = model.layout();
         if params.len() != layout.n_params() {
             return Err(BackendError::StateMismatch(format!(
@@ -136,7 +136,7 @@ pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
 
 #[async_trait(?Send)]
 impl<T: SimdReal> Predict for CpuPredictor<T> {
-    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<()> {
         self.predict_points((|pixel| raster.position_of(pixel), first), out);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A whole step compared with its references, dispatch by dispatch.
 
 use super::{read_all, run_dispatch};
-use crate::backend::BackendError;
+use crate::backend::Result;
 use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::execute::stream::UploadRequest;
 use crate::backend::gpu::execute::trainer::ByDispatch;
@@ -20,7 +20,7 @@ pub struct LockstepEntry {
 impl GpuBackend {
     /// Runs `steps` one dispatch at a time. Before each, its buffers are copied to the host and the reference
     /// computes from them in f64; after it the two results are compared.
-    pub async fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>, BackendError> {
+    pub async fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>> {
         let mut entries = Vec::new();
         for step in steps {
             let by_dispatch = self.step_by_dispatch(step).await?;
