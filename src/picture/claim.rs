@@ -1,6 +1,6 @@
 //! The size that a picture file claims, checked against limits and the file's length before memory is allocated.
 
-use super::PictureError;
+use super::{PictureError, Result};
 use image::ImageFormat;
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    pub(super) fn check(&self, path: &Path, format: ImageFormat) -> Result<(), PictureError> {
+    pub(super) fn check(&self, path: &Path, format: ImageFormat) -> Result<()> {
         let Self { width, height, decoded_bytes, file_bytes } = *self;
         if width == 0 || height == 0 {
             let detail = format!("its size is {width}x{height}, which has no pixels");

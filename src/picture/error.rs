@@ -147,6 +147,9 @@ pub enum PictureError {
     },
 }
 
+/// What a picture's file may fail at.
+pub(crate) type Result<T, E = PictureError> = std::result::Result<T, E>;
+
 impl PictureError {
     pub(super) fn unsupported(path: &Path, what: impl Into<String>, instead: &'static str) -> Self {
         Self::Unsupported { path: path.to_owned(), what: what.into(), instead }

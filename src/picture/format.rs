@@ -1,6 +1,6 @@
 //! Output formats by file extension, and what each supports.
 
-use super::{Depth, PictureError};
+use super::{Depth, PictureError, Result};
 use crate::names::join;
 use std::path::Path;
 
@@ -84,7 +84,7 @@ impl Format {
     ///
     /// # Errors
     /// When there is none; the message lists the known extensions.
-    pub fn of(path: &Path) -> Result<Self, PictureError> {
+    pub fn of(path: &Path) -> Result<Self> {
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         let found = FORMATS.iter().find(|t| t.extensions.iter().any(|e| Some(*e) == extension.as_deref()));
         let names = || written().map(|t| format!(".{}", t.extensions[0])).collect::<Vec<_>>().join(", ");
@@ -146,11 +146,7 @@ impl Target {
     ///
     /// # Errors
     /// When the format has no such depth, or no colours.
-    pub fn new(
-        format: Format,
-        (channels, depth): (usize, Depth),
-        bits: Option<u8>,
-    ) -> Result<Self, PictureError> {
+    pub fn new(format: Format, (channels, depth): (usize, Depth), bits: Option<u8>) -> Result<Self> {
         let traits = format.traits();
         let bits = match bits {
             Some(bits) if !traits.bits.contains(&bits) => {
@@ -184,7 +180,7 @@ impl Target {
     ///
     /// # Errors
     /// When it does not; the message names the formats without such limits.
-    pub fn check(&self, width: u32, height: u32, free_bytes: Option<u64>) -> Result<(), PictureError> {
+    pub fn check(&self, width: u32, height: u32, free_bytes: Option<u64>) -> Result<()> {
         let traits = self.format.traits();
         let too_large = |detail: String| {
             let streamed = Format::names_streamed("and");

@@ -22,6 +22,7 @@ mod write_rows;
 pub use builder::{Depth, PictureBuilder};
 pub use convert::Converter;
 pub use error::PictureError;
+use error::Result;
 pub use format::{Format, Target};
 pub use load::{Loaded, Reading, load, read};
 pub use profile::{ColorHandling, IccProfile, Space, in_srgb};

@@ -1,6 +1,6 @@
 //! Writing pictures.
 
-use super::{Depth, Picture, PictureError, Pixels};
+use super::{Depth, Picture, PictureError, Pixels, Result};
 use crate::atomic_write::{Durability, atomic_write};
 use image::codecs::openexr::OpenExrEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -35,7 +35,7 @@ impl Packing {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn save_png(picture: &Picture, path: &Path) -> Result<(), PictureError> {
+pub fn save_png(picture: &Picture, path: &Path) -> Result<()> {
     save_png_packed(picture, path, Packing::Small, None)
 }
 
@@ -49,7 +49,7 @@ pub fn save_png_packed(
     path: &Path,
     packing: Packing,
     profile: Option<&[u8]>,
-) -> Result<(), PictureError> {
+) -> Result<()> {
     atomic_write(path, Durability::Cached, |out| write_png(picture, out, packing, profile))
         .map_err(|source| PictureError::Write { path: path.to_owned(), source })
 }
@@ -102,7 +102,7 @@ pub(super) fn color_type(depth: Depth, channels: usize) -> ExtendedColorType {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn save_exr(picture: &Picture, path: &Path) -> Result<(), PictureError> {
+pub fn save_exr(picture: &Picture, path: &Path) -> Result<()> {
     let (color, values) = exr_values(picture);
     let written = atomic_write(path, Durability::Cached, |out| {
         OpenExrEncoder::new(out)

@@ -1,7 +1,7 @@
 //! Writing a picture row by row.
 
 use super::save::{Packing, color_type, into_io_error};
-use super::{Converter, Depth, Format, PictureError, Space, Target};
+use super::{Converter, Depth, Format, PictureError, Result, Space, Target};
 use crate::atomic_write::{Durability, atomic_write};
 use image::codecs::{bmp, hdr, jpeg, openexr, pnm, qoi, webp};
 use image::{ExtendedColorType, ImageEncoder, ImageError, ImageResult};
@@ -42,7 +42,7 @@ pub fn write_rows(
     target: Target,
     picture: RowsOf<'_>,
     parts: impl Iterator<Item = Vec<f32>>,
-) -> Result<(), PictureError> {
+) -> Result<()> {
     let held = picture.profile.filter(|_| target.holds_profile(picture.channels));
     // A profile that cannot be used is none when its picture is read.
     let space = picture.profile.filter(|_| held.is_none());

@@ -7,7 +7,7 @@ use crate::picture::alpha::Stored;
 use crate::picture::claim::{Claim, MAX_PIXELS, MAX_SIDE};
 use crate::picture::error::uses;
 use crate::picture::profile::Described;
-use crate::picture::{Picture, PictureError, Pixels};
+use crate::picture::{Picture, PictureError, Pixels, Result};
 use ::exr::block;
 use ::exr::block::lines::LineRef;
 use ::exr::block::reader::ChunksReader;
@@ -31,7 +31,7 @@ struct Layer {
     channels: Vec<usize>,
 }
 
-pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded> {
     let Source { path, reader, size_bytes, page } = source;
     let source = Source { path, reader: (), size_bytes, page };
     let file = block::read(reader, false).map_err(|e| from_exr_error(path, e))?;
@@ -146,7 +146,7 @@ fn without_colors(path: &std::path::Path, headers: &[Header]) -> PictureError {
     PictureError::unsupported(path, what, "save the channels you mean as R, G and B, or as Y")
 }
 
-fn check(source: &Source<'_, ()>, header: &Header, layer: &Layer) -> Result<(), PictureError> {
+fn check(source: &Source<'_, ()>, header: &Header, layer: &Layer) -> Result<()> {
     if header.channels.list.iter().any(|c| (c.sampling.x(), c.sampling.y()) != (1, 1)) {
         return Err(source.unsupported("has channels of fewer pixels than others", AS_FLOATS));
     }

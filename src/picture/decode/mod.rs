@@ -18,7 +18,7 @@ mod webp;
 use super::alpha::Stored;
 use super::error::{AS_FLOATS, AS_INTEGERS};
 use super::profile::Described;
-use super::{ColorHandling, Picture, PictureError};
+use super::{ColorHandling, Picture, PictureError, Result};
 use std::io::{self, BufRead, Seek};
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -51,10 +51,7 @@ impl Decoded {
 }
 
 /// Decodes the file, whatever its format. CMYK is converted by its profile, unless `color` keeps that.
-pub(super) fn decode<R: BufRead + Seek>(
-    mut source: Source<'_, R>,
-    color: ColorHandling,
-) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>, color: ColorHandling) -> Result<Decoded> {
     use image::ImageFormat;
     match sniff::format_of(&mut source)? {
         ImageFormat::Jpeg => jpeg::decode(source, color),
@@ -93,7 +90,7 @@ impl<R> Source<'_, R> {
     }
 
     /// The picture to take of `n_pictures`, counted from 0, and what to say of that.
-    fn choose(&self, n_pictures: usize, default: Taken) -> Result<(usize, Vec<String>), PictureError> {
+    fn choose(&self, n_pictures: usize, default: Taken) -> Result<(usize, Vec<String>)> {
         if let Some(page) = self.page {
             let index = usize::try_from(page.get() - 1).unwrap_or(usize::MAX);
             if index >= n_pictures {
@@ -115,7 +112,7 @@ impl<R> Source<'_, R> {
     }
 
     /// Refuses any page but the first, in formats that hold one picture.
-    fn only_picture(&self) -> Result<(), PictureError> {
+    fn only_picture(&self) -> Result<()> {
         self.choose(1, Taken::First).map(|_| ())
     }
 }

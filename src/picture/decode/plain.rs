@@ -4,7 +4,7 @@ use super::{AS_INTEGERS, Decoded, Source};
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES, MAX_SIDE};
 use crate::picture::error::uses;
 use crate::picture::profile::Described;
-use crate::picture::{Picture, PictureError, Pixels};
+use crate::picture::{Picture, PictureError, Pixels, Result};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{self, BufRead, Seek};
@@ -13,10 +13,7 @@ use std::path::Path;
 /// Memory that a PNG may decompress to besides its pixels.
 const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
 
-pub(super) fn decode<R: BufRead + Seek>(
-    source: Source<'_, R>,
-    format: ImageFormat,
-) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>, format: ImageFormat) -> Result<Decoded> {
     let Source { path, reader, size_bytes, .. } = source;
     let mut reader = ImageReader::with_format(reader, format);
     reader.limits(limits(format));
@@ -25,7 +22,7 @@ pub(super) fn decode<R: BufRead + Seek>(
 }
 
 /// A QOI file, which says whether its values are linear.
-pub(super) fn decode_qoi<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+pub(super) fn decode_qoi<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded> {
     const LINEAR: u8 = 1;
     let mut header = [0; 14];
     let read = source.reader.read_exact(&mut header).and_then(|()| source.reader.rewind());
@@ -41,7 +38,7 @@ pub(super) fn decode_with(
     size_bytes: u64,
     mut decoder: impl ImageDecoder,
     format: ImageFormat,
-) -> Result<Decoded, PictureError> {
+) -> Result<Decoded> {
     let (width, height) = decoder.dimensions();
     let claim = Claim { width, height, decoded_bytes: decoder.total_bytes(), file_bytes: size_bytes };
     claim.check(path, format)?;
@@ -77,7 +74,7 @@ pub(super) fn from_image_error(path: &Path, error: ImageError) -> PictureError {
 }
 
 /// Takes over the decoder's buffer without copying.
-pub(super) fn into_picture(path: &Path, image: DynamicImage) -> Result<Picture, PictureError> {
+pub(super) fn into_picture(path: &Path, image: DynamicImage) -> Result<Picture> {
     let (width, height) = (image.width(), image.height());
     let channels = usize::from(image.color().channel_count());
     let pixels = match image {
