@@ -6,7 +6,7 @@ use super::pictures::Panel;
 use super::records::decibels;
 use super::table::Row;
 use super::write::{capitalised, save, title};
-use super::{CompareError, Comparison, Headline, Record};
+use super::{Comparison, Headline, Record, Result};
 use crate::names::Named;
 use crate::picture::Picture;
 use crate::report::page::{inline_image, page, tile, truth_tile, wipe};
@@ -16,7 +16,7 @@ use maud::{Markup, PreEscaped, html};
 const PICTURE_SIDE: u32 = 512;
 const SHEET_SIDE: u32 = 2200;
 
-pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -> Result<(), CompareError> {
+pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -> Result<()> {
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
     let caption = format!("{}{over}", capitalised(headline.measure));
     let costs = |row: &Row| {

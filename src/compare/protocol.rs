@@ -3,9 +3,9 @@
 //! "Course": UIUC CS 444, assignment 2. "Paper": Tancik et al. 2020, section 6.1 and appendix, and
 //! its authors' notebooks. "Seed": the PyTorch part of a student's project on both.
 
-use super::CompareError;
 use super::grid::Size;
 use super::method::{EncodingChoice, Method, Parameter};
+use super::{CompareError, Result};
 use crate::config::{
     ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,
     PictureConfig, Preset, Sigma, TrainingConfig,
@@ -160,12 +160,7 @@ impl Protocol {
     ///
     /// # Errors
     /// When the protocol has no settings for this optimiser or size.
-    pub(crate) fn config(
-        self,
-        size: Size,
-        method: Method,
-        optimizer: OptimizerKind,
-    ) -> Result<Config, CompareError> {
+    pub(crate) fn config(self, size: Size, method: Method, optimizer: OptimizerKind) -> Result<Config> {
         let name = self.name();
         if !self.outline().optimizers.contains(&optimizer) {
             return Err(CompareError::Grid(format!(

@@ -2,17 +2,17 @@
 
 use super::method::Method;
 use super::table::{Cost, Headline};
-use super::{CompareError, Comparison, Record};
+use super::{CompareError, Comparison, Record, Result};
 use crate::atomic_write::write_cached;
 use crate::report::plain;
 
-pub(super) fn write(plan: &Comparison, records: &[Record], headline: &Headline) -> Result<(), CompareError> {
+pub(super) fn write(plan: &Comparison, records: &[Record], headline: &Headline) -> Result<()> {
     save(plan, "results.csv", &csv(plan, records))?;
     save(plan, "results.md", &markdown(plan, headline))
 }
 
 /// Writes a text into the comparison's folder.
-pub(super) fn save(plan: &Comparison, name: &str, text: &str) -> Result<(), CompareError> {
+pub(super) fn save(plan: &Comparison, name: &str, text: &str) -> Result<()> {
     let path = plan.request.out.join(name);
     write_cached(&path, text.as_bytes()).map_err(|e| CompareError::file(&path, e))
 }
