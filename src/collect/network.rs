@@ -1,6 +1,6 @@
 //! One picture trained, and its row of the index.
 
-use super::{CollectError, Request, Source};
+use super::{CollectError, Request, Result, Source};
 use crate::causes::with_causes;
 use crate::config::Config;
 use crate::job::DeviceOptions;
@@ -69,7 +69,7 @@ impl Method<'_> {
         place: usize,
         threads: usize,
         observer: &mut impl Observer<Error = TrainError>,
-    ) -> Result<Option<Network>, CollectError> {
+    ) -> Result<Option<Network>> {
         let row = Row { picture: source.name.clone(), label: source.label.clone(), ..Row::default() };
         let without = |error: String| {
             Ok(Some(Network { row: Row { error: Some(error), ..row.clone() }, values: Vec::new() }))

@@ -1,7 +1,7 @@
 //! All networks of a collection, one a core.
 
 use super::network::Method;
-use super::{CollectError, Collection, Histogram, Row};
+use super::{Collection, Histogram, Result, Row};
 use crate::compare::Share;
 use crate::job::DeviceOptions;
 use crate::picture::Picture;
@@ -27,7 +27,7 @@ pub fn run(
     share: Share,
     options: &DeviceOptions,
     watch: &dyn Watch,
-) -> Result<bool, CollectError> {
+) -> Result<bool> {
     let pending = collection.pending();
     let (request, config, mask) =
         (collection.request.clone(), collection.config.clone(), collection.mask.take());
