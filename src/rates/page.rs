@@ -1,10 +1,10 @@
 //! Curves, sheets with pictures side by side, and `report.html`.
 
-use super::RatesError;
 use super::codec::Codec;
 use super::plan::Rates;
 use super::point::{Measured, Point};
 use super::table::{Means, about, bits, decibels, pictures, table};
+use super::{RatesError, Result};
 use crate::atomic_write::write_cached;
 use crate::compare::Source;
 use crate::picture::Picture;
@@ -25,7 +25,7 @@ impl Scene {
         source: &Source,
         truth: &Picture,
         files: &'a [(Point, Option<Picture>)],
-    ) -> Result<Self, RatesError> {
+    ) -> Result<Self> {
         let mut sheet = Sheet::default();
         let points: Vec<Point> = files.iter().map(|(point, _)| point.clone()).collect();
         let of_rate = |rate: f64| {
@@ -87,12 +87,7 @@ fn curves(points: &[Point]) -> Markup {
 }
 
 /// Writes `rates.svg`, `rates.png` and `report.html`.
-pub(super) fn write(
-    rates: &Rates,
-    points: &[Point],
-    scenes: &[Scene],
-    notes: &[String],
-) -> Result<(), RatesError> {
+pub(super) fn write(rates: &Rates, points: &[Point], scenes: &[Scene], notes: &[String]) -> Result<()> {
     save_rate_curves(&rates.request.out, &lines(points))?;
     let several = pictures(points).len() > 1;
     let body = html! {

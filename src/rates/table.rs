@@ -1,9 +1,9 @@
 //! Means over pictures, and the tables: `rates.csv` and `rates.md`.
 
-use super::RatesError;
 use super::codec::Codec;
 use super::plan::Rates;
 use super::point::{Measured, Point};
+use super::{RatesError, Result};
 use crate::atomic_write::write_cached;
 use crate::compare::quoted;
 use crate::report::{Table, TableRow, plain};
@@ -58,7 +58,7 @@ pub(super) fn bits(rate: f64) -> String {
     format!("{rate} {} a pixel", if rate == 1.0 { "bit" } else { "bits" })
 }
 
-pub(super) fn write(rates: &Rates, points: &[Point]) -> Result<(), RatesError> {
+pub(super) fn write(rates: &Rates, points: &[Point]) -> Result<()> {
     for (name, text) in [("rates.csv", csv(points)), ("rates.md", markdown(rates, points))] {
         let path = rates.request.out.join(name);
         write_cached(&path, text.as_bytes()).map_err(|e| RatesError::file(&path, e))?;
