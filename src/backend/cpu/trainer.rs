@@ -6,7 +6,7 @@ use super::memory;
 use super::muon::Orthogonalizer;
 use super::network::{Pass, Scratch};
 use super::packed::{PackFor, Packed};
-use super::predictor::{self, helpers, lock, predict_with, thread_pool};
+use super::predictor::{self, give_out, helpers, lock, predict_with, thread_pool};
 use super::simd::SimdReal;
 use super::single::{self, Weights};
 use super::update::{Block, PARAM_BLOCK, Parts, Update, sum_of_squares};
@@ -15,7 +15,6 @@ use crate::model::refinements::clip_factor;
 use crate::model::{ParamLayout, Raster, Real, Step, TrainingState};
 use async_trait::async_trait;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Minimum number of blocks times lanes for an update on several threads.
@@ -158,23 +157,10 @@ impl<T: SimdReal> CpuTrainer<T> {
                 }
             };
             // Threads take whole lanes, each from its first chunk to its last.
-            let next_lane = AtomicUsize::new(0);
-            let work = |thread: usize| {
+            give_out(pool, n_lanes, |thread, lanes| {
                 let scratch = &mut *lock(&scratch[thread]);
-                loop {
-                    let l = next_lane.fetch_add(1, Ordering::Relaxed);
-                    if l >= n_lanes {
-                        break;
-                    }
-                    run_lane(l, scratch);
-                }
-            };
-            match pool {
-                None => work(0),
-                Some(pool) => {
-                    pool.broadcast(|thread| work(thread.index()));
-                }
-            }
+                lanes.for_each(|l| run_lane(l, scratch));
+            });
             let of_encoding = &self.params[self.layout.encoding.clone()];
             encoding_gradients(&job.model.encoding, of_encoding, lanes, pool, &mut self.encoding_grads);
         }
