@@ -2,6 +2,7 @@
 
 use super::density::Coded;
 use super::planes::Planes;
+use crate::backend::cpu::simd::vectorised;
 use crate::compress::shape::taps_of;
 use rayon::prelude::*;
 
@@ -28,10 +29,7 @@ pub(super) fn upsample<T: Coded>(
         let mut padded = Vec::new();
         for (plane, place) in places.iter().enumerate() {
             pad(coarse.row(plane, y), &mut padded);
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || widen(taps, &padded, &mut out[place.clone()]),
-            );
+            vectorised!(widen(taps, &padded, &mut out[place.clone()]));
         }
     });
     let places: Vec<_> = (1..fine.count).map(|plane| columns(fine, plane)).collect();
@@ -39,10 +37,7 @@ pub(super) fn upsample<T: Coded>(
     fine.rows_mut().par_chunks_mut(row).enumerate().for_each(|(y, out)| {
         for (plane, place) in places.iter().enumerate() {
             let rows = taps_of(y, between.height).map(|(j, k)| (between.row(plane, j), taps[k]));
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || weigh(&rows, &mut out[place.clone()]),
-            );
+            vectorised!(weigh(&rows, &mut out[place.clone()]));
         }
     });
 }
@@ -66,13 +61,10 @@ pub(super) fn backward<T: Coded>(
             for y in fine_rows {
                 for (_, k) in taps_of(y as usize, between.height).into_iter().filter(|&(of, _)| of == j) {
                     let d = d_fine.row(plane + 1, y as usize);
-                    pulp::Arch::new().dispatch(
-                        #[inline(always)]
-                        || {
-                            add_scaled(taps[k], d, out);
-                            d_taps[k] += dot(between.row(plane, j), d);
-                        },
-                    );
+                    vectorised!({
+                        add_scaled(taps[k], d, out);
+                        d_taps[k] += dot(between.row(plane, j), d);
+                    });
                 }
             }
         }
@@ -85,10 +77,7 @@ pub(super) fn backward<T: Coded>(
         let (mut padded, mut d_taps) = (Vec::new(), [T::zero(); 4]);
         for (plane, place) in places.iter().enumerate() {
             pad(coarse.row(plane, y), &mut padded);
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || narrow(taps, d_between.row(plane, y), &padded, &mut out[place.clone()], &mut d_taps),
-            );
+            vectorised!(narrow(taps, d_between.row(plane, y), &padded, &mut out[place.clone()], &mut d_taps));
         }
         d_taps
     });
