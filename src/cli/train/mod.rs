@@ -2,7 +2,7 @@
 
 mod args;
 mod prepare;
-pub(super) use prepare::resolved;
+pub(super) use prepare::{resolved, settings};
 mod scale;
 
 use super::display::{self, TrainingDisplay};
