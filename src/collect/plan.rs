@@ -273,7 +273,7 @@ fn checksum(all: &[Source]) -> String {
 
 /// Writes what the collection in `folder` is, or compares it with what is there and in the folders of other shards.
 fn begin(request: &Request, folder: &Path, config: &Config, manifest: &Manifest) -> Result<()> {
-    let unusable = |what: String| CollectError::Unusable(what);
+    let unusable = CollectError::Unusable;
     let is_shard = request.shard.of > 1;
     if is_shard && request.out.join(MANIFEST).exists() {
         return Err(unusable(format!(
@@ -324,20 +324,17 @@ fn compare(folder: &Path, config: &Config, manifest: &Manifest) -> Result<()> {
     // Settings first: the number of networks a file follows from them.
     let changed = difference(&read(&folder.join(CONFIG))?, &config.to_toml());
     let changed = changed.or(difference(&earlier, &now));
-    changed.map_or(Ok(()), |changed| {
-        let what = format!("{} holds a collection that was made otherwise ({changed})", folder.display());
-        Err(CollectError::Unusable(format!(
-            "{what}; give the same pictures and settings again, or another --out"
-        )))
-    })
+    let Some(changed) = changed else { return Ok(()) };
+    let what = format!("{} holds a collection that was made otherwise ({changed})", folder.display());
+    Err(CollectError::Unusable(format!(
+        "{what}; give the same pictures and settings again, or another --out"
+    )))
 }
 
 /// The first line that differs, as it was and as it is asked for.
 fn difference(before: &str, now: &str) -> Option<String> {
-    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    let (before, now) = (lines(before), lines(now));
-    let or_none = |line: Option<&String>| line.cloned().unwrap_or_else(|| "nothing".to_owned());
-    (0..before.len().max(now.len()))
-        .find(|&i| before.get(i) != now.get(i))
-        .map(|i| format!("it has `{}`, and `{}` is asked for", or_none(before.get(i)), or_none(now.get(i))))
+    let [before, now] = [before, now].map(|text| text.lines().collect::<Vec<_>>());
+    let first = (0..before.len().max(now.len())).find(|&i| before.get(i) != now.get(i))?;
+    let [before, now] = [before, now].map(|lines| lines.get(first).copied().unwrap_or("nothing"));
+    Some(format!("it has `{before}`, and `{now}` is asked for"))
 }
