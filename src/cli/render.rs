@@ -135,8 +135,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     );
     display.close();
     if let Err(RenderError::Stopped) = rendered {
-        eprint_line!("{}", RenderError::Stopped);
-        return Ok(signals::exit_code());
+        bail!(signals::NOTHING_WRITTEN);
     }
     rendered.with_context(|| format!("no picture of {} was rendered", args.model.display()))?;
     output.finish(args, size, display.seconds())

@@ -13,12 +13,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Asked to stop before there was anything to keep.
-#[derive(Debug, thiserror::Error)]
-#[error("stopped before training; nothing was written")]
-pub(super) struct Stopped;
+const STOPPED: signals::Stopped = signals::Stopped("stopped before training; nothing was written");
 
 fn stopped(error: anyhow::Error) -> anyhow::Error {
-    if matches!(error.downcast_ref(), Some(TuneError::Stopped)) { Stopped.into() } else { error }
+    if matches!(error.downcast_ref(), Some(TuneError::Stopped)) { STOPPED.into() } else { error }
 }
 
 /// The run; `deadline` is when the time of a new one is over.
@@ -63,7 +61,7 @@ fn start(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Result<Session>
     };
     let run = resolve(&config)?;
     if signals::stop_requested() {
-        return Err(Stopped.into());
+        bail!(STOPPED);
     }
     notes.extend(run.range_note(&picture));
     let mut fit = Fit::start(run, Arc::clone(&picture))?;
