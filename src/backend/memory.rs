@@ -1,6 +1,6 @@
 //! Refuses what takes more than its share of this machine's memory, before any of it is allocated.
 
-use super::{BackendError, Job};
+use super::{BackendError, Job, Result};
 use crate::job::DeviceOptions;
 use crate::model::{Model, TrainingState};
 
@@ -32,12 +32,7 @@ pub(super) fn state_copies(job: &Job) -> u64 {
 ///
 /// # Errors
 /// [`BackendError::DoesNotFit`], with both numbers.
-pub(super) fn check(
-    model: &Model,
-    purpose: &str,
-    needed: u64,
-    options: &DeviceOptions,
-) -> Result<(), BackendError> {
+pub(super) fn check(model: &Model, purpose: &str, needed: u64, options: &DeviceOptions) -> Result<()> {
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     // If the system does not report free memory, the allocation itself fails.
     let of_machine = || free_memory().map(|free| free / SHARE.1 * SHARE.0);

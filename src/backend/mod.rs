@@ -31,7 +31,7 @@ use async_trait::async_trait;
 pub trait Predict {
     /// Writes the colours of the pixels of `raster` from number `first` on (row by row) into `out`, shape (pixels,
     /// channels): values after the output activation, not clamped.
-    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError>;
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<()>;
 }
 
 /// Trains one job and holds its state.
@@ -45,23 +45,23 @@ pub trait Backend: Predict {
 
     /// Runs or schedules `steps`. May return before they are done, but waits if more than a few submissions are in
     /// flight.
-    async fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError>;
+    async fn enqueue(&mut self, steps: &[Step]) -> Result<()>;
 
     /// Losses of the steps finished since the last call, in order; does not wait. Each is the mean over the step's
     /// samples and channels, before its update.
-    fn take_losses(&mut self) -> Result<Vec<f64>, BackendError>;
+    fn take_losses(&mut self) -> Result<Vec<f64>>;
 
     /// Waits until every enqueued step is done.
-    async fn finish(&mut self) -> Result<(), BackendError>;
+    async fn finish(&mut self) -> Result<()>;
 
     /// Copies the training state to the host. Waits for enqueued steps.
-    async fn state(&mut self) -> Result<TrainingState, BackendError>;
+    async fn state(&mut self) -> Result<TrainingState>;
 
     /// Replaces the training state.
     ///
     /// # Errors
     /// When the device fails or the state does not fit the job.
-    async fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError>;
+    async fn set_state(&mut self, state: &TrainingState) -> Result<()>;
 }
 
 /// The device of a backend and what was chosen on it.
@@ -140,3 +140,6 @@ pub enum BackendError {
     #[error("the training state does not fit the network: {0}")]
     StateMismatch(String),
 }
+
+/// What may fail because of a device.
+pub type Result<T, E = BackendError> = std::result::Result<T, E>;

@@ -2,7 +2,7 @@
 
 use super::on_gpu::{self, Gpu};
 use super::select::{Chosen, choose_gpu};
-use super::{BackendError, DeviceRequest, Job, JobOptions, Precision};
+use super::{DeviceRequest, Job, JobOptions, Precision, Result};
 use crate::model::{Sampling, Steps, TrainingState};
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl NetworkTrainer {
     ///
     /// # Errors
     /// When no device fits the request.
-    pub async fn open(request: &DeviceRequest) -> Result<Option<Self>, BackendError> {
+    pub async fn open(request: &DeviceRequest) -> Result<Option<Self>> {
         Ok(match choose_gpu(request).await? {
             Chosen::Gpu(gpu) => Some(Self { gpu, precision: request.precision }),
             Chosen::Cpu | Chosen::CpuInstead => None,
@@ -54,7 +54,7 @@ impl NetworkTrainer {
         jobs: Vec<NetworkJob>,
         n_steps: u64,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<TrainingState>>, BackendError> {
+    ) -> Result<Option<Vec<TrainingState>>> {
         on_gpu::train_networks(&self.gpu, self.precision, jobs, (n_steps, stop)).await
     }
 }

@@ -3,6 +3,7 @@
 use super::tuned::TunedConfig;
 use super::{
     Backend, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, NetworkJob, Precision, Predict,
+    Result,
 };
 use crate::model::{Model, TrainingState};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub async fn has_hardware_gpu(_: &DeviceOptions) -> bool {
     false
 }
 
-pub(super) async fn open(_: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
+pub(super) async fn open(_: &DeviceRequest) -> Result<Arc<Gpu>> {
     let reason = "this build has no GPU backend, since its feature `gpu` is off; use --backend cpu";
     Err(BackendError::NoAdapter(reason.into()))
 }
@@ -28,7 +29,7 @@ pub(super) async fn train(
     _: Job,
     _: (Precision, Option<&TunedConfig>),
     _: impl Fn() -> Vec<f32>,
-) -> Result<(Box<dyn Backend>, String), BackendError> {
+) -> Result<(Box<dyn Backend>, String)> {
     match *gpu {}
 }
 
@@ -37,14 +38,10 @@ pub(super) async fn train_networks(
     _: Precision,
     _: Vec<NetworkJob>,
     _: (u64, &dyn Fn() -> bool),
-) -> Result<Option<Vec<TrainingState>>, BackendError> {
+) -> Result<Option<Vec<TrainingState>>> {
     match **gpu {}
 }
 
-pub(super) async fn predict(
-    gpu: Arc<Gpu>,
-    _: &Model,
-    _: &[f32],
-) -> Result<(Box<dyn Predict>, BackendInfo), BackendError> {
+pub(super) async fn predict(gpu: Arc<Gpu>, _: &Model, _: &[f32]) -> Result<(Box<dyn Predict>, BackendInfo)> {
     match *gpu {}
 }

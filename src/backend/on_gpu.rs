@@ -8,7 +8,7 @@ use super::gpu::{AdapterChoice, GpuBackend, GpuNetworks, GpuPredictor, KernelCon
 use super::tuned::TunedConfig;
 use super::{
     Backend, BackendChoice, BackendError, BackendInfo, DeviceOptions, DeviceRequest, Job, NetworkJob,
-    Precision, Predict, memory,
+    Precision, Predict, Result, memory,
 };
 use crate::model::{Model, TrainingState};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub async fn has_hardware_gpu(options: &DeviceOptions) -> bool {
 }
 
 /// Opens the GPU that `request` asks for.
-pub(super) async fn open(request: &DeviceRequest) -> Result<Arc<Gpu>, BackendError> {
+pub(super) async fn open(request: &DeviceRequest) -> Result<Arc<Gpu>> {
     let choice = match (&request.adapter, request.backend) {
         (Some(name), _) => AdapterChoice::Named(name.clone()),
         (None, BackendChoice::Gpu) => AdapterChoice::Any,
@@ -38,7 +38,7 @@ pub(super) async fn train(
     job: Job,
     how: (Precision, Option<&TunedConfig>),
     initial_params: impl Fn() -> Vec<f32>,
-) -> Result<(Box<dyn Backend>, String), BackendError> {
+) -> Result<(Box<dyn Backend>, String)> {
     let mut note = format!("training on {} ({})", gpu.info.name, gpu.info.backend);
     let (backend, timing) = trainer(gpu, job, how, initial_params).await?;
     if backend.info().streams_picture {
@@ -56,7 +56,7 @@ async fn trainer(
     job: Job,
     (precision, before): (Precision, Option<&TunedConfig>),
     initial_params: impl Fn() -> Vec<f32>,
-) -> Result<(GpuBackend, Option<Duration>), BackendError> {
+) -> Result<(GpuBackend, Option<Duration>)> {
     let before = before.and_then(|method| method.on(&gpu, precision)).cloned();
     let rules = KernelConfig::choose(&gpu, precision)?;
     // Checks that the job fits before weights are made.
@@ -105,7 +105,7 @@ async fn with_proof(
     job: &Job,
     state: &TrainingState,
     how: (Budget, KernelConfig),
-) -> Result<GpuBackend, BackendError> {
+) -> Result<GpuBackend> {
     let mut backend = GpuBackend::with(Arc::clone(gpu), job.clone(), state, how).await?;
     backend.self_test().await?;
     Ok(backend)
@@ -120,7 +120,7 @@ pub(super) async fn train_networks(
     precision: Precision,
     jobs: Vec<NetworkJob>,
     (n_steps, stop): (u64, &dyn Fn() -> bool),
-) -> Result<Option<Vec<TrainingState>>, BackendError> {
+) -> Result<Option<Vec<TrainingState>>> {
     if layout::has_grid(&jobs[0].job) {
         tune::try_wide_atomics(gpu).await?;
     }
@@ -152,7 +152,7 @@ pub(super) async fn predict(
     gpu: Arc<Gpu>,
     model: &Model,
     params: &[f32],
-) -> Result<(Box<dyn Predict>, BackendInfo), BackendError> {
+) -> Result<(Box<dyn Predict>, BackendInfo)> {
     let budget = fallback::budget_for(&gpu, model, |budget| Layout::prediction(model, budget), None).await?;
     let mut predictor = GpuPredictor::with(Arc::clone(&gpu), model.clone(), params, budget).await?;
     predictor.self_test().await?;

@@ -3,7 +3,7 @@
 use super::cpu::{self, CpuPredictor, thread_pool};
 use super::on_gpu;
 use super::select::{Chosen, choose_gpu};
-use super::{BackendError, BackendInfo, DeviceRequest, Predict};
+use super::{BackendError, BackendInfo, DeviceRequest, Predict, Result};
 use crate::model::Model;
 
 /// A predictor ready to render.
@@ -25,7 +25,7 @@ pub async fn open_predictor(
     request: &DeviceRequest,
     model: &Model,
     params: &[f32],
-) -> Result<OpenedPredictor, BackendError> {
+) -> Result<OpenedPredictor> {
     let gpu = match choose_gpu(request).await? {
         Chosen::Gpu(gpu) => gpu,
         Chosen::Cpu | Chosen::CpuInstead => return on_cpu(request, model, params, None),
@@ -48,7 +48,7 @@ fn on_cpu(
     model: &Model,
     params: &[f32],
     note: Option<String>,
-) -> Result<OpenedPredictor, BackendError> {
+) -> Result<OpenedPredictor> {
     let pool = thread_pool(request.threads)?;
     cpu::memory::check_predictor(model, pool.current_num_threads(), &request.options)?;
     let predictor = CpuPredictor::<f32>::on(pool, model.clone(), params)?;

@@ -3,7 +3,7 @@
 use super::cpu::{CpuTrainer, thread_pool};
 use super::on_gpu::{self, Gpu};
 use super::tuned::TunedConfig;
-use super::{Backend, BackendChoice, BackendError, DeviceRequest, Job, Precision};
+use super::{Backend, BackendChoice, BackendError, DeviceRequest, Job, Precision, Result};
 use std::sync::Arc;
 
 /// A backend ready to train.
@@ -22,7 +22,7 @@ pub async fn open(
     request: &DeviceRequest,
     job: Job,
     initial_params: impl Fn() -> Vec<f32>,
-) -> Result<Opened, BackendError> {
+) -> Result<Opened> {
     open_as(request, None, job, initial_params).await
 }
 
@@ -35,7 +35,7 @@ pub async fn open_as(
     before: Option<&TunedConfig>,
     job: Job,
     initial_params: impl Fn() -> Vec<f32>,
-) -> Result<Opened, BackendError> {
+) -> Result<Opened> {
     let cpu = |note| {
         if request.precision == Precision::Mixed {
             let reason = "--precision mixed is for GPUs, and this run is on the CPU; leave it out or use --precision f32";
@@ -70,7 +70,7 @@ pub(super) enum Chosen {
 }
 
 /// Opens the GPU that `request` asks for, if it asks for one.
-pub(super) async fn choose_gpu(request: &DeviceRequest) -> Result<Chosen, BackendError> {
+pub(super) async fn choose_gpu(request: &DeviceRequest) -> Result<Chosen> {
     if request.backend == BackendChoice::Cpu {
         let reason = "--adapter names a GPU and --backend cpu uses none; give one of the two";
         return match request.adapter {
@@ -91,7 +91,7 @@ fn open_cpu(
     job: Job,
     request: &DeviceRequest,
     initial_params: impl Fn() -> Vec<f32>,
-) -> Result<Box<dyn Backend>, BackendError> {
+) -> Result<Box<dyn Backend>> {
     let pool = thread_pool(request.threads)?;
     super::cpu::memory::check::<f32>(&job, pool.current_num_threads(), &request.options)?;
     Ok(Box::new(CpuTrainer::<f32>::on(pool, job, &initial_params())))

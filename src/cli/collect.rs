@@ -2,6 +2,7 @@
 
 use super::display::{Meter, Verbosity, count};
 use super::signals;
+use super::train::settings;
 use afterimage::backend::DeviceOptions;
 use afterimage::collect::{self, Channels, Collection, Crop, Histogram, Request, Row, Seeds, Shard, Watch};
 use afterimage::compare::Share;
@@ -84,11 +85,6 @@ pub(crate) struct CollectArgs {
 
 impl CollectArgs {
     fn request(self) -> anyhow::Result<Request> {
-        let base = match (&self.config, self.preset) {
-            (Some(path), _) => Config::read(path)?,
-            (None, Some(preset)) => preset.config(),
-            (None, None) => Config::default(),
-        };
         let typed = Config {
             picture: self.picture,
             encoding: self.encoding,
@@ -97,9 +93,7 @@ impl CollectArgs {
             device: self.device,
             ..Config::default()
         };
-        let config = typed.or(base);
-        config.check()?;
-        config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+        let config = settings(typed, self.config.as_deref(), self.preset)?;
         let Self { pictures, out, crop, channels, seeds, shard, per_file, .. } = self;
         Ok(Request { pictures, out, config, crop, channels, seeds, shard, per_file })
     }

@@ -89,29 +89,24 @@ fn decibels(text: &str) -> Result<f64, String> {
     within(number, 10.0..=60.0, "a PSNR in dB")
 }
 
-/// The picture, or what the model shows, and notes on how it was read. None if it was asked to stop.
-fn read(args: &CompressArgs, name: &str) -> anyhow::Result<Option<(Picture, Vec<String>)>> {
+/// The picture, or what the model shows, and notes on how it was read.
+fn read(args: &CompressArgs, name: &str) -> anyhow::Result<(Picture, Vec<String>)> {
     let reading = Reading { page: args.page, ..Reading::default() };
     if stdio::is_dash(&args.input) {
         let Loaded { picture, notes, .. } =
             picture::load::parse(&stdio::read_input()?, stdio::INPUT.as_ref(), reading)?;
-        return Ok(Some((picture, notes)));
+        return Ok((picture, notes));
     }
     if network::is_model(&args.input) {
         if args.page.is_some() {
             bail!("--page is for files with several pictures, and {name} is a model; leave it out");
         }
         let note = format!("{name} is a model: what it shows at the size it was trained at is compressed");
-        return Ok(network::shown(&args.input, args.quiet)?.map(|picture| (picture, vec![note])));
+        return Ok((network::shown(&args.input, args.quiet)?, vec![note]));
     }
     let Loaded { picture, notes, .. } = picture::read(&args.input, reading)
         .with_context(|| format!("{name} is not a picture to compress"))?;
-    Ok(Some((picture, notes)))
-}
-
-fn stopped() -> ExitCode {
-    eprint_line!("stopped; nothing was written");
-    signals::exit_code()
+    Ok((picture, notes))
 }
 
 pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
@@ -123,7 +118,7 @@ pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     if super::compressed::open(&args.input)?.is_some() {
         bail!("{name} is compressed already");
     }
-    let Some((picture, mut notes)) = read(args, &name)? else { return Ok(stopped()) };
+    let (picture, mut notes) = read(args, &name)?;
     notes.extend(loss(&picture).map(str::to_owned));
     let stem = if stdio::is_dash(&args.input) { Some("picture".as_ref()) } else { args.input.file_stem() };
     let named = format!("{}.aim", stem.unwrap_or_default().to_string_lossy());
@@ -158,9 +153,7 @@ pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     let compressed = thread_pool(args.threads)?.install(|| compress(&picture, wish, effort, &mut watch));
     meter.close();
     let compressed = match compressed {
-        Err(CompressError::Stopped) => {
-            return Ok(stopped());
-        }
+        Err(CompressError::Stopped) => bail!(signals::NOTHING_WRITTEN),
         compressed => compressed.map_err(|error| anyhow!("{name}: {error}"))?,
     };
     if to_stdout {

@@ -18,18 +18,16 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Option<(CompressedPicture, Vec
     if !path.is_file() {
         return Ok(None);
     }
-    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let failed = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(failed)?;
     let mut bytes = Vec::new();
     let mut read = |n: u64| file.by_ref().take(n).read_to_end(&mut bytes);
-    let n = read(MAGIC.len() as u64).with_context(|| format!("cannot read {}", path.display()))?;
+    let n = read(MAGIC.len() as u64).with_context(failed)?;
     if n < 3 || bytes[..3] != MAGIC[..3] {
         return Ok(None);
     }
-    file.take(MAX_DECODED_BYTES)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("cannot read {}", path.display()))?;
-    let picture =
-        CompressedPicture::parse(&bytes).with_context(|| format!("cannot read {}", path.display()))?;
+    file.take(MAX_DECODED_BYTES).read_to_end(&mut bytes).with_context(failed)?;
+    let picture = CompressedPicture::parse(&bytes).with_context(failed)?;
     Ok(Some((picture, bytes)))
 }
 

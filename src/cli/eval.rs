@@ -132,10 +132,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     ));
     display.close();
     let measured = match measured {
-        Err(RenderError::Stopped) => {
-            eprint_line!("{}", RenderError::Stopped);
-            return Ok(signals::exit_code());
-        }
+        Err(RenderError::Stopped) => bail!(signals::NOTHING_WRITTEN),
         measured => measured?,
     };
     if !measured.all.mse().is_finite() {

@@ -164,11 +164,8 @@ impl Quality {
         let values = |params: &[f32], size: Size| -> anyhow::Result<Vec<f32>> {
             let points = model.grid(&View::new(size, None, Samples::PerSide(1))?).points;
             let mut values = vec![0.0; points.n_pixels() as usize * model.channels()];
-            block_on(CpuPredictor::<f32>::new(model.model.clone(), params, 0)?.predict(
-                &points,
-                0,
-                &mut values,
-            ))?;
+            let mut predictor = CpuPredictor::<f32>::new(model.model.clone(), params, 0)?;
+            block_on(predictor.predict(&points, 0, &mut values))?;
             if !program.colors.is_linear {
                 values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
             }

@@ -106,8 +106,7 @@ pub(super) fn run(args: &FilmArgs) -> anyhow::Result<ExitCode> {
     match save_film_unless(&signals::stop_requested, &out, &snapshots, &film) {
         // A signal from the terminal also ends ffmpeg, which then fails.
         Err(ReportError::Stopped | ReportError::Film(_)) if signals::stop_requested() => {
-            eprint_line!("{}", ReportError::Stopped);
-            return Ok(signals::exit_code());
+            bail!(signals::NOTHING_WRITTEN)
         }
         saved => saved?,
     }

@@ -5,7 +5,7 @@ mod aim;
 use super::{compressed, model};
 use afterimage::model::{Activation, Encoding, GridLevel};
 use afterimage::model_file::{FORMAT, ModelFile, TensorSummary};
-use afterimage::picture::Depth;
+use afterimage::names::Named;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -58,11 +58,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
         width: model.width,
         height: model.height,
         channels: model.channels(),
-        depth: match model.depth {
-            Depth::U8 => "8 bits, sRGB",
-            Depth::U16 => "16 bits, sRGB",
-            Depth::F32 => "floats, linear light (HDR)",
-        },
+        depth: model.depth.about(),
         coords: format!("{:?}", model.coords).to_lowercase(),
         encoding: encoding(&model.model.encoding),
         network: network(model),

@@ -62,9 +62,15 @@ enum Command {
 /// The program: parses the command line, of which the first argument is the program's name, runs it, and prints the
 /// error. It takes over signals and the log, so it is called once in a process.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    finish(run(args).unwrap_or_else(|error| {
-        eprint_line!("error: {error:#}");
-        ExitCode::FAILURE
+    finish(run(args).unwrap_or_else(|error| match error.downcast_ref::<signals::Stopped>() {
+        Some(stopped) => {
+            eprint_line!("{stopped}");
+            signals::exit_code()
+        }
+        None => {
+            eprint_line!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }))
 }
 

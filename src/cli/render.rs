@@ -106,7 +106,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let others = args.mean.iter().map(|path| alike(path, args, &opened)).collect::<Result<Vec<_>, _>>()?;
     let files = others.iter().map(|(other, _)| &other.file);
     let inputs: Vec<&Path> = std::iter::once(&opened.file).chain(files).map(PathBuf::as_path).collect();
-    let Output { path, target, to_stdout, .. } = &Output::new(args, &Source::of(&opened), &inputs, size)?;
+    let output = Output::new(args, &Source::of(&opened), &inputs, size)?;
 
     let params = model.params_for(&view, args.filter);
     let request = args.device.request()?;
@@ -120,7 +120,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         notes.extend(note.clone().into_iter().chain(device.note.take()));
     }
     notes.dedup();
-    notes.extend(losses(model, *target));
+    notes.extend(losses(model, output.target));
     if !args.quiet {
         notes.iter().for_each(|note| eprint_line!("{note}"));
     }
@@ -128,24 +128,17 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let mut display = WorkDisplay::new(args.quiet, grid.points.n_pixels());
     let rendered = render_to_file(
         &mut Mean(networks),
-        (&grid, shown(model, target)),
+        (&grid, shown(model, output.target)),
         (model.channels(), model.depth, model.profile().as_deref()),
-        (path, *target),
+        (&output.path, output.target),
         &mut |done| display.advance(done),
     );
     display.close();
     if let Err(RenderError::Stopped) = rendered {
-        eprint_line!("{}", RenderError::Stopped);
-        return Ok(signals::exit_code());
+        bail!(signals::NOTHING_WRITTEN);
     }
     rendered.with_context(|| format!("no picture of {} was rendered", args.model.display()))?;
-    if *to_stdout {
-        let mut file = std::fs::File::open(path).context("cannot read the temporary file")?;
-        written(std::io::copy(&mut file, &mut std::io::stdout().lock()).map(|_| ()));
-    } else if !args.quiet {
-        print_line!("{}  {size}  {:.1} s", path.display(), display.seconds());
-    }
-    Ok(ExitCode::SUCCESS)
+    output.finish(args, size, display.seconds())
 }
 
 /// A model at `path` to average with `first`, and a note if it is of another picture.
@@ -187,7 +180,7 @@ fn alike(
 pub(super) struct Output {
     pub(super) path: PathBuf,
     pub(super) target: Target,
-    pub(super) to_stdout: bool,
+    to_stdout: bool,
     /// The folder of `path` on the way to standard output, which cannot be rewound, as some formats need, and gets
     /// nothing of a picture that fails.
     _temporary: Option<TempDir>,
@@ -236,10 +229,21 @@ impl Output {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         Ok(Self { path: folder.path().join("picture"), target, to_stdout, _temporary: Some(folder) })
     }
+
+    /// Copies the picture to standard output, or says where it is and that it took so many `seconds`.
+    pub(super) fn finish(&self, args: &RenderArgs, size: Size, seconds: f64) -> anyhow::Result<ExitCode> {
+        if self.to_stdout {
+            let mut file = std::fs::File::open(&self.path).context("cannot read the temporary file")?;
+            written(std::io::copy(&mut file, &mut std::io::stdout().lock()).map(|_| ()));
+        } else if !args.quiet {
+            print_line!("{}  {size}  {seconds:.1} s", self.path.display());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// From the network's values to those that are written: linear light for a screen has an exposure.
-fn shown(model: &ModelFile, target: &Target) -> Transfer {
+fn shown(model: &ModelFile, target: Target) -> Transfer {
     match target.depth {
         Depth::F32 => model.transfer,
         _ => Transfer { scale: model.transfer.scale / model.exposure(), ..model.transfer },

@@ -14,6 +14,14 @@ static CODE: AtomicU8 = AtomicU8::new(0);
 pub(super) const STOPPING: &str =
     "\nstopping after this step and writing the results; press Ctrl-C again to end at once";
 
+/// The error of a command that ends because a signal came: what is said then.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Stopped(pub(super) &'static str);
+
+/// Of a command that keeps nothing.
+pub(super) const NOTHING_WRITTEN: Stopped = Stopped("stopped; nothing was written");
+
 /// Handles Ctrl-C, requests to terminate, and the loss of the terminal, unless they are ignored as under `nohup`. The
 /// first prints `notice`, if any.
 pub(super) fn handle(notice: Option<&'static str>) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! How good the networks of a collection are.
 
-use super::{CollectError, Row};
+use super::{Result, Row};
 use crate::atomic_write::write_cached;
 use crate::report::{ReportError, histogram_svg};
 use std::fmt;
@@ -47,7 +47,7 @@ impl Histogram {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), CollectError> {
+    pub fn save(&self, path: &Path) -> Result<()> {
         let svg = histogram_svg(&self.bins, self.width, self.mean);
         let failed = |source| ReportError::Write { path: path.to_owned(), source };
         Ok(write_cached(path, svg.as_bytes()).map_err(failed)?)

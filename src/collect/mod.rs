@@ -76,6 +76,9 @@ pub enum CollectError {
     },
 }
 
+/// What a collection may fail at.
+pub(crate) type Result<T, E = CollectError> = std::result::Result<T, E>;
+
 impl CollectError {
     fn file(path: &Path, source: io::Error) -> Self {
         Self::File { path: path.to_owned(), source }

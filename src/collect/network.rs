@@ -1,6 +1,6 @@
 //! One picture trained, and its row of the index.
 
-use super::{CollectError, Request, Source};
+use super::{CollectError, Request, Result, Source};
 use crate::causes::with_causes;
 use crate::config::{Config, Resolved};
 use crate::job::{DeviceOptions, DeviceRequest};
@@ -119,7 +119,7 @@ impl Method<'_> {
         prepared: Prepared,
         threads: usize,
         observer: &mut impl Observer<Error = TrainError>,
-    ) -> Result<Option<Network>, CollectError> {
+    ) -> Result<Option<Network>> {
         let mut run = prepared.run.clone();
         run.device.threads = threads;
         let fitted = Fit::start(run, Arc::clone(&prepared.picture))?.train(observer)?;

@@ -4,7 +4,7 @@ use super::journal::{JOURNAL, Journal};
 use super::network::{Network, Shape, shape};
 use super::request::SHARD;
 use super::store::{FORMAT, Store};
-use super::{Channels, CollectError, Request, Row, Seeds, Source, sources};
+use super::{Channels, CollectError, Request, Result, Row, Seeds, Source, sources};
 use crate::atomic_write::{Durability, atomic_write, is_temporary};
 use crate::config::{Config, DeviceConfig, Keep, Resolved};
 use crate::model::Sampling;
@@ -73,7 +73,7 @@ impl Collection {
     ///
     /// # Errors
     /// When the settings are invalid, no picture can be used, or the folder holds anything else or is in use.
-    pub fn open(mut request: Request) -> Result<Self, CollectError> {
+    pub fn open(mut request: Request) -> Result<Self> {
         request.prepare()?;
         let all = sources(&request.pictures)?;
         let mask = request.config.load_mask()?;
@@ -122,7 +122,7 @@ impl Collection {
 
     /// Finds the files that are written, and writes those whose networks are all in the journal. Removes what a kill left
     /// half written.
-    fn look(&mut self) -> Result<(), CollectError> {
+    fn look(&mut self) -> Result<()> {
         let entries = std::fs::read_dir(&self.folder).map_err(|e| CollectError::file(&self.folder, e))?;
         for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_temporary(path)) {
             std::fs::remove_file(&path).map_err(|e| CollectError::file(&path, e))?;
@@ -189,7 +189,7 @@ impl Collection {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn add(&mut self, place: usize, network: Network) -> Result<(), CollectError> {
+    pub(super) fn add(&mut self, place: usize, network: Network) -> Result<()> {
         self.with_journal(|journal| journal.append(place, &network))?;
         self.finished.insert(place, network);
         if self.write_if_complete(place / self.per_file)? {
@@ -200,7 +200,7 @@ impl Collection {
     }
 
     /// Writes the file of `block` if its last network is trained; whether it was.
-    fn write_if_complete(&mut self, block: usize) -> Result<bool, CollectError> {
+    fn write_if_complete(&mut self, block: usize) -> Result<bool> {
         let places = self.places(block);
         let networks: Vec<&Network> =
             self.finished.range(places.clone()).map(|(_, network)| network).collect();
@@ -217,7 +217,7 @@ impl Collection {
         Ok(true)
     }
 
-    fn finish_if_complete(&mut self) -> Result<(), CollectError> {
+    fn finish_if_complete(&mut self) -> Result<()> {
         match self.journal.take() {
             Some(journal) if self.written.len() == self.n_blocks() => {
                 journal.remove().map_err(|e| CollectError::file(&self.folder.join(JOURNAL), e))
@@ -229,21 +229,14 @@ impl Collection {
         }
     }
 
-    fn with_journal(
-        &mut self,
-        work: impl FnOnce(&mut Journal) -> std::io::Result<()>,
-    ) -> Result<(), CollectError> {
+    fn with_journal(&mut self, work: impl FnOnce(&mut Journal) -> std::io::Result<()>) -> Result<()> {
         let journal = self.journal.as_mut().expect("open until every file is written");
         work(journal).map_err(|e| CollectError::file(&self.folder.join(JOURNAL), e))
     }
 }
 
 /// The run of the first picture that can be used, and its model before training.
-fn first(
-    request: &Request,
-    all: &[Source],
-    mask: Option<&Picture>,
-) -> Result<(Resolved, ModelFile), CollectError> {
+fn first(request: &Request, all: &[Source], mask: Option<&Picture>) -> Result<(Resolved, ModelFile)> {
     let mut why = None;
     for source in all {
         let picture = match request.load(source, &request.config) {
@@ -279,8 +272,8 @@ fn checksum(all: &[Source]) -> String {
 }
 
 /// Writes what the collection in `folder` is, or compares it with what is there and in the folders of other shards.
-fn begin(request: &Request, folder: &Path, config: &Config, manifest: &Manifest) -> Result<(), CollectError> {
-    let unusable = |what: String| CollectError::Unusable(what);
+fn begin(request: &Request, folder: &Path, config: &Config, manifest: &Manifest) -> Result<()> {
+    let unusable = CollectError::Unusable;
     let is_shard = request.shard.of > 1;
     if is_shard && request.out.join(MANIFEST).exists() {
         return Err(unusable(format!(
@@ -288,7 +281,7 @@ fn begin(request: &Request, folder: &Path, config: &Config, manifest: &Manifest)
             request.out.display()
         )));
     }
-    let entries = |folder: &Path| -> Result<Vec<String>, CollectError> {
+    let entries = |folder: &Path| -> Result<Vec<String>> {
         let entries = std::fs::read_dir(folder).map_err(|e| CollectError::file(folder, e))?;
         Ok(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
     };
@@ -317,7 +310,7 @@ fn begin(request: &Request, folder: &Path, config: &Config, manifest: &Manifest)
 }
 
 /// Refuses a collection in `folder` that was made otherwise, except for its shard.
-fn compare(folder: &Path, config: &Config, manifest: &Manifest) -> Result<(), CollectError> {
+fn compare(folder: &Path, config: &Config, manifest: &Manifest) -> Result<()> {
     let path = folder.join(MANIFEST);
     // Another shard may just begin.
     if !path.exists() {
@@ -331,20 +324,17 @@ fn compare(folder: &Path, config: &Config, manifest: &Manifest) -> Result<(), Co
     // Settings first: the number of networks a file follows from them.
     let changed = difference(&read(&folder.join(CONFIG))?, &config.to_toml());
     let changed = changed.or(difference(&earlier, &now));
-    changed.map_or(Ok(()), |changed| {
-        let what = format!("{} holds a collection that was made otherwise ({changed})", folder.display());
-        Err(CollectError::Unusable(format!(
-            "{what}; give the same pictures and settings again, or another --out"
-        )))
-    })
+    let Some(changed) = changed else { return Ok(()) };
+    let what = format!("{} holds a collection that was made otherwise ({changed})", folder.display());
+    Err(CollectError::Unusable(format!(
+        "{what}; give the same pictures and settings again, or another --out"
+    )))
 }
 
 /// The first line that differs, as it was and as it is asked for.
 fn difference(before: &str, now: &str) -> Option<String> {
-    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    let (before, now) = (lines(before), lines(now));
-    let or_none = |line: Option<&String>| line.cloned().unwrap_or_else(|| "nothing".to_owned());
-    (0..before.len().max(now.len()))
-        .find(|&i| before.get(i) != now.get(i))
-        .map(|i| format!("it has `{}`, and `{}` is asked for", or_none(before.get(i)), or_none(now.get(i))))
+    let [before, now] = [before, now].map(|text| text.lines().collect::<Vec<_>>());
+    let first = (0..before.len().max(now.len())).find(|&i| before.get(i) != now.get(i))?;
+    let [before, now] = [before, now].map(|lines| lines.get(first).copied().unwrap_or("nothing"));
+    Some(format!("it has `{before}`, and `{now}` is asked for"))
 }

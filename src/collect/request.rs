@@ -1,6 +1,6 @@
 //! What is asked for, and a picture as it is trained on.
 
-use super::{CollectError, Source};
+use super::{CollectError, Result, Source};
 use crate::config::{BackendChoice, Config, PictureSize, Resolved};
 use crate::names::named;
 use crate::picture::{self, Converter, Depth, Format, Loaded, Picture, PictureBuilder, Target};
@@ -139,7 +139,7 @@ impl Request {
     }
 
     /// Checks the settings, and makes the crop one of them.
-    pub(super) fn prepare(&mut self) -> Result<(), CollectError> {
+    pub(super) fn prepare(&mut self) -> Result<()> {
         self.config.check()?;
         if let Some(scale) = self.config.open_scale() {
             let what = format!(
@@ -170,7 +170,7 @@ impl Request {
     }
 
     /// `source` as it is trained on with `config`.
-    pub(super) fn load(&self, source: &Source, config: &Config) -> Result<Picture, CollectError> {
+    pub(super) fn load(&self, source: &Source, config: &Config) -> Result<Picture> {
         let unusable = |why: &str| CollectError::Unusable(format!("{} {why}", source.name));
         let mut loaded = source.load(config.reading())?;
         if let Some(crop) = self.crop {
@@ -197,7 +197,7 @@ impl Request {
         config: &Config,
         place: usize,
         mask: Option<&Picture>,
-    ) -> Result<Resolved, CollectError> {
+    ) -> Result<Resolved> {
         let run = config.resolve(picture, mask)?;
         Ok(match self.seeds {
             Seeds::Same => run,

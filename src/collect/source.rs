@@ -1,6 +1,6 @@
 //! The pictures of a folder, a list or a tar archive, in an order that does not depend on the machine.
 
-use super::CollectError;
+use super::{CollectError, Result};
 use crate::picture::{self, Format, Loaded, PictureError, Reading};
 use crate::read_file::read_whole;
 use std::fs::File;
@@ -70,7 +70,7 @@ const MAX_LIST_BYTES: u64 = 1 << 30;
 ///
 /// # Errors
 /// When it cannot be read, is none of these, or has no pictures.
-pub fn sources(path: &Path) -> Result<Vec<Source>, CollectError> {
+pub fn sources(path: &Path) -> Result<Vec<Source>> {
     let failed = |e| CollectError::file(path, e);
     let is_folder = std::fs::metadata(path).map_err(failed)?.is_dir();
     let mut found = if is_folder {
@@ -101,12 +101,7 @@ fn is_picture(name: &str) -> bool {
 
 /// Adds the pictures of `folder` and those below it; `above` are the real paths of it and the folders around it, since
 /// links can lead in a circle.
-fn walk(
-    folder: &Path,
-    prefix: String,
-    above: &mut Vec<PathBuf>,
-    found: &mut Vec<Source>,
-) -> Result<(), CollectError> {
+fn walk(folder: &Path, prefix: String, above: &mut Vec<PathBuf>, found: &mut Vec<Source>) -> Result<()> {
     let failed = |e| CollectError::file(folder, e);
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -160,7 +155,7 @@ fn archived(path: &Path) -> io::Result<Vec<Source>> {
 }
 
 /// The pictures that a text file names, in its order.
-fn listed(path: &Path) -> Result<Vec<Source>, CollectError> {
+fn listed(path: &Path) -> Result<Vec<Source>> {
     let bytes = read_whole(path, MAX_LIST_BYTES).map_err(|e| CollectError::file(path, e))?;
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let text = text.filter(|text| !text.contains('\0')).ok_or_else(|| {

@@ -4,8 +4,8 @@
 //! other: (networks, outputs, inputs). Its metadata are a model file's, and `index`, the rows of its pictures; so a file
 //! is complete by itself, and `index.jsonl` can be made again from all of them.
 
-use super::CollectError;
 use super::network::{Network, Row};
+use super::{CollectError, Result};
 use crate::atomic_write::{Durability, atomic_write};
 use crate::model_file::{ModelFile, header};
 use crate::read_file::open_regular;
@@ -59,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// When the file is not one of a collection.
-    pub(super) fn rows(&self, block: usize) -> Result<Option<Vec<Row>>, CollectError> {
+    pub(super) fn rows(&self, block: usize) -> Result<Option<Vec<Row>>> {
         let path = self.path(block);
         match read_rows(&path) {
             Ok(rows) => Ok(Some(rows)),
@@ -72,7 +72,7 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn write(&self, block: usize, networks: &[&Network]) -> Result<Vec<Row>, CollectError> {
+    pub(super) fn write(&self, block: usize, networks: &[&Network]) -> Result<Vec<Row>> {
         let path = self.path(block);
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let mut n = 0;
@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn write_index(&self, rows: &[Row]) -> Result<(), CollectError> {
+    pub(super) fn write_index(&self, rows: &[Row]) -> Result<()> {
         let path = self.folder.join(INDEX);
         atomic_write(&path, Durability::Flushed, |out| out.write_all(lines(rows).as_bytes()))
             .map_err(|e| CollectError::file(&path, e))

@@ -2,7 +2,7 @@
 //! the CPU.
 
 use super::network::{Method, Network, Prepared};
-use super::{CollectError, Source};
+use super::{Result, Source};
 use crate::backend::{BackendError, NetworkJob, NetworkTrainer};
 use crate::block_on;
 use crate::config::{self, Resolved};
@@ -34,7 +34,7 @@ pub(super) struct Together<'a> {
 }
 
 /// Takes what becomes of the network at a place in the shard.
-pub(super) type Keep<'a> = dyn FnMut(usize, Result<Option<Network>, CollectError>) + 'a;
+pub(super) type Keep<'a> = dyn FnMut(usize, Result<Option<Network>>) + 'a;
 
 /// The pictures at some places in the shard, of one shape.
 type Group = Vec<(usize, Prepared)>;

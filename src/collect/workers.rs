@@ -2,7 +2,7 @@
 
 use super::network::{Method, Network};
 use super::together::Together;
-use super::{CollectError, Collection, Histogram, Row};
+use super::{Collection, Histogram, Result, Row};
 use crate::compare::Share;
 use crate::job::DeviceOptions;
 use crate::picture::Picture;
@@ -28,7 +28,7 @@ pub fn run(
     share: Share,
     options: &DeviceOptions,
     watch: &dyn Watch,
-) -> Result<bool, CollectError> {
+) -> Result<bool> {
     let pending = collection.pending();
     let (request, config, mask) =
         (collection.request.clone(), collection.config.clone(), collection.mask.take());
@@ -36,7 +36,7 @@ pub fn run(
     let method = Method { request: &request, config: &config, mask: mask.as_ref(), options, shape: &shape };
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let shared = Mutex::new((collection, Ok(())));
-    let keep = |place: usize, trained: Result<Option<Network>, CollectError>| {
+    let keep = |place: usize, trained: Result<Option<Network>>| {
         let (collection, result) = &mut *shared.lock().expect("no worker panicked");
         let kept = trained.and_then(|network| {
             let Some(network) = network else { return Ok(()) };

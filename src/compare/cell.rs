@@ -1,8 +1,8 @@
 //! One run of the grid: finding its earlier results, and training it.
 
-use super::CompareError;
 use super::grid::Size;
 use super::method::Method;
+use super::{CompareError, Result};
 use crate::block_on;
 use crate::config::{Config, DeviceConfig, OptimizerKind, PictureConfig, Resolved, Scale, Sigma};
 use crate::job::DeviceOptions;
@@ -58,7 +58,7 @@ const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
 impl Cell {
     /// With the state of its folder. `changed`: the picture differs from the one there.
-    pub(super) fn with_state(mut self, changed: bool, force: bool) -> Result<Self, CompareError> {
+    pub(super) fn with_state(mut self, changed: bool, force: bool) -> Result<Self> {
         RunFolder::check(&self.folder, true)?;
         let config = self.folder.join("config.toml");
         if !config.is_file() {
@@ -128,7 +128,7 @@ impl Cell {
         &self,
         (threads, options): (usize, &DeviceOptions),
         display: &mut dyn Display,
-    ) -> Result<bool, CompareError> {
+    ) -> Result<bool> {
         let start = Instant::now();
         let mut run = self.run.clone().on(options);
         // A share of the cores; it does not change the run.
@@ -149,12 +149,7 @@ impl Cell {
     }
 
     /// A new run, after choosing its scale of frequencies if needed.
-    fn start(
-        &self,
-        run: Resolved,
-        picture: Arc<Picture>,
-        display: &dyn Display,
-    ) -> Result<Session, CompareError> {
+    fn start(&self, run: Resolved, picture: Arc<Picture>, display: &dyn Display) -> Result<Session> {
         // Refused if another process has trained it since the plan was made.
         let folder = RunFolder::claim(&self.folder, self.replaces)?;
         let Some((scale, mut config)) = self.open.clone() else {

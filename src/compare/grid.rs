@@ -1,7 +1,7 @@
 //! What is compared: sizes and optimisers as given, and the pictures of folders.
 
-use super::CompareError;
 use super::method::Method;
+use super::{CompareError, Result};
 use crate::config::OptimizerKind;
 use crate::picture::Format;
 use std::fmt;
@@ -64,8 +64,8 @@ impl Axes {
     ///
     /// # Errors
     /// One sentence about what is wrong.
-    pub fn check(&self) -> Result<(), CompareError> {
-        fn once<T: PartialEq + fmt::Display>(what: &str, items: &[T]) -> Result<(), CompareError> {
+    pub fn check(&self) -> Result<()> {
+        fn once<T: PartialEq + fmt::Display>(what: &str, items: &[T]) -> Result<()> {
             if items.is_empty() {
                 return Err(CompareError::Grid(format!("there are no {what} to compare; give at least one")));
             }
@@ -107,7 +107,7 @@ pub struct Source {
 ///
 /// # Errors
 /// When a folder has no picture, or two pictures would share a name.
-pub fn sources(given: &[PathBuf]) -> Result<Vec<Source>, CompareError> {
+pub fn sources(given: &[PathBuf]) -> Result<Vec<Source>> {
     let mut paths = Vec::new();
     for path in given {
         if path.is_dir() {
@@ -135,7 +135,7 @@ pub fn sources(given: &[PathBuf]) -> Result<Vec<Source>, CompareError> {
     }
 }
 
-fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CompareError> {
+fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)
         .map_err(|e| CompareError::Grid(format!("the folder {} cannot be read ({e})", folder.display())))?;
     let is_picture = |path: &PathBuf| {

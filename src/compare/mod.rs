@@ -35,7 +35,7 @@ pub use protocol::Protocol;
 pub use records::Record;
 pub use table::{Cost, Headline, Row, Spread};
 pub use workers::{Ending, Share, Watch, run, work};
-pub(crate) use write::{plain, quoted};
+pub(crate) use write::quoted;
 
 use crate::config::ConfigError;
 use crate::picture::PictureError;
@@ -85,6 +85,9 @@ pub enum CompareError {
     },
 }
 
+/// What a comparison may fail at.
+pub(crate) type Result<T, E = CompareError> = std::result::Result<T, E>;
+
 impl CompareError {
     fn file(path: &Path, source: std::io::Error) -> Self {
         Self::File { path: path.to_owned(), source }
@@ -95,7 +98,7 @@ impl CompareError {
 ///
 /// # Errors
 /// When a run's files cannot be read or a report cannot be written.
-pub fn report(plan: &Comparison) -> Result<Vec<Record>, CompareError> {
+pub fn report(plan: &Comparison) -> Result<Vec<Record>> {
     let records = records::records(plan)?;
     let headline = Headline::of(plan, &records);
     write::write(plan, &records, &headline)?;

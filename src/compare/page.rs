@@ -3,11 +3,10 @@
 use super::cell::Cell;
 use super::grid::Size;
 use super::pictures::Panel;
-use super::protocol::Published;
 use super::records::decibels;
 use super::table::Row;
 use super::write::{capitalised, save, title};
-use super::{CompareError, Comparison, Headline, Record};
+use super::{Comparison, Headline, Record, Result};
 use crate::names::Named;
 use crate::picture::Picture;
 use crate::report::page::{inline_image, page, tile, truth_tile, wipe};
@@ -17,14 +16,21 @@ use maud::{Markup, PreEscaped, html};
 const PICTURE_SIDE: u32 = 512;
 const SHEET_SIDE: u32 = 2200;
 
-pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -> Result<(), CompareError> {
+pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -> Result<()> {
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
     let caption = format!("{}{over}", capitalised(headline.measure));
+    let costs = |row: &Row| {
+        let caption = format!("What each costs: {}", row.name());
+        headline.costs(row).html("method", Some(&caption))
+    };
     let body = html! {
         p.lead { (summary(headline)) }
-        (results(headline, &headline.rows, &caption))
+        (headline.results(&headline.rows).html("run", Some(&caption)))
         @if !headline.by_picture.is_empty() {
-            details { summary { "Each picture" } (results(headline, &headline.by_picture, "Each picture")) }
+            details {
+                summary { "Each picture" }
+                (headline.results(&headline.by_picture).html("run", Some("Each picture")))
+            }
         }
         @for note in &headline.notes {
             p.soft { (note) }
@@ -33,11 +39,11 @@ pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -
             p.soft { (legend) }
         }
         @if let [row] = headline.rows.as_slice() {
-            (costs(headline, row))
+            (costs(row))
         } @else {
             details {
                 summary { "What each costs" }
-                @for row in &headline.rows { (costs(headline, row)) }
+                @for row in &headline.rows { (costs(row)) }
             }
         }
         @for failure in &plan.failures {
@@ -47,7 +53,7 @@ pub(super) fn write(plan: &Comparison, headline: &Headline, scenes: &[Markup]) -
         @if let Some(protocol) = plan.request.protocol {
             h2 { "How it was trained" }
             p.soft { "Protocol " (protocol.name()) ". " (protocol.outline().about) }
-            @if !protocol.outline().published.is_empty() { (published(protocol.outline().published)) }
+            @if let Some(table) = protocol.published() { (table.html("method", Some("Published results"))) }
         }
         p.soft { "results.csv beside this page has all numbers; every run is a folder below it." }
     };
@@ -67,62 +73,6 @@ fn summary(headline: &Headline) -> String {
         }
         None => "No run is done yet.".to_owned(),
     }
-}
-
-/// A table; `names` are its column names, of which the first is that of the row names.
-fn table(caption: &str, names: &[&str], body: &Markup) -> Markup {
-    html! {
-        div.wide {
-            table {
-                caption { (caption) }
-                thead { tr { @for (i, name) in names.iter().enumerate() { th scope=[(i > 0).then_some("col")] { (name) } } } }
-                tbody { (body) }
-            }
-        }
-    }
-}
-
-fn results(headline: &Headline, rows: &[Row], caption: &str) -> Markup {
-    let methods: Vec<String> = headline.methods.iter().map(ToString::to_string).collect();
-    let names: Vec<&str> = ["run"].into_iter().chain(methods.iter().map(String::as_str)).collect();
-    let body = html! {
-        @for row in rows {
-            tr {
-                th scope="row" { (row.name()) }
-                @for (i, cell) in row.cells.iter().enumerate() {
-                    td class=[(row.best() == Some(i)).then_some("best")] {
-                        @if let Some(spread) = cell { (spread) } @else { "–" }
-                    }
-                }
-            }
-        }
-    };
-    table(caption, &names, &body)
-}
-
-fn costs(headline: &Headline, row: &Row) -> Markup {
-    let body = html! {
-        @for ((method, psnr), cost) in headline.methods.iter().zip(&row.cells).zip(&row.costs) {
-            @if let (Some(psnr), Some(cost)) = (psnr, cost) {
-                tr {
-                    th scope="row" { (method) }
-                    td { (psnr) }
-                    @for text in cost.texts() { td { (text) } }
-                }
-            }
-        }
-    };
-    let names = ["method", headline.measure, "SSIM", "weights", "seconds", "bytes"];
-    table(&format!("What each costs: {}", row.name()), &names, &body)
-}
-
-fn published(results: &[Published]) -> Markup {
-    let body = html! {
-        @for Published { method, psnr, weights, seconds } in results {
-            tr { th scope="row" { (method) } td { (psnr) } td { (weights) } td { (seconds) } }
-        }
-    };
-    table("Published results", &["method", "PSNR in dB", "weights", "seconds"], &body)
 }
 
 /// One picture at one size: reconstructions beside the original, the slider, curves, errors, strips.

@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::grid::Size;
-use super::{CompareError, Comparison, Record};
+use super::{Comparison, Record, Result};
 use crate::picture::{self, Picture};
 use crate::report::curves::LineStyle;
 use crate::report::{
@@ -36,7 +36,7 @@ pub(super) fn write(
     plan: &Comparison,
     records: &[Record],
     scene: impl Fn(&Panel) -> Markup + Sync,
-) -> Result<Vec<Markup>, CompareError> {
+) -> Result<Vec<Markup>> {
     let n_pictures = plan.request.sources.len();
     let sizes = &plan.request.axes.sizes;
     let pairs: Vec<(usize, Size)> =
@@ -55,11 +55,7 @@ pub(super) fn write(
     scenes.filter_map(Result::transpose).collect()
 }
 
-fn panel(
-    plan: &Comparison,
-    (picture, size): (usize, Size),
-    records: &[&Record],
-) -> Result<Panel, CompareError> {
+fn panel(plan: &Comparison, (picture, size): (usize, Size), records: &[&Record]) -> Result<Panel> {
     let folder = plan.folder(picture, size);
     let cell = |record: &Record| &plan.cells[record.cell];
     let first = cell(records[0]);
@@ -67,7 +63,7 @@ fn panel(
     let reconstructions = records
         .iter()
         .map(|record| Ok((record.cell, picture::load(&cell(record).folder.join("final.png"))?.to_display())))
-        .collect::<Result<Vec<_>, CompareError>>()?;
+        .collect::<Result<Vec<_>>>()?;
     let mut rows = Sheet::default();
     let mut errors = Sheet::default();
     let mut strips = Sheet::default();
@@ -139,7 +135,7 @@ fn curves(plan: &Comparison, records: &[&Record]) -> (Vec<Series>, Vec<LineStyle
 }
 
 /// Snapshots near [`STRIP_EPOCHS`] or, for a shorter run, spread over it.
-fn strip(sheet: &mut Sheet, cell: &Cell, record: &Record) -> Result<(), CompareError> {
+fn strip(sheet: &mut Sheet, cell: &Cell, record: &Record) -> Result<()> {
     // Only reads, so that the folder of a finished run may be read-only.
     let folder = RunFolder::look(&cell.folder)?;
     for epoch in strip_epochs(&folder.snapshots()) {

@@ -3,7 +3,7 @@
 use super::cell::{Cell, State, chosen};
 use super::grid::{Axes, Size, Source};
 use super::method::{EncodingChoice, Method};
-use super::{CompareError, Protocol};
+use super::{CompareError, Protocol, Result};
 use crate::config::{
     Config, EncodingConfig, NetworkConfig, OptimizerKind, PictureConfig, PictureSize, TrainingConfig,
 };
@@ -69,7 +69,7 @@ impl Comparison {
     /// # Errors
     /// When the grid or its settings are invalid, all pictures fail, a cell's folder holds something else and
     /// `force` is not set, or another process writes to the folder.
-    pub fn new(mut request: Request) -> Result<Self, CompareError> {
+    pub fn new(mut request: Request) -> Result<Self> {
         request.axes.check()?;
         request.typed.check()?;
         request.base.check()?;
@@ -114,7 +114,7 @@ impl Comparison {
         self.cells.iter().filter(|cell| cell.state != State::Done).count()
     }
 
-    fn prepare(&self, source: &Source, index: usize) -> Result<Vec<Prepared>, CompareError> {
+    fn prepare(&self, source: &Source, index: usize) -> Result<Vec<Prepared>> {
         let request = &self.request;
         let settings = request.typed.clone().or(request.base.clone());
         let Loaded { picture: original, notes, profile } = picture::read(&source.path, settings.reading())?;
@@ -195,7 +195,7 @@ impl Request {
         self.out.join(&source.name).join(size.to_string())
     }
 
-    fn crop(&self, picture: Picture) -> Result<Picture, CompareError> {
+    fn crop(&self, picture: Picture) -> Result<Picture> {
         let Some(most) = self.protocol.and_then(|protocol| protocol.outline().square) else {
             return Ok(picture);
         };
@@ -214,13 +214,7 @@ impl Request {
     }
 
     /// The settings of one cell, without its picture.
-    fn config(
-        &self,
-        size: Size,
-        method: Method,
-        optimizer: OptimizerKind,
-        seed: u64,
-    ) -> Result<Config, CompareError> {
+    fn config(&self, size: Size, method: Method, optimizer: OptimizerKind, seed: u64) -> Result<Config> {
         let below = match (self.protocol, method) {
             (Some(protocol), _) => protocol.config(size, method, optimizer)?,
             (None, Method::Encoding(encoding)) => self.free(encoding, optimizer),
@@ -298,7 +292,7 @@ fn with_colour_if_hdr(picture: Picture) -> Picture {
     builder.finish()
 }
 
-fn write_picture(picture: &Picture, profile: Option<&[u8]>, path: &Path) -> Result<(), CompareError> {
+fn write_picture(picture: &Picture, profile: Option<&[u8]>, path: &Path) -> Result<()> {
     let folder = path.parent().expect("a picture lies in its size's folder");
     std::fs::create_dir_all(folder).map_err(|e| CompareError::file(folder, e))?;
     if picture.is_hdr() {

@@ -3,16 +3,16 @@
 //! "Course": UIUC CS 444, assignment 2. "Paper": Tancik et al. 2020, section 6.1 and appendix, and
 //! its authors' notebooks. "Seed": the PyTorch part of a student's project on both.
 
-use super::CompareError;
 use super::grid::Size;
 use super::method::{EncodingChoice, Method, Parameter};
+use super::{CompareError, Result};
 use crate::config::{
-    ActivationKind, BatchSize, Config, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, OutputKind,
-    PictureConfig, Preset, Sigma, TrainingConfig,
+    Config, EncodingConfig, EncodingKind, NetworkConfig, OptimizerKind, OutputConfig, PictureConfig, Preset,
+    Sigma,
 };
-use crate::model::{Coords, Holdout, Init, LossKind, ScheduleKind};
+use crate::model::Holdout;
 use crate::names::{Named, named};
-use std::num::NonZeroU32;
+use crate::report::{Table, TableRow};
 
 named! {
     /// Training settings with published results.
@@ -43,15 +43,15 @@ pub struct Outline {
     /// Pictures are cropped to a square around their centre, of at most this side.
     pub(crate) square: Option<u32>,
     pub(crate) about: &'static str,
-    pub(crate) published: &'static [Published],
+    published: &'static [Published],
 }
 
 /// A published result, as a mean over the protocol's pictures.
-pub(crate) struct Published {
-    pub(crate) method: &'static str,
-    pub(crate) psnr: &'static str,
-    pub(crate) weights: &'static str,
-    pub(crate) seconds: &'static str,
+struct Published {
+    method: &'static str,
+    psnr: &'static str,
+    weights: &'static str,
+    seconds: &'static str,
 }
 
 const fn plain(kind: EncodingKind) -> Method {
@@ -143,16 +143,23 @@ impl Protocol {
         }
     }
 
+    /// The published results, if there are any.
+    pub(super) fn published(self) -> Option<Table> {
+        let row = |&Published { method, psnr, weights, seconds }: &Published| TableRow {
+            name: method.to_owned(),
+            cells: [psnr, weights, seconds].map(|text| Some(text.to_owned())).into(),
+            best: None,
+        };
+        let rows: Vec<TableRow> = self.outline().published.iter().map(row).collect();
+        let columns = ["PSNR in dB", "weights", "seconds"].map(str::to_owned).into();
+        (!rows.is_empty()).then_some(Table { columns, rows })
+    }
+
     /// The settings of one cell; the picture is already cropped and resized.
     ///
     /// # Errors
     /// When the protocol has no settings for this optimiser or size.
-    pub(crate) fn config(
-        self,
-        size: Size,
-        method: Method,
-        optimizer: OptimizerKind,
-    ) -> Result<Config, CompareError> {
+    pub(crate) fn config(self, size: Size, method: Method, optimizer: OptimizerKind) -> Result<Config> {
         let name = self.name();
         if !self.outline().optimizers.contains(&optimizer) {
             return Err(CompareError::Grid(format!(
@@ -185,51 +192,21 @@ impl Protocol {
     }
 }
 
-/// Common to the first three: four linear layers of 256, ReLU between them, a sigmoid at the end.
-fn network(init: Init) -> NetworkConfig {
-    NetworkConfig {
-        hidden: Some(256),
-        layers: Some(4),
-        activation: Some(ActivationKind::Relu),
-        output: Some(OutputKind::Sigmoid),
-        init: Some(init),
-        ..NetworkConfig::default()
-    }
-}
-
-/// Epochs between pictures and between measurements. Measuring all pixels costs a good part of an epoch.
-fn every(snapshot: u64, measure: u64) -> OutputConfig {
-    OutputConfig { snapshot_every: Some(snapshot), measure_every: Some(measure), ..OutputConfig::default() }
+/// The settings of `preset` for pictures of any size, with another `encoding`.
+fn of_preset(preset: Preset, encoding: EncodingConfig) -> Config {
+    let config = preset.config();
+    Config { picture: PictureConfig { size: None, ..config.picture }, encoding, ..config }
 }
 
 fn course(side: u32, encoding: EncodingChoice, optimizer: OptimizerKind) -> Config {
-    Config {
-        picture: PictureConfig {
-            // train_data = data[::2, ::2], test_data = all of it.
-            holdout: Some(Holdout::EveryOtherAll),
-            // np.linspace(0, 1, size, endpoint=False)
-            coords: Some(Coords::Corner),
-            ..PictureConfig::default()
-        },
-        // mapping_size = size // 2
-        encoding: with_sigma(encoding, 1.0, 6.0).config(Some((side as usize / 2).max(1))),
-        // W = randn / sqrt(fan_in), b = 0
-        network: network(Init::LecunNormal),
-        training: TrainingConfig {
-            // The assignment of 2026.
-            epochs: Some(500),
-            batch: NonZeroU32::new(1).map(BatchSize::Samples),
-            // 0.5 mean (y - p)^2
-            loss: Some(LossKind::HalfMse),
-            optimizer: Some(optimizer),
-            lr: Some(if optimizer == OptimizerKind::Sgd { 0.1 } else { 1e-3 }),
-            schedule: Some(ScheduleKind::Constant),
-            ..TrainingConfig::default()
-        },
-        // The film has every 25th epoch.
-        output: every(25, 5),
-        ..Config::default()
+    // mapping_size = size // 2
+    let encoding = with_sigma(encoding, 1.0, 6.0).config(Some((side as usize / 2).max(1)));
+    let mut config = of_preset(Preset::Course, encoding);
+    config.training.optimizer = Some(optimizer);
+    if optimizer == OptimizerKind::Adam {
+        config.training.lr = Some(1e-3);
     }
+    config
 }
 
 fn paper(text: bool, encoding: EncodingChoice) -> Config {
@@ -237,51 +214,18 @@ fn paper(text: bool, encoding: EncodingChoice) -> Config {
     // pictures, 14 and 5 for text.
     let (sigma, exponent) = if text { (14.0, 5.0) } else { (10.0, 6.0) };
     let slow = matches!(encoding.kind, EncodingKind::None | EncodingKind::Basic);
-    Config {
-        picture: PictureConfig {
-            // train [::2, ::2], test [1::2, 1::2]
-            holdout: Some(Holdout::EveryOther),
-            // np.linspace(0, 1, 512, endpoint=False)
-            coords: Some(Coords::Corner),
-            ..PictureConfig::default()
-        },
-        encoding: with_sigma(encoding, sigma, exponent).config(Some(PAPER_FEATURES)),
-        // stax.Dense's default: W Glorot normal, b ~ N(0, 0.01^2)
-        network: network(Init::GlorotNormal),
-        training: TrainingConfig {
-            epochs: Some(2000),
-            batch: Some(BatchSize::Full),
-            loss: Some(LossKind::Mse),
-            optimizer: Some(OptimizerKind::Adam),
-            // Natural pictures: 1e-2 for none and basic. All else 1e-3.
-            lr: Some(if slow && !text { 1e-2 } else { 1e-3 }),
-            schedule: Some(ScheduleKind::Constant),
-            ..TrainingConfig::default()
-        },
-        output: every(100, 10),
-        ..Config::default()
+    let encoding = with_sigma(encoding, sigma, exponent).config(Some(PAPER_FEATURES));
+    let mut config = of_preset(Preset::Paper, encoding);
+    // Natural pictures: 1e-2 for none and basic. All else 1e-3.
+    if slow && !text {
+        config.training.lr = Some(1e-2);
     }
+    config
 }
 
 fn seed(encoding: EncodingChoice) -> Config {
-    Config {
-        // sigma 10, 128 frequencies
-        encoding: with_sigma(encoding, 10.0, 6.0).config(Some(128)),
-        // torch.nn.Linear's default
-        network: network(Init::Torch),
-        training: TrainingConfig {
-            epochs: Some(1000),
-            batch: Some(BatchSize::Full),
-            loss: Some(LossKind::L1),
-            optimizer: Some(OptimizerKind::AdamW),
-            lr: Some(1e-4),
-            weight_decay: Some(0.1),
-            schedule: Some(ScheduleKind::Constant),
-            ..TrainingConfig::default()
-        },
-        output: every(100, 10),
-        ..Config::default()
-    }
+    // sigma 10, 128 frequencies
+    of_preset(Preset::Seed, with_sigma(encoding, 10.0, 6.0).config(Some(128)))
 }
 
 /// The defaults, or a preset, on every pixel.
@@ -291,7 +235,11 @@ fn kodak(method: Method) -> Config {
         Method::Encoding(encoding) => Config {
             encoding: encoding.config(None),
             network: NetworkConfig { activation: encoding.activation, ..NetworkConfig::default() },
-            output: every(20, 10),
+            output: OutputConfig {
+                snapshot_every: Some(20),
+                measure_every: Some(10),
+                ..OutputConfig::default()
+            },
             ..Config::default()
         },
     };

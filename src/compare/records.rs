@@ -1,7 +1,7 @@
 //! The results of each cell, read from its run folder.
 
 use super::cell::{Cell, State};
-use super::{CompareError, Comparison};
+use super::{CompareError, Comparison, Result};
 use crate::config::Sigma;
 use crate::model::Holdout;
 use crate::picture::{self, Picture, SquaredError, spline_error, ssim_visible};
@@ -60,12 +60,12 @@ pub(super) fn decibels(psnr: f64) -> String {
 }
 
 /// The results of all cells that are done.
-pub(super) fn records(plan: &Comparison) -> Result<Vec<Record>, CompareError> {
+pub(super) fn records(plan: &Comparison) -> Result<Vec<Record>> {
     let done: Vec<&Cell> = plan.cells.iter().filter(|cell| cell.state == State::Done).collect();
     done.into_par_iter().map(|cell| record(plan, cell)).collect()
 }
 
-fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
+fn record(plan: &Comparison, cell: &Cell) -> Result<Record> {
     let truth = read(cell, &cell.prepared)?;
     let reconstruction = reconstruction(cell, &truth)?;
     let model = cell.folder.join("model.safetensors");
@@ -96,12 +96,12 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record, CompareError> {
 }
 
 /// A picture in the colour space that a cell was trained in.
-fn read(cell: &Cell, path: &Path) -> Result<Picture, CompareError> {
+fn read(cell: &Cell, path: &Path) -> Result<Picture> {
     Ok(picture::read(path, cell.run.config.reading())?.picture)
 }
 
 /// What a cell made of `truth`.
-fn reconstruction(cell: &Cell, truth: &Picture) -> Result<Picture, CompareError> {
+fn reconstruction(cell: &Cell, truth: &Picture) -> Result<Picture> {
     let written = if truth.is_hdr() { "final.exr" } else { "final.png" };
     let picture = read(cell, &cell.folder.join(written))?;
     let shape = |p: &Picture| (p.width, p.height, p.channels);
@@ -122,7 +122,7 @@ fn spline(plan: &Comparison, cell: &Cell, truth: &Picture) -> Option<f64> {
 }
 
 /// [`Record::mean_of_seeds`]; none of pictures with alpha or in linear light.
-fn mean_of_seeds(plan: &Comparison, cell: &Cell, truth: &Picture) -> Result<Option<f64>, CompareError> {
+fn mean_of_seeds(plan: &Comparison, cell: &Cell, truth: &Picture) -> Result<Option<f64>> {
     let is_alike = |other: &&Cell| {
         (other.picture, other.size, other.method, other.optimizer)
             == (cell.picture, cell.size, cell.method, cell.optimizer)

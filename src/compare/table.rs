@@ -6,6 +6,7 @@ use super::method::Method;
 use super::records::{FAILURE_LEGEND, FAILURE_MARK};
 use super::{Comparison, Record};
 use crate::config::OptimizerKind;
+use crate::report::{Table, TableRow};
 
 /// Mean and sample standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -166,6 +167,30 @@ impl Headline {
             notes: means(plan, records).into_iter().chain(spline(plan, records)).collect(),
             over: over.map(|over| format!("mean ± standard deviation over {over}")),
         }
+    }
+}
+
+impl Headline {
+    /// PSNR of each method, of some of the rows.
+    pub(super) fn results(&self, rows: &[Row]) -> Table {
+        let row = |row: &Row| TableRow {
+            name: row.name(),
+            cells: row.cells.iter().map(|spread| spread.map(|spread| spread.to_string())).collect(),
+            best: row.best(),
+        };
+        let columns = self.methods.iter().map(ToString::to_string).collect();
+        Table { columns, rows: rows.iter().map(row).collect() }
+    }
+
+    /// What each method costs at the size and with the optimiser of `row`.
+    pub(super) fn costs(&self, row: &Row) -> Table {
+        let methods = self.methods.iter().zip(&row.cells).zip(&row.costs);
+        let rows = methods.filter_map(|((method, psnr), cost)| {
+            let cells = [(*psnr)?.to_string()].into_iter().chain((*cost)?.texts()).map(Some).collect();
+            Some(TableRow { name: method.to_string(), cells, best: None })
+        });
+        let columns = [self.measure, "SSIM", "weights", "seconds", "bytes"].map(str::to_owned).into();
+        Table { columns, rows: rows.collect() }
     }
 }
 

@@ -1,18 +1,18 @@
 //! The tables as files: `results.csv` and `results.md`.
 
 use super::method::Method;
-use super::protocol::{Outline, Published};
-use super::table::{Cost, Headline, Row};
-use super::{CompareError, Comparison, Record};
+use super::table::{Cost, Headline};
+use super::{CompareError, Comparison, Record, Result};
 use crate::atomic_write::write_cached;
+use crate::report::plain;
 
-pub(super) fn write(plan: &Comparison, records: &[Record], headline: &Headline) -> Result<(), CompareError> {
+pub(super) fn write(plan: &Comparison, records: &[Record], headline: &Headline) -> Result<()> {
     save(plan, "results.csv", &csv(plan, records))?;
     save(plan, "results.md", &markdown(plan, headline))
 }
 
 /// Writes a text into the comparison's folder.
-pub(super) fn save(plan: &Comparison, name: &str, text: &str) -> Result<(), CompareError> {
+pub(super) fn save(plan: &Comparison, name: &str, text: &str) -> Result<()> {
     let path = plan.request.out.join(name);
     write_cached(&path, text.as_bytes()).map_err(|e| CompareError::file(&path, e))
 }
@@ -65,75 +65,28 @@ fn markdown(plan: &Comparison, headline: &Headline) -> String {
     let mut text = format!("# {}\n\n", title(plan));
     let over = headline.over.as_ref().map(|over| format!(", {over}")).unwrap_or_default();
     text.push_str(&format!("{}{over}.\n\n", capitalised(headline.measure)));
-    text.push_str(&markdown_table(headline, &headline.rows));
+    text.push_str(&headline.results(&headline.rows).markdown("run"));
     if !headline.by_picture.is_empty() {
         text.push_str("\n## Each picture\n\n");
-        text.push_str(&markdown_table(headline, &headline.by_picture));
+        text.push_str(&headline.results(&headline.by_picture).markdown("run"));
     }
     for sentence in headline.legend.into_iter().chain(headline.notes.iter().map(String::as_str)) {
         text.push_str(&format!("\n{sentence}\n"));
     }
     text.push_str("\n## What each costs\n");
     for row in &headline.rows {
-        text.push_str(&costs_table(headline, row));
+        text.push_str(&format!("\n{}", headline.costs(row).markdown(&row.name())));
     }
     if let Some(protocol) = plan.request.protocol {
-        let Outline { about, published, .. } = protocol.outline();
-        text.push_str(&format!("\nProtocol `{protocol}`. {about}\n"));
-        text.push_str(&published_table(published));
+        text.push_str(&format!("\nProtocol `{protocol}`. {}\n", protocol.outline().about));
+        if let Some(table) = protocol.published() {
+            text.push_str(&format!("\n{}", table.markdown("published")));
+        }
     }
     for failure in &plan.failures {
         text.push_str(&format!("\nLeft out: {}.\n", plain(&failure.error.to_string())));
     }
     text.push_str("\nEach run is below this folder; `results.csv` names them.\n");
-    text
-}
-
-/// Text with Markdown's special characters escaped.
-pub(crate) fn plain(text: &str) -> String {
-    let special = |c: char| "\\`*_{}[]<>#|".contains(c);
-    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
-}
-
-fn markdown_table(headline: &Headline, rows: &[Row]) -> String {
-    let names = headline.methods.iter().map(|e| format!(" {e} |")).collect::<String>();
-    let rule = "---:|".repeat(headline.methods.len());
-    let mut text = format!("| run |{names}\n|---|{rule}\n");
-    for row in rows {
-        let best = row.best();
-        let cells = row.cells.iter().enumerate().map(|(i, cell)| match cell {
-            None => " - |".to_owned(),
-            Some(spread) if best == Some(i) => format!(" **{spread}** |"),
-            Some(spread) => format!(" {spread} |"),
-        });
-        text.push_str(&format!("| {} |{}\n", plain(&row.name()), cells.collect::<String>()));
-    }
-    text
-}
-
-fn published_table(published: &[Published]) -> String {
-    if published.is_empty() {
-        return String::new();
-    }
-    let row = |Published { method, psnr, weights, seconds }: &Published| {
-        format!("| {method} | {psnr} | {weights} | {seconds} |\n")
-    };
-    let rows: String = published.iter().map(row).collect();
-    format!("\n| published | PSNR in dB | weights | seconds |\n|---|---:|---:|---:|\n{rows}")
-}
-
-fn costs_table(headline: &Headline, row: &Row) -> String {
-    let mut text = format!(
-        "\n| {} | {} | SSIM | weights | seconds | bytes |\n|---|---:|---:|---:|---:|---:|\n",
-        plain(&row.name()),
-        headline.measure
-    );
-    for ((method, psnr), cost) in headline.methods.iter().zip(&row.cells).zip(&row.costs) {
-        if let (Some(psnr), Some(cost)) = (psnr, cost) {
-            let costs = cost.texts().join(" | ");
-            text.push_str(&format!("| {method} | {psnr} | {costs} |\n"));
-        }
-    }
     text
 }
 
@@ -190,6 +143,5 @@ mod tests {
     fn names_do_not_break_tables() {
         assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
         assert_eq!(quoted("plain"), "plain");
-        assert_eq!(plain("a|b"), "a\\|b");
     }
 }

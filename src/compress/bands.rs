@@ -4,6 +4,7 @@ use super::coder::{Damaged, Reader, Writer};
 use super::fixed::{FixedContext, POINT, Rows};
 use super::shape::{MARGIN, NEIGHBOURS, Shape};
 use super::tables::Density;
+use crate::backend::cpu::simd::vectorised;
 use std::ops::Range;
 
 /// Rows of a band.
@@ -51,10 +52,7 @@ fn code(
     size: (usize, usize),
     next: impl FnMut(Density, usize, usize) -> Result<i32, Damaged>,
 ) -> Result<Vec<i32>, Damaged> {
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || each(context, level, size, next),
-    )
+    vectorised!(each(context, level, size, next))
 }
 
 #[inline(always)]

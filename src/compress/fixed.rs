@@ -2,6 +2,7 @@
 
 use super::shape::{HIDDEN, Layer, NEIGHBOURS, Shape, TAPS_LAYER, taps_of};
 use super::tables::{Density, MEAN_STEPS, SCALE_STEPS};
+use crate::backend::cpu::simd::vectorised;
 use std::ops::Range;
 
 /// Bits behind the point of all values between layers.
@@ -143,10 +144,7 @@ pub(super) struct FixedColours<'a> {
 impl FixedColours<'_> {
     /// Values from 0 to 255 of `rows`, from the integers of each grid, which has at least the rows that it takes.
     pub(super) fn run(&self, grids: &[Rows], rows: &Range<usize>) -> Vec<u8> {
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || self.work(grids, rows),
-        )
+        vectorised!(self.work(grids, rows))
     }
 
     #[inline(always)]

@@ -128,9 +128,16 @@ macro_rules! number_or_word {
             }
         }
 
+        number_or_text!($name, concat!($like, ", or \"", $text, "\""));
+    };
+}
+
+/// Deserialises a type from a number or a text, by its parser. `expected` is for the error message.
+macro_rules! number_or_text {
+    ($name:ident, $expected:expr) => {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(NumberOrText(concat!($like, ", or \"", $text, "\""), PhantomData))
+                deserializer.deserialize_any(NumberOrText($expected, PhantomData))
             }
         }
     };
@@ -240,11 +247,7 @@ impl FromStr for PictureSize {
     }
 }
 
-impl<'de> Deserialize<'de> for PictureSize {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberOrText("a size such as \"256x192\" or 256", PhantomData))
-    }
-}
+number_or_text!(PictureSize, "a size such as \"256x192\" or 256");
 
 impl From<PictureSize> for String {
     fn from(size: PictureSize) -> Self {
@@ -288,15 +291,13 @@ impl FromStr for CheckpointEvery {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.parse::<NonZeroU64>().ok();
+        let in_seconds = |minutes: NonZeroU64| minutes.checked_mul(NonZeroU64::new(60)?);
         let parsed = match (text, text.strip_suffix('s'), text.strip_suffix('m')) {
             ("never", _, _) => Some(Self::Never),
-            (_, Some(seconds), _) => seconds.parse().ok().map(Self::Seconds),
-            (_, _, Some(minutes)) => minutes
-                .parse::<NonZeroU64>()
-                .ok()
-                .and_then(|m| m.checked_mul(NonZeroU64::new(60)?))
-                .map(Self::Seconds),
-            (epochs, None, None) => epochs.parse().ok().map(Self::Epochs),
+            (_, Some(seconds), _) => number(seconds).map(Self::Seconds),
+            (_, _, Some(minutes)) => number(minutes).and_then(in_seconds).map(Self::Seconds),
+            (epochs, None, None) => number(epochs).map(Self::Epochs),
         };
         parsed.ok_or_else(|| {
             format!("give epochs such as 10, a time such as 30s or 5m, or `never`, not `{text}`")
@@ -304,12 +305,7 @@ impl FromStr for CheckpointEvery {
     }
 }
 
-impl<'de> Deserialize<'de> for CheckpointEvery {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_any(NumberOrText("a number of epochs, or a text such as \"30s\"", PhantomData))
-    }
-}
+number_or_text!(CheckpointEvery, "a number of epochs, or a text such as \"30s\"");
 
 impl From<CheckpointEvery> for String {
     fn from(every: CheckpointEvery) -> Self {

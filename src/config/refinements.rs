@@ -1,35 +1,32 @@
 //! The settings of [`Refinements`]: what is applied around the update rule.
 
 use super::defaults::UsualMuon;
-use super::resolve::bad;
+use super::resolve::ensure;
 use super::{ConfigError, TrainingConfig};
 use crate::model::{OptimizerKind, Refinements};
 
 /// Larger penalties and rates are surely mistakes.
 const MAX: f64 = 1e4;
 
+fn positive(setting: &'static str, value: Option<f64>, such_as: &str) -> Result<Option<f64>, ConfigError> {
+    let Some(v) = value else { return Ok(None) };
+    let allowed = format!("give a number above 0, such as {such_as}");
+    ensure(v > 0.0 && v <= MAX, setting, format_args!("{v:?}"), allowed)?;
+    Ok(value)
+}
+
 impl TrainingConfig {
     /// The refinements at learning rate `lr`; `muon` is what Muon usually does.
     pub(super) fn refinements(&self, lr: f64, muon: UsualMuon) -> Result<Refinements, ConfigError> {
-        let positive = |setting, value: Option<f64>, such_as: &str| match value {
-            Some(v) if !(v > 0.0 && v <= MAX) => {
-                Err(bad(setting, format_args!("{v:?}"), format!("give a number above 0, such as {such_as}")))
-            }
-            other => Ok(other),
-        };
-        let penalty = |setting, value: Option<f64>| match value.unwrap_or(0.0) {
-            v if (0.0..=MAX).contains(&v) => Ok(v),
-            v => Err(bad(setting, format_args!("{v:?}"), "give a number from 0 on, such as 1e-6")),
+        let penalty = |setting, value: Option<f64>| {
+            let v = value.unwrap_or(0.0);
+            let allowed = "give a number from 0 on, such as 1e-6";
+            ensure((0.0..=MAX).contains(&v), setting, format_args!("{v:?}"), allowed).map(|()| v)
         };
         let encoding_lr = positive("encoding-lr", self.encoding_lr, "1e-2")?;
-        let ema = match self.ema {
-            Some(v) if !(0.0..1.0).contains(&v) => {
-                let allowed = "give a decay from 0 to below 1, such as 0.99";
-                return Err(bad("ema", format_args!("{v:?}"), allowed));
-            }
-            // An average without memory is no average.
-            other => other.filter(|&v| v > 0.0),
-        };
+        let ema = self.ema.unwrap_or(0.0);
+        let allowed = "give a decay from 0 to below 1, such as 0.99";
+        ensure((0.0..1.0).contains(&ema), "ema", format_args!("{ema:?}"), allowed)?;
         Ok(Refinements {
             encoding_rate: encoding_lr.map_or(1.0, |encoding_lr| encoding_lr / lr),
             matrix_rate: self.muon_lr(muon.lr)?.map_or(1.0, |muon_lr| muon_lr / lr),
@@ -37,7 +34,8 @@ impl TrainingConfig {
             encoding_l2: penalty("encoding-l2", self.encoding_l2)?,
             l2: penalty("l2", self.l2)?,
             clip_norm: positive("clip-norm", self.clip_norm, "1")?,
-            ema,
+            // An average without memory is no average.
+            ema: (ema > 0.0).then_some(ema),
         })
     }
 
@@ -47,13 +45,8 @@ impl TrainingConfig {
 
     /// Muon's learning rate for matrices, if it is used.
     fn muon_lr(&self, usual: f64) -> Result<Option<f64>, ConfigError> {
-        match self.muon_lr.unwrap_or(usual) {
-            _ if !self.has_muon() => Ok(None),
-            muon_lr if muon_lr > 0.0 && muon_lr <= MAX => Ok(Some(muon_lr)),
-            muon_lr => {
-                Err(bad("muon-lr", format_args!("{muon_lr:?}"), "give a number above 0, such as 1e-2"))
-            }
-        }
+        let muon_lr = self.has_muon().then_some(self.muon_lr.unwrap_or(usual));
+        positive("muon-lr", muon_lr, "1e-2")
     }
 
     /// Writes what Muon does, and clears it without Muon.

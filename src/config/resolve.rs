@@ -46,13 +46,23 @@ pub(super) fn bad(field: &'static str, value: impl Display, allowed: impl Displa
     ConfigError(format!("{field} is {value}: {allowed}"))
 }
 
+/// Fails unless the value of a setting is allowed.
+pub(super) fn ensure(
+    is_allowed: bool,
+    field: &'static str,
+    value: impl Display,
+    allowed: impl Display,
+) -> Result<(), ConfigError> {
+    if is_allowed { Ok(()) } else { Err(bad(field, value, allowed)) }
+}
+
 fn within<T: PartialOrd + Display>(
     field: &'static str,
     value: T,
     range: RangeInclusive<T>,
     allowed: impl Display,
 ) -> Result<T, ConfigError> {
-    if range.contains(&value) { Ok(value) } else { Err(bad(field, value, allowed)) }
+    ensure(range.contains(&value), field, &value, allowed).map(|()| value)
 }
 
 fn too_large(size: PictureSize) -> ConfigError {
@@ -227,10 +237,9 @@ impl Config {
         let grid_gradients = self.encoding.grid_gradients.unwrap_or_default();
         let mut options = JobOptions { refinements, sampling, grid_gradients, ..JobOptions::default() };
         if let Some(ChannelWeights(weights)) = &self.training.channel_weights {
-            if weights.len() != picture.channels {
-                let allowed = format!("give one for each of the picture's {} channels", picture.channels);
-                return Err(bad("channel-weights", format_args!("{} numbers", weights.len()), allowed));
-            }
+            let (given, channels) = (weights.len(), picture.channels);
+            let allowed = format!("give one for each of the picture's {channels} channels");
+            ensure(given == channels, "channel-weights", format_args!("{given} numbers"), allowed)?;
             options.channel_weights[..weights.len()].copy_from_slice(weights);
         }
         Ok(options)
@@ -238,39 +247,26 @@ impl Config {
 
     fn keep(&self) -> Result<Keep, ConfigError> {
         let keep = self.output.keep.unwrap_or_default();
-        if keep == Keep::Best && self.picture.holdout.unwrap_or(Holdout::None) == Holdout::None {
-            return Err(bad(
-                "keep",
-                "best",
-                "only held-out pixels tell which weights are best; add --holdout every-other",
-            ));
-        }
+        let has_test = self.picture.holdout.unwrap_or(Holdout::None) != Holdout::None;
+        let allowed = "only held-out pixels tell which weights are best; add --holdout every-other";
+        ensure(keep != Keep::Best || has_test, "keep", "best", allowed)?;
         Ok(keep)
     }
 
     fn device(&self) -> Result<DeviceRequest, ConfigError> {
-        match self.device.threads {
-            Some(n) if n > MAX_THREADS => {
-                Err(bad("threads", n, format!("give a number up to {MAX_THREADS}, or 0 for all cores")))
-            }
-            _ => Ok(self.device.request()),
-        }
+        let allowed = format!("give a number up to {MAX_THREADS}, or 0 for all cores");
+        within("threads", self.device.threads.unwrap_or(0), 0..=MAX_THREADS, allowed)?;
+        Ok(self.device.request())
     }
 
     fn samples(&self, picture: &Picture) -> Result<SampleSet, ConfigError> {
         let holdout = self.picture.holdout.unwrap_or(Holdout::None);
         let (width, height) = (picture.width, picture.height);
         let size = format!("{width}x{height}");
-        if picture.n_pixels() > u64::from(u32::MAX) / 4 {
-            return Err(bad(
-                "the picture",
-                size,
-                "at most 2^30 pixels can be trained on; use --size to shrink it",
-            ));
-        }
-        if holdout == Holdout::EveryOther && (width < 2 || height < 2) {
-            return Err(bad("the picture", size, "--holdout every-other needs at least 2x2 pixels"));
-        }
+        let allowed = "at most 2^30 pixels can be trained on; use --size to shrink it";
+        ensure(picture.n_pixels() <= u64::from(u32::MAX) / 4, "the picture", &size, allowed)?;
+        let has_test = holdout != Holdout::EveryOther || width.min(height) >= 2;
+        ensure(has_test, "the picture", &size, "--holdout every-other needs at least 2x2 pixels")?;
         Ok(SampleSet { width, height, holdout, masked: None })
     }
 
@@ -282,10 +278,9 @@ impl Config {
     ) -> Result<(SampleSet, Option<Arc<Mask>>), ConfigError> {
         let samples = self.samples(picture)?;
         let mask = self.mask(picture, mask, samples)?;
-        if mask.is_some() && self.training.sampling == Some(Sampling::Error) {
-            let allowed = "with --mask, each pixel is taken once; leave --sampling out";
-            return Err(bad("sampling", "error", allowed));
-        }
+        let by_error = self.training.sampling == Some(Sampling::Error);
+        let allowed = "with --mask, each pixel is taken once; leave --sampling out";
+        ensure(mask.is_none() || !by_error, "sampling", "error", allowed)?;
         let masked = mask.as_ref().and_then(|mask| NonZeroU32::new(mask.pixels().len() as u32));
         Ok((SampleSet { masked, ..samples }, mask))
     }
@@ -296,15 +291,10 @@ impl Config {
             true => (defaults::GRID_HIDDEN, defaults::GRID_LAYERS),
             false => (defaults::HIDDEN, defaults::LAYERS),
         };
-        let hidden = self.network.hidden.unwrap_or(hidden);
-        if !(1..=MAX_WIDTH).contains(&hidden) {
-            return Err(bad("hidden", hidden, format!("give a width from 1 to {MAX_WIDTH}")));
-        }
-        let layers = self.network.layers.unwrap_or(layers);
-        if !(2..=MAX_LAYERS).contains(&layers) {
-            let allowed = format!("give 2 to {MAX_LAYERS} linear layers (one hidden layer or more)");
-            return Err(bad("layers", layers, allowed));
-        }
+        let (hidden, layers) = (self.network.hidden.unwrap_or(hidden), self.network.layers.unwrap_or(layers));
+        within("hidden", hidden, 1..=MAX_WIDTH, format!("give a width from 1 to {MAX_WIDTH}"))?;
+        let allowed = format!("give 2 to {MAX_LAYERS} linear layers (one hidden layer or more)");
+        within("layers", layers, 2..=MAX_LAYERS, allowed)?;
         Ok((hidden, layers))
     }
 
@@ -373,8 +363,5 @@ impl Config {
 }
 
 fn positive(field: &'static str, value: Option<u64>) -> Result<Option<u64>, ConfigError> {
-    match value {
-        Some(0) => Err(bad(field, 0, "give a number from 1 on")),
-        other => Ok(other),
-    }
+    ensure(value != Some(0), field, 0, "give a number from 1 on").map(|()| value)
 }

@@ -1,7 +1,7 @@
 //! The `[training]` section: loss, update rule and their parameters.
 
 use super::parameters::{self, MAX_RATE};
-use super::resolve::bad;
+use super::resolve::ensure;
 use super::{ConfigError, Section, TrainingConfig, defaults};
 use crate::model::{Activation, Loss, LossKind, Optimizer, OptimizerKind, Schedule, ScheduleKind};
 use crate::names::{Named, join};
@@ -29,46 +29,33 @@ impl TrainingConfig {
     ) -> Result<(Optimizer, f64), ConfigError> {
         let kind = self.kind();
         let lr = self.lr.unwrap_or_else(|| defaults::lr(kind, activation, has_grid, batch_size));
-        if !(lr > 0.0 && lr <= MAX_RATE) {
-            return Err(bad(
-                "lr",
-                format_args!("{lr:?}"),
-                format!("give a learning rate above 0 and up to {MAX_RATE}, such as 1e-3"),
-            ));
-        }
+        let allowed = format!("give a learning rate above 0 and up to {MAX_RATE}, such as 1e-3");
+        ensure(lr > 0.0 && lr <= MAX_RATE, "lr", format_args!("{lr:?}"), allowed)?;
         parameters::check::<Optimizer>(self, |value| format!("{value:?}"))?;
         let adam = matches!(kind, OptimizerKind::Adam | OptimizerKind::AdamW);
         let usual = |name: &str| defaults::adam_with_grid(name).filter(|_| adam && has_grid);
         let optimizer = kind.with(|name| self.get(name).or_else(|| usual(name)));
-        match self.momentum {
-            Some(momentum) if momentum != 0.0 && optimizer.param("momentum").is_none() => Err(bad(
-                "momentum",
-                momentum,
-                "only --optimizer sgd, nesterov and muon have it; Adam has beta1",
-            )),
-            _ => Ok((optimizer, lr)),
-        }
+        let momentum = self.momentum.unwrap_or(0.0);
+        let is_allowed = momentum == 0.0 || optimizer.param("momentum").is_some();
+        let allowed = "only --optimizer sgd, nesterov and muon have it; Adam has beta1";
+        ensure(is_allowed, "momentum", momentum, allowed)?;
+        Ok((optimizer, lr))
     }
 
     /// Passes over `n_samples` training pixels.
     pub(super) fn epochs(&self, has_grid: bool, n_samples: u32) -> Result<u64, ConfigError> {
         let effort = self.effort.unwrap_or(1.0);
-        if !(effort > 0.0 && effort <= MAX_EFFORT) {
-            let allowed =
-                format!("give a factor above 0 and up to {MAX_EFFORT}, such as 2 for twice the epochs");
-            return Err(bad("effort", format_args!("{effort:?}"), allowed));
-        }
+        let allowed = format!("give a factor above 0 and up to {MAX_EFFORT}, such as 2 for twice the epochs");
+        ensure(effort > 0.0 && effort <= MAX_EFFORT, "effort", format_args!("{effort:?}"), allowed)?;
         let usual = defaults::epochs(has_grid, n_samples) as f64;
         Ok(self.epochs.unwrap_or_else(|| (effort * usual).round().max(1.0) as u64))
     }
 
     pub(super) fn until(&self) -> Result<Option<f64>, ConfigError> {
-        match self.until {
-            Some(decibels) if !(decibels > 0.0 && decibels.is_finite()) => {
-                Err(bad("until", format_args!("{decibels:?}"), "give a PSNR in dB above 0, such as 40"))
-            }
-            until => Ok(until),
-        }
+        let Some(until) = self.until else { return Ok(None) };
+        let allowed = "give a PSNR in dB above 0, such as 40";
+        ensure(until > 0.0 && until.is_finite(), "until", format_args!("{until:?}"), allowed)?;
+        Ok(Some(until))
     }
 
     pub(super) fn loss(&self) -> Result<Loss, ConfigError> {
@@ -115,18 +102,14 @@ impl TrainingConfig {
             cycle: self.cycle.unwrap_or((n_steps / 4).max(1)),
             decay: self.decay.unwrap_or(usual.decay),
         };
-        if !(0.0..=lr).contains(&schedule.min_lr) {
-            let allowed = format!("give a number from 0 to the learning rate, {lr}");
-            return Err(bad("min-lr", format_args!("{:?}", schedule.min_lr), allowed));
-        }
-        if !(schedule.decay > 0.0 && schedule.decay <= 1.0) {
-            let allowed = "give a factor above 0 and up to 1";
-            return Err(bad("decay", format_args!("{:?}", schedule.decay), allowed));
-        }
-        if schedule.warmup >= schedule.cycle && kind == ScheduleKind::CosineRestarts {
-            let allowed = format!("a cycle of {} steps begins with it; give fewer", schedule.cycle);
-            return Err(bad("warmup", format_args!("{} steps", schedule.warmup), allowed));
-        }
+        let Schedule { warmup, min_lr, cycle, decay, .. } = schedule;
+        let allowed = format!("give a number from 0 to the learning rate, {lr}");
+        ensure((0.0..=lr).contains(&min_lr), "min-lr", format_args!("{min_lr:?}"), allowed)?;
+        let allowed = "give a factor above 0 and up to 1";
+        ensure(decay > 0.0 && decay <= 1.0, "decay", format_args!("{decay:?}"), allowed)?;
+        let fits = warmup < cycle || kind != ScheduleKind::CosineRestarts;
+        let allowed = format!("a cycle of {cycle} steps begins with it; give fewer");
+        ensure(fits, "warmup", format_args!("{warmup} steps"), allowed)?;
         Ok(schedule)
     }
 

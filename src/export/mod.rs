@@ -18,7 +18,7 @@ pub use page::Extras;
 pub use program::{Colors, Features, Layer, Program};
 pub use rounding::{Precision, Row};
 
-use crate::names::named;
+use crate::names::{Named, named};
 use shader::{Dialect, Places, shader};
 
 named! {
@@ -64,14 +64,10 @@ impl Target {
     /// The ending of the file's name.
     pub fn extension(self) -> &'static str {
         match self {
-            Self::Glsl => "glsl",
-            Self::Hlsl => "hlsl",
-            Self::Wgsl => "wgsl",
             Self::Msl => "metal",
             Self::Shadertoy => "shadertoy.glsl",
-            Self::Html => "html",
-            Self::Onnx => "onnx",
             Self::Numpy => "py",
+            other => other.name(),
         }
     }
 }

@@ -4,11 +4,11 @@ use super::program::Program;
 use super::rounding::Precision;
 use super::shader::{Dialect, Places, TABLE_WIDTH, shader};
 use crate::picture::Picture;
-use crate::report::page::{LOSSLESS_SIDE, data_uri};
+use crate::report::page::{self, LOSSLESS_SIDE, data_uri};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use flate2::{Compression, write::DeflateEncoder};
 use image::{Rgb, RgbImage};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use std::borrow::Cow;
 use std::io::Write;
 
@@ -83,44 +83,33 @@ pub(super) fn page(program: &Program, extras: &Extras) -> Result<String, String>
 pub(super) fn document(drawn: &Drawn) -> String {
     let Drawn { name, size: [width, height], .. } = drawn;
     let (rows, planes) = drawn.table.unzip();
-    let document = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (name) " — afterimage" }
-                style { (PreEscaped(STYLE)) }
+    let body = html! {
+        main #view tabindex="0" aria-label={ (name) ", drawn by a neural network: drag to move, turn the wheel to zoom" }
+            data-width=(width) data-height=(height) data-rows=[rows] data-row=[rows.map(|_| TABLE_WIDTH)] data-planes=[planes] {
+            canvas #picture {}
+            @if let Some(original) = &drawn.original {
+                canvas #original {}
+                img #source src=(address(original)) alt="" hidden;
+                div #divider role="slider" tabindex="0" aria-label="share of the original" aria-valuemin="0" aria-valuemax="100" { span {} }
+                p.side.left { "original" }
+                p.side.right { (drawn.side) }
             }
-            body {
-                main #view tabindex="0" aria-label={ (name) ", drawn by a neural network: drag to move, turn the wheel to zoom" }
-                    data-width=(width) data-height=(height) data-rows=[rows] data-row=[rows.map(|_| TABLE_WIDTH)] data-planes=[planes] {
-                    canvas #picture {}
-                    @if let Some(original) = &drawn.original {
-                        canvas #original {}
-                        img #source src=(address(original)) alt="" hidden;
-                        div #divider role="slider" tabindex="0" aria-label="share of the original" aria-valuemin="0" aria-valuemax="100" { span {} }
-                        p.side.left { "original" }
-                        p.side.right { (drawn.side) }
-                    }
-                    p #message role="status" { (drawn.wait) }
-                }
-                header {
-                    h1 { (name) }
-                    p { (width) "×" (height) " · " (drawn.about) }
-                }
-                @if let Some(quality) = drawn.quality {
-                    p #quality title="PSNR against the original" { (quality) }
-                }
-                (controls())
-                @for (id, content) in &drawn.data {
-                    script id=(id) type="text/plain" { (PreEscaped(content)) }
-                }
-                script { (PreEscaped(&drawn.script)) (PreEscaped(VIEW)) }
-            }
+            p #message role="status" { (drawn.wait) }
         }
+        header {
+            h1 { (name) }
+            p { (width) "×" (height) " · " (drawn.about) }
+        }
+        @if let Some(quality) = drawn.quality {
+            p #quality title="PSNR against the original" { (quality) }
+        }
+        (controls())
+        @for (id, content) in &drawn.data {
+            script id=(id) type="text/plain" { (PreEscaped(content)) }
+        }
+        script { (PreEscaped(&drawn.script)) (PreEscaped(VIEW)) }
     };
-    document.into_string()
+    page::document(&format!("{name} — afterimage"), STYLE, &body)
 }
 
 fn controls() -> Markup {

@@ -67,23 +67,34 @@ pub trait Real:
     fn of_u32(x: u32) -> Self;
 }
 
+/// What is written alike for both types.
+macro_rules! common {
+    () => {
+        #[inline(always)]
+        fn of(x: f64) -> Self {
+            x as Self
+        }
+        #[inline(always)]
+        fn abs(self) -> Self {
+            self.abs()
+        }
+        #[inline(always)]
+        fn distance_to_integer(self) -> Self {
+            (self - self.round_ties_even()).abs()
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            self.sqrt()
+        }
+        #[inline(always)]
+        fn if_positive(self, yes: Self, no: Self) -> Self {
+            if self > 0.0 { yes } else { no }
+        }
+    };
+}
+
 impl Arithmetic for f64 {
-    #[inline(always)]
-    fn of(x: f64) -> Self {
-        x
-    }
-    #[inline(always)]
-    fn abs(self) -> Self {
-        self.abs()
-    }
-    #[inline(always)]
-    fn distance_to_integer(self) -> Self {
-        (self - self.round_ties_even()).abs()
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.sqrt()
-    }
+    common!();
     #[inline(always)]
     fn sin_cos_turns(self) -> (Self, Self) {
         // Range reduction in turns is exact and keeps sin and cos accurate for large phases.
@@ -96,10 +107,6 @@ impl Arithmetic for f64 {
     #[inline(always)]
     fn ln_1p_fast(self) -> Self {
         libm::log1p(self)
-    }
-    #[inline(always)]
-    fn if_positive(self, yes: Self, no: Self) -> Self {
-        if self > 0.0 { yes } else { no }
     }
 }
 
@@ -187,29 +194,10 @@ impl Real for f32 {
 }
 
 impl Arithmetic for f32 {
-    #[inline(always)]
-    fn of(x: f64) -> Self {
-        x as f32
-    }
-    #[inline(always)]
-    fn abs(self) -> Self {
-        self.abs()
-    }
-    #[inline(always)]
-    fn distance_to_integer(self) -> Self {
-        (self - self.round_ties_even()).abs()
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.sqrt()
-    }
+    common!();
     #[inline(always)]
     fn ln_1p_fast(self) -> Self {
         ln_1p_series(self)
-    }
-    #[inline(always)]
-    fn if_positive(self, yes: Self, no: Self) -> Self {
-        if self > 0.0 { yes } else { no }
     }
     #[inline(always)]
     fn sin_cos_turns(self) -> (Self, Self) {

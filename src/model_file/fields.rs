@@ -1,6 +1,7 @@
 //! Metadata and tensors of an untrusted file, by name.
 
 use super::blocks::{SCALE, block_length};
+use crate::names::Named;
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
@@ -24,6 +25,12 @@ impl Metadata<'_> {
     pub(super) fn side(&self, key: &str) -> Result<u32, String> {
         let side: u32 = self.number(key, "a number of pixels")?;
         if side == 0 { Err(format!("its metadata has {key} = 0; at least 1 is needed")) } else { Ok(side) }
+    }
+
+    /// One of the values that have names.
+    pub(super) fn named<T: Named>(&self, key: &str) -> Result<T, String> {
+        let table: Vec<_> = T::ALL.iter().map(|&value| (value, value.name())).collect();
+        self.one_of(key, &table)
     }
 
     pub(super) fn one_of<T: Copy>(&self, key: &str, table: &[(T, &str)]) -> Result<T, String> {

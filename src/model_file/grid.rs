@@ -1,15 +1,12 @@
 //! The tensors and metadata of a hash grid in a model file.
 
+use super::Tensor;
 use super::fields::{Metadata, Tensors};
-use super::{Tensor, name_of};
+use crate::model::HashGrid;
 use crate::model::encoding::grid::{FEATURES_PER_LEVEL, MAX_RESOLUTION};
-use crate::model::{HashGrid, Interpolation};
 
 /// Metadata keys of a grid.
 pub(super) const KEYS: [&str; 2] = ["grid_resolutions", "grid_interpolation"];
-
-const INTERPOLATIONS: [(Interpolation, &str); 2] =
-    [(Interpolation::Linear, "linear"), (Interpolation::Smoothstep, "smoothstep")];
 
 /// Name of the tensor of level `level`.
 pub(super) fn tensor_name(level: usize) -> String {
@@ -30,10 +27,7 @@ pub(super) fn tensors<'a>(grid: &HashGrid, params: &'a [f32]) -> Vec<Tensor<'a>>
 pub(super) fn metadata(grid: &HashGrid) -> [(&'static str, String); 2] {
     let resolutions: Vec<String> = grid.levels.iter().map(|level| level.resolution.to_string()).collect();
     let [key_resolutions, key_interpolation] = KEYS;
-    [
-        (key_resolutions, resolutions.join(" ")),
-        (key_interpolation, name_of(&INTERPOLATIONS, &grid.interpolation).to_owned()),
-    ]
+    [(key_resolutions, resolutions.join(" ")), (key_interpolation, grid.interpolation.to_string())]
 }
 
 /// Reads the grid of a file that has one.
@@ -70,6 +64,6 @@ pub(super) fn read(tensors: &Tensors<'_>, metadata: &Metadata<'_>) -> Result<Has
         }
         levels.push((resolution, entries));
     }
-    let interpolation = metadata.one_of(key_interpolation, &INTERPOLATIONS)?;
+    let interpolation = metadata.named(key_interpolation)?;
     Ok(HashGrid::from_levels(features_per_level, interpolation, levels))
 }

@@ -120,15 +120,6 @@ fn is_own(key: &str) -> bool {
         || Activation::ALL.iter().any(|a| a.param(parameter).is_some())
 }
 
-const COORDS: [(Coords, &str); 2] = [(Coords::Center, "center"), (Coords::Corner, "corner")];
-const DEPTHS: [(Depth, &str); 3] = [(Depth::U8, "u8"), (Depth::U16, "u16"), (Depth::F32, "f32")];
-
-/// The name of `value` in `table`.
-fn name_of<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
-    let found = table.iter().find(|(v, _)| v == value);
-    found.map(|(_, name)| *name).expect("the table lists every variant")
-}
-
 impl ModelFile {
     /// Channels of the network's output.
     pub fn channels(&self) -> usize {
@@ -242,10 +233,10 @@ impl ModelFile {
                 set(&format!("{prefix}{name}"), value.to_string());
             }
         }
-        set("coords", name_of(&COORDS, &self.coords).to_owned());
+        set("coords", self.coords.to_string());
         set("width", self.width.to_string());
         set("height", self.height.to_string());
-        set("depth", name_of(&DEPTHS, &self.depth).to_owned());
+        set("depth", self.depth.to_string());
         if !self.transfer.is_identity() {
             set("hdr_scale", self.transfer.scale.to_string());
             set("hdr_curve", self.transfer.curve.to_string());

@@ -1,10 +1,9 @@
 //! Reading untrusted model files.
 
 use super::fields::{Metadata, Tensors};
-use super::{COORDS, DEPTHS, FORMAT, ModelFile, ModelFileError, WEIGHT_BITS, encoding, grid, is_own};
+use super::{FORMAT, ModelFile, ModelFileError, WEIGHT_BITS, encoding, grid, is_own};
 use crate::model::{Activation, Encoding, Mlp, Model};
-use crate::names::Named;
-use crate::picture::{Curve, Transfer};
+use crate::picture::Transfer;
 use crate::read_file::{open_regular, read_at_most};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use safetensors::SafeTensors;
@@ -82,10 +81,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelFile, String> {
     Ok(ModelFile {
         params: params(&tensors, &model)?,
         model,
-        coords: field.one_of("coords", &COORDS)?,
+        coords: field.named("coords")?,
         width,
         height,
-        depth: field.one_of("depth", &DEPTHS)?,
+        depth: field.named("depth")?,
         transfer: transfer(&field)?,
         metadata: {
             let bits = tensors.is_rounded().then(|| (WEIGHT_BITS.to_owned(), "8".to_owned()));
@@ -103,8 +102,7 @@ fn transfer(metadata: &Metadata<'_>) -> Result<Transfer, String> {
     if !(scale.is_normal() && scale > 0.0) {
         return Err(format!("its metadata has hdr_scale = {scale}; a number above 0 is needed"));
     }
-    let table: Vec<_> = Curve::ALL.iter().map(|&curve| (curve, curve.name())).collect();
-    Ok(Transfer { scale, curve: metadata.one_of("hdr_curve", &table)? })
+    Ok(Transfer { scale, curve: metadata.named("hdr_curve")? })
 }
 
 fn own((key, value): (&String, &String)) -> (String, String) {

@@ -1,16 +1,29 @@
 //! Building a picture from predicted values, a few rows at a time.
 
 use super::{Picture, Pixels};
+use crate::names::named;
 
-/// How pixel values are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// 8 bits, sRGB.
-    U8,
-    /// 16 bits, sRGB.
-    U16,
-    /// 32-bit floats, linear (HDR).
-    F32,
+named! {
+    /// How pixel values are stored. Model files use these names.
+    pub enum Depth {
+        /// 8 bits, sRGB
+        U8 "u8",
+        /// 16 bits, sRGB
+        U16 "u16",
+        /// floats, linear light (HDR)
+        F32 "f32",
+    }
+}
+
+impl Depth {
+    /// Of a value.
+    pub(crate) fn bits(self) -> u8 {
+        match self {
+            Self::U8 => 8,
+            Self::U16 => 16,
+            Self::F32 => 32,
+        }
+    }
 }
 
 impl Picture {

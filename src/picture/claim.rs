@@ -1,6 +1,6 @@
 //! The size that a picture file claims, checked against limits and the file's length before memory is allocated.
 
-use super::PictureError;
+use super::{PictureError, Result};
 use image::ImageFormat;
 use std::path::Path;
 
@@ -26,21 +26,18 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    pub(super) fn check(&self, path: &Path, format: ImageFormat) -> Result<(), PictureError> {
+    pub(super) fn check(&self, path: &Path, format: ImageFormat) -> Result<()> {
         let Self { width, height, decoded_bytes, file_bytes } = *self;
-        let path = path.to_owned();
         if width == 0 || height == 0 {
-            return Err(PictureError::Damaged {
-                path,
-                detail: format!("its size is {width}x{height}, which has no pixels"),
-            });
+            let detail = format!("its size is {width}x{height}, which has no pixels");
+            return Err(PictureError::damaged(path, detail));
         }
         if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
             let detail = format!(
                 "{width}x{height}; at most {} megapixels and {MAX_SIDE} pixels a side",
                 MAX_PIXELS / 1_000_000
             );
-            return Err(PictureError::TooLarge { path, detail });
+            return Err(PictureError::too_large(path, detail));
         }
         if decoded_bytes > MAX_DECODED_BYTES {
             let detail = format!(
@@ -48,11 +45,11 @@ impl Claim {
                 decoded_bytes / 1_000_000,
                 MAX_DECODED_BYTES / 1_000_000
             );
-            return Err(PictureError::TooLarge { path, detail });
+            return Err(PictureError::too_large(path, detail));
         }
         if format != ImageFormat::WebP && decoded_bytes / MAX_COMPRESSION > file_bytes {
             let detail = format!("it claims {width}x{height} pixels in a file of {file_bytes} bytes");
-            return Err(PictureError::Damaged { path, detail });
+            return Err(PictureError::damaged(path, detail));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Ways out for a file that cannot be read, which keep its depth.
 pub(super) const AS_INTEGERS: &str = "convert it to PNG or TIFF with 16 bits a value";
@@ -145,4 +145,21 @@ pub enum PictureError {
         /// What the operating system or the encoder said.
         source: io::Error,
     },
+}
+
+/// What a picture's file may fail at.
+pub(crate) type Result<T, E = PictureError> = std::result::Result<T, E>;
+
+impl PictureError {
+    pub(super) fn unsupported(path: &Path, what: impl Into<String>, instead: &'static str) -> Self {
+        Self::Unsupported { path: path.to_owned(), what: what.into(), instead }
+    }
+
+    pub(super) fn damaged(path: &Path, detail: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), detail: detail.into() }
+    }
+
+    pub(super) fn too_large(path: &Path, detail: impl Into<String>) -> Self {
+        Self::TooLarge { path: path.to_owned(), detail: detail.into() }
+    }
 }

@@ -1,6 +1,6 @@
 //! Output formats by file extension, and what each supports.
 
-use super::{Depth, PictureError};
+use super::{Depth, PictureError, Result};
 use crate::names::join;
 use std::path::Path;
 
@@ -84,13 +84,12 @@ impl Format {
     ///
     /// # Errors
     /// When there is none; the message lists the known extensions.
-    pub fn of(path: &Path) -> Result<Self, PictureError> {
+    pub fn of(path: &Path) -> Result<Self> {
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         let found = FORMATS.iter().find(|t| t.extensions.iter().any(|e| Some(*e) == extension.as_deref()));
         let names = || written().map(|t| format!(".{}", t.extensions[0])).collect::<Vec<_>>().join(", ");
-        found
-            .and_then(|t| t.format)
-            .ok_or_else(|| PictureError::UnknownFormat { path: path.to_owned(), known: names() })
+        let unknown = || PictureError::UnknownFormat { path: path.to_owned(), known: names() };
+        found.and_then(|t| t.format).ok_or_else(unknown)
     }
 
     /// The names of all formats that are read, as `PNG, JPEG and so on` with `and` or another word.
@@ -147,24 +146,15 @@ impl Target {
     ///
     /// # Errors
     /// When the format has no such depth, or no colours.
-    pub fn new(
-        format: Format,
-        (channels, depth): (usize, Depth),
-        bits: Option<u8>,
-    ) -> Result<Self, PictureError> {
+    pub fn new(format: Format, (channels, depth): (usize, Depth), bits: Option<u8>) -> Result<Self> {
         let traits = format.traits();
-        let natural = match depth {
-            Depth::U8 => 8,
-            Depth::U16 => 16,
-            Depth::F32 => 32,
-        };
         let bits = match bits {
             Some(bits) if !traits.bits.contains(&bits) => {
                 let list = traits.bits.iter().map(u8::to_string).collect::<Vec<_>>().join(" or ");
                 return Err(PictureError::NoSuchDepth { format: traits.name, bits, possible: list });
             }
             Some(bits) => bits,
-            None if traits.bits.contains(&natural) => natural,
+            None if traits.bits.contains(&depth.bits()) => depth.bits(),
             None => traits.bits[0],
         };
         let depth = match bits {
@@ -190,7 +180,7 @@ impl Target {
     ///
     /// # Errors
     /// When it does not; the message names the formats without such limits.
-    pub fn check(&self, width: u32, height: u32, free_bytes: Option<u64>) -> Result<(), PictureError> {
+    pub fn check(&self, width: u32, height: u32, free_bytes: Option<u64>) -> Result<()> {
         let traits = self.format.traits();
         let too_large = |detail: String| {
             let streamed = Format::names_streamed("and");
@@ -223,12 +213,7 @@ impl Target {
 
     /// Bytes of a pixel before encoding.
     pub fn pixel_bytes(&self) -> usize {
-        let value_bytes = match self.depth {
-            Depth::U8 => 1,
-            Depth::U16 => 2,
-            Depth::F32 => 4,
-        };
-        value_bytes * self.channels
+        usize::from(self.depth.bits() / 8) * self.channels
     }
 }
 

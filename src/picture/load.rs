@@ -6,7 +6,7 @@
 
 pub use super::claim::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
 use super::decode::{Decoded, Source, decode};
-use super::{ColorHandling, IccProfile, Picture, PictureError, Pixels, profile};
+use super::{ColorHandling, IccProfile, Picture, PictureError, Pixels, Result, profile};
 use crate::read_file::open_regular;
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::num::NonZeroU32;
@@ -36,7 +36,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// As [`read`].
-pub fn load(path: &Path) -> Result<Picture, PictureError> {
+pub fn load(path: &Path) -> Result<Picture> {
     Ok(read(path, Reading::default())?.picture)
 }
 
@@ -51,7 +51,7 @@ pub fn load(path: &Path) -> Result<Picture, PictureError> {
 /// # Errors
 /// When the file cannot be read, is not a picture, is damaged or cut short, exceeds
 /// [`MAX_SIDE`], [`MAX_PIXELS`] or [`MAX_DECODED_BYTES`], or holds values that are not finite.
-pub fn read(path: &Path, reading: Reading) -> Result<Loaded, PictureError> {
+pub fn read(path: &Path, reading: Reading) -> Result<Loaded> {
     let read_error = |source| PictureError::Read { path: path.to_owned(), source };
     let (file, size_bytes) = open_regular(path).map_err(read_error)?;
     read_from(path, BufReader::with_capacity(1 << 16, file), size_bytes, reading)
@@ -61,16 +61,11 @@ pub fn read(path: &Path, reading: Reading) -> Result<Loaded, PictureError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(bytes: &[u8], name: &Path, reading: Reading) -> Result<Loaded, PictureError> {
+pub fn parse(bytes: &[u8], name: &Path, reading: Reading) -> Result<Loaded> {
     read_from(name, Cursor::new(bytes), bytes.len() as u64, reading)
 }
 
-fn read_from(
-    path: &Path,
-    reader: impl BufRead + Seek,
-    size_bytes: u64,
-    reading: Reading,
-) -> Result<Loaded, PictureError> {
+fn read_from(path: &Path, reader: impl BufRead + Seek, size_bytes: u64, reading: Reading) -> Result<Loaded> {
     let source = Source { path, reader, size_bytes, page: reading.page };
     let Decoded { mut picture, stored, described, mut notes } = decode(source, reading.color)?;
     refuse_non_finite(path, &picture)?;
@@ -82,7 +77,7 @@ fn read_from(
 ///
 /// # Errors
 /// [`PictureError::NotFinite`].
-pub fn refuse_non_finite(path: &Path, picture: &Picture) -> Result<(), PictureError> {
+pub fn refuse_non_finite(path: &Path, picture: &Picture) -> Result<()> {
     let Pixels::F32(values) = &picture.pixels else { return Ok(()) };
     let count = values.iter().filter(|v| !v.is_finite()).count();
     match values.iter().position(|v| !v.is_finite()) {

@@ -22,6 +22,7 @@ mod write_rows;
 pub use builder::{Depth, PictureBuilder};
 pub use convert::Converter;
 pub use error::PictureError;
+use error::Result;
 pub use format::{Format, Target};
 pub use load::{Loaded, Reading, load, read};
 pub use profile::{ColorHandling, IccProfile, Space, in_srgb};
@@ -123,12 +124,7 @@ impl Picture {
 
     /// Size of the values in memory.
     pub fn size_bytes(&self) -> u64 {
-        let bytes_per_value = match self.pixels {
-            Pixels::U8(_) => 1,
-            Pixels::U16(_) => 2,
-            Pixels::F32(_) => 4,
-        };
-        bytes_per_value * self.n_pixels() * self.channels as u64
+        u64::from(self.depth().bits() / 8) * self.n_pixels() * self.channels as u64
     }
 
     /// The mean colour value of each pixel, weighed by its alpha if there is one, row by row.

@@ -143,11 +143,7 @@ impl Pair<'_> {
                 if hidden.is_some_and(|hidden| hidden.contains((y + middle.1) * width + x + middle.0)) {
                     continue;
                 }
-                let mut moments = [0.0; 5];
-                for (row, weight) in rows.iter().zip(&self.down) {
-                    add_scaled(&mut moments, &row[x], *weight);
-                }
-                sum += similarity(&moments);
+                sum += similarity(&weighted_sum(rows.iter().map(|row| &row[x]), &self.down));
                 n += 1;
             }
         }
@@ -164,22 +160,18 @@ impl Pair<'_> {
             [a, b, a * a, b * b, a * b]
         };
         let row: Vec<Moments> = (0..width).map(products).collect();
-        let filter = |values: &[Moments]| {
-            let mut moments = [0.0; 5];
-            for (value, weight) in values.iter().zip(&self.across) {
-                add_scaled(&mut moments, value, *weight);
-            }
-            moments
-        };
-        row.windows(self.across.len()).map(filter).collect()
+        let windows = row.windows(self.across.len());
+        windows.map(|values| weighted_sum(values.iter(), &self.across)).collect()
     }
 }
 
 #[inline(always)]
-fn add_scaled(sum: &mut Moments, value: &Moments, weight: f64) {
-    for (sum, value) in sum.iter_mut().zip(value) {
-        *sum += weight * value;
+fn weighted_sum<'a>(values: impl Iterator<Item = &'a Moments>, weights: &[f64]) -> Moments {
+    let mut sums = [0.0; 5];
+    for (value, weight) in values.zip(weights) {
+        sums.iter_mut().zip(value).for_each(|(sum, value)| *sum += weight * value);
     }
+    sums
 }
 
 /// Wang et al. 2004, equation 13.

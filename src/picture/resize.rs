@@ -1,7 +1,7 @@
 //! Resampling and cropping.
 
 use super::alpha::{associate, straighten};
-use super::{Picture, PictureBuilder, PictureError, Pixels};
+use super::{Picture, PictureBuilder, PictureError, Pixels, Result};
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
@@ -58,7 +58,7 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
 ///
 /// # Errors
 /// When the crop is empty or larger than the picture.
-pub fn center_crop(picture: &Picture, width: u32, height: u32) -> Result<Picture, PictureError> {
+pub fn center_crop(picture: &Picture, width: u32, height: u32) -> Result<Picture> {
     if width == 0 || height == 0 || width > picture.width || height > picture.height {
         return Err(PictureError::CropTooLarge {
             crop_width: width,

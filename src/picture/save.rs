@@ -1,6 +1,6 @@
 //! Writing pictures.
 
-use super::{Picture, PictureError, Pixels};
+use super::{Depth, Picture, PictureError, Pixels, Result};
 use crate::atomic_write::{Durability, atomic_write};
 use image::codecs::openexr::OpenExrEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -18,7 +18,7 @@ pub enum Packing {
 }
 
 impl Packing {
-    const SMALL_PIXELS: u64 = 4_000_000;
+    pub(super) const SMALL_PIXELS: u64 = 4_000_000;
 
     fn settings(self, n_pixels: u64) -> (CompressionType, FilterType) {
         match self {
@@ -35,7 +35,7 @@ impl Packing {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn save_png(picture: &Picture, path: &Path) -> Result<(), PictureError> {
+pub fn save_png(picture: &Picture, path: &Path) -> Result<()> {
     save_png_packed(picture, path, Packing::Small, None)
 }
 
@@ -49,7 +49,7 @@ pub fn save_png_packed(
     path: &Path,
     packing: Packing,
     profile: Option<&[u8]>,
-) -> Result<(), PictureError> {
+) -> Result<()> {
     atomic_write(path, Durability::Cached, |out| write_png(picture, out, packing, profile))
         .map_err(|source| PictureError::Write { path: path.to_owned(), source })
 }
@@ -64,27 +64,34 @@ pub fn write_png(
     packing: Packing,
     profile: Option<&[u8]>,
 ) -> io::Result<()> {
-    let (bytes, deep): (&[u8], bool) = match &picture.pixels {
-        Pixels::U8(values) => (values, false),
-        Pixels::U16(values) => (bytemuck::cast_slice(values), true),
+    let bytes: &[u8] = match &picture.pixels {
+        Pixels::U8(values) => values,
+        Pixels::U16(values) => bytemuck::cast_slice(values),
         Pixels::F32(_) => return write_png(&picture.to_display(), out, packing, None),
     };
-    let color = match (picture.channels, deep) {
-        (1, false) => ExtendedColorType::L8,
-        (2, false) => ExtendedColorType::La8,
-        (3, false) => ExtendedColorType::Rgb8,
-        (_, false) => ExtendedColorType::Rgba8,
-        (1, true) => ExtendedColorType::L16,
-        (2, true) => ExtendedColorType::La16,
-        (3, true) => ExtendedColorType::Rgb16,
-        (_, true) => ExtendedColorType::Rgba16,
-    };
+    let color = color_type(picture.depth(), picture.channels);
     let (compression, filter) = packing.settings(picture.n_pixels());
     let mut encoder = PngEncoder::new_with_quality(out, compression, filter);
     if let Some(profile) = profile {
         encoder.set_icc_profile(profile.to_vec()).map_err(io::Error::other)?;
     }
     encoder.write_image(bytes, picture.width, picture.height, color).map_err(into_io_error)
+}
+
+/// What `image` calls pixels of this kind; those of floats have colours.
+pub(super) fn color_type(depth: Depth, channels: usize) -> ExtendedColorType {
+    match (depth, channels) {
+        (Depth::U8, 1) => ExtendedColorType::L8,
+        (Depth::U8, 2) => ExtendedColorType::La8,
+        (Depth::U8, 3) => ExtendedColorType::Rgb8,
+        (Depth::U8, _) => ExtendedColorType::Rgba8,
+        (Depth::U16, 1) => ExtendedColorType::L16,
+        (Depth::U16, 2) => ExtendedColorType::La16,
+        (Depth::U16, 3) => ExtendedColorType::Rgb16,
+        (Depth::U16, _) => ExtendedColorType::Rgba16,
+        (Depth::F32, 4) => ExtendedColorType::Rgba32F,
+        (Depth::F32, _) => ExtendedColorType::Rgb32F,
+    }
 }
 
 /// Writes an OpenEXR file with 32-bit floats. Grey becomes three equal channels, since the
@@ -95,7 +102,7 @@ pub fn write_png(
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn save_exr(picture: &Picture, path: &Path) -> Result<(), PictureError> {
+pub fn save_exr(picture: &Picture, path: &Path) -> Result<()> {
     let (color, values) = exr_values(picture);
     let written = atomic_write(path, Durability::Cached, |out| {
         OpenExrEncoder::new(out)

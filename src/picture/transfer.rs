@@ -174,11 +174,8 @@ impl Picture {
         match &self.pixels {
             Pixels::F32(values) if exposure != 1.0 => {
                 let mut values = values.clone();
-                Transfer { scale: exposure, curve: Curve::Linear }.map_colors(
-                    &mut values,
-                    self.channels,
-                    Transfer::encode,
-                );
+                let transfer = Transfer { scale: exposure, curve: Curve::Linear };
+                transfer.map_colors(&mut values, self.channels, Transfer::encode);
                 Cow::Owned(Self { pixels: Pixels::F32(values), ..*self })
             }
             _ => Cow::Borrowed(self),

@@ -1,7 +1,7 @@
 //! Writing a picture row by row.
 
-use super::save::into_io_error;
-use super::{Converter, Depth, Format, PictureError, Space, Target};
+use super::save::{Packing, color_type, into_io_error};
+use super::{Converter, Depth, Format, PictureError, Result, Space, Target};
 use crate::atomic_write::{Durability, atomic_write};
 use image::codecs::{bmp, hdr, jpeg, openexr, pnm, qoi, webp};
 use image::{ExtendedColorType, ImageEncoder, ImageError, ImageResult};
@@ -42,7 +42,7 @@ pub fn write_rows(
     target: Target,
     picture: RowsOf<'_>,
     parts: impl Iterator<Item = Vec<f32>>,
-) -> Result<(), PictureError> {
+) -> Result<()> {
     let held = picture.profile.filter(|_| target.holds_profile(picture.channels));
     // A profile that cannot be used is none when its picture is read.
     let space = picture.profile.filter(|_| held.is_none());
@@ -77,9 +77,6 @@ fn ended_early() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the picture was not finished")
 }
 
-/// Pictures with more pixels than this are compressed fast.
-const SMALL_PIXELS: u64 = 4_000_000;
-
 fn stream_png(
     out: &mut BufWriter<&File>,
     (target, profile): (&Target, Option<&[u8]>),
@@ -97,7 +94,7 @@ fn stream_png(
     });
     let deep = target.depth == Depth::U16;
     encoder.set_depth(if deep { png::BitDepth::Sixteen } else { png::BitDepth::Eight });
-    if u64::from(width) * u64::from(height) > SMALL_PIXELS {
+    if u64::from(width) * u64::from(height) > Packing::SMALL_PIXELS {
         encoder.set_compression(png::Compression::Fast);
         encoder.set_filter(png::Filter::Up);
     } else {
@@ -229,15 +226,7 @@ fn encode(
     (width, height): (u32, u32),
     bytes: &[u8],
 ) -> io::Result<()> {
-    let color = match (target.depth, target.channels) {
-        (Depth::U8, 1) => ExtendedColorType::L8,
-        (Depth::U8, 2) => ExtendedColorType::La8,
-        (Depth::U8, 3) => ExtendedColorType::Rgb8,
-        (Depth::U8, _) => ExtendedColorType::Rgba8,
-        (Depth::F32, 4) => ExtendedColorType::Rgba32F,
-        (Depth::F32, _) => ExtendedColorType::Rgb32F,
-        (Depth::U16, _) => unreachable!("only PNG and TIFF have 16 bits a value"),
-    };
+    let color = color_type(target.depth, target.channels);
     let shape = (width, height, color);
     let written = match target.format {
         Format::Jpeg => {

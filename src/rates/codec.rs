@@ -1,7 +1,7 @@
 //! Codecs, and the best of their files that is no larger than wished. WebP and AVIF are made by the programs of their
 //! reference encoders, where those are installed.
 
-use super::RatesError;
+use super::{RatesError, Result};
 use crate::picture::load::{self, Reading};
 use crate::picture::{Picture, Pixels, SquaredError, save_png};
 use image::{DynamicImage, ImageFormat};
@@ -88,7 +88,7 @@ impl Codec {
     }
 
     /// Encodes `picture`, which for programs is [`SOURCE`] in `folder`.
-    fn encode(self, picture: &Picture, setting: u32, folder: &Path) -> Result<Vec<u8>, RatesError> {
+    fn encode(self, picture: &Picture, setting: u32, folder: &Path) -> Result<Vec<u8>> {
         let arguments = match self {
             Self::Afterimage => unreachable!("has no settings: it is trained towards a size"),
             Self::Jpeg => return jpeg(picture, setting as u8),
@@ -102,7 +102,7 @@ impl Codec {
         std::fs::read(&out).map_err(|e| RatesError::file(&out, e))
     }
 
-    fn decode(self, truth: &Picture, file: Vec<u8>, folder: &Path) -> Result<Encoded, RatesError> {
+    fn decode(self, truth: &Picture, file: Vec<u8>, folder: &Path) -> Result<Encoded> {
         let failed = |error: &dyn std::error::Error| {
             let name = self.name();
             RatesError::Request(format!("the {name} file that was just made cannot be read ({error})"))
@@ -150,7 +150,7 @@ impl<'a> Encodings<'a> {
     }
 
     /// The file of the highest setting within `rate` bits a pixel; none if there is no such file.
-    pub(super) fn within(&mut self, rate: f64) -> Result<Option<Encoded>, RatesError> {
+    pub(super) fn within(&mut self, rate: f64) -> Result<Option<Encoded>> {
         let most_bytes = (rate * self.picture.n_pixels() as f64 / 8.0) as usize;
         let settings = self.codec.settings();
         let mut best = None;
@@ -170,7 +170,7 @@ impl<'a> Encodings<'a> {
         self.codec.decode(self.picture, file, folder).map(Some)
     }
 
-    fn file(&mut self, setting: u32) -> Result<&Vec<u8>, RatesError> {
+    fn file(&mut self, setting: u32) -> Result<&Vec<u8>> {
         let folder = match self.folder.take() {
             Some(folder) => folder,
             None => {
@@ -192,7 +192,7 @@ impl<'a> Encodings<'a> {
 /// The picture for the programs, in their folder.
 const SOURCE: &str = "source.png";
 
-fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>, RatesError> {
+fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>> {
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, quality);
     // Its progressive files are larger.
@@ -216,7 +216,7 @@ fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>, RatesError> {
 }
 
 /// Runs a program in `folder`, with arguments that have no spaces and, as its last, the path that it writes to.
-fn call(line: &str, out: &Path, folder: &Path) -> Result<(), RatesError> {
+fn call(line: &str, out: &Path, folder: &Path) -> Result<()> {
     let (program, arguments) = line.split_once(' ').expect("a program and arguments");
     let failed = |reason: &str| RatesError::Request(format!("the program {program} failed ({reason})"));
     let mut command = Command::new(program);

@@ -4,7 +4,7 @@ use super::codec::{Codec, Encoded, Encodings};
 use super::page::Scene;
 use super::plan::Rates;
 use super::point::{Measured, Point};
-use super::{RatesError, page, table};
+use super::{RatesError, Result, page, table};
 use crate::atomic_write::write_cached;
 use crate::compare::Source;
 use crate::compress::{CompressError, CompressedPicture, Stage, Wish, compress};
@@ -30,10 +30,7 @@ pub struct Progress<'a> {
 ///
 /// # Errors
 /// When a file cannot be written, or it was asked to stop.
-pub fn run(
-    rates: &Rates,
-    watch: &mut dyn FnMut(Progress<'_>) -> bool,
-) -> Result<(Vec<Point>, Vec<String>), RatesError> {
+pub fn run(rates: &Rates, watch: &mut dyn FnMut(Progress<'_>) -> bool) -> Result<(Vec<Point>, Vec<String>)> {
     let (mut points, mut scenes) = (Vec::new(), Vec::new());
     let (mut others, mut notes) = (Vec::new(), Vec::new());
     for codec in Codec::OTHERS {
@@ -89,7 +86,7 @@ fn ours(
     rate: f64,
     tell: &mut dyn FnMut(Stage) -> bool,
     notes: &mut Vec<String>,
-) -> Result<Option<Encoded>, RatesError> {
+) -> Result<Option<Encoded>> {
     let path = path(rates, source, Codec::Afterimage, rate);
     let file = match std::fs::read(&path) {
         Ok(file) => file,
@@ -123,7 +120,7 @@ fn other(
     encodings: &mut Encodings<'_>,
     rate: f64,
     notes: &mut Vec<String>,
-) -> Result<Option<Encoded>, RatesError> {
+) -> Result<Option<Encoded>> {
     let codec = encodings.codec;
     // A codec that does not take the picture, as for its size, is no reason to lose what the others make of it.
     let encoded = encodings.within(rate).unwrap_or_else(|error| {

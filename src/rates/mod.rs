@@ -57,6 +57,9 @@ pub enum RatesError {
     },
 }
 
+/// What a comparison of rates may fail at.
+pub(crate) type Result<T, E = RatesError> = std::result::Result<T, E>;
+
 impl RatesError {
     fn file(path: &Path, source: io::Error) -> Self {
         Self::File { path: path.to_owned(), source }

@@ -1,10 +1,10 @@
 //! Curves, sheets with pictures side by side, and `report.html`.
 
-use super::RatesError;
 use super::codec::Codec;
 use super::plan::Rates;
 use super::point::{Measured, Point};
-use super::table::{Means, about, bits, decibels, pictures};
+use super::table::{Means, about, bits, decibels, pictures, table};
+use super::{RatesError, Result};
 use crate::atomic_write::write_cached;
 use crate::compare::Source;
 use crate::picture::Picture;
@@ -25,7 +25,7 @@ impl Scene {
         source: &Source,
         truth: &Picture,
         files: &'a [(Point, Option<Picture>)],
-    ) -> Result<Self, RatesError> {
+    ) -> Result<Self> {
         let mut sheet = Sheet::default();
         let points: Vec<Point> = files.iter().map(|(point, _)| point.clone()).collect();
         let of_rate = |rate: f64| {
@@ -64,7 +64,7 @@ impl Scene {
         Ok(Self(html! {
             h2 { (source.name) }
             (curves(&points))
-            (table(&rates.request.rates, &points))
+            (table(&rates.request.rates, &points).html("bits a pixel", None))
             @for &rate in &rates.request.rates { (scene(rate)) }
             details { summary { "All side by side" } (inline_image(&sheet.draw(), 2200, "sheet")) }
         }))
@@ -86,39 +86,15 @@ fn curves(points: &[Point]) -> Markup {
     html! { figure { (PreEscaped(rate_svg(&lines(points)))) } }
 }
 
-fn table(rates: &[f64], points: &[Point]) -> Markup {
-    let means = Means::of(points);
-    html! {
-        div.wide {
-            table {
-                thead { tr { th { "bits a pixel" } @for codec in &means.codecs { th scope="col" { (codec.name()) } } } }
-                tbody {
-                    @for &rate in rates {
-                        tr {
-                            th scope="row" { (rate) }
-                            @for &codec in &means.codecs { td { (decibels(means.psnr(codec, rate))) } }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Writes `rates.svg`, `rates.png` and `report.html`.
-pub(super) fn write(
-    rates: &Rates,
-    points: &[Point],
-    scenes: &[Scene],
-    notes: &[String],
-) -> Result<(), RatesError> {
+pub(super) fn write(rates: &Rates, points: &[Point], scenes: &[Scene], notes: &[String]) -> Result<()> {
     save_rate_curves(&rates.request.out, &lines(points))?;
     let several = pictures(points).len() > 1;
     let body = html! {
         p.lead { (about(rates, points)) }
         @if several {
             (curves(points))
-            (table(&rates.request.rates, points))
+            (table(&rates.request.rates, points).html("bits a pixel", None))
         }
         @for note in notes { p.soft { (note) "." } }
         @for failure in &rates.failures { p.soft { "Left out: " (failure.name) ", " (failure.reason) "." } }

@@ -1,6 +1,6 @@
 //! What is to be measured: pictures that can be compressed, and what the folder holds already.
 
-use super::RatesError;
+use super::{RatesError, Result};
 use crate::atomic_write::write_cached;
 use crate::backend::free_memory;
 use crate::causes::with_causes;
@@ -71,7 +71,7 @@ impl Rates {
     /// # Errors
     /// When there is no rate or picture, the folder has files of other settings and `force` is not set, or
     /// another process writes to it.
-    pub fn new(mut request: Request) -> Result<Self, RatesError> {
+    pub fn new(mut request: Request) -> Result<Self> {
         request.rates.sort_by(f64::total_cmp);
         let wrong = |text: String| Err(RatesError::Request(text));
         if let Some(twice) = request.rates.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -111,7 +111,7 @@ impl Rates {
     }
 
     /// A picture, as it is compressed.
-    pub(super) fn load(&self, source: &Source) -> Result<Picture, RatesError> {
+    pub(super) fn load(&self, source: &Source) -> Result<Picture> {
         let loaded = load(source, self.request.reading);
         loaded
             .map(|(picture, _)| picture)
@@ -132,7 +132,7 @@ fn load(source: &Source, reading: Reading) -> Result<(Picture, Vec<String>), Str
 }
 
 /// Checks that the files of a picture in the folder, if there are any, were made with the same settings.
-fn check(request: &Request, folder: &Path, settings: &Settings) -> Result<(), RatesError> {
+fn check(request: &Request, folder: &Path, settings: &Settings) -> Result<()> {
     let path = folder.join(SETTINGS);
     match std::fs::read(&path) {
         Ok(text)
@@ -151,7 +151,7 @@ fn check(request: &Request, folder: &Path, settings: &Settings) -> Result<(), Ra
 }
 
 /// Makes the folder of a picture. Files of other settings, which [`check`] has let pass, are removed.
-fn begin(folder: &Path, settings: &Settings) -> Result<(), RatesError> {
+fn begin(folder: &Path, settings: &Settings) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| RatesError::file(folder, e))?;
     let path = folder.join(SETTINGS);
     match std::fs::read(&path) {
@@ -175,7 +175,7 @@ fn checksum(picture: &Picture) -> u32 {
 }
 
 /// Removes compressed files, which are taken for done.
-fn remove_files(folder: &Path) -> Result<(), RatesError> {
+fn remove_files(folder: &Path) -> Result<()> {
     let entries = std::fs::read_dir(folder).map_err(|e| RatesError::file(folder, e))?;
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.extension().is_some_and(|ending| ending == "aim") {

@@ -1,11 +1,12 @@
 //! Means over pictures, and the tables: `rates.csv` and `rates.md`.
 
-use super::RatesError;
 use super::codec::Codec;
 use super::plan::Rates;
 use super::point::{Measured, Point};
+use super::{RatesError, Result};
 use crate::atomic_write::write_cached;
-use crate::compare::{plain, quoted};
+use crate::compare::quoted;
+use crate::report::{Table, TableRow, plain};
 
 /// Means over all pictures. Where a picture has no file, there is no mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +58,7 @@ pub(super) fn bits(rate: f64) -> String {
     format!("{rate} {} a pixel", if rate == 1.0 { "bit" } else { "bits" })
 }
 
-pub(super) fn write(rates: &Rates, points: &[Point]) -> Result<(), RatesError> {
+pub(super) fn write(rates: &Rates, points: &[Point]) -> Result<()> {
     for (name, text) in [("rates.csv", csv(points)), ("rates.md", markdown(rates, points))] {
         let path = rates.request.out.join(name);
         write_cached(&path, text.as_bytes()).map_err(|e| RatesError::file(&path, e))?;
@@ -77,17 +78,20 @@ fn csv(points: &[Point]) -> String {
     text
 }
 
-fn markdown(rates: &Rates, points: &[Point]) -> String {
-    let table = |points: &[Point]| {
-        let means = Means::of(points);
-        let names: String = means.codecs.iter().map(|codec| format!(" {} |", codec.name())).collect();
-        let mut text = format!("| bits a pixel |{names}\n|---|{}\n", "---:|".repeat(means.codecs.len()));
-        for &rate in &rates.request.rates {
-            let cell = |&codec: &Codec| format!(" {} |", decibels(means.psnr(codec, rate)));
-            text.push_str(&format!("| {rate} |{}\n", means.codecs.iter().map(cell).collect::<String>()));
-        }
-        text
+/// The mean PSNR of each codec at each rate.
+pub(super) fn table(rates: &[f64], points: &[Point]) -> Table {
+    let means = Means::of(points);
+    let row = |&rate: &f64| TableRow {
+        name: rate.to_string(),
+        cells: means.codecs.iter().map(|&codec| Some(decibels(means.psnr(codec, rate)))).collect(),
+        best: None,
     };
+    let columns = means.codecs.iter().map(|codec| codec.name().to_owned()).collect();
+    Table { columns, rows: rates.iter().map(row).collect() }
+}
+
+fn markdown(rates: &Rates, points: &[Point]) -> String {
+    let table = |points: &[Point]| table(&rates.request.rates, points).markdown("bits a pixel");
     let names = pictures(points);
     let mut text = format!("# Rate and distortion\n\n{}\n\n{}", about(rates, points), table(points));
     for name in names.iter().filter(|_| names.len() > 1) {

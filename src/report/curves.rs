@@ -131,11 +131,7 @@ pub(crate) fn save_styled_curves(
     series: &[Series],
     styles: &[LineStyle],
 ) -> Result<(), ReportError> {
-    let svg_path = folder.join(over.file_stem()).with_extension("svg");
-    let svg = styled_svg(over, series, styles);
-    write_cached(&svg_path, svg.as_bytes())
-        .map_err(|source| ReportError::Write { path: svg_path, source })?;
-    Ok(save_png(&styled_picture(over, series, styles), &folder.join(over.file_stem()).with_extension("png"))?)
+    chart(over, series, styles).save(folder, over.file_stem())
 }
 
 /// The curves as an SVG document of 960x600 units.
@@ -145,9 +141,11 @@ pub fn psnr_svg(series: &[Series]) -> String {
 
 /// [`psnr_svg`] with a style for each series.
 pub(crate) fn styled_svg(over: Over, series: &[Series], styles: &[LineStyle]) -> String {
-    let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
-    draw(&mut canvas, over.axis(), &lines(over, series, styles));
-    canvas.finish()
+    chart(over, series, styles).svg()
+}
+
+fn chart(over: Over, series: &[Series], styles: &[LineStyle]) -> Chart {
+    Chart { axis: over.axis(), lines: lines(over, series, styles) }
 }
 
 /// PSNR over bits a pixel of one codec.
@@ -162,21 +160,15 @@ const RATE_AXIS: (&str, f64) = ("bits a pixel", 1e-3);
 
 /// Writes `rates.svg` and `rates.png` (at double resolution) into `folder`: for each name, PSNR in dB over bits a pixel.
 pub(crate) fn save_rate_curves(folder: &Path, curves: &[RateCurve]) -> Result<(), ReportError> {
-    let path = folder.join("rates.svg");
-    write_cached(&path, rate_svg(curves).as_bytes()).map_err(|source| ReportError::Write { path, source })?;
-    let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
-    draw(&mut canvas, RATE_AXIS, &rate_lines(curves));
-    Ok(save_png(&picture_of(canvas.finish()), &folder.join("rates.png"))?)
+    rate_chart(curves).save(folder, "rates")
 }
 
 /// The curves of [`save_rate_curves`] as an SVG document of 960x600 units.
 pub(crate) fn rate_svg(curves: &[RateCurve]) -> String {
-    let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
-    draw(&mut canvas, RATE_AXIS, &rate_lines(curves));
-    canvas.finish()
+    rate_chart(curves).svg()
 }
 
-fn rate_lines(curves: &[RateCurve]) -> Vec<Line> {
+fn rate_chart(curves: &[RateCurve]) -> Chart {
     let line = |(curve, style): (&RateCurve, LineStyle)| Line {
         points: curve.points.clone(),
         rgb: style.rgb(),
@@ -185,18 +177,41 @@ fn rate_lines(curves: &[RateCurve]) -> Vec<Line> {
         has_dots: true,
     };
     let styles = LineStyle::one_after_another(curves.len());
-    curves.iter().zip(styles).map(line).filter(|line| !line.points.is_empty()).collect()
+    let lines = curves.iter().zip(styles).map(line).filter(|line| !line.points.is_empty());
+    Chart { axis: RATE_AXIS, lines: lines.collect() }
 }
 
 /// The curves as an RGB picture of 1920x1200 pixels.
 pub fn psnr_picture(series: &[Series]) -> Picture {
-    styled_picture(Over::Epochs, series, &LineStyle::one_after_another(series.len()))
+    chart(Over::Epochs, series, &LineStyle::one_after_another(series.len())).picture()
 }
 
-fn styled_picture(over: Over, series: &[Series], styles: &[LineStyle]) -> Picture {
-    let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
-    draw(&mut canvas, over.axis(), &lines(over, series, styles));
-    picture_of(canvas.finish())
+/// Lines over a horizontal axis.
+struct Chart {
+    /// The axis' title, and its smallest step.
+    axis: (&'static str, f64),
+    lines: Vec<Line>,
+}
+
+impl Chart {
+    fn svg(&self) -> String {
+        let mut canvas = SvgCanvas::new(WIDTH, HEIGHT);
+        draw(&mut canvas, self.axis, &self.lines);
+        canvas.finish()
+    }
+
+    fn picture(&self) -> Picture {
+        let mut canvas = ImageCanvas::new(WIDTH, HEIGHT, PNG_SCALE);
+        draw(&mut canvas, self.axis, &self.lines);
+        picture_of(canvas.finish())
+    }
+
+    /// Writes it as SVG, and as PNG at double resolution.
+    fn save(&self, folder: &Path, name: &str) -> Result<(), ReportError> {
+        let path = folder.join(name).with_extension("svg");
+        write_cached(&path, self.svg().as_bytes()).map_err(|source| ReportError::Write { path, source })?;
+        Ok(save_png(&self.picture(), &folder.join(name).with_extension("png"))?)
+    }
 }
 
 /// One line of the plot, decimated and without NaN.
@@ -237,27 +252,18 @@ fn draw(canvas: &mut dyn Canvas, (title, smallest_step): (&'static str, f64), li
 fn lines(over: Over, series: &[Series], styles: &[LineStyle]) -> Vec<Line> {
     let train = |s: &Series| decimate(s.points.iter().map(|p| (over.of(p), Some(p.psnr_train))));
     let test = |s: &Series| decimate(s.points.iter().map(|p| (over.of(p), p.psnr_test)));
-    if let [only] = series {
-        let line = |points, rgb, name: &str| Line {
-            points,
-            rgb,
-            dash: None,
-            label: Some(name.to_owned()),
-            has_dots: false,
-        };
-        let both = [line(train(only), PALETTE[0], "train"), line(test(only), PALETTE[1], "test")];
-        return both.into_iter().filter(|line| !line.points.is_empty()).collect();
-    }
+    let line = |points, rgb, dash, label| Line { points, rgb, dash, label, has_dots: false };
     let mut out = Vec::new();
-    for (s, style) in series.iter().zip(styles) {
-        let (rgb, dash) = (style.rgb(), style.dash());
-        let (train, test) = (train(s), test(s));
-        let label = Some(short(&s.name));
-        if test.is_empty() {
-            out.push(Line { points: train, rgb, dash, label, has_dots: false });
-        } else {
-            out.push(Line { points: train, rgb, dash, label: None, has_dots: false });
-            out.push(Line { points: test, rgb, dash, label, has_dots: false });
+    if let [only] = series {
+        out.push(line(train(only), PALETTE[0], None, Some("train".to_owned())));
+        out.push(line(test(only), PALETTE[1], None, Some("test".to_owned())));
+    } else {
+        for (s, style) in series.iter().zip(styles) {
+            let (rgb, dash, test) = (style.rgb(), style.dash(), test(s));
+            let label = Some(short(&s.name));
+            // Beside a test PSNR the other is thin and without a name.
+            out.push(line(train(s), rgb, dash, label.clone().filter(|_| test.is_empty())));
+            out.push(line(test, rgb, dash, label));
         }
     }
     out.retain(|line| !line.points.is_empty());

@@ -183,8 +183,7 @@ pub fn save_film_unless(
     snapshots: &[(u64, PathBuf)],
     film: &Film,
 ) -> Result<(), ReportError> {
-    let save = format_of(path)?;
-    save(path, &Frames::new(snapshots, film, &BTreeMap::new(), stop)?)
+    format_of(path)?(path, &Frames::new(snapshots, film, &BTreeMap::new(), stop)?)
 }
 
 /// As [`save_film`]; `kept` has the frames of some epochs, fitted already.
@@ -194,8 +193,7 @@ pub(crate) fn save_film_with(
     snapshots: &[(u64, PathBuf)],
     film: &Film,
 ) -> Result<(), ReportError> {
-    let save = format_of(path)?;
-    save(path, &Frames::new(snapshots, film, kept, &|| false)?)
+    format_of(path)?(path, &Frames::new(snapshots, film, kept, &|| false)?)
 }
 
 /// Which of `epochs`, in increasing order, become frames: the first, the last, and those nearest

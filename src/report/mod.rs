@@ -13,6 +13,7 @@ pub mod palette;
 pub mod panel;
 pub mod sheet;
 pub mod strip;
+mod table;
 
 pub use curves::{CurvePoint, Series, save_psnr_curves};
 pub(crate) use curves::{Over, RateCurve, rate_svg, save_rate_curves, save_styled_curves, styled_svg};
@@ -26,6 +27,7 @@ pub use labelled_error_map::labelled_error_map;
 pub(crate) use sheet::Sheet;
 pub(crate) use strip::quality_label;
 pub use strip::{Strip, epoch_label};
+pub(crate) use table::{Table, TableRow, plain};
 
 use crate::picture::PictureError;
 use std::io;

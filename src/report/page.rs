@@ -18,6 +18,15 @@ const JPEG_QUALITY: u8 = 92;
 
 /// The whole document, with its title in `<title>` and above everything.
 pub(crate) fn page(title: &str, body: &Markup) -> String {
+    let body = html! {
+        main { h1 { (title) } (body) }
+        script { (PreEscaped(SCRIPT)) }
+    };
+    document(title, STYLE, &body)
+}
+
+/// A document with a title and a style.
+pub(crate) fn document(title: &str, style: &str, body: &Markup) -> String {
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -25,12 +34,9 @@ pub(crate) fn page(title: &str, body: &Markup) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(style)) }
             }
-            body {
-                main { h1 { (title) } (body) }
-                script { (PreEscaped(SCRIPT)) }
-            }
+            body { (body) }
         }
     };
     document.into_string()
@@ -87,17 +93,15 @@ pub(crate) fn wipe() -> Markup {
 pub(crate) fn data_uri(image: &RgbImage, lossless: bool) -> String {
     let (width, height) = image.dimensions();
     let mut bytes = Vec::new();
-    let (kind, encoded) = match lossless {
-        true => {
-            let encoder = PngEncoder::new(&mut bytes);
-            ("png", encoder.write_image(image.as_raw(), width, height, ExtendedColorType::Rgb8))
-        }
+    let (pixels, color) = (image.as_raw(), ExtendedColorType::Rgb8);
+    let encoded = match lossless {
+        true => PngEncoder::new(&mut bytes).write_image(pixels, width, height, color),
         false => {
-            let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
-            ("jpeg", encoder.write_image(image.as_raw(), width, height, ExtendedColorType::Rgb8))
+            JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).write_image(pixels, width, height, color)
         }
     };
     encoded.expect("an RGB image of these sides is encoded in memory");
+    let kind = if lossless { "png" } else { "jpeg" };
     format!("data:image/{kind};base64,{}", STANDARD.encode(bytes))
 }
 

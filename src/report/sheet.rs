@@ -10,7 +10,7 @@ use std::path::Path;
 /// Largest panel, in pixels.
 const MAX_SIDE: u32 = 400;
 /// Between panels, and around them.
-const GAP: u32 = 16;
+pub(super) const GAP: u32 = 16;
 /// Most panels per line; a longer row is wrapped, so that labels stay readable.
 const MAX_COLUMNS: usize = 6;
 const LABEL_HEIGHT: u32 = 34;
@@ -89,14 +89,8 @@ impl Sheet {
                 let baseline = (top + tallest / 2) as f32;
                 TITLE.draw(&mut sheet, GAP as f32, baseline, &row.title);
             }
-            let mut left = GAP + title_width;
-            for ((panel, label), column) in panels.iter().zip(&columns) {
-                let x = left + (column - panel.width()) / 2;
-                imageops::replace(&mut sheet, panel, i64::from(x), i64::from(top + tallest - panel.height()));
-                let text_x = left as f32 + (*column as f32 - LABEL.text_width(label)) / 2.0;
-                LABEL.draw(&mut sheet, text_x, (top + tallest + 23) as f32, label);
-                left += column + GAP;
-            }
+            let baseline = (top + tallest + 23) as f32;
+            draw_line(&mut sheet, (panels, &columns), [GAP + title_width, top + tallest], (LABEL, baseline));
             top += tallest + LABEL_HEIGHT + GAP / 2;
         }
         if let Some(note) = &self.note {
@@ -108,6 +102,22 @@ impl Sheet {
     /// Writes the sheet as a PNG, atomically.
     pub(crate) fn save(&self, path: &Path) -> Result<(), ReportError> {
         Ok(save_png(&self.draw(), path)?)
+    }
+}
+
+/// Draws panels with labels from `left` on, all with the same `bottom`.
+pub(super) fn draw_line(
+    sheet: &mut RgbImage,
+    (panels, columns): (&[(RgbImage, String)], &[u32]),
+    [mut left, bottom]: [u32; 2],
+    (style, baseline): (TextStyle, f32),
+) {
+    for ((panel, label), column) in panels.iter().zip(columns) {
+        let x = left + (column - panel.width()) / 2;
+        imageops::replace(sheet, panel, i64::from(x), i64::from(bottom - panel.height()));
+        let text_x = left as f32 + (*column as f32 - style.text_width(label)) / 2.0;
+        style.draw(sheet, text_x, baseline, label);
+        left += column + GAP;
     }
 }
 

@@ -3,16 +3,14 @@
 use super::ReportError;
 use super::font::{TextStyle, Weight};
 use super::panel::{panel, picture_of};
+use super::sheet::{GAP, draw_line};
 use crate::picture::{Picture, save_png};
-use image::{Rgb, RgbImage, imageops};
+use image::{Rgb, RgbImage};
 use std::path::Path;
 
 /// Largest panel, in pixels.
 const MAX_WIDTH: u32 = 512;
 const MAX_HEIGHT: u32 = 640;
-/// Between panels, and around them.
-const GAP: u32 = 16;
-
 /// A strip under construction. Pictures are scaled when added, so only panels are held in memory.
 #[derive(Default)]
 pub struct Strip {
@@ -40,20 +38,14 @@ impl Strip {
         let tallest = self.panels.iter().map(|(p, _)| p.height()).max().unwrap_or(1);
         let size = (widest as f32 * 0.05).clamp(14.0, 24.0);
         let style = TextStyle { size, weight: Weight::Regular, rgb: [0x22; 3] };
-        let column = |panel: &RgbImage, label: &str| panel.width().max(style.text_width(label).ceil() as u32);
-        let columns: u32 = self.panels.iter().map(|(p, label)| column(p, label) + GAP).sum();
-        let label_height = (size * 1.9) as u32;
-        let (width, height) = (columns + GAP, GAP + tallest + label_height + GAP / 2);
+        let column = |(p, label): &(RgbImage, String)| p.width().max(style.text_width(label).ceil() as u32);
+        let columns: Vec<u32> = self.panels.iter().map(column).collect();
+        let width = GAP + columns.iter().map(|column| column + GAP).sum::<u32>();
+        let bottom = GAP + tallest;
+        let height = bottom + (size * 1.9) as u32 + GAP / 2;
         let mut sheet = RgbImage::from_pixel(width, height, Rgb([255; 3]));
-        let mut left = GAP;
-        for (panel, label) in &self.panels {
-            let column = column(panel, label);
-            let x = left + (column - panel.width()) / 2;
-            imageops::replace(&mut sheet, panel, i64::from(x), i64::from(GAP + tallest - panel.height()));
-            let text_x = left as f32 + (column as f32 - style.text_width(label)) / 2.0;
-            style.draw(&mut sheet, text_x, ((GAP + tallest) as f32 + size * 1.35).round(), label);
-            left += column + GAP;
-        }
+        let baseline = (bottom as f32 + size * 1.35).round();
+        draw_line(&mut sheet, (&self.panels, &columns), [GAP, bottom], (style, baseline));
         picture_of(sheet)
     }
 

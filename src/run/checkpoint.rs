@@ -97,16 +97,12 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
             Err(reason) => damaged.push(format!("{} cannot be used: {reason}", path.display())),
         }
     }
-    match damaged.is_empty() {
-        true => Ok(None),
-        false => Err(RunError::Folder {
-            path: folder.path().to_owned(),
-            reason: format!(
-                "{}; start over with `afterimage train PICTURE --out DIR --force`",
-                damaged.join(", and ")
-            ),
-        }),
+    if damaged.is_empty() {
+        return Ok(None);
     }
+    let all = damaged.join(", and ");
+    let reason = format!("{all}; start over with `afterimage train PICTURE --out DIR --force`");
+    Err(RunError::folder(folder.path(), reason))
 }
 
 /// Prefix of the tensors of the best state.

@@ -46,7 +46,7 @@ impl RunFolder {
     /// # Errors
     /// Says what is there and what would be right.
     pub fn check(path: &Path, force: bool) -> Result<(), RunError> {
-        let occupied = |what: &str| RunError::Folder { path: path.to_owned(), reason: what.to_owned() };
+        let occupied = |what: &str| RunError::folder(path, what);
         match std::fs::symlink_metadata(path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(occupied(&e.to_string())),
@@ -122,9 +122,8 @@ impl RunFolder {
     /// When there is no run, or another process writes to it.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         if !path.join("config.toml").is_file() {
-            let reason =
-                "there is no run in it (no config.toml); give the folder of an earlier run".to_owned();
-            return Err(RunError::Folder { path: path.to_owned(), reason });
+            let reason = "there is no run in it (no config.toml); give the folder of an earlier run";
+            return Err(RunError::folder(path, reason));
         }
         let lock = Some(Arc::new(FolderLock::acquire(path)?));
         let folder = Self { path: path.to_owned(), lock };
@@ -142,8 +141,7 @@ impl RunFolder {
         if path.join("config.toml").is_file() || !folder.snapshots().is_empty() {
             return Ok(folder);
         }
-        let reason = "there is no run in it (no config.toml); give the folder of a run".to_owned();
-        Err(RunError::Folder { path: folder.path, reason })
+        Err(RunError::folder(path, "there is no run in it (no config.toml); give the folder of a run"))
     }
 
     /// The folder and the one for its pictures, which must be inside it: files are removed there, and a link in an
@@ -152,8 +150,7 @@ impl RunFolder {
         let epochs = self.path.join(EPOCHS);
         std::fs::create_dir_all(&epochs).map_err(|e| self.unwritable(&e))?;
         if std::fs::symlink_metadata(&epochs).map_err(|e| self.unwritable(&e))?.is_symlink() {
-            let reason = format!("{EPOCHS} in it is a link to another folder");
-            return Err(RunError::Folder { path: self.path.clone(), reason });
+            return Err(RunError::folder(&self.path, format!("{EPOCHS} in it is a link to another folder")));
         }
         Ok(())
     }
@@ -189,7 +186,7 @@ impl RunFolder {
     }
 
     fn unwritable(&self, error: &std::io::Error) -> RunError {
-        RunError::Folder { path: self.path.clone(), reason: format!("it cannot be written ({error})") }
+        RunError::unwritable(&self.path, error)
     }
 
     /// The folder itself.

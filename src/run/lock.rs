@@ -67,10 +67,7 @@ impl FolderLock {
         try_lock: impl Fn(&File) -> Result<(), TryLockError>,
         path: &Path,
     ) -> Result<Self, RunError> {
-        let unwritable = |e: io::Error| RunError::Folder {
-            path: path.to_owned(),
-            reason: format!("it cannot be written ({e})"),
-        };
+        let unwritable = |e: io::Error| RunError::unwritable(path, &e);
         let made = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).last();
         let mut lock =
             Self { folder: path.to_owned(), made: made.map(Path::to_owned), file: None, is_ours: false };

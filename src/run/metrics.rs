@@ -1,7 +1,7 @@
 //! `metrics.csv`: one line per epoch.
 
 use super::RunError;
-use crate::atomic_write::{Durability, atomic_write};
+use crate::atomic_write::write_cached;
 use crate::read_file::open_regular;
 use crate::trainer::EpochSummary;
 use std::fs::File;
@@ -37,7 +37,7 @@ impl MetricsWriter {
     pub fn rewrite(&mut self, rows: &[EpochSummary]) -> Result<(), RunError> {
         self.file = None;
         let text: String = std::iter::once(HEADER.to_owned()).chain(rows.iter().map(line)).collect();
-        let replaced = atomic_write(&self.path, Durability::Cached, |out| out.write_all(text.as_bytes()));
+        let replaced = write_cached(&self.path, text.as_bytes());
         // For writing, not only appending: on Windows only then may it be shortened.
         let opened = replaced.and_then(|()| File::options().write(true).open(&self.path));
         let mut file = opened.map_err(|e| self.error(&e))?;

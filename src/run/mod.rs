@@ -91,6 +91,14 @@ impl RunError {
         matches!(self, Self::InUse { .. })
     }
 
+    fn folder(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Folder { path: path.to_owned(), reason: reason.into() }
+    }
+
+    fn unwritable(path: &Path, error: &std::io::Error) -> Self {
+        Self::folder(path, format!("it cannot be written ({error})"))
+    }
+
     pub(crate) fn write(path: &Path, reason: &dyn std::fmt::Display) -> Self {
         Self::Write { path: path.to_owned(), reason: reason.to_string() }
     }

@@ -83,7 +83,7 @@ impl Session {
     pub fn resume(run: Resolved, picture: Arc<Picture>, folder: RunFolder) -> Result<Self, RunError> {
         let checkpoint = checkpoint::load(&folder, Fingerprint::of(&run, &picture))?;
         let done = checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
-        let unfit = |reason: String| RunError::Folder { path: folder.path().to_owned(), reason };
+        let unfit = |reason: String| RunError::folder(folder.path(), reason);
         if done > run.epochs {
             return Err(unfit(format!(
                 "the run has already done {done} epochs, more than --epochs {}; give {done} or more",

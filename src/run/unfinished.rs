@@ -35,11 +35,9 @@ pub fn model_of_checkpoint(path: &Path) -> Result<(ModelFile, u64), RunError> {
         _ => Path::new("."),
     };
     of(folder, |folder, fingerprint| {
-        let unusable = |reason| RunError::Folder {
-            path: folder.path().to_owned(),
-            reason: format!("{} cannot be used: {reason}", path.display()),
-        };
-        checkpoint::read(path, fingerprint).map(Some).map_err(unusable)
+        checkpoint::read(path, fingerprint).map(Some).map_err(|reason| {
+            RunError::folder(folder.path(), format!("{} cannot be used: {reason}", path.display()))
+        })
     })
 }
 
@@ -47,7 +45,7 @@ fn of(
     path: &Path,
     load: impl FnOnce(&RunFolder, Fingerprint) -> Result<Option<Checkpoint>, RunError>,
 ) -> Result<(ModelFile, u64), RunError> {
-    let unusable = |reason: String| RunError::Folder { path: path.to_owned(), reason };
+    let unusable = |reason: String| RunError::folder(path, reason);
     let folder = RunFolder::look(path)?;
     let config = Config::read(&folder.file("config.toml")).map_err(|e| unusable(e.to_string()))?;
     let config = config.with_former_defaults();

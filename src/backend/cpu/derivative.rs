@@ -4,7 +4,7 @@
 use super::chunks::CHUNK_SIZE;
 use super::predictor::thread_pool;
 use super::{dense, encode};
-use crate::backend::BackendError;
+use crate::backend::Result;
 use crate::model::{Activation, Dual, Model, ParamLayout, Real};
 use rayon::prelude::*;
 
@@ -33,7 +33,7 @@ impl CpuDerivative {
     ///
     /// # Panics
     /// When `params` has another length.
-    pub fn new(model: Model, params: &[f32], threads: usize) -> Result<Self, BackendError> {
+    pub fn new(model: Model, params: &[f32], threads: usize) -> Result<Self> {
         let layout = model.layout();
         assert_eq!(params.len(), layout.n_params(), "parameters of the model");
         Ok(Self {

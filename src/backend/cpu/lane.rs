@@ -9,9 +9,9 @@ use super::encode::fourier_backward_panels;
 use super::grid;
 use super::network::{ChunkGradients, EncodingInputs};
 use super::panels::{PANEL, padded};
+use super::predictor::{give_out, lock};
 use crate::model::{Encoding, Model, Real};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Chunks a lane processes before the encoding's gradients are summed, if it has weights.
 const ROUND_CHUNKS: usize = 2;
@@ -116,7 +116,7 @@ pub(super) fn encoding_gradients<T: Real>(
 ) {
     let Some((part, columns)) = encoding.trained_part() else { return };
     let (width, column) = (encoding.output_width(), columns.start);
-    let lanes: Vec<_> = lanes.iter().map(|lane| lane.lock().expect("a worker thread panicked")).collect();
+    let lanes: Vec<_> = lanes.iter().map(lock).collect();
     let samples: Vec<_> = lanes.iter().map(|lane| lane.samples()).collect();
     match part {
         Encoding::Grid(grid) => {
@@ -160,17 +160,9 @@ fn in_parts<T: Real>(
             Mutex::new(part)
         })
         .collect();
-    let next = AtomicUsize::new(0);
-    let take = || parts.len().checked_sub(1 + next.fetch_add(1, Ordering::Relaxed));
-    let work = || {
-        while let Some(part) = take() {
-            add(part, &mut parts[part].lock().expect("a worker thread panicked"));
+    give_out(pool, parts.len(), |_, tasks| {
+        for part in tasks.map(|task| parts.len() - 1 - task) {
+            add(part, &mut lock(&parts[part]));
         }
-    };
-    match pool {
-        None => work(),
-        Some(pool) => {
-            pool.broadcast(|_| work());
-        }
-    }
+    });
 }

@@ -6,7 +6,7 @@ use super::muon::Orthogonalizer;
 use super::network::Scratch;
 use super::packed::{PackFor, Packed};
 use super::simd::SimdReal;
-use crate::backend::{BackendError, DeviceOptions, Job, memory};
+use crate::backend::{DeviceOptions, Job, Result, memory};
 use crate::model::{Model, TrainingState};
 
 /// Bytes of weights, moments, gradient sums and work space, without the picture.
@@ -28,7 +28,7 @@ pub fn size_bytes<T: SimdReal>(job: &Job, threads: usize) -> u64 {
 ///
 /// # Errors
 /// [`BackendError::DoesNotFit`], with both numbers.
-pub fn check<T: SimdReal>(job: &Job, threads: usize, options: &DeviceOptions) -> Result<(), BackendError> {
+pub fn check<T: SimdReal>(job: &Job, threads: usize, options: &DeviceOptions) -> Result<()> {
     let needed = size_bytes::<T>(job, threads).saturating_add(memory::state_copies(job));
     memory::check(&job.model, "train", needed, options)
 }
@@ -37,7 +37,7 @@ pub fn check<T: SimdReal>(job: &Job, threads: usize, options: &DeviceOptions) ->
 ///
 /// # Errors
 /// [`BackendError::DoesNotFit`], with both numbers.
-pub fn check_predictor(model: &Model, threads: usize, options: &DeviceOptions) -> Result<(), BackendError> {
+pub fn check_predictor(model: &Model, threads: usize, options: &DeviceOptions) -> Result<()> {
     let flat = model.layout().n_params() + Packed::<f32>::size(&model.layout(), PackFor::Prediction);
     let needed = flat * size_of::<f32>() + threads * Scratch::<f32>::size_bytes(model, CHUNK_SIZE);
     memory::check(model, "render", needed as u64, options)

@@ -4,14 +4,14 @@ use super::chunks::CHUNK_SIZE;
 use super::network::{Pass, Scratch};
 use super::packed::{PackFor, Packed};
 use super::simd::{SimdReal, instruction_set};
-use crate::backend::{BackendError, BackendInfo, Predict};
+use crate::backend::{BackendError, BackendInfo, Predict, Result};
 use crate::model::{Model, ParamLayout, Raster};
 use async_trait::async_trait;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Starts `threads` worker threads; 0 means all cores.
-pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, BackendError> {
+pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool> {
     if cfg!(target_family = "wasm") {
         let reason = "the CPU backend needs threads, which there are not in a browser; use a GPU";
         return Err(BackendError::Unsupported(reason.to_owned()));
@@ -34,6 +34,24 @@ pub(super) fn lock<L>(mutex: &Mutex<L>) -> std::sync::MutexGuard<'_, L> {
     mutex.lock().expect("a worker thread panicked")
 }
 
+/// Calls `work` on all threads of `pool`, or on this one if there is none, with the thread's number and the tasks it
+/// gets of `n`: always the next one that no other has taken.
+pub(super) fn give_out(
+    pool: Option<&rayon::ThreadPool>,
+    n: usize,
+    work: impl Fn(usize, &mut dyn Iterator<Item = usize>) + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&task| task < n);
+    let work = |thread: usize| work(thread, &mut std::iter::from_fn(take));
+    match pool {
+        None => work(0),
+        Some(pool) => {
+            pool.broadcast(|thread| work(thread.index()));
+        }
+    }
+}
+
 /// Colours of consecutive points on all threads of `pool`, by their positions and from number `first` on; one `scratch`
 /// a thread.
 pub(super) fn predict_with<T: SimdReal>(
@@ -45,22 +63,13 @@ pub(super) fn predict_with<T: SimdReal>(
 ) {
     let channels = pass.model.network.output_width;
     let chunks: Vec<_> = out.chunks_mut(CHUNK_SIZE * channels).map(Mutex::new).collect();
-    let next_chunk = AtomicUsize::new(0);
-    let work = |thread: usize| {
+    give_out(helpers(pool), chunks.len(), |thread, indices| {
         let scratch = &mut *lock(&scratch[thread]);
-        loop {
-            let index = next_chunk.fetch_add(1, Ordering::Relaxed);
-            let Some(chunk) = chunks.get(index) else { break };
+        for index in indices {
             let first = first + (index * CHUNK_SIZE) as u64;
-            pass.predict(&position, first, scratch, &mut lock(chunk));
+            pass.predict(&position, first, scratch, &mut lock(&chunks[index]));
         }
-    };
-    match helpers(pool) {
-        None => work(0),
-        Some(pool) => {
-            pool.broadcast(|thread| work(thread.index()));
-        }
-    }
+    });
 }
 
 /// Renders a trained model: no picture, no training state.
@@ -78,12 +87,12 @@ impl<T: SimdReal> CpuPredictor<T> {
     ///
     /// # Errors
     /// When `params` has another length or the worker threads cannot be started.
-    pub fn new(model: Model, params: &[f32], threads: usize) -> Result<Self, BackendError> {
+    pub fn new(model: Model, params: &[f32], threads: usize) -> Result<Self> {
         Self::on(thread_pool(threads)?, model, params)
     }
 
     /// The same on the threads of `pool`.
-    pub(crate) fn on(pool: rayon::ThreadPool, model: Model, params: &[f32]) -> Result<Self, BackendError> {
+    pub(crate) fn on(pool: rayon::ThreadPool, model: Model, params: &[f32]) -> Result<Self> {
         let layout = model.layout();
         if params.len() != layout.n_params() {
             return Err(BackendError::StateMismatch(format!(
@@ -136,7 +145,7 @@ pub(super) fn info(pool: &rayon::ThreadPool) -> BackendInfo {
 
 #[async_trait(?Send)]
 impl<T: SimdReal> Predict for CpuPredictor<T> {
-    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<()> {
         self.predict_points((|pixel| raster.position_of(pixel), first), out);
         Ok(())
     }

@@ -18,12 +18,12 @@ macro_rules! vectorised {
         )
     };
 }
-pub(super) use vectorised;
+pub(crate) use vectorised;
 
 /// Calls `work` compiled for the best instruction set. Its bound tells the compiler that the closure is called once:
 /// one that could be called twice is reached through a function that is compiled for the baseline.
 #[inline(always)]
-pub(super) fn with_widest_vectors<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_widest_vectors<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 

@@ -6,16 +6,15 @@ use super::memory;
 use super::muon::Orthogonalizer;
 use super::network::{Pass, Scratch};
 use super::packed::{PackFor, Packed};
-use super::predictor::{self, helpers, lock, predict_with, thread_pool};
+use super::predictor::{self, give_out, helpers, lock, predict_with, thread_pool};
 use super::simd::SimdReal;
 use super::single::{self, Weights};
 use super::update::{Block, PARAM_BLOCK, Parts, Update, sum_of_squares};
-use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
+use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict, Result};
 use crate::model::refinements::clip_factor;
 use crate::model::{ParamLayout, Raster, Real, Step, TrainingState};
 use async_trait::async_trait;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Minimum number of blocks times lanes for an update on several threads.
@@ -47,7 +46,7 @@ impl<T: SimdReal> CpuTrainer<T> {
     ///
     /// # Errors
     /// When the worker threads cannot be started. See [`super::memory::check`] for memory.
-    pub fn new(job: Job, params: &[T], threads: usize) -> Result<Self, BackendError> {
+    pub fn new(job: Job, params: &[T], threads: usize) -> Result<Self> {
         Ok(Self::on(thread_pool(threads)?, job, params))
     }
 
@@ -158,23 +157,10 @@ impl<T: SimdReal> CpuTrainer<T> {
                 }
             };
             // Threads take whole lanes, each from its first chunk to its last.
-            let next_lane = AtomicUsize::new(0);
-            let work = |thread: usize| {
+            give_out(pool, n_lanes, |thread, lanes| {
                 let scratch = &mut *lock(&scratch[thread]);
-                loop {
-                    let l = next_lane.fetch_add(1, Ordering::Relaxed);
-                    if l >= n_lanes {
-                        break;
-                    }
-                    run_lane(l, scratch);
-                }
-            };
-            match pool {
-                None => work(0),
-                Some(pool) => {
-                    pool.broadcast(|thread| work(thread.index()));
-                }
-            }
+                lanes.for_each(|l| run_lane(l, scratch));
+            });
             let of_encoding = &self.params[self.layout.encoding.clone()];
             encoding_gradients(&job.model.encoding, of_encoding, lanes, pool, &mut self.encoding_grads);
         }
@@ -245,7 +231,7 @@ fn exclusive<L>(mutex: &mut Mutex<L>) -> &mut L {
 
 #[async_trait(?Send)]
 impl<T: SimdReal> Predict for CpuTrainer<T> {
-    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<()> {
         // Predict with the average, if there is one, setting the training weights aside.
         let averaged = self.job.options.refinements.ema.is_some();
         let params = if averaged { self.moments.last().expect("the average") } else { &self.params };
@@ -268,7 +254,7 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
         &self.info
     }
 
-    async fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+    async fn enqueue(&mut self, steps: &[Step]) -> Result<()> {
         let (pool, n_lanes) = (Arc::clone(&self.pool), self.lanes.len());
         // Run everything on a thread of the pool, which steps through several lanes by itself: each time an outside
         // thread waits for the pool, both have to be woken.
@@ -285,15 +271,15 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
         Ok(())
     }
 
-    fn take_losses(&mut self) -> Result<Vec<f64>, BackendError> {
+    fn take_losses(&mut self) -> Result<Vec<f64>> {
         Ok(std::mem::take(&mut self.losses))
     }
 
-    async fn finish(&mut self) -> Result<(), BackendError> {
+    async fn finish(&mut self) -> Result<()> {
         Ok(())
     }
 
-    async fn state(&mut self) -> Result<TrainingState, BackendError> {
+    async fn state(&mut self) -> Result<TrainingState> {
         let narrow = |values: &[T]| values.iter().map(|v| v.as_f32()).collect::<Vec<f32>>();
         Ok(TrainingState {
             step: self.step,
@@ -302,7 +288,7 @@ impl<T: SimdReal> Backend for CpuTrainer<T> {
         })
     }
 
-    async fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
+    async fn set_state(&mut self, state: &TrainingState) -> Result<()> {
         if state.params.len() != self.params.len() || state.moments.len() != self.moments.len() {
             return Err(BackendError::StateMismatch(format!(
                 "{} parameters and {} moments; {} and {} are needed",

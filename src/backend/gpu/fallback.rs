@@ -6,7 +6,7 @@ use super::execute::{OTHER_TILES, report};
 use super::kernel::{KernelConfig, Storage};
 use super::ops::{Layout, fused, layout};
 use super::prove;
-use crate::backend::{BackendError, Job};
+use crate::backend::{Job, Result};
 use crate::job::Precision;
 use crate::model::Model;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use std::sync::Arc;
 pub async fn budget_for(
     gpu: &Arc<Gpu>,
     model: &Model,
-    layout_for: impl Fn(Budget) -> Result<Layout, BackendError>,
+    layout_for: impl Fn(Budget) -> Result<Layout>,
     n_pixels: Option<usize>,
-) -> Result<Budget, BackendError> {
+) -> Result<Budget> {
     let mut budget = gpu.budget();
     let mut tiles = OTHER_TILES.into_iter();
     loop {

@@ -80,10 +80,7 @@ pub(super) fn run(args: &CompareArgs, bits: &[f64]) -> anyhow::Result<ExitCode> 
     let ending = thread_pool(args.threads())?.install(|| rates::run(&rates, &mut watch));
     meter.close();
     let (points, notes) = match ending {
-        Err(RatesError::Stopped) => {
-            eprint_line!("stopped; run the same command to go on");
-            return Ok(signals::exit_code());
-        }
+        Err(RatesError::Stopped) => bail!(signals::Stopped("stopped; run the same command to go on")),
         ending => ending?,
     };
     notes.iter().for_each(|note| eprint_line!("{note}"));

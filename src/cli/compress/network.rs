@@ -2,9 +2,10 @@
 
 use super::CompressArgs;
 use crate::cli::display::{Meter, count};
+use crate::cli::signals::NOTHING_WRITTEN;
 use crate::cli::train::resolved;
 use crate::cli::{model, signals, stdio};
-use afterimage::backend::{self, Backend, BackendError, open_predictor};
+use afterimage::backend::{self, Backend, open_predictor};
 use afterimage::block_on;
 use afterimage::config::{Config, DeviceConfig, Resolved};
 use afterimage::job::DeviceOptions;
@@ -34,8 +35,8 @@ pub(super) fn is_model(path: &Path) -> bool {
         || path.extension().is_some_and(|ending| ending == "safetensors")
 }
 
-/// What a model shows at the size it was trained at. None if it was asked to stop.
-pub(super) fn shown(path: &Path, quiet: bool) -> anyhow::Result<Option<Picture>> {
+/// What a model shows at the size it was trained at.
+pub(super) fn shown(path: &Path, quiet: bool) -> anyhow::Result<Picture> {
     let opened = model::open(path, quiet)?;
     let network = &opened.model;
     if network.depth == Depth::F32 {
@@ -54,7 +55,10 @@ pub(super) fn shown(path: &Path, quiet: bool) -> anyhow::Result<Option<Picture>>
             !signals::stop_requested()
         });
     block_on(bands)?;
-    Ok((!signals::stop_requested()).then(|| builder.finish()))
+    if signals::stop_requested() {
+        bail!(NOTHING_WRITTEN);
+    }
+    Ok(builder.finish())
 }
 
 /// PSNR in dB of the trained pixels, and of those held out.
@@ -92,15 +96,15 @@ impl Training {
         Ok(Ok(Self { run, picture, backend: opened.backend }))
     }
 
-    /// None if it was asked to stop.
-    fn measure(&mut self, params: &[f32]) -> Result<Option<Psnr>, BackendError> {
+    fn measure(&mut self, params: &[f32]) -> anyhow::Result<Psnr> {
         let state = TrainingState::new(params.to_vec(), self.run.optimizer, &self.run.options.refinements);
         let backend = self.backend.as_mut();
         let evaluation = block_on(async {
             backend.set_state(&state).await?;
             Evaluation::measure(&self.run, &self.picture, backend, false, &signals::stop_requested).await
         })?;
-        Ok(evaluation.map(|evaluation| (evaluation.train.psnr(), evaluation.psnr_test())))
+        let evaluation = evaluation.ok_or(NOTHING_WRITTEN)?;
+        Ok((evaluation.train.psnr(), evaluation.psnr_test()))
     }
 }
 
@@ -130,12 +134,7 @@ pub(super) fn round_weights(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     let mut network = opened.model.frozen();
     let psnr = network.metadata.get("psnr_train").and_then(|psnr| psnr.parse().ok());
     let outcome = match Training::open(&args.input, &network, args.threads)? {
-        Ok(mut training) => {
-            let Some(outcome) = train(&mut training, (&network.params, psnr), args)? else {
-                return Ok(super::stopped());
-            };
-            Some(outcome)
-        }
+        Ok(mut training) => Some(train(&mut training, (&network.params, psnr), args)?),
         Err(reason) => {
             if !args.quiet {
                 eprint_line!(
@@ -175,17 +174,15 @@ pub(super) fn round_weights(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The better of the weights rounded as they are and after training. None if it was asked to stop.
+/// The better of the weights rounded as they are and after training.
 fn train(
     training: &mut Training,
     (params, trained_psnr): (&[f32], Option<f64>),
     args: &CompressArgs,
-) -> anyhow::Result<Option<Outcome>> {
+) -> anyhow::Result<Outcome> {
     let mut plain = params.to_vec();
     round(&training.run.model, &mut plain);
-    let (Some(before), Some(rounded)) = (training.measure(params)?, training.measure(&plain)?) else {
-        return Ok(None);
-    };
+    let (before, rounded) = (training.measure(params)?, training.measure(&plain)?);
     // Another picture under the name of the run's would be learned instead.
     if let Some(then) = trained_psnr.filter(|then| (then - before.0).abs() > SAME_PICTURE) {
         bail!(
@@ -206,11 +203,11 @@ fn train(
     block_on(train_rounded(&training.run, training.backend.as_mut(), &mut found, steps, &mut watch))?;
     meter.close();
     if signals::stop_requested() {
-        return Ok(None);
+        bail!(NOTHING_WRITTEN);
     }
-    let Some(trained) = training.measure(&found)? else { return Ok(None) };
-    Ok(Some(match trained.0 > rounded.0 {
+    let trained = training.measure(&found)?;
+    Ok(match trained.0 > rounded.0 {
         true => Outcome { params: found, before, rounded, trained },
         false => Outcome { params: plain, before, rounded, trained: rounded },
-    }))
+    })
 }

@@ -2,12 +2,10 @@
 
 use super::{Output, RenderArgs, Source};
 use crate::cli::compressed::size_of;
-use crate::output::written;
 use afterimage::compress::CompressedPicture;
 use afterimage::picture::{Depth, RowsOf, write_rows};
 use afterimage::render::{Crop, Samples, View};
 use anyhow::{Context, bail};
-use std::fs::File;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -39,15 +37,9 @@ pub(super) fn render(args: &RenderArgs, picture: &CompressedPicture) -> anyhow::
     let name = args.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let channels = picture.shape().channels;
     let source = Source { name: &name, channels, depth: Depth::U8 };
-    let Output { path, target, to_stdout, .. } = &Output::new(args, &source, &[&args.model], size)?;
+    let output = Output::new(args, &source, &[&args.model], size)?;
     let decoded = parts(picture, crop).with_context(|| format!("cannot read {}", args.model.display()))?;
     let rows = RowsOf { width: size.width, height: size.height, channels, depth: Depth::U8, profile: None };
-    write_rows(path, *target, rows, std::iter::once(decoded))?;
-    if *to_stdout {
-        let mut file = File::open(path).context("cannot read the temporary file")?;
-        written(std::io::copy(&mut file, &mut std::io::stdout().lock()).map(|_| ()));
-    } else if !args.quiet {
-        print_line!("{}  {size}  {:.1} s", path.display(), start.elapsed().as_secs_f64());
-    }
-    Ok(ExitCode::SUCCESS)
+    write_rows(&output.path, output.target, rows, std::iter::once(decoded))?;
+    output.finish(args, size, start.elapsed().as_secs_f64())
 }

@@ -2,7 +2,7 @@
 
 mod args;
 mod prepare;
-pub(super) use prepare::resolved;
+pub(super) use prepare::{resolved, settings};
 mod scale;
 
 use super::display::{self, TrainingDisplay};
@@ -11,7 +11,6 @@ use afterimage::run::{Finished, Session};
 use afterimage::trainer::Outcome;
 use anyhow::bail;
 pub(super) use args::TrainArgs;
-use prepare::Stopped;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -19,13 +18,7 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     signals::handle((!args.verbosity.quiet).then_some(signals::STOPPING))?;
     let deadline = args.time.map(|time| start + time);
-    let mut session = match prepare::session(&args, deadline) {
-        Err(error) if error.is::<Stopped>() => {
-            eprint_line!("{error}");
-            return Ok(signals::exit_code());
-        }
-        prepared => prepared?,
-    };
+    let mut session = prepare::session(&args, deadline)?;
     let notes = session.input_notes.iter().chain(&session.note);
     notes.filter(|_| !args.verbosity.quiet).for_each(|note| eprint_line!("{note}"));
     let finished = session.train(start, &mut TrainingDisplay::new(args.verbosity.quiet, deadline))?;

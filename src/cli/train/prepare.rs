@@ -2,7 +2,7 @@
 
 use super::{TrainArgs, scale};
 use crate::cli::{display, signals, stdio};
-use afterimage::config::{Config, DeviceConfig, Resolved};
+use afterimage::config::{Config, DeviceConfig, Preset, Resolved};
 use afterimage::job::DeviceOptions;
 use afterimage::picture::{self, Loaded, Picture};
 use afterimage::run::{Fit, Input, RunFolder, Session, write_config};
@@ -13,12 +13,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Asked to stop before there was anything to keep.
-#[derive(Debug, thiserror::Error)]
-#[error("stopped before training; nothing was written")]
-pub(super) struct Stopped;
+const STOPPED: signals::Stopped = signals::Stopped("stopped before training; nothing was written");
 
 fn stopped(error: anyhow::Error) -> anyhow::Error {
-    if matches!(error.downcast_ref(), Some(TuneError::Stopped)) { Stopped.into() } else { error }
+    if matches!(error.downcast_ref(), Some(TuneError::Stopped)) { STOPPED.into() } else { error }
 }
 
 /// The run; `deadline` is when the time of a new one is over.
@@ -30,13 +28,7 @@ pub(super) fn session(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Re
 }
 
 fn start(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Result<Session> {
-    let base = match (&args.config, args.preset) {
-        (Some(path), _) => Config::read(path)?,
-        (None, Some(preset)) => preset.config(),
-        (None, None) => Config::default(),
-    };
-    let mut config = args.to_config().or(base);
-    check(&config)?;
+    let mut config = settings(args.to_config(), args.config.as_deref(), args.preset)?;
     let file =
         config.picture.file.clone().context("no picture is given; give one, or a --config that names one")?;
     refuse_several(&args.images, &file)?;
@@ -69,7 +61,7 @@ fn start(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Result<Session>
     };
     let run = resolve(&config)?;
     if signals::stop_requested() {
-        return Err(Stopped.into());
+        bail!(STOPPED);
     }
     notes.extend(run.range_note(&picture));
     let mut fit = Fit::start(run, Arc::clone(&picture))?;
@@ -170,6 +162,18 @@ pub(in crate::cli) fn resolved(
     let run = config.resolve(&picture, mask.as_ref())?.on(&DeviceOptions::from_env()?).with_profile(profile);
     notes.extend(run.range_note(&picture));
     Ok((run, Arc::new(picture), notes))
+}
+
+/// The settings that were `typed`, and for the rest those of a file or a preset, if one is given.
+pub(in crate::cli) fn settings(
+    typed: Config,
+    file: Option<&Path>,
+    preset: Option<Preset>,
+) -> anyhow::Result<Config> {
+    let base = file.map(Config::read).transpose()?.or(preset.map(Preset::config)).unwrap_or_default();
+    let config = typed.or(base);
+    check(&config)?;
+    Ok(config)
 }
 
 fn check(config: &Config) -> anyhow::Result<()> {

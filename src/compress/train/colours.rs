@@ -50,42 +50,24 @@ impl<T: Coded> Colours<T> {
     pub(super) fn forward(&self, input: &Planes<T>, target: &Planes<T>, between: &mut Between<T>) -> f64 {
         let Between { values: [mixed, refined, out], d_out, .. } = between;
         in_bands(mixed, |rows, out| Mix { colours: self, input, rows, out });
-        in_bands(refined, |rows, out| Refine {
-            layer: &self.convolutions[0],
-            input: mixed,
-            opens: true,
-            rows,
-            out,
-        });
-        in_bands(out, |rows, out| Refine {
-            layer: &self.convolutions[1],
-            input: refined,
-            opens: false,
-            rows,
-            out,
-        });
+        let [first, second] = &self.convolutions;
+        in_bands(refined, |rows, out| Refine { layer: first, input: mixed, opens: true, rows, out });
+        in_bands(out, |rows, out| Refine { layer: second, input: refined, opens: false, rows, out });
         let scale = T::of(2.0 / target.count as f64);
         let (row, width) = (out.row_len(), out.width);
-        let rows: Vec<f64> = d_out
-            .rows_mut()
-            .par_chunks_mut(row)
-            .enumerate()
-            .map(|(y, d_row)| {
-                let mut sum = T::zero();
-                for plane in 0..target.count {
-                    let d = &mut d_row[plane * target.stride + MARGIN..][..width];
-                    for ((d, &found), &wanted) in
-                        d.iter_mut().zip(out.row(plane, y)).zip(target.row(plane, y))
-                    {
-                        let error = found - wanted;
-                        sum += error * error;
-                        *d = error * scale;
-                    }
+        let rows = d_out.rows_mut().par_chunks_mut(row).enumerate().map(|(y, d_row)| {
+            let mut sum = T::zero();
+            for plane in 0..target.count {
+                let d = &mut d_row[plane * target.stride + MARGIN..][..width];
+                for ((d, &found), &wanted) in d.iter_mut().zip(out.row(plane, y)).zip(target.row(plane, y)) {
+                    let error = found - wanted;
+                    sum += error * error;
+                    *d = error * scale;
                 }
-                sum.as_f64()
-            })
-            .collect();
-        rows.iter().sum::<f64>() / target.count as f64
+            }
+            sum.as_f64()
+        });
+        rows.collect::<Vec<_>>().iter().sum::<f64>() / target.count as f64
     }
 
     /// The gradients of what [`Self::forward`] returned last, by its input and added to those by the weights.
@@ -98,31 +80,21 @@ impl<T: Coded> Colours<T> {
         shape: &Shape,
     ) {
         let Between { values: [mixed, refined, _], d_out, d_refined, d_open } = between;
-        let row = d_refined.row_len();
-        let out =
-            d_refined.rows_mut().par_chunks_mut(BAND * row).zip(d_open.rows_mut().par_chunks_mut(BAND * row));
-        let second: Vec<_> = out
-            .enumerate()
-            .map(|(n, (d_refined, d_open))| {
-                let rows = n * BAND..((n + 1) * BAND).min(d_out.height);
-                let layer = &self.convolutions[1];
-                let work = RefineBackward { layer, refined, mixed, d_out, rows, d_refined, d_open };
-                pulp::Arch::new().dispatch(work)
-            })
-            .collect();
-        let row = d_input.row_len();
-        let first: Vec<_> = d_input
-            .rows_mut()
-            .par_chunks_mut(BAND * row)
-            .enumerate()
-            .map(|(n, out)| {
-                let rows = n * BAND..((n + 1) * BAND).min(d_out.height);
-                let work = MixBackward { colours: self, input, mixed, d_refined, d_open, rows, out };
-                pulp::Arch::new().dispatch(work)
-            })
-            .collect();
+        let (row, height) = (d_refined.row_len(), d_out.height);
+        let d_refined_bands = d_refined.rows_mut().par_chunks_mut(BAND * row);
+        let out = d_refined_bands.zip(d_open.rows_mut().par_chunks_mut(BAND * row)).enumerate();
+        let layer = &self.convolutions[1];
+        let second = out.map(|(n, (d_refined, d_open))| {
+            let rows = band(n, height);
+            let work = RefineBackward { layer, refined, mixed, d_out, rows, d_refined, d_open };
+            pulp::Arch::new().dispatch(work)
+        });
+        let second: Vec<_> = second.collect();
+        let colours = self;
+        let work = |rows, out| MixBackward { colours, input, mixed, d_refined, d_open, rows, out };
+        let first = in_bands(d_input, work);
         let places = shape.places();
-        let [mix, last, convolution, end] = COLOUR_LAYERS.map_places(&places);
+        let [mix, last, convolution, end] = [0, 1, 2, 3].map(|n| places[COLOUR_LAYERS.start + n].clone());
         for sums in &first {
             for (sums, place) in sums.iter().zip([&mix, &last, &convolution]) {
                 sums.add_to(&mut weights[place.clone()], 0);
@@ -132,26 +104,19 @@ impl<T: Coded> Colours<T> {
     }
 }
 
-/// The places of the four layers of colours.
-trait Places {
-    fn map_places(self, places: &[Range<usize>]) -> [Range<usize>; 4];
-}
-
-impl Places for Range<usize> {
-    fn map_places(self, places: &[Range<usize>]) -> [Range<usize>; 4] {
-        std::array::from_fn(|n| places[self.start + n].clone())
-    }
+/// The rows of a band.
+fn band(n: usize, height: usize) -> Range<usize> {
+    n * BAND..((n + 1) * BAND).min(height)
 }
 
 /// Runs a work for each band of rows of `out`.
-fn in_bands<'a, T: Coded, W: WithSimd<Output = ()>>(
+fn in_bands<'a, T: Coded, W: WithSimd<Output: Send>>(
     out: &'a mut Planes<T>,
     work: impl Fn(Range<usize>, &'a mut [T]) -> W + Sync,
-) {
+) -> Vec<W::Output> {
     let (row, height) = (out.row_len(), out.height);
-    out.rows_mut().par_chunks_mut(BAND * row).enumerate().for_each(|(n, out)| {
-        pulp::Arch::new().dispatch(work(n * BAND..((n + 1) * BAND).min(height), out));
-    });
+    let bands = out.rows_mut().par_chunks_mut(BAND * row).enumerate();
+    bands.map(|(n, out)| pulp::Arch::new().dispatch(work(band(n, height), out))).collect()
 }
 
 fn zeros<T: Coded>(n: usize) -> Vec<Strip<T>> {

@@ -212,9 +212,7 @@ impl<T: Coded> Band<'_, T> {
         for (sum, &mean) in grid.iter_mut().zip(d_out[0].as_flattened()) {
             *sum -= mean;
         }
-        let mut sum = T::zero();
-        bits.as_flattened()[..n].iter().for_each(|&b| sum += b);
-        sum
+        bits.as_flattened()[..n].iter().fold(T::zero(), |sum, &b| sum + b)
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) use rounding::Rounding;
 use super::coder::MAX_INTEGER;
 use super::fixed::Rows;
 use super::shape::{Shape, TAPS_LAYER};
+use crate::backend::cpu::simd::vectorised;
 use crate::picture::Picture;
 use colours::{Between, Colours};
 use context::Context;
@@ -57,29 +58,12 @@ impl<T: Coded> AdamStep<T> {
     }
 
     #[inline(always)]
-    fn apply(self, numbers: &mut [T], gradients: &[T], slopes: Option<&[T]>, (m, v): (&mut [T], &mut [T])) {
-        let n = numbers.len();
-        let (gradients, m, v) = (&gradients[..n], &mut m[..n], &mut v[..n]);
-        match slopes {
-            Some(slopes) => {
-                let slopes = &slopes[..n];
-                for i in 0..n {
-                    self.one(&mut numbers[i], gradients[i] * slopes[i], (&mut m[i], &mut v[i]));
-                }
-            }
-            None => {
-                for i in 0..n {
-                    self.one(&mut numbers[i], gradients[i], (&mut m[i], &mut v[i]));
-                }
-            }
+    fn apply(self, numbers: &mut [T], gradients: impl Iterator<Item = T>, (m, v): (&mut [T], &mut [T])) {
+        for (((x, g), m), v) in numbers.iter_mut().zip(gradients).zip(m).zip(v) {
+            *m = T::of(BETAS.0) * *m + T::of(1.0 - BETAS.0) * g;
+            *v = T::of(BETAS.1) * *v + T::of(1.0 - BETAS.1) * g * g;
+            *x -= self.rate * *m / (v.sqrt() + self.epsilon);
         }
-    }
-
-    #[inline(always)]
-    fn one(self, x: &mut T, g: T, (m, v): (&mut T, &mut T)) {
-        *m = T::of(BETAS.0) * *m + T::of(1.0 - BETAS.0) * g;
-        *v = T::of(BETAS.1) * *v + T::of(1.0 - BETAS.1) * g * g;
-        *x -= self.rate * *m / (v.sqrt() + self.epsilon);
     }
 }
 
@@ -160,17 +144,8 @@ impl<T: Coded> Trainer<T> {
             out.enumerate().for_each(|(y, (out, slopes))| {
                 let columns = margin..margin + numbers.width;
                 let place = (first + y as u32 * numbers.width as u32, seed);
-                pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || {
-                        rounding.apply(
-                            numbers.row(0, y),
-                            place,
-                            &mut out[columns.clone()],
-                            &mut slopes[columns],
-                        )
-                    },
-                );
+                let (out, slopes) = (&mut out[columns.clone()], &mut slopes[columns]);
+                vectorised!(rounding.apply(numbers.row(0, y), place, out, slopes));
             });
             first += (numbers.width * numbers.height) as u32;
         }
@@ -248,7 +223,7 @@ impl<T: Coded> Trainer<T> {
         self.step += 1;
         let step = AdamStep::new(rates.1, self.step);
         let Moments(m, v) = &mut self.moments.0;
-        step.apply(&mut self.weights, &self.d_weights, None, (m, v));
+        step.apply(&mut self.weights, self.d_weights.iter().copied(), (m, v));
         let step = AdamStep::new(rates.0, self.step);
         let grids = self.numbers.iter_mut().zip(&self.d_rounded).zip(&self.slopes).zip(&mut self.moments.1);
         for (((numbers, gradients), slopes), Moments(m, v)) in grids {
@@ -258,10 +233,11 @@ impl<T: Coded> Trainer<T> {
             let all = all.zip(slopes.data.par_chunks(CHUNK));
             let all = all.zip(m.par_chunks_mut(CHUNK)).zip(v.par_chunks_mut(CHUNK));
             all.for_each(|((((numbers, gradients), slopes), m), v)| {
-                pulp::Arch::new().dispatch(
+                let gradients = gradients.iter().zip(slopes).map(
                     #[inline(always)]
-                    || step.apply(numbers, gradients, Some(slopes), (m, v)),
+                    |(&by_rounded, &slope)| by_rounded * slope,
                 );
+                vectorised!(step.apply(numbers, gradients, (m, v)));
             });
         }
     }

@@ -135,11 +135,7 @@ impl<T: SimdReal> DenseGradient<T> {
 
     /// Adds the sums to weights, and biases from `first_bias` on behind them.
     pub(super) fn add_to(&self, out: &mut [T], first_bias: usize) {
-        let total = |lanes: &[T; PANEL]| {
-            let mut sum = T::zero();
-            lanes.iter().for_each(|&lane| sum += lane);
-            sum
-        };
+        let total = |lanes: &[T; PANEL]| lanes.iter().fold(T::zero(), |sum, &lane| sum + lane);
         let (weights, biases) = out.split_at_mut(self.weights.len());
         for (out, lanes) in weights.iter_mut().zip(&self.weights) {
             *out += total(lanes);

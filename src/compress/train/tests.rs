@@ -93,13 +93,8 @@ fn single_precision_computes_the_same() {
     let picture = Picture { width: 71, height: 21, channels: 3, pixels: Pixels::U8(vec![90; 71 * 21 * 3]) };
     let weights: Vec<f32> = double.weights.iter().map(|&w| w as f32).collect();
     let mut single = Trainer::new(double.shape, &picture, weights, 3);
-    single
-        .target
-        .data
-        .iter_mut()
-        .zip(&double.target.data)
-        .for_each(|(single, &double)| *single = double as f32);
-    for (single, double) in single.numbers.iter_mut().zip(&double.numbers) {
+    let targets = std::iter::once((&mut single.target, &double.target));
+    for (single, double) in targets.chain(single.numbers.iter_mut().zip(&double.numbers)) {
         single.data.iter_mut().zip(&double.data).for_each(|(single, &double)| *single = double as f32);
     }
     single.round(Rounding::Hard);

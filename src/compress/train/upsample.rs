@@ -2,6 +2,7 @@
 
 use super::density::Coded;
 use super::planes::Planes;
+use crate::backend::cpu::simd::vectorised;
 use crate::compress::shape::taps_of;
 use rayon::prelude::*;
 
@@ -28,10 +29,7 @@ pub(super) fn upsample<T: Coded>(
         let mut padded = Vec::new();
         for (plane, place) in places.iter().enumerate() {
             pad(coarse.row(plane, y), &mut padded);
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || widen(taps, &padded, &mut out[place.clone()]),
-            );
+            vectorised!(widen(taps, &padded, &mut out[place.clone()]));
         }
     });
     let places: Vec<_> = (1..fine.count).map(|plane| columns(fine, plane)).collect();
@@ -39,10 +37,7 @@ pub(super) fn upsample<T: Coded>(
     fine.rows_mut().par_chunks_mut(row).enumerate().for_each(|(y, out)| {
         for (plane, place) in places.iter().enumerate() {
             let rows = taps_of(y, between.height).map(|(j, k)| (between.row(plane, j), taps[k]));
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || weigh(&rows, &mut out[place.clone()]),
-            );
+            vectorised!(weigh(&rows, &mut out[place.clone()]));
         }
     });
 }
@@ -56,51 +51,37 @@ pub(super) fn backward<T: Coded>(
 ) -> Taps<T> {
     let (row, height) = (d_between.row_len(), d_fine.height as isize);
     let places: Vec<_> = (0..between.count).map(|plane| columns(between, plane)).collect();
-    let down: Vec<Taps<T>> = d_between
-        .rows_mut()
-        .par_chunks_mut(row)
-        .enumerate()
-        .map(|(j, out)| {
-            let mut d_taps = [T::zero(); 4];
-            for (plane, place) in places.iter().enumerate() {
-                let out = &mut out[place.clone()];
-                out.fill(T::zero());
-                // Near the edges a row is repeated, so it is used for more rows.
-                let fine_rows = (2 * j as isize - 4).max(0)..(2 * j as isize + 6).min(height);
-                for y in fine_rows {
-                    for (_, k) in taps_of(y as usize, between.height).into_iter().filter(|&(of, _)| of == j) {
-                        let d = d_fine.row(plane + 1, y as usize);
-                        pulp::Arch::new().dispatch(
-                            #[inline(always)]
-                            || {
-                                add_scaled(taps[k], d, out);
-                                d_taps[k] += dot(between.row(plane, j), d);
-                            },
-                        );
-                    }
+    let down = d_between.rows_mut().par_chunks_mut(row).enumerate().map(|(j, out)| {
+        let mut d_taps = [T::zero(); 4];
+        for (plane, place) in places.iter().enumerate() {
+            let out = &mut out[place.clone()];
+            out.fill(T::zero());
+            // Near the edges a row is repeated, so it is used for more rows.
+            let fine_rows = (2 * j as isize - 4).max(0)..(2 * j as isize + 6).min(height);
+            for y in fine_rows {
+                for (_, k) in taps_of(y as usize, between.height).into_iter().filter(|&(of, _)| of == j) {
+                    let d = d_fine.row(plane + 1, y as usize);
+                    vectorised!({
+                        add_scaled(taps[k], d, out);
+                        d_taps[k] += dot(between.row(plane, j), d);
+                    });
                 }
             }
-            d_taps
-        })
-        .collect();
+        }
+        d_taps
+    });
+    let down: Vec<Taps<T>> = down.collect();
     let places: Vec<_> = (0..coarse.count).map(|plane| columns(coarse, plane)).collect();
     let row = d_coarse.row_len();
-    let across: Vec<Taps<T>> = d_coarse
-        .rows_mut()
-        .par_chunks_mut(row)
-        .enumerate()
-        .map(|(y, out)| {
-            let (mut padded, mut d_taps) = (Vec::new(), [T::zero(); 4]);
-            for (plane, place) in places.iter().enumerate() {
-                pad(coarse.row(plane, y), &mut padded);
-                pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || narrow(taps, d_between.row(plane, y), &padded, &mut out[place.clone()], &mut d_taps),
-                );
-            }
-            d_taps
-        })
-        .collect();
+    let across = d_coarse.rows_mut().par_chunks_mut(row).enumerate().map(|(y, out)| {
+        let (mut padded, mut d_taps) = (Vec::new(), [T::zero(); 4]);
+        for (plane, place) in places.iter().enumerate() {
+            pad(coarse.row(plane, y), &mut padded);
+            vectorised!(narrow(taps, d_between.row(plane, y), &padded, &mut out[place.clone()], &mut d_taps));
+        }
+        d_taps
+    });
+    let across: Vec<Taps<T>> = across.collect();
     let mut sum = [T::zero(); 4];
     for part in down.iter().chain(&across) {
         sum.iter_mut().zip(part).for_each(|(sum, &value)| *sum += value);

@@ -1,6 +1,6 @@
 //! The encoding's settings: defaults and checks.
 
-use super::{ConfigError, MAX_WIDTH, bad, within};
+use super::{ConfigError, MAX_WIDTH, bad, ensure, within};
 use crate::config::sections::Section;
 use crate::config::{
     ActivationKind, Config, EncodingConfig, EncodingKind, EncodingList, Frequencies, Growth, Sigma, defaults,
@@ -55,21 +55,16 @@ impl Config {
     pub(super) fn encoding_specs(&self, picture: Option<&Picture>) -> Result<Vec<EncodingSpec>, ConfigError> {
         let kinds = self.encoding_kinds();
         for (i, kind) in kinds.iter().enumerate() {
-            let Some(other) = kinds[..i].iter().find(|other| other.family() == kind.family()) else {
-                continue;
-            };
-            return Err(bad(
-                "also",
-                kind,
-                format!("{} is of the same family; give at most one of each", other),
-            ));
+            if let Some(other) = kinds[..i].iter().find(|other| other.family() == kind.family()) {
+                let allowed = format!("{other} is of the same family; give at most one of each");
+                return Err(bad("also", kind, allowed));
+            }
         }
         let trained = self.encoding.frequencies == Some(Frequencies::Trained);
         let has = |family| kinds.iter().any(|kind| kind.family() == family);
-        if trained && has(EncodingFamily::Grid) && has(EncodingFamily::Frequencies) {
-            let allowed = "with a grid, frequencies are frozen; leave --frequencies out";
-            return Err(bad("frequencies", "trained", allowed));
-        }
+        let has_both = has(EncodingFamily::Grid) && has(EncodingFamily::Frequencies);
+        let allowed = "with a grid, frequencies are frozen; leave --frequencies out";
+        ensure(!(trained && has_both), "frequencies", "trained", allowed)?;
         kinds.into_iter().map(|kind| self.encoding.checked(Purpose { kind, picture })).collect()
     }
 
@@ -201,10 +196,8 @@ impl EncodingConfig {
             None | Some(Sigma::Auto) => defaults::sigma(purpose.longer_side()),
         };
         let sigma = within("sigma", sigma, 0.0..=1e6, "give a number from 0 to 1e6")?;
-        if positional && sigma > MAX_LOG2_FREQUENCY {
-            let allowed = "with positional encoding it is a power of two; give 0 to 20";
-            return Err(bad("sigma", sigma, allowed));
-        }
+        let allowed = "with positional encoding it is a power of two; give 0 to 20";
+        ensure(!positional || sigma <= MAX_LOG2_FREQUENCY, "sigma", sigma, allowed)?;
         Ok(sigma)
     }
 
@@ -225,10 +218,9 @@ impl EncodingConfig {
 
     fn features_per_level(&self, _: Purpose<'_>) -> Result<usize, ConfigError> {
         let features = self.features_per_level.unwrap_or(defaults::GRID_FEATURES);
-        match FEATURES_PER_LEVEL.contains(&features) {
-            true => Ok(features),
-            false => Err(bad("features-per-level", features, "give 1, 2, 4 or 8")),
-        }
+        let is_allowed = FEATURES_PER_LEVEL.contains(&features);
+        ensure(is_allowed, "features-per-level", features, "give 1, 2, 4 or 8")?;
+        Ok(features)
     }
 
     fn log2_table(&self, purpose: Purpose<'_>) -> Result<u32, ConfigError> {
@@ -259,18 +251,14 @@ impl EncodingConfig {
             Some(Growth::Half) => defaults::growth(side / 2.0, base, n_levels),
             None => defaults::growth(side, base, n_levels),
         };
-        if !(1.0..=MAX_GROWTH).contains(&growth) {
-            let allowed = format!("give a factor from 1 to {MAX_GROWTH}, such as 1.5");
-            return Err(bad("growth", format_args!("{growth:?}"), allowed));
-        }
+        let allowed = format!("give a factor from 1 to {MAX_GROWTH}, such as 1.5");
+        ensure((1.0..=MAX_GROWTH).contains(&growth), "growth", format_args!("{growth:?}"), allowed)?;
         let finest = f64::from(base) * libm::pow(growth, (n_levels - 1) as f64);
-        if finest > f64::from(MAX_RESOLUTION) {
-            let allowed = format!(
-                "the finest level would have {finest:.0} cells and {MAX_RESOLUTION} are possible; give a lower \
-                 growth, fewer levels or a lower base-resolution"
-            );
-            return Err(bad("growth", format_args!("{growth:?}"), allowed));
-        }
+        let allowed = format!(
+            "the finest level would have {finest:.0} cells and {MAX_RESOLUTION} are possible; give a lower \
+             growth, fewer levels or a lower base-resolution"
+        );
+        ensure(finest <= f64::from(MAX_RESOLUTION), "growth", format_args!("{growth:?}"), allowed)?;
         Ok(growth)
     }
 

@@ -1,6 +1,6 @@
 //! The range of values in linear light.
 
-use super::{ConfigError, bad};
+use super::{ConfigError, bad, ensure};
 use crate::config::Config;
 use crate::picture::{Curve, OutOfRange, Picture, Transfer};
 
@@ -39,9 +39,7 @@ impl Config {
     }
 
     pub(super) fn hdr_scale(&self) -> Result<(), ConfigError> {
-        match self.picture.hdr_scale.filter(|v| !(v.is_normal() && *v > 0.0)) {
-            Some(scale) => Err(bad("hdr-scale", scale, "give a number above 0")),
-            None => Ok(()),
-        }
+        let scale = self.picture.hdr_scale.unwrap_or(1.0);
+        ensure(scale.is_normal() && scale > 0.0, "hdr-scale", scale, "give a number above 0")
     }
 }

@@ -4,7 +4,7 @@ use super::plain::{self, from_image_error, into_picture};
 use super::{AS_INTEGERS, Decoded, Source, Taken, webp};
 use crate::picture::claim::Claim;
 use crate::picture::profile::Described;
-use crate::picture::{Picture, PictureError, Pixels};
+use crate::picture::{Picture, PictureError, Pixels, Result};
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
@@ -25,10 +25,7 @@ struct Pictures {
     has_profile: bool,
 }
 
-pub(super) fn decode<R: BufRead + Seek>(
-    mut source: Source<'_, R>,
-    format: ImageFormat,
-) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>, format: ImageFormat) -> Result<Decoded> {
     if format == ImageFormat::WebP {
         return decode_webp(source);
     }
@@ -59,7 +56,7 @@ pub(super) fn decode<R: BufRead + Seek>(
     Ok(decoded)
 }
 
-fn decode_webp<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+fn decode_webp<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded> {
     let frames = webp::frames(&mut source.reader).map_err(|e| source.read_error(e))?;
     source.reader.rewind().map_err(|e| source.read_error(e))?;
     let (index, notes) = source.choose(frames.len().max(1), Taken::First)?;
@@ -93,21 +90,21 @@ impl Form {
         file_bytes: u64,
         decoder: &mut dyn ImageDecoder,
         format: ImageFormat,
-    ) -> Result<Self, PictureError> {
+    ) -> Result<Self> {
         let (width, height) = decoder.dimensions();
         let decoded_bytes = u64::from(width) * u64::from(height) * 4;
         Claim { width, height, decoded_bytes, file_bytes }.check(path, format)?;
         let color = decoder.color_type();
         // Only animated PNGs can have that.
         if color.bytes_per_pixel() > color.channel_count() {
-            let what = "has frames of 16 bits a value, of which only the first is supported,".to_owned();
-            return Err(PictureError::Unsupported { path: path.to_owned(), what, instead: AS_INTEGERS });
+            let what = "has frames of 16 bits a value, of which only the first is supported,";
+            return Err(PictureError::unsupported(path, what, AS_INTEGERS));
         }
         Ok(Self { color, orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms) })
     }
 
     /// A composed frame with the channels of the file if it is opaque, else with alpha.
-    fn decoded(&self, path: &Path, frame: RgbaImage) -> Result<Decoded, PictureError> {
+    fn decoded(&self, path: &Path, frame: RgbaImage) -> Result<Decoded> {
         let keeps_alpha = self.color.has_alpha() || frame.pixels().any(|p| p.0[3] != 255);
         let image = DynamicImage::from(frame);
         let image = match (self.color.has_color(), keeps_alpha) {
@@ -133,11 +130,7 @@ fn without_alpha_if_opaque(picture: Picture) -> Picture {
 }
 
 /// A frame after the first, composed with those before it.
-fn nth_frame<R: BufRead + Seek>(
-    source: Source<'_, R>,
-    format: ImageFormat,
-    index: usize,
-) -> Result<Decoded, PictureError> {
+fn nth_frame<R: BufRead + Seek>(source: Source<'_, R>, format: ImageFormat, index: usize) -> Result<Decoded> {
     let Source { path, reader, size_bytes, .. } = source;
     let refuse = |e| from_image_error(path, e);
     let check = |decoder: &mut dyn ImageDecoder| Form::checked(path, size_bytes, decoder, format);
@@ -157,11 +150,8 @@ fn nth_frame<R: BufRead + Seek>(
         }
     };
     let frame = take(frames, index).map_err(refuse)?;
-    let frame = frame.ok_or_else(|| PictureError::Damaged {
-        path: path.to_owned(),
-        detail: format!("it ends before picture {}", index + 1),
-    })?;
-    form.decoded(path, frame)
+    let missing = || PictureError::damaged(path, format!("it ends before picture {}", index + 1));
+    form.decoded(path, frame.ok_or_else(missing)?)
 }
 
 fn take(mut frames: Frames<'_>, index: usize) -> ImageResult<Option<RgbaImage>> {

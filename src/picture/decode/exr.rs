@@ -7,7 +7,7 @@ use crate::picture::alpha::Stored;
 use crate::picture::claim::{Claim, MAX_PIXELS, MAX_SIDE};
 use crate::picture::error::uses;
 use crate::picture::profile::Described;
-use crate::picture::{Picture, PictureError, Pixels};
+use crate::picture::{Picture, PictureError, Pixels, Result};
 use ::exr::block;
 use ::exr::block::lines::LineRef;
 use ::exr::block::reader::ChunksReader;
@@ -31,7 +31,7 @@ struct Layer {
     channels: Vec<usize>,
 }
 
-pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>) -> Result<Decoded> {
     let Source { path, reader, size_bytes, page } = source;
     let source = Source { path, reader: (), size_bytes, page };
     let file = block::read(reader, false).map_err(|e| from_exr_error(path, e))?;
@@ -143,11 +143,10 @@ fn without_colors(path: &std::path::Path, headers: &[Header]) -> PictureError {
     } else {
         format!("has neither R, G and B nor Y alone (its channels are {list})")
     };
-    let instead = "save the channels you mean as R, G and B, or as Y";
-    PictureError::Unsupported { path: path.to_owned(), what, instead }
+    PictureError::unsupported(path, what, "save the channels you mean as R, G and B, or as Y")
 }
 
-fn check(source: &Source<'_, ()>, header: &Header, layer: &Layer) -> Result<(), PictureError> {
+fn check(source: &Source<'_, ()>, header: &Header, layer: &Layer) -> Result<()> {
     if header.channels.list.iter().any(|c| (c.sampling.x(), c.sampling.y()) != (1, 1)) {
         return Err(source.unsupported("has channels of fewer pixels than others", AS_FLOATS));
     }
@@ -213,27 +212,23 @@ impl Canvas {
             return;
         }
         let row = &mut values[y as usize * width * channels..][..width * channels];
-        let mut set = |i: usize, value: f32| {
+        let set = |i: usize, value: f32| {
             if let Some(x) = usize::try_from(x + i as i64).ok().filter(|&x| x < width) {
                 row[x * channels + place] = value;
             }
         };
         // In native byte order.
         match sample_type {
-            SampleType::F16 => {
-                let halves = line.value.as_chunks().0.iter().map(|&b| f16::from_ne_bytes(b).to_f32());
-                halves.enumerate().for_each(|(i, value)| set(i, value));
-            }
-            SampleType::F32 => {
-                let floats = line.value.as_chunks().0.iter().map(|&b| f32::from_ne_bytes(b));
-                floats.enumerate().for_each(|(i, value)| set(i, value));
-            }
-            SampleType::U32 => {
-                let numbers = line.value.as_chunks().0.iter().map(|&b| u32::from_ne_bytes(b) as f32);
-                numbers.enumerate().for_each(|(i, value)| set(i, value));
-            }
+            SampleType::F16 => each(line.value, |b| f16::from_ne_bytes(b).to_f32(), set),
+            SampleType::F32 => each(line.value, f32::from_ne_bytes, set),
+            SampleType::U32 => each(line.value, |b| u32::from_ne_bytes(b) as f32, set),
         }
     }
+}
+
+/// Calls `set` with the number of each value and the value.
+fn each<const N: usize>(bytes: &[u8], read: fn([u8; N]) -> f32, mut set: impl FnMut(usize, f32)) {
+    bytes.as_chunks().0.iter().enumerate().for_each(|(i, &value)| set(i, read(value)));
 }
 
 fn from_exr_error(path: &std::path::Path, error: Error) -> PictureError {
@@ -242,9 +237,8 @@ fn from_exr_error(path: &std::path::Path, error: Error) -> PictureError {
         Error::NotSupported(what) => {
             let what =
                 if what.contains("ht j2k") { "is compressed with HTJ2K".to_owned() } else { uses(what) };
-            let instead = "save it again with ZIP or PIZ compression";
-            PictureError::Unsupported { path: path.to_owned(), what, instead }
+            PictureError::unsupported(path, what, "save it again with ZIP or PIZ compression")
         }
-        e => PictureError::Damaged { path: path.to_owned(), detail: e.to_string() },
+        e => PictureError::damaged(path, e.to_string()),
     }
 }

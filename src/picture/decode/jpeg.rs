@@ -9,7 +9,7 @@ use super::{AS_INTEGERS, Decoded, Source, Taken};
 use crate::picture::claim::Claim;
 use crate::picture::error::uses;
 use crate::picture::profile::{Described, cmyk_to_srgb, inks_of_jpeg};
-use crate::picture::{ColorHandling, Picture, PictureError, Pixels};
+use crate::picture::{ColorHandling, Picture, PictureError, Pixels, Result};
 use image::ImageFormat;
 use image::metadata::Orientation;
 use std::io::{BufRead, Read};
@@ -39,10 +39,7 @@ const MIXED: [u8; 128] = {
 
 /// Decodes to grey or RGB and applies the EXIF orientation. CMYK is converted by its profile, if it has one and `color`
 /// does not keep it.
-pub(super) fn decode<R: BufRead>(
-    mut source: Source<'_, R>,
-    color: ColorHandling,
-) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead>(mut source: Source<'_, R>, color: ColorHandling) -> Result<Decoded> {
     if source.size_bytes > MAX_FILE_BYTES {
         let detail = format!("a JPEG file of {} bytes; at most {MAX_FILE_BYTES}", source.size_bytes);
         return Err(source.too_large(detail));
@@ -93,7 +90,7 @@ fn without(bytes: &[u8], ranges: &[Range<usize>]) -> Vec<u8> {
 }
 
 /// Names the kinds of JPEG that are not supported.
-fn refuse_kinds<R>(source: &Source<'_, R>, segments: &Segments) -> Result<(), PictureError> {
+fn refuse_kinds<R>(source: &Source<'_, R>, segments: &Segments) -> Result<()> {
     let Some((kind, bits)) = segments.frame else { return Ok(()) };
     let what = match kind {
         0..=2 if bits == 8 => return Ok(()),
@@ -113,8 +110,8 @@ fn decode_without_end<R>(
     source: &Source<'_, R>,
     mut bytes: Vec<u8>,
     segments: &Segments,
-    whole: &mut dyn FnMut(&[u8]) -> Result<Picture, PictureError>,
-) -> Result<Picture, PictureError> {
+    whole: &mut dyn FnMut(&[u8]) -> Result<Picture>,
+) -> Result<Picture> {
     let cut = || source.damaged("the end of the picture is missing");
     if !has_all_scans(&bytes, segments) {
         return Err(cut());
@@ -154,7 +151,7 @@ fn decode_whole<R>(
     bytes: &[u8],
     segments: &Segments,
     (described, color): (&mut Described, ColorHandling),
-) -> Result<Picture, PictureError> {
+) -> Result<Picture> {
     let refuse = |e| from_jpeg_error(source, e);
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -205,7 +202,7 @@ fn decode_apart<R>(
     bytes: &[u8],
     segments: &Segments,
     space: Option<ColorSpace>,
-) -> Result<Vec<u8>, PictureError> {
+) -> Result<Vec<u8>> {
     use jpeg_decoder::{ColorTransform, Decoder, Error, PixelFormat};
     let decode = |bytes: &[u8]| {
         let mut decoder = Decoder::new(bytes);

@@ -18,10 +18,10 @@ mod webp;
 use super::alpha::Stored;
 use super::error::{AS_FLOATS, AS_INTEGERS};
 use super::profile::Described;
-use super::{ColorHandling, Picture, PictureError};
+use super::{ColorHandling, Picture, PictureError, Result};
 use std::io::{self, BufRead, Seek};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A file to decode.
 pub(super) struct Source<'a, R> {
@@ -51,10 +51,7 @@ impl Decoded {
 }
 
 /// Decodes the file, whatever its format. CMYK is converted by its profile, unless `color` keeps that.
-pub(super) fn decode<R: BufRead + Seek>(
-    mut source: Source<'_, R>,
-    color: ColorHandling,
-) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>, color: ColorHandling) -> Result<Decoded> {
     use image::ImageFormat;
     match sniff::format_of(&mut source)? {
         ImageFormat::Jpeg => jpeg::decode(source, color),
@@ -77,15 +74,15 @@ pub(super) fn decode<R: BufRead + Seek>(
 
 impl<R> Source<'_, R> {
     fn unsupported(&self, what: impl Into<String>, instead: &'static str) -> PictureError {
-        PictureError::Unsupported { path: self.path.to_owned(), what: what.into(), instead }
+        PictureError::unsupported(self.path, what, instead)
     }
 
     fn damaged(&self, detail: impl Into<String>) -> PictureError {
-        PictureError::Damaged { path: self.path.to_owned(), detail: detail.into() }
+        PictureError::damaged(self.path, detail)
     }
 
     fn too_large(&self, detail: impl Into<String>) -> PictureError {
-        PictureError::TooLarge { path: self.path.to_owned(), detail: detail.into() }
+        PictureError::too_large(self.path, detail)
     }
 
     fn read_error(&self, source: io::Error) -> PictureError {
@@ -93,7 +90,7 @@ impl<R> Source<'_, R> {
     }
 
     /// The picture to take of `n_pictures`, counted from 0, and what to say of that.
-    fn choose(&self, n_pictures: usize, default: Taken) -> Result<(usize, Vec<String>), PictureError> {
+    fn choose(&self, n_pictures: usize, default: Taken) -> Result<(usize, Vec<String>)> {
         if let Some(page) = self.page {
             let index = usize::try_from(page.get() - 1).unwrap_or(usize::MAX);
             if index >= n_pictures {
@@ -115,7 +112,7 @@ impl<R> Source<'_, R> {
     }
 
     /// Refuses any page but the first, in formats that hold one picture.
-    fn only_picture(&self) -> Result<(), PictureError> {
+    fn only_picture(&self) -> Result<()> {
         self.choose(1, Taken::First).map(|_| ())
     }
 }
@@ -130,9 +127,8 @@ enum Taken {
 
 /// A file that ends early is damaged; otherwise it is the system that failed.
 fn read_error(path: &Path, source: io::Error) -> PictureError {
-    let path: PathBuf = path.to_owned();
-    if source.kind() == io::ErrorKind::UnexpectedEof {
-        return PictureError::Damaged { path, detail: "it ends too early".to_owned() };
+    match source.kind() {
+        io::ErrorKind::UnexpectedEof => PictureError::damaged(path, "it ends too early"),
+        _ => PictureError::Read { path: path.to_owned(), source },
     }
-    PictureError::Read { path, source }
 }

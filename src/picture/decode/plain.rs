@@ -4,7 +4,7 @@ use super::{AS_INTEGERS, Decoded, Source};
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES, MAX_SIDE};
 use crate::picture::error::uses;
 use crate::picture::profile::Described;
-use crate::picture::{Picture, PictureError, Pixels};
+use crate::picture::{Picture, PictureError, Pixels, Result};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::{self, BufRead, Seek};
@@ -13,10 +13,7 @@ use std::path::Path;
 /// Memory that a PNG may decompress to besides its pixels.
 const MAX_PNG_EXTRA_BYTES: u64 = 64 << 20;
 
-pub(super) fn decode<R: BufRead + Seek>(
-    source: Source<'_, R>,
-    format: ImageFormat,
-) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead + Seek>(source: Source<'_, R>, format: ImageFormat) -> Result<Decoded> {
     let Source { path, reader, size_bytes, .. } = source;
     let mut reader = ImageReader::with_format(reader, format);
     reader.limits(limits(format));
@@ -25,7 +22,7 @@ pub(super) fn decode<R: BufRead + Seek>(
 }
 
 /// A QOI file, which says whether its values are linear.
-pub(super) fn decode_qoi<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+pub(super) fn decode_qoi<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded> {
     const LINEAR: u8 = 1;
     let mut header = [0; 14];
     let read = source.reader.read_exact(&mut header).and_then(|()| source.reader.rewind());
@@ -41,7 +38,7 @@ pub(super) fn decode_with(
     size_bytes: u64,
     mut decoder: impl ImageDecoder,
     format: ImageFormat,
-) -> Result<Decoded, PictureError> {
+) -> Result<Decoded> {
     let (width, height) = decoder.dimensions();
     let claim = Claim { width, height, decoded_bytes: decoder.total_bytes(), file_bytes: size_bytes };
     claim.check(path, format)?;
@@ -66,22 +63,18 @@ pub(super) fn limits(format: ImageFormat) -> Limits {
 }
 
 pub(super) fn from_image_error(path: &Path, error: ImageError) -> PictureError {
-    let path = path.to_owned();
     match error {
-        ImageError::Unsupported(e) => {
-            let what = uses(e);
-            PictureError::Unsupported { path, what, instead: AS_INTEGERS }
+        ImageError::Unsupported(e) => PictureError::unsupported(path, uses(e), AS_INTEGERS),
+        ImageError::Limits(e) => PictureError::too_large(path, e.to_string()),
+        ImageError::IoError(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+            PictureError::Read { path: path.to_owned(), source }
         }
-        ImageError::Limits(e) => PictureError::TooLarge { path, detail: e.to_string() },
-        ImageError::IoError(e) if e.kind() != io::ErrorKind::UnexpectedEof => {
-            PictureError::Read { path, source: e }
-        }
-        e => PictureError::Damaged { path, detail: e.to_string() },
+        e => PictureError::damaged(path, e.to_string()),
     }
 }
 
 /// Takes over the decoder's buffer without copying.
-pub(super) fn into_picture(path: &Path, image: DynamicImage) -> Result<Picture, PictureError> {
+pub(super) fn into_picture(path: &Path, image: DynamicImage) -> Result<Picture> {
     let (width, height) = (image.width(), image.height());
     let channels = usize::from(image.color().channel_count());
     let pixels = match image {
@@ -97,7 +90,7 @@ pub(super) fn into_picture(path: &Path, image: DynamicImage) -> Result<Picture, 
         DynamicImage::ImageRgba32F(b) => Pixels::F32(b.into_raw()),
         other => {
             let what = format!("has colours of type {:?}", other.color());
-            return Err(PictureError::Unsupported { path: path.to_owned(), what, instead: AS_INTEGERS });
+            return Err(PictureError::unsupported(path, what, AS_INTEGERS));
         }
     };
     Ok(Picture { width, height, channels, pixels })

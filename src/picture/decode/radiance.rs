@@ -6,7 +6,7 @@
 use super::plain;
 use super::{AS_FLOATS, Decoded, Source};
 use crate::picture::profile::Chromaticities;
-use crate::picture::{PictureError, Pixels};
+use crate::picture::{Pixels, Result};
 use image::ImageFormat;
 use image::codecs::hdr::HdrDecoder;
 use image::metadata::Orientation;
@@ -27,7 +27,7 @@ struct Header {
     primaries: Option<Chromaticities>,
 }
 
-pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Decoded> {
     source.only_picture()?;
     let header = Header::read(&mut source)?;
     let (n_lines, length) = header.size;
@@ -50,7 +50,7 @@ pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>) -> Result<Dec
 
 impl Header {
     /// Reads up to the first pixel.
-    fn read<R: BufRead>(source: &mut Source<'_, R>) -> Result<Self, PictureError> {
+    fn read<R: BufRead>(source: &mut Source<'_, R>) -> Result<Self> {
         let (lines, size_line) = lines(&mut source.reader).map_err(|e| super::read_error(source.path, e))?;
         let mut exposure = 1.0;
         let (mut colors, mut primaries) = ([1.0; 3], None);
@@ -115,11 +115,7 @@ fn lines(reader: &mut impl BufRead) -> io::Result<(Vec<String>, String)> {
 }
 
 /// The numbers of a line of the header, all above 0.
-fn factors<const N: usize, R>(
-    source: &Source<'_, R>,
-    name: &str,
-    value: &str,
-) -> Result<[f64; N], PictureError> {
+fn factors<const N: usize, R>(source: &Source<'_, R>, name: &str, value: &str) -> Result<[f64; N]> {
     let numbers = value.split_whitespace().map(str::parse::<f64>).collect::<Result<Vec<_>, _>>().ok();
     numbers
         .and_then(|numbers| <[f64; N]>::try_from(numbers).ok())

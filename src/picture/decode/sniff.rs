@@ -1,7 +1,7 @@
 //! Telling formats by their first bytes: those that are read, and the others by their names.
 
 use super::{AS_FLOATS, AS_INTEGERS, Source};
-use crate::picture::{Format, PictureError};
+use crate::picture::{Format, PictureError, Result};
 use image::ImageFormat;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -23,7 +23,7 @@ const RAW_EXTENSIONS: [&str; 24] = [
 ///
 /// # Errors
 /// For all other files, with what they are as far as that can be told.
-pub(super) fn format_of<R: Read + Seek>(source: &mut Source<'_, R>) -> Result<ImageFormat, PictureError> {
+pub(super) fn format_of<R: Read + Seek>(source: &mut Source<'_, R>) -> Result<ImageFormat> {
     let mut start = Vec::with_capacity(N_BYTES as usize);
     let mut read = || {
         source.reader.by_ref().take(N_BYTES).read_to_end(&mut start)?;

@@ -14,7 +14,7 @@ use crate::picture::alpha::Stored;
 use crate::picture::claim::{Claim, MAX_DECODED_BYTES};
 use crate::picture::error::uses;
 use crate::picture::profile::{Described, cmyk_to_srgb};
-use crate::picture::{ColorHandling, Picture, PictureError, Pixels};
+use crate::picture::{ColorHandling, Picture, PictureError, Pixels, Result};
 use image::metadata::Orientation;
 use image::{ImageFormat, codecs};
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -25,10 +25,7 @@ use tiff::tags::Tag;
 const CMYK: u64 = 5;
 
 /// Decodes the picture that is meant. CMYK is converted by its profile, unless `color` keeps that.
-pub(super) fn decode<R: BufRead + Seek>(
-    mut source: Source<'_, R>,
-    color: ColorHandling,
-) -> Result<Decoded, PictureError> {
+pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>, color: ColorHandling) -> Result<Decoded> {
     let all = directories(&mut source.reader).map_err(|e| source.read_error(e))?;
     if all.is_raw {
         return Err(source.unsupported("is a camera's raw file", DEVELOP));
@@ -54,7 +51,7 @@ fn decode_cmyk<R: BufRead + Seek>(
     all: &Directories,
     directory: &Directory,
     color: ColorHandling,
-) -> Result<Decoded, PictureError> {
+) -> Result<Decoded> {
     let Source { path, mut reader, size_bytes, .. } = source;
     if color == ColorHandling::Srgb
         && let Some(decoded) = cmyk_by_profile(path, &mut reader, all, directory)?
@@ -79,7 +76,7 @@ fn cmyk_by_profile<R: Read + Seek>(
     reader: &mut R,
     all: &Directories,
     directory: &Directory,
-) -> Result<Option<Decoded>, PictureError> {
+) -> Result<Option<Decoded>> {
     let refuse = |e| from_tiff_error(path, e);
     let is_plain = directory.bits == 8 && directory.extra_samples.is_empty();
     let patched = Patched::new(reader, vec![all.as_first(directory)]);
@@ -108,7 +105,7 @@ fn decode_samples<R: Read + Seek>(
     mut source: Source<'_, R>,
     all: &Directories,
     directory: &Directory,
-) -> Result<Decoded, PictureError> {
+) -> Result<Decoded> {
     let Some(photometric) = directory.photometric else {
         return Err(source.unsupported("does not say what its values mean", AS_INTEGERS));
     };
@@ -140,11 +137,7 @@ fn decode_samples<R: Read + Seek>(
         let value = value.trim_matches(['\0', ' ']).to_owned();
         format!("marks pixels without data by {value:?}, which is taken like any other value; --mask leaves them out")
     });
-    layout.check().map_err(|(what, instead)| PictureError::Unsupported {
-        path: path.to_owned(),
-        what,
-        instead,
-    })?;
+    layout.check().map_err(|(what, instead)| PictureError::unsupported(path, what, instead))?;
     let claim = |decoded_bytes| {
         Claim { width, height, decoded_bytes, file_bytes: source.size_bytes }.check(path, ImageFormat::Tiff)
     };
@@ -175,16 +168,10 @@ fn limits() -> Limits {
 }
 
 fn from_tiff_error(path: &std::path::Path, error: TiffError) -> PictureError {
-    let path = path.to_owned();
     match error {
-        TiffError::UnsupportedError(e) => {
-            let what = uses(e);
-            PictureError::Unsupported { path, what, instead: SIMPLER }
-        }
-        TiffError::LimitsExceeded => {
-            PictureError::TooLarge { path, detail: "its parts do not fit into memory".to_owned() }
-        }
-        TiffError::IoError(e) => super::read_error(&path, e),
-        e => PictureError::Damaged { path, detail: e.to_string() },
+        TiffError::UnsupportedError(e) => PictureError::unsupported(path, uses(e), SIMPLER),
+        TiffError::LimitsExceeded => PictureError::too_large(path, "its parts do not fit into memory"),
+        TiffError::IoError(e) => super::read_error(path, e),
+        e => PictureError::damaged(path, e.to_string()),
     }
 }

@@ -152,24 +152,22 @@ pub(super) fn picture_of(
 ) -> Result<Picture, String> {
     let Layout { width, height, .. } = *layout;
     let inverted = layout.photometric == WHITE_IS_ZERO;
+    let samples = match samples {
+        DecodingResult::U8(bytes) if layout.bits < 8 => DecodingResult::U8(unpacked(layout, &bytes)),
+        samples => samples,
+    };
     let pixels = match samples {
-        DecodingResult::U8(bytes) if layout.bits < 8 => {
-            let values = unpacked(layout, &bytes);
-            if layout.photometric == PALETTE {
-                colored(layout, values.into_iter().map(usize::from))
-            } else {
-                let largest = (1u16 << layout.bits) - 1;
-                let spread = |v: u8| (u16::from(v) * 255 / largest) as u8;
-                Pixels::U8(
-                    values.into_iter().map(|v| if inverted { 255 - spread(v) } else { spread(v) }).collect(),
-                )
-            }
-        }
         DecodingResult::U8(values) if layout.photometric == PALETTE => {
             colored(layout, values.into_iter().map(usize::from))
         }
         DecodingResult::U16(values) if layout.photometric == PALETTE => {
             colored(layout, values.into_iter().map(usize::from))
+        }
+        DecodingResult::U8(values) if layout.bits < 8 => {
+            let largest = (1u16 << layout.bits) - 1;
+            let spread = |v: u8| (u16::from(v) * 255 / largest) as u8;
+            let grey = |v: u8| if inverted { 255 - spread(v) } else { spread(v) };
+            Pixels::U8(values.into_iter().map(grey).collect())
         }
         DecodingResult::U8(values) => {
             let mut values = taken(layout, stored, values)?;

@@ -5,7 +5,7 @@
 
 use super::Source;
 use super::plain::{from_image_error, limits};
-use crate::picture::PictureError;
+use crate::picture::Result;
 use image::codecs::webp::WebPDecoder;
 use image::{DynamicImage, ImageDecoder, ImageFormat, RgbaImage};
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -100,7 +100,7 @@ pub(super) fn composed<R: Read + Seek>(
     source: &mut Source<'_, R>,
     frames: &[Frame],
     (width, height): (u32, u32),
-) -> Result<RgbaImage, PictureError> {
+) -> Result<RgbaImage> {
     let mut canvas = RgbaImage::new(width, height);
     for (i, frame) in frames.iter().enumerate() {
         let refuse = |e| from_image_error(source.path, e);

@@ -12,7 +12,7 @@ pub(super) use described::{Chromaticities, Described};
 pub use space::Space;
 
 use super::alpha::{Stored, to_held};
-use super::{Picture, PictureError};
+use super::{Picture, PictureError, Result};
 use crate::names::named;
 use hdr::HdrCurve;
 use moxcms::{
@@ -58,7 +58,7 @@ pub(super) fn hold(
     (stored, described): (Stored, Described),
     handling: ColorHandling,
     notes: &mut Vec<String>,
-) -> Result<Option<IccProfile>, PictureError> {
+) -> Result<Option<IccProfile>> {
     let name = path.file_name().unwrap_or(path.as_os_str()).display();
     to_held(picture, stored);
     if let Some(from) = described.converted {

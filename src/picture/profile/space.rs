@@ -11,7 +11,6 @@ use moxcms::{
 use rayon::prelude::*;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The colour space that a profile describes.
 #[derive(Clone)]
@@ -182,26 +181,35 @@ impl Space {
     /// Converts a picture of integers to sRGB at its depth, or one of floats to linear light with sRGB's primaries.
     /// Returns the share of pixels clipped since sRGB does not have their colours.
     pub fn convert(&self, picture: &mut Picture) -> f64 {
-        let channels = picture.channels;
-        let n_pixels = picture.n_pixels() as f64;
-        let clipped = AtomicU64::new(0);
-        let encode = |part: &mut [f32]| _ = clipped.fetch_add(self.encode(part, channels), Ordering::Relaxed);
-        match &mut picture.pixels {
-            Pixels::U8(values) => values.par_chunks_mut(PART * channels).for_each(|part| {
-                let mut floats: Vec<f32> = part.iter().map(|&v| f32::from(v) / 255.0).collect();
-                encode(&mut floats);
-                replace_colors(part, &floats, channels, to_u8);
-            }),
-            Pixels::U16(values) => values.par_chunks_mut(PART * channels).for_each(|part| {
-                let mut floats: Vec<f32> = part.iter().map(|&v| f32::from(v) / 65535.0).collect();
-                encode(&mut floats);
-                replace_colors(part, &floats, channels, to_u16);
-            }),
+        let (channels, n_pixels) = (picture.channels, picture.n_pixels() as f64);
+        let clipped = match &mut picture.pixels {
+            Pixels::U8(values) => self.encode_integers(values, channels, |v| f32::from(v) / 255.0, to_u8),
+            Pixels::U16(values) => self.encode_integers(values, channels, |v| f32::from(v) / 65535.0, to_u16),
             Pixels::F32(values) => {
                 values.par_chunks_mut(PART * channels).for_each(|part| self.linearize(part, channels));
+                0
             }
-        }
-        clipped.into_inner() as f64 / n_pixels
+        };
+        clipped as f64 / n_pixels
+    }
+
+    /// [`Self::encode`] for integers, which `widen` and `round` convert.
+    fn encode_integers<T: Copy + Send>(
+        &self,
+        values: &mut [T],
+        channels: usize,
+        widen: fn(T) -> f32,
+        round: fn(f32) -> T,
+    ) -> u64 {
+        let parts = values.par_chunks_mut(PART * channels).map(|part| {
+            let mut floats: Vec<f32> = part.iter().map(|&v| widen(v)).collect();
+            let clipped = self.encode(&mut floats, channels);
+            for (pixel, floats) in part.chunks_exact_mut(channels).zip(floats.chunks_exact(channels)) {
+                (0..n_colors(channels)).for_each(|c| pixel[c] = round(floats[c]));
+            }
+            clipped
+        });
+        parts.sum()
     }
 }
 
@@ -213,13 +221,6 @@ pub(super) fn apply(picture: &mut Picture, matrix: &[[f32; 3]; 3]) {
             let linear = product(matrix, [pixel[0], pixel[1], pixel[2]]);
             pixel[..3].copy_from_slice(&linear);
         });
-    }
-}
-
-fn replace_colors<T>(values: &mut [T], floats: &[f32], channels: usize, round: impl Fn(f32) -> T) {
-    let n_colors = n_colors(channels);
-    for (pixel, floats) in values.chunks_exact_mut(channels).zip(floats.chunks_exact(channels)) {
-        (0..n_colors).for_each(|c| pixel[c] = round(floats[c]));
     }
 }
 

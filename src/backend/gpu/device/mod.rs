@@ -11,7 +11,7 @@ pub(super) use pipelines::{Pipeline, Shader};
 pub(crate) use staging::Staging;
 pub(crate) use wait::Submission;
 
-use crate::backend::{BackendError, BackendInfo};
+use crate::backend::{BackendError, BackendInfo, Result};
 use pipelines::Pipelines;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,11 +111,7 @@ const NO_DRIVER: &str =
 ///
 /// # Errors
 /// When none fits; the message lists the adapters.
-pub fn choose(
-    infos: &[wgpu::AdapterInfo],
-    choice: &AdapterChoice,
-    options: &DeviceOptions,
-) -> Result<usize, BackendError> {
+pub fn choose(infos: &[wgpu::AdapterInfo], choice: &AdapterChoice, options: &DeviceOptions) -> Result<usize> {
     let named = match choice {
         AdapterChoice::Named(name) => Some(name),
         _ => options.adapter.as_ref(),
@@ -157,7 +153,7 @@ impl Gpu {
     ///
     /// # Errors
     /// When no adapter fits or the device cannot be opened.
-    pub async fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>, BackendError> {
+    pub async fn open(choice: &AdapterChoice, options: DeviceOptions) -> Result<Arc<Self>> {
         let adapters = adapters(&options).await;
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
         let index = choose(&infos, choice, &options)?;
@@ -231,7 +227,7 @@ impl Gpu {
     ///
     /// # Errors
     /// The first error reported.
-    pub fn check(&self) -> Result<(), BackendError> {
+    pub fn check(&self) -> Result<()> {
         match self.failure.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             None => Ok(()),
             Some(error) => Err(error),

@@ -1,7 +1,7 @@
 //! Buffers for reading results back to the host.
 
 use super::{Gpu, new_buffer};
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -17,7 +17,7 @@ const MAPPED: u8 = 1;
 const FAILED: u8 = 2;
 
 impl Staging {
-    pub(crate) async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self, BackendError> {
+    pub(crate) async fn new(gpu: &Gpu, size_bytes: u64) -> Result<Self> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let buffer = gpu.scoped(|device| new_buffer(device, "staging", size_bytes.max(4), usage)).await?;
         Ok(Self { buffer, state: Arc::new(AtomicU8::new(PENDING)) })
@@ -38,7 +38,7 @@ impl Staging {
     }
 
     /// Reads the first `size_bytes` after the submission that filled them, and unmaps.
-    pub(crate) fn read<T>(&self, size_bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T, BackendError> {
+    pub(crate) fn read<T>(&self, size_bytes: u64, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
         if self.state.load(Ordering::Acquire) != MAPPED {
             return Err(BackendError::DeviceLost("a result could not be read back".to_owned()));
         }

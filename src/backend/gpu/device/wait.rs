@@ -4,7 +4,7 @@
 //! there the future is ready when the event loop has called back.
 
 use super::{Gpu, Staging, as_backend_error};
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Result};
 
 /// No submission should run for much longer than a tenth of a second.
 #[cfg(not(target_family = "wasm"))]
@@ -52,7 +52,7 @@ impl Gpu {
     /// # Errors
     /// When the device fails or does not answer, see [`crate::job::DeviceOptions::device_timeout`].
     #[cfg(not(target_family = "wasm"))]
-    pub(crate) async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
+    pub(crate) async fn wait(&self, submission: Submission) -> Result<()> {
         let timeout = Some(self.options.device_timeout.unwrap_or(DEVICE_TIMEOUT));
         let waiting = wgpu::PollType::Wait { submission_index: Some(submission.index), timeout };
         let polled = self.device.poll(waiting);
@@ -62,7 +62,7 @@ impl Gpu {
 
     /// Waits until `submission` and all before it are done.
     #[cfg(target_family = "wasm")]
-    pub(crate) async fn wait(&self, submission: Submission) -> Result<(), BackendError> {
+    pub(crate) async fn wait(&self, submission: Submission) -> Result<()> {
         let done = submission.done.await;
         self.check()?;
         done.map_err(|_| BackendError::DeviceLost("it never called back".to_owned()))
@@ -79,7 +79,7 @@ impl Gpu {
     ///
     /// # Errors
     /// When wgpu refuses or memory runs out.
-    pub fn scoped<T, F>(&self, make: F) -> impl Future<Output = Result<T, BackendError>>
+    pub fn scoped<T, F>(&self, make: F) -> impl Future<Output = Result<T>>
     where
         F: FnOnce(&wgpu::Device) -> T,
     {

@@ -2,10 +2,10 @@
 
 use super::resources::{Prepared, Resources};
 use super::stream::{Stream, UploadRequest};
-use crate::backend::BackendError;
 use crate::backend::gpu::device::{Gpu, Staging, Submission};
 use crate::backend::gpu::kernel::StepParams;
 use crate::backend::gpu::plan::{BufferId, RING_SLOTS};
+use crate::backend::{BackendError, Result};
 use crate::model::Step;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -55,7 +55,7 @@ struct InFlight {
 }
 
 impl Executor {
-    pub(crate) async fn new(resources: &Resources, ring: BufferId) -> Result<Self, BackendError> {
+    pub(crate) async fn new(resources: &Resources, ring: BufferId) -> Result<Self> {
         let size = resources.decl(ring).size_bytes();
         let mut staging = Vec::new();
         for _ in 0..MAX_IN_FLIGHT {
@@ -78,7 +78,7 @@ impl Executor {
         resources: &Resources,
         mut stream: Option<&mut Stream>,
         tasks: &[Task<'_>],
-    ) -> Result<(), BackendError> {
+    ) -> Result<()> {
         let max_steps = stream.as_ref().map_or(RING_SLOTS, |stream| stream.ring.max_steps().min(RING_SLOTS));
         let mut rest = tasks;
         while !rest.is_empty() {
@@ -101,7 +101,7 @@ impl Executor {
         resources: &Resources,
         mut stream: Option<&mut Stream>,
         tasks: &[Task<'_>],
-    ) -> Result<(), BackendError> {
+    ) -> Result<()> {
         self.make_room(resources).await?;
         let steps: Vec<_> =
             tasks.iter().zip(0..).map(|(task, slot)| StepParams { slot, ..task.params }).collect();
@@ -141,7 +141,7 @@ impl Executor {
         dispatches: &[(usize, usize)],
         cost: f64,
         n_losses: usize,
-    ) -> Result<(), BackendError> {
+    ) -> Result<()> {
         let gpu = &resources.gpu;
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         {
@@ -170,14 +170,14 @@ impl Executor {
         gpu.check()
     }
 
-    async fn make_room(&mut self, resources: &Resources) -> Result<(), BackendError> {
+    async fn make_room(&mut self, resources: &Resources) -> Result<()> {
         while self.in_flight.len() >= MAX_IN_FLIGHT {
             self.wait_for_oldest(&resources.gpu).await?;
         }
         Ok(())
     }
 
-    async fn wait_for_oldest(&mut self, gpu: &Gpu) -> Result<(), BackendError> {
+    async fn wait_for_oldest(&mut self, gpu: &Gpu) -> Result<()> {
         let Some(InFlight { submission, submitted, cost, losses }) = self.in_flight.pop_front() else {
             return Ok(());
         };
@@ -201,7 +201,7 @@ impl Executor {
     }
 
     /// Reads the losses of `n` steps and checks that the device counted each of them.
-    fn take(&mut self, staging: Staging, n: usize) -> Result<(), BackendError> {
+    fn take(&mut self, staging: Staging, n: usize) -> Result<()> {
         let slots = staging.read(8 * n as u64, bytemuck::pod_collect_to_vec::<u8, u32>)?;
         for slot in slots.chunks_exact(2) {
             self.steps_read = self.steps_read.wrapping_add(1);
@@ -217,7 +217,7 @@ impl Executor {
         Ok(())
     }
 
-    pub(crate) async fn finish(&mut self, resources: &Resources) -> Result<(), BackendError> {
+    pub(crate) async fn finish(&mut self, resources: &Resources) -> Result<()> {
         while !self.in_flight.is_empty() {
             self.wait_for_oldest(&resources.gpu).await?;
         }
@@ -225,7 +225,7 @@ impl Executor {
     }
 
     /// Losses that have arrived, without waiting.
-    pub(crate) fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>, BackendError> {
+    pub(crate) fn take_losses(&mut self, resources: &Resources) -> Result<Vec<f64>> {
         resources.gpu.poll();
         resources.gpu.check()?;
         let is_ready = |oldest: &InFlight| oldest.losses.as_ref().is_some_and(|(s, _)| s.is_ready());

@@ -9,7 +9,7 @@ use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::networks::Networks;
 use crate::backend::gpu::plan::picture::pack;
 use crate::backend::gpu::plan::{BufferId, PicturePlace, Plan};
-use crate::backend::{BackendError, Job, NetworkJob};
+use crate::backend::{Job, NetworkJob, Result};
 use crate::model::{Shuffle, Step, TrainingState};
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl GpuNetworks {
         gpu: Arc<Gpu>,
         mut jobs: Vec<NetworkJob>,
         (budget, config): (Budget, KernelConfig),
-    ) -> Result<Option<Self>, BackendError> {
+    ) -> Result<Option<Self>> {
         let first = jobs.first().expect("there are networks");
         let order = |network: &NetworkJob| network.steps.clone().next().map(|step| step.shuffle);
         let own_order = jobs.iter().any(|network| order(network) != order(first));
@@ -82,7 +82,7 @@ impl GpuNetworks {
         &self.resources.gpu
     }
 
-    async fn write(&self, id: BufferId, network: usize, words: &[u32]) -> Result<(), BackendError> {
+    async fn write(&self, id: BufferId, network: usize, words: &[u32]) -> Result<()> {
         let first = network as u64 * self.resources.decl(id).part_words();
         write_words(&self.resources.gpu, self.resources.buffer(id), first, words).await
     }
@@ -94,7 +94,7 @@ impl GpuNetworks {
         [self.networks.layout.forward.params].into_iter().chain(kept).collect()
     }
 
-    async fn upload(&self) -> Result<(), BackendError> {
+    async fn upload(&self) -> Result<()> {
         let PicturePlace::Device { parts, words_per_part, .. } = self.networks.buffers.picture else {
             unreachable!("pictures of several networks are on the device")
         };
@@ -119,7 +119,7 @@ impl GpuNetworks {
         write_words(&self.resources.gpu, self.resources.buffer(progress), 0, &[0, 0]).await
     }
 
-    async fn prepare(&mut self, n_samples: u32) -> Result<(), BackendError> {
+    async fn prepare(&mut self, n_samples: u32) -> Result<()> {
         let plan = self.networks.step(&self.jobs[0].job, n_samples as usize);
         let prepared = self.resources.prepare(&plan).await?;
         self.plans.push((n_samples, plan, prepared));
@@ -137,7 +137,7 @@ impl GpuNetworks {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn advance(&mut self, n_steps: usize) -> Result<(), BackendError> {
+    pub async fn advance(&mut self, n_steps: usize) -> Result<()> {
         let first: Vec<Step> =
             self.jobs[0].steps.clone().starting_at(self.steps_done).take(n_steps).collect();
         #[cfg(feature = "faults")]
@@ -169,7 +169,7 @@ impl GpuNetworks {
     }
 
     /// Sets each network's order of samples in step `index`, if it has its own.
-    async fn set_orders(&mut self, index: u64) -> Result<(), BackendError> {
+    async fn set_orders(&mut self, index: u64) -> Result<()> {
         let PicturePlace::Device { sample_index: Some(keys), .. } = self.networks.buffers.picture else {
             return Ok(());
         };
@@ -186,7 +186,7 @@ impl GpuNetworks {
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn states(&mut self) -> Result<Vec<TrainingState>, BackendError> {
+    pub async fn states(&mut self) -> Result<Vec<TrainingState>> {
         self.executor.finish(&self.resources).await?;
         let ids = self.state_buffers();
         let buffers: Vec<_> =
@@ -205,9 +205,7 @@ impl GpuNetworks {
     }
 
     /// Prepares the next step to be run one dispatch at a time without the executor, and counts it as done.
-    pub(crate) async fn step_by_dispatch(
-        &mut self,
-    ) -> Result<(&Resources, &Plan, &Prepared, StepParams), BackendError> {
+    pub(crate) async fn step_by_dispatch(&mut self) -> Result<(&Resources, &Plan, &Prepared, StepParams)> {
         self.executor.finish(&self.resources).await?;
         let step = self.jobs[0].steps.clone().starting_at(self.steps_done).next().expect("without end");
         self.set_orders(step.index).await?;

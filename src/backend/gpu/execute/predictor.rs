@@ -7,16 +7,12 @@ use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::Plan;
-use crate::backend::{BackendError, BackendInfo, Predict};
+use crate::backend::{BackendError, BackendInfo, Predict, Result};
 use crate::model::{Model, Raster};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-pub(super) async fn write_constants(
-    resources: &Resources,
-    model: &Model,
-    layout: &Layout,
-) -> Result<(), BackendError> {
+pub(super) async fn write_constants(resources: &Resources, model: &Model, layout: &Layout) -> Result<()> {
     for (part, id) in model.encoding.parts().iter().zip(&layout.forward.constants) {
         if let (Some(constants), Some(id)) = (constants(part), id) {
             write_words(&resources.gpu, resources.buffer(*id), 0, &constants.words).await?;
@@ -39,7 +35,7 @@ impl GpuPredictor {
     ///
     /// # Errors
     /// When the network does not fit or the device fails.
-    pub async fn new(gpu: Arc<Gpu>, model: Model, params: &[f32]) -> Result<Self, BackendError> {
+    pub async fn new(gpu: Arc<Gpu>, model: Model, params: &[f32]) -> Result<Self> {
         let budget = gpu.budget();
         Self::with(gpu, model, params, budget).await
     }
@@ -48,12 +44,7 @@ impl GpuPredictor {
     ///
     /// # Errors
     /// As [`GpuPredictor::new`].
-    pub async fn with(
-        gpu: Arc<Gpu>,
-        model: Model,
-        params: &[f32],
-        budget: Budget,
-    ) -> Result<Self, BackendError> {
+    pub async fn with(gpu: Arc<Gpu>, model: Model, params: &[f32], budget: Budget) -> Result<Self> {
         let n_params = model.layout().n_params();
         if params.len() != n_params {
             return Err(BackendError::StateMismatch(format!("{} parameters of {n_params}", params.len())));
@@ -82,7 +73,7 @@ impl GpuPredictor {
 
 #[async_trait(?Send)]
 impl Predict for GpuPredictor {
-    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<()> {
         self.tiles.predict(&mut self.resources, &self.model, &self.layout, (raster, first), out).await
     }
 }

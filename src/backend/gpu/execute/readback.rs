@@ -1,16 +1,13 @@
 //! Copies from the device to the host.
 
-use crate::backend::BackendError;
+use crate::backend::Result;
 use crate::backend::gpu::device::{Gpu, Staging};
 
 /// Maximum bytes copied at a time.
 const PIECE_BYTES: u64 = 16 << 20;
 
 /// Copies the first `n_words` words of each buffer to the host and waits for them.
-pub(crate) async fn read_buffers(
-    gpu: &Gpu,
-    buffers: &[(&wgpu::Buffer, u64)],
-) -> Result<Vec<Vec<u32>>, BackendError> {
+pub(crate) async fn read_buffers(gpu: &Gpu, buffers: &[(&wgpu::Buffer, u64)]) -> Result<Vec<Vec<u32>>> {
     let largest = buffers.iter().map(|(_, n)| 4 * n).max().unwrap_or(0);
     let staging = Staging::new(gpu, largest.min(PIECE_BYTES)).await?;
     let mut all = Vec::with_capacity(buffers.len());
@@ -31,12 +28,7 @@ pub(crate) async fn read_buffers(
 }
 
 /// Copies `words` into `buffer` in chunks, so that the copies waiting for a submission stay small.
-pub(crate) async fn write_words(
-    gpu: &Gpu,
-    buffer: &wgpu::Buffer,
-    first: u64,
-    words: &[u32],
-) -> Result<(), BackendError> {
+pub(crate) async fn write_words(gpu: &Gpu, buffer: &wgpu::Buffer, first: u64, words: &[u32]) -> Result<()> {
     let per_piece = (PIECE_BYTES / 4) as usize;
     for (piece, words) in words.chunks(per_piece).enumerate() {
         let offset = 4 * (first + (piece * per_piece) as u64);

@@ -1,9 +1,9 @@
 //! Buffers, pipelines and bind groups: everything created once, before the loop.
 
-use crate::backend::BackendError;
 use crate::backend::gpu::device::{Gpu, Pipeline, Shader, new_buffer};
 use crate::backend::gpu::kernel::{Access, Kernel, StepParams};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Piece, Plan, RING_SLOTS};
+use crate::backend::{BackendError, Result};
 #[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ fn uniform_range(buffer: &wgpu::Buffer, offset: u64, size: usize) -> wgpu::Bindi
 }
 
 impl Resources {
-    pub(crate) async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self, BackendError> {
+    pub(crate) async fn new(gpu: Arc<Gpu>, decls: Vec<BufferDecl>) -> Result<Self> {
         let step_pitch = gpu.limits.min_uniform_buffer_offset_alignment.max(256);
         let made = gpu.scoped(|device| {
             // Whole vectors, since products read some buffers as such.
@@ -141,7 +141,7 @@ impl Resources {
     }
 
     /// Compiles the kernels of `plan` and creates its parameters and bind groups.
-    pub(crate) async fn prepare(&mut self, plan: &Plan) -> Result<Prepared, BackendError> {
+    pub(crate) async fn prepare(&mut self, plan: &Plan) -> Result<Prepared> {
         let largest = plan.dispatches.iter().map(|d| d.params.len()).max().unwrap_or(0);
         let alignment = self.gpu.limits.min_uniform_buffer_offset_alignment as usize;
         let pitch = largest.next_multiple_of(16).next_multiple_of(alignment);
@@ -193,7 +193,7 @@ impl Resources {
     }
 
     /// Compiles the new kernels of `plan` on all cores: a driver takes up to a second for one.
-    pub(crate) async fn compile_kernels(&mut self, plan: &Plan) -> Result<(), BackendError> {
+    pub(crate) async fn compile_kernels(&mut self, plan: &Plan) -> Result<()> {
         let (gpu, clock) = (&self.gpu, self.gpu.options.clock);
         let start = clock.now();
         let mut new = Vec::<(&Kernel, Shader)>::new();
@@ -248,7 +248,7 @@ fn compile(
     gpu: &Gpu,
     (kernel, Shader { name, wgsl, constants }): (&Kernel, &Shader),
     step_layout: &wgpu::BindGroupLayout,
-) -> impl Future<Output = Result<Pipeline, BackendError>> {
+) -> impl Future<Output = Result<Pipeline>> {
     let storage = |access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read };
     let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
     entries.extend(

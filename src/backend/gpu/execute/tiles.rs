@@ -1,20 +1,19 @@
 //! Colours of any raster from the current weights, tile by tile.
 
 use super::resources::{Prepared, Resources};
-use crate::backend::BackendError;
 use crate::backend::gpu::device::{Budget, Gpu, Staging, Submission};
 use crate::backend::gpu::kernel::MatmulTiling;
 use crate::backend::gpu::ops::sample::RasterParams;
 use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::Plan;
+use crate::backend::{BackendError, Result};
 use crate::model::{Model, Raster};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 
 /// Compares the kernels of a plan with the CPU's f64.
-pub(crate) type Proof =
-    for<'a> fn(&'a Arc<Gpu>, &'a Plan) -> Pin<Box<dyn Future<Output = Result<(), BackendError>> + 'a>>;
+pub(crate) type Proof = for<'a> fn(&'a Arc<Gpu>, &'a Plan) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
 /// Cached plans for tiles of different sizes: the whole tile and the remainders of a few rasters.
 const KEPT_PLANS: usize = 4;
@@ -26,7 +25,7 @@ pub(crate) const OTHER_TILES: [MatmulTiling; 2] = [MatmulTiling::Tile32, MatmulT
 ///
 /// # Errors
 /// `error` itself, if it is another.
-pub(crate) fn report(error: BackendError, instead: &str) -> Result<(), BackendError> {
+pub(crate) fn report(error: BackendError, instead: &str) -> Result<()> {
     let BackendError::NotCompiled { kernel, device, reason } = error else { return Err(error) };
     log::warn!("the driver of {device} does not compile the kernel {kernel} ({reason}): {instead} instead");
     Ok(())
@@ -60,7 +59,7 @@ impl Tiles {
         layout: &Layout,
         (raster, first_pixel): (&Raster, u64),
         out: &mut [f32],
-    ) -> Result<(), BackendError> {
+    ) -> Result<()> {
         let channels = model.network.output_width;
         assert_eq!(out.len() % channels, 0, "whole pixels");
         let colours = layout.forward.colours;
@@ -97,11 +96,7 @@ impl Tiles {
     }
 
     /// Waits for the first tile in flight.
-    async fn finish_first(
-        &mut self,
-        gpu: &Gpu,
-        in_flight: &mut VecDeque<InFlight<'_>>,
-    ) -> Result<(), BackendError> {
+    async fn finish_first(&mut self, gpu: &Gpu, in_flight: &mut VecDeque<InFlight<'_>>) -> Result<()> {
         let Some(InFlight { submission, staging, tile }) = in_flight.pop_front() else { return Ok(()) };
         gpu.wait(submission).await?;
         staging.read(4 * tile.len() as u64, |bytes| bytemuck::cast_slice_mut(tile).copy_from_slice(bytes))?;
@@ -115,7 +110,7 @@ impl Tiles {
         model: &Model,
         layout: &Layout,
         n_pixels: usize,
-    ) -> Result<&(usize, RasterParams, Prepared), BackendError> {
+    ) -> Result<&(usize, RasterParams, Prepared)> {
         let known = self.plans.iter().position(|(n, ..)| *n == n_pixels);
         let index = match known {
             Some(index) => index,
@@ -146,7 +141,7 @@ impl Tiles {
         model: &Model,
         layout: &Layout,
         n_pixels: usize,
-    ) -> Result<(RasterParams, Prepared), BackendError> {
+    ) -> Result<(RasterParams, Prepared)> {
         let plan = record::prediction(model, layout, n_pixels);
         if let Some(proof) = self.proof {
             proof(&resources.gpu, &plan).await?;

@@ -11,7 +11,7 @@ use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig}
 use crate::backend::gpu::ops::{Layout, grid, layout, record};
 use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
 use crate::backend::gpu::plan::{BufferId, PicturePlace, Plan, TrainingBuffers};
-use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict};
+use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict, Result};
 use crate::model::{GridGradients, Importance, Raster, Step, TrainingState};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl GpuBackend {
     ///
     /// # Errors
     /// When the job does not fit, the state is of another shape, or the device fails.
-    pub async fn new(gpu: Arc<Gpu>, job: Job, state: &TrainingState) -> Result<Self, BackendError> {
+    pub async fn new(gpu: Arc<Gpu>, job: Job, state: &TrainingState) -> Result<Self> {
         let budget = gpu.budget();
         Self::with(gpu, job, state, (budget, KernelConfig::default())).await
     }
@@ -62,7 +62,7 @@ impl GpuBackend {
         job: Job,
         state: &TrainingState,
         (budget, config): (Budget, KernelConfig),
-    ) -> Result<Self, BackendError> {
+    ) -> Result<Self> {
         check_features(&gpu, &job)?;
         let (layout, buffers) = Layout::training(&job, budget, config)?;
         let resources = Resources::new(Arc::clone(&gpu), layout.buffers.clone()).await?;
@@ -124,7 +124,7 @@ impl GpuBackend {
 
     /// Prepares `step`, which must be the next, to be run one dispatch at a time without the executor, and counts it
     /// as done.
-    pub(crate) async fn step_by_dispatch(&mut self, step: &Step) -> Result<ByDispatch<'_>, BackendError> {
+    pub(crate) async fn step_by_dispatch(&mut self, step: &Step) -> Result<ByDispatch<'_>> {
         self.finish().await?;
         let index = self.prepare(step.n_samples).await?;
         self.set_distribution(step).await?;
@@ -136,7 +136,7 @@ impl GpuBackend {
         Ok(ByDispatch { resources: &self.resources, plan, prepared, params, stream: self.stream.as_mut() })
     }
 
-    async fn upload_picture(&self) -> Result<(), BackendError> {
+    async fn upload_picture(&self) -> Result<()> {
         let &PicturePlace::Device { parts, words_per_part: per_part, sample_index } = &self.buffers.picture
         else {
             return Ok(());
@@ -165,7 +165,7 @@ impl GpuBackend {
     }
 
     /// Records and prepares the plan of a step of `n_samples` samples if it is new.
-    async fn prepare(&mut self, n_samples: u32) -> Result<usize, BackendError> {
+    async fn prepare(&mut self, n_samples: u32) -> Result<usize> {
         if let Some(index) = self.plans.iter().position(|(n, ..)| *n == n_samples) {
             return Ok(index);
         }
@@ -176,7 +176,7 @@ impl GpuBackend {
     }
 
     /// Sets the sample distribution of `step` for later submissions.
-    async fn set_distribution(&mut self, step: &Step) -> Result<(), BackendError> {
+    async fn set_distribution(&mut self, step: &Step) -> Result<()> {
         let PicturePlace::Device { sample_index, .. } = self.buffers.picture else { return Ok(()) };
         if let (Some(new), Some(id), None) = (&step.importance, sample_index, &self.job.options.mask)
             && self.importance != step.importance
@@ -188,7 +188,7 @@ impl GpuBackend {
     }
 
     /// Runs `steps`, which share one sample distribution.
-    async fn run(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+    async fn run(&mut self, steps: &[Step]) -> Result<()> {
         if let Some(first) = steps.first() {
             self.set_distribution(first).await?;
         }
@@ -223,7 +223,7 @@ impl GpuBackend {
 }
 
 /// Refuses a job with kernels that the device cannot run.
-fn check_features(gpu: &Gpu, job: &Job) -> Result<(), BackendError> {
+fn check_features(gpu: &Gpu, job: &Job) -> Result<()> {
     let float = Kernel::plain(&grid::BACKWARD_FLOAT);
     if layout::has_grid(job) && job.options.grid_gradients == GridGradients::Float && !float.runs_on(gpu) {
         return Err(BackendError::Unsupported(format!(
@@ -241,7 +241,7 @@ fn step_params(job: &Job, step: &Step) -> StepParams {
 
 #[async_trait(?Send)]
 impl Predict for GpuBackend {
-    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<(), BackendError> {
+    async fn predict(&mut self, raster: &Raster, first: u64, out: &mut [f32]) -> Result<()> {
         let pixels = (raster, first);
         self.tiles.predict(&mut self.resources, &self.job.model, &self.layout, pixels, out).await
     }
@@ -253,7 +253,7 @@ impl Backend for GpuBackend {
         &self.info
     }
 
-    async fn enqueue(&mut self, steps: &[Step]) -> Result<(), BackendError> {
+    async fn enqueue(&mut self, steps: &[Step]) -> Result<()> {
         for step in steps {
             self.prepare(step.n_samples).await?;
         }
@@ -266,15 +266,15 @@ impl Backend for GpuBackend {
         Ok(())
     }
 
-    fn take_losses(&mut self) -> Result<Vec<f64>, BackendError> {
+    fn take_losses(&mut self) -> Result<Vec<f64>> {
         self.executor.take_losses(&self.resources)
     }
 
-    async fn finish(&mut self) -> Result<(), BackendError> {
+    async fn finish(&mut self) -> Result<()> {
         self.executor.finish(&self.resources).await
     }
 
-    async fn state(&mut self) -> Result<TrainingState, BackendError> {
+    async fn state(&mut self) -> Result<TrainingState> {
         self.finish().await?;
         let n_params = self.job.model.layout().n_params() as u64;
         let ids = self.flat_buffers();
@@ -284,7 +284,7 @@ impl Backend for GpuBackend {
         Ok(TrainingState { step: self.steps_done, params, moments: flat.collect() })
     }
 
-    async fn set_state(&mut self, state: &TrainingState) -> Result<(), BackendError> {
+    async fn set_state(&mut self, state: &TrainingState) -> Result<()> {
         self.finish().await?;
         let n_params = self.job.model.layout().n_params();
         let ids = self.flat_buffers();

@@ -1,9 +1,9 @@
 //! Which of several equivalent kernels a device supports, and the choice without measurements.
 
 use super::{Source, wgsl};
-use crate::backend::BackendError;
 use crate::backend::gpu::device::{Gpu, is_software};
 use crate::backend::tuned::{KernelConfig, MatmulTiling, Storage, TunedConfig};
+use crate::backend::{BackendError, Result};
 use crate::job::Precision;
 
 impl TunedConfig {
@@ -31,7 +31,7 @@ impl KernelConfig {
     ///
     /// # Errors
     /// When the device does not support it.
-    pub fn choose(gpu: &Gpu, precision: Precision) -> Result<Self, BackendError> {
+    pub fn choose(gpu: &Gpu, precision: Precision) -> Result<Self> {
         let matrices =
             [MatmulTiling::Matrix16, MatmulTiling::Matrix8].into_iter().find(|tiling| tiling.fits(gpu));
         let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);

@@ -10,7 +10,7 @@ use crate::backend::gpu::plan::{
     BufferDecl, BufferId, ForwardBuffers, PICTURE_PARTS, PicturePlace, RING_SLOTS, StagingRing,
     TrainingBuffers,
 };
-use crate::backend::{BackendError, Job};
+use crate::backend::{BackendError, Job, Result};
 use crate::model::{Encoding, GridGradients, Importance, Model, Sampling};
 
 /// Larger pictures stay on the host: with the batch, they would take more memory than a small GPU has.
@@ -63,7 +63,7 @@ impl Layout {
         self.buffers.iter().map(BufferDecl::size_bytes).sum()
     }
 
-    pub(crate) fn prediction(model: &Model, budget: Budget) -> Result<Self, BackendError> {
+    pub(crate) fn prediction(model: &Model, budget: Budget) -> Result<Self> {
         Self::with_chunk(model, budget, KernelConfig::default(), None)
     }
 
@@ -71,11 +71,7 @@ impl Layout {
     ///
     /// # Errors
     /// When the job exceeds the budget.
-    pub fn training(
-        job: &Job,
-        budget: Budget,
-        config: KernelConfig,
-    ) -> Result<(Self, TrainingBuffers), BackendError> {
+    pub fn training(job: &Job, budget: Budget, config: KernelConfig) -> Result<(Self, TrainingBuffers)> {
         let n_encoding = job.model.encoding.n_params();
         let has_sums = has_grid(job) && job.options.grid_gradients == GridGradients::Exact;
         if has_sums {
@@ -156,12 +152,7 @@ impl Layout {
     }
 
     /// Lays out the forward pass for the steps of `job` and their parts, or for predictions alone.
-    fn with_chunk(
-        model: &Model,
-        budget: Budget,
-        config: KernelConfig,
-        job: Option<&Job>,
-    ) -> Result<Self, BackendError> {
+    fn with_chunk(model: &Model, budget: Budget, config: KernelConfig, job: Option<&Job>) -> Result<Self> {
         let fused_step = job.and_then(|job| fused_step(job, budget, &config));
         let fused_prediction = fused::of_prediction(model, &budget);
         let is_fused = fused_prediction.is_some() && (fused_step.is_some() || job.is_none());
@@ -225,7 +216,7 @@ fn sample_index(job: &Job) -> Option<usize> {
 }
 
 /// Refuses `n_params` parameters of `whose`, `size_bytes` each, that do not fit into one binding.
-fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) -> Result<(), BackendError> {
+fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) -> Result<()> {
     let total_bytes = size_bytes.saturating_mul(n_params as u64);
     if total_bytes > budget.max_binding_bytes {
         return Err(BackendError::DoesNotFit(format!(
@@ -238,11 +229,7 @@ fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) 
     Ok(())
 }
 
-fn max_rows(
-    model: &Model,
-    budget: Budget,
-    (storage, is_fused): (Storage, bool),
-) -> Result<usize, BackendError> {
+fn max_rows(model: &Model, budget: Budget, (storage, is_fused): (Storage, bool)) -> Result<usize> {
     check_binding("the network's", model.layout().n_params(), 4, budget)?;
     let network = &model.network;
     let between = || [network.input_width].into_iter().chain(network.layers().map(|l| l.output_width));

@@ -5,7 +5,7 @@ use super::{Layout, record};
 use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::kernel::KernelConfig;
 use crate::backend::gpu::plan::{BufferId, PicturePlace, Plan, TrainingBuffers};
-use crate::backend::{BackendError, Job};
+use crate::backend::{Job, Result};
 use crate::model::Shuffle;
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ impl Networks {
         budget: Budget,
         config: KernelConfig,
         (wanted, own_order): (usize, bool),
-    ) -> Result<Option<Self>, BackendError> {
+    ) -> Result<Option<Self>> {
         // Nothing is predicted.
         let budget = Budget { tile_pixels: 1, ..budget };
         let (mut layout, mut buffers) = Layout::training(job, budget, config)?;

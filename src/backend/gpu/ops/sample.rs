@@ -2,7 +2,6 @@
 
 use crate::backend::Job;
 use crate::backend::gpu::kernel::{Binding, Kernel, KernelDef, Source, params_block, read, wgsl, write};
-use crate::backend::gpu::plan::picture::bits;
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::{Raster, Sampling};
 
@@ -139,7 +138,7 @@ pub(crate) fn sample(
         stride: job.samples.stride(),
         width: job.picture.width,
         channels: job.picture.channels as u32,
-        bits: bits(&job.picture),
+        bits: job.picture.depth().bits().into(),
         words_per_part: words_per_part as u32,
         origin_x: job.raster.origin[0],
         origin_y: job.raster.origin[1],

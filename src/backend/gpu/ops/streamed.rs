@@ -7,7 +7,7 @@ use crate::backend::gpu::kernel::tolerance::DIVISION;
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, StepParams, close, params_block, read, wgsl, write,
 };
-use crate::backend::gpu::plan::picture::{bits, words_per_pixel};
+use crate::backend::gpu::plan::picture::words_per_pixel;
 use crate::backend::gpu::plan::{BufferId, Dispatch, Piece, StagingRing, THREADS, Workgroups};
 use crate::model::{Coords, Raster};
 
@@ -69,7 +69,7 @@ pub(crate) fn streamed(
         weighted: ring.weighted.into(),
         width: job.picture.width,
         channels: job.picture.channels as u32,
-        bits: bits(&job.picture),
+        bits: job.picture.depth().bits().into(),
         origin_x: job.raster.origin[0],
         origin_y: job.raster.origin[1],
         step_x: job.raster.step[0],

@@ -40,12 +40,3 @@ pub(crate) fn pack_pixel(picture: &Picture, pixel: usize, words: &mut [u32]) {
         }
     }
 }
-
-/// Bits of a stored value.
-pub(crate) fn bits(picture: &Picture) -> u32 {
-    match picture.pixels {
-        Pixels::U8(_) => 8,
-        Pixels::U16(_) => 16,
-        Pixels::F32(_) => 32,
-    }
-}

@@ -1,7 +1,7 @@
 //! A whole step compared with its references, dispatch by dispatch.
 
 use super::{read_all, run_dispatch};
-use crate::backend::BackendError;
+use crate::backend::Result;
 use crate::backend::gpu::execute::resources::{Prepared, Resources};
 use crate::backend::gpu::execute::stream::UploadRequest;
 use crate::backend::gpu::execute::trainer::ByDispatch;
@@ -22,7 +22,7 @@ pub struct LockstepEntry {
 impl GpuBackend {
     /// Runs `steps` one dispatch at a time. Before each, its buffers are copied to the host and the reference
     /// computes from them in f64; after it the two results are compared.
-    pub async fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>, BackendError> {
+    pub async fn lockstep(&mut self, steps: &[Step]) -> Result<Vec<LockstepEntry>> {
         let mut entries = Vec::new();
         for step in steps {
             let by_dispatch = self.step_by_dispatch(step).await?;
@@ -40,7 +40,7 @@ impl GpuBackend {
 
 impl GpuNetworks {
     /// The same for the next `n_steps` steps of every network.
-    pub async fn lockstep(&mut self, n_steps: usize) -> Result<Vec<LockstepEntry>, BackendError> {
+    pub async fn lockstep(&mut self, n_steps: usize) -> Result<Vec<LockstepEntry>> {
         let mut entries = Vec::new();
         for _ in 0..n_steps {
             let (resources, plan, prepared, params) = self.step_by_dispatch().await?;
@@ -57,7 +57,7 @@ async fn compare_dispatch(
     resources: &Resources,
     (plan, prepared, number): (&Plan, &Prepared, usize),
     step: StepParams,
-) -> Result<LockstepEntry, BackendError> {
+) -> Result<LockstepEntry> {
     let dispatch = &plan.dispatches[number];
     let before = read_all(resources, &dispatch.buffers).await?;
     run_dispatch(resources, prepared, number, 0).await?;

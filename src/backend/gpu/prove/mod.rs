@@ -4,7 +4,6 @@ mod lockstep;
 
 pub use lockstep::LockstepEntry;
 
-use crate::backend::BackendError;
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::readback::{read_buffers, write_words};
 use crate::backend::gpu::execute::resources::{Prepared, Resources};
@@ -13,6 +12,7 @@ use crate::backend::gpu::kernel::compare::{Worst, compare};
 use crate::backend::gpu::kernel::{Call, Case, Kernel, StepParams};
 use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan};
+use crate::backend::{BackendError, Result};
 use crate::model::Model;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,10 +24,7 @@ const SELF_TEST_WORDS: usize = 20_000;
 ///
 /// # Errors
 /// [`BackendError::WrongResults`] with the first kernel that fails; others when the device fails.
-pub(crate) async fn self_test<'a>(
-    gpu: &Arc<Gpu>,
-    used: impl IntoIterator<Item = &'a Kernel>,
-) -> Result<(), BackendError> {
+pub(crate) async fn self_test<'a>(gpu: &Arc<Gpu>, used: impl IntoIterator<Item = &'a Kernel>) -> Result<()> {
     for kernel in used {
         let shader = kernel.shader(gpu);
         if gpu.pipelines.is_proven(&shader) {
@@ -52,10 +49,7 @@ pub(crate) async fn self_test<'a>(
 }
 
 /// The same for the kernels of a plan.
-fn prove<'a>(
-    gpu: &'a Arc<Gpu>,
-    plan: &'a Plan,
-) -> Pin<Box<dyn Future<Output = Result<(), BackendError>> + 'a>> {
+fn prove<'a>(gpu: &'a Arc<Gpu>, plan: &'a Plan) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>> {
     Box::pin(self_test(gpu, plan.dispatches.iter().map(|dispatch| &dispatch.kernel)))
 }
 
@@ -63,11 +57,7 @@ fn prove<'a>(
 ///
 /// # Errors
 /// As [`self_test`].
-pub async fn predictions(
-    gpu: &Arc<Gpu>,
-    (model, layout): (&Model, &Layout),
-    n_pixels: usize,
-) -> Result<(), BackendError> {
+pub async fn predictions(gpu: &Arc<Gpu>, (model, layout): (&Model, &Layout), n_pixels: usize) -> Result<()> {
     let plans = record::predictions(model, layout, n_pixels);
     self_test(gpu, plans.iter().flat_map(|plan| &plan.dispatches).map(|dispatch| &dispatch.kernel)).await
 }
@@ -75,7 +65,7 @@ pub async fn predictions(
 impl GpuBackend {
     /// Compares one quick case of every kernel that this job uses with the CPU in f64, and later of those that
     /// rasters of other sizes need.
-    pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
+    pub(crate) async fn self_test(&mut self) -> Result<()> {
         self.tiles.proof = Some(prove);
         self_test(self.gpu(), &self.kernels()).await
     }
@@ -94,14 +84,14 @@ impl GpuNetworks {
 impl GpuPredictor {
     /// Compares one quick case of every kernel that whole tiles use with the CPU in f64, and later of those that
     /// smaller tiles need.
-    pub(crate) async fn self_test(&mut self) -> Result<(), BackendError> {
+    pub(crate) async fn self_test(&mut self) -> Result<()> {
         self.tiles.proof = Some(prove);
         prove(self.gpu(), &self.plan()).await
     }
 }
 
 /// Runs one case of a kernel and compares it.
-pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst, BackendError> {
+pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Worst> {
     let bound = kernel.def.bindings.iter().zip(&case.buffers);
     let decls = bound.map(|(binding, words)| BufferDecl::new(binding.name, &[words.len()])).collect();
     let mut resources = Resources::new(Arc::clone(gpu), decls).await?;
@@ -135,12 +125,7 @@ pub async fn run_case(gpu: &Arc<Gpu>, kernel: &Kernel, case: &Case) -> Result<Wo
     ))
 }
 
-async fn run_dispatch(
-    resources: &Resources,
-    plan: &Prepared,
-    index: usize,
-    slot: usize,
-) -> Result<(), BackendError> {
+async fn run_dispatch(resources: &Resources, plan: &Prepared, index: usize, slot: usize) -> Result<()> {
     let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -149,7 +134,7 @@ async fn run_dispatch(
     resources.gpu.wait(resources.gpu.submit(Some(encoder.finish()), None)).await
 }
 
-async fn read_all(resources: &Resources, ids: &[BufferId]) -> Result<Vec<Vec<u32>>, BackendError> {
+async fn read_all(resources: &Resources, ids: &[BufferId]) -> Result<Vec<Vec<u32>>> {
     let buffers: Vec<_> =
         ids.iter().map(|&id| (resources.buffer(id), resources.decl(id).n_words())).collect();
     read_buffers(&resources.gpu, &buffers).await

@@ -2,7 +2,7 @@
 
 use super::stopwatch::fastest;
 use super::tiles::Timing;
-use crate::backend::BackendError;
+use crate::backend::Result;
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::resources::Resources;
 use crate::backend::gpu::kernel::possible;
@@ -25,11 +25,7 @@ const MIN_SAMPLE_TIME: Duration = Duration::from_millis(30);
 
 /// GFLOP/s of our fastest product of (16384, 512) by (512, 256), for each of these storages with sums in f32, and
 /// GB/s of a copy, counting reads and writes: the best seen in `seconds` each.
-pub async fn ceilings(
-    gpu: &Arc<Gpu>,
-    storages: &[Storage],
-    seconds: f64,
-) -> Result<(Vec<f64>, f64), BackendError> {
+pub async fn ceilings(gpu: &Arc<Gpu>, storages: &[Storage], seconds: f64) -> Result<(Vec<f64>, f64)> {
     let budget = gpu.budget();
     let rows = ROWS.min((budget.max_binding_bytes / 4) as usize / SHAPE.input_width);
     let copied = (COPIED.min(budget.max_binding_bytes) / 4) as usize;

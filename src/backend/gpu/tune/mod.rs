@@ -25,7 +25,7 @@ use crate::backend::gpu::device::{Gpu, Override, is_software};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, MatmulTiling, Precision};
 use crate::backend::gpu::ops::{dense, grid, layout};
 use crate::backend::gpu::prove;
-use crate::backend::{BackendError, Job};
+use crate::backend::{BackendError, Job, Result};
 use crate::model::{Activation, TrainingState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(crate) async fn choose_config(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
     precision: Precision,
-) -> Result<(KernelConfig, Option<Duration>), BackendError> {
+) -> Result<(KernelConfig, Option<Duration>)> {
     let is_wanted = match gpu.options.tune {
         Override::Never => false,
         Override::Always => true,
@@ -51,7 +51,7 @@ pub(crate) async fn choose_config(
 }
 
 /// The choice by rules, without measuring.
-async fn unmeasured(gpu: &Arc<Gpu>, job: &Job, precision: Precision) -> Result<KernelConfig, BackendError> {
+async fn unmeasured(gpu: &Arc<Gpu>, job: &Job, precision: Precision) -> Result<KernelConfig> {
     let config = KernelConfig::choose(gpu, precision)?;
     let is_fused = |config: &KernelConfig| layout::fused_step(job, gpu.budget(), config).is_some();
     // A fused network moves nothing between its layers that 16 bits would make smaller.
@@ -66,11 +66,7 @@ async fn unmeasured(gpu: &Arc<Gpu>, job: &Job, precision: Precision) -> Result<K
 
 /// `config` without cooperative matrices if they compute wrong results on `gpu`: its other tiles may be sound. A fused
 /// step uses none.
-async fn sound(
-    gpu: &Arc<Gpu>,
-    activation: Activation,
-    config: KernelConfig,
-) -> Result<KernelConfig, BackendError> {
+async fn sound(gpu: &Arc<Gpu>, activation: Activation, config: KernelConfig) -> Result<KernelConfig> {
     if config.tiling.matrix_size().is_some() && config.fused != Some(true) {
         let kernels = [&dense::FORWARD, &dense::BACKWARD_INPUT, &dense::BACKWARD_WEIGHTS].map(|def| {
             Kernel::with_activation(def, activation).stored_as(config.storage).tiled(config.tiling)
@@ -83,7 +79,7 @@ async fn sound(
 }
 
 /// Leaves the 64-bit atomics of `gpu` unused if they compute wrong results.
-pub(crate) async fn try_wide_atomics(gpu: &Arc<Gpu>) -> Result<(), BackendError> {
+pub(crate) async fn try_wide_atomics(gpu: &Arc<Gpu>) -> Result<()> {
     let kernel = Kernel::plain(&grid::BACKWARD).with_wide_atomics();
     if gpu.has_wide_atomics() && !is_sound(gpu, &[kernel]).await? {
         gpu.leave_wide_atomics();
@@ -91,7 +87,7 @@ pub(crate) async fn try_wide_atomics(gpu: &Arc<Gpu>) -> Result<(), BackendError>
     Ok(())
 }
 
-async fn is_sound(gpu: &Arc<Gpu>, kernels: &[Kernel]) -> Result<bool, BackendError> {
+async fn is_sound(gpu: &Arc<Gpu>, kernels: &[Kernel]) -> Result<bool> {
     match prove::self_test(gpu, kernels).await {
         Err(
             error @ (BackendError::WrongResults { .. }

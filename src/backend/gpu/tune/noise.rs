@@ -1,6 +1,6 @@
 //! Random operands for timing: a GPU that multiplies zeros draws less power, and so runs faster than in training.
 
-use crate::backend::BackendError;
+use crate::backend::Result;
 use crate::backend::gpu::device::{Gpu, new_buffer};
 use crate::backend::gpu::execute::readback::write_words;
 use crate::backend::gpu::execute::resources::Resources;
@@ -26,7 +26,7 @@ pub(super) async fn fill(
     gpu: &Gpu,
     resources: &Resources,
     buffers: impl IntoIterator<Item = (BufferId, Storage)>,
-) -> Result<(), BackendError> {
+) -> Result<()> {
     for (id, storage) in buffers {
         let words = words(storage);
         let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;

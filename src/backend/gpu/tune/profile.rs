@@ -6,13 +6,13 @@ use crate::backend::gpu::execute::readback::read_buffers;
 use crate::backend::gpu::execute::resources::{Prepared, Resources};
 use crate::backend::gpu::execute::trainer::ByDispatch;
 use crate::backend::tuned::KernelTime;
-use crate::backend::{Backend, BackendError};
+use crate::backend::{Backend, Result};
 use crate::model::Step;
 
 impl GpuBackend {
     /// Runs `step`, which must be the next, with a timestamp around each dispatch. Returns the longest kernels first,
     /// or `None` if the device has no timestamps or the picture stays on the host.
-    pub async fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>, BackendError> {
+    pub async fn profile(&mut self, step: &Step) -> Result<Option<Vec<KernelTime>>> {
         let has_timestamps = self.gpu().device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         // A step's samples may not fit into the ring at once.
         if !has_timestamps || self.info().streams_picture {
@@ -33,7 +33,7 @@ impl GpuBackend {
     }
 }
 
-async fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>, BackendError> {
+async fn timestamps(resources: &Resources, plan: &Prepared) -> Result<Vec<f64>> {
     let gpu = &resources.gpu;
     let mut all = Vec::new();
     // A query set holds 4096 timestamps.

@@ -6,7 +6,7 @@ use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage};
 use crate::backend::gpu::ops::{Layout, layout};
-use crate::backend::{Backend, BackendError, Job};
+use crate::backend::{Backend, BackendError, Job, Result};
 use crate::model::{Encoding, Importance, Model, Sampling, Step, Steps, TrainingState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(super) async fn fastest(
     gpu: &Arc<Gpu>,
     (job, state): (&Job, &TrainingState),
     precision: Precision,
-) -> Result<(KernelConfig, bool), BackendError> {
+) -> Result<(KernelConfig, bool)> {
     let candidates = candidates(gpu, job, precision)?;
     if let [only] = candidates.as_slice()
         && layout::fused_step(job, gpu.budget(), only).is_some()
@@ -61,7 +61,7 @@ pub(super) async fn fastest(
 }
 
 /// The candidates, with untuned tiles.
-fn candidates(gpu: &Gpu, job: &Job, precision: Precision) -> Result<Vec<KernelConfig>, BackendError> {
+fn candidates(gpu: &Gpu, job: &Job, precision: Precision) -> Result<Vec<KernelConfig>> {
     let budget = gpu.budget();
     let mixed = || KernelConfig::choose(gpu, Precision::Mixed);
     let stored = match precision {
@@ -112,7 +112,7 @@ struct Race<'a> {
 
 impl Race<'_> {
     /// The best of `candidates`, first with the default tiles, then with the fastest.
-    async fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed, BackendError> {
+    async fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed> {
         let (mut timed, mut refusal) = (Vec::new(), None);
         for candidate in candidates {
             let candidate = sound(self.gpu, self.job.model.network.activation, candidate.clone()).await?;
@@ -134,7 +134,7 @@ impl Race<'_> {
     }
 
     /// `way` with the fastest tiles, if they make the whole step faster.
-    async fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed, BackendError> {
+    async fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed> {
         let (gpu, job, storage) = (self.gpu, self.job, way.config.storage);
         let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, gpu.budget()));
         let tuned = match tiles::complete(gpu, job, &way.config, known).await {
@@ -149,7 +149,7 @@ impl Race<'_> {
     }
 
     /// Seconds of a step with `config`, once its kernels have passed their self-test.
-    async fn time(&self, config: &KernelConfig) -> Result<f64, BackendError> {
+    async fn time(&self, config: &KernelConfig) -> Result<f64> {
         let job = Job { batch_size: self.job.batch_size.min(MAX_SAMPLES), ..self.job.clone() };
         let how = (self.gpu.budget(), config.clone());
         let mut backend = GpuBackend::with(Arc::clone(self.gpu), job, self.state, how).await?;
@@ -185,7 +185,7 @@ impl Race<'_> {
 }
 
 /// Reports why a candidate is left out; returns the error if the device itself is lost.
-fn left_out(error: BackendError) -> Result<BackendError, BackendError> {
+fn left_out(error: BackendError) -> Result<BackendError> {
     match error {
         BackendError::WrongResults { .. }
         | BackendError::NotCompiled { .. }

@@ -1,6 +1,6 @@
 //! Times recorded work without the overhead of submitting it.
 
-use crate::backend::BackendError;
+use crate::backend::Result;
 use crate::backend::gpu::device::Gpu;
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ pub(super) async fn fastest(
     gpu: &Gpu,
     (long_enough, seconds): (Duration, f64),
     record: impl Fn(&mut wgpu::CommandEncoder, usize),
-) -> Result<f64, BackendError> {
+) -> Result<f64> {
     let clock = gpu.options.clock;
-    let run = async |n: usize| -> Result<Duration, BackendError> {
+    let run = async |n: usize| -> Result<Duration> {
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         record(&mut encoder, n);
         let call = clock.now();

@@ -9,7 +9,7 @@ use crate::backend::gpu::kernel::possible;
 use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Operation, Storage, TunedTile};
 use crate::backend::gpu::ops::dense::{self, Layer};
 use crate::backend::gpu::plan::{BufferDecl, BufferId, Dispatch, Plan};
-use crate::backend::{BackendError, Job};
+use crate::backend::{BackendError, Job, Result};
 use crate::model::network::LayerRange;
 use crate::model::{Activation, LayerShape};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) async fn complete(
     job: &Job,
     config: &KernelConfig,
     known: &mut Vec<TunedTile>,
-) -> Result<Vec<TunedTile>, BackendError> {
+) -> Result<Vec<TunedTile>> {
     let n_samples = n_samples(job, gpu.budget());
     let storage = config.storage;
     let is_usable = |c: &TunedTile, operation, shape| {
@@ -72,7 +72,7 @@ pub(super) async fn complete(
 }
 
 /// Compiles the kernels of `candidates`. What the driver does not compile is left for later, when it is told.
-async fn compile(gpu: &Arc<Gpu>, candidates: impl Iterator<Item = Dispatch>) -> Result<(), BackendError> {
+async fn compile(gpu: &Arc<Gpu>, candidates: impl Iterator<Item = Dispatch>) -> Result<()> {
     let plan = Plan { dispatches: candidates.collect() };
     match Resources::new(Arc::clone(gpu), Vec::new()).await?.compile_kernels(&plan).await {
         Err(BackendError::NotCompiled { .. }) => Ok(()),
@@ -94,7 +94,7 @@ impl Timing<'_> {
         &self,
         (operation, shape): (Operation, LayerShape),
         config: &KernelConfig,
-    ) -> Result<TunedTile, BackendError> {
+    ) -> Result<TunedTile> {
         let mut best = (f64::INFINITY, config.tiling(operation, shape, self.n_samples));
         for dispatch in self.candidates(operation, shape) {
             let tiling = dispatch.kernel.tiling;
@@ -149,7 +149,7 @@ impl Timing<'_> {
         dispatch: Dispatch,
         shape: LayerShape,
         how_long: (Duration, f64),
-    ) -> Result<f64, BackendError> {
+    ) -> Result<f64> {
         let n_partials = dense::max_slices(shape, self.n_samples, self.gpu.budget().partials_bytes());
         let decl = |name, shape: [usize; 2]| BufferDecl::new(name, &shape);
         let decls = vec![

@@ -189,10 +189,11 @@ fn terms(at_least: usize, step: usize, tiling: MatmulTiling, is_whole: bool) -> 
     }
 }
 
+/// `buffers` are those of a layer with n samples, i inputs and o outputs.
 fn layer_cases(
     operation: Operation,
     kernel: &Kernel,
-    buffers: impl Fn(&LayerRange, usize) -> Vec<Vec<u32>>,
+    buffers: impl Fn(&LayerRange, [usize; 3]) -> Vec<Vec<u32>>,
 ) -> Vec<Case> {
     let (tiling, alignment) = (kernel.tiling, kernel.alignment);
     let one = |(n, i, o, max_groups): (usize, usize, usize, u32)| {
@@ -221,21 +222,15 @@ fn layer_cases(
             _ => layer.whole(),
         };
         let (params, grid) = layer.params((operation, tiling), slices);
-        case(format!("{n} x {i} -> {o}"), params, buffers(&range, n), grid.size())
+        case(format!("{n} x {i} -> {o}"), params, buffers(&range, [n, i, o]), grid.size())
     };
     SHAPES.map(one).into()
 }
 
 pub(super) fn forward_cases(kernel: &Kernel) -> Vec<Case> {
-    let buffers = |r: &LayerRange, n: usize| {
-        let shape = r.shape;
-        vec![
-            uniform(1, r.bias.end, 0.5),
-            uniform(2, n * shape.input_width, 2.0),
-            poison(n * shape.output_width),
-        ]
-    };
-    layer_cases(Operation::Forward, kernel, buffers)
+    layer_cases(Operation::Forward, kernel, |range, [n, i, o]| {
+        vec![uniform(1, range.bias.end, 0.5), uniform(2, n * i, 2.0), poison(n * o)]
+    })
 }
 
 /// The size of gradients: small as in training, but in f16 multiplied by the loss scale as there.
@@ -245,29 +240,18 @@ fn gradient_size(kernel: &Kernel) -> f32 {
 
 pub(super) fn backward_input_cases(kernel: &Kernel) -> Vec<Case> {
     let gradients = gradient_size(kernel);
-    let buffers = |r: &LayerRange, n: usize| {
-        let shape = r.shape;
-        vec![
-            uniform(1, r.bias.end, 0.5),
-            uniform(2, n * shape.output_width, gradients),
-            uniform(3, n * shape.input_width, 2.0),
-        ]
-    };
-    layer_cases(Operation::BackwardInput, kernel, buffers)
+    layer_cases(Operation::BackwardInput, kernel, |range, [n, i, o]| {
+        vec![uniform(1, range.bias.end, 0.5), uniform(2, n * o, gradients), uniform(3, n * i, 2.0)]
+    })
 }
 
 pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
     let gradients = gradient_size(kernel);
-    let buffers = |r: &LayerRange, n: usize| {
-        let shape = r.shape;
-        let n_partials = slices((shape, kernel.tiling), n, u64::MAX).count * shape.n_params();
-        vec![
-            uniform(1, n * shape.output_width, gradients),
-            uniform(2, n * shape.input_width, 2.0),
-            poison(n_partials),
-        ]
-    };
-    layer_cases(Operation::BackwardWeights, kernel, buffers)
+    layer_cases(Operation::BackwardWeights, kernel, |range, [n, i, o]| {
+        let n_slices = slices((range.shape, kernel.tiling), n, u64::MAX).count;
+        let partials = poison(n_slices * range.shape.n_params());
+        vec![uniform(1, n * o, gradients), uniform(2, n * i, 2.0), partials]
+    })
 }
 
 pub(super) fn reduce_cases(_: &Kernel) -> Vec<Case> {

@@ -75,11 +75,11 @@ pub(super) fn update(call: &Call) -> Vec<Expected> {
     vec![part(1, offset, &(0..n).map(one).collect::<Vec<_>>())]
 }
 
-/// Shapes with their widest grid, at an odd offset: tall, wide, one row, square.
-fn matrices(seed: u64) -> impl Iterator<Item = (String, MuonMatrixParams, [u32; 2], Vec<u32>)> {
-    let shapes = [(3, 1, 65_535), (7, 40, 65_535), (67, 29, 2), (32, 32, 65_535)];
-    shapes.into_iter().map(move |(output_width, input_width, max_groups)| {
-        let n: usize = output_width * input_width;
+/// Cases of shapes with their widest grid, at an odd offset: tall, wide, one row, square. `buffers` are those for n values
+/// of the weights.
+fn matrix_cases(seed: u64, buffers: impl Fn(usize, Vec<u32>) -> Vec<Vec<u32>>) -> Vec<Case> {
+    let one = |(output_width, input_width, max_groups): (usize, usize, u32)| {
+        let n = output_width * input_width;
         let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = MuonMatrixParams {
             grid_width: grid.width,
@@ -92,27 +92,20 @@ fn matrices(seed: u64) -> impl Iterator<Item = (String, MuonMatrixParams, [u32; 
             one_minus_momentum: 0.05,
             scale: 1.5,
         };
-        let weights = uniform(seed, n + 5, 1.0);
-        (format!("{output_width} x {input_width}"), params, grid.size(), weights)
-    })
+        let buffers = buffers(n, uniform(seed, n + 5, 1.0));
+        case(format!("{output_width} x {input_width}"), params, buffers, grid.size())
+    };
+    [(3, 1, 65_535), (7, 40, 65_535), (67, 29, 2), (32, 32, 65_535)].map(one).into()
 }
 
 pub(super) fn direction_cases(_: &Kernel) -> Vec<Case> {
-    let one = |(label, params, grid, weights): (String, MuonMatrixParams, [u32; 2], Vec<u32>)| {
-        let n = (params.input_width * params.output_width) as usize;
-        let buffers = vec![uniform(2, n + 5, 1e-2), weights, uniform(3, n + 5, 1e-2), poison(n)];
-        case(label, params, buffers, grid)
-    };
-    matrices(1).map(one).collect()
+    matrix_cases(1, |n, weights| vec![uniform(2, n + 5, 1e-2), weights, uniform(3, n + 5, 1e-2), poison(n)])
 }
 
 pub(super) fn update_cases(_: &Kernel) -> Vec<Case> {
-    let one = |(label, params, grid, weights): (String, MuonMatrixParams, [u32; 2], Vec<u32>)| {
-        let n = (params.input_width * params.output_width) as usize;
-        let step = StepParams { matrix_lr: 0.02, matrix_keep: 0.999, ..StepParams::zeroed() };
-        Case { step, ..case(label, params, vec![uniform(2, n, 1.0), weights], grid) }
-    };
-    matrices(1).map(one).collect()
+    let step = StepParams { matrix_lr: 0.02, matrix_keep: 0.999, ..StepParams::zeroed() };
+    let cases = matrix_cases(1, |n, weights| vec![uniform(2, n, 1.0), weights]);
+    cases.into_iter().map(|case| Case { step, ..case }).collect()
 }
 
 pub(super) fn normalize_cases(_: &Kernel) -> Vec<Case> {
