@@ -15,9 +15,9 @@ mod open_predictor;
 mod select;
 pub mod tuned;
 
-pub use crate::job::{BackendChoice, DeviceOptions, DeviceRequest, Job, JobOptions, Precision};
+pub use crate::job::{BackendChoice, DeviceOptions, DeviceRequest, Job, JobOptions, NetworkJob, Precision};
 pub use memory::free_memory;
-pub use networks::{NetworkJob, NetworkTrainer};
+pub use networks::NetworkTrainer;
 pub use on_gpu::has_hardware_gpu;
 pub use open_predictor::{OpenedPredictor, open_predictor};
 pub use select::{Opened, open, open_as};

@@ -2,10 +2,12 @@
 
 #[cfg(feature = "faults")]
 pub mod faults;
+mod network;
 mod options;
 
 #[cfg(feature = "faults")]
 pub use faults::Faults;
+pub use network::NetworkJob;
 pub use options::{DeviceOptions, Override};
 
 use crate::model::network::LayerRange;

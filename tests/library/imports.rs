@@ -17,7 +17,7 @@ const ORDERS: &[(&str, &str)] = &[
         "atomic_write read_file causes clock names model picture job config model_file backend trainer tune environment report run render compress export compare rates collect bench \
          output cli main",
     ),
-    ("crate::backend", "tuned memory cpu gpu on_gpu no_gpu select open_predictor"),
+    ("crate::backend", "tuned memory cpu gpu on_gpu no_gpu select open_predictor networks"),
     ("crate::backend::gpu", "device kernel plan ops execute prove tune fallback"),
 ];
 
