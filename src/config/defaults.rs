@@ -186,3 +186,18 @@ pub(super) fn adam_with_grid(parameter: &str) -> Option<f64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_pictures_have_large_tables_and_time_to_fill_them() {
+        let of = |n: u32| (log2_table(n.into(), 0.1), batch(true, false, n).to_string(), epochs(true, n));
+        let expected = |log2_table, batch: &str, epochs| (log2_table, batch.to_owned(), epochs);
+        assert_eq!(of(512 * 512), expected(15, "4096", 60));
+        assert_eq!(of(8_000_000), expected(19, "16384", 2));
+        assert_eq!(of(6028 * 3391), expected(20, "32768", 2));
+        assert_eq!(of(40_000_000), expected(19, "16384", 1));
+    }
+}
