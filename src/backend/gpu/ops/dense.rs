@@ -267,9 +267,7 @@ mod tests {
     #[test]
     fn a_last_layer_has_enough_workgroups_for_a_gpu() {
         let shape = LayerShape { input_width: 256, output_width: 3 };
-        assert_eq!(
-            slices((shape, MatmulTiling::TileWide), 4096, u64::MAX),
-            Slices { count: 128, length: 32 }
-        );
+        let found = slices((shape, MatmulTiling::TileWide), 4096, u64::MAX);
+        assert_eq!(found, Slices { count: 128, length: 32 });
     }
 }
