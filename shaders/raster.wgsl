@@ -7,10 +7,8 @@ struct RasterParams {
     first_x: u32, // of the first pixel
     first_y: u32,
     left: u32,    // column of the whole raster at column 0
-    origin_x: f32,
-    origin_y: f32,
-    step_x: f32,
-    step_y: f32,
+    origin: vec2<f32>,
+    step: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: RasterParams;
@@ -25,6 +23,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let pixel = params.first_x + row;
     let x = params.left + pixel % params.width;
     let y = params.first_y + pixel / params.width;
-    coords[2u * row] = f32(x) * params.step_x + params.origin_x;
-    coords[2u * row + 1u] = f32(y) * params.step_y + params.origin_y;
+    coords[2u * row] = f32(x) * params.step.x + params.origin.x;
+    coords[2u * row + 1u] = f32(y) * params.step.y + params.origin.y;
 }

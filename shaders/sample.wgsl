@@ -13,10 +13,8 @@ struct SampleParams {
     channels: u32,
     bits: u32,           // of a stored value: 8, 16 or 32 (f32)
     words_per_part: u32, // of the picture's bindings, but the last
-    origin_x: f32,
-    origin_y: f32,
-    step_x: f32,
-    step_y: f32,
+    origin: vec2<f32>,
+    step: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: SampleParams;
@@ -104,8 +102,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let x = drawn.pixel.x;
     let y = drawn.pixel.y;
     sample_weights[row] = drawn.weight;
-    coords[2u * row] = f32(x) * params.step_x + params.origin_x;
-    coords[2u * row + 1u] = f32(y) * params.step_y + params.origin_y;
+    coords[2u * row] = f32(x) * params.step.x + params.origin.x;
+    coords[2u * row + 1u] = f32(y) * params.step.y + params.origin.y;
     for (var channel = 0u; channel < params.channels; channel++) {
         targets[row * params.channels + channel] = picture_value(y * params.width + x, channel);
     }

@@ -14,10 +14,8 @@ struct StreamedParams {
     width: u32,           // of the picture, in pixels
     channels: u32,
     bits: u32,            // of a stored value: 8, 16 or 32 (f32)
-    origin_x: f32,
-    origin_y: f32,
-    step_x: f32,
-    step_y: f32,
+    origin: vec2<f32>,
+    step: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: StreamedParams;
@@ -58,8 +56,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         weight = f32(gathered[at + 1u]) / f32(gathered[at + 2u]);
     }
     sample_weights[row] = weight;
-    coords[2u * row] = f32(x) * params.step_x + params.origin_x;
-    coords[2u * row + 1u] = f32(y) * params.step_y + params.origin_y;
+    coords[2u * row] = f32(x) * params.step.x + params.origin.x;
+    coords[2u * row + 1u] = f32(y) * params.step.y + params.origin.y;
     let stored = at + 1u + 2u * params.weighted;
     for (var channel = 0u; channel < params.channels; channel++) {
         targets[row * params.channels + channel] = stored_value(stored, channel);

@@ -42,10 +42,10 @@ pub(super) fn check(model: &Model, purpose: &str, needed: u64, options: &DeviceO
     };
     let bound = match options.max_memory {
         Some(_) => format!("{:.1} GiB are allowed", gib(may_use)),
-        None => format!(
-            "{:.1} GiB are free, of which a run may take nine tenths",
-            gib(may_use / SHARE.0 * SHARE.1)
-        ),
+        None => {
+            let free = gib(may_use / SHARE.0 * SHARE.1);
+            format!("{free:.1} GiB are free, of which a run may take nine tenths")
+        }
     };
     Err(BackendError::DoesNotFit(format!(
         "a network of {:.1} million weights needs {:.1} GiB of memory to {purpose} and {bound}; give a smaller {}--hidden, --features or --layers",

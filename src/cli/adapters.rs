@@ -1,5 +1,6 @@
 //! `afterimage adapters`: the GPUs of this machine.
 
+use super::display;
 use afterimage::backend::gpu::device::{DeviceOptions, FEATURES, adapters, is_software};
 use afterimage::block_on;
 use serde::Serialize;
@@ -65,18 +66,10 @@ pub(super) fn list() -> anyhow::Result<Vec<AdapterEntry>> {
 
 /// Prints the adapters. Fails when there is none.
 pub(super) fn run(args: &AdaptersArgs) -> anyhow::Result<ExitCode> {
-    let entries = list()?;
-    if args.json {
-        print_line!("{}", serde_json::to_string_pretty(&entries)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    if entries.is_empty() {
-        print_line!("no GPU adapter was found; training runs on the CPU");
-        return Ok(ExitCode::SUCCESS);
-    }
-    for entry in &entries {
-        print_entry(entry);
-    }
+    display::report(args.json, &list()?, |entries| match entries.as_slice() {
+        [] => print_line!("no GPU adapter was found; training runs on the CPU"),
+        entries => entries.iter().for_each(print_entry),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -90,11 +83,8 @@ fn print_entry(entry: &AdapterEntry) {
     print_line!("   type         {}{software}", entry.device_type);
     print_line!("   binding      {} MiB", entry.max_binding_bytes / MIB);
     print_line!("   buffer       {} MiB", entry.max_buffer_bytes / MIB);
-    print_line!(
-        "   workgroup    {} threads, {} KiB",
-        entry.workgroup_threads,
-        entry.workgroup_memory_bytes / 1024
-    );
+    let kib = entry.workgroup_memory_bytes / 1024;
+    print_line!("   workgroup    {} threads, {kib} KiB", entry.workgroup_threads);
     print_line!("   features     {}", or_none(entry.features.join(", ")));
     print_line!("   matrices     {}", or_none(entry.cooperative_matrices.join("; ")));
 }

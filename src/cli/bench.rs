@@ -78,11 +78,8 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     let all: Vec<String> = chosen.iter().map(|job| job.name.clone()).collect();
     chosen.retain(|job| args.jobs.as_ref().is_none_or(|text| job.name.contains(text.as_str())));
     if chosen.is_empty() {
-        bail!(
-            "no job's name contains `{}`; there are: {}",
-            args.jobs.as_deref().unwrap_or(""),
-            all.join(", ")
-        );
+        let (text, all) = (args.jobs.as_deref().unwrap_or(""), all.join(", "));
+        bail!("no job's name contains `{text}`; there are: {all}");
     }
     let options = DeviceOptions::from_env()?;
     let asked = args.device.request();
@@ -150,17 +147,7 @@ fn print_header(report: &Report, is_gpu: bool) {
     print_line!("a copy: {gigabytes_per_second:.1} GB/s, read and written");
     print_line!("");
     print_line!(
-        "{:<30} {:>9} {:>16} {:>9} {:>11} {:>8} {:>7} {:>9} {:>7} {:>9}",
-        "job",
-        "ms",
-        "fastest..slowest",
-        "CPU ms",
-        "samples/s",
-        "GFLOP/s",
-        "ceiling",
-        "memory",
-        "start",
-        "compiling"
+        "job                                   ms fastest..slowest    CPU ms   samples/s  GFLOP/s ceiling    memory   start compiling"
     );
 }
 
@@ -200,15 +187,11 @@ fn line(f: &Figures) -> String {
     let spread = format!("{:.2}..{:.2}", f.ms_fastest, f.ms_slowest);
     let cpu = f.cpu_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.2}"));
     let memory = format!("{:.1} MiB", f.bytes as f64 / f64::from(1 << 20));
+    let method = f.method.as_ref().map_or_else(String::new, |method| method.config.name());
+    let (percent, start, compiling) = (100.0 * f.share_of_ceiling, f.seconds_to_start, f.seconds_compiling);
+    let Figures { job, ms, samples_per_second: samples, gflop_per_second: gflop, .. } = f;
     format!(
-        "{:<30} {:>9.3} {spread:>16} {cpu:>9} {:>11.3e} {:>8.1} {:>6.0}% {memory:>9} {:>6.2}s {:>8.2}s  {}",
-        f.job,
-        f.ms,
-        f.samples_per_second,
-        f.gflop_per_second,
-        100.0 * f.share_of_ceiling,
-        f.seconds_to_start,
-        f.seconds_compiling,
-        f.method.as_ref().map_or_else(String::new, |method| method.config.name())
+        "{job:<30} {ms:>9.3} {spread:>16} {cpu:>9} {samples:>11.3e} {gflop:>8.1} {percent:>6.0}% {memory:>9} \
+         {start:>6.2}s {compiling:>8.2}s  {method}"
     )
 }

@@ -163,14 +163,10 @@ pub(super) fn run(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     atomic_write(&out, Durability::Cached, |file| file.write_all(&compressed.file))
         .with_context(|| format!("cannot write {}", out.display()))?;
     if !args.quiet {
-        print_line!(
-            "{}  {}, {:.4} bits a pixel, {:.2} dB  {:.0} s",
-            out.display(),
-            count(compressed.file.len() as u64, "byte"),
-            compressed.bits_per_pixel,
-            compressed.psnr,
-            start.elapsed().as_secs_f64()
-        );
+        let (out, bytes) = (out.display(), count(compressed.file.len() as u64, "byte"));
+        let (bits, psnr) = (compressed.bits_per_pixel, compressed.psnr);
+        let seconds = start.elapsed().as_secs_f64();
+        print_line!("{out}  {bytes}, {bits:.4} bits a pixel, {psnr:.2} dB  {seconds:.0} s");
     }
     Ok(ExitCode::SUCCESS)
 }

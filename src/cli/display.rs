@@ -183,6 +183,19 @@ impl WorkDisplay {
     }
 }
 
+/// Prints a report as JSON, or by `print`.
+pub(super) fn report<T: serde::Serialize>(
+    json: bool,
+    report: &T,
+    print: impl FnOnce(&T),
+) -> anyhow::Result<()> {
+    match json {
+        true => print_line!("{}", serde_json::to_string_pretty(report)?),
+        false => print(report),
+    }
+    Ok(())
+}
+
 /// How much is printed besides the results.
 #[derive(clap::Args)]
 pub(super) struct Verbosity {

@@ -2,7 +2,7 @@
 
 pub(super) mod aim;
 
-use super::display::WorkDisplay;
+use super::display::{self, WorkDisplay};
 use super::model::{self, DeviceArgs, OpenedModel};
 use super::{compressed, signals, stdio};
 use afterimage::backend::open_predictor;
@@ -146,7 +146,7 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let (shown, truth) = (shown.to_display(), truth.to_display());
     let rounded = SquaredError::between_visible(&shown, &truth, truth.hidden(transparent));
     let report = Report::new(args, &opened, (&picture, transparent, resized), (&measured, rounded));
-    report.show(args.json)?;
+    display::report(args.json, &report, Report::print)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -191,21 +191,13 @@ fn fitted(picture: &Picture, opened: &OpenedModel, args: &Compared<'_>) -> anyho
     let (size, found) = (model.size(), Size { width: picture.width, height: picture.height });
     let channels = ["grey", "grey with alpha", "RGB", "RGBA"];
     if picture.channels != model.channels() {
-        bail!(
-            "{} is {} and the model {}; give the picture it was trained on",
-            name,
-            channels[picture.channels - 1],
-            channels[model.channels() - 1]
-        );
+        let [found, needed] = [picture.channels, model.channels()].map(|n| channels[n - 1]);
+        bail!("{name} is {found} and the model {needed}; give the picture it was trained on");
     }
     if picture.is_hdr() != (model.depth == picture::Depth::F32) {
         let kind = |hdr: bool| if hdr { "linear light (HDR)" } else { "sRGB" };
-        bail!(
-            "{} is in {} and the model in {}; give the picture it was trained on",
-            name,
-            kind(picture.is_hdr()),
-            kind(!picture.is_hdr())
-        );
+        let [found, needed] = [picture.is_hdr(), !picture.is_hdr()].map(kind);
+        bail!("{name} is in {found} and the model in {needed}; give the picture it was trained on");
     }
     // A run with `--size` records the size it resized to.
     let trained_resized = model.setting("picture", "size").is_some_and(|text| text == size.to_string());
@@ -216,8 +208,7 @@ fn fitted(picture: &Picture, opened: &OpenedModel, args: &Compared<'_>) -> anyho
             Ok((picture::resize(picture, size.width, size.height), true))
         }
         _ => bail!(
-            "{} has {found} pixels and the model was trained on {size}; give --fit picture to resize the picture, or --fit model to render the model at its size",
-            name
+            "{name} has {found} pixels and the model was trained on {size}; give --fit picture to resize the picture, or --fit model to render the model at its size"
         ),
     }
 }
@@ -254,16 +245,7 @@ impl Report {
     }
 
     /// Prints the report.
-    pub(super) fn show(&self, json: bool) -> anyhow::Result<()> {
-        if json {
-            print_line!("{}", serde_json::to_string_pretty(self)?);
-        } else {
-            self.print();
-        }
-        Ok(())
-    }
-
-    fn print(&self) {
+    pub(super) fn print(&self) {
         let db = |psnr: Option<Decibels>| match psnr.map_or(f64::NAN, Decibels::value) {
             f64::INFINITY => "exact".to_owned(),
             psnr => format!("{psnr:.3} dB"),

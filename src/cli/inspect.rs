@@ -2,8 +2,8 @@
 
 mod aim;
 
-use super::{compressed, model};
-use afterimage::model::{Activation, Encoding, GridLevel};
+use super::{compressed, display, model};
+use afterimage::model::{Activation, Encoding, GridLevel, Mlp};
 use afterimage::model_file::{FORMAT, ModelFile, TensorSummary};
 use afterimage::names::Named;
 use serde::Serialize;
@@ -66,11 +66,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<ExitCode> {
         tensors: model.tensor_summaries(),
         file: opened.file,
     };
-    if args.json {
-        print_line!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        report.print(model);
-    }
+    display::report(args.json, &report, |report| report.print(model))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,20 +98,14 @@ fn encoding(encoding: &Encoding) -> String {
 }
 
 fn network(model: &ModelFile) -> String {
-    let network = &model.model.network;
+    let Mlp { input_width, hidden_width, output_width, n_layers, activation, output_activation } =
+        model.model.network;
     let name = |activation: Activation| match activation {
         Activation::Sine { w0 } => format!("sine (w0 {w0})"),
         other => other.name().to_owned(),
     };
-    format!(
-        "{} -> {} x {} {} -> {} {}",
-        network.input_width,
-        network.n_layers - 1,
-        network.hidden_width,
-        name(network.activation),
-        network.output_width,
-        name(network.output_activation)
-    )
+    let (n_hidden, [hidden, last]) = (n_layers - 1, [activation, output_activation].map(name));
+    format!("{input_width} -> {n_hidden} x {hidden_width} {hidden} -> {output_width} {last}")
 }
 
 /// Untrusted text from a file, made safe for a terminal.
@@ -132,12 +122,8 @@ impl Report {
         print_line!("  picture   {name}, {}x{}, {channels}, {}", self.width, self.height, self.depth);
         print_line!("  encoding  {} (pixels lie at their {}s)", self.encoding, self.coords);
         print_line!("  network   {}", self.network);
-        print_line!(
-            "  size      {} weights, {} bytes, {:.3} bits per pixel",
-            self.n_params,
-            self.file_bytes,
-            self.bits_per_pixel
-        );
+        let Self { n_params, file_bytes, bits_per_pixel, .. } = self;
+        print_line!("  size      {n_params} weights, {file_bytes} bytes, {bits_per_pixel:.3} bits per pixel");
         for (key, label) in [("psnr_train", "PSNR    "), ("psnr_test", "held out")] {
             if let Some(db) = self.metadata.get(key).and_then(|v| v.parse::<f64>().ok()) {
                 print_line!("  {label}  {db:.3} dB");
@@ -153,25 +139,12 @@ impl Report {
         }
         print_line!("");
         print_line!(
-            "  {:<22} {:<12} {:<5} {:>10} {:>11} {:>11} {:>11}",
-            "tensor",
-            "shape",
-            "dtype",
-            "bytes",
-            "lowest",
-            "highest",
-            "mean"
+            "  tensor                 shape        dtype      bytes      lowest     highest        mean"
         );
-        for t in &self.tensors {
-            let shape = t.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
+        for TensorSummary { name, shape, dtype, bytes, lowest, highest, mean } in &self.tensors {
+            let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
             print_line!(
-                "  {:<22} {shape:<12} {:<5} {:>10} {:>11.4} {:>11.4} {:>11.4}",
-                t.name,
-                t.dtype,
-                t.bytes,
-                t.lowest,
-                t.highest,
-                t.mean
+                "  {name:<22} {shape:<12} {dtype:<5} {bytes:>10} {lowest:>11.4} {highest:>11.4} {mean:>11.4}"
             );
         }
     }

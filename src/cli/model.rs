@@ -43,10 +43,8 @@ const IN_RUN: &str = "model.safetensors";
 pub(super) fn open(path: &Path, quiet: bool) -> anyhow::Result<OpenedModel> {
     let file = if path.is_dir() { path.join(IN_RUN) } else { path.to_owned() };
     if path.is_dir() && !file.is_file() && !path.join("config.toml").is_file() {
-        bail!(
-            "there is no model in {} (no {IN_RUN}); give a model file or the folder of a run",
-            path.display()
-        );
+        let path = path.display();
+        bail!("there is no model in {path} (no {IN_RUN}); give a model file or the folder of a run");
     }
     let (model, done) = if run::is_checkpoint(path) {
         run::model_of_checkpoint(path).map(|(model, done)| (model, Some(done)))?

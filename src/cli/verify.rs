@@ -1,5 +1,6 @@
 //! `afterimage verify`: every kernel and a few whole steps compared with the CPU in f64.
 
+use super::display;
 use afterimage::backend::gpu::kernel::Kernel;
 use afterimage::backend::gpu::ops::kernels;
 use afterimage::backend::gpu::prove::run_case;
@@ -95,10 +96,8 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let mut chosen = kernels();
     chosen.retain(|kernel| args.kernels.as_ref().is_none_or(|text| kernel.name().contains(text.as_str())));
     if chosen.is_empty() {
-        bail!(
-            "no kernel's name contains `{}`; `afterimage verify` lists them",
-            args.kernels.as_deref().unwrap_or("")
-        );
+        let text = args.kernels.as_deref().unwrap_or("");
+        bail!("no kernel's name contains `{text}`; `afterimage verify` lists them");
     }
     let n_steps = if args.kernels.is_some() { 0 } else { args.steps };
     let report = verify(&gpu, chosen, n_steps, |row| {
@@ -106,11 +105,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             print_row(row);
         }
     });
-    if args.json {
-        print_line!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print_verdict(&report);
-    }
+    display::report(args.json, &report, print_verdict)?;
     Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -227,11 +222,9 @@ fn print_row(row: &Row) {
     let verdict = if row.passed { "ok" } else { "FAILED" };
     let share = row.worst_share;
     let share = if share < 1e3 { format!("{share:.3}") } else { format!("{share:.0e}") };
+    let Row { kernel, n_compared, seconds, .. } = row;
     print_line!(
-        "{:<36} {:>4} compared, worst {share:>6} of tolerance, {:>7.2} s  {verdict}",
-        row.kernel,
-        row.n_compared,
-        row.seconds
+        "{kernel:<36} {n_compared:>4} compared, worst {share:>6} of tolerance, {seconds:>7.2} s  {verdict}"
     );
     match &row.error {
         Some(error) => print_line!("    {error}"),

@@ -61,11 +61,8 @@ impl fmt::Display for Histogram {
         for &(low, n) in &self.bins {
             let bar = "#".repeat((BAR * n).div_ceil(most));
             let high = low + self.width;
-            writeln!(
-                f,
-                "  {}",
-                format!("{low:>5.decimals$} to {high:>5.decimals$} dB {n:>8}  {bar}").trim_end()
-            )?;
+            let line = format!("{low:>5.decimals$} to {high:>5.decimals$} dB {n:>8}  {bar}");
+            writeln!(f, "  {}", line.trim_end())?;
         }
         if self.n_exact > 0 {
             writeln!(f, "  exact copies      {:>8}", self.n_exact)?;

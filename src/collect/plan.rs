@@ -274,12 +274,9 @@ fn checksum(all: &[Source]) -> String {
 /// Writes what the collection in `folder` is, or compares it with what is there and in the folders of other shards.
 fn begin(request: &Request, folder: &Path, config: &Config, manifest: &Manifest) -> Result<()> {
     let unusable = CollectError::Unusable;
-    let is_shard = request.shard.of > 1;
+    let (is_shard, out) = (request.shard.of > 1, request.out.display());
     if is_shard && request.out.join(MANIFEST).exists() {
-        return Err(unusable(format!(
-            "{} holds a whole collection; give another --out",
-            request.out.display()
-        )));
+        return Err(unusable(format!("{out} holds a whole collection; give another --out")));
     }
     let entries = |folder: &Path| -> Result<Vec<String>> {
         let entries = std::fs::read_dir(folder).map_err(|e| CollectError::file(folder, e))?;
@@ -287,9 +284,8 @@ fn begin(request: &Request, folder: &Path, config: &Config, manifest: &Manifest)
     };
     for name in entries(&request.out)?.iter().filter(|name| name.starts_with(SHARD)) {
         if !is_shard || !name.ends_with(&format!("-of-{}", request.shard.of)) {
-            let what =
-                format!("{} has {name} in it, which shares the pictures otherwise", request.out.display());
-            return Err(unusable(format!("{what}; give another --out")));
+            let what = "which shares the pictures otherwise; give another --out";
+            return Err(unusable(format!("{out} has {name} in it, {what}")));
         }
         compare(&request.out.join(name), config, manifest)?;
     }

@@ -182,8 +182,10 @@ fn listed(path: &Path) -> Result<Vec<Source>> {
 mod tests {
     use super::*;
 
-    fn named(path: &Path) -> Vec<(String, Option<String>)> {
-        sources(path).expect("pictures").into_iter().map(|source| (source.name, source.label)).collect()
+    /// `NAME of LABEL` of each.
+    fn named(path: &Path) -> Vec<String> {
+        let named = |s: Source| format!("{} of {}", s.name, s.label.as_deref().unwrap_or("none"));
+        sources(path).expect("pictures").into_iter().map(named).collect()
     }
 
     #[test]
@@ -196,12 +198,7 @@ mod tests {
             picture::save_png(&pixel, &root.join(name)).expect("a picture");
         }
         std::fs::write(root.join("notes.txt"), "top.png\tbird of prey\n\ncat/a.png\n").expect("a list");
-        let own = |label: &str| Some(label.to_owned());
-        let pictures = [
-            ("cat/a.png".to_owned(), own("cat")),
-            ("cat/b.png".to_owned(), own("cat")),
-            ("top.png".to_owned(), own("root")),
-        ];
+        let pictures = ["cat/a.png of cat", "cat/b.png of cat", "top.png of root"];
         assert_eq!(named(&root), pictures);
         #[cfg(unix)]
         {
@@ -209,22 +206,16 @@ mod tests {
             assert_eq!(named(&root), pictures, "a link to a folder above is not followed");
             std::fs::remove_file(root.join("cat/circle")).expect("removed");
         }
-        let list = [("top.png".to_owned(), own("bird of prey")), ("cat/a.png".to_owned(), own("cat"))];
-        assert_eq!(named(&root.join("notes.txt")), list);
+        assert_eq!(named(&root.join("notes.txt")), ["top.png of bird of prey", "cat/a.png of cat"]);
 
         let archive = folder.path().join("pictures.tar");
         let mut tar = tar::Builder::new(File::create(&archive).expect("a file"));
         tar.append_dir_all(".", &root).expect("archived");
         tar.finish().expect("written");
+        let archived =
+            ["cat/.hidden/d.png of .hidden", "cat/a.png of cat", "cat/b.png of cat", "top.png of none"];
+        assert_eq!(named(&archive), archived);
         let found = sources(&archive).expect("pictures");
-        let names: Vec<_> = found.iter().map(|s| (s.name.as_str(), s.label.as_deref())).collect();
-        let expected = [
-            ("cat/.hidden/d.png", Some(".hidden")),
-            ("cat/a.png", Some("cat")),
-            ("cat/b.png", Some("cat")),
-            ("top.png", None),
-        ];
-        assert_eq!(names, expected);
         assert_eq!(found[1].load(Reading::default()).expect("read").picture, pixel);
         // An archive that was cut short is noticed where it is read, or when.
         let bytes = std::fs::read(&archive).expect("read");

@@ -142,20 +142,9 @@ mod tests {
 
     #[test]
     fn encodings_are_read_as_they_are_written() {
-        for text in [
-            "none",
-            "basic",
-            "positional",
-            "positional:5",
-            "gaussian",
-            "gaussian:0.5",
-            "gaussian:auto",
-            "octaves:6",
-            "triangle-wave",
-            "one-blob:32",
-            "none+sine",
-            "gaussian:10+gabor",
-        ] {
+        let texts = "none basic positional positional:5 gaussian gaussian:0.5 gaussian:auto octaves:6 \
+                     triangle-wave one-blob:32 none+sine gaussian:10+gabor";
+        for text in texts.split(' ') {
             assert_eq!(text.parse::<EncodingChoice>().unwrap().to_string(), text);
         }
         assert_eq!("gaussian:10.0".parse(), Ok(EncodingChoice::gaussian(10.0)));

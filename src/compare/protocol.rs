@@ -285,10 +285,8 @@ mod tests {
         let course = |side, encoding, optimizer| cell(Protocol::Course, side, encoding, optimizer);
         assert_eq!(course(128, "gaussian:10", Sgd).encoding.features, Some(64));
         assert_eq!(course(32, "basic", Sgd).encoding.features, None);
-        assert_eq!(
-            (course(32, "none", Sgd).training.lr, course(32, "none", Adam).training.lr),
-            (Some(0.1), Some(1e-3))
-        );
+        let lr = |optimizer| course(32, "none", optimizer).training.lr;
+        assert_eq!((lr(Sgd), lr(Adam)), (Some(0.1), Some(1e-3)));
         let rate = |protocol, encoding| cell(protocol, 512, encoding, Adam).training.lr;
         let sigma =
             |protocol, encoding| cell(protocol, 512, encoding, Adam).encoding.sigma.map(|s| s.to_string());
@@ -299,18 +297,13 @@ mod tests {
         for encoding in ["positional", "gaussian"] {
             assert_eq!((rate(natural, encoding), rate(text, encoding)), (Some(1e-3), Some(1e-3)));
         }
-        assert_eq!(
-            (sigma(natural, "gaussian"), sigma(text, "gaussian")),
-            (Some("10".into()), Some("14".into()))
-        );
-        assert_eq!(
-            (sigma(natural, "positional"), sigma(text, "positional")),
-            (Some("6".into()), Some("5".into()))
-        );
+        for (encoding, sigmas) in [("gaussian", ["10", "14"]), ("positional", ["6", "5"])] {
+            let found = [natural, text].map(|protocol| sigma(protocol, encoding));
+            assert_eq!(found, sigmas.map(|sigma| Some(sigma.to_owned())));
+        }
         assert_eq!(sigma(natural, "gaussian:3"), Some("3".into()));
-        let none = NONE;
-        assert!(natural.config(Size::Pixels(512), none, Sgd).is_err());
-        assert!(natural.config(Size::Native, none, Adam).is_err());
+        assert!(natural.config(Size::Pixels(512), NONE, Sgd).is_err());
+        assert!(natural.config(Size::Native, NONE, Adam).is_err());
         assert!(natural.config(Size::Pixels(512), Method::Preset(Preset::Fast), Adam).is_err());
     }
 }

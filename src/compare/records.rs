@@ -89,7 +89,7 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record> {
         n_params: cell.run.model.layout().n_params(),
         n_bytes: std::fs::metadata(&model).map_err(|e| CompareError::file(&model, e))?.len(),
         sigma: cell.sigma(),
-        mean_of_seeds: mean_of_seeds(plan, cell, &truth)?,
+        mean_of_seeds: mean_of_seeds(plan, cell, (&reconstruction, &truth))?,
         spline: spline(plan, cell, &truth),
         failure: cell.failure(),
     })
@@ -122,7 +122,7 @@ fn spline(plan: &Comparison, cell: &Cell, truth: &Picture) -> Option<f64> {
 }
 
 /// [`Record::mean_of_seeds`]; none of pictures with alpha or in linear light.
-fn mean_of_seeds(plan: &Comparison, cell: &Cell, truth: &Picture) -> Result<Option<f64>> {
+fn mean_of_seeds(plan: &Comparison, cell: &Cell, (own, truth): (&Picture, &Picture)) -> Result<Option<f64>> {
     let is_alike = |other: &&Cell| {
         (other.picture, other.size, other.method, other.optimizer)
             == (cell.picture, cell.size, cell.method, cell.optimizer)
@@ -133,8 +133,8 @@ fn mean_of_seeds(plan: &Comparison, cell: &Cell, truth: &Picture) -> Result<Opti
     if seeds.len() < 2 || seeds[0].index != cell.index || !is_whole || !has_colors_alone {
         return Ok(None);
     }
-    let mut sums = vec![0.0; truth.pixels.len()];
-    for seed in &seeds {
+    let mut sums: Vec<f32> = (0..truth.pixels.len()).map(|i| own.pixels.value(i)).collect();
+    for seed in &seeds[1..] {
         let picture = reconstruction(seed, truth)?;
         sums.iter_mut().enumerate().for_each(|(i, sum)| *sum += picture.pixels.value(i));
     }

@@ -203,13 +203,8 @@ fn spline(plan: &Comparison, records: &[Record]) -> Option<String> {
         Some(if sizes.len() == 1 { spread.to_string() } else { format!("{spread} at {size}") })
     };
     let reached: Vec<String> = sizes.iter().filter_map(at).collect();
-    let sentence = || {
-        format!(
-            "A cubic spline through the training pixels, in dB of the test pixels: {}.",
-            reached.join(", ")
-        )
-    };
-    (!reached.is_empty()).then(sentence)
+    let what = "A cubic spline through the training pixels, in dB of the test pixels";
+    (!reached.is_empty()).then(|| format!("{what}: {}.", reached.join(", ")))
 }
 
 /// What the mean of each method's seeds reaches at each size.

@@ -92,10 +92,8 @@ mod tests {
         assert_eq!(wrong("hiden", 3.into()), "`hiden` is no setting: did you mean `hidden`?");
         assert!(wrong("model", 3.into()).starts_with("`model` is no setting: there are file, page, size, "));
         let message = wrong("hidden", "many".into());
-        assert!(
-            message.starts_with("hidden: ") && message.ends_with("a whole number, 0 or more"),
-            "{message}"
-        );
+        let (start, end) = ("hidden: ", "a whole number, 0 or more");
+        assert!(message.starts_with(start) && message.ends_with(end), "{message}");
         let message = wrong("encoding", "fourrier".into());
         assert!(message.starts_with("encoding: ") && message.contains("gaussian"), "{message}");
         assert!(wrong("threads", (-1).into()).starts_with("threads: "));

@@ -21,12 +21,8 @@ pub(super) fn graph(program: &Program) -> Vec<u8> {
         h = activation(layer.activation, linear(layer, h, program.precision));
     }
     let h = colors(&program.colors, h);
-    let about = format!(
-        "{}. Output: {}. {} multiply-adds for each.",
-        program.title(),
-        program.about_colors(),
-        program.multiply_adds()
-    );
+    let (title, colors, work) = (program.title(), program.about_colors(), program.multiply_adds());
+    let about = format!("{title}. Output: {colors}. {work} multiply-adds for each.");
     graph.finish(&program.name, &about, h, program.colors.channels)
 }
 

@@ -51,10 +51,9 @@ pub(super) struct Drawn<'a> {
 /// The page of a network.
 pub(super) fn page(program: &Program, extras: &Extras) -> Result<String, String> {
     if program.colors.has_profile {
-        return Err(
-            "its colours are those of an ICC profile, and the page shows sRGB; train without --color keep"
-                .to_owned(),
-        );
+        let why =
+            "its colours are those of an ICC profile, and the page shows sRGB; train without --color keep";
+        return Err(why.to_owned());
     }
     let places = Places { layers_in_table: true, grids_in_table: true };
     let glsl = shader(program, Dialect::Glsl, places, true);

@@ -194,10 +194,8 @@ mod tests {
                     (real(x, y + h) - real(x, y - h)) / (2.0 * h),
                 ];
                 for (found, expected) in found.by.into_iter().zip(by) {
-                    assert!(
-                        (found - expected).abs() < 1e-8,
-                        "formula {i} at {x}, {y}: {found}, not {expected}"
-                    );
+                    let error = (found - expected).abs();
+                    assert!(error < 1e-8, "formula {i} at {x}, {y}: {found}, not {expected}");
                 }
             }
         }

@@ -24,8 +24,11 @@ pub trait Formula: Copy {
     fn n_moments(self) -> usize;
     /// Constants that its shader declares with `override`.
     fn constants(self) -> Vec<(&'static str, f64)>;
-    /// Factors of step `index`, from 0.
-    fn factors(self, index: u64, lr: f64) -> Factors;
+    /// Factors of step `index`, from 0: the learning rate alone, unless a rule has others.
+    #[inline(always)]
+    fn factors(self, _index: u64, lr: f64) -> Factors {
+        [lr, 0.0, 0.0, 0.0]
+    }
     /// The new w and m. Unused moments are 0.
     fn update<T: Arithmetic>(self, factors: [T; 4], w: T, g: T, m: [T; 2]) -> (T, [T; 2]);
 }

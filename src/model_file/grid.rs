@@ -41,25 +41,22 @@ pub(super) fn read(tensors: &Tensors<'_>, metadata: &Metadata<'_>) -> Result<Has
             "its metadata has {key_resolutions} = {text:?}; numbers from 1 to {MAX_RESOLUTION} are needed"
         )
     })?;
-    let [_, features_per_level] = tensors.shape(&tensor_name(0))?;
+    let first = tensor_name(0);
+    let [_, features_per_level] = tensors.shape(&first)?;
     if !FEATURES_PER_LEVEL.contains(&features_per_level) {
-        return Err(format!(
-            "{} has {features_per_level} features; 1, 2, 4 or 8 are possible",
-            tensor_name(0)
-        ));
+        return Err(format!("{first} has {features_per_level} features; 1, 2, 4 or 8 are possible"));
     }
     let mut levels = Vec::new();
     for (n, &resolution) in resolutions.iter().enumerate() {
-        let [entries, features] = tensors.shape(&tensor_name(n))?;
+        let name = tensor_name(n);
+        let shape @ [entries, features] = tensors.shape(&name)?;
         let n_vertices = (u64::from(resolution) + 2).pow(2);
         let fits =
             entries as u64 == n_vertices || (entries.is_power_of_two() && (entries as u64) < n_vertices);
         if !fits || features != features_per_level {
             return Err(format!(
-                "{} has shape {:?}; at resolution {resolution} it needs {n_vertices} entries, or a lower power of \
-                 two, of {features_per_level} features",
-                tensor_name(n),
-                [entries, features]
+                "{name} has shape {shape:?}; at resolution {resolution} it needs {n_vertices} entries, or a lower \
+                 power of two, of {features_per_level} features"
             ));
         }
         levels.push((resolution, entries));

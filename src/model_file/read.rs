@@ -133,12 +133,12 @@ fn model(
     output_activation: Activation,
 ) -> Result<Model, String> {
     let with_encoding = encoding::n_tensors(&encoding);
-    let n_layers = tensors.infos.len().saturating_sub(with_encoding) / 2;
-    if n_layers < 2 || tensors.infos.len() != with_encoding + 2 * n_layers {
+    let n = tensors.infos.len();
+    let n_layers = n.saturating_sub(with_encoding) / 2;
+    if n_layers < 2 || n != with_encoding + 2 * n_layers {
         return Err(format!(
-            "it has {} tensors; those of the encoding and a weight and a bias for each of at least \
-             two layers are needed",
-            tensors.infos.len()
+            "it has {n} tensors; those of the encoding and a weight and a bias for each of at least \
+             two layers are needed"
         ));
     }
     let [hidden_width, _] = tensors.shape("layers.0.weight")?;

@@ -167,14 +167,8 @@ mod tests {
         let grid = Encoding::Grid(HashGrid::from_levels(2, Interpolation::Linear, levels));
         let both = Encoding::side_by_side(vec![fourier.clone(), grid.clone()]);
         let model = |encoding: Encoding| {
-            let network = Mlp {
-                input_width: encoding.output_width(),
-                hidden_width: 24,
-                output_width: 3,
-                n_layers: 3,
-                activation: Activation::Relu,
-                output_activation: Activation::Sigmoid,
-            };
+            let widths = [encoding.output_width(), 24, 3];
+            let network = Mlp::new(widths, 3, [Activation::Relu, Activation::Sigmoid]);
             let model = Model { encoding, network };
             let params = Init::HeNormal.draw(&model, 7);
             let metadata = BTreeMap::new();

@@ -33,18 +33,13 @@ impl Claim {
             return Err(PictureError::damaged(path, detail));
         }
         if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
-            let detail = format!(
-                "{width}x{height}; at most {} megapixels and {MAX_SIDE} pixels a side",
-                MAX_PIXELS / 1_000_000
-            );
+            let most = MAX_PIXELS / 1_000_000;
+            let detail = format!("{width}x{height}; at most {most} megapixels and {MAX_SIDE} pixels a side");
             return Err(PictureError::too_large(path, detail));
         }
         if decoded_bytes > MAX_DECODED_BYTES {
-            let detail = format!(
-                "{} MB of pixels once decoded; at most {} MB",
-                decoded_bytes / 1_000_000,
-                MAX_DECODED_BYTES / 1_000_000
-            );
+            let [found, most] = [decoded_bytes, MAX_DECODED_BYTES].map(|bytes| bytes / 1_000_000);
+            let detail = format!("{found} MB of pixels once decoded; at most {most} MB");
             return Err(PictureError::too_large(path, detail));
         }
         if format != ImageFormat::WebP && decoded_bytes / MAX_COMPRESSION > file_bytes {

@@ -193,12 +193,8 @@ impl Target {
         let needed = u64::from(width) * u64::from(height) * self.pixel_bytes() as u64 * factor;
         match free_bytes {
             Some(free) if needed > free => {
-                let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-                too_large(format!(
-                    "it needs {:.1} GiB of memory and {:.1} GiB are free",
-                    gib(needed),
-                    gib(free)
-                ))
+                let [needed, free] = [needed, free].map(|bytes| bytes as f64 / f64::from(1 << 30));
+                too_large(format!("it needs {needed:.1} GiB of memory and {free:.1} GiB are free"))
             }
             _ => Ok(()),
         }

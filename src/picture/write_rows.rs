@@ -53,36 +53,38 @@ pub fn write_rows(
         left = left.saturating_sub((part.len() / picture.channels) as u64);
         converter.bytes(&part)
     });
-    let written = atomic_write(path, Durability::Cached, |out| {
-        let size = (picture.width, picture.height);
-        match target.format {
-            Format::Png => stream_png(out, (&target, held), size, &mut parts),
-            Format::Tiff => stream_tiff(out, (&target, held), size, &mut parts),
-            _ => {
-                let total = picture.width as usize * picture.height as usize * target.pixel_bytes();
-                let mut bytes = Vec::with_capacity(total);
-                parts.by_ref().for_each(|part| bytes.extend_from_slice(&part));
-                if bytes.len() == total {
-                    encode(out, (&target, held), size, &bytes)
-                } else {
-                    Err(ended_early())
-                }
-            }
+    let head = Head { target, profile: held, width: picture.width, height: picture.height };
+    let written = atomic_write(path, Durability::Cached, |out| match target.format {
+        Format::Png => stream_png(out, head, &mut parts),
+        Format::Tiff => stream_tiff(out, head, &mut parts),
+        _ => {
+            let total = picture.width as usize * picture.height as usize * target.pixel_bytes();
+            let mut bytes = Vec::with_capacity(total);
+            parts.by_ref().for_each(|part| bytes.extend_from_slice(&part));
+            if bytes.len() == total { encode(out, head, &bytes) } else { Err(ended_early()) }
         }
     });
     written.map_err(|source| PictureError::Write { path: path.to_owned(), source })
 }
 
+/// What a file says before its pixels.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    target: Target,
+    profile: Option<&'a [u8]>,
+    width: u32,
+    height: u32,
+}
+
+/// Pixels as they are stored, in row order.
+type Parts<'a> = dyn Iterator<Item = Vec<u8>> + 'a;
+
 fn ended_early() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the picture was not finished")
 }
 
-fn stream_png(
-    out: &mut BufWriter<&File>,
-    (target, profile): (&Target, Option<&[u8]>),
-    (width, height): (u32, u32),
-    parts: &mut dyn Iterator<Item = Vec<u8>>,
-) -> io::Result<()> {
+fn stream_png(out: &mut BufWriter<&File>, head: Head<'_>, parts: &mut Parts<'_>) -> io::Result<()> {
+    let Head { target, profile, width, height } = head;
     let mut info = png::Info::with_size(width, height);
     info.icc_profile = profile.map(Cow::Borrowed);
     let mut encoder = png::Encoder::with_info(out, info)?;
@@ -120,19 +122,13 @@ fn stream_png(
 /// Above this many bytes a file needs BigTIFF's 64-bit offsets; the margin is for the directory.
 const MAX_TIFF_BYTES: u64 = u32::MAX as u64 - (u32::MAX as u64 >> 6);
 
-fn stream_tiff(
-    out: &mut BufWriter<&File>,
-    (target, profile): (&Target, Option<&[u8]>),
-    (width, height): (u32, u32),
-    parts: &mut dyn Iterator<Item = Vec<u8>>,
-) -> io::Result<()> {
-    let size_bytes = u64::from(width) * u64::from(height) * target.pixel_bytes() as u64;
+fn stream_tiff(out: &mut BufWriter<&File>, head: Head<'_>, parts: &mut Parts<'_>) -> io::Result<()> {
+    let size_bytes = u64::from(head.width) * u64::from(head.height) * head.target.pixel_bytes() as u64;
     // Not compressed: `tiff` 0.11 writes raw strips whatever compression it declares.
     let written = if size_bytes > MAX_TIFF_BYTES {
-        TiffEncoder::new_big(out)
-            .and_then(|tiff| tiff_strips(tiff, (target, profile), (width, height), parts))
+        TiffEncoder::new_big(out).and_then(|tiff| tiff_strips(tiff, head, parts))
     } else {
-        TiffEncoder::new(out).and_then(|tiff| tiff_strips(tiff, (target, profile), (width, height), parts))
+        TiffEncoder::new(out).and_then(|tiff| tiff_strips(tiff, head, parts))
     };
     written.map_err(tiff_error)
 }
@@ -141,29 +137,27 @@ type Tiff<'a, 'b, K> = TiffEncoder<&'a mut BufWriter<&'b File>, K>;
 
 fn tiff_strips<K: TiffKind>(
     mut tiff: Tiff<'_, '_, K>,
-    (target, profile): (&Target, Option<&[u8]>),
-    size: (u32, u32),
-    parts: &mut dyn Iterator<Item = Vec<u8>>,
+    head: Head<'_>,
+    parts: &mut Parts<'_>,
 ) -> tiff::TiffResult<()> {
     let tiff = &mut tiff;
-    match (target.depth, target.channels) {
-        (Depth::U8, 1) => strips_of::<K, colortype::Gray8>(tiff, profile, size, parts),
-        (Depth::U8, 3) => strips_of::<K, colortype::RGB8>(tiff, profile, size, parts),
-        (Depth::U8, _) => strips_of::<K, colortype::RGBA8>(tiff, profile, size, parts),
-        (Depth::U16, 1) => strips_of::<K, colortype::Gray16>(tiff, profile, size, parts),
-        (Depth::U16, 3) => strips_of::<K, colortype::RGB16>(tiff, profile, size, parts),
-        (Depth::U16, _) => strips_of::<K, colortype::RGBA16>(tiff, profile, size, parts),
-        (Depth::F32, 1) => strips_of::<K, colortype::Gray32Float>(tiff, profile, size, parts),
-        (Depth::F32, 3) => strips_of::<K, colortype::RGB32Float>(tiff, profile, size, parts),
-        (Depth::F32, _) => strips_of::<K, colortype::RGBA32Float>(tiff, profile, size, parts),
+    match (head.target.depth, head.target.channels) {
+        (Depth::U8, 1) => strips_of::<K, colortype::Gray8>(tiff, head, parts),
+        (Depth::U8, 3) => strips_of::<K, colortype::RGB8>(tiff, head, parts),
+        (Depth::U8, _) => strips_of::<K, colortype::RGBA8>(tiff, head, parts),
+        (Depth::U16, 1) => strips_of::<K, colortype::Gray16>(tiff, head, parts),
+        (Depth::U16, 3) => strips_of::<K, colortype::RGB16>(tiff, head, parts),
+        (Depth::U16, _) => strips_of::<K, colortype::RGBA16>(tiff, head, parts),
+        (Depth::F32, 1) => strips_of::<K, colortype::Gray32Float>(tiff, head, parts),
+        (Depth::F32, 3) => strips_of::<K, colortype::RGB32Float>(tiff, head, parts),
+        (Depth::F32, _) => strips_of::<K, colortype::RGBA32Float>(tiff, head, parts),
     }
 }
 
 fn strips_of<K: TiffKind, C: ColorType>(
     tiff: &mut Tiff<'_, '_, K>,
-    profile: Option<&[u8]>,
-    (width, height): (u32, u32),
-    parts: &mut dyn Iterator<Item = Vec<u8>>,
+    Head { profile, width, height, .. }: Head<'_>,
+    parts: &mut Parts<'_>,
 ) -> tiff::TiffResult<()>
 where
     [C::Inner]: TiffValue,
@@ -220,12 +214,8 @@ fn write_with(
 }
 
 /// Encodes the whole picture. `bytes` are its values in native byte order.
-fn encode(
-    out: &mut BufWriter<&File>,
-    (target, profile): (&Target, Option<&[u8]>),
-    (width, height): (u32, u32),
-    bytes: &[u8],
-) -> io::Result<()> {
+fn encode(out: &mut BufWriter<&File>, head: Head<'_>, bytes: &[u8]) -> io::Result<()> {
+    let Head { target, profile, width, height } = head;
     let color = color_type(target.depth, target.channels);
     let shape = (width, height, color);
     let written = match target.format {

@@ -80,14 +80,12 @@ impl Canvas for SvgCanvas {
         if let [[x, y]] = points {
             let _ = write!(list, "{x:.2},{y:.2}");
         }
-        let dash = stroke.dash.map_or(String::new(), |d| format!(" stroke-dasharray=\"{d} {d}\""));
+        let Stroke { rgb, width, opacity, dash } = stroke;
+        let dash = dash.map_or(String::new(), |d| format!(" stroke-dasharray=\"{d} {d}\""));
+        let (points, color) = (list.trim_end(), hex(rgb));
         self.push(format_args!(
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" \
-             stroke-opacity=\"{}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"{dash}/>",
-            list.trim_end(),
-            hex(stroke.rgb),
-            stroke.width,
-            stroke.opacity,
+            "<polyline points=\"{points}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\" \
+             stroke-opacity=\"{opacity}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"{dash}/>"
         ));
     }
 
@@ -107,12 +105,10 @@ impl Canvas for SvgCanvas {
             Weight::SemiBold => 600,
         };
         let baseline = y + f64::from(style.size * CAP_HEIGHT / 2.0);
+        let (size, color, text) = (style.size, hex(style.rgb), escape(text));
         self.push(format_args!(
-            "<text x=\"{x:.2}\" y=\"{baseline:.2}\" text-anchor=\"{anchor}\" font-size=\"{}\" \
-             font-weight=\"{weight}\" fill=\"{}\">{}</text>",
-            style.size,
-            hex(style.rgb),
-            escape(text)
+            "<text x=\"{x:.2}\" y=\"{baseline:.2}\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
+             font-weight=\"{weight}\" fill=\"{color}\">{text}</text>"
         ));
     }
 }

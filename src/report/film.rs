@@ -114,12 +114,11 @@ impl<'a> Frames<'a> {
         if frame.dimensions() == self.size {
             return Ok(frame);
         }
-        let text = |(width, height): (u32, u32)| format!("{width}x{height}");
+        let text = |(width, height)| format!("{width}x{height}");
+        let ([found, first], path) =
+            ([frame.dimensions(), self.size].map(text), self.sources[index].1.display());
         Err(ReportError::Film(format!(
-            "{} is {} pixels and the first frame {}; all frames of a film must have the same shape",
-            self.sources[index].1.display(),
-            text(frame.dimensions()),
-            text(self.size)
+            "{path} is {found} pixels and the first frame {first}; all frames of a film must have the same shape"
         )))
     }
 }

@@ -80,16 +80,9 @@ impl MetricsWriter {
 /// A row as text. Numbers are written so that they read back exactly; what was not measured is empty.
 fn line(row: &EpochSummary) -> String {
     let optional = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
-    format!(
-        "{},{},{:.3},{:e},{},{},{}\n",
-        row.epoch,
-        row.step,
-        row.seconds,
-        row.lr,
-        optional(row.loss),
-        optional(row.psnr_train),
-        optional(row.psnr_test),
-    )
+    let EpochSummary { epoch, step, seconds, lr, .. } = row;
+    let [loss, psnr_train, psnr_test] = [row.loss, row.psnr_train, row.psnr_test].map(optional);
+    format!("{epoch},{step},{seconds:.3},{lr:e},{loss},{psnr_train},{psnr_test}\n")
 }
 
 /// Maximum line length. A number as small as 1e-308 is written with all its zeros, so seven of them may take 2 KiB.

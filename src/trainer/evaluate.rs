@@ -352,10 +352,8 @@ mod tests {
     #[test]
     fn each_part_of_a_picture_is_compared_with_its_own_pixels() {
         let (width, height) = (300, 170);
-        assert!(
-            3 * PART_PIXELS < width * height && width * height < 4 * PART_PIXELS,
-            "three parts and a rest"
-        );
+        let n = width * height;
+        assert!(3 * PART_PIXELS < n && n < 4 * PART_PIXELS, "three parts and a rest");
         let pixels = Pixels::U8((0..3 * width * height).map(|i| (3 * (i % 83)) as u8).collect());
         let picture = Picture { width: width as u32, height: height as u32, channels: 3, pixels };
         let config = Config::parse("[picture]\nholdout = \"every-other\"").expect("settings");

@@ -95,11 +95,8 @@ impl<T: SimdReal> CpuPredictor<T> {
     pub(crate) fn on(pool: rayon::ThreadPool, model: Model, params: &[f32]) -> Result<Self> {
         let layout = model.layout();
         if params.len() != layout.n_params() {
-            return Err(BackendError::StateMismatch(format!(
-                "{} parameters of {}",
-                params.len(),
-                layout.n_params()
-            )));
+            let (given, needed) = (params.len(), layout.n_params());
+            return Err(BackendError::StateMismatch(format!("{given} parameters of {needed}")));
         }
         let scratch = || Mutex::new(Scratch::new(&model, CHUNK_SIZE));
         Ok(Self {

@@ -129,11 +129,8 @@ mod tests {
                     let at = 3 * (drawn.y * job.picture.width + drawn.x) as usize;
                     assert_eq!(coords[2 * i..][..2], job.raster.position(drawn.x, drawn.y), "{first} + {i}");
                     let pixel: [f32; 3] = std::array::from_fn(|c| job.picture.pixels.value(at + c));
-                    assert_eq!(
-                        (&targets[3 * i..][..3], weights[i]),
-                        (&pixel[..], drawn.weight()),
-                        "{first} + {i}"
-                    );
+                    let found = (&targets[3 * i..][..3], weights[i]);
+                    assert_eq!(found, (&pixel[..], drawn.weight()), "{first} + {i}");
                 }
             }
         }

@@ -161,13 +161,9 @@ pub(super) fn round_weights(args: &CompressArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         let bytes = std::fs::metadata(&out)?.len();
         let quality = outcome.map_or_else(String::new, |Outcome { before, rounded, trained, .. }| {
-            format!(
-                ", {:.2} dB ({:.2} before, {:.2} rounded without training)  {:.0} s",
-                trained.0,
-                before.0,
-                rounded.0,
-                start.elapsed().as_secs_f64()
-            )
+            let ([now, before, plain], seconds) =
+                ([trained.0, before.0, rounded.0], start.elapsed().as_secs_f64());
+            format!(", {now:.2} dB ({before:.2} before, {plain:.2} rounded without training)  {seconds:.0} s")
         });
         print_line!("{}  {} of {}{quality}", out.display(), count(bytes, "byte"), opened.file_bytes);
     }

@@ -1,6 +1,7 @@
 //! `afterimage eval` of a compressed picture.
 
 use super::{EvalArgs, Report, load};
+use crate::cli::display;
 use afterimage::compress::CompressedPicture;
 use afterimage::picture::load::{Loaded, Reading};
 use afterimage::picture::{Picture, SquaredError, save_png, ssim};
@@ -22,17 +23,10 @@ pub(in crate::cli) fn original(
     let original = if decoded.channels < 3 { picture.grey_if_equal() } else { picture };
     let shape = |picture: &Picture| (picture.width, picture.height, picture.channels);
     if shape(decoded) != shape(&original) || original.is_hdr() {
-        bail!(
-            "{} has {}x{} with {} channels and {} {}x{} with {}; give the picture it was made of",
-            model.display(),
-            decoded.width,
-            decoded.height,
-            decoded.channels,
-            image.display(),
-            original.width,
-            original.height,
-            original.channels
-        );
+        let text = |(width, height, channels)| format!("{width}x{height} with {channels}");
+        let [made, given] = [decoded, &original].map(|picture| text(shape(picture)));
+        let (model, image) = (model.display(), image.display());
+        bail!("{model} has {made} channels and {image} {given}; give the picture it was made of");
     }
     Ok(original)
 }
@@ -72,6 +66,6 @@ pub(super) fn eval(args: &EvalArgs, compressed: &CompressedPicture) -> anyhow::R
         file_bytes: compressed.file_bytes() as u64,
         bits_per_pixel: compressed.bits_per_pixel(),
     };
-    report.show(args.json)?;
+    display::report(args.json, &report, Report::print)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -62,12 +62,9 @@ fn summarise(session: &Session, Finished { outcome, evaluation, psnr_spline, fai
         (true, Some(_)) => "ended",
         (true, None) => "done",
     };
-    print_line!(
-        "{done}: {:.2} dB{test}{kept} after {} ({step} steps) in {:.1} s",
-        evaluation.train.psnr(),
-        display::count(position.epochs_done, "epoch"),
-        position.seconds,
-    );
+    let (psnr, seconds) = (evaluation.train.psnr(), position.seconds);
+    let epochs = display::count(position.epochs_done, "epoch");
+    print_line!("{done}: {psnr:.2} dB{test}{kept} after {epochs} ({step} steps) in {seconds:.1} s");
     print_line!("  {folder}/final.png          the picture as the network remembers it");
     print_line!("  {folder}/strip.png          beside the original; progress.gif shows the progress");
     print_line!("  {folder}/psnr.svg           quality over time; metrics.csv has the numbers");

@@ -84,18 +84,14 @@ fn start(args: &TrainArgs, deadline: Option<Instant>) -> anyhow::Result<Session>
 /// One run has one picture.
 fn refuse_several(given: &[PathBuf], file: &Path) -> anyhow::Result<()> {
     if let [first, second, ..] = given {
+        let (n, first, second) = (given.len(), first.display(), second.display());
         bail!(
-            "train takes one picture and {} are given; `afterimage compare {} {} ...` trains on each of several",
-            given.len(),
-            first.display(),
-            second.display()
+            "train takes one picture and {n} are given; `afterimage compare {first} {second} ...` trains on each of several"
         );
     }
     if file.is_dir() {
-        bail!(
-            "{0} is a folder; give a picture, or train on all in it with `afterimage compare {0}`",
-            file.display()
-        );
+        let file = file.display();
+        bail!("{file} is a folder; give a picture, or train on all in it with `afterimage compare {file}`");
     }
     Ok(())
 }

@@ -28,13 +28,10 @@ pub(super) fn choose(
     }
     scale.set(config, Some(choice.value));
     if !args.verbosity.quiet {
+        let (name, n, seconds) = (scale.name(), choice.trials.len(), start.elapsed().as_secs_f64());
+        let (value, percent) = (choice.value, 100.0 * choice.cost);
         eprint_line!(
-            "{} {:.1}, chosen on held-out pixels: {} short trainings in {:.1} s, {:.0} % of the run's steps",
-            scale.name(),
-            choice.value,
-            choice.trials.len(),
-            start.elapsed().as_secs_f64(),
-            100.0 * choice.cost,
+            "{name} {value:.1}, chosen on held-out pixels: {n} short trainings in {seconds:.1} s, {percent:.0} % of the run's steps"
         );
     }
     Ok(choice)

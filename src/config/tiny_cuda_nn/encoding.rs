@@ -55,11 +55,9 @@ fn composite(section: &Section, config: &mut EncodingConfig) -> Result<(), Strin
         let inner = Section::new("encoding", Some(part), &empty)?;
         // Without it, a part takes the dimensions after those of the previous part.
         if i > 0 && inner.count("dims_to_encode_begin", u32::MAX)? != 0 {
-            return Err(
-                "encoding.nested: a position has two dimensions, so each encoding but the first needs \
-                        \"dims_to_encode_begin\": 0"
-                    .to_owned(),
-            );
+            let why = "encoding.nested: a position has two dimensions, so each encoding but the first needs \
+                       \"dims_to_encode_begin\": 0";
+            return Err(why.to_owned());
         }
         let mut own = EncodingConfig::default();
         encoding(&inner, &mut own)?;
@@ -114,9 +112,8 @@ fn n_levels(section: &Section, features_per_level: u32) -> Result<u32, String> {
         return Ok(n_levels);
     }
     if section.get("n_levels").is_some() {
-        return Err(
-            "encoding.n_features and n_levels both say how many levels there are: give one".to_owned()
-        );
+        let why = "encoding.n_features and n_levels both say how many levels there are: give one";
+        return Err(why.to_owned());
     }
     Ok(n_features / features_per_level.max(1))
 }

@@ -31,9 +31,8 @@ pub(super) fn optimizer(section: &Section, training: &mut TrainingConfig) -> Res
             return nested(section, training);
         }
         _ => {
-            return Err(
-                section.unsupported(written, "Adam and SGD, within EMA, ExponentialDecay and Batched")
-            );
+            let supported = "Adam and SGD, within EMA, ExponentialDecay and Batched";
+            return Err(section.unsupported(written, supported));
         }
     }
     section.finish();

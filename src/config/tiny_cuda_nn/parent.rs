@@ -118,10 +118,8 @@ mod tests {
         assert_eq!((config.training.loss, config.training.beta1), (Some(LossKind::L1), Some(0.5)));
         assert_eq!((config.network.hidden, config.network.layers), (Some(32), Some(4)));
         let encoding = config.encoding;
-        assert_eq!(
-            (encoding.kind, encoding.levels, encoding.log2_table),
-            (Some(EncodingKind::HashGrid), Some(5), Some(12))
-        );
+        let found = (encoding.kind, encoding.levels, encoding.log2_table);
+        assert_eq!(found, (Some(EncodingKind::HashGrid), Some(5), Some(12)));
     }
 
     #[test]

@@ -93,12 +93,8 @@ impl<'a> Section<'a> {
     pub(super) fn finish(&self) {
         let used: Vec<&str> = self.used.borrow().iter().copied().collect();
         for key in self.values.keys().filter(|key| !used.contains(&key.as_str())) {
-            let hint = nearest(key, &used).map(did_you_mean);
-            log::warn!(
-                "{}.{key} is ignored{}",
-                self.name,
-                hint.map(|h| format!(": {h}")).unwrap_or_default()
-            );
+            let hint = nearest(key, &used).map(|known| format!(": {}", did_you_mean(known)));
+            log::warn!("{}.{key} is ignored{}", self.name, hint.unwrap_or_default());
         }
     }
 }

@@ -72,18 +72,15 @@ fn heading(program: &Program, dialect: Dialect, (text, table): (usize, usize)) -
     let loader = if table == 0 { String::new() } else { dialect.loader(table) };
     let metal =
         if dialect == Dialect::Msl { "#include <metal_stdlib>\nusing namespace metal;\n\n" } else { "" };
+    let (title, colors, work) = (program.title(), program.about_colors(), program.multiply_adds());
+    let (kilobytes, precision) = (text as f64 / 1000.0, program.precision);
     format!(
-        "// {}.\n\
+        "// {title}.\n\
          // {kind} afterimage(vec2 uv): uv from (0, 0) at the top left to (1, 1); colours are\n\
-         // {}.\n\
-         // {:.1} kB{beside}; weights are {}; {} multiply-adds a pixel.\n\
+         // {colors}.\n\
+         // {kilobytes:.1} kB{beside}; weights are {precision}; {work} multiply-adds a pixel.\n\
          // Shown smaller than {width}x{height}, average several calls a pixel, or the picture flickers (aliasing).\n\
-         {wrapped}{loader}{metal}",
-        program.title(),
-        program.about_colors(),
-        text as f64 / 1000.0,
-        program.precision,
-        program.multiply_adds(),
+         {wrapped}{loader}{metal}"
     )
 }
 
@@ -142,11 +139,8 @@ fn declare_layers(
         if output == hidden { hidden_name } else { activation(code, "afterimage_output", output) };
     for (n, layer) in program.layers.iter().enumerate() {
         let (n_inputs, n_outputs) = (columns.len().div_ceil(4), layer.weight.len().div_ceil(4));
-        code.raw(&format!(
-            "// Layer {n}, {} to {}, by blocks of 4x4: weights and biases.\n",
-            layer.weight[0].codes.len(),
-            layer.weight.len()
-        ));
+        let (from, to) = (layer.weight[0].codes.len(), layer.weight.len());
+        code.raw(&format!("// Layer {n}, {from} to {to}, by blocks of 4x4: weights and biases.\n"));
         let blocks = numbers::blocks(&layer.weight, &columns);
         let (name, place) = (format!("afterimage_w{n}"), format!("{n_inputs}u * i + j"));
         let table = table.as_deref_mut();

@@ -1,6 +1,6 @@
 //! Gradient descent with Nesterov's momentum, as `torch.optim.SGD(nesterov=True)`.
 
-use super::{Factors, Formula, Nesterov};
+use super::{Formula, Nesterov};
 use crate::model::Arithmetic;
 
 /// g' = g + weight_decay w; v = momentum v + g'; w -= lr (g' + momentum v).
@@ -12,11 +12,6 @@ impl Formula for Nesterov {
 
     fn constants(self) -> Vec<(&'static str, f64)> {
         vec![("momentum", self.momentum), ("weight_decay", self.weight_decay)]
-    }
-
-    #[inline(always)]
-    fn factors(self, _: u64, lr: f64) -> Factors {
-        [lr, 0.0, 0.0, 0.0]
     }
 
     #[inline(always)]

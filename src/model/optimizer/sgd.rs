@@ -1,6 +1,6 @@
 //! Stochastic gradient descent as `torch.optim.SGD`.
 
-use super::{Factors, Formula, Sgd};
+use super::{Formula, Sgd};
 use crate::model::Arithmetic;
 
 /// g' = g + weight_decay w; v = momentum v + g' (v = g' at the first step); w -= lr v.
@@ -12,11 +12,6 @@ impl Formula for Sgd {
 
     fn constants(self) -> Vec<(&'static str, f64)> {
         vec![("momentum", self.momentum), ("weight_decay", self.weight_decay)]
-    }
-
-    #[inline(always)]
-    fn factors(self, _: u64, lr: f64) -> Factors {
-        [lr, 0.0, 0.0, 0.0]
     }
 
     #[inline(always)]

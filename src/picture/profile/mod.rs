@@ -76,13 +76,10 @@ pub(super) fn hold(
     let unsupported =
         |instead| move |what| PictureError::Unsupported { path: path.to_owned(), what, instead };
     let (note, profile) = match handling {
-        ColorHandling::Srgb => (
-            Some(
-                convert(picture, &source)
-                    .map_err(unsupported("give --color keep to take its values as they are"))?,
-            ),
-            None,
-        ),
+        ColorHandling::Srgb => {
+            let refused = unsupported("give --color keep to take its values as they are");
+            (Some(convert(picture, &source).map_err(refused)?), None)
+        }
         ColorHandling::Keep => {
             keep(picture, source).map_err(unsupported("leave --color out to convert them"))?
         }

@@ -289,11 +289,8 @@ impl Backend for GpuBackend {
         let n_params = self.job.model.layout().n_params();
         let ids = self.flat_buffers();
         if state.moments.len() + 1 != ids.len() {
-            return Err(BackendError::StateMismatch(format!(
-                "{} optimiser moments of {}",
-                state.moments.len(),
-                ids.len() - 1
-            )));
+            let (given, needed) = (state.moments.len(), ids.len() - 1);
+            return Err(BackendError::StateMismatch(format!("{given} optimiser moments of {needed}")));
         }
         let flat: Vec<&Vec<f32>> = [&state.params].into_iter().chain(&state.moments).collect();
         if let Some(wrong) = flat.iter().find(|values| values.len() != n_params) {

@@ -23,7 +23,7 @@ pub(crate) use halves::POISON;
 pub(crate) use networks::PART_WORDS;
 pub(crate) use params::StepParams;
 pub(super) use params::params_block;
-pub use params::{ParamsBlock, STEP_BLOCK};
+pub use params::{Params, ParamsBlock, STEP_BLOCK};
 pub use source::Cells;
 
 pub use crate::backend::tuned::{KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile};
@@ -41,24 +41,14 @@ pub struct Source {
 
 /// Includes a file of `shaders/`, by its path or as the file of a module in a folder.
 macro_rules! wgsl {
-    ($path:literal) => {
+    ($path:expr) => {
         $crate::backend::gpu::kernel::Source {
             path: $path,
             text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path)),
         }
     };
     ($folder:literal, $module:ident) => {
-        $crate::backend::gpu::kernel::Source {
-            path: concat!($folder, "/", stringify!($module), ".wgsl"),
-            text: include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/shaders/",
-                $folder,
-                "/",
-                stringify!($module),
-                ".wgsl"
-            )),
-        }
+        $crate::backend::gpu::kernel::wgsl!(concat!($folder, "/", stringify!($module), ".wgsl"))
     };
 }
 pub(super) use wgsl;
@@ -138,9 +128,9 @@ pub struct KernelDef {
 }
 
 impl KernelDef {
-    /// Defaults that fit most kernels: no formulas, no per-step parameters, no optional features. The reference must
-    /// be given.
-    pub(super) const fn plain(
+    /// Defaults that fit most kernels: no formulas, no per-step parameters, no optional features. The parameters and
+    /// the reference must be given.
+    pub(super) const fn plain<P: Params>(
         reference: fn(&Call) -> Vec<Expected>,
         cases: fn(&Kernel) -> Vec<Case>,
     ) -> Self {
@@ -150,7 +140,7 @@ impl KernelDef {
             specialization: Specialization::None,
             uses_step: false,
             bindings: &[],
-            params: ParamsBlock { name: "", size: 0, fields: &[] },
+            params: P::BLOCK,
             needs: wgpu::Features::empty(),
             adds_fixed_point: false,
             reference,

@@ -11,9 +11,8 @@ macro_rules! params_block {
         #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
         pub(crate) struct $name { $($(#[$field_meta])* pub $field: $kind,)* }
 
-        impl $name {
-            /// The block as the reflection test sees it.
-            pub(crate) const BLOCK: $crate::backend::gpu::kernel::params::ParamsBlock =
+        impl $crate::backend::gpu::kernel::params::Params for $name {
+            const BLOCK: $crate::backend::gpu::kernel::params::ParamsBlock =
                 $crate::backend::gpu::kernel::params::ParamsBlock {
                     name: stringify!($name),
                     size: size_of::<$name>(),
@@ -23,6 +22,12 @@ macro_rules! params_block {
     };
 }
 pub(crate) use params_block;
+
+/// What [`params_block`] declares.
+pub trait Params: bytemuck::Pod {
+    /// The block as the reflection test sees it.
+    const BLOCK: ParamsBlock;
+}
 
 /// A uniform block: struct name, size and the offset of every field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,8 +24,7 @@ pub(crate) static COPY: KernelDef = KernelDef {
     name: "copy_columns",
     parts: &[wgsl!("copy_columns.wgsl")],
     bindings: &[read_stored("source"), write_stored("target_rows")],
-    params: CopyColumnsParams::BLOCK,
-    ..KernelDef::plain(reference, cases)
+    ..KernelDef::plain::<CopyColumnsParams>(reference, cases)
 };
 
 #[derive(Clone, Copy, Debug)]

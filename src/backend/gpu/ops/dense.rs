@@ -63,8 +63,7 @@ pub(crate) static FORWARD: KernelDef = KernelDef {
     parts: &[wgsl!("dense_forward.wgsl")],
     specialization: Specialization::Matmul(Operation::Forward),
     bindings: &[read("weights"), read_stored("x"), write_stored("results")],
-    params: DenseParams::BLOCK,
-    ..KernelDef::plain(reference::forward, reference::forward_cases)
+    ..KernelDef::plain::<DenseParams>(reference::forward, reference::forward_cases)
 };
 
 /// dl_dx = (dl_dz W) * f'(x), in place of x
@@ -73,8 +72,7 @@ pub(crate) static BACKWARD_INPUT: KernelDef = KernelDef {
     parts: &[wgsl!("dense_backward_input.wgsl")],
     specialization: Specialization::Matmul(Operation::BackwardInput),
     bindings: &[read("weights"), read_stored("dl_dz"), write_stored("results")],
-    params: DenseParams::BLOCK,
-    ..KernelDef::plain(reference::backward_input, reference::backward_input_cases)
+    ..KernelDef::plain::<DenseParams>(reference::backward_input, reference::backward_input_cases)
 };
 
 /// partials = [dl_dz^T f(x), column sums of dl_dz] for each slice of the samples
@@ -83,8 +81,7 @@ pub(crate) static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     parts: &[wgsl!("dense_backward_weights.wgsl")],
     specialization: Specialization::Matmul(Operation::BackwardWeights),
     bindings: &[read_stored("dl_dz"), read_stored("x"), write("results")],
-    params: DenseParams::BLOCK,
-    ..KernelDef::plain(reference::backward_weights, reference::backward_weights_cases)
+    ..KernelDef::plain::<DenseParams>(reference::backward_weights, reference::backward_weights_cases)
 };
 
 /// grads (+)= sum of partials over the slices
@@ -92,8 +89,7 @@ pub(crate) static REDUCE_PARTIALS: KernelDef = KernelDef {
     name: "reduce_partials",
     parts: &[wgsl!("strided_sum.wgsl"), wgsl!("reduce_partials.wgsl")],
     bindings: &[read("partials"), write("grads")],
-    params: ReduceParams::BLOCK,
-    ..KernelDef::plain(reference::reduce, reference::reduce_cases)
+    ..KernelDef::plain::<ReduceParams>(reference::reduce, reference::reduce_cases)
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -271,9 +267,7 @@ mod tests {
     #[test]
     fn a_last_layer_has_enough_workgroups_for_a_gpu() {
         let shape = LayerShape { input_width: 256, output_width: 3 };
-        assert_eq!(
-            slices((shape, MatmulTiling::TileWide), 4096, u64::MAX),
-            Slices { count: 128, length: 32 }
-        );
+        let found = slices((shape, MatmulTiling::TileWide), 4096, u64::MAX);
+        assert_eq!(found, Slices { count: 128, length: 32 });
     }
 }

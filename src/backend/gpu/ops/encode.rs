@@ -24,8 +24,7 @@ pub(crate) static FOURIER: KernelDef = KernelDef {
     name: "encode_fourier",
     parts: &[wgsl!("encode_fourier_params.wgsl"), wgsl!("encode_fourier.wgsl")],
     bindings: &[read("frequencies"), read("coords"), write_stored("features")],
-    params: EncodeParams::BLOCK,
-    ..KernelDef::plain(fourier_reference, |_| fourier_cases([4, 4, 20, 256, 68]))
+    ..KernelDef::plain::<EncodeParams>(fourier_reference, |_| fourier_cases([4, 4, 20, 256, 68]))
 };
 
 /// The same for any number of frequencies.
@@ -33,8 +32,7 @@ pub(crate) static FOURIER_ODD: KernelDef = KernelDef {
     name: "encode_fourier_odd",
     parts: &[wgsl!("encode_fourier_params.wgsl"), wgsl!("encode_fourier_odd.wgsl")],
     bindings: &[read("frequencies"), read("coords"), write_stored("features")],
-    params: EncodeParams::BLOCK,
-    ..KernelDef::plain(fourier_reference, |_| fourier_cases([1, 1, 17, 255, 67]))
+    ..KernelDef::plain::<EncodeParams>(fourier_reference, |_| fourier_cases([1, 1, 17, 255, 67]))
 };
 
 /// A buffer that is written once: frequencies or levels.

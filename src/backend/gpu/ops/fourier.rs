@@ -25,8 +25,7 @@ pub(crate) static GRADIENTS: KernelDef = KernelDef {
     name: "fourier_gradients",
     parts: &[wgsl!("fourier_gradients.wgsl")],
     bindings: &[read("frequencies"), read("coords"), read_stored("dl_dfeatures"), write("partials")],
-    params: FourierGradientsParams::BLOCK,
-    ..KernelDef::plain(reference, cases)
+    ..KernelDef::plain::<FourierGradientsParams>(reference, cases)
 };
 
 /// Minimum samples of a slice.
@@ -81,12 +80,9 @@ fn reference(call: &Call) -> Vec<Expected> {
 fn cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, m: usize, max_groups: u32| {
         let count = slices(n, max_groups).count;
-        let buffers = vec![
-            uniform(1, 2 * m, 30.0),
-            uniform(2, 2 * n, 1.0),
-            uniform(3, n * 2 * m, 1e-2),
-            poison(count * 2 * m),
-        ];
+        let dl_dfeatures = uniform(3, n * 2 * m, 1e-2);
+        let buffers =
+            vec![uniform(1, 2 * m, 30.0), uniform(2, 2 * n, 1.0), dl_dfeatures, poison(count * 2 * m)];
         let dispatch = gradients(m, n, Default::default(), max_groups);
         case_of(format!("{n} x {m} frequencies, {count} slices"), dispatch, buffers)
     };

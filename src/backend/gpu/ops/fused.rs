@@ -95,18 +95,16 @@ macro_rules! fused {
                 parts: &[CELLS, $($parts,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ REDUCE, STEP],
                 specialization: Specialization::Network { loss: true },
                 bindings: $bindings,
-                params: FusedParams::BLOCK,
                 // Only a grid's kernels bind such sums.
                 adds_fixed_point: $bindings.len() == GRID_BINDINGS.len(),
-                ..KernelDef::plain(|call| reference::step(call, $of_call), |kernel| cases::step(kernel, $example))
+                ..KernelDef::plain::<FusedParams>(|call| reference::step(call, $of_call), |kernel| cases::step(kernel, $example))
             },
             KernelDef {
                 name: concat!("fused_predict_", $name),
                 parts: &[CELLS, $($parts,)+ PRODUCT, PREDICT],
                 specialization: Specialization::Network { loss: false },
                 bindings: PREDICT_BINDINGS,
-                params: FusedParams::BLOCK,
-                ..KernelDef::plain(
+                ..KernelDef::plain::<FusedParams>(
                     |call| reference::predict(call, $of_call),
                     |kernel| cases::predict(kernel, $example),
                 )

@@ -51,8 +51,7 @@ pub(crate) static ENCODE: KernelDef = KernelDef {
     name: "encode_grid",
     parts: &[CELLS, wgsl!("grid_table.wgsl"), FEATURES, wgsl!("encode_grid.wgsl")],
     bindings: &[read("levels"), read("weights"), read("coords"), write_stored("features")],
-    params: GridParams::BLOCK,
-    ..KernelDef::plain(reference::encode, reference::encode_cases)
+    ..KernelDef::plain::<GridParams>(reference::encode, reference::encode_cases)
 };
 
 /// sums += gradients of the entries
@@ -60,9 +59,8 @@ pub(crate) static BACKWARD: KernelDef = KernelDef {
     name: "encode_grid_backward",
     parts: &[CELLS, FEATURES, wgsl!("grid_add_exact.wgsl"), wgsl!("encode_grid_backward.wgsl")],
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("sums")],
-    params: GridParams::BLOCK,
     adds_fixed_point: true,
-    ..KernelDef::plain(reference::backward, reference::backward_cases)
+    ..KernelDef::plain::<GridParams>(reference::backward, reference::backward_cases)
 };
 
 /// grads += gradients of the entries, by float atomics
@@ -70,9 +68,8 @@ pub static BACKWARD_FLOAT: KernelDef = KernelDef {
     name: "encode_grid_backward_float",
     parts: &[CELLS, FEATURES, wgsl!("grid_add_float.wgsl"), wgsl!("encode_grid_backward.wgsl")],
     bindings: &[read("levels"), read("coords"), read_stored("dl_dfeatures"), write("grads")],
-    params: GridParams::BLOCK,
     needs: wgpu::Features::SHADER_FLOAT32_ATOMIC,
-    ..KernelDef::plain(reference::backward_float, reference::backward_float_cases)
+    ..KernelDef::plain::<GridParams>(reference::backward_float, reference::backward_float_cases)
 };
 
 /// grads = 0
@@ -80,8 +77,7 @@ pub(crate) static CLEAR: KernelDef = KernelDef {
     name: "clear_gradients",
     parts: &[wgsl!("clear_gradients.wgsl")],
     bindings: &[write("grads")],
-    params: ClearGradientsParams::BLOCK,
-    ..KernelDef::plain(reference::clear, reference::clear_cases)
+    ..KernelDef::plain::<ClearGradientsParams>(reference::clear, reference::clear_cases)
 };
 
 /// grads = sums, sums = 0
@@ -89,8 +85,7 @@ pub(crate) static GRADIENTS: KernelDef = KernelDef {
     name: "grid_gradients",
     parts: &[wgsl!("grid_gradients.wgsl")],
     bindings: &[write("sums"), write("grads")],
-    params: GridGradientsParams::BLOCK,
-    ..KernelDef::plain(reference::gradients, reference::gradients_cases)
+    ..KernelDef::plain::<GridGradientsParams>(reference::gradients, reference::gradients_cases)
 };
 
 /// The levels as the kernels read them: resolution, first entry, entries, whether hashed.

@@ -219,11 +219,10 @@ fn sample_index(job: &Job) -> Option<usize> {
 fn check_binding(whose: &str, n_params: usize, size_bytes: u64, budget: Budget) -> Result<()> {
     let total_bytes = size_bytes.saturating_mul(n_params as u64);
     if total_bytes > budget.max_binding_bytes {
+        let (needed, most) = (total_bytes.div_ceil(MIB), budget.max_binding_bytes / MIB);
         return Err(BackendError::DoesNotFit(format!(
-            "{whose} {n_params} parameters take {} MiB and this GPU binds at most {} MiB at once; choose fewer \
-             layers, a smaller width or smaller tables, or --backend cpu",
-            total_bytes.div_ceil(MIB),
-            budget.max_binding_bytes / MIB,
+            "{whose} {n_params} parameters take {needed} MiB and this GPU binds at most {most} MiB at once; choose \
+             fewer layers, a smaller width or smaller tables, or --backend cpu"
         )));
     }
     Ok(())
@@ -253,11 +252,11 @@ fn max_rows(model: &Model, budget: Budget, (storage, is_fused): (Storage, bool))
     let by_size = by_binding.min(budget.batch_bytes / row_bytes) / per_word * per_word;
     let rows = by_size.min(by_time as u64);
     if rows == 0 {
+        let (needed, most) =
+            (row_bytes.div_ceil(1024), budget.batch_bytes.min(budget.max_binding_bytes) / MIB);
         return Err(BackendError::DoesNotFit(format!(
-            "one sample of this network takes {} KiB, more than the GPU offers for a batch ({} MiB); choose a \
-             smaller width or --backend cpu",
-            row_bytes.div_ceil(1024),
-            budget.batch_bytes.min(budget.max_binding_bytes) / MIB,
+            "one sample of this network takes {needed} KiB, more than the GPU offers for a batch ({most} MiB); choose a \
+             smaller width or --backend cpu"
         )));
     }
     Ok(rows as usize)

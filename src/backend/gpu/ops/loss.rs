@@ -1,5 +1,6 @@
 //! Losses and their gradient for the last layer.
 
+use super::refine::{REDUCE_THREADS, REDUCE_TREE, STRIDED_SUM};
 use super::testing::{case, poison, positive, uniform};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
@@ -38,26 +39,19 @@ params_block! {
 
 pub(crate) static LOSS: KernelDef = KernelDef {
     name: "loss",
-    parts: &[wgsl!("reduce_threads.wgsl"), wgsl!("reduce.wgsl"), wgsl!("loss.wgsl")],
+    parts: &[REDUCE_THREADS, REDUCE_TREE, wgsl!("loss.wgsl")],
     specialization: Specialization::Loss,
     bindings: &[read("targets"), read("sample_weights"), write_stored("z_dl_dz"), write("loss_partials")],
-    params: LossParams::BLOCK,
-    ..KernelDef::plain(loss_reference, loss_cases)
+    ..KernelDef::plain::<LossParams>(loss_reference, loss_cases)
 };
 
 /// The step's loss and the step counter.
 pub(crate) static REDUCE: KernelDef = KernelDef {
     name: "reduce_loss",
-    parts: &[
-        wgsl!("strided_sum.wgsl"),
-        wgsl!("reduce_threads.wgsl"),
-        wgsl!("reduce.wgsl"),
-        wgsl!("reduce_loss.wgsl"),
-    ],
+    parts: &[STRIDED_SUM, REDUCE_THREADS, REDUCE_TREE, wgsl!("reduce_loss.wgsl")],
     uses_step: true,
     bindings: &[read("loss_partials"), write("progress"), write("ring")],
-    params: ReduceLossParams::BLOCK,
-    ..KernelDef::plain(reduce_reference, reduce_cases)
+    ..KernelDef::plain::<ReduceLossParams>(reduce_reference, reduce_cases)
 };
 
 /// The part of a step that a loss covers.
@@ -176,14 +170,8 @@ fn loss_cases(kernel: &Kernel) -> Vec<Case> {
         let grid = Workgroups::fold(n_partials(n), max_groups);
         let scale = (1.0 / n_step as f64) as f32;
         let gradient_scale = kernel.storage.gradient_scale(n_step) * scale;
-        let params = LossParams {
-            grid_width: grid.width,
-            n_values: n as u32,
-            channels,
-            scale,
-            weights,
-            gradient_scale,
-        };
+        let (grid_width, n_values) = (grid.width, n as u32);
+        let params = LossParams { grid_width, n_values, channels, scale, weights, gradient_scale };
         // Not negative.
         let sample_weights = positive(3, n.div_ceil(channels as usize), 4.0);
         let buffers = vec![uniform(1, n, 1.0), sample_weights, uniform(2, n, 3.0), poison(n_partials(n))];

@@ -2,6 +2,7 @@
 
 mod reference;
 
+use super::refine::{NORM_OF_SHARES, REDUCE_THREADS, REDUCE_TREE, STRIDED_SUM};
 use super::{dense, refine};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, KernelDef, params_block, read, wgsl, write};
@@ -51,30 +52,21 @@ pub(crate) static DIRECTION: KernelDef = KernelDef {
     name: "muon_direction",
     parts: &[wgsl!("muon_matrix.wgsl"), wgsl!("muon_direction.wgsl")],
     bindings: &[read("grads"), read("weights"), write("moment_0"), write("x")],
-    params: MuonMatrixParams::BLOCK,
-    ..KernelDef::plain(reference::direction, reference::direction_cases)
+    ..KernelDef::plain::<MuonMatrixParams>(reference::direction, reference::direction_cases)
 };
 
 pub(crate) static NORMALIZE: KernelDef = KernelDef {
     name: "muon_normalize",
-    parts: &[
-        wgsl!("strided_sum.wgsl"),
-        wgsl!("reduce_threads.wgsl"),
-        wgsl!("reduce.wgsl"),
-        wgsl!("norm_of_shares.wgsl"),
-        wgsl!("muon_normalize.wgsl"),
-    ],
+    parts: &[STRIDED_SUM, REDUCE_THREADS, REDUCE_TREE, NORM_OF_SHARES, wgsl!("muon_normalize.wgsl")],
     bindings: &[read("squares"), write("x")],
-    params: MuonNormalizeParams::BLOCK,
-    ..KernelDef::plain(reference::normalize, reference::normalize_cases)
+    ..KernelDef::plain::<MuonNormalizeParams>(reference::normalize, reference::normalize_cases)
 };
 
 pub(crate) static POLYNOMIAL: KernelDef = KernelDef {
     name: "muon_polynomial",
     parts: &[wgsl!("muon_polynomial.wgsl")],
     bindings: &[read("gram"), write("squared")],
-    params: MuonPolynomialParams::BLOCK,
-    ..KernelDef::plain(reference::polynomial_reference, reference::polynomial_cases)
+    ..KernelDef::plain::<MuonPolynomialParams>(reference::polynomial_reference, reference::polynomial_cases)
 };
 
 pub(crate) static UPDATE: KernelDef = KernelDef {
@@ -82,8 +74,7 @@ pub(crate) static UPDATE: KernelDef = KernelDef {
     parts: &[wgsl!("muon_matrix.wgsl"), wgsl!("muon_update.wgsl")],
     uses_step: true,
     bindings: &[read("x"), write("weights")],
-    params: MuonMatrixParams::BLOCK,
-    ..KernelDef::plain(reference::update, reference::update_cases)
+    ..KernelDef::plain::<MuonMatrixParams>(reference::update, reference::update_cases)
 };
 
 /// Rows and columns of x.

@@ -67,8 +67,7 @@ const fn definition(name: &'static str, n_moments: usize, parts: &'static [Sourc
         specialization: Specialization::Optimizer(n_moments),
         uses_step: true,
         bindings: BINDINGS.split_at(2 + n_moments).0,
-        params: OptimizerParams::BLOCK,
-        ..KernelDef::plain(reference, cases)
+        ..KernelDef::plain::<OptimizerParams>(reference, cases)
     }
 }
 

@@ -28,8 +28,7 @@ macro_rules! definitions {
             name: concat!("encode_", stringify!($module)),
             parts: &[wgsl!("encoding", $module), MAIN],
             bindings: &[read("coords"), write_stored("features")],
-            params: PointwiseParams::BLOCK,
-            ..KernelDef::plain(
+            ..KernelDef::plain::<PointwiseParams>(
                 |call| reference(call, |n| Pointwise::$formula(encoding::$formula::with_units(n))),
                 |_| cases(|n| Pointwise::$formula(encoding::$formula::with_units(n))),
             )

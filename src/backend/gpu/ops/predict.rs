@@ -22,8 +22,7 @@ pub(crate) static OUTPUT: KernelDef = KernelDef {
     parts: &[wgsl!("output.wgsl")],
     specialization: Specialization::Activation,
     bindings: &[read("z"), write("colours")],
-    params: OutputParams::BLOCK,
-    ..KernelDef::plain(reference, cases)
+    ..KernelDef::plain::<OutputParams>(reference, cases)
 };
 
 /// colours = activation(z) for `n_values` values.

@@ -3,7 +3,8 @@
 use super::testing::{case, case_of, poison, positive, uniform};
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, Kernel, KernelDef, StepParams, close_bounded, params_block, read, wgsl, write,
+    Call, Case, Expected, Kernel, KernelDef, Source, StepParams, close_bounded, params_block, read, wgsl,
+    write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::Arithmetic;
@@ -35,32 +36,28 @@ params_block! {
     }
 }
 
+/// Sums of a thread's values at a stride.
+pub(super) const STRIDED_SUM: Source = wgsl!("strided_sum.wgsl");
+/// The threads that add in a tree.
+pub(super) const REDUCE_THREADS: Source = wgsl!("reduce_threads.wgsl");
+/// The sum of a workgroup's threads in a tree.
+pub(super) const REDUCE_TREE: Source = wgsl!("reduce.wgsl");
+/// The norm whose squares a kernel before summed in shares.
+pub(super) const NORM_OF_SHARES: Source = wgsl!("norm_of_shares.wgsl");
+
 /// Partial sums of the gradient's squared norm.
 pub(crate) static NORM: KernelDef = KernelDef {
     name: "gradient_norm",
-    parts: &[
-        wgsl!("strided_sum.wgsl"),
-        wgsl!("reduce_threads.wgsl"),
-        wgsl!("reduce.wgsl"),
-        wgsl!("gradient_norm.wgsl"),
-    ],
+    parts: &[STRIDED_SUM, REDUCE_THREADS, REDUCE_TREE, wgsl!("gradient_norm.wgsl")],
     bindings: &[read("grads"), write("squares")],
-    params: GradientNormParams::BLOCK,
-    ..KernelDef::plain(norm_reference, norm_cases)
+    ..KernelDef::plain::<GradientNormParams>(norm_reference, norm_cases)
 };
 
 pub(crate) static CLIP: KernelDef = KernelDef {
     name: "clip_gradients",
-    parts: &[
-        wgsl!("strided_sum.wgsl"),
-        wgsl!("reduce_threads.wgsl"),
-        wgsl!("reduce.wgsl"),
-        wgsl!("norm_of_shares.wgsl"),
-        wgsl!("clip_gradients.wgsl"),
-    ],
+    parts: &[STRIDED_SUM, REDUCE_THREADS, REDUCE_TREE, NORM_OF_SHARES, wgsl!("clip_gradients.wgsl")],
     bindings: &[read("squares"), write("grads")],
-    params: ClipParams::BLOCK,
-    ..KernelDef::plain(clip_reference, clip_cases)
+    ..KernelDef::plain::<ClipParams>(clip_reference, clip_cases)
 };
 
 pub(crate) static AVERAGE: KernelDef = KernelDef {
@@ -68,8 +65,7 @@ pub(crate) static AVERAGE: KernelDef = KernelDef {
     parts: &[wgsl!("average_weights.wgsl")],
     uses_step: true,
     bindings: &[read("weights"), write("average")],
-    params: AverageParams::BLOCK,
-    ..KernelDef::plain(average_reference, average_cases)
+    ..KernelDef::plain::<AverageParams>(average_reference, average_cases)
 };
 
 /// Maximum number of partial sums: every workgroup of the clipping adds them up again.

@@ -7,7 +7,7 @@ use crate::model::{Raster, Sampling};
 
 mod reference;
 
-pub(super) use reference::position_tolerance;
+pub(super) use reference::position_tolerances;
 
 params_block! {
     SampleParams {
@@ -28,11 +28,9 @@ params_block! {
         bits: u32,
         /// Words of each of the picture's bindings but the last.
         words_per_part: u32,
-        /// This and the next three are as in [`Raster`].
-        origin_x: f32,
-        origin_y: f32,
-        step_x: f32,
-        step_y: f32,
+        /// This and the next are as in [`Raster`].
+        origin: [f32; 2],
+        step: [f32; 2],
     }
 }
 
@@ -45,11 +43,9 @@ params_block! {
         first_y: u32,
         /// Column of the whole raster at column 0.
         left: u32,
-        /// This and the next three are as in [`Raster`].
-        origin_x: f32,
-        origin_y: f32,
-        step_x: f32,
-        step_y: f32,
+        /// This and the next are as in [`Raster`].
+        origin: [f32; 2],
+        step: [f32; 2],
     }
 }
 
@@ -76,8 +72,7 @@ pub(crate) static SAMPLE: KernelDef = KernelDef {
     parts: &[ORDER_OF_STEP, wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
     bindings: MASKED.split_at(7).0,
-    params: SampleParams::BLOCK,
-    ..KernelDef::plain(reference::sample, reference::sample_cases)
+    ..KernelDef::plain::<SampleParams>(reference::sample, reference::sample_cases)
 };
 
 /// The same in an order of its own for each of several networks.
@@ -86,8 +81,7 @@ pub(crate) static SAMPLE_BY_NETWORK: KernelDef = KernelDef {
     parts: &[wgsl!("sample_order_of_network.wgsl"), wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
     bindings: &with_index("keys"),
-    params: SampleParams::BLOCK,
-    ..KernelDef::plain(reference::sample, reference::by_network_sample_cases)
+    ..KernelDef::plain::<SampleParams>(reference::sample, reference::by_network_sample_cases)
 };
 
 /// The same for the pixels inside a mask.
@@ -96,8 +90,7 @@ pub(crate) static SAMPLE_MASKED: KernelDef = KernelDef {
     parts: &[ORDER_OF_STEP, wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
     bindings: &MASKED,
-    params: SampleParams::BLOCK,
-    ..KernelDef::plain(reference::sample, reference::masked_sample_cases)
+    ..KernelDef::plain::<SampleParams>(reference::sample, reference::masked_sample_cases)
 };
 
 /// The same with more samples where the error is large.
@@ -106,8 +99,7 @@ pub(crate) static SAMPLE_BY_ERROR: KernelDef = KernelDef {
     parts: &[ORDER_OF_STEP, wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
     uses_step: true,
     bindings: &with_index("starts"),
-    params: SampleParams::BLOCK,
-    ..KernelDef::plain(reference::sample, reference::by_error_sample_cases)
+    ..KernelDef::plain::<SampleParams>(reference::sample, reference::by_error_sample_cases)
 };
 
 /// Positions of consecutive pixels.
@@ -115,8 +107,7 @@ pub(crate) static RASTER: KernelDef = KernelDef {
     name: "raster",
     parts: &[wgsl!("raster.wgsl")],
     bindings: &[write("coords")],
-    params: RasterParams::BLOCK,
-    ..KernelDef::plain(reference::raster, reference::raster_cases)
+    ..KernelDef::plain::<RasterParams>(reference::raster, reference::raster_cases)
 };
 
 /// Fetches the samples `rows` of a step. Buffers: the picture's parts, coords, targets, sample weights, and the sample
@@ -140,10 +131,8 @@ pub(crate) fn sample(
         channels: job.picture.channels as u32,
         bits: job.picture.depth().bits().into(),
         words_per_part: words_per_part as u32,
-        origin_x: job.raster.origin[0],
-        origin_y: job.raster.origin[1],
-        step_x: job.raster.step[0],
-        step_y: job.raster.step[1],
+        origin: job.raster.origin,
+        step: job.raster.step,
     };
     let def = match (&job.options.mask, job.options.sampling) {
         (Some(_), _) => &SAMPLE_MASKED,
@@ -169,10 +158,8 @@ impl RasterParams {
             first_x: (first_pixel % u64::from(raster.width)) as u32,
             first_y: raster.first[1] + (first_pixel / u64::from(raster.width)) as u32,
             left: raster.first[0],
-            origin_x: raster.origin[0],
-            origin_y: raster.origin[1],
-            step_x: raster.step[0],
-            step_y: raster.step[1],
+            origin: raster.origin,
+            step: raster.step,
             ..self
         }
     }

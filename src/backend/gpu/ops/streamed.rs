@@ -1,6 +1,6 @@
 //! Samples of a step gathered on the host, if the picture stays there.
 
-use super::sample::position_tolerance;
+use super::sample::position_tolerances;
 use super::testing::{case, poison, words};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::tolerance::DIVISION;
@@ -29,11 +29,9 @@ params_block! {
         channels: u32,
         /// Bits of a stored value.
         bits: u32,
-        /// This and the next three are as in [`Raster`].
-        origin_x: f32,
-        origin_y: f32,
-        step_x: f32,
-        step_y: f32,
+        /// This and the next are as in [`Raster`].
+        origin: [f32; 2],
+        step: [f32; 2],
     }
 }
 
@@ -43,8 +41,7 @@ pub(crate) static STREAMED: KernelDef = KernelDef {
     parts: &[wgsl!("sample_streamed.wgsl")],
     uses_step: true,
     bindings: &[read("gathered"), write("coords"), write("targets"), write("sample_weights")],
-    params: StreamedParams::BLOCK,
-    ..KernelDef::plain(reference, cases)
+    ..KernelDef::plain::<StreamedParams>(reference, cases)
 };
 
 /// Copies `piece` from `ring` to the rows from `first_row` on of `[coords, targets, sample_weights]`.
@@ -70,10 +67,8 @@ pub(crate) fn streamed(
         width: job.picture.width,
         channels: job.picture.channels as u32,
         bits: job.picture.depth().bits().into(),
-        origin_x: job.raster.origin[0],
-        origin_y: job.raster.origin[1],
-        step_x: job.raster.step[0],
-        step_y: job.raster.step[1],
+        origin: job.raster.origin,
+        step: job.raster.step,
     };
     debug_assert_eq!(
         ring.row_words,
@@ -90,20 +85,14 @@ fn reference(call: &Call) -> Vec<Expected> {
     let (first, channels) = (p.first_row as usize, p.channels as usize);
     let slot = (call.step.slot * p.pieces_per_step + p.piece) % p.n_slots;
     let gathered = &call.buffers[0][(slot * p.slot_words) as usize..];
-    let raster = Raster {
-        width: p.width,
-        height: u32::MAX,
-        first: [0; 2],
-        origin: [p.origin_x, p.origin_y],
-        step: [p.step_x, p.step_y],
-    };
+    let StreamedParams { width, origin, step, .. } = p;
+    let raster = Raster { width, height: u32::MAX, first: [0; 2], origin, step };
     let (mut coords, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     let (mut near, mut target_tolerances) = (Vec::new(), Vec::new());
     for row in gathered.chunks_exact(p.row_words as usize).take(p.n_rows as usize) {
         let (x, y) = (row[0] % p.width, row[0] / p.width);
         coords.extend(raster.position(x, y).map(f64::from));
-        near.push(position_tolerance(x, p.step_x, p.origin_x));
-        near.push(position_tolerance(y, p.step_y, p.origin_y));
+        near.extend(position_tolerances([x, y], &raster));
         weights.push(if p.weighted == 1 { f64::from(row[1]) / f64::from(row[2]) } else { 1.0 });
         let pixel = &row[1 + 2 * p.weighted as usize..];
         for c in 0..channels {
@@ -167,10 +156,8 @@ fn streamed_case(
         width,
         channels,
         bits,
-        origin_x: raster.origin[0],
-        origin_y: raster.origin[1],
-        step_x: raster.step[0],
-        step_y: raster.step[1],
+        origin: raster.origin,
+        step: raster.step,
     };
     let rows = first + n;
     let buffers = vec![gathered, poison(2 * rows), poison(rows * channels as usize), poison(rows)];

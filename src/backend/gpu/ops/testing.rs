@@ -38,12 +38,6 @@ pub(crate) fn case_of(label: String, dispatch: Dispatch, buffers: Vec<Vec<u32>>)
 
 /// The same without a dispatch.
 pub(crate) fn case<P: Pod>(label: String, params: P, buffers: Vec<Vec<u32>>, grid: [u32; 2]) -> Case {
-    Case {
-        label,
-        params: bytemuck::bytes_of(&params).to_vec(),
-        step: StepParams::zeroed(),
-        buffers,
-        grid,
-        networks: 1,
-    }
+    let params = bytemuck::bytes_of(&params).to_vec();
+    Case { label, params, step: StepParams::zeroed(), buffers, grid, networks: 1 }
 }

@@ -7,7 +7,7 @@ use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage};
 use crate::backend::gpu::ops::{Layout, layout};
 use crate::backend::{Backend, BackendError, Job, Result};
-use crate::model::{Encoding, Importance, Model, Sampling, Step, Steps, TrainingState};
+use crate::model::{Encoding, Importance, Mlp, Model, Sampling, Step, Steps, TrainingState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,18 +215,12 @@ fn describe(job: &Job) -> String {
             format!("{kind} {} of {} weights", part.output_width(), part.n_params())
         })
         .collect();
+    let Mlp { hidden_width, output_width, n_layers, activation, output_activation, .. } = network;
+    let (parts, n_samples) = (parts.join(" + "), job.batch_size.next_power_of_two());
+    let (loss, n_moments, sums) = (job.loss, job.optimizer.n_moments(), job.options.grid_gradients);
     format!(
-        "{}, {} layers of {} to {}, {:?}, {:?}; {:?}, {} moments; {} samples, {:?} sums",
-        parts.join(" + "),
-        network.n_layers,
-        network.hidden_width,
-        network.output_width,
-        network.activation,
-        network.output_activation,
-        job.loss,
-        job.optimizer.n_moments(),
-        job.batch_size.next_power_of_two(),
-        job.options.grid_gradients,
+        "{parts}, {n_layers} layers of {hidden_width} to {output_width}, {activation:?}, {output_activation:?}; \
+         {loss:?}, {n_moments} moments; {n_samples} samples, {sums:?} sums"
     )
 }
 

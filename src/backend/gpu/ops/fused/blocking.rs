@@ -167,10 +167,8 @@ mod tests {
     fn rows_follow_one_another() {
         let network = Mlp::new([30, 17, 3], 4, [Activation::Tanh, Activation::Identity]);
         let (separate, shared) = (Rows::new(&network, 64, true), Rows::new(&network, 64, false));
-        assert_eq!(
-            (separate.hidden, separate.feature_row, separate.features, separate.value_row),
-            (20, 64, 32, 96)
-        );
+        let rows = (separate.hidden, separate.feature_row, separate.features, separate.value_row);
+        assert_eq!(rows, (20, 64, 32, 96));
         assert_eq!((separate.total, separate.features_kept), (116, true));
         assert_eq!((shared.value_row, shared.total, shared.features_kept), (64, 96, false));
     }

@@ -88,13 +88,8 @@ fn inputs(
     weights.extend(uniform(6, network.n_params(), largest));
     let constants = constants(&encoding).map_or_else(|| poison(0), |constants| constants.words);
     let model = Model { encoding, network };
-    let label = format!(
-        "{n} samples, {} -> {} x {} -> {}",
-        model.network.input_width,
-        n_layers - 1,
-        hidden_width,
-        output_width
-    );
+    let (input_width, n_hidden) = (model.network.input_width, n_layers - 1);
+    let label = format!("{n} samples, {input_width} -> {n_hidden} x {hidden_width} -> {output_width}");
     Some((
         label,
         params(&model, &blocking, n, groups, grid),

@@ -86,10 +86,8 @@ mod tests {
     #[test]
     fn counts_are_those_of_the_documentation() {
         let (grid, fourier) = (network(32, 64, 2), network(512, 128, 4));
-        assert_eq!(
-            (moved_by_layers(&grid, true, true), moved_by_layers(&fourier, false, true)),
-            (1111, 5013)
-        );
+        let by_layers = (moved_by_layers(&grid, true, true), moved_by_layers(&fourier, false, true));
+        assert_eq!(by_layers, (1111, 5013));
         assert_eq!((moved_fused(&grid, 64, true), moved_fused(&fourier, 16, true)), (209, 14_455));
         let fitting = |network| Blocking::largest_fitting((network, Storage::F32), 1 << 18, 48 << 10, 256);
         let sizes = |network| fitting(network).map(|blocking| (blocking.block, blocking.bytes()));

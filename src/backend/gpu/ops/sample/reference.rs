@@ -14,8 +14,13 @@ use crate::picture::{Picture, Pixels};
 use std::sync::Arc;
 
 /// Error of a position: a product and a sum, or the two fused.
-pub(in super::super) fn position_tolerance(cell: u32, step: f32, origin: f32) -> f64 {
+fn position_tolerance(cell: u32, step: f32, origin: f32) -> f64 {
     2.0 * ROUNDING * (f64::from(cell) * f64::from(step).abs() + f64::from(origin).abs())
+}
+
+/// Errors of a pixel's position in x and in y.
+pub(in super::super) fn position_tolerances(pixel: [u32; 2], raster: &Raster) -> [f64; 2] {
+    [0, 1].map(|axis| position_tolerance(pixel[axis], raster.step[axis], raster.origin[axis]))
 }
 
 /// Rebuilds the job from the kernel's inputs, so that the CPU's sampler is the reference.
@@ -51,8 +56,7 @@ fn job_of(call: &Call) -> Job {
         call.buffers[CHOICE].iter().for_each(|&pixel| inside[pixel as usize] = true);
         Arc::new(Mask::new(inside, samples).expect("a mask with pixels"))
     });
-    let raster =
-        Raster { width, height, first: [0; 2], origin: [p.origin_x, p.origin_y], step: [p.step_x, p.step_y] };
+    let raster = Raster { width, height, first: [0; 2], origin: p.origin, step: p.step };
     let options = JobOptions { mask, ..JobOptions::default() };
     let unused = Mlp::new([2, 1, channels], 2, [Activation::Identity, Activation::Identity]);
     let model = Model { encoding: Encoding::IDENTITY, network: unused };
@@ -87,7 +91,8 @@ pub(super) fn sample(call: &Call) -> Vec<Expected> {
     };
     let (mut coords, mut targets, mut weights) = (vec![0.0; 2 * n], vec![0.0; n * channels], vec![0.0; n]);
     cpu::sample::sample::<f64>(&job, &step, p.first_row, &mut coords, &mut targets, &mut weights);
-    let position = position_tolerance(p.width.max(job.picture.height), p.step_x.max(p.step_y), 1.0);
+    let [step_x, step_y] = p.step;
+    let position = position_tolerance(p.width.max(job.picture.height), step_x.max(step_y), 1.0);
     // Stored floats are copied; integers are divided by their largest value.
     let target = |t: &f64| if p.bits == 32 { 0.0 } else { t.abs() * DIVISION };
     let target_tolerances = targets.iter().map(target).collect();
@@ -101,19 +106,13 @@ pub(super) fn sample(call: &Call) -> Vec<Expected> {
 
 pub(super) fn raster(call: &Call) -> Vec<Expected> {
     let p: RasterParams = call.params();
-    let raster = Raster {
-        width: p.width,
-        height: u32::MAX,
-        first: [p.left, 0],
-        origin: [p.origin_x, p.origin_y],
-        step: [p.step_x, p.step_y],
-    };
+    let RasterParams { width, left, origin, step, .. } = p;
+    let raster = Raster { width, height: u32::MAX, first: [left, 0], origin, step };
     let (mut coords, mut tolerances) = (Vec::new(), Vec::new());
     for i in 0..p.n_rows {
         let (x, y) = ((p.first_x + i) % p.width, p.first_y + (p.first_x + i) / p.width);
         coords.extend(raster.position(x, y).map(f64::from));
-        tolerances.push(position_tolerance(p.left + x, p.step_x, p.origin_x));
-        tolerances.push(position_tolerance(y, p.step_y, p.origin_y));
+        tolerances.extend(position_tolerances([left + x, y], &raster));
     }
     vec![close(0, 0, coords, tolerances)]
 }
@@ -197,10 +196,8 @@ fn sample_case((w, h, channels, bits, stride, parts, max_groups): Shape, choice:
         channels,
         bits,
         words_per_part: words_per_part as u32,
-        origin_x: raster.origin[0],
-        origin_y: raster.origin[1],
-        step_x: raster.step[0],
-        step_y: raster.step[1],
+        origin: raster.origin,
+        step: raster.step,
     };
     buffers.extend([poison(2 * n_rows), poison(n_rows * channels as usize), poison(n_rows)]);
     buffers.extend(mask.map(|mask| mask.pixels().to_vec()));
