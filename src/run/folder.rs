@@ -2,7 +2,7 @@
 
 use super::RunError;
 use super::input::{Input, is_input};
-use super::lock::{FolderLock, is_of_lock};
+use super::lock::{FolderLock, has_lock, is_of_lock};
 use crate::atomic_write::is_temporary;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,8 +76,9 @@ impl RunFolder {
     /// Like [`RunFolder::check`], and when another process writes to it or it cannot be written.
     pub fn claim(path: &Path, force: bool) -> Result<Self, RunError> {
         if let Err(occupied) = Self::check(path, force) {
-            // The run there may have begun just now.
-            let lock = path.join("config.toml").is_file().then(|| FolderLock::acquire(path));
+            // The run there may have begun just now, or be removing the one before.
+            let is_run = path.join("config.toml").is_file() || has_lock(path);
+            let lock = is_run.then(|| FolderLock::acquire(path));
             return Err(lock.and_then(Result::err).filter(RunError::is_in_use).unwrap_or(occupied));
         }
         let lock = FolderLock::acquire(path)?;

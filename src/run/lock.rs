@@ -140,6 +140,11 @@ pub(super) fn is_of_lock(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == LOCK || name == HOLDER)
 }
 
+/// Whether a process holds, or held, a lock on a folder.
+pub(super) fn has_lock(folder: &Path) -> bool {
+    folder.join(LOCK).exists()
+}
+
 /// Opens the file to be locked; nothing is read from it or written to it, and a link is not followed elsewhere.
 fn open(path: &Path) -> io::Result<File> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -177,6 +182,7 @@ fn without_lock(folder: &Path, error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::RunFolder;
     use super::*;
 
     #[test]
@@ -190,6 +196,17 @@ mod tests {
         drop(held);
         assert!(!dir.path().join("new").exists(), "folders that stayed empty are removed");
         let _again = FolderLock::acquire(&path).expect("free again");
+    }
+
+    #[test]
+    fn who_removes_an_earlier_run_holds_its_folder() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        // With --force its configuration may be the first to go.
+        std::fs::write(dir.path().join("model.safetensors"), "").expect("written");
+        let refused = || RunFolder::claim(dir.path(), true).map(|_| ()).expect_err("occupied");
+        assert!(!refused().is_in_use());
+        let _held = FolderLock::acquire(dir.path()).expect("free");
+        assert!(refused().is_in_use(), "{}", refused());
     }
 
     #[test]
