@@ -26,10 +26,10 @@ impl NetworkTrainer {
 
     /// Trains as many of `jobs` as fit on the device together, from the first on, for `n_steps` steps each, and returns
     /// their states. Each is what it is when it is trained alone by the same kernels, to the bit. `None` if `stop` became
-    /// true before the end.
+    /// true before the end, none if they can only be trained one after the other.
     ///
     /// # Errors
-    /// When not even one fits, or the device fails.
+    /// When a network does not fit the device, or it fails.
     pub async fn train(
         &self,
         jobs: Vec<NetworkJob>,

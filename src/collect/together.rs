@@ -101,6 +101,10 @@ impl<'a> Together<'a> {
         while let Some((place, _)) = group.first() {
             match self.states(&group[..at_once.min(group.len())], observer) {
                 Ok(None) => return ControlFlow::Break(()),
+                Ok(Some(states)) if states.is_empty() => {
+                    self.warn("one with its picture takes all that this GPU offers for a batch");
+                    return self.one_by_one(group, observer, keep);
+                }
                 Ok(Some(states)) => {
                     at_once = states.len();
                     let left = group.split_off(states.len());
@@ -121,11 +125,7 @@ impl<'a> Together<'a> {
                         }
                     }
                 }
-                Err(
-                    error @ (BackendError::WrongResults { .. }
-                    | BackendError::NotCompiled { .. }
-                    | BackendError::DoesNotFit(_)),
-                ) => {
+                Err(error @ (BackendError::WrongResults { .. } | BackendError::NotCompiled { .. })) => {
                     self.warn(&error.to_string());
                     return self.one_by_one(group, observer, keep);
                 }

@@ -158,7 +158,7 @@ fn collected_networks_are_those_of_train() {
     let output = afterimage(&collect, &[&from, Path::new("--out"), &out]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "one picture is left out: {said}");
-    assert!(said.contains("10 networks") || said.contains("11 networks"), "{said}");
+    assert!(said.contains("11 networks to train, on a GPU"), "{said}");
     let index = std::fs::read_to_string(out.join("index.jsonl")).expect("an index");
     let rows: Vec<Value> = index.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(rows.iter().filter(|row| row["error"].is_null()).count(), 10);

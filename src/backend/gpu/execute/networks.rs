@@ -3,6 +3,7 @@
 use super::executor::{Executor, Task};
 use super::readback::{read_buffers, write_words};
 use super::resources::{Prepared, Resources};
+use super::trainer::{check_features, step_params};
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams};
 use crate::backend::gpu::ops::encode::constants;
@@ -39,6 +40,7 @@ impl GpuNetworks {
     ) -> Result<Option<Self>> {
         let first = jobs.first().expect("there are networks");
         let order = |network: &NetworkJob| network.steps.clone().next().map(|step| step.shuffle);
+        check_features(&gpu, &first.job)?;
         let own_order = jobs.iter().any(|network| order(network) != order(first));
         let networks = Networks::new(&first.job, budget, config, (jobs.len(), own_order))?;
         let Some(networks) = networks else { return Ok(None) };
@@ -87,11 +89,8 @@ impl GpuNetworks {
         write_words(&self.resources.gpu, self.resources.buffer(id), first, words).await
     }
 
-    /// The weights and what the update rule keeps, in the order of a state.
     fn state_buffers(&self) -> Vec<BufferId> {
-        let b = &self.networks.buffers;
-        let kept = b.moments.iter().chain(&b.average).copied();
-        [self.networks.layout.forward.params].into_iter().chain(kept).collect()
+        self.networks.buffers.of_state(self.networks.layout.forward.params)
     }
 
     async fn upload(&self) -> Result<()> {
@@ -154,18 +153,13 @@ impl GpuNetworks {
             };
             let tasks: Vec<_> = steps
                 .iter()
-                .map(|step| Task { params: self.params_of(step), step, plan: plan(step) })
+                .map(|step| Task { params: step_params(&self.jobs[0].job, step), step, plan: plan(step) })
                 .collect();
             self.executor.run(&self.resources, None, &tasks).await?;
         }
         self.executor.take_losses(&self.resources)?;
         self.steps_done += n_steps as u64;
         Ok(())
-    }
-
-    fn params_of(&self, step: &Step) -> StepParams {
-        let job = &self.jobs[0].job;
-        StepParams::new(step, job.optimizer, &job.options.refinements, 0)
     }
 
     /// Sets each network's order of samples in step `index`, if it has its own.
@@ -209,7 +203,7 @@ impl GpuNetworks {
         self.executor.finish(&self.resources).await?;
         let step = self.jobs[0].steps.clone().starting_at(self.steps_done).next().expect("without end");
         self.set_orders(step.index).await?;
-        let params = self.params_of(&step);
+        let params = step_params(&self.jobs[0].job, &step);
         self.resources.write_steps(&[params]);
         self.executor.skip(1);
         self.steps_done += 1;

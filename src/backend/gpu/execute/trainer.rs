@@ -216,14 +216,12 @@ impl GpuBackend {
     }
 
     fn flat_buffers(&self) -> Vec<BufferId> {
-        let b = &self.buffers;
-        let kept = b.moments.iter().chain(&b.average).copied();
-        [self.layout.forward.params].into_iter().chain(kept).collect()
+        self.buffers.of_state(self.layout.forward.params)
     }
 }
 
 /// Refuses a job with kernels that the device cannot run.
-fn check_features(gpu: &Gpu, job: &Job) -> Result<()> {
+pub(super) fn check_features(gpu: &Gpu, job: &Job) -> Result<()> {
     let float = Kernel::plain(&grid::BACKWARD_FLOAT);
     if layout::has_grid(job) && job.options.grid_gradients == GridGradients::Float && !float.runs_on(gpu) {
         return Err(BackendError::Unsupported(format!(
@@ -235,7 +233,7 @@ fn check_features(gpu: &Gpu, job: &Job) -> Result<()> {
     Ok(())
 }
 
-fn step_params(job: &Job, step: &Step) -> StepParams {
+pub(super) fn step_params(job: &Job, step: &Step) -> StepParams {
     StepParams::new(step, job.optimizer, &job.options.refinements, 0)
 }
 

@@ -52,6 +52,13 @@ pub struct TrainingBuffers {
     pub(crate) ring: BufferId,
 }
 
+impl TrainingBuffers {
+    /// What a state consists of, in its order: `params`, the moments and the average.
+    pub(crate) fn of_state(&self, params: BufferId) -> Vec<BufferId> {
+        [params].into_iter().chain(self.moments.iter().copied()).chain(self.average).collect()
+    }
+}
+
 /// Work space of Muon's steps, large enough for each matrix.
 #[derive(Clone, Debug)]
 pub(crate) struct MuonBuffers {
