@@ -2,14 +2,14 @@
 // Rows are samples, columns inputs, k outputs.
 
 @group(0) @binding(0) var<uniform> params: DenseParams;
-@group(0) @binding(1) var<storage, read> weights: array<vec4<f32>>;  // flat parameters; W: (o, i)
-@group(0) @binding(2) var<storage, read> dl_dz: array<vec4<Stored>>; // (n, o)
-@group(0) @binding(3) var<storage, read_write> results: Results;     // x, then dl_dx: (n, i)
+@group(0) @binding(1) var<storage, read> weights: array<vec4<Stored>>; // flat parameters as stored; W: (o, i)
+@group(0) @binding(2) var<storage, read> dl_dz: array<vec4<Stored>>;   // (n, o)
+@group(0) @binding(3) var<storage, read_write> results: Results;       // x, then dl_dx: (n, i)
 
 alias Result = Stored;
 alias LeftFour = vec4<Stored>;
 alias Before = vec4<Stored>;
-alias RightFour = vec4<f32>;
+alias RightFour = vec4<Stored>;
 
 const LEFT_ALONG_K: bool = true;
 const RIGHT_ALONG_K: bool = false;
@@ -39,25 +39,25 @@ fn left_stored(four: vec4<Stored>) -> vec4<Stored> {
     return four;
 }
 
-fn right_four(k: u32, column: u32) -> vec4<f32> {
+fn right_four(k: u32, column: u32) -> vec4<Stored> {
     let i = params.input_width;
     let at = params.weight_offset + depth_within(k, params.output_width) * i + min(column, i - 1u);
     var four = weights[at / 4u];
     if !WEIGHTS_ALIGNED {
-        four = four_of(four, weights[min(at / 4u + 1u, (params.bias_offset - 1u) / 4u)], at % 4u);
+        four = stored_four_of(four, weights[min(at / 4u + 1u, (params.bias_offset - 1u) / 4u)], at % 4u);
     }
     if DEPTH_WHOLE {
         return four;
     }
-    return select(vec4<f32>(), four, k < params.output_width);
+    return select(vec4<Stored>(), four, k < params.output_width);
 }
 
-fn right_value(four: vec4<f32>) -> vec4<f32> {
+fn right_value(four: vec4<Stored>) -> vec4<f32> {
+    return vec4<f32>(four);
+}
+
+fn right_stored(four: vec4<Stored>) -> vec4<Stored> {
     return four;
-}
-
-fn right_stored(four: vec4<f32>) -> vec4<Stored> {
-    return vec4<Stored>(four);
 }
 
 // Where four results of a row are, and how many of them are in the matrix.

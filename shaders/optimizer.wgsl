@@ -1,5 +1,4 @@
-// One update of every parameter. A rule of `optimizer/` supplies `update`, and `optimizer_moments_N.wgsl` its
-// moments.
+// One update of every parameter.
 
 struct OptimizerParams {
     grid_width: u32,
@@ -16,15 +15,9 @@ struct OptimizerParams {
     others_stride: u32,
 }
 
-struct Updated {
-    weight: f32,
-    moments: vec2<f32>, // those of the rule, first to last
-}
-
 @group(0) @binding(0) var<uniform> params: OptimizerParams;
 @group(0) @binding(1) var<storage, read> grads: array<f32>;         // (n)
 @group(0) @binding(2) var<storage, read_write> weights: array<f32>; // (n)
-@group(1) @binding(0) var<uniform> step: StepParams;
 
 fn is_in_matrix(i: u32) -> bool {
     let is_first = i >= params.first_begin && i < params.first_end;
@@ -39,11 +32,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if i >= params.n_params || is_in_matrix(i) {
         return;
     }
-    let of_encoding = i < params.n_encoding;
-    let factors = select(step.factors, step.encoding_factors, of_encoding);
-    let w = weights[i];
-    let g = grads[i] + select(params.l2, params.encoding_l2, of_encoding) * w;
-    let updated = update(factors, w, g, moments(i));
-    weights[i] = updated.weight;
-    keep_moments(i, updated.moments);
+    update_one(i, grads[i]);
 }

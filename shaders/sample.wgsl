@@ -1,6 +1,7 @@
 // Fetches rows of a step: each sample's pixel, position and colour. The order is `model::sampling::Shuffle`, the
 // geometry `SampleSet` and `Raster`. `sample_all.wgsl`, `sample_masked.wgsl` or `sample_by_error.wgsl` maps numbers
-// to pixels and weights, and `sample_order_of_step.wgsl` or `sample_order_of_network.wgsl` has the keys of the order.
+// to pixels and weights, `sample_order_of_step.wgsl` or `sample_order_of_network.wgsl` has the keys of the order, and
+// `picture_value.wgsl` the colours.
 
 struct SampleParams {
     grid_width: u32,
@@ -11,18 +12,13 @@ struct SampleParams {
     stride: u32,         // between training pixels
     width: u32,          // of the picture, in pixels
     channels: u32,
-    bits: u32,           // of a stored value: 8, 16 or 32 (f32)
-    words_per_part: u32, // of the picture's bindings, but the last
+    bits: u32,
+    words_per_part: u32,
     origin: vec2<f32>,
     step: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: SampleParams;
-// The picture as stored, a whole number of words per pixel, split to fit a binding's limit.
-@group(0) @binding(1) var<storage, read> picture_0: array<u32>;
-@group(0) @binding(2) var<storage, read> picture_1: array<u32>;
-@group(0) @binding(3) var<storage, read> picture_2: array<u32>;
-@group(0) @binding(4) var<storage, read> picture_3: array<u32>;
 @group(0) @binding(5) var<storage, read_write> coords: array<f32>;  // (n, 2)
 @group(0) @binding(6) var<storage, read_write> targets: array<f32>; // (n, channels)
 @group(0) @binding(7) var<storage, read_write> sample_weights: array<f32>; // (n)
@@ -63,32 +59,6 @@ fn shuffled(i: u32) -> u32 {
         }
     }
     return x;
-}
-
-fn picture_word(index: u32) -> u32 {
-    let within = index % params.words_per_part;
-    switch index / params.words_per_part {
-        case 0u: { return picture_0[within]; }
-        case 1u: { return picture_1[within]; }
-        case 2u: { return picture_2[within]; }
-        default: { return picture_3[within]; }
-    }
-}
-
-fn picture_value(pixel: u32, channel: u32) -> f32 {
-    switch params.bits {
-        case 8u: {
-            let word = picture_word(pixel);
-            return f32((word >> (8u * channel)) & 0xffu) / 255.0;
-        }
-        case 16u: {
-            let word = picture_word(pixel * ((params.channels + 1u) / 2u) + channel / 2u);
-            return f32((word >> (16u * (channel % 2u))) & 0xffffu) / 65535.0;
-        }
-        default: {
-            return bitcast<f32>(picture_word(pixel * params.channels + channel));
-        }
-    }
 }
 
 @compute @workgroup_size(THREADS)

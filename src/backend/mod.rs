@@ -57,11 +57,31 @@ pub trait Backend: Predict {
     /// Copies the training state to the host. Waits for enqueued steps.
     async fn state(&mut self) -> Result<TrainingState>;
 
+    /// The network's errors over the job's picture, if the device can sum them itself; `about` is subtracted from
+    /// values before they are summed. Only for pictures of integers, without a mask.
+    async fn errors(&mut self, about: [f32; 4]) -> Result<Option<Vec<ChannelErrors>>> {
+        let _ = about;
+        Ok(None)
+    }
+
     /// Replaces the training state.
     ///
     /// # Errors
     /// When the device fails or the state does not fit the job.
     async fn set_state(&mut self, state: &TrainingState) -> Result<()>;
+}
+
+/// A channel of the network's picture: sums over its pixels, with values clamped to black and white.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ChannelErrors {
+    /// Squared errors of the training split.
+    pub train: f64,
+    /// Squared errors of the test split.
+    pub test: f64,
+    /// The training split's values, less a constant.
+    pub values: f64,
+    /// The squares of those.
+    pub squares: f64,
 }
 
 /// The device of a backend and what was chosen on it.

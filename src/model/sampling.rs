@@ -140,13 +140,19 @@ impl SampleSet {
         self.holdout == Holdout::None || (x.is_multiple_of(2) && y.is_multiple_of(2))
     }
 
+    /// Row and column of the first pixel of the test split, and the distance between its pixels in x and in y.
+    pub fn test_split(&self) -> [u32; 2] {
+        match self.holdout {
+            Holdout::None => [u32::MAX, 1],
+            Holdout::EveryOther => [1, 2],
+            Holdout::EveryOtherAll => [0, 1],
+        }
+    }
+
     /// Whether pixel (x, y) belongs to the test split.
     pub fn in_test_split(&self, x: u32, y: u32) -> bool {
-        match self.holdout {
-            Holdout::None => false,
-            Holdout::EveryOther => x % 2 == 1 && y % 2 == 1,
-            Holdout::EveryOtherAll => true,
-        }
+        let [first, stride] = self.test_split();
+        [x, y].iter().all(|at| at.checked_sub(first).is_some_and(|at| at.is_multiple_of(stride)))
     }
 }
 

@@ -97,7 +97,10 @@ fn a_fused_network_learns_as_one_of_many_kernels_and_repeats_to_the_bit() {
     let budget = |fused| Budget { fused, ..gpu.budget() };
     for setup in setups() {
         let (mut fused, losses) = train(&gpu, &setup, budget(Override::Always));
-        assert!(fused.info().kernels.iter().any(|name| name.starts_with("fused_step")), "{setup:?}");
+        let kernels = fused.info().kernels.clone();
+        let of_step = ["sample", "fused_step", "finish_step"];
+        assert!(of_step.iter().all(|of| kernels.iter().any(|name| name.starts_with(of))), "{kernels:?}");
+        assert!(!kernels.iter().any(|name| name.starts_with("reduce")), "{kernels:?}");
         let (mut again, losses_again) = train(&gpu, &setup, budget(Override::Always));
         assert_eq!(losses, losses_again);
         let state = |backend: &mut GpuBackend| backend.state().block_on().expect("the device works");

@@ -5,6 +5,8 @@ use crate::job::{MUON, Setup, refined, steps};
 use crate::lockstep::{grid, lockstep, tight};
 
 use afterimage::backend::gpu::GpuBackend;
+use afterimage::backend::gpu::device::Budget;
+use afterimage::backend::gpu::kernel::KernelConfig;
 use afterimage::backend::{Backend, cpu};
 use afterimage::model::Interpolation;
 use pollster::FutureExt as _;
@@ -32,6 +34,31 @@ fn lockstep_muon() {
     }
     let setup = Setup { options: refined(), optimizer: MUON, ..Setup::small() };
     lockstep(&gpu, &setup, tight(), 3);
+}
+
+/// Equal matrices are orthogonalised side by side, with the bits that each has alone.
+#[test]
+fn matrices_side_by_side_have_the_bits_of_each_alone() {
+    let Some(gpu) = open(false) else { return };
+    let all = Setup { options: refined(), optimizer: MUON, n_layers: 6, hidden_width: 20, ..Setup::small() };
+    for setup in [all, Setup { optimizer: MUON, n_layers: 5, hidden_width: 9, ..Setup::small() }] {
+        let job = setup.job();
+        let (state, steps) = (setup.state(&job), steps(&job, 0..5, 1e-3));
+        let train = |budget: Budget| {
+            let how = (budget, KernelConfig::default());
+            let mut backend =
+                GpuBackend::with(Arc::clone(&gpu), job.clone(), &state, how).block_on().expect("fits");
+            backend.enqueue(&steps).block_on().expect("the device works");
+            let state = backend.state().block_on().expect("the device works");
+            (backend.info().kernels.iter().any(|name| name.contains(".networks")), state)
+        };
+        let alone = train(Budget { matrices_at_once: 1, ..gpu.budget() });
+        for matrices_at_once in [2, usize::MAX] {
+            let (side_by_side, found) = train(Budget { matrices_at_once, ..gpu.budget() });
+            assert!(side_by_side && !alone.0, "{setup:?}");
+            assert_eq!(found, alone.1, "{matrices_at_once} at once, {setup:?}");
+        }
+    }
 }
 
 /// Both end where the other does, but for what twelve steps make of roundings.

@@ -30,6 +30,8 @@ pub struct Budget {
     pub tile_pixels: usize,
     /// The tiles of predictions' products, if not those that waste least.
     pub prediction_tiles: Option<MatmulTiling>,
+    /// Maximum matrices that Muon orthogonalises side by side.
+    pub matrices_at_once: usize,
 }
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -55,6 +57,7 @@ impl Budget {
             fused_predictions: true,
             tile_pixels: usize::MAX,
             prediction_tiles: None,
+            matrices_at_once: usize::MAX,
         }
     }
 

@@ -56,7 +56,7 @@ struct InFlight {
 
 impl Executor {
     pub(crate) async fn new(resources: &Resources, ring: BufferId) -> Result<Self> {
-        let size = resources.decl(ring).size_bytes();
+        let size = 4 * resources.decl(ring).part_words();
         let mut staging = Vec::new();
         for _ in 0..MAX_IN_FLIGHT {
             staging.push(Staging::new(&resources.gpu, size).await?);

@@ -28,8 +28,9 @@ pub(crate) struct Resources {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) dispatches: Vec<PreparedDispatch>,
-    /// The parameter blocks of all dispatches, from the first on.
-    pub(super) params: wgpu::Buffer,
+    /// The parameter blocks of all dispatches, `pitch` bytes apart.
+    params: wgpu::Buffer,
+    pitch: usize,
 }
 
 #[derive(Debug)]
@@ -45,6 +46,12 @@ pub(crate) struct PreparedDispatch {
 impl Prepared {
     pub(crate) fn total_cost(&self) -> f64 {
         self.dispatches.iter().map(|d| d.cost).sum()
+    }
+
+    /// Sets the parameters of dispatch `index` for later submissions.
+    pub(super) fn write_params(&self, index: usize, resources: &Resources, params: &impl bytemuck::Pod) {
+        let offset = (index * self.pitch) as u64;
+        resources.gpu.queue.write_buffer(&self.params, offset, bytemuck::bytes_of(params));
     }
 
     /// Encodes dispatch `index` with the step's parameters in `slot`.
@@ -159,7 +166,7 @@ impl Resources {
         });
         let (dispatches, params) = made.await?;
         self.gpu.queue.write_buffer(&params, 0, &bytes);
-        Ok(Prepared { dispatches, params })
+        Ok(Prepared { dispatches, params, pitch })
     }
 
     fn bind(&self, dispatch: &Dispatch, params: &wgpu::Buffer, offset: u64) -> PreparedDispatch {

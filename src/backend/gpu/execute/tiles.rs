@@ -1,12 +1,14 @@
 //! Colours of any raster from the current weights, tile by tile.
 
+use super::readback::read_buffers;
 use super::resources::{Prepared, Resources};
 use crate::backend::gpu::device::{Budget, Gpu, Staging, Submission};
 use crate::backend::gpu::kernel::MatmulTiling;
+use crate::backend::gpu::ops::errors::{self, Compared, SquaredErrorsParams};
 use crate::backend::gpu::ops::sample::RasterParams;
 use crate::backend::gpu::ops::{Layout, record};
-use crate::backend::gpu::plan::Plan;
-use crate::backend::{BackendError, Result};
+use crate::backend::gpu::plan::{BufferId, Plan};
+use crate::backend::{BackendError, ChannelErrors, Result};
 use crate::model::{Model, Raster};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -41,10 +43,27 @@ struct InFlight<'a> {
     tile: &'a mut [f32],
 }
 
+/// A plan for tiles of that many pixels.
+#[derive(Debug)]
+struct TilePlan {
+    n_pixels: usize,
+    raster: RasterParams,
+    /// Of the last dispatch, if it compares the tile with the picture.
+    comparison: Option<SquaredErrorsParams>,
+    prepared: Prepared,
+}
+
+/// What predictions are compared with: the picture's parts, colours and errors.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    pub(crate) compared: Compared,
+    pub(crate) buffers: Vec<BufferId>,
+}
+
 /// Prediction plans over the buffers of a layout.
 #[derive(Debug, Default)]
 pub(crate) struct Tiles {
-    plans: Vec<(usize, RasterParams, Prepared)>,
+    plans: Vec<TilePlan>,
     staging: Vec<Staging>,
     /// The check a plan must pass before it is first used: tiles of different sizes may use different kernels.
     pub(crate) proof: Option<Proof>,
@@ -74,15 +93,9 @@ impl Tiles {
                 self.finish_first(&resources.gpu, &mut in_flight).await?;
             }
             let n_pixels = tile.len() / channels;
-            let (_, params, plan) = self.plan(resources, model, layout, n_pixels).await?;
-            let params = params.at(raster, pixel);
-            resources.gpu.queue.write_buffer(&plan.params, 0, bytemuck::bytes_of(&params));
+            let plan = self.plan(resources, (model, layout), n_pixels, None).await?;
             let size = 4 * tile.len() as u64;
-            let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                (0..plan.dispatches.len()).for_each(|d| plan.encode(d, 0, resources, &mut pass));
-            }
+            let mut encoder = plan.encode(resources, (raster, pixel));
             let staging = self.staging.pop().expect("fewer tiles are in flight than there are");
             encoder.copy_buffer_to_buffer(resources.buffer(colours), 0, &staging.buffer, 0, Some(size));
             let submission = resources.gpu.submit(Some(encoder.finish()), Some((&staging, size)));
@@ -104,30 +117,72 @@ impl Tiles {
         Ok(())
     }
 
+    /// The sums of the errors of the pixels of `raster`, as [`crate::backend::Backend::errors`] has them. Nothing else is
+    /// read back.
+    pub(crate) async fn errors(
+        &mut self,
+        resources: &mut Resources,
+        of: (&Model, &Layout),
+        (raster, comparison): (&Raster, &Comparison),
+        about: [f32; 4],
+    ) -> Result<Vec<ChannelErrors>> {
+        let (n_pixels, tile) = (raster.n_pixels() as usize, of.1.tile);
+        let mut in_flight = VecDeque::new();
+        let mut first_group = 0;
+        for first in (0..n_pixels).step_by(tile) {
+            if in_flight.len() == TILES_IN_FLIGHT
+                && let Some(submission) = in_flight.pop_front()
+            {
+                resources.gpu.wait(submission).await?;
+            }
+            let plan = self.plan(resources, of, tile.min(n_pixels - first), Some(comparison)).await?;
+            if let Some(params) = plan.comparison {
+                let params = SquaredErrorsParams { first_pixel: first as u32, first_group, about, ..params };
+                plan.prepared.write_params(plan.prepared.dispatches.len() - 1, resources, &params);
+                first_group += params.n_groups;
+            }
+            let encoder = plan.encode(resources, (raster, first as u64));
+            in_flight.push_back(resources.gpu.submit(Some(encoder.finish()), None));
+        }
+        let id = *comparison.buffers.last().expect("it has a buffer of errors");
+        let words =
+            read_buffers(&resources.gpu, &[(resources.buffer(id), resources.decl(id).n_words())]).await?;
+        let groups: &[[f32; errors::SUMS]] = bytemuck::cast_slice(&words[0]);
+        let sum = |index: usize| groups.iter().map(|group| f64::from(group[index])).sum::<f64>();
+        let of_channel = |c: usize| ChannelErrors {
+            train: sum(c),
+            test: sum(4 + c),
+            values: sum(8 + c),
+            squares: sum(12 + c),
+        };
+        Ok((0..comparison.compared.channels).map(of_channel).collect())
+    }
+
     async fn plan(
         &mut self,
         resources: &mut Resources,
-        model: &Model,
-        layout: &Layout,
+        (model, layout): (&Model, &Layout),
         n_pixels: usize,
-    ) -> Result<&(usize, RasterParams, Prepared)> {
-        let known = self.plans.iter().position(|(n, ..)| *n == n_pixels);
-        let index = match known {
+        comparison: Option<&Comparison>,
+    ) -> Result<&TilePlan> {
+        let is_it =
+            |plan: &TilePlan| (plan.n_pixels, plan.comparison.is_some()) == (n_pixels, comparison.is_some());
+        let index = match self.plans.iter().position(is_it) {
             Some(index) => index,
             None => {
-                let mut made = self.prepare(resources, model, layout, n_pixels).await;
+                let mut made = self.prepare(resources, (model, layout), n_pixels, comparison).await;
                 for tiling in OTHER_TILES.into_iter().filter(|_| layout.fused_prediction.is_none()) {
                     let Err(error) = made else { break };
                     report(error, "the last pixels are computed with other tiles")?;
                     let budget = Budget { prediction_tiles: Some(tiling), ..layout.budget };
                     let layout = Layout { budget, ..layout.clone() };
-                    made = self.prepare(resources, model, &layout, n_pixels).await;
+                    made = self.prepare(resources, (model, &layout), n_pixels, comparison).await;
                 }
-                let (params, prepared) = made?;
+                let made = made?;
                 if self.plans.len() == KEPT_PLANS {
                     self.plans.remove(0);
                 }
-                self.plans.push((n_pixels, params, prepared));
+                self.plans.push(made);
                 self.plans.len() - 1
             }
         };
@@ -138,15 +193,36 @@ impl Tiles {
     async fn prepare(
         &self,
         resources: &mut Resources,
-        model: &Model,
-        layout: &Layout,
+        (model, layout): (&Model, &Layout),
         n_pixels: usize,
-    ) -> Result<(RasterParams, Prepared)> {
-        let plan = record::prediction(model, layout, n_pixels);
+        comparison: Option<&Comparison>,
+    ) -> Result<TilePlan> {
+        let mut plan = record::prediction(model, layout, n_pixels);
+        let raster = bytemuck::pod_read_unaligned(&plan.dispatches[0].params);
+        let comparison = comparison.map(|Comparison { compared, buffers }| {
+            let max_groups = layout.budget.max_groups;
+            let dispatch = errors::squared_errors(*compared, n_pixels, buffers.clone(), max_groups);
+            let params = bytemuck::pod_read_unaligned(&dispatch.params);
+            plan.dispatches.push(dispatch);
+            params
+        });
         if let Some(proof) = self.proof {
             proof(&resources.gpu, &plan).await?;
         }
-        let params = bytemuck::pod_read_unaligned(&plan.dispatches[0].params);
-        Ok((params, resources.prepare(&plan).await?))
+        Ok(TilePlan { n_pixels, raster, comparison, prepared: resources.prepare(&plan).await? })
+    }
+}
+
+impl TilePlan {
+    /// The commands for the pixels of a raster from a number on.
+    fn encode(&self, resources: &Resources, (raster, first): (&Raster, u64)) -> wgpu::CommandEncoder {
+        self.prepared.write_params(0, resources, &self.raster.at(raster, first));
+        let mut encoder = resources.gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            (0..self.prepared.dispatches.len())
+                .for_each(|d| self.prepared.encode(d, 0, resources, &mut pass));
+        }
+        encoder
     }
 }

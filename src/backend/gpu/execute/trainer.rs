@@ -5,13 +5,14 @@ use super::predictor::write_constants;
 use super::readback::{read_buffers, write_words};
 use super::resources::{Prepared, Resources};
 use super::stream::Stream;
-use super::tiles::Tiles;
+use super::tiles::{Comparison, Tiles};
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
+use crate::backend::gpu::ops::errors::Compared;
 use crate::backend::gpu::ops::{Layout, grid, layout, record};
 use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
 use crate::backend::gpu::plan::{BufferId, PicturePlace, Plan, TrainingBuffers};
-use crate::backend::{Backend, BackendError, BackendInfo, Job, Predict, Result};
+use crate::backend::{Backend, BackendError, BackendInfo, ChannelErrors, Job, Predict, Result};
 use crate::model::{GridGradients, Importance, Raster, Step, TrainingState};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -215,6 +216,22 @@ impl GpuBackend {
         }
     }
 
+    /// What predictions are compared with, if the device can.
+    fn comparison(&self) -> Option<Comparison> {
+        let PicturePlace::Device { parts, words_per_part, .. } = self.buffers.picture else { return None };
+        let picture = &self.job.picture;
+        let can = self.job.options.mask.is_none() && !picture.is_hdr();
+        let compared = Compared {
+            width: picture.width,
+            channels: picture.channels,
+            bits: picture.depth().bits().into(),
+            words_per_part,
+            samples: self.job.samples,
+        };
+        let buffers = parts.into_iter().chain([self.layout.forward.colours, self.buffers.errors]).collect();
+        can.then_some(Comparison { compared, buffers })
+    }
+
     fn flat_buffers(&self) -> Vec<BufferId> {
         self.buffers.of_state(self.layout.forward.params)
     }
@@ -270,6 +287,12 @@ impl Backend for GpuBackend {
 
     async fn finish(&mut self) -> Result<()> {
         self.executor.finish(&self.resources).await
+    }
+
+    async fn errors(&mut self, about: [f32; 4]) -> Result<Option<Vec<ChannelErrors>>> {
+        let Some(comparison) = self.comparison() else { return Ok(None) };
+        let (of, compared) = ((&self.job.model, &self.layout), (&self.job.raster, &comparison));
+        self.tiles.errors(&mut self.resources, of, compared, about).await.map(Some)
     }
 
     async fn state(&mut self) -> Result<TrainingState> {

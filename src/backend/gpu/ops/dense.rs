@@ -45,6 +45,16 @@ params_block! {
     }
 }
 
+params_block! {
+    StoreWeightsParams {
+        grid_width: u32,
+        /// First parameter of the network.
+        first: u32,
+        /// One past its last.
+        end: u32,
+    }
+}
+
 mod reference;
 
 /// Largest depth of a tile, `DEPTH` in `shaders/matmul/`; slices are whole multiples of it.
@@ -62,7 +72,7 @@ pub(crate) static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
     parts: &[wgsl!("dense_forward.wgsl")],
     specialization: Specialization::Matmul(Operation::Forward),
-    bindings: &[read("weights"), read_stored("x"), write_stored("results")],
+    bindings: &[read_stored("weights"), read("biases"), read_stored("x"), write_stored("results")],
     ..KernelDef::plain::<DenseParams>(reference::forward, reference::forward_cases)
 };
 
@@ -71,7 +81,7 @@ pub(crate) static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
     parts: &[wgsl!("dense_backward_input.wgsl")],
     specialization: Specialization::Matmul(Operation::BackwardInput),
-    bindings: &[read("weights"), read_stored("dl_dz"), write_stored("results")],
+    bindings: &[read_stored("weights"), read_stored("dl_dz"), write_stored("results")],
     ..KernelDef::plain::<DenseParams>(reference::backward_input, reference::backward_input_cases)
 };
 
@@ -90,6 +100,14 @@ pub(crate) static REDUCE_PARTIALS: KernelDef = KernelDef {
     parts: &[wgsl!("strided_sum.wgsl"), wgsl!("reduce_partials.wgsl")],
     bindings: &[read("partials"), write("grads")],
     ..KernelDef::plain::<ReduceParams>(reference::reduce, reference::reduce_cases)
+};
+
+/// The network's weights as they are stored for products
+pub(crate) static STORE_WEIGHTS: KernelDef = KernelDef {
+    name: "store_weights",
+    parts: &[wgsl!("store_weights.wgsl")],
+    bindings: &[read("weights"), write_stored("stored_weights")],
+    ..KernelDef::plain::<StoreWeightsParams>(reference::store_weights, reference::store_weights_cases)
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +158,7 @@ fn wanted_slices(
 }
 
 impl Layer<'_> {
-    fn dispatch(&self, operation: Operation, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
+    fn dispatch(&self, operation: Operation, slices: Slices, buffers: Vec<BufferId>) -> Dispatch {
         let shape = self.range.shape;
         let tiling = self.config.tiling(operation, shape, self.n_samples);
         let def = match operation {
@@ -153,7 +171,7 @@ impl Layer<'_> {
             .aligned(Alignment::of((operation, tiling), self.range, self.n_samples));
         let (params, grid) = self.params((operation, tiling), slices);
         let flop = 2.0 * self.n_samples as f64 * shape.input_width as f64 * shape.output_width as f64;
-        Dispatch::new(kernel, &params, buffers.into(), grid, flop)
+        Dispatch::new(kernel, &params, buffers, grid, flop)
     }
 
     fn params(
@@ -186,14 +204,14 @@ impl Layer<'_> {
         Slices { count: 1, length: self.n_samples }
     }
 
-    /// z = f(x) W^T + b. x: (n, i), z: (n, o).
-    pub fn forward(&self, weights: BufferId, x: BufferId, z: BufferId) -> Dispatch {
-        self.dispatch(Operation::Forward, self.whole(), [weights, x, z])
+    /// z = f(x) W^T + b. Buffers: the flat parameters as stored, and in f32 for b, x (n, i), z (n, o).
+    pub fn forward(&self, buffers: [BufferId; 4]) -> Dispatch {
+        self.dispatch(Operation::Forward, self.whole(), buffers.into())
     }
 
-    /// Overwrites the pre-activations x: (n, i) with dl_dx. dl_dz: (n, o).
-    pub fn backward_input(&self, weights: BufferId, dl_dz: BufferId, x: BufferId) -> Dispatch {
-        self.dispatch(Operation::BackwardInput, self.whole(), [weights, dl_dz, x])
+    /// Overwrites pre-activations with dl_dx. Buffers: the flat parameters as stored, dl_dz (n, o), x (n, i).
+    pub fn backward_input(&self, buffers: [BufferId; 3]) -> Dispatch {
+        self.dispatch(Operation::BackwardInput, self.whole(), buffers.into())
     }
 
     /// Slices for its weight gradients, whose partial sums may take `partials_bytes`.
@@ -205,7 +223,7 @@ impl Layer<'_> {
 
     /// Partial gradients of W and b. Buffers: dl_dz (n, o), x (n, i), partials (slices, o * i + o).
     pub(crate) fn backward_weights(&self, slices: Slices, buffers: [BufferId; 3]) -> Dispatch {
-        self.dispatch(Operation::BackwardWeights, slices, buffers)
+        self.dispatch(Operation::BackwardWeights, slices, buffers.into())
     }
 }
 
@@ -238,6 +256,18 @@ pub(crate) fn reduce(
     };
     let cost = 4.0 * (n_values * slices.count) as f64;
     Dispatch::new(Kernel::plain(&REDUCE_PARTIALS), &params, buffers.into(), grid, cost)
+}
+
+/// Stores the parameters in `range` for products. Buffers: flat parameters, the same as stored.
+pub(crate) fn store_weights(
+    range: std::ops::Range<usize>,
+    buffers: [BufferId; 2],
+    max_groups: u32,
+) -> Dispatch {
+    let grid = Workgroups::fold(range.len().div_ceil(THREADS), max_groups);
+    let params =
+        StoreWeightsParams { grid_width: grid.width, first: range.start as u32, end: range.end as u32 };
+    Dispatch::new(Kernel::plain(&STORE_WEIGHTS), &params, buffers.into(), grid, 4.0 * range.len() as f64)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub use blocking::Blocking;
 pub(crate) use choice::of_prediction;
 pub(crate) use choice::of_step;
 pub(crate) use record::Groups;
-pub(crate) use record::{predict, step};
+pub(crate) use record::{predict, step, sums};
 
 params_block! {
     /// Parameters of both kernels; those of the loss are 0 in a prediction.

@@ -8,7 +8,7 @@ use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::encoding::{HashGrid, Interpolation};
 
 mod reference;
-pub(super) use reference::{example_sums, feature_tolerances, of_words, sums};
+pub(super) use reference::{entry_gradients, entry_sums, example_sums, feature_tolerances, of_words, sums};
 
 params_block! {
     GridParams {
@@ -42,6 +42,8 @@ params_block! {
 
 const CELLS: Source = wgsl!("grid.wgsl");
 const FEATURES: Source = wgsl!("grid_features.wgsl");
+/// The number that a fixed-point sum represents.
+pub(super) const FIXED_POINT_VALUE: Source = wgsl!("fixed_point_value.wgsl");
 
 /// Words of a level in the buffer of levels.
 pub(crate) const LEVEL_WORDS: usize = 4;
@@ -83,7 +85,7 @@ pub(crate) static CLEAR: KernelDef = KernelDef {
 /// grads = sums, sums = 0
 pub(crate) static GRADIENTS: KernelDef = KernelDef {
     name: "grid_gradients",
-    parts: &[wgsl!("grid_gradients.wgsl")],
+    parts: &[FIXED_POINT_VALUE, wgsl!("grid_gradients.wgsl")],
     bindings: &[write("sums"), write("grads")],
     ..KernelDef::plain::<GridGradientsParams>(reference::gradients, reference::gradients_cases)
 };

@@ -1,7 +1,7 @@
 //! Sizes every buffer, and the number of samples computed at a time, before anything is allocated.
 
 use super::fused::{self, Blocking};
-use super::{dense, encode, fourier, loss, muon, refine};
+use super::{dense, encode, errors, fourier, loss, muon, refine};
 use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::device::budget::MIB;
 use crate::backend::gpu::kernel::{KernelConfig, Storage};
@@ -83,8 +83,9 @@ impl Layout {
         let refinements = &job.options.refinements;
         let picture = layout.place_picture(job);
         let [n_partials, n_loss_partials] = layout.partial_sums(job, rows);
+        let n_compared = errors::n_groups_of_tiles(job.picture.n_pixels() as usize, layout.tile);
         let mut add = |name: &str, shape: &[usize]| layout.add(name, shape);
-        let training = TrainingBuffers {
+        let mut training = TrainingBuffers {
             picture,
             sample_weights: add("sample_weights", &[rows]),
             targets: add("targets", &[rows, channels]),
@@ -93,15 +94,22 @@ impl Layout {
             moments: (0..job.optimizer.n_moments())
                 .map(|m| add(&format!("moment_{m}"), &[n_params]))
                 .collect(),
-            muon: muon::buffers(job.whole_matrices(&job.model.layout()), |name, n| add(name, &[n])),
+            muon: None,
             average: refinements.ema.map(|_| add("average", &[n_params])),
             squares: refinements.clip_norm.map(|_| add("squares", &[refine::n_shares(n_params)])),
             partials: add("partials", &[n_partials]),
             loss_partials: add("loss_partials", &[n_loss_partials]),
             progress: add("progress", &[2]),
             ring: add("ring", &[RING_SLOTS, 2]),
+            errors: add("errors", &[n_compared, errors::SUMS]),
         };
         layout.forward.predicting = training.average.unwrap_or(layout.forward.params);
+        let matrices = job.model.layout();
+        training.muon = muon::buffers(job.whole_matrices(&matrices), &budget, |name, n, parts| {
+            let id = layout.add(name, &[n]);
+            layout.buffers[id.0].networks = parts;
+            id
+        });
         Ok((layout, training))
     }
 
@@ -185,7 +193,11 @@ impl Layout {
         let constants = constants.collect();
         let widest = parts.iter().map(Encoding::output_width).max().unwrap_or(0);
         let part = (parts.len() > 1).then(|| layout.add("part", &[stored_rows, widest]));
-        let params = layout.add("params", &[model.layout().n_params()]);
+        let n_params = model.layout().n_params();
+        let params = layout.add("params", &[n_params]);
+        let is_copied = job.is_some() && layout.fused_step.is_none() && layout.config.storage == Storage::F16;
+        let weights =
+            if is_copied { layout.add("stored_weights", &[n_params.div_ceil(per_row)]) } else { params };
         let features = if is_fused { [1, 1] } else { [stored_rows, model.network.input_width] };
         layout.forward = ForwardBuffers {
             constants,
@@ -199,6 +211,7 @@ impl Layout {
                 })
                 .collect(),
             params,
+            weights,
             predicting: params,
             colours: layout.add("colours", &[tile, model.network.output_width]),
         };

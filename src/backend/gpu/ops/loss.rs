@@ -148,19 +148,32 @@ fn loss_reference(call: &Call) -> Vec<Expected> {
 
 fn reduce_reference(call: &Call) -> Vec<Expected> {
     let p: ReduceLossParams = call.params();
-    let n = p.n_partials as usize;
-    let sum: f64 = call.f64s(0, 0, n).iter().sum();
-    let before = if p.first_part == 0 { call.f64s(1, 0, 1)[0] } else { 0.0 };
+    summed(call, p.n_partials as usize, [0, 1, 2], [p.first_part != 0, p.last_part != 0])
+}
+
+/// The loss of a part of a step, and the step's if it is the last. Bindings: loss partials, progress, ring.
+pub(super) fn summed(
+    call: &Call,
+    n: usize,
+    [partials, progress, ring]: [usize; 3],
+    [is_first, is_last]: [bool; 2],
+) -> Vec<Expected> {
+    let sum: f64 = call.f64s(partials, 0, n).iter().sum();
+    let before = if is_first { 0.0 } else { call.f64s(progress, 0, 1)[0] };
     let loss = before + sum;
     // Losses are not negative, so the relative error of the sum is that of its longest chain: a thread's values,
     // eight levels of the tree, and the parts before.
     let error = loss.abs() * ((n / THREADS) as f64 + 12.0) * ROUNDING + FLUSH;
-    let mut expected = vec![close(1, 0, vec![loss], vec![error])];
-    if p.last_part != 0 {
-        let done = call.buffers[1][1].wrapping_add(1);
+    let mut expected = vec![close(progress, 0, vec![loss], vec![error])];
+    if is_last {
+        let done = call.buffers[progress][1].wrapping_add(1);
         let slot = 2 * call.step.slot as usize;
         let bits = |binding, start| Expected { binding, start, values: ExpectedValues::Bits(vec![done]) };
-        expected.extend([close(2, slot, vec![loss], vec![error]), bits(1, 1), bits(2, slot + 1)]);
+        expected.extend([
+            close(ring, slot, vec![loss], vec![error]),
+            bits(progress, 1),
+            bits(ring, slot + 1),
+        ]);
     }
     expected
 }
@@ -186,13 +199,18 @@ fn loss_cases(kernel: &Kernel) -> Vec<Case> {
     ]
 }
 
+/// `n` loss partials, the progress of 41 steps, and a ring.
+pub(super) fn sums(n: usize) -> [Vec<u32>; 3] {
+    let mut progress = positive(3, 1, 1.0);
+    progress[1] = 41;
+    [positive(1, n, 1.0), progress, poison(10)]
+}
+
 fn reduce_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, first_part: u32, last_part: u32| {
         let params = ReduceLossParams { n_partials: n as u32, first_part, last_part };
-        let mut progress = positive(3, 1, 1.0);
-        progress[1] = 41;
         let label = format!("{n} partial sums, first {first_part}, last {last_part}");
-        let mut case = case(label, params, vec![positive(1, n, 1.0), progress, poison(10)], [1, 1]);
+        let mut case = case(label, params, sums(n).into(), [1, 1]);
         case.step = crate::backend::gpu::kernel::StepParams { slot: 3, ..Zeroable::zeroed() };
         case
     };

@@ -3,6 +3,8 @@
 pub mod columns;
 pub mod dense;
 pub mod encode;
+pub(crate) mod errors;
+pub(crate) mod finish;
 pub mod fourier;
 pub mod fused;
 pub mod grid;

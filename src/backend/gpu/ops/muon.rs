@@ -1,11 +1,15 @@
-//! Muon's steps of whole matrices: [`Orthogonalization`] by the products of linear layers.
+//! Muon's steps of whole matrices: [`Orthogonalization`] by the products of linear layers. Matrices of one shape go side
+//! by side, each in its part of the buffers, as several networks do: alone they are too small to fill a GPU.
 
 mod reference;
 
 use super::refine::{NORM_OF_SHARES, REDUCE_THREADS, REDUCE_TREE, STRIDED_SUM};
 use super::{dense, refine};
 use crate::backend::Job;
-use crate::backend::gpu::kernel::{Kernel, KernelConfig, KernelDef, params_block, read, wgsl, write};
+use crate::backend::gpu::device::Budget;
+use crate::backend::gpu::kernel::{
+    Kernel, KernelConfig, KernelDef, PART_WORDS, params_block, read, wgsl, write,
+};
 use crate::backend::gpu::plan::{BufferId, Dispatch, MuonBuffers, THREADS, TrainingBuffers, Workgroups};
 use crate::model::network::LayerRange;
 use crate::model::optimizer::Orthogonalization;
@@ -14,7 +18,12 @@ use crate::model::{Activation, LayerShape};
 params_block! {
     MuonMatrixParams {
         grid_width: u32,
+        n_matrices: u32,
         weight_offset: u32,
+        /// From one matrix to the next, in the flat parameters.
+        weight_stride: u32,
+        /// From one matrix to the next, in x.
+        x_stride: u32,
         input_width: u32,
         output_width: u32,
         /// Whether x is W^T: its rows are the shorter side.
@@ -83,77 +92,113 @@ fn sides(shape: LayerShape) -> [usize; 2] {
     [i.min(o), i.max(o)]
 }
 
-/// The buffers for `matrices`, which `add` makes from a name and a number of values.
+/// Matrices side by side: consecutive ones of one shape, as many as fit into a buffer.
+fn alike<'a>(matrices: &'a [LayerRange], budget: &Budget) -> impl Iterator<Item = &'a [LayerRange]> {
+    let fitting = budget.max_binding_bytes as usize / (4 * part_words(matrices));
+    let most = fitting.clamp(1, budget.matrices_at_once);
+    matrices.chunk_by(|a, b| a.shape == b.shape).flat_map(move |alike| alike.chunks(most))
+}
+
+/// Words of x of each of `matrices`. A row of zeros stands for the biases of products, on whole vectors.
+fn part_words(matrices: &[LayerRange]) -> usize {
+    let values = matrices.iter().map(|layer| layer.weight.len()).max().unwrap_or(0);
+    let rows = matrices.iter().map(|layer| sides(layer.shape)[0]).max().unwrap_or(0);
+    (values.next_multiple_of(4) + rows).next_multiple_of(PART_WORDS).max(1)
+}
+
+/// The buffers for `matrices`, which `add` makes from a name, a number of values, and how many matrices have so many.
 pub(crate) fn buffers(
     matrices: &[LayerRange],
-    mut add: impl FnMut(&str, usize) -> BufferId,
+    budget: &Budget,
+    mut add: impl FnMut(&str, usize, usize) -> BufferId,
 ) -> Option<MuonBuffers> {
     let rows = matrices.iter().map(|layer| sides(layer.shape)[0]).max()?;
     let values = matrices.iter().map(|layer| layer.weight.len()).max()?;
-    // A row of zeros stands for the biases of products, on whole vectors.
+    let parts = alike(matrices, budget).map(<[_]>::len).max()?;
     let zeros = [values, rows * rows].map(|n| n.next_multiple_of(4));
+    let n_x = part_words(matrices);
     Some(MuonBuffers {
-        x: ["muon_x", "muon_next"].map(|name| add(name, zeros[0] + rows)),
-        gram: add("muon_gram", zeros[1] + rows),
-        squared: add("muon_squared", rows * rows),
-        squares: add("muon_squares", refine::n_shares(values)),
+        x: ["muon_x", "muon_next"].map(|name| add(name, n_x, parts)),
+        gram: add("muon_gram", zeros[1] + rows, parts),
+        squared: add("muon_squared", rows * rows, parts),
+        squares: add("muon_squares", refine::n_shares(values), parts),
         zeros,
+        x_stride: n_x,
     })
 }
 
-/// One matrix of a job, with the buffers of all.
-struct Matrix<'a> {
-    layer: &'a LayerRange,
+/// Steps of all matrices of a job, whose gradients are complete.
+pub(crate) fn steps(job: &Job, buffers: (&TrainingBuffers, BufferId), budget: &Budget) -> Vec<Dispatch> {
+    let layout = job.model.layout();
+    let groups = alike(job.whole_matrices(&layout), budget);
+    groups.flat_map(|matrices| step(job, matrices, buffers, budget.max_groups)).collect()
+}
+
+/// Matrices of one shape, with the buffers of all.
+struct Matrices<'a> {
+    layers: &'a [LayerRange],
     b: &'a MuonBuffers,
     config: &'a KernelConfig,
     max_groups: u32,
 }
 
-/// A step of `layer`, whose gradients are complete.
-pub(crate) fn step(
+fn step(
     job: &Job,
-    layer: &LayerRange,
+    layers: &[LayerRange],
     (b, weights): (&TrainingBuffers, BufferId),
     max_groups: u32,
 ) -> Vec<Dispatch> {
     let Some(buffers) = &b.muon else { unreachable!("a step without its buffers") };
     // In f32, whatever is stored between layers.
-    let matrix = Matrix { layer, b: buffers, config: &KernelConfig::default(), max_groups };
-    let mut plan = vec![matrix.direction(job, [b.grads, weights, b.moments[0], buffers.x[0]])];
-    plan.extend(matrix.normalize());
+    let matrices = Matrices { layers, b: buffers, config: &KernelConfig::default(), max_groups };
+    let mut orthogonalized: Vec<_> = matrices.normalize().into();
     let mut x = buffers.x;
     for _ in 0..Orthogonalization::ROUNDS {
-        plan.extend(matrix.round(x));
+        orthogonalized.extend(matrices.round(x));
         x.swap(0, 1);
     }
-    plan.push(matrix.update(job, [x[0], weights]));
-    plan
+    if layers.len() > 1 {
+        orthogonalized.iter_mut().for_each(|dispatch| dispatch.repeat(layers.len()));
+    }
+    let first = matrices.direction(job, [b.grads, weights, b.moments[0], buffers.x[0]]);
+    let last = matrices.update(job, [x[0], weights]);
+    [first].into_iter().chain(orthogonalized).chain([last]).collect()
 }
 
-impl Matrix<'_> {
+impl Matrices<'_> {
+    fn first(&self) -> &LayerRange {
+        &self.layers[0]
+    }
+
+    /// Values of a matrix.
+    fn n_values(&self) -> usize {
+        self.first().weight.len()
+    }
+
     fn elementwise(&self, n: usize) -> Workgroups {
         Workgroups::fold(n.div_ceil(THREADS), self.max_groups)
     }
 
-    fn params(&self, job: &Job) -> MuonMatrixParams {
+    fn of_elements(&self, def: &'static KernelDef, job: &Job, buffers: Vec<BufferId>) -> Dispatch {
         let Some(muon) = job.optimizer.muon() else { unreachable!("only Muon has whole matrices") };
-        let LayerShape { input_width, output_width } = self.layer.shape;
-        MuonMatrixParams {
-            grid_width: self.elementwise(self.layer.weight.len()).width,
-            weight_offset: self.layer.weight.start as u32,
+        let n = self.n_values() * self.layers.len();
+        let grid = self.elementwise(n);
+        let LayerShape { input_width, output_width } = self.first().shape;
+        let params = MuonMatrixParams {
+            grid_width: grid.width,
+            n_matrices: self.layers.len() as u32,
+            weight_offset: self.first().weight.start as u32,
+            weight_stride: self.first().whole().len() as u32,
+            x_stride: self.b.x_stride as u32,
             input_width: input_width as u32,
             output_width: output_width as u32,
             transposed: (output_width > input_width).into(),
             l2: job.options.refinements.l2 as f32,
             momentum: muon.momentum as f32,
             one_minus_momentum: (1.0 - muon.momentum) as f32,
-            scale: Orthogonalization::step_scale(self.layer.shape) as f32,
-        }
-    }
-
-    fn of_elements(&self, def: &'static KernelDef, job: &Job, buffers: Vec<BufferId>) -> Dispatch {
-        let n = self.layer.weight.len();
-        Dispatch::new(Kernel::plain(def), &self.params(job), buffers, self.elementwise(n), 16.0 * n as f64)
+            scale: Orthogonalization::step_scale(self.first().shape) as f32,
+        };
+        Dispatch::new(Kernel::plain(def), &params, buffers, grid, 16.0 * n as f64)
     }
 
     fn direction(&self, job: &Job, buffers: [BufferId; 4]) -> Dispatch {
@@ -165,7 +210,7 @@ impl Matrix<'_> {
     }
 
     fn normalize(&self) -> [Dispatch; 2] {
-        let (n, b) = (self.layer.weight.len(), self.b);
+        let (n, b) = (self.n_values(), self.b);
         let grid = self.elementwise(n);
         let params = MuonNormalizeParams {
             grid_width: grid.width,
@@ -182,7 +227,7 @@ impl Matrix<'_> {
 
     /// x[1] = (a + b s + c s s) x[0] with s = x[0] x[0]^T.
     fn round(&self, x: [BufferId; 2]) -> [Dispatch; 4] {
-        let ([rows, columns], b) = (sides(self.layer.shape), self.b);
+        let ([rows, columns], b) = (sides(self.first().shape), self.b);
         // s and its square are rows of x and of s, multiplied with themselves as weights are.
         let by = |input_width: usize, zeros: usize| {
             let shape = LayerShape { input_width, output_width: rows };
@@ -197,10 +242,10 @@ impl Matrix<'_> {
             max_groups: self.max_groups,
         };
         [
-            product(&of_x).forward(x[0], x[0], b.gram),
-            product(&of_gram).forward(b.gram, b.gram, b.squared),
+            product(&of_x).forward([x[0], x[0], x[0], b.gram]),
+            product(&of_gram).forward([b.gram, b.gram, b.gram, b.squared]),
             polynomial(rows, [b.gram, b.squared], self.max_groups),
-            product(&of_x).backward_input(x[0], b.squared, x[1]),
+            product(&of_x).backward_input([x[0], b.squared, x[1]]),
         ]
     }
 }

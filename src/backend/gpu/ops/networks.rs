@@ -1,7 +1,7 @@
 //! Several networks of one shape trained at once: which buffers they have each, how many fit, and their steps as plans.
 
 use super::layout::MAX_DISPATCH_FLOP;
-use super::{Layout, record};
+use super::{Layout, loss, record};
 use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::kernel::KernelConfig;
 use crate::backend::gpu::plan::{BufferId, PicturePlace, Plan, TrainingBuffers};
@@ -29,9 +29,10 @@ impl Networks {
         config: KernelConfig,
         (wanted, own_order): (usize, bool),
     ) -> Result<Option<Self>> {
-        // Nothing is predicted.
-        let budget = Budget { tile_pixels: 1, ..budget };
+        // Nothing is predicted, and the networks go side by side instead of their matrices.
+        let budget = Budget { tile_pixels: 1, matrices_at_once: 1, ..budget };
         let (mut layout, mut buffers) = Layout::training(job, budget, config)?;
+        layout.buffers[buffers.errors.0].shape = vec![1];
         let PicturePlace::Device { sample_index, .. } = &mut buffers.picture else { return Ok(None) };
         if own_order {
             *sample_index = Some(layout.add("keys", &[Shuffle::ROUNDS]));
@@ -49,10 +50,8 @@ impl Networks {
         let mut plan = record::training_step(job, &self.layout, &self.buffers, n_samples);
         for dispatch in &mut plan.dispatches {
             // The loss is read back for the first alone, to count the steps.
-            if !dispatch.buffers.contains(&self.buffers.ring) {
-                dispatch.kernel = dispatch.kernel.clone().for_networks();
-                dispatch.networks = self.count as u32;
-                dispatch.cost *= self.count as f64;
+            if dispatch.kernel.def != &loss::REDUCE {
+                dispatch.repeat(self.count);
             }
         }
         plan

@@ -71,11 +71,20 @@ const fn definition(name: &'static str, n_moments: usize, parts: &'static [Sourc
     }
 }
 
+/// The moments of rules with none, one and two of them.
+pub(super) const MOMENTS: [Source; 3] =
+    [wgsl!("moments/none.wgsl"), wgsl!("moments/one.wgsl"), wgsl!("moments/two.wgsl")];
+/// The update of one parameter.
+pub(super) const UPDATE_ONE: Source = wgsl!("update_one.wgsl");
+const FIRST: Source = wgsl!("moments/update_first.wgsl");
+const SECOND: Source = wgsl!("moments/update_second.wgsl");
+const UPDATE: Source = wgsl!("optimizer.wgsl");
+
 /// Rules with no, one and two moments.
 pub(crate) static UPDATES: [KernelDef; 3] = [
-    definition("optimizer_0", 0, &[wgsl!("optimizer_moments_0.wgsl"), wgsl!("optimizer.wgsl")]),
-    definition("optimizer_1", 1, &[wgsl!("optimizer_moments_1.wgsl"), wgsl!("optimizer.wgsl")]),
-    definition("optimizer_2", 2, &[wgsl!("optimizer_moments_2.wgsl"), wgsl!("optimizer.wgsl")]),
+    definition("optimizer_0", 0, &[MOMENTS[0], UPDATE_ONE, UPDATE]),
+    definition("optimizer_1", 1, &[FIRST, MOMENTS[1], UPDATE_ONE, UPDATE]),
+    definition("optimizer_2", 2, &[FIRST, SECOND, MOMENTS[2], UPDATE_ONE, UPDATE]),
 ];
 
 /// One update of all parameters. Buffers: grads, params, then the moments.
@@ -97,32 +106,67 @@ pub fn update(job: &Job, buffers: Vec<BufferId>, max_groups: u32) -> Dispatch {
 }
 
 fn reference(call: &Call) -> Vec<Expected> {
+    let p: OptimizerParams = call.params();
+    let grads = call.f32s(0);
+    let gradient = |i: usize| (!p.is_in_matrix(i)).then(|| Bounded::exact(grads[i].into()));
+    let gradients: Vec<_> = (0..p.n_params as usize).map(gradient).collect();
+    updated(call, [1, 2], (p.n_encoding, [p.encoding_l2, p.l2]), &gradients)
+}
+
+/// Weights and moments after an update along `gradients`, where there is one; the encoding's come first. Bindings: the
+/// weights, the first moment.
+pub(super) fn updated(
+    call: &Call,
+    [weights, first_moment]: [usize; 2],
+    (n_encoding, penalties): (u32, [f32; 2]),
+    gradients: &[Option<Bounded>],
+) -> Vec<Expected> {
     let optimizer = call.kernel.optimizer.expect("an update rule is joined in");
-    let (p, n_moments): (OptimizerParams, _) = (call.params(), optimizer.n_moments());
-    let exact = |factors: [f32; 4]| factors.map(|factor| Bounded::exact(factor.into()));
-    let encoding = (exact(call.step.encoding_factors), Bounded::exact(p.encoding_l2.into()));
-    let network = (exact(call.step.factors), Bounded::exact(p.l2.into()));
-    let value = |binding: usize, i: usize| Bounded::exact(call.f32s(binding)[i].into());
+    let n_moments = optimizer.n_moments();
+    let exact = |value: f32| Bounded::exact(value.into());
+    let factors = [call.step.encoding_factors, call.step.factors].map(|factors| factors.map(exact));
+    let value = |binding: usize, i: usize| exact(call.f32s(binding)[i]);
     let mut columns = vec![Vec::new(); 1 + n_moments];
-    for i in 0..p.n_params as usize {
+    for (i, gradient) in gradients.iter().enumerate() {
         let mut moments = [Bounded::exact(0.0); 2];
-        moments.iter_mut().take(n_moments).zip(2..).for_each(|(m, binding)| *m = value(binding, i));
-        let (factors, l2) = if i < p.n_encoding as usize { encoding } else { network };
-        let (w, g) = (value(1, i), value(0, i));
-        let (weight, moments) = match p.is_in_matrix(i) {
-            true => (w, moments),
-            false => with_rule!(optimizer, rule => rule.update(factors, w, g + l2 * w, moments)),
+        moments
+            .iter_mut()
+            .take(n_moments)
+            .zip(first_moment..)
+            .for_each(|(m, binding)| *m = value(binding, i));
+        let part = usize::from(i >= n_encoding as usize);
+        let w = value(weights, i);
+        let (weight, moments) = match gradient {
+            None => (w, moments),
+            Some(gradient) => {
+                let gradient = *gradient + exact(penalties[part]) * w;
+                with_rule!(optimizer, rule => rule.update(factors[part], w, gradient, moments))
+            }
         };
         let after = [weight, moments[0], moments[1]];
         columns.iter_mut().zip(after).for_each(|(column, after)| column.push(after));
     }
-    (1..).zip(columns).map(|(binding, column)| close_bounded(binding, column)).collect()
+    let bindings = [weights].into_iter().chain(first_moment..);
+    bindings.zip(columns).map(|(binding, column)| close_bounded(binding, column)).collect()
+}
+
+/// Weights, and the rule's moments, of `n` parameters.
+pub(super) fn state(kernel: &Kernel, n: usize) -> [Vec<Vec<u32>>; 2] {
+    let n_moments = kernel.optimizer.expect("an update rule is joined in").n_moments();
+    // Second moments are not negative.
+    let moments = [uniform(3, n, 1e-2), positive(4, n, 1e-2)];
+    [vec![uniform(2, n, 1.0)], moments.into_iter().take(n_moments).collect()]
+}
+
+/// What step `index` of `kernel` reads, and writes its loss to slot 3.
+pub(super) fn step_params(kernel: &Kernel, n: usize, index: u64) -> StepParams {
+    let optimizer = kernel.optimizer.expect("an update rule is joined in");
+    let refinements = Refinements { encoding_rate: 3.0, ..Refinements::default() };
+    let step = Steps::new(n as u32, 1, 0, 3e-3).starting_at(index).next().expect("without end");
+    StepParams::new(&step, optimizer, &refinements, 3)
 }
 
 fn cases(kernel: &Kernel) -> Vec<Case> {
-    let optimizer = kernel.optimizer.expect("an update rule is joined in");
-    let n_moments = optimizer.n_moments();
-    let refinements = Refinements { encoding_rate: 3.0, ..Refinements::default() };
     let one = |n: usize, index: u64, max_groups: u32, matrices: &[LayerRange]| {
         let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = OptimizerParams {
@@ -134,13 +178,9 @@ fn cases(kernel: &Kernel) -> Vec<Case> {
             ..OptimizerParams::default()
         };
         let params = params.without(matrices);
-        let mut buffers = vec![uniform(1, n, 1e-2), uniform(2, n, 1.0)];
-        // Second moments are not negative.
-        let moments = [uniform(3, n, 1e-2), positive(4, n, 1e-2)];
-        buffers.extend(moments.into_iter().take(n_moments));
-        let step = Steps::new(n as u32, 1, 0, 3e-3).starting_at(index).next().expect("without end");
+        let buffers = [vec![uniform(1, n, 1e-2)]].into_iter().chain(state(kernel, n)).flatten().collect();
         Case {
-            step: StepParams::new(&step, optimizer, &refinements, 0),
+            step: step_params(kernel, n, index),
             ..case(format!("{n} parameters, step {index}"), params, buffers, grid.size())
         }
     };

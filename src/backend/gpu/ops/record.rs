@@ -2,7 +2,8 @@
 
 use super::loss::{self, Part};
 use super::{
-    Layout, columns, dense, encode, fourier, fused, grid, muon, optimizer, predict, refine, sample, streamed,
+    Layout, columns, dense, encode, finish, fourier, fused, grid, muon, optimizer, predict, refine, sample,
+    streamed,
 };
 use crate::backend::Job;
 use crate::backend::gpu::kernel::KernelConfig;
@@ -13,7 +14,9 @@ use std::ops::Range;
 /// Records a training step of `n_samples` samples, in parts of at most the layout's chunk.
 pub fn training_step(job: &Job, layout: &Layout, b: &TrainingBuffers, n_samples: usize) -> Plan {
     assert!(n_samples > 0, "a step without samples");
-    let mut step = Step { job, layout, b, plan: Plan::default() };
+    let ends_in_one = layout.fused_step.is_some() && n_samples <= layout.chunk && finish::is_possible(job);
+    let mut step = Step { job, layout, b, ends_in_one, plan: Plan::default() };
+    step.record_stored_weights();
     for first in (0..n_samples).step_by(layout.chunk) {
         step.record_part(first..(first + layout.chunk).min(n_samples), n_samples);
     }
@@ -28,10 +31,26 @@ struct Step<'a> {
     job: &'a Job,
     layout: &'a Layout,
     b: &'a TrainingBuffers,
+    /// Whether one kernel sums the gradients and updates the parameters.
+    ends_in_one: bool,
     plan: Plan,
 }
 
 impl Step<'_> {
+    /// If products read other weights than those that are updated.
+    fn record_stored_weights(&mut self) {
+        let (f, model) = (&self.layout.forward, &self.job.model);
+        if f.weights != f.params {
+            let of_network = model.encoding.n_params()..model.layout().n_params();
+            let buffers = [f.params, f.weights];
+            self.plan.dispatches.push(dense::store_weights(
+                of_network,
+                buffers,
+                self.layout.budget.max_groups,
+            ));
+        }
+    }
+
     fn record_part(&mut self, rows: Range<usize>, n_step: usize) {
         let Self { job, layout, b, .. } = *self;
         let (max_groups, f, config) = (layout.budget.max_groups, &layout.forward, &layout.config);
@@ -49,7 +68,13 @@ impl Step<'_> {
         self.record_samples(rows);
         let plan = &mut self.plan.dispatches;
         if let Some(blocking) = &layout.fused_step {
-            plan.extend(fused::step(job, (f, b), blocking, part, &layout.budget));
+            let groups = fused::Groups::of_step(&job.model, blocking, n, &layout.budget);
+            plan.push(fused::step(job, (f, b), blocking, (part, groups), max_groups));
+            if self.ends_in_one {
+                plan.push(finish::finish(job, (b, f.params), (groups.count, unit), max_groups));
+            } else {
+                plan.extend(fused::sums(job, b, blocking, (part, groups), reduction));
+            }
             return;
         }
         record_forward(&job.model, f, n, (config, max_groups), plan);
@@ -62,7 +87,7 @@ impl Step<'_> {
             plan.push(layer.backward_weights(slices, [f.z[index], x, b.partials]));
             plan.push(dense::reduce(slices, range.whole(), reduction, [b.partials, b.grads]));
             if index > 0 || job.model.encoding.trained_part().is_some() {
-                plan.push(layer.backward_input(f.params, f.z[index], x));
+                plan.push(layer.backward_input([f.weights, f.z[index], x]));
             }
         }
         self.record_encoding_backward(n, reduction);
@@ -119,6 +144,17 @@ impl Step<'_> {
 
     /// What follows once all gradients are summed.
     fn record_update(&mut self) {
+        if !self.ends_in_one {
+            self.record_update_of_gradients();
+        }
+        let Self { job, layout, b, .. } = *self;
+        if let Some(average) = b.average {
+            let (n_params, buffers) = (job.model.layout().n_params(), [layout.forward.params, average]);
+            self.plan.dispatches.push(refine::average(n_params, buffers, layout.budget.max_groups));
+        }
+    }
+
+    fn record_update_of_gradients(&mut self) {
         let Self { job, layout, b, .. } = *self;
         let (n_params, refinements) = (job.model.layout().n_params(), &job.options.refinements);
         let (params, max_groups) = (layout.forward.params, layout.budget.max_groups);
@@ -133,12 +169,7 @@ impl Step<'_> {
         }
         let buffers = [b.grads, params].into_iter().chain(b.moments.iter().copied()).collect();
         plan.push(optimizer::update(job, buffers, max_groups));
-        for layer in job.whole_matrices(&job.model.layout()) {
-            plan.extend(muon::step(job, layer, (b, params), max_groups));
-        }
-        if let Some(average) = b.average {
-            plan.push(refine::average(n_params, [params, average], max_groups));
-        }
+        plan.extend(muon::steps(job, (b, params), &layout.budget));
     }
 }
 
@@ -154,7 +185,7 @@ fn record_forward(
     for (index, range) in model.layout().layers.iter().enumerate() {
         let activation_before = model.network.activation_before(index);
         let layer = dense::Layer { range, activation_before, n_samples: n, config, max_groups };
-        plan.push(layer.forward(f.params, x, f.z[index]));
+        plan.push(layer.forward([f.weights, f.params, x, f.z[index]]));
         x = f.z[index];
     }
 }
@@ -162,7 +193,8 @@ fn record_forward(
 /// Records the prediction of `n_pixels` consecutive pixels. The first dispatch is the raster, whose parameters change
 /// from tile to tile.
 pub(crate) fn prediction(model: &Model, layout: &Layout, n_pixels: usize) -> Plan {
-    let f = &ForwardBuffers { params: layout.forward.predicting, ..layout.forward.clone() };
+    let params = layout.forward.predicting;
+    let f = &ForwardBuffers { params, weights: params, ..layout.forward.clone() };
     let (max_groups, mut config) = (layout.budget.max_groups, KernelConfig::prediction());
     if let Some(tiling) = layout.budget.prediction_tiles {
         config = KernelConfig::only(config.storage, tiling, model.network.layers());

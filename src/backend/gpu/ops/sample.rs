@@ -65,11 +65,14 @@ const fn with_index(index: &'static str) -> [Binding; 8] {
 const MASKED: [Binding; 8] = with_index("pixels");
 
 const ORDER_OF_STEP: Source = wgsl!("sample_order_of_step.wgsl");
+const SAMPLES: Source = wgsl!("sample.wgsl");
+/// The colours of pixels.
+pub(super) const PICTURE_VALUE: Source = wgsl!("picture_value.wgsl");
 
 /// Positions and targets of a step's samples.
 pub(crate) static SAMPLE: KernelDef = KernelDef {
     name: "sample",
-    parts: &[ORDER_OF_STEP, wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
+    parts: &[ORDER_OF_STEP, wgsl!("sample_all.wgsl"), PICTURE_VALUE, SAMPLES],
     uses_step: true,
     bindings: MASKED.split_at(7).0,
     ..KernelDef::plain::<SampleParams>(reference::sample, reference::sample_cases)
@@ -78,7 +81,7 @@ pub(crate) static SAMPLE: KernelDef = KernelDef {
 /// The same in an order of its own for each of several networks.
 pub(crate) static SAMPLE_BY_NETWORK: KernelDef = KernelDef {
     name: "sample_by_network",
-    parts: &[wgsl!("sample_order_of_network.wgsl"), wgsl!("sample_all.wgsl"), wgsl!("sample.wgsl")],
+    parts: &[wgsl!("sample_order_of_network.wgsl"), wgsl!("sample_all.wgsl"), PICTURE_VALUE, SAMPLES],
     uses_step: true,
     bindings: &with_index("keys"),
     ..KernelDef::plain::<SampleParams>(reference::sample, reference::by_network_sample_cases)
@@ -87,7 +90,7 @@ pub(crate) static SAMPLE_BY_NETWORK: KernelDef = KernelDef {
 /// The same for the pixels inside a mask.
 pub(crate) static SAMPLE_MASKED: KernelDef = KernelDef {
     name: "sample_masked",
-    parts: &[ORDER_OF_STEP, wgsl!("sample_masked.wgsl"), wgsl!("sample.wgsl")],
+    parts: &[ORDER_OF_STEP, wgsl!("sample_masked.wgsl"), PICTURE_VALUE, SAMPLES],
     uses_step: true,
     bindings: &MASKED,
     ..KernelDef::plain::<SampleParams>(reference::sample, reference::masked_sample_cases)
@@ -96,7 +99,7 @@ pub(crate) static SAMPLE_MASKED: KernelDef = KernelDef {
 /// The same with more samples where the error is large.
 pub(crate) static SAMPLE_BY_ERROR: KernelDef = KernelDef {
     name: "sample_by_error",
-    parts: &[ORDER_OF_STEP, wgsl!("sample_by_error.wgsl"), wgsl!("sample.wgsl")],
+    parts: &[ORDER_OF_STEP, wgsl!("sample_by_error.wgsl"), PICTURE_VALUE, SAMPLES],
     uses_step: true,
     bindings: &with_index("starts"),
     ..KernelDef::plain::<SampleParams>(reference::sample, reference::by_error_sample_cases)

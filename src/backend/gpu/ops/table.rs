@@ -30,6 +30,7 @@ static DEFINITIONS: &[&KernelDef] = &[
     &ops::dense::BACKWARD_INPUT,
     &ops::dense::BACKWARD_WEIGHTS,
     &ops::dense::REDUCE_PARTIALS,
+    &ops::dense::STORE_WEIGHTS,
     &ops::loss::LOSS,
     &ops::loss::REDUCE,
     &ops::refine::NORM,
@@ -38,21 +39,26 @@ static DEFINITIONS: &[&KernelDef] = &[
     &ops::optimizer::UPDATES[0],
     &ops::optimizer::UPDATES[1],
     &ops::optimizer::UPDATES[2],
+    &ops::finish::STEPS[0],
+    &ops::finish::STEPS[1],
+    &ops::finish::STEPS[2],
     &ops::muon::DIRECTION,
     &ops::muon::NORMALIZE,
     &ops::muon::POLYNOMIAL,
     &ops::muon::UPDATE,
     &ops::predict::OUTPUT,
+    &ops::errors::SQUARED_ERRORS,
 ];
 
 /// Those of them that are only for one network at a time.
-static ALONE: [&KernelDef; 6] = [
+static ALONE: [&KernelDef; 7] = [
     &ops::sample::SAMPLE_MASKED,
     &ops::sample::SAMPLE_BY_ERROR,
     &ops::streamed::STREAMED,
     &ops::sample::RASTER,
     &ops::loss::REDUCE,
     &ops::predict::OUTPUT,
+    &ops::errors::SQUARED_ERRORS,
 ];
 
 pub fn definitions() -> impl Iterator<Item = &'static KernelDef> {

@@ -18,6 +18,8 @@ pub struct ForwardBuffers {
     /// Pre-activations of each layer: (rows, output width) as stored; empty if the network is fused.
     pub z: Vec<BufferId>,
     pub(crate) params: BufferId,
+    /// The same as products read them: `params`, or a copy as stored.
+    pub(crate) weights: BufferId,
     /// Parameters for predictions: their moving average, if there is one.
     pub(crate) predicting: BufferId,
     /// (tile, channels)
@@ -50,6 +52,8 @@ pub struct TrainingBuffers {
     pub(crate) progress: BufferId,
     /// (slots, 2)
     pub(crate) ring: BufferId,
+    /// (workgroups that compare the picture's tiles, 16)
+    pub(crate) errors: BufferId,
 }
 
 impl TrainingBuffers {
@@ -59,7 +63,7 @@ impl TrainingBuffers {
     }
 }
 
-/// Work space of Muon's steps, large enough for each matrix.
+/// Work space of Muon's steps, large enough for each matrix; a part for each of those side by side.
 #[derive(Clone, Debug)]
 pub(crate) struct MuonBuffers {
     /// x before and after a round, then zeros.
@@ -72,6 +76,8 @@ pub(crate) struct MuonBuffers {
     pub squares: BufferId,
     /// Where the zeros of x and of x x^T begin.
     pub zeros: [usize; 2],
+    /// Words of x of each matrix.
+    pub x_stride: usize,
 }
 
 #[derive(Clone, Debug)]

@@ -117,6 +117,13 @@ impl Dispatch {
             piece: None,
         }
     }
+
+    /// The same for `n` networks at once.
+    pub(crate) fn repeat(&mut self, n: usize) {
+        self.kernel = self.kernel.clone().for_networks();
+        self.networks = n as u32;
+        self.cost *= n as f64;
+    }
 }
 
 /// Dispatches in order.

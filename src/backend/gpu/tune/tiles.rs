@@ -130,10 +130,10 @@ impl Timing<'_> {
             config: &config,
             max_groups: self.gpu.budget().max_groups,
         };
-        let [params, inputs, outputs, partials] = [0, 1, 2, 3].map(BufferId);
+        let [weights, biases, inputs, outputs, partials] = [0, 1, 2, 3, 4].map(BufferId);
         let mut dispatch = match operation {
-            Operation::Forward => layer.forward(params, inputs, outputs),
-            Operation::BackwardInput => layer.backward_input(params, outputs, inputs),
+            Operation::Forward => layer.forward([weights, biases, inputs, outputs]),
+            Operation::BackwardInput => layer.backward_input([weights, outputs, inputs]),
             Operation::BackwardWeights => {
                 let slices = layer.slices(self.gpu.budget().partials_bytes());
                 layer.backward_weights(slices, [outputs, inputs, partials])
@@ -153,13 +153,14 @@ impl Timing<'_> {
         let n_partials = dense::max_slices(shape, self.n_samples, self.gpu.budget().partials_bytes());
         let decl = |name, shape: [usize; 2]| BufferDecl::new(name, &shape);
         let decls = vec![
-            decl("params", [1, shape.n_params()]),
+            decl("weights", [1, shape.n_params()]),
+            decl("biases", [1, shape.n_params()]),
             decl("inputs", [self.n_samples, shape.input_width]),
             decl("outputs", [self.n_samples, shape.output_width]),
             decl("partials", [n_partials, shape.n_params()]),
         ];
         let mut resources = Resources::new(Arc::clone(self.gpu), decls).await?;
-        let operands = [Storage::F32, self.storage, self.storage];
+        let operands = [self.storage, Storage::F32, self.storage, self.storage];
         noise::fill(self.gpu, &resources, (0..).map(BufferId).zip(operands)).await?;
         let plan = resources.prepare(&Plan { dispatches: vec![dispatch] }).await?;
         fastest(self.gpu, how_long, |encoder, n| {

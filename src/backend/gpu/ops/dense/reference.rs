@@ -1,6 +1,6 @@
 //! The reference of the products, its tolerances, and the shapes they are tested on.
 
-use super::{DenseParams, Layer, ReduceParams, Reduction, Slices, slices};
+use super::{DenseParams, Layer, ReduceParams, Reduction, Slices, StoreWeightsParams, slices};
 use crate::backend::cpu::dense;
 use crate::backend::gpu::kernel::tolerance::{self, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
@@ -22,10 +22,9 @@ struct Operand {
 }
 
 impl Operand {
-    /// Values that the kernel reads unchanged.
-    fn exact(values: Vec<f64>, tiling: MatmulTiling) -> Self {
-        let errors = values.iter().map(|&v| input_rounding(tiling, v)).collect();
-        Self { values, errors }
+    /// Values that are multiplied as they are stored.
+    fn stored(values: Vec<f64>) -> Self {
+        Self { errors: vec![0.0; values.len()], values }
     }
 
     /// f(x).
@@ -77,9 +76,9 @@ pub(super) fn forward(call: &Call) -> Vec<Expected> {
     let p: DenseParams = call.params();
     let (shape, tiling) = (shape_of(&p), call.kernel.tiling);
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
-    let w = Operand::exact(call.f64s(0, p.weight_offset as usize, o * i), tiling);
-    let b = call.f64s(0, p.bias_offset as usize, o);
-    let a = Operand::activated(call.kernel.activation, &call.f64s(1, 0, n * i), tiling);
+    let w = Operand::stored(call.f64s(0, p.weight_offset as usize, o * i));
+    let b = call.f64s(1, p.bias_offset as usize, o);
+    let a = Operand::activated(call.kernel.activation, &call.f64s(2, 0, n * i), tiling);
     let (mut z, mut errors) = (vec![0.0; n * o], vec![0.0; n * o]);
     dense::forward(shape, &a.values, &w.values, &b, &mut z);
     let b_errors: Vec<f64> = b.iter().map(|b| b.abs() * 2.0 * ROUNDING + FLUSH).collect();
@@ -88,16 +87,15 @@ pub(super) fn forward(call: &Call) -> Vec<Expected> {
         dense::forward(shape, a, w, &b_errors, &mut part);
         errors.iter_mut().zip(&part).for_each(|(error, part)| *error += part);
     });
-    vec![close(2, 0, z, errors)]
+    vec![close(3, 0, z, errors)]
 }
 
 pub(super) fn backward_input(call: &Call) -> Vec<Expected> {
     let p: DenseParams = call.params();
     let (shape, tiling) = (shape_of(&p), call.kernel.tiling);
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
-    let w = Operand::exact(call.f64s(0, p.weight_offset as usize, o * i), tiling);
-    // Read from f16 storage, if it is stored so.
-    let dl_dz = Operand::exact(call.f64s(1, 0, n * o), MatmulTiling::Tile64);
+    let w = Operand::stored(call.f64s(0, p.weight_offset as usize, o * i));
+    let dl_dz = Operand::stored(call.f64s(1, 0, n * o));
     let x = call.f64s(2, 0, n * i);
     let (mut dl_dx, mut errors) = (vec![0.0; n * i], vec![0.0; n * i]);
     dense::backward_input(shape, &dl_dz.values, &w.values, &mut dl_dx);
@@ -126,7 +124,7 @@ pub(super) fn backward_weights(call: &Call) -> Vec<Expected> {
     let (mut values, mut errors) = (Vec::new(), Vec::new());
     for slice in 0..n_slices {
         let rows = (slice * length).min(n)..((slice + 1) * length).min(n);
-        let dl_dz = Operand::exact(dl_dz[rows.start * o..rows.end * o].to_vec(), MatmulTiling::Tile64);
+        let dl_dz = Operand::stored(dl_dz[rows.start * o..rows.end * o].to_vec());
         let a = Operand::activated(call.kernel.activation, &x[rows.start * i..rows.end * i], tiling);
         let (mut dw, mut db) = (vec![0.0; o * i], vec![0.0; o]);
         dense::backward_weights(shape, &dl_dz.values, &a.values, &mut dw, &mut db);
@@ -229,7 +227,8 @@ fn layer_cases(
 
 pub(super) fn forward_cases(kernel: &Kernel) -> Vec<Case> {
     layer_cases(Operation::Forward, kernel, |range, [n, i, o]| {
-        vec![uniform(1, range.bias.end, 0.5), uniform(2, n * i, 2.0), poison(n * o)]
+        let [weights, biases] = [1, 4].map(|seed| uniform(seed, range.bias.end, 0.5));
+        vec![weights, biases, uniform(2, n * i, 2.0), poison(n * o)]
     })
 }
 
@@ -252,6 +251,21 @@ pub(super) fn backward_weights_cases(kernel: &Kernel) -> Vec<Case> {
         let partials = poison(n_slices * range.shape.n_params());
         vec![uniform(1, n * o, gradients), uniform(2, n * i, 2.0), partials]
     })
+}
+
+pub(super) fn store_weights(call: &Call) -> Vec<Expected> {
+    let p: StoreWeightsParams = call.params();
+    let (first, n) = (p.first as usize, (p.end - p.first) as usize);
+    vec![close(1, first, call.f64s(0, first, n), vec![0.0; n])]
+}
+
+pub(super) fn store_weights_cases(_: &Kernel) -> Vec<Case> {
+    let one = |range: std::ops::Range<usize>, max_groups: u32| {
+        let label = format!("parameters {range:?}");
+        let buffers = vec![uniform(1, range.end, 2.0), poison(range.end)];
+        case_of(label, super::store_weights(range, Default::default(), max_groups), buffers)
+    };
+    vec![one(0..1, 65_535), one(5..300, 65_535), one(1000..3001, 3)]
 }
 
 pub(super) fn reduce_cases(_: &Kernel) -> Vec<Case> {

@@ -82,19 +82,18 @@ pub(super) fn params(
     }
 }
 
-/// The loss and the gradients of part of a step: the fused kernel, and two sums over its workgroups.
+/// Partial losses and gradients of part of a step, for each of its workgroups.
 pub(crate) fn step(
     job: &Job,
     (f, b): (&ForwardBuffers, &TrainingBuffers),
     blocking: &Blocking,
-    part: Part,
-    budget: &Budget,
-) -> [Dispatch; 3] {
+    (part, groups): (Part, Groups),
+    max_groups: u32,
+) -> Dispatch {
     let (model, network) = (&job.model, &job.model.network);
     let [def, _] = definitions(&model.encoding).expect("chosen for an encoding that has one");
     let n_samples = part.n_values / network.output_width;
-    let groups = Groups::of_step(model, blocking, n_samples, budget);
-    let grid = Workgroups::fold(groups.count, budget.max_groups);
+    let grid = Workgroups::fold(groups.count, max_groups);
     let params = FusedParams {
         scale: (1.0 / part.n_step_values as f64) as f32,
         gradient_scale: part.gradient_scale,
@@ -108,18 +107,22 @@ pub(crate) fn step(
     buffers.extend([b.partials, b.loss_partials]);
     buffers.extend(b.grid_sums);
     let flop = network.training_flop(n_samples) + 50.0 * (n_samples * network.input_width) as f64;
+    Dispatch::new(kernel, &params, buffers, grid, flop)
+}
+
+/// The sums of those over the workgroups.
+pub(crate) fn sums(
+    job: &Job,
+    b: &TrainingBuffers,
+    blocking: &Blocking,
+    (part, groups): (Part, Groups),
+    reduction: dense::Reduction,
+) -> [Dispatch; 2] {
     let slices = dense::Slices { count: groups.count, length: groups.blocks * blocking.block };
-    let of_network = model.encoding.n_params()..model.layout().n_params();
-    let gradients = [b.partials, b.grads];
-    let reduction = dense::Reduction {
-        unit: part.gradient_scale.recip(),
-        accumulate: !part.is_first,
-        max_groups: budget.max_groups,
-    };
+    let of_network = job.model.encoding.n_params()..job.model.layout().n_params();
     [
-        Dispatch::new(kernel, &params, buffers, grid, flop),
-        dense::reduce(slices, of_network, reduction, gradients),
-        loss::reduce(part, groups.count, [b.loss_partials, b.progress, b.ring], budget.max_groups),
+        dense::reduce(slices, of_network, reduction, [b.partials, b.grads]),
+        loss::reduce(part, groups.count, [b.loss_partials, b.progress, b.ring], reduction.max_groups),
     ]
 }
 

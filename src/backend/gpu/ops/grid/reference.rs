@@ -3,9 +3,9 @@
 use super::{ClearGradientsParams, GridGradientsParams, GridParams, LEVEL_WORDS, level_words};
 use crate::backend::cpu;
 use crate::backend::cpu::panels::{PANEL, padded, samples_from_rows};
-use crate::backend::gpu::kernel::tolerance::{FLUSH, ROUNDING};
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, ExpectedValues, Kernel, SUM_UNIT, close, fixed_point,
+    Call, Case, Expected, ExpectedValues, Kernel, SUM_UNIT, close, close_bounded, fixed_point,
 };
 use crate::backend::gpu::ops::testing::{case, poison, uniform, words};
 use crate::backend::gpu::plan::{THREADS, Workgroups};
@@ -202,12 +202,17 @@ pub(super) fn clear(call: &Call) -> Vec<Expected> {
 
 pub(super) fn gradients(call: &Call) -> Vec<Expected> {
     let p: GridGradientsParams = call.params();
-    let n = p.n_values as usize;
-    let values = fixed_point(&call.buffers[0][..2 * n]);
+    let (gradients, cleared) = entry_gradients(call, 0, p.n_values as usize);
+    vec![cleared, close_bounded(1, gradients)]
+}
+
+/// The first `n` sums of a binding as numbers, and that they are cleared.
+pub(crate) fn entry_gradients(call: &Call, binding: usize, n: usize) -> (Vec<Bounded>, Expected) {
+    let values = fixed_point(&call.buffers[binding][..2 * n]);
     // Both words are rounded, and their sum.
-    let tolerances = values.iter().map(|v| 2.0 * ROUNDING * v.abs() + FLUSH).collect();
-    let cleared = Expected { binding: 0, start: 0, values: ExpectedValues::Bits(vec![0; 2 * n]) };
-    vec![cleared, close(1, 0, values, tolerances)]
+    let of = |value: f64| Bounded { value, error: 2.0 * ROUNDING * value.abs() + FLUSH };
+    let cleared = Expected { binding, start: 0, values: ExpectedValues::Bits(vec![0; 2 * n]) };
+    (values.into_iter().map(of).collect(), cleared)
 }
 
 /// A grid with a dense level or two and hashed ones.
@@ -293,18 +298,22 @@ pub(super) fn clear_cases(_: &Kernel) -> Vec<Case> {
     vec![one(1, 65_535), one(257, 65_535), one(1021, 2)]
 }
 
+/// `n` sums of all magnitudes from 2^(11 - shift) down to one unit, of either sign.
+pub(crate) fn entry_sums(n: usize, shift: u32) -> Vec<u32> {
+    let mut sums = words(1, 2 * n);
+    for (i, pair) in sums.chunks_exact_mut(2).enumerate() {
+        let value = (u64::from(pair[1]) << 32 | u64::from(pair[0])) as i64 >> (shift + i as u32 % 40);
+        (pair[0], pair[1]) = (value as u32, (value as u64 >> 32) as u32);
+    }
+    sums.extend(poison(0));
+    sums
+}
+
 pub(super) fn gradients_cases(_: &Kernel) -> Vec<Case> {
     let one = |n: usize, shift: u32, max_groups: u32| {
         let groups = Workgroups::fold(n.div_ceil(THREADS), max_groups);
         let params = GridGradientsParams { grid_width: groups.width, n_values: n as u32 };
-        // Of all magnitudes down to one unit, of either sign.
-        let mut sums = words(1, 2 * n);
-        for (i, pair) in sums.chunks_exact_mut(2).enumerate() {
-            let value = (u64::from(pair[1]) << 32 | u64::from(pair[0])) as i64 >> (shift + i as u32 % 40);
-            (pair[0], pair[1]) = (value as u32, (value as u64 >> 32) as u32);
-        }
-        sums.extend(poison(0));
-        case(format!("{n} sums"), params, vec![sums, poison(n)], groups.size())
+        case(format!("{n} sums"), params, vec![entry_sums(n, shift), poison(n)], groups.size())
     };
     vec![one(1, 0, 65_535), one(257, 10, 65_535), one(1021, 23, 2)]
 }

@@ -13,10 +13,17 @@ fn exact(value: f32) -> Bounded {
     Bounded::exact(value.into())
 }
 
-/// Where element e of W lies in x.
+/// Where element e of a W lies in its x.
 fn place(p: &MuonMatrixParams, e: usize) -> usize {
     let (i, o) = (p.input_width as usize, p.output_width as usize);
     if p.transposed == 0 { e } else { e % i * o + e / i }
+}
+
+/// The expected results of `of`, from the values of a matrix and where its W and its x begin, for each matrix.
+fn of_matrices(p: &MuonMatrixParams, of: impl Fn(usize, usize, usize) -> Vec<Expected>) -> Vec<Expected> {
+    let n = (p.input_width * p.output_width) as usize;
+    let one = |m: u32| of(n, (p.weight_offset + m * p.weight_stride) as usize, (m * p.x_stride) as usize);
+    (0..p.n_matrices).flat_map(one).collect()
 }
 
 /// A part of a buffer, from `offset` on.
@@ -27,19 +34,20 @@ fn part(binding: usize, offset: usize, values: &[Bounded]) -> Expected {
 
 pub(super) fn direction(call: &Call) -> Vec<Expected> {
     let p: MuonMatrixParams = call.params();
-    let (n, offset) = ((p.input_width * p.output_width) as usize, p.weight_offset as usize);
     let (old, new) = (exact(p.momentum), exact(p.one_minus_momentum));
-    let [grads, weights, moments] = [0, 1, 2].map(|binding| call.f64s(binding, offset, n));
-    let mut x = vec![Bounded::exact(0.0); n];
-    let mut after = Vec::new();
-    for e in 0..n {
-        let [g, w, m] = [&grads, &weights, &moments].map(|values| Bounded::exact(values[e]));
-        let g = g + exact(p.l2) * w;
-        let m = old * m + new * g;
-        x[place(&p, e)] = old * m + new * g;
-        after.push(m);
-    }
-    vec![part(2, offset, &after), close_bounded(3, x)]
+    of_matrices(&p, |n, offset, x_offset| {
+        let [grads, weights, moments] = [0, 1, 2].map(|binding| call.f64s(binding, offset, n));
+        let mut x = vec![Bounded::exact(0.0); n];
+        let mut after = Vec::new();
+        for e in 0..n {
+            let [g, w, m] = [&grads, &weights, &moments].map(|values| Bounded::exact(values[e]));
+            let g = g + exact(p.l2) * w;
+            let m = old * m + new * g;
+            x[place(&p, e)] = old * m + new * g;
+            after.push(m);
+        }
+        vec![part(2, offset, &after), part(3, x_offset, &x)]
+    })
 }
 
 pub(super) fn normalize(call: &Call) -> Vec<Expected> {
@@ -65,25 +73,30 @@ pub(super) fn polynomial_reference(call: &Call) -> Vec<Expected> {
 
 pub(super) fn update(call: &Call) -> Vec<Expected> {
     let p: MuonMatrixParams = call.params();
-    let (n, offset) = ((p.input_width * p.output_width) as usize, p.weight_offset as usize);
     let (keep, lr) = (exact(call.step.matrix_keep), exact(call.step.matrix_lr));
-    let (x, weights) = (call.f64s(0, 0, n), call.f64s(1, offset, n));
-    let one = |e: usize| {
-        let (w, x) = (Bounded::exact(weights[e]), Bounded::exact(x[place(&p, e)]));
-        keep * w - lr * exact(p.scale) * x
-    };
-    vec![part(1, offset, &(0..n).map(one).collect::<Vec<_>>())]
+    of_matrices(&p, |n, offset, x_offset| {
+        let (x, weights) = (call.f64s(0, x_offset, n), call.f64s(1, offset, n));
+        let one = |e: usize| {
+            let (w, x) = (Bounded::exact(weights[e]), Bounded::exact(x[place(&p, e)]));
+            keep * w - lr * exact(p.scale) * x
+        };
+        vec![part(1, offset, &(0..n).map(one).collect::<Vec<_>>())]
+    })
 }
 
-/// Cases of shapes with their widest grid, at an odd offset: tall, wide, one row, square. `buffers` are those for n values
-/// of the weights.
-fn matrix_cases(seed: u64, buffers: impl Fn(usize, Vec<u32>) -> Vec<Vec<u32>>) -> Vec<Case> {
-    let one = |(output_width, input_width, max_groups): (usize, usize, u32)| {
+/// Cases of shapes with their widest grid, from an odd offset on: tall, wide, several, square. `buffers` are those for
+/// weights of the first number and x of the second.
+fn matrix_cases(seed: u64, buffers: impl Fn(usize, usize, Vec<u32>) -> Vec<Vec<u32>>) -> Vec<Case> {
+    let one = |(n_matrices, output_width, input_width, max_groups): (usize, usize, usize, u32)| {
         let n = output_width * input_width;
-        let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
+        let grid = Workgroups::fold((n_matrices * n).div_ceil(THREADS), max_groups);
+        let (weight_stride, x_stride) = (n + output_width, n.next_multiple_of(4) + 4);
         let params = MuonMatrixParams {
             grid_width: grid.width,
+            n_matrices: n_matrices as u32,
             weight_offset: 5,
+            weight_stride: weight_stride as u32,
+            x_stride: x_stride as u32,
             input_width: input_width as u32,
             output_width: output_width as u32,
             transposed: (output_width > input_width).into(),
@@ -92,19 +105,20 @@ fn matrix_cases(seed: u64, buffers: impl Fn(usize, Vec<u32>) -> Vec<Vec<u32>>) -
             one_minus_momentum: 0.05,
             scale: 1.5,
         };
-        let buffers = buffers(n, uniform(seed, n + 5, 1.0));
-        case(format!("{output_width} x {input_width}"), params, buffers, grid.size())
+        let (n_weights, n_x) = (5 + n_matrices * weight_stride, n_matrices * x_stride);
+        let buffers = buffers(n_weights, n_x, uniform(seed, n_weights, 1.0));
+        case(format!("{n_matrices} of {output_width} x {input_width}"), params, buffers, grid.size())
     };
-    [(3, 1, 65_535), (7, 40, 65_535), (67, 29, 2), (32, 32, 65_535)].map(one).into()
+    [(1, 3, 1, 65_535), (3, 7, 40, 65_535), (2, 67, 29, 2), (1, 32, 32, 65_535)].map(one).into()
 }
 
 pub(super) fn direction_cases(_: &Kernel) -> Vec<Case> {
-    matrix_cases(1, |n, weights| vec![uniform(2, n + 5, 1e-2), weights, uniform(3, n + 5, 1e-2), poison(n)])
+    matrix_cases(1, |n, n_x, weights| vec![uniform(2, n, 1e-2), weights, uniform(3, n, 1e-2), poison(n_x)])
 }
 
 pub(super) fn update_cases(_: &Kernel) -> Vec<Case> {
     let step = StepParams { matrix_lr: 0.02, matrix_keep: 0.999, ..StepParams::zeroed() };
-    let cases = matrix_cases(1, |n, weights| vec![uniform(2, n, 1.0), weights]);
+    let cases = matrix_cases(1, |_, n_x, weights| vec![uniform(2, n_x, 1.0), weights]);
     cases.into_iter().map(|case| Case { step, ..case }).collect()
 }
 

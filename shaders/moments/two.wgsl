@@ -1,6 +1,3 @@
-@group(0) @binding(3) var<storage, read_write> moment_0: array<f32>; // (n)
-@group(0) @binding(4) var<storage, read_write> moment_1: array<f32>; // (n)
-
 fn moments(i: u32) -> vec2<f32> {
     return vec2<f32>(moment_0[i], moment_1[i]);
 }

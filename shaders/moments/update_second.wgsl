@@ -1,0 +1,1 @@
+@group(0) @binding(4) var<storage, read_write> moment_1: array<f32>; // (n)
