@@ -73,7 +73,7 @@ fn every_dispatch_agrees_with_f64_for_each_network() {
             let mut networks = networks(&gpu, &jobs, fused);
             let entries = networks.lockstep(4).block_on().expect("the device works");
             let of_networks = entries.iter().filter(|entry| entry.kernel.contains("networks")).count();
-            assert!(of_networks >= 4 * 4, "{name}: {of_networks} dispatches for all networks");
+            assert!(of_networks >= 4 * 3, "{name}: {of_networks} dispatches for all networks");
             let worst =
                 entries.iter().max_by(|a, b| a.worst.share.total_cmp(&b.worst.share)).expect("dispatches");
             println!("{name}, {fused:?}: {} dispatches, worst {worst:?}", entries.len());
@@ -211,9 +211,9 @@ fn neither_a_lost_device_nor_a_wrong_kernel_costs_a_network() {
     assert!(!said.contains("reopening") && !said.contains("one after the other"), "{said}");
     let lost = collect("lost", "lose-device@5");
     assert!(lost.1.contains("reopening it and beginning these networks again"), "{}", lost.1);
-    let wrong = collect("wrong", "break-kernel=optimizer_2.networks.adam");
+    let wrong = collect("wrong", "break-kernel=finish_step_2.networks.adam");
     assert!(
-        wrong.1.contains("one after the other: the kernel optimizer_2.networks.adam computes wrong"),
+        wrong.1.contains("one after the other: the kernel finish_step_2.networks.adam computes wrong"),
         "{}",
         wrong.1
     );

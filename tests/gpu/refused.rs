@@ -114,15 +114,15 @@ fn where_nothing_else_is_left_it_is_the_cpu_or_a_sentence() {
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("gpu");
-    let (code, text) = train(&out, "auto", "optimizer_2.adam");
+    let (code, text) = train(&out, "auto", "sample");
     assert_eq!(code, Some(1), "{text}");
     let last = text.lines().last().expect("a sentence");
-    assert!(last.starts_with("error: the driver of") && last.contains("optimizer_2.adam"), "{text}");
+    assert!(last.starts_with("error: the driver of") && last.contains("sample"), "{text}");
     assert!(last.contains("use --backend cpu") && !out.exists(), "{text}");
     let out = dir.path().join("auto");
     let mut command = train_on("auto", &out, "1");
     // The name lets `auto` take a software driver too.
-    command.env("WGPU_ADAPTER_NAME", "0").env(FAULT, "refuse-kernel=optimizer_2.adam");
+    command.env("WGPU_ADAPTER_NAME", "0").env(FAULT, "refuse-kernel=sample");
     let (code, text) = output(&mut command);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("does not compile") && text.contains("training on the CPU"), "{text}");
