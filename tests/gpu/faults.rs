@@ -176,10 +176,7 @@ fn a_wrong_kernel_loses_where_ways_are_timed() {
     let out = dir.path().join("none");
     let (code, text) = timed(&out, "break-kernel=sample");
     assert_eq!(code, Some(1), "{text}");
-    assert!(
-        text.contains("error: the kernel sample computes wrong results") && !out.exists(),
-        "{text}"
-    );
+    assert!(text.contains("error: the kernel sample computes wrong results") && !out.exists(), "{text}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::simple_pictures;
 use crate::skip::{Missing, skip};
 
 use afterimage::backend::cpu::CpuTrainer;
+use afterimage::backend::gpu::device::{Budget, Override};
 use afterimage::backend::gpu::{Gpu, GpuBackend, KernelConfig, Precision};
 use afterimage::backend::{Backend, BackendError};
 use afterimage::config::{Config, Resolved};
@@ -78,12 +79,12 @@ fn mixed_precision_reaches_the_psnr_of_f32() {
         skip(Missing::Other(&format!("{} has no 16-bit floats in shaders", gpu.info.name)));
         return;
     };
-    let sine = CONFIG.replace("hidden = 32", "hidden = 96\nnetwork.activation = 'sine'");
-    for config in [CONFIG, &sine, GRID] {
+    let sine = CONFIG.replace("hidden = 32", "hidden = 32\nnetwork.activation = 'sine'");
+    for (config, fused) in [(CONFIG, Override::Auto), (&sine, Override::Never), (GRID, Override::Auto)] {
         let (run, picture) = run(config);
         let state = initial_state(&run);
         let reached = |config| {
-            let how = (gpu.budget(), config);
+            let how = (Budget { fused, ..gpu.budget() }, config);
             let backend =
                 GpuBackend::with(Arc::clone(&gpu), run.job(picture.clone()), &state, how).block_on();
             psnr_after_training(&run, &picture, &mut backend.expect("fits"))

@@ -54,9 +54,6 @@ pub enum MatmulTiling {
     Matrix16Wide,
 }
 
-/// Workgroups below which smaller tiles are taken unmeasured: a large GPU computes more than these at a time.
-const WANTED_GROUPS: usize = 64;
-
 impl MatmulTiling {
     /// All of them.
     pub const ALL: [Self; 9] = [
@@ -132,24 +129,14 @@ impl MatmulTiling {
         computed as f64 / (rows * columns) as f64
     }
 
-    /// Workgroups for `results`.
-    fn groups(self, results: [usize; 2]) -> usize {
-        let [rows, columns] = self.tile_shape();
-        results[0].div_ceil(rows) * results[1].div_ceil(columns)
-    }
-
     /// The tiling for a device without measurements that may use `preferred`: that, or the largest plain tile with
-    /// little padding, or the one with the least; smaller tiles where those were too few workgroups for a GPU. Weight
-    /// gradients have slices for that.
-    pub(super) fn default_for(preferred: Self, operation: Operation, results: [usize; 2]) -> Self {
+    /// little padding, or the one with the least.
+    pub(super) fn default_for(preferred: Self, results: [usize; 2]) -> Self {
         let worth = |tiling: &Self| tiling.padding_ratio(results) < 1.5;
         let plain = [Self::Tile64, Self::Tile32, Self::TileTall, Self::TileWide];
         let least =
             || plain.into_iter().min_by(|a, b| a.padding_ratio(results).total_cmp(&b.padding_ratio(results)));
-        let largest = [preferred].into_iter().chain(plain).find(worth).or_else(least).unwrap_or_default();
-        let is_few = operation != Operation::BackwardWeights && largest.groups(results) < WANTED_GROUPS;
-        let has_smaller = largest.matrix_size().is_none() && worth(&Self::Tile32);
-        if is_few && has_smaller { Self::Tile32 } else { largest }
+        [preferred].into_iter().chain(plain).find(worth).or_else(least).unwrap_or_default()
     }
 }
 
@@ -181,22 +168,17 @@ mod tests {
 
     #[test]
     fn what_is_taken_unmeasured_wastes_little_where_something_fits() {
-        use MatmulTiling::{Matrix16, Tile32, Tile64, TileTall, TileWide};
-        use Operation::{BackwardInput, BackwardWeights, Forward};
-        for (preferred, operation, results, tiling) in [
-            (Tile64, Forward, [16_384, 256], Tile64),
-            (Tile64, Forward, [16_384, 3], TileTall),
-            (Tile64, BackwardWeights, [3, 256], TileWide),
-            (Tile64, BackwardInput, [16_384, 32], Tile32),
-            (Tile64, BackwardWeights, [3, 5], Tile32),
-            (Tile64, Forward, [3, 128], TileWide),
-            (Matrix16, Forward, [4096, 256], Matrix16),
-            (Matrix16, Forward, [4096, 64], Tile64),
-            // Four workgroups of 64 x 64 do not fill a GPU.
-            (Tile64, Forward, [128, 128], Tile32),
-            (Tile64, BackwardWeights, [128, 128], Tile64),
+        for (results, tiling) in [
+            ([16_384, 256], MatmulTiling::Tile64),
+            ([16_384, 3], MatmulTiling::TileTall),
+            ([3, 256], MatmulTiling::TileWide),
+            ([16_384, 32], MatmulTiling::Tile32),
+            ([3, 5], MatmulTiling::Tile32),
+            ([3, 128], MatmulTiling::TileWide),
         ] {
-            assert_eq!(MatmulTiling::default_for(preferred, operation, results), tiling, "{results:?}");
+            assert_eq!(MatmulTiling::default_for(MatmulTiling::Tile64, results), tiling, "{results:?}");
         }
+        assert_eq!(MatmulTiling::default_for(MatmulTiling::Matrix16, [4096, 256]), MatmulTiling::Matrix16);
+        assert_eq!(MatmulTiling::default_for(MatmulTiling::Matrix16, [4096, 64]), MatmulTiling::Tile64);
     }
 }

@@ -8,7 +8,7 @@ use super::{dense, refine};
 use crate::backend::Job;
 use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::kernel::{
-    Kernel, KernelConfig, KernelDef, PART_WORDS, params_block, read, wgsl, write,
+    Kernel, KernelConfig, KernelDef, MatmulTiling, PART_WORDS, params_block, read, wgsl, write,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, MuonBuffers, THREADS, TrainingBuffers, Workgroups};
 use crate::model::network::LayerRange;
@@ -127,6 +127,17 @@ pub(crate) fn buffers(
     })
 }
 
+/// Workgroups below which smaller tiles are taken: a large GPU computes more than these at a time.
+const WANTED_GROUPS: usize = 64;
+
+/// That of all products of `layers`, as if the device were large.
+fn tiling(layers: &[LayerRange]) -> MatmulTiling {
+    let [tile_rows, tile_columns] = MatmulTiling::Tile64.tile_shape();
+    let [rows, columns] = sides(layers[0].shape);
+    let n_groups = layers.len() * rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns);
+    if n_groups < WANTED_GROUPS { MatmulTiling::Tile32 } else { MatmulTiling::Tile64 }
+}
+
 /// Steps of all matrices of a job, whose gradients are complete.
 pub(crate) fn steps(job: &Job, buffers: (&TrainingBuffers, BufferId), budget: &Budget) -> Vec<Dispatch> {
     let layout = job.model.layout();
@@ -150,7 +161,8 @@ fn step(
 ) -> Vec<Dispatch> {
     let Some(buffers) = &b.muon else { unreachable!("a step without its buffers") };
     // In f32, whatever is stored between layers.
-    let matrices = Matrices { layers, b: buffers, config: &KernelConfig::default(), max_groups };
+    let config = KernelConfig { tiling: tiling(layers), ..KernelConfig::default() };
+    let matrices = Matrices { layers, b: buffers, config: &config, max_groups };
     let mut orthogonalized: Vec<_> = matrices.normalize().into();
     let mut x = buffers.x;
     for _ in 0..Orthogonalization::ROUNDS {
