@@ -28,9 +28,9 @@ presets! {
     Fast "fast",
     /// The same for longer than the default: a minute
     Sharp "sharp",
-    /// Fourier features and sines in small batches: minutes
+    /// Fourier features and sines, by muon in small batches: minutes
     Fourier "fourier",
-    /// The same with muon, for long: every pixel of a small picture
+    /// The same for long: every pixel of a small picture
     Memorize "memorize",
     /// Sines without an encoding
     Siren "siren",
