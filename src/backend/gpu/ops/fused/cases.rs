@@ -1,7 +1,7 @@
 //! Test cases of the fused kernels.
 
 use super::FusedParams;
-use super::blocking::{Blocking, Rows};
+use super::blocking::Blocking;
 use super::record::{Groups, params};
 use crate::backend::gpu::kernel::{Case, Kernel};
 use crate::backend::gpu::ops::encode::constants;
@@ -76,8 +76,7 @@ fn inputs(
         n_layers,
         [kernel.activation, kernel.output?],
     );
-    let rows = Rows::new(&network, slice, separate);
-    let blocking = Blocking::of_kernel(kernel, rows)?;
+    let blocking = Blocking::of_kernel(kernel, &network, (slice, separate))?;
     let n = n_samples(blocking.block);
     let [most_groups, max_groups] = most_groups;
     let groups = Groups::new(n, blocking.block, most_groups);
