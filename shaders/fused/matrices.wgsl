@@ -2,26 +2,28 @@
 // `matmul/matrices_8.wgsl` or `matmul/matrices_16.wgsl`, the size of a matrix, and `matmul/cells_of_four.wgsl` or
 // `matmul/cells_of_one.wgsl`, the elements of workgroup memory.
 //
-// Each subgroup computes the results for SIZE samples of the block, four matrices of units at a time. `right_tile` has
-// the rows of the block, which are right factors: k is the unit, and columns are samples. `left_tile` has a tile of
-// weights: neighbours are neighbours in k, which is the fastest order for a left factor. No subgroup operation is used:
-// with both in a module, some drivers fail. Matrices are separate variables, since arrays of them are not allowed.
-// naga cannot prove that a branch on an argument is uniform, so matrices are multiplied in functions of their own.
+// `right_tile` has the rows of the block, which are right factors: k is the unit, and columns are samples. `left_tile` has
+// a tile of weights: neighbours are neighbours in k, which is the fastest order for a left factor. Two subgroups compute
+// the results for the same SIZE samples, of four matrices of units every other one. No subgroup operation is used: with
+// both in a module, some drivers fail. Matrices are separate variables, since arrays of them are not allowed. naga cannot
+// prove that a branch on an argument is uniform, so matrices are multiplied in functions of their own.
 
-const TILE_ROWS: u32 = 4u * SIZE;
+const PARTS: u32 = 2u; // subgroups for the same samples
+const TILE_ROWS: u32 = 2u * PARTS * SIZE;
 const DEPTH: u32 = 64u; // of a tile of weights in k
 // Rows are padded by 16 bytes, against bank conflicts.
 const TILE_PITCH: u32 = DEPTH + 8u;
-const SUM_PITCH: u32 = SIZE + 8u;
+const SUM_PITCH: u32 = SIZE + 4u;
 override PITCH: u32 = BLOCK + 8u;
 
 override subgroup_size: u32;
-override GROUP: u32 = BLOCK / SIZE * subgroup_size;
+override SUBGROUPS: u32 = BLOCK / SIZE * PARTS;
+override GROUP: u32 = SUBGROUPS * subgroup_size;
 override N_CELLS: u32 = 1024u; // numbers in rows of PITCH
-override right_cells: u32 = N_CELLS / CELL;
-override n_sum_cells: u32 = BLOCK * SUM_PITCH / CELL; // a matrix of each subgroup
+override n_right_cells: u32 = N_CELLS / CELL;
+override n_sum_cells: u32 = SUBGROUPS * SIZE * SUM_PITCH / CELL; // a matrix of each subgroup
 
-var<workgroup> right_tile: array<HalfCell, right_cells>;
+var<workgroup> right_tile: array<HalfCell, n_right_cells>;
 var<workgroup> left_tile: array<HalfCell, TILE_ROWS * TILE_PITCH / CELL>;
 var<workgroup> tile_biases: array<f32, TILE_ROWS>;
 var<workgroup> sum_cells: array<SumCell, n_sum_cells>;
@@ -30,8 +32,6 @@ var<private> subgroup: u32;
 var<private> lane: u32;
 var<private> result0: SumMatrix;
 var<private> result1: SumMatrix;
-var<private> result2: SumMatrix;
-var<private> result3: SumMatrix;
 
 // A number of units, rounded up to whole matrices.
 fn whole(n: u32) -> u32 {
@@ -89,38 +89,44 @@ fn load_left(row: u32, k: u32) -> LeftMatrix {
     return coopLoadT<LeftMatrix>(&left_tile[(row * TILE_PITCH + k) / CELL], TILE_PITCH / CELL);
 }
 
+// The first of the subgroup's samples.
+fn own_column() -> u32 {
+    return SIZE * (subgroup % (BLOCK / SIZE));
+}
+
+// The first row of the subgroup's first matrix of results.
+fn own_row() -> u32 {
+    return SIZE * (subgroup / (BLOCK / SIZE));
+}
+
 // Units from `row` on of the subgroup's samples.
 fn load_right(row: u32) -> RightMatrix {
-    return coopLoadT<RightMatrix>(&right_tile[(row * PITCH + SIZE * subgroup) / CELL], PITCH / CELL);
+    return coopLoadT<RightMatrix>(&right_tile[(row * PITCH + own_column()) / CELL], PITCH / CELL);
 }
 
 fn clear_results() {
     result0 = SumMatrix();
     result1 = SumMatrix();
-    result2 = SumMatrix();
-    result3 = SumMatrix();
 }
 
-fn multiply_four(row: u32, depth: u32) {
+fn multiply_two(row: u32, depth: u32) {
     for (var k = 0u; k < depth; k += SIZE) {
         let x = load_right(row + k);
-        result0 = coopMultiplyAdd(load_left(0u, k), x, result0);
-        result1 = coopMultiplyAdd(load_left(SIZE, k), x, result1);
-        result2 = coopMultiplyAdd(load_left(2u * SIZE, k), x, result2);
-        result3 = coopMultiplyAdd(load_left(3u * SIZE, k), x, result3);
+        result0 = coopMultiplyAdd(load_left(own_row(), k), x, result0);
+        result1 = coopMultiplyAdd(load_left(own_row() + PARTS * SIZE, k), x, result1);
     }
 }
 
 fn multiply_one(row: u32, depth: u32) {
     for (var k = 0u; k < depth; k += SIZE) {
-        result0 = coopMultiplyAdd(load_left(0u, k), load_right(row + k), result0);
+        result0 = coopMultiplyAdd(load_left(own_row(), k), load_right(row + k), result0);
     }
 }
 
 // results += left_tile times `depth` rows from `row` on. What exceeds n_rows is computed but not used.
 fn multiply(n_rows: u32, row: u32, depth: u32) {
-    if n_rows > SIZE {
-        multiply_four(row, depth);
+    if n_rows > PARTS * SIZE {
+        multiply_two(row, depth);
     } else {
         multiply_one(row, depth);
     }

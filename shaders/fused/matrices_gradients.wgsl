@@ -86,7 +86,7 @@ fn gradients(share: Share, layer: Layer, row: u32, first: u32, n: u32, thread: u
     if layer.index + 1u == params.n_layers {
         n_met = 0u;
     }
-    for (var base = 0u; base < all.total; base += BLOCK / SIZE) {
+    for (var base = 0u; base < all.total; base += SUBGROUPS) {
         let own = min(base + subgroup, all.total - 1u);
         let g_row = layer.row + SIZE * (own / all.n_columns);
         let x_row = row + SIZE * (own % all.n_columns);
@@ -155,7 +155,7 @@ fn finish(share: Share, thread: u32) {
         let slice_width = select(params.feature_rows, layer.input_width, index > 1u);
         for (var slice = 0u; slice < layer.input_width; slice += slice_width) {
             let all = matrices_of(layer, slice, min(slice_width, layer.input_width - slice));
-            for (var base = 0u; base < all.total; base += BLOCK / SIZE) {
+            for (var base = 0u; base < all.total; base += SUBGROUPS) {
                 if n_met < N_SUMS {
                     add_matrix(share, layer, all, base + subgroup, sum0);
                     next_sum();

@@ -1,25 +1,21 @@
 // A layer's forward pass, and dl_dz of a layer from that of the next, by cooperative matrices.
 
-// The next of the four matrices of results.
-fn next_result() {
-    result0 = result1;
-    result1 = result2;
-    result2 = result3;
-}
-
 // Writes z of n_rows outputs from o_base on to their rows, or f(z).
 fn store_outputs(layer: Layer, is_hidden: bool, o_base: u32, n_rows: u32) {
-    for (var row = 0u; row < n_rows; row += SIZE) {
+    for (var first = 0u; first < n_rows; first += PARTS * SIZE) {
         lay_out(result0);
         for (var q = lane; q < SIZE * SIZE / 4u; q += subgroup_size) {
             let place = place_in_matrix(q);
-            var values = four_at(place) + tile_biases[row + place.x];
-            if is_hidden && DERIVATIVE_FROM_OUTPUT == 1u {
-                values = activations(values);
+            let row = first + own_row() + place.x;
+            if row < n_rows {
+                var values = four_at(place) + tile_biases[row];
+                if is_hidden && DERIVATIVE_FROM_OUTPUT == 1u {
+                    values = activations(values);
+                }
+                keep(layer.row + o_base + row, (own_column() + place.y) / 4u, values);
             }
-            keep(layer.row + o_base + row + place.x, (SIZE * subgroup + place.y) / 4u, values);
         }
-        next_result();
+        result0 = result1;
         workgroupBarrier();
     }
 }
@@ -57,18 +53,21 @@ fn forward_layer(index: u32, thread: u32) {
 
 // Writes dl_dx of n_rows inputs to rows from `row` on; times f'(z), overwriting z, for a hidden layer.
 fn store_inputs(is_hidden: bool, row: u32, n_rows: u32) {
-    for (var first = row; first < row + n_rows; first += SIZE) {
+    for (var first = 0u; first < n_rows; first += PARTS * SIZE) {
         lay_out(result0);
         for (var q = lane; q < SIZE * SIZE / 4u; q += subgroup_size) {
             let place = place_in_matrix(q);
-            let quad = (SIZE * subgroup + place.y) / 4u;
-            var dl_dx = four_at(place);
-            if is_hidden {
-                dl_dx *= derivatives(load(first + place.x, quad));
+            let i = first + own_row() + place.x;
+            let quad = (own_column() + place.y) / 4u;
+            if i < n_rows {
+                var dl_dx = four_at(place);
+                if is_hidden {
+                    dl_dx *= derivatives(load(row + i, quad));
+                }
+                keep(row + i, quad, dl_dx);
             }
-            keep(first + place.x, quad, dl_dx);
         }
-        next_result();
+        result0 = result1;
         workgroupBarrier();
     }
 }

@@ -111,14 +111,14 @@ mod tests {
         };
         let (grid, fourier) = (network(32, 64, 2), network(512, 128, 4));
         // 176 rows of 144 bytes, weights, biases, results, sums of biases, positions.
-        let bytes = 176 * 144 + 2 * 64 * 72 + 4 * 64 + 4 * 64 * 24 + 4 * 144 + 1024;
-        assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &budget), Some((64, 4, bytes)));
+        let bytes = 176 * 144 + 2 * 64 * 72 + 4 * 64 + 4 * 128 * 20 + 4 * 144 + 1024;
+        assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &budget), Some((64, 8, bytes)));
         assert_eq!(
             sizes(&grid, MatmulTiling::Matrix8, &budget).map(|(block, group, _)| (block, group)),
-            Some((64, 8))
+            Some((64, 16))
         );
         assert_eq!(sizes(&fourier, MatmulTiling::Matrix16, &budget).map(|(block, ..)| block), Some(16));
-        let few_threads = Budget { max_threads: 64, ..budget };
+        let few_threads = Budget { max_threads: 128, ..budget };
         assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &few_threads).map(|(block, ..)| block), Some(32));
         assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &Budget { subgroup_size: None, ..budget }), None);
         assert_eq!(

@@ -8,8 +8,10 @@ use crate::model::Mlp;
 const MOST_SUMS: usize = 16;
 /// `DEPTH` in `fused/matrices.wgsl`.
 const DEPTH: usize = 64;
-/// Numbers that a row there is padded by.
-const PADDING: usize = 8;
+/// `PARTS` there.
+const PARTS: usize = 2;
+/// Numbers that a row of f16 is padded by there, and one of f32.
+const PADDING: [usize; 2] = [8, 4];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Matrices {
@@ -30,7 +32,7 @@ impl Matrices {
     ) -> Self {
         let size = side(tiling);
         let rounds = |outputs: usize, inputs: usize| {
-            (outputs.div_ceil(size) * inputs.div_ceil(size)).div_ceil(block / size)
+            (outputs.div_ceil(size) * inputs.div_ceil(size)).div_ceil(PARTS * block / size)
         };
         let of_layer = |(index, layer): (usize, crate::model::LayerShape)| {
             let step = if index == 0 { slice } else { layer.input_width };
@@ -48,16 +50,17 @@ impl Matrices {
         Some(Self { tiling: kernel.tiling, sums: size("N_SUMS"), bias_rows: size("BIAS_ROWS") })
     }
 
-    /// Subgroups of a workgroup: each has the results for a matrix's width of samples.
+    /// Subgroups of a workgroup: some for each matrix's width of samples.
     pub(super) fn subgroups(self, block: usize) -> usize {
-        block / side(self.tiling)
+        PARTS * block / side(self.tiling)
     }
 
     /// Bytes of workgroup memory beside the rows and the positions of the samples.
     pub(super) fn bytes(self, block: usize) -> usize {
         let size = side(self.tiling);
-        let (weights, biases) = (2 * 4 * size * (DEPTH + PADDING), 4 * 4 * size);
-        let results = 4 * block * (size + PADDING);
+        let tile_rows = 2 * PARTS * size;
+        let (weights, biases) = (2 * tile_rows * (DEPTH + PADDING[0]), 4 * tile_rows);
+        let results = 4 * PARTS * block * (size + PADDING[1]);
         weights + biases + results + 4 * self.bias_rows
     }
 }
@@ -69,5 +72,5 @@ pub(super) fn side(tiling: MatmulTiling) -> usize {
 
 /// Vectors of four samples in a row of `block`, with its padding.
 pub(super) fn pitch(block: usize) -> usize {
-    (block + PADDING) / 4
+    (block + PADDING[0]) / 4
 }

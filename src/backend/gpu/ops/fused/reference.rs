@@ -148,10 +148,8 @@ pub(super) fn step(call: &Call, of_call: OfCall) -> Vec<Expected> {
         let of_group = losses.rows(rows.clone(), pass.network.output_width);
         let (sum, error) = (of_group.values.iter().sum::<f64>(), of_group.errors.iter().sum::<f64>());
         // Losses are not negative: the relative error is that of the longest chain of additions, two within a vector,
-        // one per block, and the seven levels of the largest tree. With matrices, half as many threads as samples may
-        // have to do.
-        let of_block = if pass.products == Products::Matrices { 2.0 } else { 1.0 };
-        let roundings = of_block * f64::from(p.blocks_per_group) + 9.0;
+        // one per block, and the seven levels of the largest tree.
+        let roundings = f64::from(p.blocks_per_group) + 9.0;
         let error = error + roundings * ROUNDING * (sum + error) + FLUSH;
         loss_partials.push(Bounded { value: sum, error });
         let (grads, dl) = pass.backward(&dl_dz, call.kernel.storage, rows);
