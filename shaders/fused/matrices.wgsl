@@ -18,7 +18,7 @@ override PITCH: u32 = BLOCK + 8u;
 
 override subgroup_size: u32;
 override SUBGROUPS: u32 = BLOCK / SIZE * PARTS;
-override GROUP: u32 = SUBGROUPS * subgroup_size;
+override GROUP: u32 = SUBGROUPS * subgroup_size; // at least BLOCK: a subgroup has at least SIZE / 2 threads
 override N_CELLS: u32 = 1024u; // numbers in rows of PITCH
 override n_right_cells: u32 = N_CELLS / CELL;
 override n_sum_cells: u32 = SUBGROUPS * SIZE * SUM_PITCH / CELL; // a matrix of each subgroup

@@ -22,7 +22,7 @@ struct FusedParams {
     n_layers: u32,
     first_weight: u32,  // of the network in the flat parameters
     n_params: u32,      // of the network
-    hidden_rows: u32,   // hidden_width, rounded up to a multiple of four
+    hidden_rows: u32,   // hidden_width, rounded up to whole rows
     feature_row: u32,
     feature_rows: u32,  // a multiple of eight, or all of them
     value_row: u32,

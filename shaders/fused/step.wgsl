@@ -63,7 +63,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     finish(Share(index * params.n_params, true), thread);
     // Four channels of BLOCK / 4 vectors: at most BLOCK threads have a share.
-    loss_sum = reduce(thread, min(BLOCK, GROUP), loss_sum);
+    loss_sum = reduce(thread, BLOCK, loss_sum);
     if thread == 0u {
         loss_partials[index] = loss_sum;
     }

@@ -2,6 +2,7 @@
 
 use crate::device;
 use crate::job;
+use crate::lockstep::{grid, lockstep_with, tight, with_matrices};
 use crate::skip::{Missing, skip};
 
 use afterimage::backend::Backend;
@@ -9,7 +10,7 @@ use afterimage::backend::gpu::kernel::{Kernel, MatmulTiling, Specialization};
 use afterimage::backend::gpu::ops::fused::{examples_of, examples_of_matrices};
 use afterimage::backend::gpu::ops::{Layout, definitions};
 use afterimage::backend::gpu::prove::run_case;
-use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override, Precision};
+use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override};
 use afterimage::model::{Activation, EncodingSpec, Init, Interpolation};
 use device::open;
 use job::{Setup, steps};
@@ -142,19 +143,10 @@ fn a_fused_network_learns_as_one_of_many_kernels_and_repeats_to_the_bit() {
     }
 }
 
-/// Fused with the cooperative matrices of `gpu`, if it has some.
-fn with_matrices(gpu: &Gpu) -> Option<KernelConfig> {
-    let mixed = KernelConfig::choose(gpu, Precision::Mixed).ok()?;
-    mixed.tiling.matrix_size()?;
-    Some(KernelConfig { fused: Some(true), fused_tiling: Some(mixed.tiling), ..mixed })
-}
-
 #[test]
 fn a_network_fused_with_matrices_learns_as_one_by_layers_and_repeats_to_the_bit() {
     let Some(gpu) = open(false) else { return };
-    let Some(config) = with_matrices(&gpu) else {
-        return skip(Missing::Other(&format!("{} has no cooperative matrices", gpu.info.name)));
-    };
+    let Some(config) = with_matrices(&gpu) else { return };
     // Also with more gradients than a subgroup keeps in registers.
     let deep = Setup { hidden_width: 48, n_layers: 5, ..grid_setup() };
     for setup in setups().into_iter().chain([deep]) {
@@ -173,6 +165,20 @@ fn a_network_fused_with_matrices_learns_as_one_by_layers_and_repeats_to_the_bit(
         assert!(losses[29] < 0.9 * losses[0]);
         // Three digits in f16, which 30 steps may spread.
         assert!(off < 5e-2, "the losses part by {off:.1e}");
+    }
+}
+
+#[test]
+fn lockstep_fused_with_matrices() {
+    let Some(gpu) = open(true) else { return };
+    let Some(config) = with_matrices(&gpu) else { return };
+    // In parts, and with folded grids.
+    let Budget { workgroup_bytes, max_threads, subgroup_size, .. } = gpu.budget();
+    let small = Budget { workgroup_bytes, max_threads, subgroup_size, ..tight() };
+    let tanh = Setup { activation: Activation::Tanh, hidden_width: 33, ..Setup::small() };
+    for setup in [grid(Interpolation::Linear), grid(Interpolation::Smoothstep), tanh] {
+        lockstep_with(&gpu, &setup, (gpu.budget(), config.clone()), 2);
+        lockstep_with(&gpu, &setup, (small, config.clone()), 2);
     }
 }
 

@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &budget), Some((64, 8, bytes)));
         assert_eq!(
             sizes(&grid, MatmulTiling::Matrix8, &budget).map(|(block, group, _)| (block, group)),
-            Some((64, 16))
+            Some((32, 8))
         );
         assert_eq!(sizes(&fourier, MatmulTiling::Matrix16, &budget).map(|(block, ..)| block), Some(16));
         let few_threads = Budget { max_threads: 128, ..budget };

@@ -1,7 +1,7 @@
 //! The sizes of a step by cooperative matrices, beyond those of its rows: see `fused/matrices.wgsl`.
 
 use crate::backend::gpu::kernel::{Kernel, MatmulTiling};
-use crate::model::Mlp;
+use crate::model::{LayerShape, Mlp};
 
 /// Matrices of gradients that a subgroup keeps in registers at most: `sum0`.. in `fused/matrices_gradients.wgsl`. They are
 /// half of what a thread has where 32 threads share 16 x 16 numbers.
@@ -34,7 +34,7 @@ impl Matrices {
         let rounds = |outputs: usize, inputs: usize| {
             (outputs.div_ceil(size) * inputs.div_ceil(size)).div_ceil(PARTS * block / size)
         };
-        let of_layer = |(index, layer): (usize, crate::model::LayerShape)| {
+        let of_layer = |(index, layer): (usize, LayerShape)| {
             let step = if index == 0 { slice } else { layer.input_width };
             let slices = (0..layer.input_width).step_by(step);
             slices.map(|k| rounds(layer.output_width, step.min(layer.input_width - k))).sum::<usize>()
