@@ -1,21 +1,8 @@
-// The backward pass through all layers, and the block's gradients.
-
-@group(0) @binding(6) var<storage, read_write> partials: array<f32>; // (groups, parameters of the network)
+// The gradients of a block's weights, four by four per thread.
 
 // Number of inputs for neighbouring threads in the weight gradient.
 const COLUMNS: u32 = 16u;
 override ROWS: u32 = GROUP / COLUMNS;
-
-// A block's gradients, added to those of the workgroup's earlier blocks, if any.
-struct Share {
-    first: u32, // of the workgroup's partials
-    is_first_block: bool,
-}
-
-fn add(share: Share, at: u32, value: f32) {
-    let i = share.first + at - params.first_weight;
-    partials[i] = select(partials[i] + value, value, share.is_first_block);
-}
 
 // Four gradients of an output for inputs COLUMNS apart, as they are after the workgroup's earlier blocks. Those beyond
 // the last input or output repeat the last.
@@ -156,3 +143,17 @@ fn gradients(share: Share, layer: Layer, row: u32, first: u32, n: u32, thread: u
         weight_gradients(share, layer, row, first, n, thread);
     }
 }
+
+// Sums reuse the memory of the weight tiles.
+fn partial_sum(i: u32) -> f32 {
+    return tile[i].x;
+}
+
+fn keep_partial_sum(i: u32, sum: f32) {
+    tile[i].x = sum;
+}
+
+// Each block's gradients are in memory already.
+fn begin(thread: u32) {}
+
+fn finish(share: Share, thread: u32) {}

@@ -1,5 +1,4 @@
-// The matrix products over a tile of weights, four outputs by four samples per thread, and the forward pass through
-// all layers.
+// The matrix products over a tile of weights, four outputs by four samples per thread, and a layer's forward pass.
 
 const DEPTH: u32 = 16u;        // of a tile
 const NARROW_DEPTH: u32 = 64u; // of one that is four results wide
@@ -73,20 +72,10 @@ fn multiply(before: Sums, column: u32, pitch: u32, row: u32, quad: u32, depth: u
     return sums;
 }
 
-// f(z) of the layer whose rows begin at `row`.
-fn fill_values(row: u32, thread: u32) {
-    let n = params.hidden_rows * QUADS;
-    for (var base = 0u; base < n; base += GROUP) {
-        let i = base + thread;
-        if i < n {
-            cells[params.value_row * QUADS + i] = stored_four(activations(vec4<f32>(cells[row * QUADS + i])));
-        }
-    }
-}
-
-// Row of the input of layer `index`, not the first.
-fn values_of(index: u32) -> u32 {
-    return select(params.value_row, (index - 1u) * params.hidden_rows, DERIVATIVE_FROM_OUTPUT == 1u);
+// From `output` on; 0 beyond the last.
+fn biases(layer: Layer, output: u32) -> vec4<f32> {
+    let at = layer.weight + layer.output_width * layer.input_width + min(output, layer.output_width);
+    return select(vec4<f32>(), four_weights(at), are_inside(output, layer.output_width, false));
 }
 
 fn store_results(layer: Layer, is_hidden: bool, o: u32, quad: u32, z: Sums) {
@@ -142,10 +131,4 @@ fn forward_layer(index: u32, thread: u32) {
         }
     }
     workgroupBarrier();
-}
-
-fn forward(thread: u32) {
-    for (var index = 0u; index < params.n_layers; index++) {
-        forward_layer(index, thread);
-    }
 }

@@ -42,15 +42,6 @@ fn loss_of_block(first_sample: u32, thread: u32) -> f32 {
     return sum;
 }
 
-// Sums reuse the memory of the weight tiles.
-fn partial_sum(i: u32) -> f32 {
-    return tile[i].x;
-}
-
-fn keep_partial_sum(i: u32, sum: f32) {
-    tile[i].x = sum;
-}
-
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let index = group_index(group, params.grid_width);
@@ -59,6 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let first_block = index * params.blocks_per_group;
     let end = min(first_block + params.blocks_per_group, (params.n_samples + BLOCK - 1u) / BLOCK);
+    begin(thread);
     var loss_sum = 0.0;
     for (var block = first_block; block < end; block++) {
         load_positions(block * BLOCK, thread);
@@ -69,6 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         backward(Share(index * params.n_params, block == first_block), thread);
         workgroupBarrier();
     }
+    finish(Share(index * params.n_params, true), thread);
     // Four channels of BLOCK / 4 vectors: at most BLOCK threads have a share.
     loss_sum = reduce(thread, BLOCK, loss_sum);
     if thread == 0u {

@@ -12,9 +12,13 @@ fn put_right(at: u32, four: vec4<f16>) {
 }
 
 fn put_sums(at: u32, four: vec4<f32>) {
-    sums[at / 4u] = four;
+    sum_cells[at / 4u] = four;
 }
 
 fn four_sums(at: u32) -> vec4<f32> {
-    return sums[at / 4u];
+    return sum_cells[at / 4u];
+}
+
+fn four_right(at: u32) -> vec4<f16> {
+    return right_tile[at / 4u];
 }

@@ -12,9 +12,13 @@ fn put_right(at: u32, four: vec4<f16>) {
 }
 
 fn put_sums(at: u32, four: vec4<f32>) {
-    sums[at] = four.x; sums[at + 1u] = four.y; sums[at + 2u] = four.z; sums[at + 3u] = four.w;
+    sum_cells[at] = four.x; sum_cells[at + 1u] = four.y; sum_cells[at + 2u] = four.z; sum_cells[at + 3u] = four.w;
 }
 
 fn four_sums(at: u32) -> vec4<f32> {
-    return vec4<f32>(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
+    return vec4<f32>(sum_cells[at], sum_cells[at + 1u], sum_cells[at + 2u], sum_cells[at + 3u]);
+}
+
+fn four_right(at: u32) -> vec4<f16> {
+    return vec4<f16>(right_tile[at], right_tile[at + 1u], right_tile[at + 2u], right_tile[at + 3u]);
 }

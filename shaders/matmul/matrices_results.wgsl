@@ -3,10 +3,10 @@
 
 const SUM_PITCH: u32 = SIZE + 8u;
 const SUM_QUADS: u32 = SIZE * SIZE / 4u;
-// A subgroup's part of `sums`: a matrix, or at the end the sums of left of a subgroup of 64.
+// A subgroup's part of `sum_cells`: a matrix, or at the end the sums of left of a subgroup of 64.
 const SHARE_SUMS: u32 = select(SIZE * SUM_PITCH, 512u, SUM_LEFT);
 
-var<workgroup> sums: array<SumCell, SUBGROUP_ROWS * SUBGROUP_COLUMNS * SHARE_SUMS / CELL>;
+var<workgroup> sum_cells: array<SumCell, SUBGROUP_ROWS * SUBGROUP_COLUMNS * SHARE_SUMS / CELL>;
 
 // What a thread stores of a matrix of results, two fours of a row or one, needs of what is there.
 struct Befores {
@@ -24,7 +24,7 @@ struct RowBefores {
 
 var<private> is_surplus: bool;
 var<private> lane: u32;
-var<private> share_sums: u32; // the subgroup's first of `sums`
+var<private> share_sums: u32; // the subgroup's first of `sum_cells`
 
 // Row and column of a four within a matrix.
 fn place_in_matrix(quad: u32) -> vec2<u32> {
@@ -57,7 +57,7 @@ fn finish_four(slice: u32, row: u32, column: u32, quad: u32, before: Before) {
 }
 
 fn finish(matrix: SumMatrix, before: Befores, slice: u32, row: u32, column: u32) {
-    coopStoreT(matrix, &sums[share_sums / CELL], SUM_PITCH / CELL);
+    coopStoreT(matrix, &sum_cells[share_sums / CELL], SUM_PITCH / CELL);
     workgroupBarrier();
     if !is_surplus {
         if lane < SUM_QUADS {

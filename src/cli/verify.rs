@@ -159,12 +159,17 @@ fn verify_kernel(gpu: &Arc<Gpu>, kernel: &Kernel) -> Row {
     Row { seconds: start.elapsed().as_secs_f64(), ..row }
 }
 
-/// The kinds of steps on `gpu`: fused, layer by layer, and with 16 bits between the layers if supported.
+/// The kinds of steps on `gpu`: fused, layer by layer, and with 16 bits between the layers or fused with cooperative
+/// matrices if supported.
 fn ways(gpu: &Gpu) -> Vec<(Budget, KernelConfig)> {
     let budget = |fused| Budget { fused, ..gpu.budget() };
     let in_f32 = [Override::Always, Override::Never].map(|fused| (budget(fused), KernelConfig::default()));
     let mixed = KernelConfig::choose(gpu, Precision::Mixed).ok();
-    in_f32.into_iter().chain(mixed.map(|mixed| (budget(Override::Never), mixed))).collect()
+    let matrices = mixed.clone().filter(|mixed| mixed.tiling.matrix_size().is_some());
+    let fused_with = |mixed: KernelConfig| KernelConfig { fused_tiling: Some(mixed.tiling), ..mixed };
+    let with_matrices = matrices.map(|mixed| (budget(Override::Always), fused_with(mixed)));
+    let by_layers = mixed.map(|mixed| (budget(Override::Never), mixed));
+    in_f32.into_iter().chain(by_layers).chain(with_matrices).collect()
 }
 
 /// Trains a small network dispatch by dispatch; one row per kernel used.
@@ -174,7 +179,7 @@ fn lockstep(
     n_steps: u64,
     rows: &mut Vec<Row>,
 ) -> Result<(), BackendError> {
-    let (job, state) = small_job();
+    let (job, state) = small_job(how.1.fused_tiling.is_some());
     let mut backend = block_on(GpuBackend::with(Arc::clone(gpu), job.clone(), &state, how))?;
     for step in Steps::new(job.samples.len(), job.batch_size, 1, 1e-3).take(n_steps as usize) {
         let start = Instant::now();
@@ -193,18 +198,19 @@ fn lockstep(
     Ok(())
 }
 
-/// Fourier features and three sine layers, Adam, on a picture of odd size.
-fn small_job() -> (Job, TrainingState) {
+/// Fourier features and three sine layers, Adam, on a picture of odd size; two layers if the whole network is `in_f16`,
+/// where a steep sine or a sigmoid after it would leave no bound of the errors.
+fn small_job(in_f16: bool) -> (Job, TrainingState) {
     let (width, height, channels) = (37, 23, 3);
     let value = |i: usize| (127.0 + 100.0 * (i as f32 * 0.11).sin()) as u8;
     let pixels = Pixels::U8((0..width as usize * height as usize * channels).map(value).collect());
     let picture = Picture { width, height, channels, pixels };
     let encoding = Encoding::new(EncodingSpec::Gaussian { features: 65, sigma: 6.0 }, 1);
-    let network = Mlp::new(
-        [encoding.output_width(), 96, channels],
-        3,
-        [Activation::Sine { w0: 30.0 }, Activation::Sigmoid],
-    );
+    let (n_layers, activations) = match in_f16 {
+        true => (2, [Activation::Relu, Activation::Identity]),
+        false => (3, [Activation::Sine { w0: 30.0 }, Activation::Sigmoid]),
+    };
+    let network = Mlp::new([encoding.output_width(), 96, channels], n_layers, activations);
     let model = Model { encoding, network };
     let optimizer = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
     let refinements =

@@ -2,10 +2,12 @@
 
 use crate::device;
 use crate::job;
+use crate::lockstep::{grid, lockstep_with, tight, with_matrices};
+use crate::skip::{Missing, skip};
 
 use afterimage::backend::Backend;
-use afterimage::backend::gpu::kernel::Specialization;
-use afterimage::backend::gpu::ops::fused::examples_of;
+use afterimage::backend::gpu::kernel::{Kernel, MatmulTiling, Specialization};
+use afterimage::backend::gpu::ops::fused::{examples_of, examples_of_matrices};
 use afterimage::backend::gpu::ops::{Layout, definitions};
 use afterimage::backend::gpu::prove::run_case;
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override};
@@ -19,23 +21,55 @@ use std::sync::Arc;
 fn blocks_of(block: usize, encodings: &[&str]) {
     let Some(gpu) = open(true) else { return };
     let bytes = gpu.limits.max_compute_workgroup_storage_size as usize;
-    let (mut n_cases, mut failures) = (0, Vec::new());
     let fused = definitions().filter(|def| matches!(def.specialization, Specialization::Network { .. }));
-    for def in fused.filter(|def| encodings.iter().any(|encoding| def.name.ends_with(encoding))) {
-        for kernel in examples_of(def, 128, block, bytes) {
-            for case in (kernel.def.cases)(&kernel) {
-                let worst = run_case(&gpu, &kernel, &case).block_on().expect("the device works");
-                let line = format!("{} {}: {:.3} {}", kernel.name(), case.label, worst.share, worst.place);
-                println!("{line}");
-                n_cases += 1;
-                if !worst.passes() {
-                    failures.push(line);
-                }
+    let fused = fused.filter(|def| encodings.iter().any(|encoding| def.name.ends_with(encoding)));
+    let kernels: Vec<_> = fused.flat_map(|def| examples_of(def, 128, block, bytes)).collect();
+    compare(&gpu, &kernels, 4 * encodings.len());
+}
+
+/// All cases of `kernels`, of which there must be `fewest`.
+fn compare(gpu: &Arc<Gpu>, kernels: &[Kernel], fewest: usize) {
+    let (mut n_cases, mut failures) = (0, Vec::new());
+    for kernel in kernels {
+        for case in kernel.cases() {
+            let worst = run_case(gpu, kernel, &case).block_on().expect("the device works");
+            let line = format!("{} {}: {:.3} {}", kernel.name(), case.label, worst.share, worst.place);
+            println!("{line}");
+            n_cases += 1;
+            if !worst.passes() {
+                failures.push(line);
             }
         }
     }
-    assert!(n_cases >= 4 * encodings.len(), "only {n_cases} cases");
+    assert!(n_cases >= fewest, "only {n_cases} cases");
     assert!(failures.is_empty(), "error as a share of tolerance:\n{}", failures.join("\n"));
+}
+
+/// The same with cooperative matrices, as far as the device has them.
+fn matrices_of(block: usize, encodings: &[&str]) {
+    let Some(gpu) = open(true) else { return };
+    let bytes = gpu.limits.max_compute_workgroup_storage_size as usize;
+    let steps =
+        definitions().filter(|def| matches!(def.specialization, Specialization::Network { loss: true }));
+    let steps: Vec<_> =
+        steps.filter(|def| encodings.iter().any(|encoding| def.name.ends_with(encoding))).collect();
+    let of = |tiling| steps.iter().flat_map(move |def| examples_of_matrices(def, tiling, block, bytes));
+    let all = [MatmulTiling::Matrix8, MatmulTiling::Matrix16].into_iter().flat_map(of);
+    let there: Vec<_> = all.filter(|kernel| kernel.runs_on(&gpu)).collect();
+    if there.is_empty() {
+        return skip(Missing::Other(&format!("{} has no cooperative matrices", gpu.info.name)));
+    }
+    compare(&gpu, &there, 4 * encodings.len());
+}
+
+#[test]
+fn matrices_of_blocks_of_16_agree_with_f64() {
+    matrices_of(16, &["grid", "fourier"]);
+}
+
+#[test]
+fn matrices_of_blocks_of_64_agree_with_f64() {
+    matrices_of(64, &["grid", "one_blob"]);
 }
 
 #[test]
@@ -79,11 +113,9 @@ fn setups() -> [Setup; 4] {
     [grid_setup(), Setup { activation: sine, init: Init::Siren, ..grid_setup() }, deep, Setup::small()]
 }
 
-fn train(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget) -> (GpuBackend, Vec<f64>) {
+fn train(gpu: &Arc<Gpu>, setup: &Setup, how: (Budget, KernelConfig)) -> (GpuBackend, Vec<f64>) {
     let job = setup.job();
-    let backend =
-        GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), (budget, KernelConfig::default()))
-            .block_on();
+    let backend = GpuBackend::with(Arc::clone(gpu), job.clone(), &setup.state(&job), how).block_on();
     let mut backend = backend.expect("fits");
     backend.enqueue(&steps(&job, 0..30, 1e-3)).block_on().expect("the device works");
     backend.finish().block_on().expect("the device works");
@@ -94,23 +126,68 @@ fn train(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget) -> (GpuBackend, Vec<f64>
 #[test]
 fn a_fused_network_learns_as_one_of_many_kernels_and_repeats_to_the_bit() {
     let Some(gpu) = open(false) else { return };
-    let budget = |fused| Budget { fused, ..gpu.budget() };
+    let how = |fused| (Budget { fused, ..gpu.budget() }, KernelConfig::default());
     for setup in setups() {
-        let (mut fused, losses) = train(&gpu, &setup, budget(Override::Always));
+        let (mut fused, losses) = train(&gpu, &setup, how(Override::Always));
         let kernels = fused.info().kernels.clone();
         let of_step = ["sample", "fused_step", "finish_step"];
         assert!(of_step.iter().all(|of| kernels.iter().any(|name| name.starts_with(of))), "{kernels:?}");
         assert!(!kernels.iter().any(|name| name.starts_with("reduce")), "{kernels:?}");
-        let (mut again, losses_again) = train(&gpu, &setup, budget(Override::Always));
+        let (mut again, losses_again) = train(&gpu, &setup, how(Override::Always));
         assert_eq!(losses, losses_again);
         let state = |backend: &mut GpuBackend| backend.state().block_on().expect("the device works");
         assert_eq!(state(&mut fused), state(&mut again));
-        let (apart, losses_apart) = train(&gpu, &setup, budget(Override::Never));
+        let (apart, losses_apart) = train(&gpu, &setup, how(Override::Never));
         assert!(apart.info().kernels.iter().all(|name| !name.starts_with("fused")), "{setup:?}");
         let off = losses.iter().zip(&losses_apart).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
         println!("30 steps: losses from {} to {}, up to {off:.1e} apart", losses[0], losses[29]);
         assert!(losses[29] < 0.9 * losses[0]);
         assert!(off < 1e-2, "the losses part by {off:.1e}");
+    }
+}
+
+#[test]
+fn a_network_fused_with_matrices_learns_as_one_by_layers_and_repeats_to_the_bit() {
+    let Some(gpu) = open(false) else { return };
+    let Some(config) = with_matrices(&gpu) else { return };
+    // Also with more gradients than a subgroup keeps in registers.
+    let deep = Setup { hidden_width: 48, n_layers: 5, ..grid_setup() };
+    for setup in setups().into_iter().chain([deep]) {
+        let (mut fused, losses) = train(&gpu, &setup, (gpu.budget(), config.clone()));
+        let names = &fused.info().kernels;
+        let is_ours = |name: &String| name.starts_with("fused_step") && name.contains(".matrix");
+        assert!(names.iter().any(is_ours), "{setup:?}: {names:?}");
+        let (mut again, losses_again) = train(&gpu, &setup, (gpu.budget(), config.clone()));
+        assert_eq!(losses, losses_again);
+        let state = |backend: &mut GpuBackend| backend.state().block_on().expect("the device works");
+        assert_eq!(state(&mut fused), state(&mut again));
+        let (_, losses_apart) =
+            train(&gpu, &setup, (Budget { fused: Override::Never, ..gpu.budget() }, KernelConfig::default()));
+        let off = losses.iter().zip(&losses_apart).map(|(a, b)| (a - b).abs() / b).fold(0.0, f64::max);
+        println!("30 steps: losses from {} to {}, up to {off:.1e} apart", losses[0], losses[29]);
+        assert!(losses[29] < 0.9 * losses[0]);
+        // Three digits in f16, which 30 steps may spread.
+        assert!(off < 5e-2, "the losses part by {off:.1e}");
+    }
+}
+
+#[test]
+fn lockstep_fused_with_matrices() {
+    let Some(gpu) = open(true) else { return };
+    let Some(config) = with_matrices(&gpu) else { return };
+    // In parts, and with folded grids.
+    let Budget { workgroup_bytes, max_threads, subgroup_size, .. } = gpu.budget();
+    let small = Budget { workgroup_bytes, max_threads, subgroup_size, ..tight() };
+    // A gentle sine, and no sigmoid: else the errors of f16 make no bound.
+    let sine = Setup {
+        activation: Activation::Sine { w0: 1.0 },
+        output_activation: Activation::Identity,
+        hidden_width: 33,
+        ..Setup::small()
+    };
+    for setup in [grid(Interpolation::Linear), grid(Interpolation::Smoothstep), sine] {
+        lockstep_with(&gpu, &setup, (gpu.budget(), config.clone()), 2);
+        lockstep_with(&gpu, &setup, (small, config.clone()), 2);
     }
 }
 

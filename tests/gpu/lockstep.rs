@@ -1,7 +1,9 @@
 //! Steps on the device, dispatch by dispatch against f64, and as they are trained.
 
 use crate::job::{Setup, steps};
+use crate::skip::{Missing, skip};
 use afterimage::backend::Backend;
+use afterimage::backend::gpu::kernel::{MatmulTiling, Storage};
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, KernelConfig, Override};
 use afterimage::model::{EncodingSpec, Interpolation, Step, TrainingState};
 use pollster::FutureExt as _;
@@ -24,6 +26,21 @@ pub(crate) fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u
     for fused in [Override::Always, Override::Never] {
         lockstep_with(gpu, setup, (Budget { fused, ..budget }, KernelConfig::default()), n_steps);
     }
+}
+
+/// Fused with the cooperative matrices of `gpu`; says that the test is skipped if it has none.
+pub(crate) fn with_matrices(gpu: &Gpu) -> Option<KernelConfig> {
+    let tiling = [MatmulTiling::Matrix16, MatmulTiling::Matrix8].into_iter().find(|tiling| tiling.fits(gpu));
+    if tiling.is_none() {
+        skip(Missing::Other(&format!("{} has no cooperative matrices that fit", gpu.info.name)));
+    }
+    let config = |tiling| KernelConfig {
+        storage: Storage::F16,
+        fused: Some(true),
+        fused_tiling: Some(tiling),
+        ..KernelConfig::default()
+    };
+    tiling.map(config)
 }
 
 /// Whether the network is computed in one kernel.

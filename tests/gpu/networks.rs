@@ -2,7 +2,7 @@
 
 use crate::device;
 use crate::job::{MUON, Setup, refined};
-use crate::lockstep::{grid, tight};
+use crate::lockstep::{grid, tight, with_matrices};
 
 use afterimage::backend::gpu::{Budget, Gpu, GpuBackend, GpuNetworks, KernelConfig, Override};
 use afterimage::backend::{Backend, Job, NetworkJob};
@@ -58,8 +58,7 @@ fn network(setup: &Setup, number: u64, own_orders: bool) -> NetworkJob {
     NetworkJob { job, state, steps }
 }
 
-fn networks(gpu: &Arc<Gpu>, jobs: &[NetworkJob], fused: Override) -> GpuNetworks {
-    let how = (Budget { fused, ..gpu.budget() }, KernelConfig::default());
+fn networks(gpu: &Arc<Gpu>, jobs: &[NetworkJob], how: (Budget, KernelConfig)) -> GpuNetworks {
     let made = GpuNetworks::new(Arc::clone(gpu), jobs.to_vec(), how).block_on().expect("the device works");
     made.expect("one fits")
 }
@@ -70,7 +69,8 @@ fn every_dispatch_agrees_with_f64_for_each_network() {
     for (name, setup) in setups() {
         let jobs = [0, 1, 2].map(|number| network(&setup, number, number > 0));
         for fused in [Override::Always, Override::Never] {
-            let mut networks = networks(&gpu, &jobs, fused);
+            let how = (Budget { fused, ..gpu.budget() }, KernelConfig::default());
+            let mut networks = networks(&gpu, &jobs, how);
             let entries = networks.lockstep(4).block_on().expect("the device works");
             let of_networks = entries.iter().filter(|entry| entry.kernel.contains("networks")).count();
             assert!(of_networks >= 4 * 3, "{name}: {of_networks} dispatches for all networks");
@@ -89,23 +89,34 @@ fn each_network_is_what_it_is_alone() {
         // In an order that all share, for the first of them alone: nothing else differs.
         for own_orders in [false, true].into_iter().filter(|own| *own || index == 0) {
             let jobs: Vec<_> = (0..3).map(|number| network(&setup, number, own_orders)).collect();
-            let mut together = networks(&gpu, &jobs, Override::Auto);
-            assert_eq!(together.len(), 3);
-            for n_steps in [1, 4, 2] {
-                together.advance(n_steps).block_on().expect("the device works");
-            }
-            let states = together.states().block_on().expect("the device works");
-            for (number, (NetworkJob { job, state, steps }, together)) in jobs.iter().zip(states).enumerate()
-            {
-                let mut alone =
-                    GpuBackend::new(Arc::clone(&gpu), job.clone(), state).block_on().expect("fits");
-                let steps: Vec<Step> = steps.clone().take(7).collect();
-                alone.enqueue(&steps).block_on().expect("the device works");
-                let alone = alone.state().block_on().expect("the device works");
-                assert!(alone == together, "{name}: network {number} differs, own orders: {own_orders}");
-                assert!(alone.params != state.params, "{name}: nothing was trained");
-            }
+            each_is_what_it_is_alone(&gpu, &jobs, (gpu.budget(), KernelConfig::default()), name);
         }
+    }
+}
+
+#[test]
+fn each_network_fused_with_matrices_is_what_it_is_alone() {
+    let Some(gpu) = device::open(false) else { return };
+    let Some(config) = with_matrices(&gpu) else { return };
+    let jobs: Vec<_> = (0..3).map(|number| network(&grid(Interpolation::Linear), number, true)).collect();
+    each_is_what_it_is_alone(&gpu, &jobs, (gpu.budget(), config), "a grid");
+}
+
+fn each_is_what_it_is_alone(gpu: &Arc<Gpu>, jobs: &[NetworkJob], how: (Budget, KernelConfig), name: &str) {
+    let mut together = networks(gpu, jobs, how.clone());
+    assert_eq!(together.len(), 3);
+    for n_steps in [1, 4, 2] {
+        together.advance(n_steps).block_on().expect("the device works");
+    }
+    let states = together.states().block_on().expect("the device works");
+    for (number, (NetworkJob { job, state, steps }, together)) in jobs.iter().zip(states).enumerate() {
+        let alone = GpuBackend::with(Arc::clone(gpu), job.clone(), state, how.clone()).block_on();
+        let mut alone = alone.expect("fits");
+        let steps: Vec<Step> = steps.clone().take(7).collect();
+        alone.enqueue(&steps).block_on().expect("the device works");
+        let alone = alone.state().block_on().expect("the device works");
+        assert!(alone == together, "{name}: network {number} differs");
+        assert!(alone.params != state.params, "{name}: nothing was trained");
     }
 }
 

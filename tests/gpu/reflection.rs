@@ -114,7 +114,7 @@ fn kernels_need_no_more_than_the_default_limits() {
             .sum();
         // Tiles of cooperative matrices are used where the device has as much as the host counts.
         let available = match kernel.tiling.matrix_size() {
-            Some(_) => kernel.tiling.workgroup_bytes(),
+            Some(_) => kernel.workgroup_bytes,
             None => limits.workgroup_bytes,
         };
         assert!(workgroup <= available, "{} takes {workgroup} bytes", kernel.name());

@@ -48,11 +48,15 @@ pub fn ways(
     config: &KernelConfig,
     precision: Precision,
 ) -> Vec<(Budget, KernelConfig)> {
-    let by_layers = KernelConfig { fused: Some(false), ..config.clone() };
+    let without_matrices = KernelConfig { fused_tiling: None, ..config.clone() };
+    let by_layers = KernelConfig { fused: Some(false), ..without_matrices.clone() };
     let storage = if precision == Precision::Auto { Storage::F32 } else { config.storage };
     let plain = KernelConfig { storage, fused: Some(false), ..KernelConfig::default() };
     let is_fused = layout::fused_step(job, budget, config).is_some();
+    let has_matrices = is_fused && config.fused_tiling.is_some();
+    let is_smaller = layout::fused_step(job, budget, &without_matrices).is_some();
     let mut ways = Vec::new();
+    ways.extend((has_matrices && is_smaller).then_some((budget, without_matrices)));
     ways.extend(is_fused.then(|| (budget, by_layers.clone())));
     ways.extend((plain != by_layers).then_some((budget, plain)));
     ways.extend(OTHER_TILES.map(|tiling| {

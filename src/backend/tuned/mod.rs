@@ -17,6 +17,9 @@ pub struct KernelConfig {
     pub storage: Storage,
     /// Whether a training step is one kernel, as measured; `None` to decide by counting bytes.
     pub fused: Option<bool>,
+    /// The cooperative matrices that a fused step multiplies with, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fused_tiling: Option<MatmulTiling>,
     /// For training products that are not in `tuned`, unless padding makes it wasteful.
     #[serde(rename = "product")]
     pub tiling: MatmulTiling,
@@ -54,7 +57,11 @@ impl KernelConfig {
 
     /// For display.
     pub fn name(&self) -> String {
-        let way = if self.fused == Some(true) { "one kernel" } else { "by layers" };
+        let way = match (self.fused, self.fused_tiling) {
+            (Some(true), None) => "one kernel",
+            (Some(true), Some(_)) => "one kernel with matrices",
+            _ => "by layers",
+        };
         let storage = match self.storage {
             Storage::F32 => "f32",
             Storage::F16 => "mixed",

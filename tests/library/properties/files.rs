@@ -111,7 +111,7 @@ fn method_of_all() -> TunedConfig {
     let tiles = KernelConfig::only(Storage::F16, MatmulTiling::Matrix16, std::iter::once(shape));
     TunedConfig {
         device: "a \"GPU\", Vulkan".to_owned(),
-        config: KernelConfig { fused: Some(false), ..tiles },
+        config: KernelConfig { fused: Some(true), fused_tiling: Some(MatmulTiling::Matrix8), ..tiles },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::cases;
 use afterimage::backend::gpu::Budget;
-use afterimage::backend::gpu::kernel::{KernelConfig, Storage};
+use afterimage::backend::gpu::kernel::{KernelConfig, MatmulTiling, Storage};
 use afterimage::backend::gpu::ops::Layout;
 use afterimage::backend::gpu::ops::record::training_step;
 use afterimage::backend::gpu::plan::PicturePlace;
@@ -82,6 +82,7 @@ prop_compose! {
             batch_bytes: 1 << batch_bits,
             stream_bytes: 1 << stream_bits,
             workgroup_bytes: 1 << workgroup_bits,
+            subgroup_size: Some(32),
             ..Budget::of(&wgpu::Limits::default())
         }
     }
@@ -91,8 +92,14 @@ proptest! {
     #![proptest_config(cases(2000))]
 
     #[test]
-    fn what_the_planner_lays_out_fits(job in job(), budget in budget(), storage in select(&Storage::ALL)) {
-        let config = KernelConfig { storage, ..KernelConfig::default() };
+    fn what_the_planner_lays_out_fits(
+        job in job(),
+        budget in budget(),
+        storage in select(&Storage::ALL),
+        fused_tiling in of(select(&[MatmulTiling::Matrix8, MatmulTiling::Matrix16])),
+    ) {
+        let fused = fused_tiling.map(|_| true);
+        let config = KernelConfig { storage, fused, fused_tiling, ..KernelConfig::default() };
         let (layout, training) = match Layout::training(&job, budget, config) {
             Ok(planned) => planned,
             Err(BackendError::DoesNotFit(text)) => {
@@ -104,6 +111,10 @@ proptest! {
         for buffer in &layout.buffers {
             prop_assert!(buffer.n_words() > 0, "{} is empty", buffer.name);
             prop_assert!(buffer.size_bytes() <= budget.max_binding_bytes, "{buffer:?} of {budget:?}");
+        }
+        if let Some(blocking) = &layout.fused_step {
+            prop_assert!(blocking.bytes() <= budget.workgroup_bytes as usize, "{blocking:?} of {budget:?}");
+            prop_assert_eq!(blocking.tiling(), fused_tiling);
         }
         let batch = job.batch_size as usize;
         prop_assert!((1..=batch).contains(&layout.chunk));

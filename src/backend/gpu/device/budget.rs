@@ -22,6 +22,8 @@ pub struct Budget {
     pub wide_atomics: bool,
     /// Maximum threads of a workgroup.
     pub max_threads: u32,
+    /// Threads of a subgroup, if that is known.
+    pub subgroup_size: Option<u32>,
     /// When networks are fused.
     pub fused: Override,
     /// Whether predictions may be fused.
@@ -52,6 +54,7 @@ impl Budget {
             max_threads: limits
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
+            subgroup_size: None,
             wide_atomics: false,
             fused: Override::Auto,
             fused_predictions: true,

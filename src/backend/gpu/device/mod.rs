@@ -237,7 +237,8 @@ impl Gpu {
     /// What plans may use of it.
     pub fn budget(&self) -> Budget {
         let wide_atomics = self.has_wide_atomics();
-        Budget { fused: self.options.fused, wide_atomics, ..Budget::of(&self.limits) }
+        let subgroup_size = Some(self.subgroup_size());
+        Budget { fused: self.options.fused, wide_atomics, subgroup_size, ..Budget::of(&self.limits) }
     }
 
     /// What measurements on this device are keyed by: adapter, API and driver.

@@ -9,6 +9,7 @@ use super::tiles::{Comparison, Tiles};
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
 use crate::backend::gpu::ops::errors::Compared;
+use crate::backend::gpu::ops::fused::Blocking;
 use crate::backend::gpu::ops::{Layout, grid, layout, record};
 use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
 use crate::backend::gpu::plan::{BufferId, PicturePlace, Plan, TrainingBuffers};
@@ -81,6 +82,7 @@ impl GpuBackend {
                     device: gpu.identity(),
                     config: KernelConfig {
                         fused: Some(layout.fused_step.is_some()),
+                        fused_tiling: layout.fused_step.as_ref().and_then(Blocking::tiling),
                         ..layout.config.clone()
                     },
                 }),

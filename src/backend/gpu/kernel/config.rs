@@ -24,7 +24,9 @@ impl KernelConfig {
     /// Whether `gpu` supports all of them: they may come from an untrusted file.
     pub(crate) fn are_on(&self, gpu: &Gpu) -> bool {
         let has = |tiling: MatmulTiling| possible(gpu, self.storage).any(|p| p == tiling);
-        has(self.tiling) && self.tuned.iter().all(|choice| has(choice.tiling))
+        has(self.tiling)
+            && self.tuned.iter().all(|choice| has(choice.tiling))
+            && self.fused_tiling.is_none_or(has)
     }
 
     /// What `gpu` trains with for `precision`, as far as is known without measuring.
@@ -74,6 +76,15 @@ impl MatmulTiling {
         lines_along_k.max(lines_across)
     }
 
+    /// The file with the size of its cooperative matrices, if it uses them.
+    pub(crate) fn matrix_source(self) -> Option<Source> {
+        match self.matrix_size()? {
+            8 => Some(wgsl!("matmul/matrices_8.wgsl")),
+            16 => Some(wgsl!("matmul/matrices_16.wgsl")),
+            size => unreachable!("no tiling has matrices of {size}"),
+        }
+    }
+
     /// Files joined to a product, whichever of the three it is.
     pub(crate) fn sources(self) -> &'static [Source] {
         const PARAMS: Source = wgsl!("matmul/params.wgsl");
@@ -81,7 +92,6 @@ impl MatmulTiling {
         const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
         const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
         const MATRICES: Source = wgsl!("matmul/matrices.wgsl");
-        const MATRICES_16: Source = wgsl!("matmul/matrices_16.wgsl");
         const MATRIX_TILES: Source = wgsl!("matmul/matrices_tiles.wgsl");
         const MATRIX_RESULTS: Source = wgsl!("matmul/matrices_results.wgsl");
         const SQUARE: Source = wgsl!("matmul/groups_2x2.wgsl");
@@ -93,11 +103,8 @@ impl MatmulTiling {
             Self::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
             Self::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
             Self::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
-            Self::Matrix8 => {
-                &[PARAMS, wgsl!("matmul/matrices_8.wgsl"), SQUARE, MATRICES, MATRIX_TILES, MATRIX_RESULTS]
-            }
-            Self::Matrix16 => &[PARAMS, MATRICES_16, SQUARE, MATRICES, MATRIX_TILES, MATRIX_RESULTS],
-            Self::Matrix16Wide => &[PARAMS, MATRICES_16, WIDE, MATRICES, MATRIX_TILES, MATRIX_RESULTS],
+            Self::Matrix8 | Self::Matrix16 => &[PARAMS, SQUARE, MATRICES, MATRIX_TILES, MATRIX_RESULTS],
+            Self::Matrix16Wide => &[PARAMS, WIDE, MATRICES, MATRIX_TILES, MATRIX_RESULTS],
         }
     }
 }

@@ -112,6 +112,8 @@ pub struct KernelDef {
     pub name: &'static str,
     /// Files joined after `header.wgsl` and the formulas.
     pub(crate) parts: &'static [Source],
+    /// Those of a network's kernel with cooperative matrices, if it has one.
+    pub(crate) parts_with_matrices: &'static [Source],
     pub specialization: Specialization,
     /// Whether `@group(1) @binding(0)` holds [`StepParams`].
     pub uses_step: bool,
@@ -137,6 +139,7 @@ impl KernelDef {
         Self {
             name: "",
             parts: &[],
+            parts_with_matrices: &[],
             specialization: Specialization::None,
             uses_step: false,
             bindings: &[],
@@ -165,7 +168,7 @@ pub struct Kernel {
     pub(crate) optimizer: Option<Optimizer>,
     /// Storage of its stored bindings; f32 for kernels without any.
     pub(crate) storage: Storage,
-    /// The tiling of its product, if it is one.
+    /// The tiling of its product, if it is one, or a network's cooperative matrices.
     pub tiling: MatmulTiling,
     /// How its matrices are aligned, if it is one.
     pub(crate) alignment: Alignment,
@@ -177,6 +180,8 @@ pub struct Kernel {
     pub(crate) output: Option<Activation>,
     /// Values of override constants set by the host: sizes.
     pub(crate) sizes: Vec<(&'static str, u32)>,
+    /// Bytes of workgroup memory that it takes with cooperative matrices.
+    pub workgroup_bytes: u32,
 }
 
 impl Kernel {
@@ -193,6 +198,7 @@ impl Kernel {
             for_networks: false,
             output: None,
             sizes: Vec::new(),
+            workgroup_bytes: 0,
         }
     }
 
@@ -230,7 +236,12 @@ impl Kernel {
     }
 
     pub(crate) fn tiled(self, tiling: MatmulTiling) -> Self {
-        Self { tiling, ..self }
+        Self { workgroup_bytes: tiling.workgroup_bytes(), tiling, ..self }
+    }
+
+    /// A whole network's kernel with such matrices and `workgroup_bytes` of workgroup memory.
+    pub(crate) fn with_matrices(self, tiling: MatmulTiling, workgroup_bytes: u32) -> Self {
+        Self { tiling, workgroup_bytes, ..self }
     }
 
     pub(crate) fn aligned(self, alignment: Alignment) -> Self {
@@ -322,10 +333,12 @@ impl Kernel {
         match self.tiling.matrix_size() {
             _ if !missing.is_empty() => Some(missing.to_string()),
             Some(size) if !gpu.has_matrices(size) => Some(format!("cooperative matrices of {size} x {size}")),
-            Some(_) if !self.tiling.fits(gpu) => Some(format!(
-                "{} bytes of workgroup memory, or subgroups that fit",
-                self.tiling.workgroup_bytes()
-            )),
+            Some(_)
+                if !self.tiling.fits(gpu)
+                    || self.workgroup_bytes > gpu.limits.max_compute_workgroup_storage_size =>
+            {
+                Some(format!("{} bytes of workgroup memory, or subgroups that fit", self.workgroup_bytes))
+            }
             _ => None,
         }
     }

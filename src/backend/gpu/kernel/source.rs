@@ -69,18 +69,20 @@ impl Kernel {
             Specialization::Matmul(operation) => {
                 sources.extend([FOURS, self.alignment.results_source(operation)]);
                 sources.extend(self.tiling.sources());
-                sources.extend(self.tiling.matrix_size().map(|_| match cells {
-                    Cells::OfFour => wgsl!("matmul/cells_of_four.wgsl"),
-                    Cells::OfOne => wgsl!("matmul/cells_of_one.wgsl"),
-                }));
             }
             Specialization::Network { .. } => sources.push(FOURS),
             _ => (),
         }
+        sources.extend(self.tiling.matrix_source());
+        sources.extend(self.tiling.matrix_size().map(|_| match cells {
+            Cells::OfFour => wgsl!("matmul/cells_of_four.wgsl"),
+            Cells::OfOne => wgsl!("matmul/cells_of_one.wgsl"),
+        }));
         if self.def.adds_fixed_point {
             sources.extend([FIXED_POINT, if self.wide_atomics { FIXED_POINT_64 } else { FIXED_POINT_32 }]);
         }
-        sources.extend(self.def.parts);
+        let has_matrices = self.tiling.matrix_size().is_some() && !self.def.parts_with_matrices.is_empty();
+        sources.extend(if has_matrices { self.def.parts_with_matrices } else { self.def.parts });
         sources
     }
 

@@ -32,6 +32,12 @@ pub(crate) fn sum_of_products(k: usize) -> f64 {
     (k + 5) as f64 * ROUNDING
 }
 
+/// The same by cooperative matrices. They may truncate where f32 rounds, which doubles the error of each operation, and
+/// align the terms they add at once to the largest, which doubles it again.
+pub(crate) fn sum_by_matrices(k: usize) -> f64 {
+    4.0 * sum_of_products(k)
+}
+
 /// Error of sin or cos of `turns` computed as the sum of `magnitude` in `roundings` operations.
 pub(crate) fn sin_turns(magnitude: f64, roundings: f64) -> f64 {
     SIN_POLYNOMIAL + TAU * magnitude * roundings * ROUNDING

@@ -2,7 +2,8 @@
 //! and keeps intermediate values in workgroup memory.
 
 use crate::backend::gpu::kernel::{
-    Binding, Kernel, KernelDef, Source, Specialization, Storage, params_block, read, wgsl, write,
+    Binding, Kernel, KernelDef, MatmulTiling, Source, Specialization, Storage, params_block, read, wgsl,
+    write,
 };
 use crate::model::encoding::{self, Formula, formulas};
 use crate::model::{Activation, Encoding, Loss, Pointwise};
@@ -11,6 +12,7 @@ mod blocking;
 mod bounds;
 mod cases;
 mod choice;
+mod matrices;
 mod record;
 mod reference;
 
@@ -60,12 +62,18 @@ params_block! {
     }
 }
 
+const NETWORK: Source = wgsl!("fused/network.wgsl");
 const CELLS: Source = wgsl!("fused/cells.wgsl");
 const EACH_FEATURE: Source = wgsl!("fused/each_feature.wgsl");
 const FORMULA: Source = wgsl!("fused/formula.wgsl");
+const FORWARD: Source = wgsl!("fused/forward.wgsl");
 const PRODUCT: Source = wgsl!("fused/product.wgsl");
 const BACKWARD: Source = wgsl!("fused/backward.wgsl");
+const BACKWARD_INPUT: Source = wgsl!("fused/backward_input.wgsl");
 const LAYERS: Source = wgsl!("fused/backward_layers.wgsl");
+const MATRICES: Source = wgsl!("fused/matrices.wgsl");
+const MATRIX_LAYERS: Source = wgsl!("fused/matrices_layers.wgsl");
+const MATRIX_GRADIENTS: Source = wgsl!("fused/matrices_gradients.wgsl");
 const NO_GRADIENTS: Source = wgsl!("fused/no_encoding_gradients.wgsl");
 const REDUCE: Source = wgsl!("reduce.wgsl");
 const STEP: Source = wgsl!("fused/step.wgsl");
@@ -92,7 +100,14 @@ macro_rules! fused {
         [
             KernelDef {
                 name: concat!("fused_step_", $name),
-                parts: &[CELLS, $($parts,)+ PRODUCT, BACKWARD, LAYERS, $($gradients,)+ REDUCE, STEP],
+                parts: &[
+                    NETWORK, $($parts,)+ CELLS, FORWARD, PRODUCT, BACKWARD, BACKWARD_INPUT, LAYERS, $($gradients,)+
+                    REDUCE, STEP,
+                ],
+                parts_with_matrices: &[
+                    NETWORK, $($parts,)+ MATRICES, FORWARD, MATRIX_LAYERS, MATRIX_GRADIENTS, LAYERS, $($gradients,)+
+                    REDUCE, STEP,
+                ],
                 specialization: Specialization::Network { loss: true },
                 bindings: $bindings,
                 // Only a grid's kernels bind such sums.
@@ -101,7 +116,7 @@ macro_rules! fused {
             },
             KernelDef {
                 name: concat!("fused_predict_", $name),
-                parts: &[CELLS, $($parts,)+ PRODUCT, PREDICT],
+                parts: &[NETWORK, $($parts,)+ CELLS, FORWARD, PRODUCT, PREDICT],
                 specialization: Specialization::Network { loss: false },
                 bindings: PREDICT_BINDINGS,
                 ..KernelDef::plain::<FusedParams>(
@@ -181,11 +196,51 @@ pub fn examples_of(def: &'static KernelDef, width: usize, block: usize, bytes: u
     let is_step = matches!(def.specialization, Specialization::Network { loss: true });
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {
         let blocking = Blocking::filling((activation, Storage::F32), width, block, bytes)?;
-        Some(Kernel::with_network(def, is_step.then_some(loss), [activation, output], blocking.constants()))
+        Some(kernel(def, is_step.then_some(loss), [activation, output], &blocking))
     };
     let formulas = [
         (Loss::Mse, Activation::Relu, Activation::Sigmoid),
         (Loss::L1, Activation::Sine { w0: 30.0 }, Activation::Identity),
     ];
     formulas.into_iter().filter_map(one).collect()
+}
+
+/// Examples of a step by cooperative matrices: as much workgroup memory as any device that has some.
+pub(crate) fn examples_with_matrices(def: &'static KernelDef) -> Vec<Kernel> {
+    let tilings = [MatmulTiling::Matrix8, MatmulTiling::Matrix16];
+    tilings.into_iter().flat_map(|tiling| examples_of_matrices(def, tiling, 32, 32 << 10)).collect()
+}
+
+/// The same for blocks of `block` samples in `bytes` of workgroup memory. Some of a wide layer's gradients are kept in
+/// registers, and some are not.
+pub fn examples_of_matrices(
+    def: &'static KernelDef,
+    tiling: MatmulTiling,
+    block: usize,
+    bytes: usize,
+) -> Vec<Kernel> {
+    let one = |(loss, activation, output): (Loss, Activation, Activation)| {
+        let blocking = Blocking::filling_with_matrices((activation, tiling), 5, block, bytes)?;
+        Some(kernel(def, Some(loss), [activation, output], &blocking))
+    };
+    // The errors of f16 make no bound for a steep sine.
+    let formulas = [
+        (Loss::Mse, Activation::Relu, Activation::Sigmoid),
+        (Loss::L1, Activation::Tanh, Activation::Identity),
+    ];
+    formulas.into_iter().filter_map(one).collect()
+}
+
+/// The kernel for these sizes.
+fn kernel(
+    def: &'static KernelDef,
+    loss: Option<Loss>,
+    formulas: [Activation; 2],
+    blocking: &Blocking,
+) -> Kernel {
+    let kernel = Kernel::with_network(def, loss, formulas, blocking.constants()).stored_as(blocking.storage);
+    match blocking.tiling() {
+        Some(tiling) => kernel.with_matrices(tiling, blocking.bytes() as u32),
+        None => kernel,
+    }
 }

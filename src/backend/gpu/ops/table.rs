@@ -111,8 +111,14 @@ fn for_networks() -> Vec<Kernel> {
         Specialization::Network { loss } => loss,
         _ => !ALONE.iter().any(|other| **def == **other),
     };
-    let example = |def: &'static KernelDef| formulas(def).into_iter().next().map(Kernel::for_networks);
-    definitions().filter(is_used).filter_map(example).collect()
+    let example = |def: &'static KernelDef| {
+        let with_matrices = match def.specialization {
+            Specialization::Network { .. } => ops::fused::examples_with_matrices(def),
+            _ => Vec::new(),
+        };
+        formulas(def).into_iter().take(1).chain(with_matrices.into_iter().take(1)).map(Kernel::for_networks)
+    };
+    definitions().filter(is_used).flat_map(example).collect()
 }
 
 /// Whether a kernel of this name exists. [`kernels`] lists only examples for whole networks and other tilings; of the
@@ -163,6 +169,9 @@ fn variants(kernel: &Kernel) -> Vec<Kernel> {
         _ if half == *kernel || !is_representative(kernel) => Vec::new(),
         // Pictures are computed in f32, and f16 error bounds become vacuous for steep sines.
         Specialization::Network { loss } if !loss || kernel.activation != Activation::Relu => Vec::new(),
+        Specialization::Network { .. } => {
+            [vec![half], ops::fused::examples_with_matrices(kernel.def)].concat()
+        }
         _ => vec![half],
     }
 }

@@ -1,10 +1,10 @@
 //! Finds how a device trains a job fastest: measured at first use, and cached for later runs.
 //!
-//! The candidates are fused and layer-by-layer steps, with values between layers in 32 and in 16 bits, as far as
-//! `--precision` and the device allow. Each is compared with the CPU, then timed as a whole (`steps.rs`); layer by
-//! layer with the fastest tiles for each product (`tiles.rs`). Candidates that fail their self-test are left out. The
-//! choice changes only the last bits of a result, unless it is to store 16 bits, which only `--precision auto` leaves
-//! open.
+//! The candidates are fused and layer-by-layer steps, with values between layers in 32 and in 16 bits, and fused ones
+//! with cooperative matrices, as far as `--precision` and the device allow. Each is compared with the CPU, then timed as
+//! a whole (`steps.rs`); layer by layer with the fastest tiles for each product (`tiles.rs`). Candidates that fail their
+//! self-test are left out. The choice changes only the last bits of a result, unless it is to store 16 bits, which only
+//! `--precision auto` leaves open.
 //!
 //! It is measured once per device, driver and kind of job, and cached in `tuning.json` in the folder of
 //! [`DeviceOptions::cache`](super::DeviceOptions::cache) (`cache.rs`). A run's checkpoints store it too, so that it
@@ -65,7 +65,7 @@ async fn unmeasured(gpu: &Arc<Gpu>, job: &Job, precision: Precision) -> Result<K
 }
 
 /// `config` without cooperative matrices if they compute wrong results on `gpu`: its other tiles may be sound. A fused
-/// step uses none.
+/// step has its own.
 async fn sound(gpu: &Arc<Gpu>, activation: Activation, config: KernelConfig) -> Result<KernelConfig> {
     if config.tiling.matrix_size().is_some() && config.fused != Some(true) {
         let kernels = [&dense::FORWARD, &dense::BACKWARD_INPUT, &dense::BACKWARD_WEIGHTS].map(|def| {

@@ -4,7 +4,7 @@ use super::cache::{Fastest, Key, TuningCache};
 use super::{sound, tiles};
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::GpuBackend;
-use crate::backend::gpu::kernel::{KernelConfig, Precision, Storage};
+use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Precision, Storage, possible};
 use crate::backend::gpu::ops::{Layout, layout};
 use crate::backend::{Backend, BackendError, Job, Result};
 use crate::model::{Encoding, Importance, Mlp, Model, Sampling, Step, Steps, TrainingState};
@@ -47,9 +47,8 @@ pub(super) async fn fastest(
     let key = Key { device: gpu.identity(), job: describe(job), precision };
     let known = cache.fastest(&key).map(|fastest| fastest.config.clone());
     // Tiles may differ.
-    let is_possible = |known: &KernelConfig| {
-        candidates.iter().any(|c| (c.storage, c.fused) == (known.storage, known.fused)) && known.are_on(gpu)
-    };
+    let is_possible =
+        |known: &KernelConfig| candidates.iter().any(|c| way(c) == way(known)) && known.are_on(gpu);
     if let Some(known) = known.filter(is_possible) {
         return Ok((known, false));
     }
@@ -58,6 +57,11 @@ pub(super) async fn fastest(
     cache.remember(Fastest { key, milliseconds: 1e3 * fastest.seconds, config });
     cache.write(path.as_deref());
     Ok((fastest.config, true))
+}
+
+/// What tells a candidate from others, whatever its tiles.
+fn way(config: &KernelConfig) -> (Storage, Option<bool>, Option<MatmulTiling>) {
+    (config.storage, config.fused, config.fused_tiling)
 }
 
 /// The candidates, with untuned tiles.
@@ -71,13 +75,14 @@ fn candidates(gpu: &Gpu, job: &Job, precision: Precision) -> Result<Vec<KernelCo
         Precision::Auto => [Some(KernelConfig::default()), mixed().ok()].into_iter().flatten().collect(),
     };
     let ways = stored.into_iter().flat_map(|stored| {
-        let way = |fused| KernelConfig { fused: Some(fused), ..stored.clone() };
-        // The environment may rule out one of the two.
-        [true, false]
-            .map(way)
-            .into_iter()
-            .filter(|way| Some(layout::fused_step(job, budget, way).is_some()) == way.fused)
-            .collect::<Vec<_>>()
+        let way = |(fused, fused_tiling)| KernelConfig { fused: Some(fused), fused_tiling, ..stored.clone() };
+        let tilings = [MatmulTiling::Matrix16, MatmulTiling::Matrix8];
+        let with_matrices = tilings.into_iter().find(|&t| possible(gpu, stored.storage).any(|p| p == t));
+        let all = [Some((true, None)), with_matrices.map(|t| (true, Some(t))), Some((false, None))];
+        // The environment may rule out some, and a network may be too large.
+        let is_possible =
+            |way: &KernelConfig| Some(layout::fused_step(job, budget, way).is_some()) == way.fused;
+        all.into_iter().flatten().map(way).filter(is_possible).collect::<Vec<_>>()
     });
     let (mut fitting, mut refusal) = (Vec::new(), None);
     for way in ways {

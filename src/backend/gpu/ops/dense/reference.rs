@@ -48,11 +48,12 @@ fn input_rounding(tiling: MatmulTiling, value: f64) -> f64 {
     }
 }
 
-/// Relative error of a sum of `k` products. Cooperative matrices may truncate where f32 rounds, which doubles the
-/// error of each operation, and align the terms they add at once to the largest, which doubles it again.
+/// Relative error of a sum of `k` products.
 fn relative_error(tiling: MatmulTiling, k: usize) -> f64 {
-    let careless = if tiling.matrix_size().is_some() { 4.0 } else { 1.0 };
-    careless * tolerance::sum_of_products(k)
+    match tiling.matrix_size() {
+        Some(_) => tolerance::sum_by_matrices(k),
+        None => tolerance::sum_of_products(k),
+    }
 }
 
 /// The tolerance of a product of depth `k`, from `multiply`, which multiplies magnitudes:

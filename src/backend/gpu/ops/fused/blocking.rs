@@ -1,6 +1,8 @@
 //! How many samples a workgroup takes at a time, and the layout of its memory.
 
-use crate::backend::gpu::kernel::{Kernel, Storage};
+use super::matrices::{self, Matrices};
+use crate::backend::gpu::device::Budget;
+use crate::backend::gpu::kernel::{Kernel, MatmulTiling, Storage};
 use crate::model::{Activation, Mlp};
 
 /// Samples of a block, best first.
@@ -16,7 +18,9 @@ const NARROW_DEPTH: usize = 64;
 /// `COLUMNS` in `fused/backward.wgsl` times as many rows.
 const FEWEST_THREADS: usize = 64;
 const MOST_THREADS: usize = 256;
-/// Bytes of `positions` in `fused/cells.wgsl`.
+/// Rows of pre-activations of the widest test case.
+const MOST_BIAS_ROWS: usize = 512;
+/// Bytes of `positions` in `fused/network.wgsl`.
 const POSITIONS_BYTES: usize = 64 * 16;
 
 /// Whether f'(z) = f'(f(z)): both have a kink at 0 and the same sign. Then z need not be stored beside f(z).
@@ -24,7 +28,7 @@ fn derivative_from_output(activation: Activation) -> bool {
     matches!(activation, Activation::Relu | Activation::LeakyRelu { .. } | Activation::Identity)
 }
 
-/// The layout of `cells`, in rows: see `fused/cells.wgsl`.
+/// The layout of a block, in rows: see `fused/network.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rows {
     pub(super) hidden: usize,
@@ -36,17 +40,20 @@ pub(super) struct Rows {
     pub(super) total: usize,
 }
 
-fn fours(n: usize) -> usize {
-    n.next_multiple_of(4)
+/// What row numbers are multiples of: the size of a matrix, or four.
+fn row_unit(tiling: Option<MatmulTiling>) -> usize {
+    tiling.map_or(4, matrices::side)
 }
 
 impl Rows {
-    /// With at most `slice` features at a time, a multiple of eight; in separate rows if `separate`.
-    pub(super) fn new(network: &Mlp, slice: usize, separate: bool) -> Self {
+    /// Row numbers that are multiples of those of `tiling`, or of four. With at most `slice` features at a time, a
+    /// multiple of eight; in separate rows if `separate`.
+    pub(super) fn new(network: &Mlp, tiling: Option<MatmulTiling>, slice: usize, separate: bool) -> Self {
+        let unit = row_unit(tiling);
         let derivative_from_output = derivative_from_output(network.activation);
-        let hidden = fours(network.hidden_width);
-        let feature_row = hidden * (network.n_layers - 1) + fours(network.output_width);
-        let features = fours(network.input_width).min(slice);
+        let hidden = network.hidden_width.next_multiple_of(unit);
+        let feature_row = hidden * (network.n_layers - 1) + network.output_width.next_multiple_of(unit);
+        let features = network.input_width.next_multiple_of(unit).min(slice.next_multiple_of(unit));
         let values = if derivative_from_output { 0 } else { hidden };
         let value_row = feature_row + if separate { features } else { 0 };
         Self {
@@ -66,12 +73,16 @@ impl Rows {
 pub struct Blocking {
     /// Samples taken at a time.
     pub block: usize,
+    /// Threads, or with cooperative matrices subgroups.
     pub group: usize,
+    /// Vectors of four samples in all rows.
     pub(super) cells: usize,
+    /// Vectors of the tile of weights, without cooperative matrices.
     pub(super) tile_cells: usize,
     pub(super) rows: Rows,
-    /// Storage of `cells`.
+    /// Storage of the rows.
     pub(crate) storage: Storage,
+    pub(super) matrices: Option<Matrices>,
 }
 
 impl Blocking {
@@ -85,17 +96,37 @@ impl Blocking {
             return None;
         }
         let (cells, tile_cells) = (rows.total * quads, tile_cells(&rows, block, group));
-        Some(Self { block, group, cells, tile_cells, rows, storage })
+        Some(Self { block, group, cells, tile_cells, rows, storage, matrices: None })
     }
 
-    /// The sizes that `kernel` is compiled for, if they suit a network with these rows.
-    pub(super) fn of_kernel(kernel: &Kernel, rows: Rows) -> Option<Self> {
+    /// The same with cooperative matrices, which take values stored as f16.
+    fn with_matrices(rows: Rows, matrices: Matrices, block: usize) -> Self {
+        let cells = rows.total * matrices::pitch(block);
+        let (group, storage) = (matrices.subgroups(block), Storage::F16);
+        Self { block, group, cells, tile_cells: 0, rows, storage, matrices: Some(matrices) }
+    }
+
+    /// The sizes that `kernel` is compiled for, if they suit `network` with at most `slice` features at a time, in separate
+    /// rows if `separate`.
+    pub(super) fn of_kernel(
+        kernel: &Kernel,
+        network: &Mlp,
+        (slice, separate): (usize, bool),
+    ) -> Option<Self> {
         let size = |name| kernel.size(name) as usize;
-        let (block, group) = (size("BLOCK"), size("GROUP"));
-        let (cells, tile_cells) = (size("CELLS"), size("TILE_CELLS"));
+        let block = size("BLOCK");
+        let matrices = Matrices::of_kernel(kernel);
+        let rows = Rows::new(network, matrices.map(|m| m.tiling), slice, separate);
+        if let Some(matrices) = matrices {
+            let blocking = Self::with_matrices(rows, matrices, block);
+            let is_enough = 4 * blocking.cells <= size("N_CELLS") && rows.feature_row <= matrices.bias_rows;
+            return is_enough.then_some(blocking);
+        }
+        let (group, cells, tile_cells) = (size("GROUP"), size("CELLS"), size("TILE_CELLS"));
         let is_enough =
             rows.total * block / 4 <= cells && self::tile_cells(&rows, block, group) <= tile_cells;
-        is_enough.then_some(Self { block, group, cells, tile_cells, rows, storage: kernel.storage })
+        let storage = kernel.storage;
+        is_enough.then_some(Self { block, group, cells, tile_cells, rows, storage, matrices })
     }
 
     /// The largest blocks that fit into `bytes` of workgroup memory; smaller ones if there are few samples, to fill
@@ -107,15 +138,26 @@ impl Blocking {
         most_threads: usize,
     ) -> Option<Self> {
         let most_threads = 1 << most_threads.max(1).ilog2();
-        let smallest = *BLOCKS.last().expect("not empty");
-        let blocks = BLOCKS.iter().filter(|&&b| b == smallest || n_samples.div_ceil(b) >= WANTED_BLOCKS);
-        let layouts = blocks.flat_map(|&block| {
-            let rows = [(SLICE, true), (SLICE, false), (SLICE / 2, false)];
-            rows.map(|(slice, separate)| {
-                Self::new(Rows::new(network, slice, separate), storage, block, most_threads)
-            })
+        let mut fitting = layouts(n_samples).filter_map(|(block, slice, separate)| {
+            Self::new(Rows::new(network, None, slice, separate), storage, block, most_threads)
         });
-        layouts.flatten().find(|blocking| blocking.bytes() <= bytes)
+        fitting.find(|blocking: &Self| blocking.bytes() <= bytes)
+    }
+
+    /// The same with the cooperative matrices of `tiling`.
+    pub(super) fn largest_with_matrices(
+        (network, tiling): (&Mlp, MatmulTiling),
+        n_samples: usize,
+        budget: &Budget,
+    ) -> Option<Self> {
+        let (bytes, subgroup_size) = (budget.workgroup_bytes as usize, budget.subgroup_size? as usize);
+        let all = layouts(n_samples).map(|(block, slice, separate)| {
+            let rows = Rows::new(network, Some(tiling), slice, separate);
+            let of_rows = (rows.features, rows.feature_row);
+            Self::with_matrices(rows, Matrices::new(tiling, network, of_rows, block), block)
+        });
+        let has_threads = |b: &Self| b.group * subgroup_size <= budget.max_threads as usize;
+        all.filter(has_threads).find(|blocking| blocking.bytes() <= bytes)
     }
 
     /// Blocks of `block` samples that use all of `bytes`, for networks up to `width` wide.
@@ -126,37 +168,67 @@ impl Blocking {
         bytes: usize,
     ) -> Option<Self> {
         let network = Mlp::new([SLICE, width, 4], 2, [activation, Activation::Identity]);
-        let least = Self::new(Rows::new(&network, SLICE, false), storage, block, MOST_THREADS)?;
-        let rest = bytes.checked_sub(workgroup_bytes(storage, 0, least.tile_cells))?;
+        let least = Self::new(Rows::new(&network, None, SLICE, false), storage, block, MOST_THREADS)?;
+        let rest = bytes.checked_sub(Self { cells: 0, ..least.clone() }.bytes())?;
         Some(Self { cells: rest / (4 * storage.size_bytes()), ..least })
+    }
+
+    /// The same with the cooperative matrices of `tiling`, and with `sums` of gradients in registers.
+    pub(super) fn filling_with_matrices(
+        (activation, tiling): (Activation, MatmulTiling),
+        sums: usize,
+        block: usize,
+        bytes: usize,
+    ) -> Option<Self> {
+        let network = Mlp::new([1, 1, 1], 2, [activation, Activation::Identity]);
+        let rows = Rows::new(&network, Some(tiling), SLICE, false);
+        let matrices = Matrices { tiling, sums, bias_rows: MOST_BIAS_ROWS };
+        let least = Self::with_matrices(rows, matrices, block);
+        let rest = bytes.checked_sub(Self { cells: 0, ..least.clone() }.bytes())?;
+        Some(Self { cells: rest / 8, ..least })
     }
 
     /// Bytes of workgroup memory.
     pub fn bytes(&self) -> usize {
-        workgroup_bytes(self.storage, self.cells, self.tile_cells)
+        let cells = 4 * self.storage.size_bytes() * self.cells;
+        let of_matrices = self.matrices.map_or(0, |matrices| matrices.bytes(self.block));
+        cells + 16 * self.tile_cells + of_matrices + POSITIONS_BYTES
     }
 
-    /// Values of the override constants of both kernels.
-    pub(crate) fn constants(&self) -> Vec<(&'static str, u32)> {
-        vec![
-            ("BLOCK", self.block as u32),
-            ("GROUP", self.group as u32),
-            ("CELLS", self.cells as u32),
-            ("TILE_CELLS", self.tile_cells as u32),
-            ("DERIVATIVE_FROM_OUTPUT", self.rows.derivative_from_output.into()),
-        ]
+    /// The cooperative matrices it multiplies with.
+    pub fn tiling(&self) -> Option<MatmulTiling> {
+        self.matrices.map(|matrices| matrices.tiling)
     }
+
+    /// Values of the override constants of the kernels.
+    pub(super) fn constants(&self) -> Vec<(&'static str, u32)> {
+        let of_kind = match self.matrices {
+            Some(Matrices { sums, bias_rows, .. }) => {
+                [("N_CELLS", 4 * self.cells), ("N_SUMS", sums), ("BIAS_ROWS", bias_rows)]
+            }
+            None => [("GROUP", self.group), ("CELLS", self.cells), ("TILE_CELLS", self.tile_cells)],
+        };
+        let of_both = [
+            ("BLOCK", self.block),
+            ("DERIVATIVE_FROM_OUTPUT", usize::from(self.rows.derivative_from_output)),
+        ];
+        of_both.into_iter().chain(of_kind).map(|(name, size)| (name, size as u32)).collect()
+    }
+}
+
+/// Samples of a block, features at a time, and whether they have separate rows: best first. Blocks are smaller if there
+/// are few samples.
+fn layouts(n_samples: usize) -> impl Iterator<Item = (usize, usize, bool)> {
+    let smallest = *BLOCKS.last().expect("not empty");
+    let blocks = BLOCKS.into_iter().filter(move |&b| b == smallest || n_samples.div_ceil(b) >= WANTED_BLOCKS);
+    let rows = [(SLICE, true), (SLICE, false), (SLICE / 2, false)];
+    blocks.flat_map(move |block| rows.map(|(slice, separate)| (block, slice, separate)))
 }
 
 /// Vectors of the tile of weights, which is also used to sum the loss.
 fn tile_cells(rows: &Rows, block: usize, group: usize) -> usize {
     let at_a_time = (rows.hidden.max(rows.features) / 4).min(group / (block / 4));
     (DEPTH * (at_a_time | 1)).max(NARROW_DEPTH).max(block)
-}
-
-/// Bytes of workgroup memory of a kernel with these constants.
-fn workgroup_bytes(storage: Storage, cells: usize, tile_cells: usize) -> usize {
-    4 * storage.size_bytes() * cells + 16 * tile_cells + POSITIONS_BYTES
 }
 
 #[cfg(test)]
@@ -166,7 +238,7 @@ mod tests {
     #[test]
     fn rows_follow_one_another() {
         let network = Mlp::new([30, 17, 3], 4, [Activation::Tanh, Activation::Identity]);
-        let (separate, shared) = (Rows::new(&network, 64, true), Rows::new(&network, 64, false));
+        let (separate, shared) = (Rows::new(&network, None, 64, true), Rows::new(&network, None, 64, false));
         let rows = (separate.hidden, separate.feature_row, separate.features, separate.value_row);
         assert_eq!(rows, (20, 64, 32, 96));
         assert_eq!((separate.total, separate.features_kept), (116, true));

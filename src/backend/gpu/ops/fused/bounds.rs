@@ -5,10 +5,13 @@
 //! Stability of Numerical Algorithms, 2nd edition, equation 3.3), in any order. So each product is computed three
 //! times: of the values, of their magnitudes, and of magnitudes with errors. Everything else is element-wise and goes
 //! through [`Bounded`].
+//!
+//! Cooperative matrices multiply weights rounded to f16, so that E_w is this rounding, and their sums are less exact
+//! ([`Products`]). All else that they multiply is stored as f16 before, and products of two f16 are exact in f32.
 
 use crate::backend::cpu::dense;
-use crate::backend::gpu::kernel::Storage;
-use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, sum_of_products};
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, sum_by_matrices, sum_of_products};
+use crate::backend::gpu::kernel::{Kernel, Storage};
 use crate::backend::tuned::{HALF_FLUSH, HALF_MAX, HALF_ROUNDING};
 use crate::model::LayerShape;
 
@@ -69,9 +72,40 @@ fn absolute(values: &[f64]) -> Vec<f64> {
     values.iter().map(|v| v.abs()).collect()
 }
 
+/// How a kernel multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Products {
+    /// In f32.
+    Plain,
+    /// By cooperative matrices.
+    Matrices,
+}
+
+impl Products {
+    pub(super) fn of(kernel: &Kernel) -> Self {
+        if kernel.tiling.matrix_size().is_some() { Self::Matrices } else { Self::Plain }
+    }
+
+    /// Weights as they are multiplied.
+    pub(super) fn factors(self, weights: &[f64]) -> Bounds {
+        match self {
+            Self::Plain => Bounds::exact(weights.to_vec()),
+            Self::Matrices => Bounds::exact(weights.to_vec()).stored(Storage::F16),
+        }
+    }
+
+    /// Relative error of a sum of `k` products.
+    fn roundings(self, k: usize) -> f64 {
+        match self {
+            Self::Plain => sum_of_products(k),
+            Self::Matrices => sum_by_matrices(k),
+        }
+    }
+}
+
 /// Values with errors, from their products, those of magnitudes, and those of magnitudes with errors: sums of `k`.
-fn of_products(values: Vec<f64>, lower: &[f64], upper: &[f64], k: usize) -> Bounds {
-    let roundings = sum_of_products(k);
+fn of_products(values: Vec<f64>, lower: &[f64], upper: &[f64], (products, k): (Products, usize)) -> Bounds {
+    let roundings = products.roundings(k);
     let error =
         |(lower, upper): (&f64, &f64)| (upper - lower).max(0.0) + upper * roundings + k as f64 * FLUSH;
     let errors = lower.iter().zip(upper).map(error).collect();
@@ -79,7 +113,7 @@ fn of_products(values: Vec<f64>, lower: &[f64], upper: &[f64], k: usize) -> Boun
 }
 
 /// x W^T + b
-pub(super) fn forward(shape: LayerShape, x: &Bounds, w: &[f64], b: &[f64]) -> Bounds {
+pub(super) fn forward(products: Products, shape: LayerShape, x: &Bounds, (w, b): (&[f64], &[f64])) -> Bounds {
     let n = x.values.len() / shape.input_width;
     let product = |x: &[f64], w: &[f64], b: &[f64]| {
         let mut z = vec![0.0; n * shape.output_width];
@@ -87,17 +121,18 @@ pub(super) fn forward(shape: LayerShape, x: &Bounds, w: &[f64], b: &[f64]) -> Bo
         z
     };
     let [lower, upper] = x.magnitudes();
-    let (w_abs, b_abs) = (absolute(w), absolute(b));
+    let (w, b_abs) = (products.factors(w), absolute(b));
+    let [w_lower, w_upper] = w.magnitudes();
     of_products(
-        product(&x.values, w, b),
-        &product(&lower, &w_abs, &b_abs),
-        &product(&upper, &w_abs, &b_abs),
-        shape.input_width,
+        product(&x.values, &w.values, b),
+        &product(&lower, &w_lower, &b_abs),
+        &product(&upper, &w_upper, &b_abs),
+        (products, shape.input_width),
     )
 }
 
 /// dl_dz W
-pub(super) fn backward_input(shape: LayerShape, dl_dz: &Bounds, w: &[f64]) -> Bounds {
+pub(super) fn backward_input(products: Products, shape: LayerShape, dl_dz: &Bounds, w: &[f64]) -> Bounds {
     let n = dl_dz.values.len() / shape.output_width;
     let product = |dl_dz: &[f64], w: &[f64]| {
         let mut dl_dx = vec![0.0; n * shape.input_width];
@@ -105,13 +140,18 @@ pub(super) fn backward_input(shape: LayerShape, dl_dz: &Bounds, w: &[f64]) -> Bo
         dl_dx
     };
     let [lower, upper] = dl_dz.magnitudes();
-    let w_abs = absolute(w);
-    let k = shape.output_width;
-    of_products(product(&dl_dz.values, w), &product(&lower, &w_abs), &product(&upper, &w_abs), k)
+    let w = products.factors(w);
+    let [w_lower, w_upper] = w.magnitudes();
+    of_products(
+        product(&dl_dz.values, &w.values),
+        &product(&lower, &w_lower),
+        &product(&upper, &w_upper),
+        (products, shape.output_width),
+    )
 }
 
 /// [dl_dz^T x, column sums of dl_dz]
-pub(super) fn backward_weights(shape: LayerShape, dl_dz: &Bounds, x: &Bounds) -> Bounds {
+pub(super) fn backward_weights(products: Products, shape: LayerShape, dl_dz: &Bounds, x: &Bounds) -> Bounds {
     let n = x.values.len() / shape.input_width;
     let n_weights = shape.input_width * shape.output_width;
     let product = |dl_dz: &[f64], x: &[f64]| {
@@ -122,5 +162,10 @@ pub(super) fn backward_weights(shape: LayerShape, dl_dz: &Bounds, x: &Bounds) ->
     };
     let [lower, upper] = dl_dz.magnitudes();
     let [x_lower, x_upper] = x.magnitudes();
-    of_products(product(&dl_dz.values, &x.values), &product(&lower, &x_lower), &product(&upper, &x_upper), n)
+    of_products(
+        product(&dl_dz.values, &x.values),
+        &product(&lower, &x_lower),
+        &product(&upper, &x_upper),
+        (products, n),
+    )
 }

@@ -4,7 +4,7 @@
 use super::blocking::Blocking;
 use super::definitions;
 use crate::backend::gpu::device::{Budget, Override};
-use crate::backend::gpu::kernel::{KernelConfig, Storage};
+use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Storage};
 use crate::model::{Activation, Mlp, Model};
 
 /// Numbers per sample that layer-by-layer kernels move through device memory, in a step or a prediction. Each kernel
@@ -35,7 +35,7 @@ fn choose(
     model: &Model,
     n_samples: Option<usize>,
     (budget, mode): (&Budget, Override),
-    storage: Storage,
+    (storage, tiling): (Storage, Option<MatmulTiling>),
 ) -> Option<Blocking> {
     let network = &model.network;
     definitions(&model.encoding)?;
@@ -48,7 +48,13 @@ fn choose(
     }
     let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
     let n_samples = n_samples.unwrap_or(usize::MAX);
-    let blocking = Blocking::largest_fitting((network, storage), n_samples, bytes, threads)?;
+    let blocking = match (tiling, storage) {
+        (None, _) => Blocking::largest_fitting((network, storage), n_samples, bytes, threads)?,
+        (Some(tiling), Storage::F16) => {
+            Blocking::largest_with_matrices((network, tiling), n_samples, budget)?
+        }
+        (Some(_), Storage::F32) => return None,
+    };
     let pays = moved_fused(network, blocking.block, is_step)
         < moved_by_layers(network, model.encoding.n_params() > 0, is_step);
     (mode == Override::Always || pays).then_some(blocking)
@@ -66,12 +72,12 @@ pub(crate) fn of_step(
         (Override::Auto, Some(false)) => Override::Never,
         (mode, _) => mode,
     };
-    choose(model, Some(n_samples), (budget, mode), config.storage)
+    choose(model, Some(n_samples), (budget, mode), (config.storage, config.fused_tiling))
 }
 
 /// The sizes of fused predictions, if they are fused: the same in training and afterwards.
 pub(crate) fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
-    let choose = || choose(model, None, (budget, budget.fused), Storage::F32);
+    let choose = || choose(model, None, (budget, budget.fused), (Storage::F32, None));
     budget.fused_predictions.then(choose).flatten()
 }
 
@@ -93,5 +99,31 @@ mod tests {
         let sizes = |network| fitting(network).map(|blocking| (blocking.block, blocking.bytes()));
         assert_eq!(sizes(&grid), Some((64, 47_360)));
         assert_eq!(sizes(&fourier).map(|(block, _)| block), Some(16));
+    }
+
+    #[test]
+    fn matrices_are_used_where_their_memory_and_threads_are_there() {
+        let limits = wgpu::Limits { max_compute_workgroup_storage_size: 48 << 10, ..Default::default() };
+        let budget = Budget { subgroup_size: Some(32), ..Budget::of(&limits) };
+        let sizes = |network: &Mlp, tiling, budget: &Budget| {
+            let blocking = Blocking::largest_with_matrices((network, tiling), 1 << 18, budget);
+            blocking.map(|blocking| (blocking.block, blocking.group, blocking.bytes()))
+        };
+        let (grid, fourier) = (network(32, 64, 2), network(512, 128, 4));
+        // 176 rows of 144 bytes, weights, biases, results, sums of biases, positions.
+        let bytes = 176 * 144 + 2 * 64 * 72 + 4 * 64 + 4 * 128 * 20 + 4 * 144 + 1024;
+        assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &budget), Some((64, 8, bytes)));
+        assert_eq!(
+            sizes(&grid, MatmulTiling::Matrix8, &budget).map(|(block, group, _)| (block, group)),
+            Some((32, 8))
+        );
+        assert_eq!(sizes(&fourier, MatmulTiling::Matrix16, &budget).map(|(block, ..)| block), Some(16));
+        let few_threads = Budget { max_threads: 128, ..budget };
+        assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &few_threads).map(|(block, ..)| block), Some(32));
+        assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &Budget { subgroup_size: None, ..budget }), None);
+        assert_eq!(
+            sizes(&grid, MatmulTiling::Matrix16, &Budget { workgroup_bytes: 16 << 10, ..budget }),
+            None
+        );
     }
 }

@@ -4,7 +4,6 @@ use super::blocking::Blocking;
 use super::{FusedParams, definitions};
 use crate::backend::Job;
 use crate::backend::gpu::device::Budget;
-use crate::backend::gpu::kernel::Kernel;
 use crate::backend::gpu::ops::dense;
 use crate::backend::gpu::ops::loss::{self, Part};
 use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, TrainingBuffers, Workgroups};
@@ -101,8 +100,7 @@ pub(crate) fn step(
         ..params(model, blocking, n_samples, groups, grid)
     };
     let formulas = [network.activation, network.output_activation];
-    let kernel =
-        Kernel::with_network(def, Some(job.loss), formulas, blocking.constants()).stored_as(blocking.storage);
+    let kernel = super::kernel(def, Some(job.loss), formulas, blocking);
     let mut buffers = vec![f.params, constants(f), f.coords, b.targets, b.sample_weights];
     buffers.extend([b.partials, b.loss_partials]);
     buffers.extend(b.grid_sums);
@@ -144,7 +142,7 @@ pub(crate) fn predict(
     let grid = Workgroups::fold(groups.count, max_groups);
     let params = params(model, blocking, n_pixels, groups, grid);
     let formulas = [network.activation, network.output_activation];
-    let kernel = Kernel::with_network(def, None, formulas, blocking.constants());
+    let kernel = super::kernel(def, None, formulas, blocking);
     let buffers = vec![f.params, constants(f), f.coords, f.colours];
     Dispatch::new(kernel, &params, buffers, grid, network.training_flop(n_pixels) / 3.0)
 }

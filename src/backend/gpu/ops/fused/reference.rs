@@ -1,7 +1,7 @@
 //! The reference of the fused kernels: the CPU operations in f64, one after the other.
 
 use super::FusedParams;
-use super::bounds::{self, Bounds};
+use super::bounds::{self, Bounds, Products};
 use crate::backend::cpu;
 use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
 use crate::backend::gpu::kernel::{Call, Expected, ExpectedValues, Storage, close, close_bounded};
@@ -21,6 +21,7 @@ pub(super) fn grid(call: &Call, p: &FusedParams) -> Encoding {
 }
 
 struct Pass {
+    products: Products,
     network: Mlp,
     layout: ParamLayout,
     encoding: Encoding,
@@ -59,13 +60,13 @@ impl Pass {
         let table = call.f64s(0, 0, n_table);
         let params = call.f64s(0, n_table, p.n_params as usize);
         let layout = ParamLayout::new(0, &network);
-        let storage = call.kernel.storage;
+        let (storage, products) = (call.kernel.storage, Products::of(call.kernel));
         let derivative_from_output = call.kernel.size("DERIVATIVE_FROM_OUTPUT") == 1;
         let mut inputs = vec![features(&encoding, &table, &coords).stored(storage)];
         let (mut derivatives, mut z) = (Vec::new(), Bounds::default());
         for (l, layer) in layout.layers.iter().enumerate() {
             let (w, b) = (&params[layer.weight.clone()], &params[layer.bias.clone()]);
-            z = bounds::forward(layer.shape, &inputs[l], w, b);
+            z = bounds::forward(products, layer.shape, &inputs[l], (w, b));
             // If f(z) is stored instead of z, it is what is rounded; f' then follows from it.
             if !derivative_from_output || l + 1 == network.n_layers {
                 z = z.stored(storage);
@@ -82,7 +83,7 @@ impl Pass {
                 inputs.push(values);
             }
         }
-        Self { network, layout, encoding, params, coords, inputs, derivatives, z }
+        Self { products, network, layout, encoding, params, coords, inputs, derivatives, z }
     }
 
     /// Gradients of the samples in `rows`, and dl_dfeatures.
@@ -92,10 +93,11 @@ impl Pass {
         for (l, layer) in self.layout.layers.iter().enumerate().rev() {
             let width = layer.shape.input_width;
             let x = self.inputs[l].rows(rows.clone(), width);
-            let own = bounds::backward_weights(layer.shape, &dl_dz, &x);
+            let own = bounds::backward_weights(self.products, layer.shape, &dl_dz, &x);
             grads.values[layer.whole()].copy_from_slice(&own.values);
             grads.errors[layer.whole()].copy_from_slice(&own.errors);
-            let dl_dx = bounds::backward_input(layer.shape, &dl_dz, &self.params[layer.weight.clone()]);
+            let w = &self.params[layer.weight.clone()];
+            let dl_dx = bounds::backward_input(self.products, layer.shape, &dl_dz, w);
             dl_dz = match l.checked_sub(1) {
                 None => dl_dx.stored(storage),
                 Some(before) => {
