@@ -57,11 +57,18 @@ pub trait Backend: Predict {
     /// Copies the training state to the host. Waits for enqueued steps.
     async fn state(&mut self) -> Result<TrainingState>;
 
-    /// The network's errors over the job's picture, if the device can sum them itself; `about` is subtracted from
-    /// values before they are summed. Only for pictures of integers, without a mask.
-    async fn errors(&mut self, about: [f32; 4]) -> Result<Option<Vec<ChannelErrors>>> {
+    /// Whether the device sums the errors of the job's picture itself: see [`Backend::errors`].
+    fn sums_errors(&self) -> bool {
+        false
+    }
+
+    /// The errors of each channel over the job's picture; `about` is subtracted from values before they are summed.
+    ///
+    /// # Errors
+    /// When the device fails, or does not sum errors.
+    async fn errors(&mut self, about: [f32; 4]) -> Result<Vec<ChannelErrors>> {
         let _ = about;
-        Ok(None)
+        Err(BackendError::Unsupported(format!("{} sums no errors", self.info().device)))
     }
 
     /// Replaces the training state.

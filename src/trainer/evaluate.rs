@@ -1,11 +1,15 @@
 //! Compares the network's whole picture with the original.
 
 use super::{TrainError, Trainer};
-use crate::backend::{BackendError, ChannelErrors, Predict};
+use crate::backend::{BackendError, Predict};
 use crate::config::Resolved;
 use crate::model::{Importance, Sampling};
 use crate::picture::{Hidden, Picture, PictureBuilder, SquaredError};
 use rayon::prelude::*;
+
+mod truth;
+
+pub(super) use truth::Truth;
 
 /// Pixels predicted at a time.
 const TILE_PIXELS: usize = 1 << 18;
@@ -153,64 +157,6 @@ impl Trainer<'_> {
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>, TrainError> {
         Ok(Evaluation::measure(self.run, self.picture, self.backend, keep_picture, stop).await?)
-    }
-
-    /// The evaluation without a picture, by sums that the device itself has made; `None` if it cannot, or if more is
-    /// asked for than sums of every pixel.
-    pub(super) async fn evaluate_on_device(&mut self) -> Result<Option<Evaluation>, TrainError> {
-        let (run, picture) = (self.run, self.picture);
-        let is_plain = run.options.mask.is_none() && run.options.sampling == Sampling::Uniform;
-        if !is_plain || picture.is_hdr() || picture.hidden(run.transparent()).is_some() {
-            return Ok(None);
-        }
-        let truth = self.truth.get_or_insert_with(|| Truth::of(run, picture));
-        let about = std::array::from_fn(|c| truth.channels.get(c).map_or(0.0, |fit| fit.mean() as f32));
-        let errors = self.backend.errors(about).await?;
-        Ok(errors.map(|errors| truth.evaluation(about, &errors)))
-    }
-}
-
-/// What an evaluation knows of the picture alone.
-#[derive(Debug)]
-pub(super) struct Truth {
-    /// The training split without errors.
-    channels: Vec<ChannelFit>,
-    /// Pixels of the test split.
-    n_tested: u64,
-}
-
-impl Truth {
-    fn of(run: &Resolved, picture: &Picture) -> Self {
-        let mut truth = Self { channels: vec![ChannelFit::default(); picture.channels], n_tested: 0 };
-        for pixel in 0..picture.n_pixels() {
-            let (x, y) =
-                ((pixel % u64::from(picture.width)) as u32, (pixel / u64::from(picture.width)) as u32);
-            truth.n_tested += u64::from(run.samples.in_test_split(x, y));
-            if run.samples.in_training_split(x, y) {
-                for (c, fit) in truth.channels.iter_mut().enumerate() {
-                    let value = picture.pixels.value(pixel as usize * picture.channels + c);
-                    fit.add(value, value);
-                }
-            }
-        }
-        truth
-    }
-
-    /// The evaluation with these errors, of sums `about` values.
-    fn evaluation(&self, about: [f32; 4], errors: &[ChannelErrors]) -> Evaluation {
-        let mut evaluation = Evaluation::default();
-        for ((truth, errors), about) in self.channels.iter().zip(errors).zip(about.map(f64::from)) {
-            let count = truth.error.count;
-            let sum = errors.values + count as f64 * about;
-            // The sum of (d + about)^2 for differences d.
-            let squares = errors.squares + about * (2.0 * errors.values + count as f64 * about);
-            let prediction = Moments { sum, squares };
-            let error = SquaredError { sum: errors.train, count };
-            evaluation.train.merge(error);
-            evaluation.test.merge(SquaredError { sum: errors.test, count: self.n_tested });
-            evaluation.channels.push(ChannelFit { error, truth: truth.truth, prediction });
-        }
-        evaluation
     }
 }
 

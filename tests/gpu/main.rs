@@ -11,6 +11,7 @@ mod faults;
 mod fused;
 mod grid;
 mod huge;
+mod measuring;
 mod muon;
 mod networks;
 mod reflection;

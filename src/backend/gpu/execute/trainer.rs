@@ -291,10 +291,18 @@ impl Backend for GpuBackend {
         self.executor.finish(&self.resources).await
     }
 
-    async fn errors(&mut self, about: [f32; 4]) -> Result<Option<Vec<ChannelErrors>>> {
-        let Some(comparison) = self.comparison() else { return Ok(None) };
+    fn sums_errors(&self) -> bool {
+        self.comparison().is_some()
+    }
+
+    async fn errors(&mut self, about: [f32; 4]) -> Result<Vec<ChannelErrors>> {
+        let Some(comparison) = self.comparison() else {
+            return Err(BackendError::Unsupported(
+                "the GPU does not have the picture as integers".to_owned(),
+            ));
+        };
         let (of, compared) = ((&self.job.model, &self.layout), (&self.job.raster, &comparison));
-        self.tiles.errors(&mut self.resources, of, compared, about).await.map(Some)
+        self.tiles.errors(&mut self.resources, of, compared, about).await
     }
 
     async fn state(&mut self) -> Result<TrainingState> {
