@@ -222,7 +222,7 @@ impl GpuBackend {
     fn comparison(&self) -> Option<Comparison> {
         let PicturePlace::Device { parts, words_per_part, .. } = self.buffers.picture else { return None };
         let picture = &self.job.picture;
-        let can = self.job.options.mask.is_none() && !picture.is_hdr();
+        let errors = self.buffers.errors?;
         let compared = Compared {
             width: picture.width,
             channels: picture.channels,
@@ -230,8 +230,8 @@ impl GpuBackend {
             words_per_part,
             samples: self.job.samples,
         };
-        let buffers = parts.into_iter().chain([self.layout.forward.colours, self.buffers.errors]).collect();
-        can.then_some(Comparison { compared, buffers })
+        let buffers = parts.into_iter().chain([self.layout.forward.colours, errors]).collect();
+        Some(Comparison { compared, buffers })
     }
 
     fn flat_buffers(&self) -> Vec<BufferId> {

@@ -83,7 +83,7 @@ impl Layout {
         let refinements = &job.options.refinements;
         let picture = layout.place_picture(job);
         let [n_partials, n_loss_partials] = layout.partial_sums(job, rows);
-        let n_compared = errors::n_groups_of_tiles(job.picture.n_pixels() as usize, layout.tile);
+        let n_compared = layout.n_compared(job, &picture);
         let mut add = |name: &str, shape: &[usize]| layout.add(name, shape);
         let mut training = TrainingBuffers {
             picture,
@@ -101,7 +101,7 @@ impl Layout {
             loss_partials: add("loss_partials", &[n_loss_partials]),
             progress: add("progress", &[2]),
             ring: add("ring", &[RING_SLOTS, 2]),
-            errors: add("errors", &[n_compared, errors::SUMS]),
+            errors: n_compared.map(|n| add("errors", &[n, errors::SUMS])),
         };
         layout.forward.predicting = training.average.unwrap_or(layout.forward.params);
         let matrices = job.model.layout();
@@ -131,6 +131,14 @@ impl Layout {
             words_per_part,
             sample_index: sample_index(job).map(|n| add("sample_index", n)),
         }
+    }
+
+    /// Workgroups that compare predictions with the picture, if the device can: with integers, all of them.
+    fn n_compared(&self, job: &Job, picture: &PicturePlace) -> Option<usize> {
+        let is_there = matches!(picture, PicturePlace::Device { .. });
+        let n = errors::n_groups_of_tiles(job.picture.n_pixels() as usize, self.tile);
+        let fits = (4 * errors::SUMS * n) as u64 <= self.budget.max_binding_bytes;
+        (is_there && fits && !job.picture.is_hdr() && job.options.mask.is_none()).then_some(n)
     }
 
     /// Maximum partial sums of gradients, and of losses, of `rows` samples.

@@ -52,8 +52,8 @@ pub struct TrainingBuffers {
     pub(crate) progress: BufferId,
     /// (slots, 2)
     pub(crate) ring: BufferId,
-    /// (workgroups that compare the picture's tiles, 16)
-    pub(crate) errors: BufferId,
+    /// (workgroups that compare the picture's tiles, 16), if the device compares them
+    pub(crate) errors: Option<BufferId>,
 }
 
 impl TrainingBuffers {
