@@ -130,11 +130,11 @@ pub(crate) fn buffers(
 /// Workgroups below which smaller tiles are taken: a large GPU computes more than these at a time.
 const WANTED_GROUPS: usize = 64;
 
-/// That of all products of `layers`, as if the device were large.
-fn tiling(layers: &[LayerRange]) -> MatmulTiling {
+/// That of a matrix's products, however many are side by side: each has the bits that it has alone.
+fn tiling(shape: LayerShape) -> MatmulTiling {
     let [tile_rows, tile_columns] = MatmulTiling::Tile64.tile_shape();
-    let [rows, columns] = sides(layers[0].shape);
-    let n_groups = layers.len() * rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns);
+    let [rows, columns] = sides(shape);
+    let n_groups = rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns);
     if n_groups < WANTED_GROUPS { MatmulTiling::Tile32 } else { MatmulTiling::Tile64 }
 }
 
@@ -161,7 +161,7 @@ fn step(
 ) -> Vec<Dispatch> {
     let Some(buffers) = &b.muon else { unreachable!("a step without its buffers") };
     // In f32, whatever is stored between layers.
-    let config = KernelConfig { tiling: tiling(layers), ..KernelConfig::default() };
+    let config = KernelConfig { tiling: tiling(layers[0].shape), ..KernelConfig::default() };
     let matrices = Matrices { layers, b: buffers, config: &config, max_groups };
     let mut orthogonalized: Vec<_> = matrices.normalize().into();
     let mut x = buffers.x;
