@@ -65,7 +65,7 @@ pub trait Backend: Predict {
     /// The errors of each channel over the job's picture; `about` is subtracted from values before they are summed.
     ///
     /// # Errors
-    /// When the device fails, or does not sum errors.
+    /// When the device fails, or does not sum errors. [`Backend::sums_errors`] is false after it has failed to.
     async fn errors(&mut self, about: [f32; 4]) -> Result<Vec<ChannelErrors>> {
         let _ = about;
         Err(BackendError::Unsupported(format!("{} sums no errors", self.info().device)))

@@ -180,6 +180,31 @@ fn a_wrong_kernel_loses_where_ways_are_timed() {
 }
 
 #[test]
+fn where_the_device_compares_wrongly_the_host_does() {
+    if device::open(false).is_none() {
+        return;
+    }
+    let dir = temporary_folder();
+    let measured = |name: &str, fault: &str| {
+        let out = dir.path().join(name);
+        let mut command = train(&out);
+        command.args(["--measure-every", "3", "--snapshot-every", "100"]).env(FAULT, fault);
+        let (code, text) = output(&mut command);
+        assert_eq!(code, Some(0), "{text}");
+        let metrics = std::fs::read_to_string(out.join("metrics.csv")).expect("metrics.csv");
+        let psnr = |row: &str| row.split(',').nth(5).and_then(|psnr| psnr.parse().ok());
+        (metrics.lines().filter_map(psnr).collect::<Vec<f64>>(), text)
+    };
+    let (on_device, text) = measured("sound", "");
+    assert!(!text.contains("WARN"), "{text}");
+    let (on_host, text) = measured("wrong", "break-kernel=squared_errors");
+    assert_eq!(text.matches("meanwhile the host compares pictures").count(), 1, "{text}");
+    assert!(on_device.len() > 3 && on_device.len() == on_host.len(), "{on_device:?} {on_host:?}");
+    let off = on_device.iter().zip(&on_host).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(off < 1e-4, "{off} dB apart: {on_device:?} {on_host:?}");
+}
+
+#[test]
 fn wrong_64_bit_atomics_are_replaced_by_two_of_32_bits_to_the_same_bits() {
     let Some(gpu) = device::open(false) else { return };
     let needed = wgpu::Features::SHADER_INT64_ATOMIC_ALL_OPS;
