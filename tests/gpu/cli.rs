@@ -270,8 +270,7 @@ fn no_driver_is_one_sentence() {
 #[test]
 fn the_bench_reports_kernels_and_ceilings() {
     let Some(gpu) = device::open(false) else { return };
-    let options =
-        ["bench", "--backend", "gpu", "--size", "64", "--jobs", "width-128", "--seconds", "0.05", "--json"];
+    let options = ["bench", "--backend", "gpu", "--size", "64", "--seconds", "0.05", "--json"];
     let output = afterimage().args(options).assert().success().get_output().stdout.clone();
     let report: serde_json::Value = serde_json::from_slice(&output).expect("JSON");
     for ceiling in ["gflop_per_second", "gigabytes_per_second"] {
