@@ -102,6 +102,10 @@ impl Config {
         if self.training.epochs.is_some() || self.training.effort.is_some() {
             (base.training.epochs, base.training.effort) = (None, None);
         }
+        // Muon's settings go with it.
+        if self.training.optimizer.is_some_and(|rule| rule != OptimizerKind::Muon) {
+            (base.training.muon_lr, base.training.muon_layers) = (None, None);
+        }
         Self {
             picture: self.picture.or(base.picture),
             encoding: self.encoding.or(base.encoding),

@@ -63,6 +63,10 @@ mod tests {
         for preset in Preset::ALL {
             preset.config().check().unwrap_or_else(|e| panic!("{preset:?}: {e}"));
         }
+        // Another rule leaves nothing of Muon behind.
+        let adam = Config::parse("training.optimizer = 'adam'").expect("a configuration");
+        let adam = adam.or(Preset::Fourier.config());
+        assert_eq!((adam.warnings(), adam.training.lr), (Vec::new(), Some(5e-4)));
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/presets");
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), Preset::ALL.len());
     }

@@ -1,6 +1,6 @@
 //! Evaluations from errors that the device has summed.
 
-use super::{ChannelFit, Evaluation, Moments};
+use super::{ChannelFit, Evaluation, Moments, TILE_PIXELS, Tally};
 use crate::backend::ChannelErrors;
 use crate::config::Resolved;
 use crate::model::Sampling;
@@ -18,7 +18,7 @@ impl Trainer<'_> {
             return Ok(None);
         }
         let truth = self.truth.get_or_insert_with(|| Truth::of(run, picture));
-        let about = std::array::from_fn(|c| truth.channels.get(c).map_or(0.0, |fit| fit.mean() as f32));
+        let about = std::array::from_fn(|c| truth.0.channels.get(c).map_or(0.0, |fit| fit.mean() as f32));
         match self.backend.errors(about).await {
             Ok(errors) => Ok(Some(truth.evaluation(about, &errors))),
             // Its kernel is not sound, which costs nothing but time.
@@ -28,45 +28,36 @@ impl Trainer<'_> {
     }
 }
 
-/// What an evaluation knows of the picture alone.
+/// The evaluation of the picture itself: what is there to compare, without errors.
 #[derive(Debug)]
-pub(in crate::trainer) struct Truth {
-    /// The training split without errors.
-    channels: Vec<ChannelFit>,
-    /// Pixels of the test split.
-    n_tested: u64,
-}
+pub(in crate::trainer) struct Truth(Evaluation);
 
 impl Truth {
     fn of(run: &Resolved, picture: &Picture) -> Self {
-        let mut truth = Self { channels: vec![ChannelFit::default(); picture.channels], n_tested: 0 };
-        for pixel in 0..picture.n_pixels() {
-            let (x, y) =
-                ((pixel % u64::from(picture.width)) as u32, (pixel / u64::from(picture.width)) as u32);
-            truth.n_tested += u64::from(run.samples.in_test_split(x, y));
-            if run.samples.in_training_split(x, y) {
-                for (c, fit) in truth.channels.iter_mut().enumerate() {
-                    let value = picture.pixels.value(pixel as usize * picture.channels + c);
-                    fit.add(value, value);
-                }
-            }
+        let mut tally = Tally::new(run, picture);
+        let n_values = picture.n_pixels() as usize * picture.channels;
+        let mut values = Vec::new();
+        for first in (0..n_values).step_by(TILE_PIXELS * picture.channels) {
+            let end = n_values.min(first + TILE_PIXELS * picture.channels);
+            values.clear();
+            values.extend((first..end).map(|index| picture.pixels.value(index)));
+            tally.add_pixels((first / picture.channels) as u64, &values, &values);
         }
-        truth
+        Self(tally.finish())
     }
 
     /// The evaluation with these errors, of sums `about` values.
     fn evaluation(&self, about: [f32; 4], errors: &[ChannelErrors]) -> Evaluation {
-        let mut evaluation = Evaluation::default();
-        for ((truth, errors), about) in self.channels.iter().zip(errors).zip(about.map(f64::from)) {
-            let count = truth.error.count;
-            let sum = errors.values + count as f64 * about;
+        let test = SquaredError { sum: errors.iter().map(|errors| errors.test).sum(), ..self.0.test };
+        let mut evaluation = Evaluation { test, ..Evaluation::default() };
+        for ((truth, errors), about) in self.0.channels.iter().zip(errors).zip(about.map(f64::from)) {
+            let error = SquaredError { sum: errors.train, ..truth.error };
+            let shift = error.count as f64 * about;
             // The sum of (d + about)^2 for differences d.
-            let squares = errors.squares + about * (2.0 * errors.values + count as f64 * about);
-            let prediction = Moments { sum, squares };
-            let error = SquaredError { sum: errors.train, count };
+            let squares = errors.squares + about * (2.0 * errors.values + shift);
+            let prediction = Moments { sum: errors.values + shift, squares };
             evaluation.train.merge(error);
-            evaluation.test.merge(SquaredError { sum: errors.test, count: self.n_tested });
-            evaluation.channels.push(ChannelFit { error, truth: truth.truth, prediction });
+            evaluation.channels.push(ChannelFit { error, prediction, ..*truth });
         }
         evaluation
     }

@@ -28,7 +28,7 @@ pub struct Budget {
     pub fused: Override,
     /// Whether predictions may be fused.
     pub fused_predictions: bool,
-    /// Maximum pixels predicted at a time.
+    /// Maximum pixels predicted at a time; 1 if none are.
     pub tile_pixels: usize,
     /// The tiles of predictions' products, if not those that waste least.
     pub prediction_tiles: Option<MatmulTiling>,

@@ -133,9 +133,10 @@ impl Layout {
         }
     }
 
-    /// Workgroups that compare predictions with the picture, if the device can: with integers, all of them.
+    /// Workgroups that compare predictions with the picture, if there are any, and the device can: with integers, all of
+    /// them.
     fn n_compared(&self, job: &Job, picture: &PicturePlace) -> Option<usize> {
-        let is_there = matches!(picture, PicturePlace::Device { .. });
+        let is_there = self.budget.tile_pixels > 1 && matches!(picture, PicturePlace::Device { .. });
         let n = errors::n_groups_of_tiles(job.picture.n_pixels() as usize, self.tile);
         let fits = (4 * errors::SUMS * n) as u64 <= self.budget.max_binding_bytes;
         (is_there && fits && !job.picture.is_hdr() && job.options.mask.is_none()).then_some(n)

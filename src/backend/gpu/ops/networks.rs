@@ -32,9 +32,6 @@ impl Networks {
         // Nothing is predicted, and the networks go side by side instead of their matrices.
         let budget = Budget { tile_pixels: 1, matrices_at_once: 1, ..budget };
         let (mut layout, mut buffers) = Layout::training(job, budget, config)?;
-        if let Some(errors) = buffers.errors.take() {
-            layout.buffers[errors.0].shape = vec![1];
-        }
         let PicturePlace::Device { sample_index, .. } = &mut buffers.picture else { return Ok(None) };
         if own_order {
             *sample_index = Some(layout.add("keys", &[Shuffle::ROUNDS]));

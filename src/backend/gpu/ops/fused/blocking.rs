@@ -144,12 +144,13 @@ impl Blocking {
         fitting.find(|blocking: &Self| blocking.bytes() <= bytes)
     }
 
-    /// The same with the cooperative matrices of `tiling`.
+    /// The same with the cooperative matrices of `tiling`, if it has some.
     pub(super) fn largest_with_matrices(
         (network, tiling): (&Mlp, MatmulTiling),
         n_samples: usize,
         budget: &Budget,
     ) -> Option<Self> {
+        tiling.matrix_size()?;
         let (bytes, subgroup_size) = (budget.workgroup_bytes as usize, budget.subgroup_size? as usize);
         let all = layouts(n_samples).map(|(block, slice, separate)| {
             let rows = Rows::new(network, Some(tiling), slice, separate);

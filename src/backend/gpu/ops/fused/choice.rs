@@ -118,6 +118,8 @@ mod tests {
             Some((32, 8))
         );
         assert_eq!(sizes(&fourier, MatmulTiling::Matrix16, &budget).map(|(block, ..)| block), Some(16));
+        // A file may say so.
+        assert_eq!(sizes(&grid, MatmulTiling::Tile64, &budget), None);
         let few_threads = Budget { max_threads: 128, ..budget };
         assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &few_threads).map(|(block, ..)| block), Some(32));
         assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &Budget { subgroup_size: None, ..budget }), None);
