@@ -50,7 +50,7 @@ pub struct Figures {
 const SHORTEST_GROUP: Duration = Duration::from_millis(100);
 const FEWEST_GROUPS: usize = 3;
 
-/// Runs `job` on `device` for about `seconds`.
+/// Runs `job` on `device` for about `seconds`: at least one group of steps, and three unless they take ten times as long.
 ///
 /// # Errors
 /// When the device cannot be opened or fails, or the job does not fit.
@@ -78,7 +78,8 @@ pub fn measure(
     };
     let n = warm_up(&mut work)?;
     let (start, cpu_start, mut ms) = (Instant::now(), cpu_seconds(), Vec::new());
-    while ms.len() < FEWEST_GROUPS || start.elapsed().as_secs_f64() < seconds {
+    let is_short = |wish: f64| start.elapsed().as_secs_f64() < wish;
+    while ms.is_empty() || is_short(seconds) || ms.len() < FEWEST_GROUPS && is_short(10.0 * seconds) {
         let group = Instant::now();
         work(n)?;
         ms.push(1e3 * group.elapsed().as_secs_f64() / n as f64);
