@@ -13,7 +13,7 @@ struct StreamedParams {
     weighted: u32,        // whether rows have weights
     width: u32,           // of the picture, in pixels
     channels: u32,
-    bits: u32,            // of a stored value: 8, 16 or 32 (f32)
+    bits: u32,            // of a stored value
     origin: vec2<f32>,
     step: vec2<f32>,
 }
@@ -24,20 +24,6 @@ struct StreamedParams {
 @group(0) @binding(3) var<storage, read_write> targets: array<f32>; // (n, channels)
 @group(0) @binding(4) var<storage, read_write> sample_weights: array<f32>; // (n)
 @group(1) @binding(0) var<uniform> step: StepParams;
-
-fn stored_value(at: u32, channel: u32) -> f32 {
-    switch params.bits {
-        case 8u: {
-            return f32((gathered[at] >> (8u * channel)) & 0xffu) / 255.0;
-        }
-        case 16u: {
-            return f32((gathered[at + channel / 2u] >> (16u * (channel % 2u))) & 0xffffu) / 65535.0;
-        }
-        default: {
-            return bitcast<f32>(gathered[at + channel]);
-        }
-    }
-}
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -58,8 +44,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     sample_weights[row] = weight;
     coords[2u * row] = f32(x) * params.step.x + params.origin.x;
     coords[2u * row + 1u] = f32(y) * params.step.y + params.origin.y;
-    let stored = at + 1u + 2u * params.weighted;
+    let first_word = at + 1u + 2u * params.weighted;
     for (var channel = 0u; channel < params.channels; channel++) {
-        targets[row * params.channels + channel] = stored_value(stored, channel);
+        targets[row * params.channels + channel] = stored_value(gathered[first_word + word_of(channel)], channel);
     }
 }

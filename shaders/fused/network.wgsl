@@ -32,13 +32,23 @@ struct FusedParams {
     smoothstep: u32,    // 0: linear
     scale: f32,         // one over the values of the whole step
     gradient_scale: f32, // S: gradients are stored S times as large, see gpu::kernel::config
+    // Of the picture, where the step fetches its samples, as in `sample.wgsl`:
+    origin: vec2<f32>,
+    step: vec2<f32>,
+    first_row: u32,
+    columns: u32,
+    rows: u32,
+    stride: u32,
+    width: u32,
+    channels: u32,
+    bits: u32,
+    words_per_part: u32,
     channel_weights: vec4<f32>, // of the loss
 }
 
 @group(0) @binding(0) var<uniform> params: FusedParams;
 @group(0) @binding(1) var<storage, read> weights: array<vec2<f32>>;   // flat parameters
 @group(0) @binding(2) var<storage, read> constants: array<vec4<u32>>; // of the encoding: B (m, 2), or levels (L, 4)
-@group(0) @binding(3) var<storage, read> coords: array<vec2<f32>>;    // (n)
 
 override BLOCK: u32 = 16u;        // samples: 16, 32, 64 or 128
 override DERIVATIVE_FROM_OUTPUT: u32 = 0u;  // 1 if f' follows from f: then hidden rows hold f(z) instead of z
@@ -82,21 +92,4 @@ fn weights_of(layer: Layer, output: u32, input: u32) -> vec4<f32> {
     let width = select(0u, layer.input_width, output < layer.output_width);
     let at = layer.weight + select(0u, output * layer.input_width + input, input < width);
     return select(vec4<f32>(), four_weights(at), are_inside(input, width, false));
-}
-
-// Of samples beyond the last, those of the last.
-fn load_positions(first_sample: u32, thread: u32) {
-    let last = params.n_samples - 1u;
-    for (var base = 0u; base < QUADS; base += GROUP) {
-        let i = base + thread;
-        if i < QUADS {
-            let at = first_sample + 4u * i;
-            let p0 = coords[min(at, last)];
-            let p1 = coords[min(at + 1u, last)];
-            let p2 = coords[min(at + 2u, last)];
-            let p3 = coords[min(at + 3u, last)];
-            positions[i] = vec4<f32>(p0.x, p1.x, p2.x, p3.x);
-            positions[QUADS + i] = vec4<f32>(p0.y, p1.y, p2.y, p3.y);
-        }
-    }
 }

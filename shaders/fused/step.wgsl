@@ -1,22 +1,22 @@
 // A training step's forward and backward pass. Each workgroup processes its blocks of samples one after the other;
 // `reduce_partials.wgsl` and `reduce_loss.wgsl` sum the gradients and losses of all workgroups in a fixed order.
 
-@group(0) @binding(4) var<storage, read> targets: array<f32>;             // (n, channels)
-@group(0) @binding(5) var<storage, read> sample_weights: array<f32>;      // (n)
 @group(0) @binding(7) var<storage, read_write> loss_partials: array<f32>; // (groups)
 
-// w l(p, t) / N and S dl_dz, as in `loss.wgsl`; 0 beyond the last sample.
-fn loss_at(sample: u32, channel: u32, z: f32) -> vec2<f32> {
-    let is_there = sample < params.n_samples;
-    let at = min(sample, params.n_samples - 1u);
-    let p = output_activation(z);
-    let t = targets[at * params.output_width + channel];
-    let scale = params.channel_weights[channel] * params.scale * sample_weights[at];
-    let both = scale * vec2<f32>(loss(p, t), params.gradient_scale * (loss_derivative(p, t) * output_derivative(z)));
-    return select(vec2<f32>(), both, is_there);
+// Targets of four samples and their weights.
+struct Targets {
+    values: vec4<f32>,
+    weights: vec4<f32>,
 }
 
-// Overwrites z of the last layer with dl_dz, and returns this thread's share of the loss.
+// w l(p, t) / N and S dl_dz, as in `loss.wgsl`, for a channel with the weight `scale`.
+fn loss_at(z: f32, t: f32, scale: f32) -> vec2<f32> {
+    let p = output_activation(z);
+    return scale * vec2<f32>(loss(p, t), params.gradient_scale * (loss_derivative(p, t) * output_derivative(z)));
+}
+
+// Overwrites z of the last layer with dl_dz, and returns this thread's share of the loss. Both are 0 beyond the last
+// sample.
 fn loss_of_block(first_sample: u32, thread: u32) -> f32 {
     let row = layer_at(params.n_layers - 1u).row;
     var sum = 0.0;
@@ -29,12 +29,17 @@ fn loss_of_block(first_sample: u32, thread: u32) -> f32 {
             if channel < params.output_width {
                 let z = load(row + channel, quad);
                 let sample = first_sample + 4u * quad;
-                let l0 = loss_at(sample, channel, z.x);
-                let l1 = loss_at(sample + 1u, channel, z.y);
-                let l2 = loss_at(sample + 2u, channel, z.z);
-                let l3 = loss_at(sample + 3u, channel, z.w);
-                sum += (l0.x + l1.x) + (l2.x + l3.x);
-                dl_dz = vec4<f32>(l0.y, l1.y, l2.y, l3.y);
+                let wanted = four_targets(sample, channel);
+                let t = wanted.values;
+                let scale = params.channel_weights[channel] * params.scale * wanted.weights;
+                let l0 = loss_at(z.x, t.x, scale.x);
+                let l1 = loss_at(z.y, t.y, scale.y);
+                let l2 = loss_at(z.z, t.z, scale.z);
+                let l3 = loss_at(z.w, t.w, scale.w);
+                let are_there = vec4<u32>(sample, sample + 1u, sample + 2u, sample + 3u) < vec4<u32>(params.n_samples);
+                let losses = select(vec4<f32>(), vec4<f32>(l0.x, l1.x, l2.x, l3.x), are_there);
+                sum += (losses.x + losses.y) + (losses.z + losses.w);
+                dl_dz = select(vec4<f32>(), vec4<f32>(l0.y, l1.y, l2.y, l3.y), are_there);
             }
             keep(row + channel, quad, dl_dz);
         }

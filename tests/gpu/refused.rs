@@ -38,10 +38,15 @@ fn a_step_is_trained_by_layers_and_with_other_tiles() {
     let out = |name: &str| dir.path().join(name);
     assert_eq!(train(&out("fused"), "auto", "").0, Some(0));
     assert_eq!(train(&out("layers"), "never", "").0, Some(0));
-    let fused = kernel(&out("fused"), "fused_step");
-    let (code, text) = train(&out("a"), "auto", &fused);
+    let fused = kernel(&out("fused"), "fused_step_of_picture_");
+    let (code, text) = train(&out("samples"), "auto", &fused);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains(&format!("does not compile the kernel {fused} (")), "{text}");
+    assert!(text.contains("training in one kernel after another for its samples, f32 instead"), "{text}");
+    let of_samples = fused.replace("_of_picture_", "_");
+    assert!(["sample", &of_samples].iter().all(|name| kernels_of(&out("samples")).iter().any(|n| n == name)));
+    let (code, text) = train(&out("a"), "auto", &format!("{fused},refuse-kernel={of_samples}"));
+    assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("training by layers, f32 instead"), "{text}");
     assert!(!kernels_of(&out("a")).iter().any(|name| name.starts_with("fused_step")));
 
@@ -114,7 +119,7 @@ fn where_nothing_else_is_left_it_is_the_cpu_or_a_sentence() {
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("gpu");
-    let (code, text) = train(&out, "auto", "sample");
+    let (code, text) = train(&out, "never", "sample");
     assert_eq!(code, Some(1), "{text}");
     let last = text.lines().last().expect("a sentence");
     assert!(last.starts_with("error: the driver of") && last.contains("sample"), "{text}");
@@ -122,7 +127,7 @@ fn where_nothing_else_is_left_it_is_the_cpu_or_a_sentence() {
     let out = dir.path().join("auto");
     let mut command = train_on("auto", &out, "1");
     // The name lets `auto` take a software driver too.
-    command.env("WGPU_ADAPTER_NAME", "0").env(FAULT, "refuse-kernel=sample");
+    command.env("WGPU_ADAPTER_NAME", "0").env("AFTERIMAGE_FUSED", "never").env(FAULT, "refuse-kernel=sample");
     let (code, text) = output(&mut command);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("does not compile") && text.contains("training on the CPU"), "{text}");

@@ -48,16 +48,22 @@ pub fn ways(
     config: &KernelConfig,
     precision: Precision,
 ) -> Vec<(Budget, KernelConfig)> {
-    let without_matrices = KernelConfig { fused_tiling: None, ..config.clone() };
-    let by_layers = KernelConfig { fused: Some(false), ..without_matrices.clone() };
+    let is_fused = |config: &KernelConfig| layout::fused_step(job, budget, config).is_some();
+    let separate = KernelConfig { fused: Some(true), separate_samples: true, ..config.clone() };
+    let usual_blocks = KernelConfig { fused_block: None, ..separate.clone() };
+    let without_matrices = KernelConfig { fused_tiling: None, ..usual_blocks.clone() };
+    let by_layers = KernelConfig { fused: Some(false), separate_samples: false, ..without_matrices.clone() };
     let storage = if precision == Precision::Auto { Storage::F32 } else { config.storage };
     let plain = KernelConfig { storage, fused: Some(false), ..KernelConfig::default() };
-    let is_fused = layout::fused_step(job, budget, config).is_some();
-    let has_matrices = is_fused && config.fused_tiling.is_some();
-    let is_smaller = layout::fused_step(job, budget, &without_matrices).is_some();
     let mut ways = Vec::new();
-    ways.extend((has_matrices && is_smaller).then_some((budget, without_matrices)));
-    ways.extend(is_fused.then(|| (budget, by_layers.clone())));
+    if is_fused(config) {
+        ways.extend(layout::fetches_samples(job, budget, config).then_some((budget, separate)));
+        let has_usual_blocks = config.fused_block.is_some() && is_fused(&usual_blocks);
+        ways.extend(has_usual_blocks.then_some((budget, usual_blocks)));
+        let is_smaller = config.fused_tiling.is_some() && is_fused(&without_matrices);
+        ways.extend(is_smaller.then_some((budget, without_matrices)));
+        ways.push((budget, by_layers.clone()));
+    }
     ways.extend((plain != by_layers).then_some((budget, plain)));
     ways.extend(OTHER_TILES.map(|tiling| {
         let only = KernelConfig::only(storage, tiling, job.model.network.layers());

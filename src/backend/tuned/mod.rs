@@ -20,11 +20,26 @@ pub struct KernelConfig {
     /// The cooperative matrices that a fused step multiplies with, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fused_tiling: Option<MatmulTiling>,
+    /// The blocks of a fused step, as measured; `None` for the largest that fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fused_block: Option<FusedBlock>,
+    /// Whether a kernel of its own fetches the samples of a fused step that could fetch them itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub separate_samples: bool,
     /// For training products that are not in `tuned`, unless padding makes it wasteful.
     #[serde(rename = "product")]
     pub tiling: MatmulTiling,
     /// What was measured on this device.
     pub tuned: Vec<TunedTile>,
+}
+
+/// What a workgroup of a fused step takes at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FusedBlock {
+    /// Samples: 16, 32, 64 or 128.
+    pub samples: usize,
+    /// Threads at most. With cooperative matrices, the samples decide.
+    pub threads: usize,
 }
 
 /// How a device trains a job: a run resumed on the same device trains the same way.
@@ -58,15 +73,20 @@ impl KernelConfig {
     /// For display.
     pub fn name(&self) -> String {
         let way = match (self.fused, self.fused_tiling) {
-            (Some(true), None) => "one kernel",
-            (Some(true), Some(_)) => "one kernel with matrices",
+            (Some(true), None) => "in one kernel",
+            (Some(true), Some(_)) => "in one kernel with matrices",
             _ => "by layers",
         };
+        let block = self.fused_block.map(|FusedBlock { samples, threads }| match self.fused_tiling {
+            None => format!(", {samples} samples and at most {threads} threads at a time"),
+            Some(_) => format!(", {samples} samples at a time"),
+        });
         let storage = match self.storage {
             Storage::F32 => "f32",
             Storage::F16 => "mixed",
         };
-        format!("{way}, {storage}")
+        let samples = if self.separate_samples { " after another for its samples" } else { "" };
+        format!("{way}{samples}, {storage}{}", block.unwrap_or_default())
     }
 
     /// Uses `tiling` for every product.

@@ -1,7 +1,7 @@
 //! Files that are written are read as what they were.
 
 use super::cases;
-use afterimage::backend::tuned::{KernelConfig, MatmulTiling, Storage, TunedConfig};
+use afterimage::backend::tuned::{FusedBlock, KernelConfig, MatmulTiling, Storage, TunedConfig};
 use afterimage::config::{ActivationKind, Config, Sigma};
 use afterimage::model::{
     Activation, Coords, Encoding, EncodingSpec, Holdout, Importance, Init, LayerShape, Mlp, Model, SampleSet,
@@ -111,7 +111,12 @@ fn method_of_all() -> TunedConfig {
     let tiles = KernelConfig::only(Storage::F16, MatmulTiling::Matrix16, std::iter::once(shape));
     TunedConfig {
         device: "a \"GPU\", Vulkan".to_owned(),
-        config: KernelConfig { fused: Some(true), fused_tiling: Some(MatmulTiling::Matrix8), ..tiles },
+        config: KernelConfig {
+            fused: Some(true),
+            fused_tiling: Some(MatmulTiling::Matrix8),
+            fused_block: Some(FusedBlock { samples: 64, threads: 256 }),
+            ..tiles
+        },
     }
 }
 

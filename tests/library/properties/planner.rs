@@ -2,7 +2,7 @@
 
 use super::cases;
 use afterimage::backend::gpu::Budget;
-use afterimage::backend::gpu::kernel::{KernelConfig, MatmulTiling, Storage};
+use afterimage::backend::gpu::kernel::{FusedBlock, KernelConfig, MatmulTiling, Storage};
 use afterimage::backend::gpu::ops::Layout;
 use afterimage::backend::gpu::ops::record::training_step;
 use afterimage::backend::gpu::plan::PicturePlace;
@@ -97,9 +97,11 @@ proptest! {
         budget in budget(),
         storage in select(&Storage::ALL),
         fused_tiling in of(select(&[MatmulTiling::Matrix8, MatmulTiling::Matrix16])),
+        fused_block in of((select(&[16, 32, 48, 64, 128]), 0_usize..1000)),
     ) {
         let fused = fused_tiling.map(|_| true);
-        let config = KernelConfig { storage, fused, fused_tiling, ..KernelConfig::default() };
+        let fused_block = fused_block.map(|(samples, threads)| FusedBlock { samples, threads });
+        let config = KernelConfig { storage, fused, fused_tiling, fused_block, ..KernelConfig::default() };
         let (layout, training) = match Layout::training(&job, budget, config) {
             Ok(planned) => planned,
             Err(BackendError::DoesNotFit(text)) => {
@@ -115,6 +117,7 @@ proptest! {
         if let Some(blocking) = &layout.fused_step {
             prop_assert!(blocking.bytes() <= budget.workgroup_bytes as usize, "{blocking:?} of {budget:?}");
             prop_assert_eq!(blocking.tiling(), fused_tiling);
+            prop_assert!(fused_block.is_none_or(|block| block.samples == blocking.block));
         }
         let batch = job.batch_size as usize;
         prop_assert!((1..=batch).contains(&layout.chunk));
@@ -124,11 +127,13 @@ proptest! {
         prop_assert!(batch_bytes <= budget.batch_bytes, "{batch_bytes} bytes of {budget:?}");
         let words: u64 = layout.buffers.iter().filter(|b| b.name.starts_with("picture_")).map(|b| b.n_words()).sum();
         match &training.picture {
-            PicturePlace::Device { .. } => {
+            PicturePlace::Device { n_parts, sample_index, .. } => {
+                let may_fetch = layout.fused_step.is_some() && *n_parts <= 3 && sample_index.is_none();
+                prop_assert_eq!(layout.fetches_samples, may_fetch);
                 prop_assert!(words * 4 >= job.picture.n_pixels() * job.picture.channels as u64);
             }
             PicturePlace::Host(ring) => {
-                prop_assert!(words == 0 && ring.n_slots > 0);
+                prop_assert!(words == 0 && ring.n_slots > 0 && !layout.fetches_samples);
                 // The last part: its rows once and in order, in slots that hold them.
                 let part = (batch - 1) / layout.chunk * layout.chunk..batch;
                 let pieces: Vec<_> = ring.pieces(part.clone()).collect();

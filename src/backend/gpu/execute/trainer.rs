@@ -83,6 +83,7 @@ impl GpuBackend {
                     config: KernelConfig {
                         fused: Some(layout.fused_step.is_some()),
                         fused_tiling: layout.fused_step.as_ref().and_then(Blocking::tiling),
+                        separate_samples: layout.fused_step.is_some() && !layout.fetches_samples,
                         ..layout.config.clone()
                     },
                 }),
@@ -140,7 +141,8 @@ impl GpuBackend {
     }
 
     async fn upload_picture(&self) -> Result<()> {
-        let &PicturePlace::Device { parts, words_per_part: per_part, sample_index } = &self.buffers.picture
+        let &PicturePlace::Device { parts, words_per_part: per_part, sample_index, .. } =
+            &self.buffers.picture
         else {
             return Ok(());
         };

@@ -26,7 +26,9 @@ pub(super) use params::params_block;
 pub use params::{Params, ParamsBlock, STEP_BLOCK};
 pub use source::Cells;
 
-pub use crate::backend::tuned::{KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile};
+pub use crate::backend::tuned::{
+    FusedBlock, KernelConfig, MatmulTiling, Operation, Storage, TunedConfig, TunedTile,
+};
 pub use crate::job::Precision;
 
 use crate::backend::gpu::device::{Gpu, WIDE_ATOMICS};

@@ -5,6 +5,19 @@ use crate::model::{Activation, Arithmetic};
 use std::f64::consts::TAU;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+/// Positions, (n, 2), and how far a device's coordinates may be from them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Positions<'a> {
+    pub(crate) coords: &'a [f64],
+    pub(crate) error: f64,
+}
+
+impl<'a> Positions<'a> {
+    pub(crate) fn exact(coords: &'a [f64]) -> Self {
+        Self { coords, error: 0.0 }
+    }
+}
+
 /// Unit roundoff of f32: the relative error of one rounding.
 pub(crate) const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
 

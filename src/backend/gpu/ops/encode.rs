@@ -3,11 +3,13 @@
 use super::testing::{case, poison, uniform};
 use super::{columns, grid, pointwise};
 use crate::backend::cpu;
+use crate::backend::gpu::kernel::tolerance::{self, Positions};
 use crate::backend::gpu::kernel::{
-    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, tolerance, wgsl, write_stored,
+    Call, Case, Expected, Kernel, KernelDef, close, params_block, read, wgsl, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, THREADS, Workgroups};
 use crate::model::Encoding;
+use std::f64::consts::TAU;
 use std::ops::Range;
 
 params_block! {
@@ -117,20 +119,22 @@ fn fourier_reference(call: &Call) -> Vec<Expected> {
     let (n, m) = (p.n_rows as usize, p.n_frequencies as usize);
     let frequencies: Vec<[f32; 2]> = call.f32s(0)[..2 * m].chunks_exact(2).map(|b| [b[0], b[1]]).collect();
     let coords = call.f64s(1, 0, 2 * n);
-    let tolerances = fourier_tolerances(&frequencies, &coords);
+    let tolerances = fourier_tolerances(&frequencies, Positions::exact(&coords));
     let mut features = vec![0.0; n * 2 * m];
     cpu::encode::encode(&Encoding::Fourier { frequencies }, &[], &coords, &mut features);
     vec![close(2, 0, features, tolerances)]
 }
 
 /// The tolerance of each feature of each position.
-pub(super) fn fourier_tolerances(frequencies: &[[f32; 2]], coords: &[f64]) -> Vec<f64> {
+pub(super) fn fourier_tolerances(frequencies: &[[f32; 2]], positions: Positions) -> Vec<f64> {
     let m = frequencies.len();
+    let Positions { coords, error } = positions;
     let mut tolerances = vec![0.0; coords.len() / 2 * 2 * m];
     for (c, row) in coords.chunks_exact(2).zip(tolerances.chunks_exact_mut(2 * m)) {
         for (j, b) in frequencies.iter().enumerate() {
-            let magnitude = (c[0] * f64::from(b[0])).abs() + (c[1] * f64::from(b[1])).abs();
-            row[j] = tolerance::sin_turns(magnitude, 2.0);
+            let b = b.map(|b| f64::from(b).abs());
+            let magnitude = c[0].abs() * b[0] + c[1].abs() * b[1];
+            row[j] = tolerance::sin_turns(magnitude, 2.0) + TAU * (b[0] + b[1]) * error;
             row[m + j] = row[j];
         }
     }

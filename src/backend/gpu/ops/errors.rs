@@ -1,6 +1,6 @@
 //! How far the network's colours are from the picture, summed on the device.
 
-use super::sample::PICTURE_VALUE;
+use super::sample::{PICTURE_PARTS, STORED_VALUE};
 use super::testing::{case_of, poison, uniform, words};
 use crate::backend::gpu::kernel::tolerance::{Bounded, ROUNDING};
 use crate::backend::gpu::kernel::{
@@ -38,7 +38,7 @@ params_block! {
 
 pub(crate) static SQUARED_ERRORS: KernelDef = KernelDef {
     name: "squared_errors",
-    parts: &[PICTURE_VALUE, wgsl!("squared_errors.wgsl")],
+    parts: &[STORED_VALUE, PICTURE_PARTS, wgsl!("squared_errors.wgsl")],
     bindings: &[
         read("picture_0"),
         read("picture_1"),

@@ -5,6 +5,7 @@ use crate::backend::gpu::kernel::{
     Binding, Kernel, KernelDef, MatmulTiling, Source, Specialization, Storage, params_block, read, wgsl,
     write,
 };
+use crate::backend::gpu::ops::sample::{ALL, ORDER_OF_STEP, SHUFFLE, STORED_VALUE, SampleParams};
 use crate::model::encoding::{self, Formula, formulas};
 use crate::model::{Activation, Encoding, Loss, Pointwise};
 
@@ -17,13 +18,12 @@ mod record;
 mod reference;
 
 pub use blocking::Blocking;
-pub(crate) use choice::of_prediction;
-pub(crate) use choice::of_step;
-pub(crate) use record::Groups;
+pub(crate) use choice::{of_prediction, of_step, with_other_blocks};
+pub(crate) use record::{Fetched, Groups};
 pub(crate) use record::{predict, step, sums};
 
 params_block! {
-    /// Parameters of both kernels; those of the loss are 0 in a prediction.
+    /// Parameters of all kernels; those of the loss and of samples are 0 in a prediction.
     FusedParams {
         grid_width: u32,
         /// Workgroups with work.
@@ -58,7 +58,55 @@ params_block! {
         scale: f32,
         /// S: gradients are stored S times as large.
         gradient_scale: f32,
+        /// From here to the channels' weights as in `SampleParams`, where the step fetches its samples.
+        origin: [f32; 2],
+        step: [f32; 2],
+        first_row: u32,
+        columns: u32,
+        rows: u32,
+        stride: u32,
+        width: u32,
+        channels: u32,
+        bits: u32,
+        words_per_part: u32,
         channel_weights: [f32; 4],
+    }
+}
+
+impl FusedParams {
+    /// The same for a step that fetches samples.
+    fn fetching(self, s: SampleParams) -> Self {
+        Self {
+            origin: s.origin,
+            step: s.step,
+            first_row: s.first_row,
+            columns: s.columns,
+            rows: s.rows,
+            stride: s.stride,
+            width: s.width,
+            channels: s.channels,
+            bits: s.bits,
+            words_per_part: s.words_per_part,
+            ..self
+        }
+    }
+
+    /// The samples that it fetches.
+    fn samples(self) -> SampleParams {
+        SampleParams {
+            grid_width: 0,
+            n_rows: self.n_samples,
+            origin: self.origin,
+            step: self.step,
+            first_row: self.first_row,
+            columns: self.columns,
+            rows: self.rows,
+            stride: self.stride,
+            width: self.width,
+            channels: self.channels,
+            bits: self.bits,
+            words_per_part: self.words_per_part,
+        }
     }
 }
 
@@ -75,6 +123,9 @@ const MATRICES: Source = wgsl!("fused/matrices.wgsl");
 const MATRIX_LAYERS: Source = wgsl!("fused/matrices_layers.wgsl");
 const MATRIX_GRADIENTS: Source = wgsl!("fused/matrices_gradients.wgsl");
 const NO_GRADIENTS: Source = wgsl!("fused/no_encoding_gradients.wgsl");
+const POSITIONS: Source = wgsl!("fused/positions.wgsl");
+const SAMPLES: Source = wgsl!("fused/samples.wgsl");
+const SAMPLES_OF_PICTURE: Source = wgsl!("fused/samples_of_picture.wgsl");
 const REDUCE: Source = wgsl!("reduce.wgsl");
 const STEP: Source = wgsl!("fused/step.wgsl");
 const PREDICT: Source = wgsl!("fused/predict.wgsl");
@@ -90,68 +141,122 @@ const GRID_BINDINGS: &[Binding] = &[
     write("sums"),
 ];
 const STEP_BINDINGS: &[Binding] = GRID_BINDINGS.split_at(7).0;
+const GRID_OF_PICTURE_BINDINGS: &[Binding] = &[
+    read("weights"),
+    read("constants"),
+    read("picture_0"),
+    read("picture_1"),
+    read("picture_2"),
+    write("partials"),
+    write("loss_partials"),
+    write("sums"),
+];
+const OF_PICTURE_BINDINGS: &[Binding] = GRID_OF_PICTURE_BINDINGS.split_at(7).0;
 const PREDICT_BINDINGS: &[Binding] = &[read("weights"), read("constants"), read("coords"), write("colours")];
 
-/// The definitions of both kernels, a step and a prediction, for an encoding: `$parts` are its parts, `$gradients`
-/// those of its gradients, `$of_call` rebuilds the encoding from a call and `$example` makes one with a number of
-/// units.
-macro_rules! fused {
-    ($name:expr, [$($parts:expr),+], [$($gradients:expr),+], $bindings:ident, $of_call:expr, $example:expr) => {
-        [
-            KernelDef {
-                name: concat!("fused_step_", $name),
-                parts: &[
-                    NETWORK, $($parts,)+ CELLS, FORWARD, PRODUCT, BACKWARD, BACKWARD_INPUT, LAYERS, $($gradients,)+
-                    REDUCE, STEP,
-                ],
-                parts_with_matrices: &[
-                    NETWORK, $($parts,)+ MATRICES, FORWARD, MATRIX_LAYERS, MATRIX_GRADIENTS, LAYERS, $($gradients,)+
-                    REDUCE, STEP,
-                ],
-                specialization: Specialization::Network { loss: true },
-                bindings: $bindings,
-                // Only a grid's kernels bind such sums.
-                adds_fixed_point: $bindings.len() == GRID_BINDINGS.len(),
-                ..KernelDef::plain::<FusedParams>(|call| reference::step(call, $of_call), |kernel| cases::step(kernel, $example))
-            },
-            KernelDef {
-                name: concat!("fused_predict_", $name),
-                parts: &[NETWORK, $($parts,)+ CELLS, FORWARD, PRODUCT, PREDICT],
-                specialization: Specialization::Network { loss: false },
-                bindings: PREDICT_BINDINGS,
-                ..KernelDef::plain::<FusedParams>(
-                    |call| reference::predict(call, $of_call),
-                    |kernel| cases::predict(kernel, $example),
-                )
-            },
-        ]
+/// The bindings of a picture that a step fetches samples from.
+pub(crate) const PARTS: usize = 3;
+
+/// The definitions of a step's kernel: `$parts` are those of the encoding, `$gradients` those of its gradients, `$samples`
+/// those of the samples; `$of_call` rebuilds the encoding from a call and `$example` makes one with a number of units.
+macro_rules! step {
+    ($name:expr, [$($parts:expr),+], [$($gradients:expr),+], [$($samples:expr),+], $bindings:expr, $of_call:expr, $example:expr) => {
+        KernelDef {
+            name: $name,
+            parts: &[
+                NETWORK, $($samples,)+ $($parts,)+ CELLS, FORWARD, PRODUCT, BACKWARD, BACKWARD_INPUT, LAYERS,
+                $($gradients,)+ REDUCE, STEP,
+            ],
+            parts_with_matrices: &[
+                NETWORK, $($samples,)+ $($parts,)+ MATRICES, FORWARD, MATRIX_LAYERS, MATRIX_GRADIENTS, LAYERS,
+                $($gradients,)+ REDUCE, STEP,
+            ],
+            specialization: Specialization::Network { loss: true },
+            bindings: $bindings,
+            // Only a grid's kernels bind such sums.
+            adds_fixed_point: $bindings.len() == GRID_BINDINGS.len(),
+            ..KernelDef::plain::<FusedParams>(|call| reference::step(call, $of_call), |kernel| cases::step(kernel, $example))
+        }
     };
 }
 
-static FOURIER: [KernelDef; 2] = fused!(
+/// An encoding's kernels.
+struct Definitions {
+    /// A step of samples that another kernel has fetched.
+    step: KernelDef,
+    /// A step that fetches its samples from the picture.
+    step_of_picture: KernelDef,
+    predict: KernelDef,
+}
+
+macro_rules! fused {
+    ($name:expr, $parts:tt, $gradients:tt, [$bindings:ident, $of_picture:ident], $of_call:expr, $example:expr) => {
+        Definitions {
+            step: step!(
+                concat!("fused_step_", $name),
+                $parts,
+                $gradients,
+                [POSITIONS, SAMPLES],
+                $bindings,
+                $of_call,
+                $example
+            ),
+            step_of_picture: KernelDef {
+                uses_step: true,
+                ..step!(
+                    concat!("fused_step_of_picture_", $name),
+                    $parts,
+                    $gradients,
+                    [ORDER_OF_STEP, SHUFFLE, ALL, STORED_VALUE, SAMPLES_OF_PICTURE],
+                    $of_picture,
+                    $of_call,
+                    $example
+                )
+            },
+            predict: prediction!(concat!("fused_predict_", $name), $parts, $of_call, $example),
+        }
+    };
+}
+
+macro_rules! prediction {
+    ($name:expr, [$($parts:expr),+], $of_call:expr, $example:expr) => {
+        KernelDef {
+            name: $name,
+            parts: &[NETWORK, POSITIONS, $($parts,)+ CELLS, FORWARD, PRODUCT, PREDICT],
+            specialization: Specialization::Network { loss: false },
+            bindings: PREDICT_BINDINGS,
+            ..KernelDef::plain::<FusedParams>(
+                |call| reference::predict(call, $of_call),
+                |kernel| cases::predict(kernel, $example),
+            )
+        }
+    };
+}
+
+static FOURIER: Definitions = fused!(
     "fourier",
     [wgsl!("fused/fourier.wgsl"), EACH_FEATURE],
     [NO_GRADIENTS],
-    STEP_BINDINGS,
+    [STEP_BINDINGS, OF_PICTURE_BINDINGS],
     reference::fourier,
     cases::example_fourier
 );
-static GRID: [KernelDef; 2] = fused!(
+static GRID: Definitions = fused!(
     "grid",
     [wgsl!("grid.wgsl"), wgsl!("grid_table.wgsl"), wgsl!("fused/grid.wgsl")],
     [wgsl!("fused/grid_sums.wgsl"), wgsl!("fused/grid_gradients.wgsl")],
-    GRID_BINDINGS,
+    [GRID_BINDINGS, GRID_OF_PICTURE_BINDINGS],
     reference::grid,
     cases::example_grid
 );
 
 macro_rules! of_formulas {
     ($($formula:ident $module:ident)+) => {
-        static FORMULAS: &[[KernelDef; 2]] = &[$(fused!(
+        static FORMULAS: &[Definitions] = &[$(fused!(
             stringify!($module),
             [wgsl!("encoding", $module), FORMULA, EACH_FEATURE],
             [NO_GRADIENTS],
-            STEP_BINDINGS,
+            [STEP_BINDINGS, OF_PICTURE_BINDINGS],
             |_, p| Encoding::Pointwise(Pointwise::$formula(encoding::$formula::with_units(p.n_units as usize))),
             |n_units| Encoding::Pointwise(Pointwise::$formula(tried(n_units)))
         )),+];
@@ -164,19 +269,20 @@ fn tried<F: Formula>(n_units: usize) -> F {
     F::with_units(n_units.min(F::with_units(1).max_tried()))
 }
 
-/// Both kernels for every encoding that has them.
+/// The kernels of every encoding that has them.
 pub(crate) fn all() -> impl Iterator<Item = &'static KernelDef> {
-    FOURIER.iter().chain(&GRID).chain(FORMULAS.as_flattened())
+    let all = [&FOURIER, &GRID].into_iter().chain(FORMULAS);
+    all.flat_map(|Definitions { step, step_of_picture, predict }| [step, step_of_picture, predict])
 }
 
-/// The definitions of the step and the prediction, if the encoding has them.
-fn definitions(encoding: &Encoding) -> Option<&'static [KernelDef; 2]> {
+/// Those of `encoding`, if it has some.
+fn definitions(encoding: &Encoding) -> Option<&'static Definitions> {
     match encoding {
         Encoding::Fourier { .. } => Some(&FOURIER),
         Encoding::Grid(_) => Some(&GRID),
         Encoding::Pointwise(pointwise) => {
-            let stem = |step: &KernelDef| step.name.strip_prefix("fused_step_");
-            FORMULAS.iter().find(|[step, _]| stem(step) == Some(pointwise.stem()))
+            let stem = |of: &Definitions| of.step.name.strip_prefix("fused_step_");
+            FORMULAS.iter().find(|of| stem(of) == Some(pointwise.stem()))
         }
         Encoding::TrainedFourier { .. } | Encoding::Composite(_) => None,
     }
@@ -196,7 +302,8 @@ pub fn examples_of(def: &'static KernelDef, width: usize, block: usize, bytes: u
     let is_step = matches!(def.specialization, Specialization::Network { loss: true });
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {
         let blocking = Blocking::filling((activation, Storage::F32), width, block, bytes)?;
-        Some(kernel(def, is_step.then_some(loss), [activation, output], &blocking))
+        let parts = if loss == Loss::Mse { 1 } else { PARTS };
+        Some(kernel(def, is_step.then_some(loss), [activation, output], (&blocking, parts)))
     };
     let formulas = [
         (Loss::Mse, Activation::Relu, Activation::Sigmoid),
@@ -221,7 +328,7 @@ pub fn examples_of_matrices(
 ) -> Vec<Kernel> {
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {
         let blocking = Blocking::filling_with_matrices((activation, tiling), 5, block, bytes)?;
-        Some(kernel(def, Some(loss), [activation, output], &blocking))
+        Some(kernel(def, Some(loss), [activation, output], (&blocking, 1)))
     };
     // The errors of f16 make no bound for a steep sine.
     let formulas = [
@@ -231,14 +338,16 @@ pub fn examples_of_matrices(
     formulas.into_iter().filter_map(one).collect()
 }
 
-/// The kernel for these sizes.
+/// The kernel for these sizes, and parts of a picture if it reads one.
 fn kernel(
     def: &'static KernelDef,
     loss: Option<Loss>,
     formulas: [Activation; 2],
-    blocking: &Blocking,
+    (blocking, parts): (&Blocking, usize),
 ) -> Kernel {
-    let kernel = Kernel::with_network(def, loss, formulas, blocking.constants()).stored_as(blocking.storage);
+    let mut sizes = blocking.constants();
+    sizes.extend(def.uses_step.then_some(("PICTURE_PARTS", parts as u32)));
+    let kernel = Kernel::with_network(def, loss, formulas, sizes).stored_as(blocking.storage);
     match blocking.tiling() {
         Some(tiling) => kernel.with_matrices(tiling, blocking.bytes() as u32),
         None => kernel,

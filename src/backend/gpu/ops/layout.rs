@@ -38,7 +38,9 @@ pub struct Layout {
     pub(crate) config: KernelConfig,
     /// Sizes of the fused training step, if it is fused.
     pub fused_step: Option<Blocking>,
-    /// The same for predictions.
+    /// Whether it fetches its samples itself.
+    pub fetches_samples: bool,
+    /// The same sizes for predictions.
     pub(crate) fused_prediction: Option<Blocking>,
 }
 
@@ -51,6 +53,14 @@ fn may_be_fused(job: &Job) -> bool {
 pub(crate) fn fused_step(job: &Job, budget: Budget, config: &KernelConfig) -> Option<Blocking> {
     let of_step = || fused::of_step(&job.model, job.batch_size as usize, &budget, config);
     may_be_fused(job).then(of_step).flatten()
+}
+
+/// Whether a step of `job` is fused and fetches its samples itself: from all training pixels of a picture on the device.
+pub(crate) fn fetches_samples(job: &Job, budget: Budget, config: &KernelConfig) -> bool {
+    let n_words = job.picture.n_pixels() as usize * words_per_pixel(&job.picture);
+    let has_parts = |words_per_part| n_words.div_ceil(words_per_part) <= fused::PARTS;
+    let is_there = sample_index(job).is_none() && words_per_part(job, budget).is_some_and(has_parts);
+    is_there && !config.separate_samples && fused_step(job, budget, config).is_some()
 }
 
 pub(crate) fn has_grid(job: &Job) -> bool {
@@ -81,14 +91,15 @@ impl Layout {
         let (rows, channels) = (layout.chunk, job.model.network.output_width);
         let n_params = job.model.layout().n_params();
         let refinements = &job.options.refinements;
+        let fetched_rows = if layout.fetches_samples { 1 } else { rows };
         let picture = layout.place_picture(job);
         let [n_partials, n_loss_partials] = layout.partial_sums(job, rows);
         let n_compared = layout.n_compared(job, &picture);
         let mut add = |name: &str, shape: &[usize]| layout.add(name, shape);
         let mut training = TrainingBuffers {
             picture,
-            sample_weights: add("sample_weights", &[rows]),
-            targets: add("targets", &[rows, channels]),
+            sample_weights: add("sample_weights", &[fetched_rows]),
+            targets: add("targets", &[fetched_rows, channels]),
             grads: add("grads", &[n_params]),
             grid_sums: has_sums.then(|| add("grid_sums", &[n_encoding, 2])),
             moments: (0..job.optimizer.n_moments())
@@ -128,6 +139,7 @@ impl Layout {
             .collect();
         PicturePlace::Device {
             parts: std::array::from_fn(|part| *parts.get(part).unwrap_or(&parts[0])),
+            n_parts: parts.len(),
             words_per_part,
             sample_index: sample_index(job).map(|n| add("sample_index", n)),
         }
@@ -171,6 +183,7 @@ impl Layout {
     /// Lays out the forward pass for the steps of `job` and their parts, or for predictions alone.
     fn with_chunk(model: &Model, budget: Budget, config: KernelConfig, job: Option<&Job>) -> Result<Self> {
         let fused_step = job.and_then(|job| fused_step(job, budget, &config));
+        let fetches_samples = job.is_some_and(|job| fetches_samples(job, budget, &config));
         let fused_prediction = fused::of_prediction(model, &budget);
         let is_fused = fused_prediction.is_some() && (fused_step.is_some() || job.is_none());
         let batch_size = job.map_or(1, |job| job.batch_size as usize);
@@ -181,7 +194,7 @@ impl Layout {
         let per_row = 4 / config.storage.size_bytes();
         let most = TILE_PIXELS[usize::from(is_fused)].min(budget.tile_pixels);
         let tile = most.min((max_rows / per_row).max(1));
-        let rows = chunk.max(tile);
+        let rows = if fetches_samples { tile } else { chunk.max(tile) };
         // Of values between layers, counted in f32.
         let stored_rows = chunk.div_ceil(per_row).max(tile);
         let mut layout = Self {
@@ -192,6 +205,7 @@ impl Layout {
             budget,
             config,
             fused_step,
+            fetches_samples,
             fused_prediction,
         };
         let parts = model.encoding.parts();

@@ -31,6 +31,8 @@ impl Networks {
     ) -> Result<Option<Self>> {
         // Nothing is predicted, and the networks go side by side instead of their matrices.
         let budget = Budget { tile_pixels: 1, matrices_at_once: 1, ..budget };
+        // A fused step knows one order of samples.
+        let config = KernelConfig { separate_samples: config.separate_samples || own_order, ..config };
         let (mut layout, mut buffers) = Layout::training(job, budget, config)?;
         let PicturePlace::Device { sample_index, .. } = &mut buffers.picture else { return Ok(None) };
         if own_order {

@@ -1,7 +1,7 @@
 //! Encodings whose features depend on the position alone.
 
 use super::testing::{case, poison, uniform};
-use crate::backend::gpu::kernel::tolerance::Bounded;
+use crate::backend::gpu::kernel::tolerance::{Bounded, Positions};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, Kernel, KernelDef, Source, close_bounded, params_block, read, wgsl, write_stored,
 };
@@ -56,11 +56,12 @@ fn params(formula: &dyn Formula, n_rows: usize, max_groups: u32) -> (PointwisePa
 }
 
 /// The features of `coords` with their bounds.
-pub(super) fn features(pointwise: Pointwise, coords: &[f64]) -> Vec<Bounded> {
+pub(super) fn features(pointwise: Pointwise, positions: Positions) -> Vec<Bounded> {
+    let Positions { coords, error } = positions;
     let width = pointwise.formula().output_width();
     let mut features = vec![Bounded::exact(0.0); coords.len() / 2 * width];
     for (c, features) in coords.as_chunks::<2>().0.iter().zip(features.chunks_exact_mut(width)) {
-        pointwise.encode(c.map(Bounded::exact), features);
+        pointwise.encode(c.map(|value| Bounded { value, error }), features);
     }
     features
 }
@@ -68,7 +69,7 @@ pub(super) fn features(pointwise: Pointwise, coords: &[f64]) -> Vec<Bounded> {
 fn reference(call: &Call, with_units: fn(usize) -> Pointwise) -> Vec<Expected> {
     let p: PointwiseParams = call.params();
     let coords = call.f64s(0, 0, 2 * p.n_rows as usize);
-    vec![close_bounded(1, features(with_units(p.n_units as usize), &coords))]
+    vec![close_bounded(1, features(with_units(p.n_units as usize), Positions::exact(&coords)))]
 }
 
 fn cases(with_units: fn(usize) -> Pointwise) -> Vec<Case> {

@@ -65,11 +65,14 @@ impl Step<'_> {
         };
         let unit = part.gradient_scale.recip();
         let reduction = dense::Reduction { unit, accumulate: !is_first, max_groups };
-        self.record_samples(rows);
+        let fetched = self.fetched(rows.start);
+        if fetched.is_none() {
+            self.record_samples(rows);
+        }
         let plan = &mut self.plan.dispatches;
         if let Some(blocking) = &layout.fused_step {
             let groups = fused::Groups::of_step(&job.model, blocking, n, &layout.budget);
-            plan.push(fused::step(job, (f, b), blocking, (part, groups), max_groups));
+            plan.push(fused::step(job, (f, b), (blocking, fetched), (part, groups), max_groups));
             if self.ends_in_one {
                 plan.push(finish::finish(job, (b, f.params), (groups.count, unit), max_groups));
             } else {
@@ -93,13 +96,25 @@ impl Step<'_> {
         self.record_encoding_backward(n, reduction);
     }
 
+    /// What a fused step fetches itself, from sample `first_row` on.
+    fn fetched(&self, first_row: usize) -> Option<fused::Fetched> {
+        match self.b.picture {
+            PicturePlace::Device { parts: [a, b, c, _], n_parts, words_per_part, .. }
+                if self.layout.fetches_samples =>
+            {
+                Some(fused::Fetched { first_row, parts: [a, b, c], n_parts, words_per_part })
+            }
+            _ => None,
+        }
+    }
+
     /// Fetches the samples `rows`, or reads them from the ring.
     fn record_samples(&mut self, rows: Range<usize>) {
         let Self { job, layout, b, .. } = *self;
         let max_groups = layout.budget.max_groups;
         let buffers = [layout.forward.coords, b.targets, b.sample_weights];
         match &b.picture {
-            PicturePlace::Device { parts, words_per_part, sample_index } => {
+            PicturePlace::Device { parts, words_per_part, sample_index, .. } => {
                 let bound = parts.iter().copied().chain(buffers).chain(*sample_index).collect();
                 self.plan.dispatches.push(sample::sample(job, rows, *words_per_part, bound, max_groups));
             }

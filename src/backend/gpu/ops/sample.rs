@@ -7,7 +7,7 @@ use crate::model::{Raster, Sampling};
 
 mod reference;
 
-pub(super) use reference::position_tolerances;
+pub(super) use reference::{Samples, example_picture, example_step, position_tolerances};
 
 params_block! {
     SampleParams {
@@ -64,15 +64,19 @@ const fn with_index(index: &'static str) -> [Binding; 8] {
 }
 const MASKED: [Binding; 8] = with_index("pixels");
 
-const ORDER_OF_STEP: Source = wgsl!("sample_order_of_step.wgsl");
+pub(super) const ORDER_OF_STEP: Source = wgsl!("sample_order_of_step.wgsl");
+pub(super) const SHUFFLE: Source = wgsl!("shuffle.wgsl");
+pub(super) const ALL: Source = wgsl!("sample_all.wgsl");
 const SAMPLES: Source = wgsl!("sample.wgsl");
+/// Values of a pixel's words.
+pub(super) const STORED_VALUE: Source = wgsl!("stored_value.wgsl");
 /// The colours of pixels.
-pub(super) const PICTURE_VALUE: Source = wgsl!("picture_value.wgsl");
+pub(super) const PICTURE_PARTS: Source = wgsl!("picture_parts.wgsl");
 
 /// Positions and targets of a step's samples.
 pub(crate) static SAMPLE: KernelDef = KernelDef {
     name: "sample",
-    parts: &[ORDER_OF_STEP, wgsl!("sample_all.wgsl"), PICTURE_VALUE, SAMPLES],
+    parts: &[ORDER_OF_STEP, SHUFFLE, ALL, STORED_VALUE, PICTURE_PARTS, SAMPLES],
     uses_step: true,
     bindings: MASKED.split_at(7).0,
     ..KernelDef::plain::<SampleParams>(reference::sample, reference::sample_cases)
@@ -81,7 +85,7 @@ pub(crate) static SAMPLE: KernelDef = KernelDef {
 /// The same in an order of its own for each of several networks.
 pub(crate) static SAMPLE_BY_NETWORK: KernelDef = KernelDef {
     name: "sample_by_network",
-    parts: &[wgsl!("sample_order_of_network.wgsl"), wgsl!("sample_all.wgsl"), PICTURE_VALUE, SAMPLES],
+    parts: &[wgsl!("sample_order_of_network.wgsl"), SHUFFLE, ALL, STORED_VALUE, PICTURE_PARTS, SAMPLES],
     uses_step: true,
     bindings: &with_index("keys"),
     ..KernelDef::plain::<SampleParams>(reference::sample, reference::by_network_sample_cases)
@@ -90,7 +94,7 @@ pub(crate) static SAMPLE_BY_NETWORK: KernelDef = KernelDef {
 /// The same for the pixels inside a mask.
 pub(crate) static SAMPLE_MASKED: KernelDef = KernelDef {
     name: "sample_masked",
-    parts: &[ORDER_OF_STEP, wgsl!("sample_masked.wgsl"), PICTURE_VALUE, SAMPLES],
+    parts: &[ORDER_OF_STEP, SHUFFLE, wgsl!("sample_masked.wgsl"), STORED_VALUE, PICTURE_PARTS, SAMPLES],
     uses_step: true,
     bindings: &MASKED,
     ..KernelDef::plain::<SampleParams>(reference::sample, reference::masked_sample_cases)
@@ -99,7 +103,7 @@ pub(crate) static SAMPLE_MASKED: KernelDef = KernelDef {
 /// The same with more samples where the error is large.
 pub(crate) static SAMPLE_BY_ERROR: KernelDef = KernelDef {
     name: "sample_by_error",
-    parts: &[ORDER_OF_STEP, wgsl!("sample_by_error.wgsl"), PICTURE_VALUE, SAMPLES],
+    parts: &[ORDER_OF_STEP, SHUFFLE, wgsl!("sample_by_error.wgsl"), STORED_VALUE, PICTURE_PARTS, SAMPLES],
     uses_step: true,
     bindings: &with_index("starts"),
     ..KernelDef::plain::<SampleParams>(reference::sample, reference::by_error_sample_cases)
@@ -113,6 +117,26 @@ pub(crate) static RASTER: KernelDef = KernelDef {
     ..KernelDef::plain::<RasterParams>(reference::raster, reference::raster_cases)
 };
 
+impl SampleParams {
+    /// Those of `rows` of a step, without a grid.
+    pub(super) fn of(job: &Job, rows: &std::ops::Range<usize>, words_per_part: usize) -> Self {
+        Self {
+            grid_width: 0,
+            n_rows: rows.len() as u32,
+            first_row: rows.start as u32,
+            columns: job.samples.columns(),
+            rows: job.samples.rows(),
+            stride: job.samples.stride(),
+            width: job.picture.width,
+            channels: job.picture.channels as u32,
+            bits: job.picture.depth().bits().into(),
+            words_per_part: words_per_part as u32,
+            origin: job.raster.origin,
+            step: job.raster.step,
+        }
+    }
+}
+
 /// Fetches the samples `rows` of a step. Buffers: the picture's parts, coords, targets, sample weights, and the sample
 /// index or the keys of the order, if there are any.
 pub(crate) fn sample(
@@ -123,20 +147,7 @@ pub(crate) fn sample(
     max_groups: u32,
 ) -> Dispatch {
     let grid = Workgroups::fold(rows.len().div_ceil(THREADS), max_groups);
-    let params = SampleParams {
-        grid_width: grid.width,
-        n_rows: rows.len() as u32,
-        first_row: rows.start as u32,
-        columns: job.samples.columns(),
-        rows: job.samples.rows(),
-        stride: job.samples.stride(),
-        width: job.picture.width,
-        channels: job.picture.channels as u32,
-        bits: job.picture.depth().bits().into(),
-        words_per_part: words_per_part as u32,
-        origin: job.raster.origin,
-        step: job.raster.step,
-    };
+    let params = SampleParams { grid_width: grid.width, ..SampleParams::of(job, &rows, words_per_part) };
     let def = match (&job.options.mask, job.options.sampling) {
         (Some(_), _) => &SAMPLE_MASKED,
         (None, Sampling::Error) => &SAMPLE_BY_ERROR,

@@ -1,6 +1,6 @@
 //! Samples of a step gathered on the host, if the picture stays there.
 
-use super::sample::position_tolerances;
+use super::sample::{STORED_VALUE, position_tolerances};
 use super::testing::{case, poison, words};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::tolerance::DIVISION;
@@ -38,7 +38,7 @@ params_block! {
 /// Positions, targets and weights of a piece.
 pub(crate) static STREAMED: KernelDef = KernelDef {
     name: "sample_streamed",
-    parts: &[wgsl!("sample_streamed.wgsl")],
+    parts: &[STORED_VALUE, wgsl!("sample_streamed.wgsl")],
     uses_step: true,
     bindings: &[read("gathered"), write("coords"), write("targets"), write("sample_weights")],
     ..KernelDef::plain::<StreamedParams>(reference, cases)

@@ -86,6 +86,7 @@ pub enum PicturePlace {
     Device {
         /// Parts of the picture; unused ones repeat the first.
         parts: [BufferId; PICTURE_PARTS],
+        n_parts: usize,
         /// Words of each part but the last.
         words_per_part: usize,
         /// Which pixels are samples, unless each is one: numbers of those inside a mask, or starts of the blocks of

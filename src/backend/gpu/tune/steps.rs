@@ -5,7 +5,7 @@ use super::{sound, tiles};
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::GpuBackend;
 use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Precision, Storage, possible};
-use crate::backend::gpu::ops::{Layout, layout};
+use crate::backend::gpu::ops::{Layout, fused, layout};
 use crate::backend::{Backend, BackendError, Job, Result};
 use crate::model::{Encoding, Importance, Mlp, Model, Sampling, Step, Steps, TrainingState};
 use std::sync::Arc;
@@ -37,18 +37,14 @@ pub(super) async fn fastest(
     precision: Precision,
 ) -> Result<(KernelConfig, bool)> {
     let candidates = candidates(gpu, job, precision)?;
-    if let [only] = candidates.as_slice()
-        && layout::fused_step(job, gpu.budget(), only).is_some()
-    {
-        return Ok((only.clone(), false));
-    }
     let path = gpu.options.cache.as_ref().map(|folder| folder.join("tuning.json"));
     let mut cache = TuningCache::read(path.as_deref());
     let key = Key { device: gpu.identity(), job: describe(job), precision };
     let known = cache.fastest(&key).map(|fastest| fastest.config.clone());
-    // Tiles may differ.
-    let is_possible =
-        |known: &KernelConfig| candidates.iter().any(|c| way(c) == way(known)) && known.are_on(gpu);
+    let is_possible = |known: &KernelConfig| {
+        let is_fused = Some(layout::fused_step(job, gpu.budget(), known).is_some());
+        candidates.iter().any(|c| way(c) == way(known)) && known.are_on(gpu) && is_fused == known.fused
+    };
     if let Some(known) = known.filter(is_possible) {
         return Ok((known, false));
     }
@@ -59,12 +55,12 @@ pub(super) async fn fastest(
     Ok((fastest.config, true))
 }
 
-/// What tells a candidate from others, whatever its tiles.
+/// What tells a candidate from others, whatever its tiles and blocks.
 fn way(config: &KernelConfig) -> (Storage, Option<bool>, Option<MatmulTiling>) {
     (config.storage, config.fused, config.fused_tiling)
 }
 
-/// The candidates, with untuned tiles.
+/// The candidates, with untuned tiles and blocks.
 fn candidates(gpu: &Gpu, job: &Job, precision: Precision) -> Result<Vec<KernelConfig>> {
     let budget = gpu.budget();
     let mixed = || KernelConfig::choose(gpu, Precision::Mixed);
@@ -116,7 +112,7 @@ struct Race<'a> {
 }
 
 impl Race<'_> {
-    /// The best of `candidates`, first with the default tiles, then with the fastest.
+    /// The best of `candidates`, first with the default tiles and blocks, then with the fastest.
     async fn run(&self, candidates: &[KernelConfig], cache: &mut TuningCache) -> Result<Timed> {
         let (mut timed, mut refusal) = (Vec::new(), None);
         for candidate in candidates {
@@ -131,25 +127,33 @@ impl Race<'_> {
         };
         timed.retain(|t| t.seconds <= PRUNE_RATIO * fastest);
         for timed in &mut timed {
-            if timed.config.fused == Some(false) {
-                *timed = self.tuned(timed.clone(), cache).await?;
+            let refined = match timed.config.fused {
+                Some(true) => self.blocks(&timed.config),
+                _ => Vec::from_iter(self.tiles(&timed.config, cache).await?),
+            };
+            for config in refined {
+                match self.time(&config).await {
+                    Ok(seconds) if seconds < timed.seconds => *timed = Timed { config, seconds },
+                    Ok(_) => {}
+                    Err(error) => _ = left_out(error)?,
+                }
             }
         }
         Ok(timed.into_iter().reduce(faster).expect("the fastest is left"))
     }
 
-    /// `way` with the fastest tiles, if they make the whole step faster.
-    async fn tuned(&self, way: Timed, cache: &mut TuningCache) -> Result<Timed> {
-        let (gpu, job, storage) = (self.gpu, self.job, way.config.storage);
-        let known = cache.tiles(&gpu.identity(), storage, tiles::n_samples(job, gpu.budget()));
-        let tuned = match tiles::complete(gpu, job, &way.config, known).await {
-            Ok(tuned) => KernelConfig { tuned, ..way.config.clone() },
-            Err(error) => return left_out(error).map(|_| way),
-        };
-        match self.time(&tuned).await {
-            Ok(seconds) if seconds < way.seconds => Ok(Timed { config: tuned, seconds }),
-            Ok(_) => Ok(way),
-            Err(error) => left_out(error).map(|_| way),
+    /// A fused step with other blocks.
+    fn blocks(&self, way: &KernelConfig) -> Vec<KernelConfig> {
+        fused::with_other_blocks(&self.job.model, self.job.batch_size as usize, &self.gpu.budget(), way)
+    }
+
+    /// A step layer by layer with the fastest tiles for each product, unless they cannot be timed.
+    async fn tiles(&self, way: &KernelConfig, cache: &mut TuningCache) -> Result<Option<KernelConfig>> {
+        let (gpu, job) = (self.gpu, self.job);
+        let known = cache.tiles(&gpu.identity(), way.storage, tiles::n_samples(job, gpu.budget()));
+        match tiles::complete(gpu, job, way, known).await {
+            Ok(tuned) => Ok(Some(KernelConfig { tuned, ..way.clone() })),
+            Err(error) => left_out(error).map(|_| None),
         }
     }
 

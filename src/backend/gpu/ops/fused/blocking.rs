@@ -2,7 +2,7 @@
 
 use super::matrices::{self, Matrices};
 use crate::backend::gpu::device::Budget;
-use crate::backend::gpu::kernel::{Kernel, MatmulTiling, Storage};
+use crate::backend::gpu::kernel::{FusedBlock, Kernel, MatmulTiling, Storage};
 use crate::model::{Activation, Mlp};
 
 /// Samples of a block, best first.
@@ -17,11 +17,14 @@ const DEPTH: usize = 16;
 const NARROW_DEPTH: usize = 64;
 /// `COLUMNS` in `fused/backward.wgsl` times as many rows.
 const FEWEST_THREADS: usize = 64;
+/// Unless measured.
 const MOST_THREADS: usize = 256;
+/// What is measured.
+const THREADS: [usize; 2] = [MOST_THREADS, 512];
 /// Rows of pre-activations of the widest test case.
 const MOST_BIAS_ROWS: usize = 512;
-/// Bytes of `positions` in `fused/network.wgsl`.
-const POSITIONS_BYTES: usize = 64 * 16;
+/// Bytes of `positions` in `fused/network.wgsl` and `pixels` in `fused/samples_of_picture.wgsl`.
+const POSITIONS_BYTES: usize = 64 * 16 + 32 * 16;
 
 /// Whether f'(z) = f'(f(z)): both have a kink at 0 and the same sign. Then z need not be stored beside f(z).
 fn derivative_from_output(activation: Activation) -> bool {
@@ -87,12 +90,12 @@ pub struct Blocking {
 
 impl Blocking {
     /// Blocks of `block` samples with at most `most_threads` threads; `None` if that is impossible.
-    pub(super) fn new(rows: Rows, storage: Storage, block: usize, most_threads: usize) -> Option<Self> {
+    fn new(rows: Rows, storage: Storage, block: usize, most_threads: usize) -> Option<Self> {
         let quads = block / 4;
         // One thread for four units of four samples.
-        let group = (rows.hidden / 4 * quads).next_power_of_two();
-        let group = group.clamp(FEWEST_THREADS.max(block), MOST_THREADS.max(block)).min(most_threads);
-        if group < FEWEST_THREADS.max(block) || !group.is_power_of_two() {
+        let group = (rows.hidden / 4 * quads).next_power_of_two().max(FEWEST_THREADS.max(block));
+        let group = group.min(1 << most_threads.max(1).ilog2());
+        if group < FEWEST_THREADS.max(block) {
             return None;
         }
         let (cells, tile_cells) = (rows.total * quads, tile_cells(&rows, block, group));
@@ -129,33 +132,31 @@ impl Blocking {
         is_enough.then_some(Self { block, group, cells, tile_cells, rows, storage, matrices })
     }
 
-    /// The largest blocks that fit into `bytes` of workgroup memory; smaller ones if there are few samples, to fill
-    /// the GPU.
-    pub(super) fn largest_fitting(
+    /// The first of `blocks` that fits into the workgroup memory and the threads of `budget`.
+    pub(super) fn first_fitting(
         (network, storage): (&Mlp, Storage),
-        n_samples: usize,
-        bytes: usize,
-        most_threads: usize,
+        blocks: impl IntoIterator<Item = FusedBlock>,
+        budget: &Budget,
     ) -> Option<Self> {
-        let most_threads = 1 << most_threads.max(1).ilog2();
-        let mut fitting = layouts(n_samples).filter_map(|(block, slice, separate)| {
-            Self::new(Rows::new(network, None, slice, separate), storage, block, most_threads)
+        let all = blocks.into_iter().flat_map(with_rows).filter_map(|(block, slice, separate)| {
+            let most_threads = block.threads.min(budget.max_threads as usize);
+            Self::new(Rows::new(network, None, slice, separate), storage, block.samples, most_threads)
         });
-        fitting.find(|blocking: &Self| blocking.bytes() <= bytes)
+        all.into_iter().find(|blocking| blocking.bytes() <= budget.workgroup_bytes as usize)
     }
 
     /// The same with the cooperative matrices of `tiling`, if it has some.
-    pub(super) fn largest_with_matrices(
+    pub(super) fn first_with_matrices(
         (network, tiling): (&Mlp, MatmulTiling),
-        n_samples: usize,
+        blocks: impl IntoIterator<Item = FusedBlock>,
         budget: &Budget,
     ) -> Option<Self> {
         tiling.matrix_size()?;
         let (bytes, subgroup_size) = (budget.workgroup_bytes as usize, budget.subgroup_size? as usize);
-        let all = layouts(n_samples).map(|(block, slice, separate)| {
+        let all = blocks.into_iter().flat_map(with_rows).map(|(block, slice, separate)| {
             let rows = Rows::new(network, Some(tiling), slice, separate);
             let of_rows = (rows.features, rows.feature_row);
-            Self::with_matrices(rows, Matrices::new(tiling, network, of_rows, block), block)
+            Self::with_matrices(rows, Matrices::new(tiling, network, of_rows, block.samples), block.samples)
         });
         let has_threads = |b: &Self| b.group * subgroup_size <= budget.max_threads as usize;
         all.filter(has_threads).find(|blocking| blocking.bytes() <= bytes)
@@ -217,13 +218,24 @@ impl Blocking {
     }
 }
 
-/// Samples of a block, features at a time, and whether they have separate rows: best first. Blocks are smaller if there
-/// are few samples.
-fn layouts(n_samples: usize) -> impl Iterator<Item = (usize, usize, bool)> {
+/// Without measurements, best first: the largest, but smaller ones if there are few samples, to fill the GPU.
+pub(super) fn unmeasured_blocks(n_samples: usize) -> impl Iterator<Item = FusedBlock> {
     let smallest = *BLOCKS.last().expect("not empty");
     let blocks = BLOCKS.into_iter().filter(move |&b| b == smallest || n_samples.div_ceil(b) >= WANTED_BLOCKS);
+    blocks.map(|samples| FusedBlock { samples, threads: MOST_THREADS })
+}
+
+/// All that are measured.
+pub(super) fn all_blocks() -> impl Iterator<Item = FusedBlock> {
+    BLOCKS.into_iter().flat_map(|samples| THREADS.map(|threads| FusedBlock { samples, threads }))
+}
+
+/// A block with its features at a time, and whether they have separate rows: best first. None if the kernels have no
+/// such blocks.
+fn with_rows(block: FusedBlock) -> impl Iterator<Item = (FusedBlock, usize, bool)> {
     let rows = [(SLICE, true), (SLICE, false), (SLICE / 2, false)];
-    blocks.flat_map(move |block| rows.map(|(slice, separate)| (block, slice, separate)))
+    let is_known = BLOCKS.contains(&block.samples);
+    rows.into_iter().filter(move |_| is_known).map(move |(slice, separate)| (block, slice, separate))
 }
 
 /// Vectors of the tile of weights, which is also used to sum the loss.

@@ -1,15 +1,17 @@
 //! Test cases of the fused kernels.
 
-use super::FusedParams;
 use super::blocking::Blocking;
 use super::record::{Groups, params};
-use crate::backend::gpu::kernel::{Case, Kernel};
+use super::{FusedParams, PARTS};
+use crate::backend::gpu::kernel::{Case, Kernel, StepParams};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::grid;
+use crate::backend::gpu::ops::sample::{SampleParams, example_picture, example_step};
 use crate::backend::gpu::ops::testing::{case, poison, positive, uniform};
 use crate::backend::gpu::plan::Workgroups;
 use crate::model::encoding::{GridSpec, HashGrid, Interpolation};
-use crate::model::{Encoding, Mlp, Model};
+use crate::model::{Coords, Encoding, Mlp, Model, Raster};
+use bytemuck::Zeroable as _;
 
 /// Samples for a block of so many; units of the encoding (frequencies, levels, or a formula's n); hidden and output
 /// width; layers; maximum workgroups in total, and in one dimension of the dispatch; features at a time, and whether they
@@ -107,14 +109,50 @@ pub(super) fn step(kernel: &Kernel, example: Example) -> Vec<Case> {
         let gradient_scale = kernel.storage.gradient_scale((n + 7) * channels);
         let p = FusedParams { scale, gradient_scale, channel_weights: [1.0, 0.5, 2.0, 0.1], ..p };
         let n_groups = p.n_groups as usize;
-        buffers.extend([uniform(4, n * channels, 1.0), positive(5, n, 4.0)]);
+        let (mut p, mut step) = (p, StepParams::zeroed());
+        if kernel.def.uses_step {
+            buffers.pop();
+            let (samples, parts) = example_samples(kernel, n as u32, p.output_width);
+            (p, step) = (p.fetching(samples), example_step(samples.columns * samples.rows, 2));
+            buffers.extend(parts);
+        } else {
+            buffers.extend([uniform(4, n * channels, 1.0), positive(5, n, 4.0)]);
+        }
         buffers.extend([poison(n_groups * p.n_params as usize), poison(n_groups)]);
         if matches!(example(1), Encoding::Grid(_)) {
             buffers.push(grid::example_sums(p.first_weight as usize));
         }
-        Some(case(label, p, buffers, grid.size()))
+        Some(Case { step, ..case(label, p, buffers, grid.size()) })
     };
     TRIALS.into_iter().filter_map(one).collect()
+}
+
+/// Samples of a step that begins with the third of an epoch, and the parts of the picture.
+fn example_samples(kernel: &Kernel, n: u32, channels: u32) -> (SampleParams, Vec<Vec<u32>>) {
+    let (width, first_row, parts) = (37_u32, 5, kernel.size("PICTURE_PARTS") as usize);
+    let (bits, stride) = ([8, 16, 32][n as usize % 3], 1 + n % 2);
+    let columns = width.div_ceil(stride);
+    let rows = (2 + first_row + n + 9).div_ceil(columns);
+    let size = [width, rows * stride];
+    let Raster { origin, step, .. } = Raster::new(size[0], size[1], Coords::Center);
+    let mut parts = example_picture(size, channels, bits, parts);
+    let words_per_part = parts[0].len() as u32;
+    parts.resize(PARTS, vec![0]);
+    let samples = SampleParams {
+        grid_width: 0,
+        n_rows: n,
+        first_row,
+        columns,
+        rows,
+        stride,
+        width,
+        channels,
+        bits,
+        words_per_part,
+        origin,
+        step,
+    };
+    (samples, parts)
 }
 
 pub(super) fn predict(kernel: &Kernel, example: Example) -> Vec<Case> {

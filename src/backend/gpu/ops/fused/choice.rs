@@ -1,10 +1,10 @@
 //! Which networks are fused: by environment, measurement, or else by counting bytes from the job and the device's
 //! limits.
 
-use super::blocking::Blocking;
+use super::blocking::{self, Blocking};
 use super::definitions;
 use crate::backend::gpu::device::{Budget, Override};
-use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Storage};
+use crate::backend::gpu::kernel::{FusedBlock, KernelConfig, Storage};
 use crate::model::{Activation, Mlp, Model};
 
 /// Numbers per sample that layer-by-layer kernels move through device memory, in a step or a prediction. Each kernel
@@ -35,7 +35,7 @@ fn choose(
     model: &Model,
     n_samples: Option<usize>,
     (budget, mode): (&Budget, Override),
-    (storage, tiling): (Storage, Option<MatmulTiling>),
+    config: &KernelConfig,
 ) -> Option<Blocking> {
     let network = &model.network;
     definitions(&model.encoding)?;
@@ -46,13 +46,13 @@ fn choose(
     if mode == Override::Never || !has_outputs || !has_partials {
         return None;
     }
-    let (bytes, threads) = (budget.workgroup_bytes as usize, budget.max_threads as usize);
-    let n_samples = n_samples.unwrap_or(usize::MAX);
-    let blocking = match (tiling, storage) {
-        (None, _) => Blocking::largest_fitting((network, storage), n_samples, bytes, threads)?,
-        (Some(tiling), Storage::F16) => {
-            Blocking::largest_with_matrices((network, tiling), n_samples, budget)?
-        }
+    let blocks: Vec<FusedBlock> = match config.fused_block.filter(|_| is_step) {
+        Some(measured) => vec![measured],
+        None => blocking::unmeasured_blocks(n_samples.unwrap_or(usize::MAX)).collect(),
+    };
+    let blocking = match (config.fused_tiling, config.storage) {
+        (None, storage) => Blocking::first_fitting((network, storage), blocks, budget)?,
+        (Some(tiling), Storage::F16) => Blocking::first_with_matrices((network, tiling), blocks, budget)?,
         (Some(_), Storage::F32) => return None,
     };
     let pays = moved_fused(network, blocking.block, is_step)
@@ -72,21 +72,47 @@ pub(crate) fn of_step(
         (Override::Auto, Some(false)) => Override::Never,
         (mode, _) => mode,
     };
-    choose(model, Some(n_samples), (budget, mode), (config.storage, config.fused_tiling))
+    choose(model, Some(n_samples), (budget, mode), config)
+}
+
+/// The same fused step with each other block that is possible.
+pub(crate) fn with_other_blocks(
+    model: &Model,
+    n_samples: usize,
+    budget: &Budget,
+    config: &KernelConfig,
+) -> Vec<KernelConfig> {
+    let of = |config: &KernelConfig| of_step(model, n_samples, budget, config);
+    let mut known: Vec<Blocking> = of(config).into_iter().collect();
+    let with = |block| KernelConfig { fused_block: Some(block), ..config.clone() };
+    let is_new = |config: &KernelConfig| match of(config) {
+        Some(blocking) if !known.contains(&blocking) => {
+            known.push(blocking);
+            true
+        }
+        _ => false,
+    };
+    blocking::all_blocks().map(with).filter(is_new).collect()
 }
 
 /// The sizes of fused predictions, if they are fused: the same in training and afterwards.
 pub(crate) fn of_prediction(model: &Model, budget: &Budget) -> Option<Blocking> {
-    let choose = || choose(model, None, (budget, budget.fused), (Storage::F32, None));
+    let choose = || choose(model, None, (budget, budget.fused), &KernelConfig::prediction());
     budget.fused_predictions.then(choose).flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::gpu::kernel::MatmulTiling;
+    use crate::model::Encoding;
 
     fn network(input_width: usize, hidden_width: usize, n_hidden: usize) -> Mlp {
         Mlp::new([input_width, hidden_width, 3], n_hidden + 1, [Activation::Relu, Activation::Sigmoid])
+    }
+
+    fn with_workgroup_bytes(bytes: u32) -> Budget {
+        Budget { workgroup_bytes: bytes, ..Budget::of(&wgpu::Limits::default()) }
     }
 
     #[test]
@@ -95,23 +121,28 @@ mod tests {
         let by_layers = (moved_by_layers(&grid, true, true), moved_by_layers(&fourier, false, true));
         assert_eq!(by_layers, (1111, 5013));
         assert_eq!((moved_fused(&grid, 64, true), moved_fused(&fourier, 16, true)), (209, 14_455));
-        let fitting = |network| Blocking::largest_fitting((network, Storage::F32), 1 << 18, 48 << 10, 256);
+        let budget = with_workgroup_bytes(48 << 10);
+        let blocks = || blocking::unmeasured_blocks(1 << 18);
+        let fitting = |network| Blocking::first_fitting((network, Storage::F32), blocks(), &budget);
         let sizes = |network| fitting(network).map(|blocking| (blocking.block, blocking.bytes()));
-        assert_eq!(sizes(&grid), Some((64, 47_360)));
+        assert_eq!(sizes(&grid), Some((64, 47_872)));
         assert_eq!(sizes(&fourier).map(|(block, _)| block), Some(16));
     }
 
     #[test]
     fn matrices_are_used_where_their_memory_and_threads_are_there() {
-        let limits = wgpu::Limits { max_compute_workgroup_storage_size: 48 << 10, ..Default::default() };
-        let budget = Budget { subgroup_size: Some(32), ..Budget::of(&limits) };
+        let budget = Budget { subgroup_size: Some(32), ..with_workgroup_bytes(48 << 10) };
         let sizes = |network: &Mlp, tiling, budget: &Budget| {
-            let blocking = Blocking::largest_with_matrices((network, tiling), 1 << 18, budget);
+            let blocking = Blocking::first_with_matrices(
+                (network, tiling),
+                blocking::unmeasured_blocks(1 << 18),
+                budget,
+            );
             blocking.map(|blocking| (blocking.block, blocking.group, blocking.bytes()))
         };
         let (grid, fourier) = (network(32, 64, 2), network(512, 128, 4));
         // 176 rows of 144 bytes, weights, biases, results, sums of biases, positions.
-        let bytes = 176 * 144 + 2 * 64 * 72 + 4 * 64 + 4 * 128 * 20 + 4 * 144 + 1024;
+        let bytes = 176 * 144 + 2 * 64 * 72 + 4 * 64 + 4 * 128 * 20 + 4 * 144 + 1536;
         assert_eq!(sizes(&grid, MatmulTiling::Matrix16, &budget), Some((64, 8, bytes)));
         assert_eq!(
             sizes(&grid, MatmulTiling::Matrix8, &budget).map(|(block, group, _)| (block, group)),
@@ -127,5 +158,28 @@ mod tests {
             sizes(&grid, MatmulTiling::Matrix16, &Budget { workgroup_bytes: 16 << 10, ..budget }),
             None
         );
+    }
+
+    #[test]
+    fn other_blocks_are_all_that_fit() {
+        let encoding = Encoding::Fourier { frequencies: vec![[1.0, 2.0]; 16] };
+        let model = Model { encoding, network: network(32, 64, 2) };
+        let blocks = |budget: &Budget, config: &KernelConfig| {
+            let others = with_other_blocks(&model, 1 << 18, budget, config);
+            let sizes = |config: KernelConfig| config.fused_block.map(|b| (b.samples, b.threads));
+            others.into_iter().filter_map(sizes).collect::<Vec<_>>()
+        };
+        let config = KernelConfig { fused: Some(true), ..KernelConfig::default() };
+        let budget = Budget { max_threads: 1024, ..with_workgroup_bytes(100 << 10) };
+        // 128 samples and 256 threads are what is taken unmeasured; smaller blocks have no use for more threads.
+        assert_eq!(blocks(&budget, &config), [(128, 512), (64, 256), (32, 256), (16, 256)]);
+        let small = Budget { workgroup_bytes: 48 << 10, ..budget };
+        assert_eq!(blocks(&small, &config), [(32, 256), (16, 256)]);
+        let in_f16 = KernelConfig { storage: Storage::F16, ..config.clone() };
+        assert_eq!(blocks(&small, &in_f16), [(128, 512), (64, 256), (32, 256), (16, 256)]);
+        // What a file says of another device.
+        let unknown = FusedBlock { samples: 48, threads: usize::MAX };
+        let of_file = KernelConfig { fused_block: Some(unknown), ..config };
+        assert_eq!(of_step(&model, 1 << 18, &budget, &of_file), None);
     }
 }

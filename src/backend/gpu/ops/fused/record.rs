@@ -1,11 +1,12 @@
 //! How a plan dispatches the fused kernels.
 
 use super::blocking::Blocking;
-use super::{FusedParams, definitions};
+use super::{FusedParams, PARTS, definitions};
 use crate::backend::Job;
 use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::ops::dense;
 use crate::backend::gpu::ops::loss::{self, Part};
+use crate::backend::gpu::ops::sample::SampleParams;
 use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, TrainingBuffers, Workgroups};
 use crate::model::encoding::Interpolation;
 use crate::model::{Encoding, Model};
@@ -81,27 +82,48 @@ pub(super) fn params(
     }
 }
 
-/// Partial losses and gradients of part of a step, for each of its workgroups.
+/// The samples that a part of a step fetches itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetched {
+    /// First of them within the step.
+    pub first_row: usize,
+    /// The picture.
+    pub parts: [BufferId; PARTS],
+    pub n_parts: usize,
+    pub words_per_part: usize,
+}
+
+/// Partial losses and gradients of part of a step, for each of its workgroups. Another kernel has fetched the samples
+/// unless they are `fetched`.
 pub(crate) fn step(
     job: &Job,
     (f, b): (&ForwardBuffers, &TrainingBuffers),
-    blocking: &Blocking,
+    (blocking, fetched): (&Blocking, Option<Fetched>),
     (part, groups): (Part, Groups),
     max_groups: u32,
 ) -> Dispatch {
     let (model, network) = (&job.model, &job.model.network);
-    let [def, _] = definitions(&model.encoding).expect("chosen for an encoding that has one");
+    let definitions = definitions(&model.encoding).expect("chosen for an encoding that has them");
     let n_samples = part.n_values / network.output_width;
     let grid = Workgroups::fold(groups.count, max_groups);
-    let params = FusedParams {
+    let mut params = FusedParams {
         scale: (1.0 / part.n_step_values as f64) as f32,
         gradient_scale: part.gradient_scale,
         channel_weights: job.options.channel_weights,
         ..params(model, blocking, n_samples, groups, grid)
     };
+    let (def, samples, n_parts) = match fetched {
+        Some(Fetched { first_row, parts, n_parts, words_per_part }) => {
+            params =
+                params.fetching(SampleParams::of(job, &(first_row..first_row + n_samples), words_per_part));
+            (&definitions.step_of_picture, parts, n_parts)
+        }
+        None => (&definitions.step, [f.coords, b.targets, b.sample_weights], 1),
+    };
     let formulas = [network.activation, network.output_activation];
-    let kernel = super::kernel(def, Some(job.loss), formulas, blocking);
-    let mut buffers = vec![f.params, constants(f), f.coords, b.targets, b.sample_weights];
+    let kernel = super::kernel(def, Some(job.loss), formulas, (blocking, n_parts));
+    let mut buffers = vec![f.params, constants(f)];
+    buffers.extend(samples);
     buffers.extend([b.partials, b.loss_partials]);
     buffers.extend(b.grid_sums);
     let flop = network.training_flop(n_samples) + 50.0 * (n_samples * network.input_width) as f64;
@@ -137,12 +159,12 @@ pub(crate) fn predict(
     max_groups: u32,
 ) -> Dispatch {
     let network = &model.network;
-    let [_, def] = definitions(&model.encoding).expect("chosen for an encoding that has one");
+    let definitions = definitions(&model.encoding).expect("chosen for an encoding that has them");
     let groups = Groups::new(n_pixels, blocking.block, usize::MAX);
     let grid = Workgroups::fold(groups.count, max_groups);
     let params = params(model, blocking, n_pixels, groups, grid);
     let formulas = [network.activation, network.output_activation];
-    let kernel = super::kernel(def, None, formulas, blocking);
+    let kernel = super::kernel(&definitions.predict, None, formulas, (blocking, 1));
     let buffers = vec![f.params, constants(f), f.coords, f.colours];
     Dispatch::new(kernel, &params, buffers, grid, network.training_flop(n_pixels) / 3.0)
 }

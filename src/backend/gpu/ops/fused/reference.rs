@@ -1,10 +1,11 @@
 //! The reference of the fused kernels: the CPU operations in f64, one after the other.
 
-use super::FusedParams;
 use super::bounds::{self, Bounds, Products};
+use super::{FusedParams, PARTS};
 use crate::backend::cpu;
-use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, Positions, ROUNDING};
 use crate::backend::gpu::kernel::{Call, Expected, ExpectedValues, Storage, close, close_bounded};
+use crate::backend::gpu::ops::sample::Samples;
 use crate::backend::gpu::ops::{encode, grid, pointwise};
 use crate::model::{Arithmetic, Encoding, Mlp, ParamLayout};
 
@@ -26,7 +27,6 @@ struct Pass {
     layout: ParamLayout,
     encoding: Encoding,
     params: Vec<f64>,
-    coords: Vec<f64>,
     inputs: Vec<Bounds>,
     /// f'(z) of each hidden layer.
     derivatives: Vec<Bounds>,
@@ -34,20 +34,22 @@ struct Pass {
     z: Bounds,
 }
 
-fn features(encoding: &Encoding, table: &[f64], coords: &[f64]) -> Bounds {
+fn features(encoding: &Encoding, table: &[f64], positions: Positions) -> Bounds {
     let errors = match encoding {
-        Encoding::Pointwise(encoding) => return pointwise::features(*encoding, coords).into_iter().collect(),
-        Encoding::Fourier { frequencies } => encode::fourier_tolerances(frequencies, coords),
-        Encoding::Grid(hash_grid) => grid::feature_tolerances(hash_grid, table, coords),
+        Encoding::Pointwise(encoding) => {
+            return pointwise::features(*encoding, positions).into_iter().collect();
+        }
+        Encoding::Fourier { frequencies } => encode::fourier_tolerances(frequencies, positions),
+        Encoding::Grid(hash_grid) => grid::feature_tolerances(hash_grid, table, positions),
         Encoding::TrainedFourier { .. } | Encoding::Composite(_) => unreachable!("it is not fused"),
     };
     let mut values = vec![0.0; errors.len()];
-    cpu::encode::encode(encoding, table, coords, &mut values);
+    cpu::encode::encode(encoding, table, positions.coords, &mut values);
     Bounds::new(values, errors)
 }
 
 impl Pass {
-    fn new(call: &Call, of_call: OfCall) -> Self {
+    fn new(call: &Call, of_call: OfCall, positions: Positions) -> Self {
         let p: FusedParams = call.params();
         let network = Mlp::new(
             [p.input_width as usize, p.hidden_width as usize, p.output_width as usize],
@@ -55,14 +57,13 @@ impl Pass {
             [call.kernel.activation, call.kernel.output.expect("an output activation is joined in")],
         );
         let encoding = of_call(call, &p);
-        let coords = call.f64s(2, 0, 2 * p.n_samples as usize);
         let n_table = p.first_weight as usize;
         let table = call.f64s(0, 0, n_table);
         let params = call.f64s(0, n_table, p.n_params as usize);
         let layout = ParamLayout::new(0, &network);
         let (storage, products) = (call.kernel.storage, Products::of(call.kernel));
         let derivative_from_output = call.kernel.size("DERIVATIVE_FROM_OUTPUT") == 1;
-        let mut inputs = vec![features(&encoding, &table, &coords).stored(storage)];
+        let mut inputs = vec![features(&encoding, &table, positions).stored(storage)];
         let (mut derivatives, mut z) = (Vec::new(), Bounds::default());
         for (l, layer) in layout.layers.iter().enumerate() {
             let (w, b) = (&params[layer.weight.clone()], &params[layer.bias.clone()]);
@@ -83,7 +84,7 @@ impl Pass {
                 inputs.push(values);
             }
         }
-        Self { products, network, layout, encoding, params, coords, inputs, derivatives, z }
+        Self { products, network, layout, encoding, params, inputs, derivatives, z }
     }
 
     /// Gradients of the samples in `rows`, and dl_dfeatures.
@@ -111,24 +112,41 @@ impl Pass {
     }
 }
 
-/// w l(p, t) / N and S dl_dz of each value.
-fn loss(call: &Call, p: &FusedParams, z: &Bounds) -> (Bounds, Bounds) {
-    let channels = p.output_width as usize;
+/// Positions of samples that another kernel has fetched.
+fn coords(call: &Call, p: &FusedParams) -> Vec<f64> {
+    call.f64s(2, 0, 2 * p.n_samples as usize)
+}
+
+fn samples(call: &Call, p: &FusedParams) -> Samples {
+    if call.kernel.def.uses_step {
+        return Samples::of_picture(&p.samples(), &call.buffers[2..2 + PARTS], call.step);
+    }
     let n = p.n_samples as usize;
+    let targets = call.f64s(3, 0, n * p.output_width as usize);
+    Samples {
+        coords: coords(call, p),
+        coord_error: 0.0,
+        targets: targets.into_iter().map(Bounded::exact).collect(),
+        weights: call.f64s(4, 0, n),
+    }
+}
+
+/// w l(p, t) / N and S dl_dz of each value.
+fn loss(call: &Call, p: &FusedParams, z: &Bounds, samples: &Samples) -> (Bounds, Bounds) {
+    let channels = p.output_width as usize;
     // Rounded to the integer N; the rest is the rounding of 1 / N.
     let scale = Bounded::of(1.0 / (1.0 / f64::from(p.scale)).round());
     let (loss, output) =
         (call.kernel.loss.expect("a loss is joined in"), call.kernel.output.expect("an output"));
-    let (targets, sample_weights) = (call.f64s(3, 0, n * channels), call.f64s(4, 0, n));
-    let one = |(i, (z, &t)): (usize, (Bounded, &f64))| {
+    let one = |(i, (z, &t)): (usize, (Bounded, &Bounded))| {
         let weight = Bounded::exact(p.channel_weights[i % channels].into());
         let (prediction, derivative) = output.value_and_derivative(z);
-        let (value, dl_dp) = loss.value_and_derivative(prediction, Bounded::exact(t));
-        let scale = weight * scale * Bounded::exact(sample_weights[i / channels]);
+        let (value, dl_dp) = loss.value_and_derivative(prediction, t);
+        let scale = weight * scale * Bounded::exact(samples.weights[i / channels]);
         let times = Bounded::exact(p.gradient_scale.into());
         (scale * value, scale * (times * (dl_dp * derivative)))
     };
-    let (values, dl_dz): (Vec<_>, Vec<_>) = z.iter().zip(&targets).enumerate().map(one).unzip();
+    let (values, dl_dz): (Vec<_>, Vec<_>) = z.iter().zip(&samples.targets).enumerate().map(one).unzip();
     (values.into_iter().collect(), dl_dz.into_iter().collect::<Bounds>().stored(call.kernel.storage))
 }
 
@@ -140,8 +158,10 @@ fn groups(call: &Call, p: &FusedParams) -> Vec<std::ops::Range<usize>> {
 
 pub(super) fn step(call: &Call, of_call: OfCall) -> Vec<Expected> {
     let p: FusedParams = call.params();
-    let pass = Pass::new(call, of_call);
-    let (losses, dl_dz) = loss(call, &p, &pass.z);
+    let samples = samples(call, &p);
+    let positions = Positions { coords: &samples.coords, error: samples.coord_error };
+    let pass = Pass::new(call, of_call, positions);
+    let (losses, dl_dz) = loss(call, &p, &pass.z, &samples);
     let (mut partials, mut loss_partials) = (Bounds::default(), Vec::new());
     let mut dl_dfeatures = Bounds::default();
     for rows in groups(call, &p) {
@@ -164,7 +184,7 @@ pub(super) fn step(call: &Call, of_call: OfCall) -> Vec<Expected> {
     if let Encoding::Grid(hash_grid) = &pass.encoding {
         let before = &call.buffers[7][..2 * hash_grid.n_params()];
         let dl = (dl_dfeatures.values.as_slice(), dl_dfeatures.errors.as_slice());
-        let (values, tolerances) = grid::sums(hash_grid, &pass.coords, dl, before);
+        let (values, tolerances) = grid::sums(hash_grid, positions, dl, before);
         let values = ExpectedValues::FixedPoint { values, tolerances };
         expected.push(Expected { binding: 7, start: 0, values });
     }
@@ -172,7 +192,8 @@ pub(super) fn step(call: &Call, of_call: OfCall) -> Vec<Expected> {
 }
 
 pub(super) fn predict(call: &Call, of_call: OfCall) -> Vec<Expected> {
-    let pass = Pass::new(call, of_call);
+    let coords = coords(call, &call.params());
+    let pass = Pass::new(call, of_call, Positions::exact(&coords));
     let output = pass.network.output_activation;
     vec![close_bounded(3, pass.z.iter().map(|z| output.value::<Bounded>(z)))]
 }

@@ -3,7 +3,7 @@
 use super::{ClearGradientsParams, GridGradientsParams, GridParams, LEVEL_WORDS, level_words};
 use crate::backend::cpu;
 use crate::backend::cpu::panels::{PANEL, padded, samples_from_rows};
-use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, ROUNDING};
+use crate::backend::gpu::kernel::tolerance::{Bounded, FLUSH, Positions, ROUNDING};
 use crate::backend::gpu::kernel::{
     Call, Case, Expected, ExpectedValues, Kernel, SUM_UNIT, close, close_bounded, fixed_point,
 };
@@ -45,11 +45,12 @@ struct Place {
 }
 
 impl Place {
-    fn new(grid: &HashGrid, level: GridLevel, c: f64) -> Self {
+    /// Of a coordinate that is itself off by at most `off`.
+    fn new(grid: &HashGrid, level: GridLevel, c: f64, off: f64) -> Self {
         let n = f64::from(level.resolution);
         let p = (c * n + 0.5).clamp(0.0, n + 1.0);
         // A product and a sum.
-        let error = 2.0 * ROUNDING * ((c * n).abs() + 0.5);
+        let error = 2.0 * ROUNDING * ((c * n).abs() + 0.5) + n * off;
         let cell = |p: f64| (p.max(0.0) as u32).min(level.resolution);
         let slope = if grid.interpolation == Interpolation::Linear { 1.0 } else { 1.5 };
         Self { cells: cell(p - error)..=cell(p + error), error: slope * error }
@@ -64,7 +65,7 @@ pub(super) fn encode(call: &Call) -> Vec<Expected> {
     let width = grid.output_width();
     let mut features = vec![0.0; n * width];
     cpu::grid::encode(&grid, &table, &coords, &mut features);
-    let tolerances = feature_tolerances(&grid, &table, &coords);
+    let tolerances = feature_tolerances(&grid, &table, Positions::exact(&coords));
     vec![close(3, 0, features, tolerances)]
 }
 
@@ -72,12 +73,12 @@ pub(super) fn encode(call: &Call) -> Vec<Expected> {
 pub(in crate::backend::gpu::ops) fn feature_tolerances(
     grid: &HashGrid,
     table: &[f64],
-    coords: &[f64],
+    Positions { coords, error }: Positions,
 ) -> Vec<f64> {
     let mut tolerances = Vec::with_capacity(coords.len() / 2 * grid.output_width());
     for c in coords.chunks_exact(2) {
         for &level in &grid.levels {
-            let places = [Place::new(grid, level, c[0]), Place::new(grid, level, c[1])];
+            let places = [Place::new(grid, level, c[0], error), Place::new(grid, level, c[1], error)];
             let f = 0..grid.features_per_level;
             tolerances.extend(f.map(|f| feature_tolerance(grid, level, &places, table, f)));
         }
@@ -129,7 +130,8 @@ pub(super) fn backward(call: &Call) -> Vec<Expected> {
     let coords = call.f64s(1, 0, 2 * n);
     let dl_dfeatures = gradients_of(call, n * grid.output_width());
     let before = &call.buffers[3][..2 * grid.n_params()];
-    let (values, tolerances) = sums(&grid, &coords, (&dl_dfeatures, &vec![0.0; dl_dfeatures.len()]), before);
+    let exact = vec![0.0; dl_dfeatures.len()];
+    let (values, tolerances) = sums(&grid, Positions::exact(&coords), (&dl_dfeatures, &exact), before);
     vec![Expected { binding: 3, start: 0, values: ExpectedValues::FixedPoint { values, tolerances } }]
 }
 
@@ -137,15 +139,15 @@ pub(super) fn backward(call: &Call) -> Vec<Expected> {
 /// of their errors.
 pub(in crate::backend::gpu::ops) fn sums(
     grid: &HashGrid,
-    coords: &[f64],
+    positions: Positions,
     (dl_dfeatures, errors): (&[f64], &[f64]),
     before: &[u32],
 ) -> (Vec<f64>, Vec<f64>) {
     let mut values = fixed_point(before);
-    add_gradients(grid, coords, dl_dfeatures, &mut values);
+    add_gradients(grid, positions.coords, dl_dfeatures, &mut values);
     // f64 has fewer bits than the sums.
     let mut tolerances: Vec<f64> = values.iter().map(|v| SUM_UNIT + v.abs() * f64::EPSILON).collect();
-    for_each_place(grid, coords, |at, i, error| {
+    for_each_place(grid, positions, |at, i, error| {
         // No position takes more than all of an entry.
         tolerances[at] += dl_dfeatures[i].abs() * error + errors[i] * (1.0 + error) + SUM_UNIT;
     });
@@ -165,7 +167,7 @@ pub(super) fn backward_float(call: &Call) -> Vec<Expected> {
     let absolute: Vec<f64> = dl_dfeatures.iter().map(|v| v.abs()).collect();
     add_gradients(&grid, &coords, &absolute, &mut magnitudes);
     let mut errors = vec![0.0; values.len()];
-    for_each_place(&grid, &coords, |at, i, error| {
+    for_each_place(&grid, Positions::exact(&coords), |at, i, error| {
         additions[at] += 1.0;
         errors[at] += dl_dfeatures[i].abs() * error + FLUSH;
     });
@@ -177,12 +179,13 @@ pub(super) fn backward_float(call: &Call) -> Vec<Expected> {
 
 /// Calls `add(value, feature, error)` for each value of the grid that may receive the gradient of a sample's feature,
 /// with the error of its weight. Features are counted through all samples.
-fn for_each_place(grid: &HashGrid, coords: &[f64], mut add: impl FnMut(usize, usize, f64)) {
+fn for_each_place(grid: &HashGrid, positions: Positions, mut add: impl FnMut(usize, usize, f64)) {
+    let Positions { coords, error: off } = positions;
     let n_features = grid.features_per_level;
     for (row, c) in coords.chunks_exact(2).enumerate() {
         for (l, &level) in grid.levels.iter().enumerate() {
             let first = (row * grid.levels.len() + l) * n_features;
-            let (x, y) = (Place::new(grid, level, c[0]), Place::new(grid, level, c[1]));
+            let (x, y) = (Place::new(grid, level, c[0], off), Place::new(grid, level, c[1], off));
             // A product with the unit and one with the weight.
             let error = x.error + y.error + (WEIGHT_ROUNDINGS + 2.0) * ROUNDING;
             for y in *y.cells.start()..=y.cells.end() + 1 {

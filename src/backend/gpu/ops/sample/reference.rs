@@ -1,8 +1,8 @@
 //! The reference of the samplers, and the pictures they are tested on.
 
 use super::{RasterParams, SampleParams};
-use crate::backend::gpu::kernel::tolerance::{DIVISION, ROUNDING};
-use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, StepParams, close};
+use crate::backend::gpu::kernel::tolerance::{Bounded, DIVISION, ROUNDING};
+use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, StepParams, close, close_bounded};
 use crate::backend::gpu::ops::testing::{case, poison, words};
 use crate::backend::gpu::plan::{PICTURE_PARTS, THREADS, Workgroups};
 use crate::backend::{Job, JobOptions, cpu};
@@ -23,11 +23,11 @@ pub(in super::super) fn position_tolerances(pixel: [u32; 2], raster: &Raster) ->
     [0, 1].map(|axis| position_tolerance(pixel[axis], raster.step[axis], raster.origin[axis]))
 }
 
-/// Rebuilds the job from the kernel's inputs, so that the CPU's sampler is the reference.
-fn job_of(call: &Call) -> Job {
-    let p: SampleParams = call.params();
+/// Rebuilds the job from a kernel's parameters, the picture's parts and the pixels of a mask, so that the CPU's sampler is
+/// the reference.
+fn job_of(p: &SampleParams, parts: &[Vec<u32>], masked: Option<&[u32]>) -> Job {
     let channels = p.channels as usize;
-    let words: Vec<u32> = call.buffers[..PICTURE_PARTS]
+    let words: Vec<u32> = parts
         .iter()
         .flat_map(|part| part[..part.len().min(p.words_per_part as usize)].iter().copied())
         .collect();
@@ -50,10 +50,9 @@ fn job_of(call: &Call) -> Job {
     let holdout = if p.stride == 1 { Holdout::None } else { Holdout::EveryOther };
     // As many rows as the picture has, without the filler of unused parts.
     let samples = SampleSet { width, height: p.rows * p.stride, holdout, masked: None };
-    let is_masked = std::ptr::eq(call.kernel.def, &super::SAMPLE_MASKED);
-    let mask = is_masked.then(|| {
+    let mask = masked.map(|pixels| {
         let mut inside = vec![false; width as usize * samples.height as usize];
-        call.buffers[CHOICE].iter().for_each(|&pixel| inside[pixel as usize] = true);
+        pixels.iter().for_each(|&pixel| inside[pixel as usize] = true);
         Arc::new(Mask::new(inside, samples).expect("a mask with pixels"))
     });
     let raster = Raster { width, height, first: [0; 2], origin: p.origin, step: p.step };
@@ -69,39 +68,65 @@ const CHOICE: usize = PICTURE_PARTS + 3;
 
 const UNUSED_RULE: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
 
-pub(super) fn sample(call: &Call) -> Vec<Expected> {
-    let p: SampleParams = call.params();
-    let s = call.step;
-    let (n, channels) = (p.n_rows as usize, p.channels as usize);
-    let job = job_of(call);
-    let is = |def| std::ptr::eq(call.kernel.def, def);
-    let by_error = is(&super::SAMPLE_BY_ERROR);
-    let own_keys = || std::array::from_fn(|round| call.buffers[CHOICE][round]);
-    let keys = if is(&super::SAMPLE_BY_NETWORK) { own_keys() } else { s.keys };
-    let step = Step {
+/// Samples of a step, with bounds of a device's errors.
+pub(in super::super) struct Samples {
+    pub(in super::super) coords: Vec<f64>,
+    /// Of every coordinate.
+    pub(in super::super) coord_error: f64,
+    pub(in super::super) targets: Vec<Bounded>,
+    pub(in super::super) weights: Vec<f64>,
+}
+
+impl Samples {
+    /// All training pixels of the picture in `parts`, in the order of the step.
+    pub(in super::super) fn of_picture(p: &SampleParams, parts: &[Vec<u32>], step: StepParams) -> Self {
+        Self::drawn(p, &job_of(p, parts, None), &step_of(p, step))
+    }
+
+    fn drawn(p: &SampleParams, job: &Job, step: &Step) -> Self {
+        let (n, channels) = (p.n_rows as usize, p.channels as usize);
+        let (mut coords, mut targets, mut weights) =
+            (vec![0.0; 2 * n], vec![0.0; n * channels], vec![0.0; n]);
+        cpu::sample::sample::<f64>(job, step, p.first_row, &mut coords, &mut targets, &mut weights);
+        let [step_x, step_y] = p.step;
+        let coord_error = position_tolerance(p.width.max(job.picture.height), step_x.max(step_y), 1.0);
+        // Stored floats are copied; integers are divided by their largest value.
+        let rounding = if p.bits == 32 { 0.0 } else { DIVISION };
+        let target = |value: f64| Bounded { value, error: value.abs() * rounding };
+        Self { coords, coord_error, targets: targets.into_iter().map(target).collect(), weights }
+    }
+}
+
+/// The step that a kernel is given.
+fn step_of(p: &SampleParams, s: StepParams) -> Step {
+    Step {
         index: s.index.into(),
-        shuffle: Shuffle { n: s.n_samples, half_bits: s.half_bits, keys },
+        shuffle: Shuffle { n: s.n_samples, half_bits: s.half_bits, keys: s.keys },
         first_sample: s.first_sample,
         n_samples: p.first_row + p.n_rows,
         lr: 0.0,
-        importance: by_error.then(|| {
-            let starts = call.buffers[CHOICE].clone();
-            Arc::new(Importance::from_starts(job.samples, starts).expect("starts of blocks"))
-        }),
-    };
-    let (mut coords, mut targets, mut weights) = (vec![0.0; 2 * n], vec![0.0; n * channels], vec![0.0; n]);
-    cpu::sample::sample::<f64>(&job, &step, p.first_row, &mut coords, &mut targets, &mut weights);
-    let [step_x, step_y] = p.step;
-    let position = position_tolerance(p.width.max(job.picture.height), step_x.max(step_y), 1.0);
-    // Stored floats are copied; integers are divided by their largest value.
-    let target = |t: &f64| if p.bits == 32 { 0.0 } else { t.abs() * DIVISION };
-    let target_tolerances = targets.iter().map(target).collect();
-    let weight_tolerances = weights.iter().map(|w| if by_error { w * DIVISION } else { 0.0 }).collect();
-    vec![
-        close(4, 0, coords, vec![position; 2 * n]),
-        close(5, 0, targets, target_tolerances),
-        close(6, 0, weights, weight_tolerances),
-    ]
+        importance: None,
+    }
+}
+
+pub(super) fn sample(call: &Call) -> Vec<Expected> {
+    let p: SampleParams = call.params();
+    let is = |def| std::ptr::eq(call.kernel.def, def);
+    let choice = call.buffers.get(CHOICE).map(Vec::as_slice);
+    let job = job_of(&p, &call.buffers[..PICTURE_PARTS], choice.filter(|_| is(&super::SAMPLE_MASKED)));
+    let mut step = step_of(&p, call.step);
+    if let Some(keys) = choice.filter(|_| is(&super::SAMPLE_BY_NETWORK)) {
+        step.shuffle.keys = std::array::from_fn(|round| keys[round]);
+    }
+    if let Some(starts) = choice.filter(|_| is(&super::SAMPLE_BY_ERROR)) {
+        let importance = Importance::from_starts(job.samples, starts.to_vec());
+        step.importance = Some(Arc::new(importance.expect("starts of blocks")));
+    }
+    let Samples { coords, coord_error, targets, weights } = Samples::drawn(&p, &job, &step);
+    let coord_errors = vec![coord_error; coords.len()];
+    let rounding = if step.importance.is_some() { DIVISION } else { 0.0 };
+    let weights = weights.into_iter().map(|value| Bounded { value, error: value * rounding });
+    vec![close(4, 0, coords, coord_errors), close_bounded(5, targets), close_bounded(6, weights)]
 }
 
 pub(super) fn raster(call: &Call) -> Vec<Expected> {
@@ -162,17 +187,32 @@ enum Choice {
     Importance,
 }
 
-fn sample_case((w, h, channels, bits, stride, parts, max_groups): Shape, choice: Choice) -> Case {
-    let per_pixel = channels.div_ceil(32 / bits);
-    let n_words = (w * h * per_pixel) as usize;
-    let mut data = words(u64::from(w), n_words);
+/// A picture in at most so many parts.
+pub(in super::super) fn example_picture(
+    [width, height]: [u32; 2],
+    channels: u32,
+    bits: u32,
+    parts: usize,
+) -> Vec<Vec<u32>> {
+    let n_words = (width * height * channels.div_ceil(32 / bits)) as usize;
+    let mut data = words(u64::from(width), n_words);
     if bits == 32 {
         data.iter_mut().for_each(|word| *word = ((*word >> 8) as f32 / 1e6).to_bits());
     }
-    let words_per_part = n_words.div_ceil(parts);
-    let mut buffers: Vec<Vec<u32>> = data.chunks(words_per_part).map(<[u32]>::to_vec).collect();
-    buffers.resize(PICTURE_PARTS, Vec::new());
-    buffers.iter_mut().filter(|part| part.is_empty()).for_each(|part| part.push(0));
+    data.chunks(n_words.div_ceil(parts)).map(<[u32]>::to_vec).collect()
+}
+
+/// A step of `n` samples that begins with sample `first`.
+pub(in super::super) fn example_step(n: u32, first: u32) -> StepParams {
+    let shuffle = Shuffle::new(n, 5, 2);
+    let step = Step { index: 3, shuffle, first_sample: first, n_samples: n, lr: 0.1, importance: None };
+    StepParams::new(&step, UNUSED_RULE, &Refinements::default(), 0)
+}
+
+fn sample_case((w, h, channels, bits, stride, parts, max_groups): Shape, choice: Choice) -> Case {
+    let mut buffers = example_picture([w, h], channels, bits, parts);
+    let words_per_part = buffers[0].len();
+    buffers.resize(PICTURE_PARTS, vec![0]);
     // `job_of` joins the parts: the filler must not be counted as pixels.
     let holdout = if stride == 1 { Holdout::None } else { Holdout::EveryOther };
     let samples = SampleSet { width: w, height: h, holdout, masked: None };
@@ -208,14 +248,8 @@ fn sample_case((w, h, channels, bits, stride, parts, max_groups): Shape, choice:
     if choice == Choice::Order {
         buffers.push(Shuffle::new(len, 6, 2).keys.to_vec());
     }
-    let shuffle = Shuffle::new(len, 5, 2);
-    let step =
-        Step { index: 3, shuffle, first_sample: skipped / 2, n_samples: n as u32, lr: 0.1, importance: None };
     let label = format!("{w} x {h} x {channels}, {bits} bits, every {stride}, {parts} parts");
-    Case {
-        step: StepParams::new(&step, UNUSED_RULE, &Refinements::default(), 0),
-        ..case(label, params, buffers, grid.size())
-    }
+    Case { step: example_step(len, skipped / 2), ..case(label, params, buffers, grid.size()) }
 }
 
 pub(super) fn raster_cases(_: &Kernel) -> Vec<Case> {
