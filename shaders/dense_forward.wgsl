@@ -71,7 +71,7 @@ fn before_columns(column: u32) -> vec4<f32> {
 }
 
 fn before_store(row: u32, column: u32) -> Before {
-    return Before();
+    return vec4<f32>();
 }
 
 fn store(slice: u32, row: u32, column: u32, sums: vec4<f32>, biases: vec4<f32>, before: Before) {

@@ -252,6 +252,11 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
             .write(&module, &info, None)
             .unwrap_or_else(|e| panic!("{name} to HLSL: {e}"));
         assert!(text.contains("numthreads"), "{name}");
+        // naga writes the zero of a type once for each name of the type, which no compiler takes.
+        let zeros: Vec<_> =
+            text.lines().filter(|l| l.contains(" ZeroValue") && l.ends_with("() {")).collect();
+        let distinct: BTreeSet<_> = zeros.iter().collect();
+        assert_eq!(zeros.len(), distinct.len(), "{name} constructs a type and an alias of it: {zeros:?}");
         write_hlsl(&kernel, &module, &info);
     }
 }
