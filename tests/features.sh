@@ -22,5 +22,5 @@ lacks "anyhow|clap.*|signal-hook|env_logger|indicatif" --package afterimage-pyth
 for features in cpu cpu,gpu cli; do
   cargo clippy --locked --quiet --no-default-features --features $features -- -D warnings
 done
-cargo check --locked --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
+cargo check --locked --quiet --manifest-path fuzz/Cargo.toml --target-dir target
 bash tests/targets.sh
