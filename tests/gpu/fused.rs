@@ -6,7 +6,7 @@ use crate::lockstep::{grid, lockstep_with, tight, with_matrices};
 use crate::skip::{Missing, skip};
 
 use afterimage::backend::Backend;
-use afterimage::backend::gpu::kernel::{Kernel, MatmulTiling, Specialization};
+use afterimage::backend::gpu::kernel::{FusedBlock, Kernel, MatmulTiling, Specialization};
 use afterimage::backend::gpu::ops::fused::{examples_of, examples_of_matrices};
 use afterimage::backend::gpu::ops::{Layout, definitions};
 use afterimage::backend::gpu::prove::run_case;
@@ -18,11 +18,15 @@ use pollster::FutureExt as _;
 use std::sync::Arc;
 
 /// The kernels of these encodings with all of the device's workgroup memory.
-fn blocks_of(block: usize, encodings: &[&str]) {
+fn blocks_of(samples: usize, encodings: &[&str]) {
     let Some(gpu) = open(true) else { return };
     let bytes = gpu.limits.max_compute_workgroup_storage_size as usize;
     let fused = definitions().filter(|def| matches!(def.specialization, Specialization::Network { .. }));
     let fused = fused.filter(|def| encodings.iter().any(|encoding| def.name.ends_with(encoding)));
+    // The largest blocks with the most threads.
+    let threads = if samples == 128 { 512 } else { 256 };
+    let threads = threads.min(gpu.limits.max_compute_invocations_per_workgroup as usize);
+    let block = FusedBlock { samples, threads };
     let kernels: Vec<_> = fused.flat_map(|def| examples_of(def, 128, block, bytes)).collect();
     compare(&gpu, &kernels, 4 * encodings.len());
 }

@@ -2,8 +2,8 @@
 //! and keeps intermediate values in workgroup memory.
 
 use crate::backend::gpu::kernel::{
-    Binding, Kernel, KernelDef, MatmulTiling, Source, Specialization, Storage, params_block, read, wgsl,
-    write,
+    Binding, FusedBlock, Kernel, KernelDef, MatmulTiling, Source, Specialization, Storage, params_block,
+    read, wgsl, write,
 };
 use crate::backend::gpu::ops::sample::{ALL, ORDER_OF_STEP, SHUFFLE, STORED_VALUE, SampleParams};
 use crate::model::encoding::{self, Formula, formulas};
@@ -293,12 +293,11 @@ fn definitions(encoding: &Encoding) -> Option<&'static Definitions> {
 pub(crate) fn examples(def: &'static KernelDef) -> Vec<Kernel> {
     // Every device has at least this.
     let bytes = wgpu::Limits::default().max_compute_workgroup_storage_size as usize;
-    examples_of(def, 64, 16, bytes)
+    examples_of(def, 64, FusedBlock { samples: 16, threads: 256 }, bytes)
 }
 
-/// The same for hidden layers of up to `width` units and blocks of `block` samples in `bytes` of workgroup memory;
-/// `None` if they do not fit.
-pub fn examples_of(def: &'static KernelDef, width: usize, block: usize, bytes: usize) -> Vec<Kernel> {
+/// The same for hidden layers of up to `width` units and such blocks in `bytes` of workgroup memory, as far as they fit.
+pub fn examples_of(def: &'static KernelDef, width: usize, block: FusedBlock, bytes: usize) -> Vec<Kernel> {
     let is_step = matches!(def.specialization, Specialization::Network { loss: true });
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {
         let blocking = Blocking::filling((activation, Storage::F32), width, block, bytes)?;

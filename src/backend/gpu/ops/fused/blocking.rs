@@ -162,15 +162,16 @@ impl Blocking {
         all.filter(has_threads).find(|blocking| blocking.bytes() <= bytes)
     }
 
-    /// Blocks of `block` samples that use all of `bytes`, for networks up to `width` wide.
+    /// Such blocks that use all of `bytes`, for networks up to `width` wide.
     pub(super) fn filling(
         (activation, storage): (Activation, Storage),
         width: usize,
-        block: usize,
+        block: FusedBlock,
         bytes: usize,
     ) -> Option<Self> {
         let network = Mlp::new([SLICE, width, 4], 2, [activation, Activation::Identity]);
-        let least = Self::new(Rows::new(&network, None, SLICE, false), storage, block, MOST_THREADS)?;
+        let rows = Rows::new(&network, None, SLICE, false);
+        let least = Self::new(rows, storage, block.samples, block.threads)?;
         let rest = bytes.checked_sub(Self { cells: 0, ..least.clone() }.bytes())?;
         Some(Self { cells: rest / (4 * storage.size_bytes()), ..least })
     }

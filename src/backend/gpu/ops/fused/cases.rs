@@ -127,7 +127,7 @@ pub(super) fn step(kernel: &Kernel, example: Example) -> Vec<Case> {
     TRIALS.into_iter().filter_map(one).collect()
 }
 
-/// Samples of a step that begins with the third of an epoch, and the parts of the picture.
+/// Samples of a step that begins with the third sample of an epoch, and the parts of the picture.
 fn example_samples(kernel: &Kernel, n: u32, channels: u32) -> (SampleParams, Vec<Vec<u32>>) {
     let (width, first_row, parts) = (37_u32, 5, kernel.size("PICTURE_PARTS") as usize);
     let (bits, stride) = ([8, 16, 32][n as usize % 3], 1 + n % 2);
