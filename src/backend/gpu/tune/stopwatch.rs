@@ -24,13 +24,15 @@ pub(super) async fn fastest(
         gpu.wait(gpu.submit(Some(encoder.finish()), None)).await?;
         Ok(clock.since(call))
     };
-    let mut repeats = 1;
-    while run(repeats).await? < long_enough && repeats < MAX_REPEATS {
-        repeats *= 2;
+    let (mut repeats, mut start) = (1, clock.now());
+    let mut took = run(repeats).await?;
+    while took < long_enough && repeats < MAX_REPEATS {
+        (repeats, start) = (2 * repeats, clock.now());
+        took = run(repeats).await?;
     }
-    let (start, mut best, mut n) = (clock.now(), f64::INFINITY, 0);
+    let (mut best, mut n) = (took.as_secs_f64() / repeats as f64, 1);
     let is_short = |wish: f64| clock.since(start).as_secs_f64() < wish;
-    while n == 0 || is_short(seconds) || n < FEWEST && is_short((10.0 * seconds).max(1.0)) {
+    while is_short(seconds) || n < FEWEST && is_short((10.0 * seconds).max(1.0)) {
         best = best.min(run(repeats).await?.as_secs_f64() / repeats as f64);
         n += 1;
     }
