@@ -138,11 +138,11 @@ impl Blocking {
         blocks: impl IntoIterator<Item = FusedBlock>,
         budget: &Budget,
     ) -> Option<Self> {
-        let all = blocks.into_iter().flat_map(with_rows).filter_map(|(block, slice, separate)| {
+        let mut all = blocks.into_iter().flat_map(with_rows).filter_map(|(block, slice, separate)| {
             let most_threads = block.threads.min(budget.max_threads as usize);
             Self::new(Rows::new(network, None, slice, separate), storage, block.samples, most_threads)
         });
-        all.into_iter().find(|blocking| blocking.bytes() <= budget.workgroup_bytes as usize)
+        all.find(|blocking: &Self| blocking.bytes() <= budget.workgroup_bytes as usize)
     }
 
     /// The same with the cooperative matrices of `tiling`, if it has some.
@@ -226,13 +226,14 @@ pub(super) fn unmeasured_blocks(n_samples: usize) -> impl Iterator<Item = FusedB
     blocks.map(|samples| FusedBlock { samples, threads: MOST_THREADS })
 }
 
-/// All that are measured.
-pub(super) fn all_blocks() -> impl Iterator<Item = FusedBlock> {
-    BLOCKS.into_iter().flat_map(|samples| THREADS.map(|threads| FusedBlock { samples, threads }))
+/// All that are measured: without those of which `n_samples` fill at most half.
+pub(super) fn all_blocks(n_samples: usize) -> impl Iterator<Item = FusedBlock> {
+    let filled = BLOCKS.into_iter().filter(move |samples| samples / 2 < n_samples);
+    filled.flat_map(|samples| THREADS.map(|threads| FusedBlock { samples, threads }))
 }
 
-/// A block with its features at a time, and whether they have separate rows: best first. None if the kernels have no
-/// such blocks.
+/// A block with its features at a time, and whether they have separate rows: best first. Nothing if the kernels have
+/// no such blocks.
 fn with_rows(block: FusedBlock) -> impl Iterator<Item = (FusedBlock, usize, bool)> {
     let rows = [(SLICE, true), (SLICE, false), (SLICE / 2, false)];
     let is_known = BLOCKS.contains(&block.samples);

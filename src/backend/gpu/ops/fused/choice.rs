@@ -92,7 +92,7 @@ pub(crate) fn with_other_blocks(
         }
         _ => false,
     };
-    blocking::all_blocks().map(with).filter(is_new).collect()
+    blocking::all_blocks(n_samples).map(with).filter(is_new).collect()
 }
 
 /// The sizes of fused predictions, if they are fused: the same in training and afterwards.
@@ -164,11 +164,12 @@ mod tests {
     fn other_blocks_are_all_that_fit() {
         let encoding = Encoding::Fourier { frequencies: vec![[1.0, 2.0]; 16] };
         let model = Model { encoding, network: network(32, 64, 2) };
-        let blocks = |budget: &Budget, config: &KernelConfig| {
-            let others = with_other_blocks(&model, 1 << 18, budget, config);
+        let blocks_of = |n_samples, budget: &Budget, config: &KernelConfig| {
+            let others = with_other_blocks(&model, n_samples, budget, config);
             let sizes = |config: KernelConfig| config.fused_block.map(|b| (b.samples, b.threads));
             others.into_iter().filter_map(sizes).collect::<Vec<_>>()
         };
+        let blocks = |budget: &Budget, config: &KernelConfig| blocks_of(1 << 18, budget, config);
         let config = KernelConfig { fused: Some(true), ..KernelConfig::default() };
         let budget = Budget { max_threads: 1024, ..with_workgroup_bytes(100 << 10) };
         // 128 samples and 256 threads are what is taken unmeasured; smaller blocks have no use for more threads.
@@ -177,6 +178,8 @@ mod tests {
         assert_eq!(blocks(&small, &config), [(32, 256), (16, 256)]);
         let in_f16 = KernelConfig { storage: Storage::F16, ..config.clone() };
         assert_eq!(blocks(&small, &in_f16), [(128, 512), (64, 256), (32, 256), (16, 256)]);
+        // Blocks of 16 are what is taken unmeasured for so few samples; 128 would be half empty.
+        assert_eq!(blocks_of(64, &budget, &config), [(64, 256), (32, 256)]);
         // What a file says of another device.
         let unknown = FusedBlock { samples: 48, threads: usize::MAX };
         let of_file = KernelConfig { fused_block: Some(unknown), ..config };
