@@ -23,8 +23,8 @@ override N_CELLS: u32 = 1024u; // numbers in rows of PITCH
 override n_right_cells: u32 = N_CELLS / CELL;
 override n_sum_cells: u32 = SUBGROUPS * SIZE * SUM_PITCH / CELL; // a matrix of each subgroup
 
-var<workgroup> right_tile: array<HalfCell, n_right_cells>;
-var<workgroup> left_tile: array<HalfCell, TILE_ROWS * TILE_PITCH / CELL>;
+var<workgroup> right_tile: array<OperandCell, n_right_cells>;
+var<workgroup> left_tile: array<OperandCell, TILE_ROWS * TILE_PITCH / CELL>;
 var<workgroup> tile_biases: array<f32, TILE_ROWS>;
 var<workgroup> sum_cells: array<SumCell, n_sum_cells>;
 

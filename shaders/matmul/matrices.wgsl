@@ -1,6 +1,6 @@
-// The core of matrix products with cooperative matrices, from f16 with sums in f32: out = left right. A kernel joins
+// The core of matrix products with cooperative matrices, with sums in f32: out = left right. A kernel joins
 // it instead of `tiles.wgsl`, and supplies the same and
-//   left_stored(four), right_stored(four)    values as f16
+//   left_stored(four), right_stored(four)    values as stored
 // `matrices_8.wgsl` or `matrices_16.wgsl` gives the size of a matrix, `groups_2x2.wgsl` or `groups_2x4.wgsl` the
 // subgroups of a workgroup, `cells_of_four.wgsl` or `cells_of_one.wgsl` the elements of its memory;
 // `matrices_tiles.wgsl` moves tiles there, and `matrices_results.wgsl` results out of it.

@@ -1,7 +1,7 @@
 // The tiles that cooperative matrices are loaded from. They keep the order of memory, neighbours in k or neighbouring rows
 // or columns: a matrix is loaded from either.
 
-// Numbers in a line of memory. Lines of tiles are padded by 16 bytes, against bank conflicts.
+// Numbers in a line of memory. Lines of tiles are padded by eight, against bank conflicts.
 const LEFT_LINE: u32 = select(TILE_ROWS, DEPTH, LEFT_ALONG_K);
 const RIGHT_LINE: u32 = select(TILE_COLUMNS, DEPTH, RIGHT_ALONG_K);
 const LEFT_PITCH: u32 = LEFT_LINE + 8u;
@@ -11,8 +11,8 @@ const RIGHT_EIGHTS: u32 = TILE_COLUMNS * DEPTH / 8u;
 override left_rounds: u32 = LEFT_EIGHTS / n_threads;
 override right_rounds: u32 = RIGHT_EIGHTS / n_threads;
 
-var<workgroup> left_tile: array<HalfCell, LEFT_EIGHTS * 8u / LEFT_LINE * LEFT_PITCH / CELL>;
-var<workgroup> right_tile: array<HalfCell, RIGHT_EIGHTS * 8u / RIGHT_LINE * RIGHT_PITCH / CELL>;
+var<workgroup> left_tile: array<OperandCell, LEFT_EIGHTS * 8u / LEFT_LINE * LEFT_PITCH / CELL>;
+var<workgroup> right_tile: array<OperandCell, RIGHT_EIGHTS * 8u / RIGHT_LINE * RIGHT_PITCH / CELL>;
 var<private> left_sum0: vec4<f32>;
 var<private> left_sum1: vec4<f32>;
 

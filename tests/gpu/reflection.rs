@@ -114,7 +114,7 @@ fn kernels_need_no_more_than_the_default_limits() {
             .sum();
         // Tiles of cooperative matrices are used where the device has as much as the host counts.
         let available = match kernel.tiling.matrix_size() {
-            Some(_) => kernel.workgroup_bytes,
+            Some(_) => kernel.workgroup_bytes(),
             None => limits.workgroup_bytes,
         };
         assert!(workgroup <= available, "{} takes {workgroup} bytes", kernel.name());
@@ -234,9 +234,12 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
         let metal = metal.unwrap_or_else(|e| panic!("{name} to MSL: {e}")).0;
         assert!(metal.contains("kernel void"));
         if kernel.tiling.matrix_size().is_some() {
-            let cells: Vec<_> = metal.lines().filter(|line| line.contains("HalfCell")).collect();
-            let are_numbers = cells.iter().any(|line| line.contains("half HalfCell"));
-            assert!(are_numbers, "{name} passes matrices through {cells:?}");
+            let tiles = of_one.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
+            for (_, tile) in tiles {
+                let TypeInner::Array { base, .. } = of_one.types[tile.ty].inner else { continue };
+                let is_number = matches!(of_one.types[base].inner, TypeInner::Scalar(_));
+                assert!(is_number, "{name} passes matrices through {:?}", tile.name);
+            }
             println!("{name} is not for DX12: naga has no cooperative matrices in HLSL");
             continue;
         }

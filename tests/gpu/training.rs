@@ -109,7 +109,7 @@ fn lockstep_of_every_variant() {
     let trained = Setup { trained_frequencies: true, ..Setup::small() };
     let beside = Setup { beside: vec![EncodingSpec::None], ..grid(Interpolation::Linear) };
     for tiling in MatmulTiling::ALL {
-        if !tiling.fits(&gpu) {
+        if !tiling.fits(&gpu, Storage::F16) {
             skip(Missing::Other(&format!("{} has no matrices for {tiling:?}", gpu.info.name)));
             continue;
         }

@@ -11,6 +11,7 @@ pub(super) use pipelines::{Pipeline, Shader};
 pub(crate) use staging::Staging;
 pub(crate) use wait::Submission;
 
+use crate::backend::tuned::Storage;
 use crate::backend::{BackendError, BackendInfo, Result};
 use pipelines::Pipelines;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,8 +42,8 @@ pub struct Gpu {
     pub limits: wgpu::Limits,
     /// The options it was opened with.
     pub options: DeviceOptions,
-    /// Sizes of its cooperative matrices with f16 inputs and f32 sums.
-    matrix_sizes: Vec<u32>,
+    /// Sizes of its cooperative matrices with f32 sums, and how their inputs are stored.
+    matrices: Vec<(u32, Storage)>,
     /// Whether it has 64-bit atomics that were not found wrong.
     wide_atomics: AtomicBool,
     pub(super) pipelines: Pipelines,
@@ -181,13 +182,7 @@ impl Gpu {
         device.set_device_lost_callback(move |reason, message| {
             lost.set(BackendError::DeviceLost(format!("{reason:?}: {message}")));
         });
-        let matrix_sizes = if features
-            .contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16)
-        {
-            matrix_sizes(&adapter.cooperative_matrix_properties())
-        } else {
-            Vec::new()
-        };
+        let matrices = matrices(&adapter.cooperative_matrix_properties(), features);
         let wide_atomics = AtomicBool::new(features.contains(WIDE_ATOMICS));
         let pipelines = Pipelines::open(&device, &info, options.cache.as_deref());
         Ok(Arc::new(Self {
@@ -196,16 +191,16 @@ impl Gpu {
             info,
             limits,
             options,
-            matrix_sizes,
+            matrices,
             wide_atomics,
             pipelines,
             failure,
         }))
     }
 
-    /// Whether it has cooperative matrices of `size` by `size` with f16 inputs and f32 sums.
-    pub fn has_matrices(&self, size: u32) -> bool {
-        self.matrix_sizes.contains(&size)
+    /// Whether it has cooperative matrices of `size` by `size` with inputs of this storage and f32 sums.
+    pub fn has_matrices(&self, size: u32, storage: Storage) -> bool {
+        self.matrices.contains(&(size, storage))
     }
 
     pub(crate) fn has_wide_atomics(&self) -> bool {
@@ -218,9 +213,12 @@ impl Gpu {
     }
 
     /// Threads of a subgroup, as far as the API tells: if a device has several sizes, shaders that request none run
-    /// with the largest.
+    /// with the largest. Metal does not tell: all GPUs of Apple have 32, and wgpu names a range from 4 to 64.
     pub(crate) fn subgroup_size(&self) -> u32 {
-        self.info.subgroup_max_size
+        match self.info.backend {
+            wgpu::Backend::Metal => 32,
+            _ => self.info.subgroup_max_size,
+        }
     }
 
     /// Fails if wgpu reported an error since the last call.
@@ -263,13 +261,20 @@ impl Gpu {
     }
 }
 
-/// Sizes of the square matrices that a device multiplies from f16 with sums in f32.
-fn matrix_sizes(properties: &[wgpu::CooperativeMatrixProperties]) -> Vec<u32> {
+/// The square matrices that a device with `features` multiplies with sums in f32.
+fn matrices(
+    properties: &[wgpu::CooperativeMatrixProperties],
+    features: wgpu::Features,
+) -> Vec<(u32, Storage)> {
     use wgpu::CooperativeScalarType::{F16, F32};
-    let is_ours = |p: &&wgpu::CooperativeMatrixProperties| {
-        (p.m_size, p.n_size) == (p.n_size, p.k_size) && (p.ab_type, p.cr_type) == (F16, F32)
+    let usable = |p: &wgpu::CooperativeMatrixProperties| match (p.ab_type, p.cr_type) {
+        _ if (p.m_size, p.n_size) != (p.n_size, p.k_size) => None,
+        (F16, F32) if features.contains(wgpu::Features::SHADER_F16) => Some((p.m_size, Storage::F16)),
+        (F32, F32) => Some((p.m_size, Storage::F32)),
+        _ => None,
     };
-    properties.iter().filter(is_ours).map(|p| p.m_size).collect()
+    let has_any = features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
+    properties.iter().filter_map(usable).filter(|_| has_any).collect()
 }
 
 /// A buffer of `device`, to be filled by a copy.

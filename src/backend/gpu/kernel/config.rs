@@ -34,8 +34,9 @@ impl KernelConfig {
     /// # Errors
     /// When the device does not support it.
     pub fn choose(gpu: &Gpu, precision: Precision) -> Result<Self> {
-        let matrices =
-            [MatmulTiling::Matrix16, MatmulTiling::Matrix8].into_iter().find(|tiling| tiling.fits(gpu));
+        let matrices = [MatmulTiling::Matrix16, MatmulTiling::Matrix8]
+            .into_iter()
+            .find(|tiling| tiling.fits(gpu, Storage::F16));
         let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
         let tiling = matrices.unwrap_or_default();
         let mixed = Self { storage: Storage::F16, tiling, ..Self::default() };
@@ -53,26 +54,28 @@ impl KernelConfig {
 }
 
 impl MatmulTiling {
-    /// Whether `gpu` has the cooperative matrices, threads and workgroup memory of a tiling that needs some.
-    pub fn fits(self, gpu: &Gpu) -> bool {
+    /// Whether `gpu` has the cooperative matrices, threads and workgroup memory of a tiling that needs some, with
+    /// values of `storage`.
+    pub fn fits(self, gpu: &Gpu, storage: Storage) -> bool {
         let (Some(size), Some(subgroups)) = (self.matrix_size(), self.subgroups()) else { return true };
         let threads = subgroups * gpu.subgroup_size();
         // A thread moves up to eight vectors of each tile: see `fetch` in `matmul/matrices_tiles.wgsl`.
         let is_size_possible = (size / 2..=64).contains(&gpu.subgroup_size());
-        gpu.has_matrices(size)
+        gpu.has_matrices(size, storage)
             && is_size_possible
             && threads <= gpu.limits.max_compute_invocations_per_workgroup
             && threads <= gpu.limits.max_compute_workgroup_size_x
-            && self.workgroup_bytes() <= gpu.limits.max_compute_workgroup_storage_size
+            && self.workgroup_bytes(storage) <= gpu.limits.max_compute_workgroup_storage_size
     }
 
     /// The most workgroup memory that one of the three products by cooperative matrices takes.
-    pub fn workgroup_bytes(self) -> u32 {
+    pub fn workgroup_bytes(self, storage: Storage) -> u32 {
         let (Some(size), Some(subgroups)) = (self.matrix_size(), self.subgroups()) else { return 0 };
         let [rows, columns] = self.tile_shape().map(|n| n as u32);
         let depth = self.depth() as u32;
-        let lines_along_k = 2 * (rows + columns) * (depth + 8) + 4 * subgroups * size * (size + 8);
-        let lines_across = 2 * depth * (rows + columns + 16) + 4 * subgroups * 512;
+        let number = storage.size_bytes() as u32;
+        let lines_along_k = number * (rows + columns) * (depth + 8) + 4 * subgroups * size * (size + 8);
+        let lines_across = number * depth * (rows + columns + 16) + 4 * subgroups * 512;
         lines_along_k.max(lines_across)
     }
 
@@ -109,16 +112,12 @@ impl MatmulTiling {
     }
 }
 
-/// The tilings that `gpu` supports for this storage. Cooperative matrices multiply what is stored as f16.
+/// The tilings that `gpu` supports for this storage.
 pub(in crate::backend::gpu) fn possible(
     gpu: &Gpu,
     storage: Storage,
 ) -> impl Iterator<Item = MatmulTiling> + '_ {
     let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
-    let is_possible = move |tiling: &MatmulTiling| match (storage, tiling.matrix_size()) {
-        (Storage::F32, matrices) => matrices.is_none(),
-        (Storage::F16, None) => has_f16,
-        (Storage::F16, Some(_)) => tiling.fits(gpu),
-    };
-    MatmulTiling::ALL.into_iter().filter(is_possible)
+    let is_stored = storage == Storage::F32 || has_f16;
+    MatmulTiling::ALL.into_iter().filter(move |tiling| is_stored && tiling.fits(gpu, storage))
 }

@@ -182,8 +182,8 @@ pub struct Kernel {
     pub(crate) output: Option<Activation>,
     /// Values of override constants set by the host: sizes.
     pub(crate) sizes: Vec<(&'static str, u32)>,
-    /// Bytes of workgroup memory that it takes with cooperative matrices.
-    pub workgroup_bytes: u32,
+    /// Bytes of workgroup memory that a whole network takes with cooperative matrices.
+    network_bytes: u32,
 }
 
 impl Kernel {
@@ -200,7 +200,7 @@ impl Kernel {
             for_networks: false,
             output: None,
             sizes: Vec::new(),
-            workgroup_bytes: 0,
+            network_bytes: 0,
         }
     }
 
@@ -238,12 +238,20 @@ impl Kernel {
     }
 
     pub(crate) fn tiled(self, tiling: MatmulTiling) -> Self {
-        Self { workgroup_bytes: tiling.workgroup_bytes(), tiling, ..self }
+        Self { tiling, ..self }
     }
 
-    /// A whole network's kernel with such matrices and `workgroup_bytes` of workgroup memory.
-    pub(crate) fn with_matrices(self, tiling: MatmulTiling, workgroup_bytes: u32) -> Self {
-        Self { tiling, workgroup_bytes, ..self }
+    /// A whole network's kernel with such matrices and so much workgroup memory.
+    pub(crate) fn with_matrices(self, tiling: MatmulTiling, network_bytes: u32) -> Self {
+        Self { tiling, network_bytes, ..self }
+    }
+
+    /// Workgroup memory that it takes with cooperative matrices.
+    pub fn workgroup_bytes(&self) -> u32 {
+        match self.def.specialization {
+            Specialization::Matmul(_) => self.tiling.workgroup_bytes(self.storage),
+            _ => self.network_bytes,
+        }
     }
 
     pub(crate) fn aligned(self, alignment: Alignment) -> Self {
@@ -334,12 +342,15 @@ impl Kernel {
         let missing = self.needs() - gpu.device.features();
         match self.tiling.matrix_size() {
             _ if !missing.is_empty() => Some(missing.to_string()),
-            Some(size) if !gpu.has_matrices(size) => Some(format!("cooperative matrices of {size} x {size}")),
+            Some(size) if !gpu.has_matrices(size, self.storage) => {
+                let of = if self.storage == Storage::F16 { "" } else { " from f32" };
+                Some(format!("cooperative matrices of {size} x {size}{of}"))
+            }
             Some(_)
-                if !self.tiling.fits(gpu)
-                    || self.workgroup_bytes > gpu.limits.max_compute_workgroup_storage_size =>
+                if !self.tiling.fits(gpu, self.storage)
+                    || self.workgroup_bytes() > gpu.limits.max_compute_workgroup_storage_size =>
             {
-                Some(format!("{} bytes of workgroup memory, or subgroups that fit", self.workgroup_bytes))
+                Some(format!("{} bytes of workgroup memory, or subgroups that fit", self.workgroup_bytes()))
             }
             _ => None,
         }

@@ -28,9 +28,10 @@ impl Operand {
     }
 
     /// f(x).
-    fn activated(activation: Activation, x: &[f64], tiling: MatmulTiling) -> Self {
+    fn activated(kernel: &Kernel, x: &[f64]) -> Self {
+        let activation = kernel.activation;
         let values: Vec<f64> = x.iter().map(|&z| activation.value(z)).collect();
-        let error = |(&z, &v): (&f64, &f64)| tolerance::activation(activation, z) + input_rounding(tiling, v);
+        let error = |(&z, &v): (&f64, &f64)| tolerance::activation(activation, z) + input_rounding(kernel, v);
         let errors = x.iter().zip(&values).map(error).collect();
         Self { values, errors }
     }
@@ -40,11 +41,11 @@ impl Operand {
     }
 }
 
-/// Error of `value` when it is multiplied as f16.
-fn input_rounding(tiling: MatmulTiling, value: f64) -> f64 {
-    match tiling.matrix_size() {
-        None => 0.0,
-        Some(_) => value.abs() * HALF_ROUNDING + HALF_FLUSH,
+/// Error of `value` when it is multiplied as it is stored.
+fn input_rounding(kernel: &Kernel, value: f64) -> f64 {
+    match (kernel.tiling.matrix_size(), kernel.storage) {
+        (None, _) | (_, Storage::F32) => 0.0,
+        (Some(_), Storage::F16) => value.abs() * HALF_ROUNDING + HALF_FLUSH,
     }
 }
 
@@ -79,7 +80,7 @@ pub(super) fn forward(call: &Call) -> Vec<Expected> {
     let (n, i, o) = (p.n_samples as usize, shape.input_width, shape.output_width);
     let w = Operand::stored(call.f64s(0, p.weight_offset as usize, o * i));
     let b = call.f64s(1, p.bias_offset as usize, o);
-    let a = Operand::activated(call.kernel.activation, &call.f64s(2, 0, n * i), tiling);
+    let a = Operand::activated(call.kernel, &call.f64s(2, 0, n * i));
     let (mut z, mut errors) = (vec![0.0; n * o], vec![0.0; n * o]);
     dense::forward(shape, &a.values, &w.values, &b, &mut z);
     let b_errors: Vec<f64> = b.iter().map(|b| b.abs() * 2.0 * ROUNDING + FLUSH).collect();
@@ -126,7 +127,7 @@ pub(super) fn backward_weights(call: &Call) -> Vec<Expected> {
     for slice in 0..n_slices {
         let rows = (slice * length).min(n)..((slice + 1) * length).min(n);
         let dl_dz = Operand::stored(dl_dz[rows.start * o..rows.end * o].to_vec());
-        let a = Operand::activated(call.kernel.activation, &x[rows.start * i..rows.end * i], tiling);
+        let a = Operand::activated(call.kernel, &x[rows.start * i..rows.end * i]);
         let (mut dw, mut db) = (vec![0.0; o * i], vec![0.0; o]);
         dense::backward_weights(shape, &dl_dz.values, &a.values, &mut dw, &mut db);
         values.extend(dw.into_iter().chain(db));
