@@ -17,6 +17,21 @@ struct StepParams {
     matrix_keep: f32,    // and the factor on their weights
 }
 
+// A picture, its training pixels, and the part of a step that is drawn from them. `gpu::ops::sample::PictureParams` on
+// the host.
+struct PictureParams {
+    origin: vec2<f32>,
+    step: vec2<f32>,
+    first_row: u32,      // of the part, within the step
+    columns: u32,        // training pixels per row of them
+    rows: u32,           // of training pixels
+    stride: u32,         // between training pixels
+    width: u32,          // in pixels
+    channels: u32,
+    bits: u32,           // of a stored value
+    words_per_part: u32, // words of each of its bindings but the last
+}
+
 // Dispatches larger than the limit of one dimension are folded: row y holds groups y * grid_width and on.
 fn group_index(group: vec3<u32>, grid_width: u32) -> u32 {
     return group.y * grid_width + group.x;

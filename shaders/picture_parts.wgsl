@@ -6,8 +6,8 @@
 @group(0) @binding(4) var<storage, read> picture_3: array<u32>;
 
 fn picture_word(index: u32) -> u32 {
-    let within = index % params.words_per_part;
-    switch index / params.words_per_part {
+    let within = index % params.picture.words_per_part;
+    switch index / params.picture.words_per_part {
         case 0u: { return picture_0[within]; }
         case 1u: { return picture_1[within]; }
         case 2u: { return picture_2[within]; }

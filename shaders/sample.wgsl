@@ -3,18 +3,9 @@
 // and weights, and `picture_parts.wgsl` has the colours.
 
 struct SampleParams {
+    picture: PictureParams,
     grid_width: u32,
-    n_rows: u32,         // of this part of the step
-    first_row: u32,      // of this part, within the step
-    columns: u32,        // training pixels per row of them
-    rows: u32,           // of training pixels
-    stride: u32,         // between training pixels
-    width: u32,          // of the picture, in pixels
-    channels: u32,
-    bits: u32,
-    words_per_part: u32,
-    origin: vec2<f32>,
-    step: vec2<f32>,
+    n_rows: u32, // of this part of the step
 }
 
 @group(0) @binding(0) var<uniform> params: SampleParams;
@@ -28,14 +19,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if row >= params.n_rows {
         return;
     }
-    let index = shuffled(step.first_sample + params.first_row + row);
+    let index = shuffled(step.first_sample + params.picture.first_row + row);
     let drawn = draw(index);
     let x = drawn.pixel.x;
     let y = drawn.pixel.y;
     sample_weights[row] = drawn.weight;
-    coords[2u * row] = f32(x) * params.step.x + params.origin.x;
-    coords[2u * row + 1u] = f32(y) * params.step.y + params.origin.y;
-    for (var channel = 0u; channel < params.channels; channel++) {
-        targets[row * params.channels + channel] = picture_value(y * params.width + x, channel);
+    coords[2u * row] = f32(x) * params.picture.step.x + params.picture.origin.x;
+    coords[2u * row + 1u] = f32(y) * params.picture.step.y + params.picture.origin.y;
+    for (var channel = 0u; channel < params.picture.channels; channel++) {
+        targets[row * params.picture.channels + channel] = picture_value(y * params.picture.width + x, channel);
     }
 }

@@ -4,5 +4,5 @@
 
 fn draw(index: u32) -> Sample {
     let pixel = pixels[index];
-    return Sample(vec2<u32>(pixel % params.width, pixel / params.width), 1.0);
+    return Sample(vec2<u32>(pixel % params.picture.width, pixel / params.picture.width), 1.0);
 }

@@ -2,20 +2,15 @@
 // `sample.wgsl`, so a run has the same bits either way.
 
 struct StreamedParams {
+    picture: PictureParams, // its first row is the piece's, within the part of the step
     grid_width: u32,
     n_rows: u32,          // of this piece
-    first_row: u32,       // of this piece, within the part of the step
     piece: u32,           // number of this piece within the step
     pieces_per_step: u32,
     n_slots: u32,         // of the ring
     slot_words: u32,
     row_words: u32,       // pixel number; area and count if rows have weights; the pixel as stored
     weighted: u32,        // whether rows have weights
-    width: u32,           // of the picture, in pixels
-    channels: u32,
-    bits: u32,            // of a stored value
-    origin: vec2<f32>,
-    step: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: StreamedParams;
@@ -33,19 +28,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let slot = (step.slot * params.pieces_per_step + params.piece) % params.n_slots;
     let at = slot * params.slot_words + i * params.row_words;
-    let row = params.first_row + i;
+    let row = params.picture.first_row + i;
     let pixel = gathered[at];
-    let x = pixel % params.width;
-    let y = pixel / params.width;
+    let x = pixel % params.picture.width;
+    let y = pixel / params.picture.width;
     var weight = 1.0;
     if params.weighted != 0u {
         weight = f32(gathered[at + 1u]) / f32(gathered[at + 2u]);
     }
     sample_weights[row] = weight;
-    coords[2u * row] = f32(x) * params.step.x + params.origin.x;
-    coords[2u * row + 1u] = f32(y) * params.step.y + params.origin.y;
+    coords[2u * row] = f32(x) * params.picture.step.x + params.picture.origin.x;
+    coords[2u * row + 1u] = f32(y) * params.picture.step.y + params.picture.origin.y;
     let first_word = at + 1u + 2u * params.weighted;
-    for (var channel = 0u; channel < params.channels; channel++) {
-        targets[row * params.channels + channel] = stored_value(gathered[first_word + word_of(channel)], channel);
+    for (var channel = 0u; channel < params.picture.channels; channel++) {
+        targets[row * params.picture.channels + channel] = stored_value(gathered[first_word + word_of(channel)], channel);
     }
 }

@@ -1,19 +1,15 @@
 // How far predicted colours are from the picture: partial sums over a workgroup's pixels, for each channel.
 
 struct SquaredErrorsParams {
+    picture: PictureParams,
+    about: vec4<f32>,    // sums of values are of their differences from these
     grid_width: u32,
     n_groups: u32,
     n_pixels: u32,       // of the tile
     first_pixel: u32,    // of the tile, in the picture
     first_group: u32,    // of the tile, in all
-    width: u32,          // of the picture, in pixels
-    channels: u32,
-    bits: u32,
-    words_per_part: u32,
-    stride: u32,         // between training pixels, in x and in y
     first_tested: u32,   // row and column of the first pixel of the test split
     tested_stride: u32,
-    about: vec4<f32>,    // sums of values are of their differences from these
 }
 
 @group(0) @binding(0) var<uniform> params: SquaredErrorsParams;
@@ -31,11 +27,11 @@ fn in_range(value: f32) -> f32 {
 }
 
 fn channel_within(channel: u32) -> u32 {
-    return min(channel, params.channels - 1u);
+    return min(channel, params.picture.channels - 1u);
 }
 
 fn prediction(pixel: u32, channel: u32) -> f32 {
-    return in_range(colours[pixel * params.channels + channel_within(channel)]);
+    return in_range(colours[pixel * params.picture.channels + channel_within(channel)]);
 }
 
 fn truth(pixel: u32, channel: u32) -> f32 {
@@ -72,11 +68,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let pixel = (index * ROUNDS + round) * THREADS + thread;
         let at = min(pixel, params.n_pixels - 1u);
         let number = params.first_pixel + at;
-        let place = vec2<u32>(number % params.width, number / params.width);
+        let place = vec2<u32>(number % params.picture.width, number / params.picture.width);
         let p = vec4<f32>(prediction(at, 0u), prediction(at, 1u), prediction(at, 2u), prediction(at, 3u));
         let t = vec4<f32>(truth(number, 0u), truth(number, 1u), truth(number, 2u), truth(number, 3u));
         let is_there = pixel < params.n_pixels;
-        let is_trained = is_there && all(place % vec2<u32>(params.stride) == vec2<u32>());
+        let is_trained = is_there && all(place % vec2<u32>(params.picture.stride) == vec2<u32>());
         let of_test = place - vec2<u32>(params.first_tested);
         let is_tested = is_there && all(place >= vec2<u32>(params.first_tested))
             && all(of_test % vec2<u32>(params.tested_stride) == vec2<u32>());

@@ -32,17 +32,7 @@ struct FusedParams {
     smoothstep: u32,    // 0: linear
     scale: f32,         // one over the values of the whole step
     gradient_scale: f32, // S: gradients are stored S times as large, see gpu::kernel::config
-    // Of the picture, where the step fetches its samples, as in `sample.wgsl`:
-    origin: vec2<f32>,
-    step: vec2<f32>,
-    first_row: u32,
-    columns: u32,
-    rows: u32,
-    stride: u32,
-    width: u32,
-    channels: u32,
-    bits: u32,
-    words_per_part: u32,
+    picture: PictureParams, // where the step fetches its samples
     channel_weights: vec4<f32>, // of the loss
 }
 

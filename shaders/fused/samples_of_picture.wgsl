@@ -12,8 +12,8 @@ fn picture_word(index: u32) -> u32 {
     if PICTURE_PARTS == 1u {
         return picture_0[index];
     }
-    let within = index % params.words_per_part;
-    switch index / params.words_per_part {
+    let within = index % params.picture.words_per_part;
+    switch index / params.picture.words_per_part {
         case 0u: { return picture_0[within]; }
         case 1u: { return picture_1[within]; }
         default: { return picture_2[within]; }
@@ -23,7 +23,7 @@ fn picture_word(index: u32) -> u32 {
 // Of samples beyond the last, that of the last.
 fn pixel_of(sample: u32) -> vec2<u32> {
     let row = min(sample, params.n_samples - 1u);
-    return draw(shuffled(step.first_sample + params.first_row + row)).pixel;
+    return draw(shuffled(step.first_sample + params.picture.first_row + row)).pixel;
 }
 
 fn load_positions(first_sample: u32, thread: u32) {
@@ -37,9 +37,9 @@ fn load_positions(first_sample: u32, thread: u32) {
             let p3 = pixel_of(at + 3u);
             let x = vec4<u32>(p0.x, p1.x, p2.x, p3.x);
             let y = vec4<u32>(p0.y, p1.y, p2.y, p3.y);
-            pixels[i] = y * params.width + x;
-            positions[i] = vec4<f32>(x) * params.step.x + params.origin.x;
-            positions[QUADS + i] = vec4<f32>(y) * params.step.y + params.origin.y;
+            pixels[i] = y * params.picture.width + x;
+            positions[i] = vec4<f32>(x) * params.picture.step.x + params.picture.origin.x;
+            positions[QUADS + i] = vec4<f32>(y) * params.picture.step.y + params.picture.origin.y;
         }
     }
 }

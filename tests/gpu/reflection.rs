@@ -2,6 +2,7 @@
 
 use afterimage::backend::gpu::kernel::{Access, Cells, Kernel, MatmulTiling, ParamsBlock, STEP_BLOCK};
 use afterimage::backend::gpu::ops::kernels;
+use afterimage::backend::gpu::ops::sample::PICTURE_BLOCK;
 use afterimage::model::real::SIN_TURNS;
 use naga::back::pipeline_constants::process_overrides;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -58,6 +59,9 @@ fn check_block(kernel: &Kernel, module: &Module, ty: naga::Handle<naga::Type>, b
         members.iter().map(|m| (m.name.clone().unwrap_or_default(), m.offset as usize)).collect();
     let in_rust: Vec<_> = block.fields.iter().map(|&(name, offset)| (name.to_owned(), offset)).collect();
     assert_eq!(in_wgsl, in_rust, "fields of {} in {}", block.name, kernel.name());
+    for member in members.iter().filter(|m| matches!(module.types[m.ty].inner, TypeInner::Struct { .. })) {
+        check_block(kernel, module, member.ty, PICTURE_BLOCK);
+    }
     // WGSL rounds a struct with vectors up; the executor binds whole vectors.
     assert_eq!(*span as usize, block.size.next_multiple_of(if *span % 16 == 0 { 16 } else { 4 }));
 }

@@ -4,12 +4,12 @@ use super::readback::read_buffers;
 use super::resources::{Prepared, Resources};
 use crate::backend::gpu::device::{Budget, Gpu, Staging, Submission};
 use crate::backend::gpu::kernel::MatmulTiling;
-use crate::backend::gpu::ops::errors::{self, Compared, SquaredErrorsParams};
-use crate::backend::gpu::ops::sample::RasterParams;
+use crate::backend::gpu::ops::errors::{self, SquaredErrorsParams};
+use crate::backend::gpu::ops::sample::{PictureParams, RasterParams};
 use crate::backend::gpu::ops::{Layout, record};
 use crate::backend::gpu::plan::{BufferId, Plan};
 use crate::backend::{BackendError, ChannelErrors, Result};
-use crate::model::{Model, Raster};
+use crate::model::{Model, Raster, SampleSet};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -53,10 +53,11 @@ struct TilePlan {
     prepared: Prepared,
 }
 
-/// What predictions are compared with: the picture's parts, colours and errors.
+/// What predictions are compared with: a picture, of which `samples` are trained. Buffers: its parts, colours, errors.
 #[derive(Debug)]
 pub(crate) struct Comparison {
-    pub(crate) compared: Compared,
+    pub(crate) picture: PictureParams,
+    pub(crate) samples: SampleSet,
     pub(crate) buffers: Vec<BufferId>,
 }
 
@@ -155,7 +156,7 @@ impl Tiles {
             values: sum(8 + c),
             squares: sum(12 + c),
         };
-        Ok((0..comparison.compared.channels).map(of_channel).collect())
+        Ok((0..comparison.picture.channels as usize).map(of_channel).collect())
     }
 
     async fn plan(
@@ -199,9 +200,10 @@ impl Tiles {
     ) -> Result<TilePlan> {
         let mut plan = record::prediction(model, layout, n_pixels);
         let raster = bytemuck::pod_read_unaligned(&plan.dispatches[0].params);
-        let comparison = comparison.map(|Comparison { compared, buffers }| {
+        let comparison = comparison.map(|Comparison { picture, samples, buffers }| {
             let max_groups = layout.budget.max_groups;
-            let dispatch = errors::squared_errors(*compared, n_pixels, buffers.clone(), max_groups);
+            let dispatch =
+                errors::squared_errors((*picture, *samples), n_pixels, buffers.clone(), max_groups);
             let params = bytemuck::pod_read_unaligned(&dispatch.params);
             plan.dispatches.push(dispatch);
             params

@@ -8,8 +8,8 @@ use super::stream::Stream;
 use super::tiles::{Comparison, Tiles};
 use crate::backend::gpu::device::{Budget, Gpu};
 use crate::backend::gpu::kernel::{Kernel, KernelConfig, StepParams, TunedConfig};
-use crate::backend::gpu::ops::errors::Compared;
 use crate::backend::gpu::ops::fused::Blocking;
+use crate::backend::gpu::ops::sample::PictureParams;
 use crate::backend::gpu::ops::{Layout, grid, layout, record};
 use crate::backend::gpu::plan::picture::{pack, words_per_pixel};
 use crate::backend::gpu::plan::{BufferId, PicturePlace, Plan, TrainingBuffers};
@@ -223,17 +223,10 @@ impl GpuBackend {
     /// What predictions are compared with, if the device can.
     fn comparison(&self) -> Option<Comparison> {
         let PicturePlace::Device { parts, words_per_part, .. } = self.buffers.picture else { return None };
-        let picture = &self.job.picture;
         let errors = self.buffers.errors?;
-        let compared = Compared {
-            width: picture.width,
-            channels: picture.channels,
-            bits: picture.depth().bits().into(),
-            words_per_part,
-            samples: self.job.samples,
-        };
+        let picture = PictureParams::of(&self.job, 0, words_per_part);
         let buffers = parts.into_iter().chain([self.layout.forward.colours, errors]).collect();
-        Some(Comparison { compared, buffers })
+        Some(Comparison { picture, samples: self.job.samples, buffers })
     }
 
     fn flat_buffers(&self) -> Vec<BufferId> {

@@ -1,6 +1,6 @@
 //! How far the network's colours are from the picture, summed on the device.
 
-use super::sample::{PICTURE_PARTS, STORED_VALUE};
+use super::sample::{PICTURE_PARTS, PictureParams, STORED_VALUE};
 use super::testing::{case_of, poison, uniform, words};
 use crate::backend::gpu::kernel::tolerance::{Bounded, ROUNDING};
 use crate::backend::gpu::kernel::{
@@ -11,6 +11,9 @@ use crate::model::{Holdout, SampleSet};
 
 params_block! {
     SquaredErrorsParams {
+        picture: PictureParams,
+        /// Sums of values are of their differences from these.
+        about: [f32; 4],
         grid_width: u32,
         n_groups: u32,
         /// Pixels of the tile.
@@ -19,20 +22,9 @@ params_block! {
         first_pixel: u32,
         /// First workgroup of the tile among all.
         first_group: u32,
-        /// Of the picture.
-        width: u32,
-        channels: u32,
-        /// Bits of a stored value.
-        bits: u32,
-        /// Words of each of the picture's bindings but the last.
-        words_per_part: u32,
-        /// Distance between training pixels.
-        stride: u32,
         /// Row and column of the first pixel of the test split.
         first_tested: u32,
         tested_stride: u32,
-        /// Sums of values are of their differences from these.
-        about: [f32; 4],
     }
 }
 
@@ -66,62 +58,49 @@ pub(crate) fn n_groups_of_tiles(n_pixels: usize, tile: usize) -> usize {
     n_pixels / tile * n_groups(tile) + n_groups(n_pixels % tile)
 }
 
-/// The picture that tiles are compared with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Compared {
-    pub width: u32,
-    pub channels: usize,
-    pub bits: u32,
-    pub words_per_part: usize,
-    pub samples: SampleSet,
-}
-
-/// Compares a tile of `n_pixels` pixels; which one, and what `about` is, are set for each tile. Buffers: the picture's
+/// Compares a tile of `n_pixels` pixels with a picture, of which `samples` are trained; which tile, and what `about` is, are set for each tile. Buffers: the picture's
 /// parts, colours, errors.
 pub(crate) fn squared_errors(
-    compared: Compared,
+    (picture, samples): (PictureParams, SampleSet),
     n_pixels: usize,
     buffers: Vec<BufferId>,
     max_groups: u32,
 ) -> Dispatch {
     let grid = Workgroups::fold(n_groups(n_pixels), max_groups);
-    let [first_tested, tested_stride] = compared.samples.test_split();
+    let [first_tested, tested_stride] = samples.test_split();
     let params = SquaredErrorsParams {
+        picture,
         grid_width: grid.width,
         n_groups: n_groups(n_pixels) as u32,
         n_pixels: n_pixels as u32,
-        width: compared.width,
-        channels: compared.channels as u32,
-        bits: compared.bits,
-        words_per_part: compared.words_per_part as u32,
-        stride: compared.samples.stride(),
         first_tested,
         tested_stride,
         ..SquaredErrorsParams::default()
     };
-    let cost = 40.0 * (n_pixels * compared.channels) as f64;
+    let cost = 40.0 * (n_pixels * picture.channels as usize) as f64;
     Dispatch::new(Kernel::plain(&SQUARED_ERRORS), &params, buffers, grid, cost)
 }
 
 /// What the reference knows of a pixel: its values, and whether it is in the training and in the test split.
 fn pixel(p: &SquaredErrorsParams, call: &Call, pixel: usize) -> ([Bounded; 4], [Bounded; 4], [bool; 2]) {
     let number = p.first_pixel + pixel as u32;
-    let place = [number % p.width, number / p.width];
-    let trained = place.iter().all(|at| at.is_multiple_of(p.stride));
+    let PictureParams { width, channels, bits, stride, words_per_part, .. } = p.picture;
+    let place = [number % width, number / width];
+    let trained = place.iter().all(|at| at.is_multiple_of(stride));
     let is_tested =
         |&at: &u32| at.checked_sub(p.first_tested).is_some_and(|at| at.is_multiple_of(p.tested_stride));
     let truth = |channel: u32| {
-        let per_pixel = if p.bits == 8 { 1 } else { p.channels.div_ceil(2) };
-        let in_word = 32 / p.bits;
+        let per_pixel = if bits == 8 { 1 } else { channels.div_ceil(2) };
+        let in_word = 32 / bits;
         let index = number * per_pixel + channel / in_word;
-        let (part, within) = (index / p.words_per_part, index % p.words_per_part);
+        let (part, within) = (index / words_per_part, index % words_per_part);
         let word = call.buffers[part as usize][within as usize];
-        let stored = word >> (p.bits * (channel % in_word)) & ((1 << p.bits) - 1);
-        Bounded::exact(stored.into()) / Bounded::exact(f64::from((1_u32 << p.bits) - 1))
+        let stored = word >> (bits * (channel % in_word)) & ((1 << bits) - 1);
+        Bounded::exact(stored.into()) / Bounded::exact(f64::from((1_u32 << bits) - 1))
     };
-    let channels = [0, 1, 2, 3].map(|c: u32| c.min(p.channels - 1));
-    let value = |c: u32| f64::from(call.f32s(4)[pixel * p.channels as usize + c as usize]).clamp(0.0, 1.0);
-    (channels.map(|c| Bounded::exact(value(c))), channels.map(truth), [trained, place.iter().all(is_tested)])
+    let all = [0, 1, 2, 3].map(|c: u32| c.min(channels - 1));
+    let value = |c: u32| f64::from(call.f32s(4)[pixel * channels as usize + c as usize]).clamp(0.0, 1.0);
+    (all.map(|c| Bounded::exact(value(c))), all.map(truth), [trained, place.iter().all(is_tested)])
 }
 
 fn reference(call: &Call) -> Vec<Expected> {
@@ -160,8 +139,15 @@ fn cases(_: &Kernel) -> Vec<Case> {
         let per_pixel = if bits == 8 { 1 } else { channels.div_ceil(2) };
         let n_words = (first + n_pixels) * per_pixel;
         let words_per_part = n_words.div_ceil(3);
-        let compared = Compared { width, channels, bits, words_per_part, samples };
-        let mut dispatch = squared_errors(compared, n_pixels, vec![BufferId(0); 6], max);
+        let picture = PictureParams {
+            stride: samples.stride(),
+            width,
+            channels: channels as u32,
+            bits,
+            words_per_part: words_per_part as u32,
+            ..PictureParams::default()
+        };
+        let mut dispatch = squared_errors((picture, samples), n_pixels, vec![BufferId(0); 6], max);
         let mut params: SquaredErrorsParams = bytemuck::pod_read_unaligned(&dispatch.params);
         (params.first_pixel, params.first_group) = (first as u32, group as u32);
         params.about = [0.25, 0.5, 0.75, 1.0];

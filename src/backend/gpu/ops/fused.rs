@@ -5,7 +5,7 @@ use crate::backend::gpu::kernel::{
     Binding, FusedBlock, Kernel, KernelDef, MatmulTiling, Source, Specialization, Storage, params_block,
     read, wgsl, write,
 };
-use crate::backend::gpu::ops::sample::{ALL, ORDER_OF_STEP, SHUFFLE, STORED_VALUE, SampleParams};
+use crate::backend::gpu::ops::sample::{ALL, ORDER_OF_STEP, PictureParams, SHUFFLE, STORED_VALUE};
 use crate::model::encoding::{self, Formula, formulas};
 use crate::model::{Activation, Encoding, Loss, Pointwise};
 
@@ -58,55 +58,9 @@ params_block! {
         scale: f32,
         /// S: gradients are stored S times as large.
         gradient_scale: f32,
-        /// From here to the channels' weights as in `SampleParams`, where the step fetches its samples.
-        origin: [f32; 2],
-        step: [f32; 2],
-        first_row: u32,
-        columns: u32,
-        rows: u32,
-        stride: u32,
-        width: u32,
-        channels: u32,
-        bits: u32,
-        words_per_part: u32,
+        /// Where the step fetches its samples.
+        picture: PictureParams,
         channel_weights: [f32; 4],
-    }
-}
-
-impl FusedParams {
-    /// The same for a step that fetches samples.
-    fn fetching(self, s: SampleParams) -> Self {
-        Self {
-            origin: s.origin,
-            step: s.step,
-            first_row: s.first_row,
-            columns: s.columns,
-            rows: s.rows,
-            stride: s.stride,
-            width: s.width,
-            channels: s.channels,
-            bits: s.bits,
-            words_per_part: s.words_per_part,
-            ..self
-        }
-    }
-
-    /// The samples that it fetches.
-    fn samples(self) -> SampleParams {
-        SampleParams {
-            grid_width: 0,
-            n_rows: self.n_samples,
-            origin: self.origin,
-            step: self.step,
-            first_row: self.first_row,
-            columns: self.columns,
-            rows: self.rows,
-            stride: self.stride,
-            width: self.width,
-            channels: self.channels,
-            bits: self.bits,
-            words_per_part: self.words_per_part,
-        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Samples of a step and positions of a raster, computed on the device.
 
 use crate::backend::Job;
-use crate::backend::gpu::kernel::{Binding, Kernel, KernelDef, Source, params_block, read, wgsl, write};
+use crate::backend::gpu::kernel::{
+    Binding, Kernel, KernelDef, Params, ParamsBlock, Source, params_block, read, wgsl, write,
+};
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::{Raster, Sampling};
 
@@ -10,11 +12,12 @@ mod reference;
 pub(super) use reference::{Samples, example_picture, example_step, position_tolerances};
 
 params_block! {
-    SampleParams {
-        grid_width: u32,
-        /// Samples of this part of the step.
-        n_rows: u32,
-        /// First of them within the step.
+    /// A picture, its training pixels, and the part of a step that is drawn from them.
+    PictureParams {
+        /// This and the next are as in [`Raster`].
+        origin: [f32; 2],
+        step: [f32; 2],
+        /// First sample of the part within the step.
         first_row: u32,
         /// Training pixels per row of them.
         columns: u32,
@@ -28,9 +31,18 @@ params_block! {
         bits: u32,
         /// Words of each of the picture's bindings but the last.
         words_per_part: u32,
-        /// This and the next are as in [`Raster`].
-        origin: [f32; 2],
-        step: [f32; 2],
+    }
+}
+
+/// What other blocks begin with, or hold.
+pub const PICTURE_BLOCK: ParamsBlock = PictureParams::BLOCK;
+
+params_block! {
+    SampleParams {
+        picture: PictureParams,
+        grid_width: u32,
+        /// Samples of this part of the step.
+        n_rows: u32,
     }
 }
 
@@ -117,13 +129,13 @@ pub(crate) static RASTER: KernelDef = KernelDef {
     ..KernelDef::plain::<RasterParams>(reference::raster, reference::raster_cases)
 };
 
-impl SampleParams {
-    /// Those of `rows` of a step, without a grid.
-    pub(super) fn of(job: &Job, rows: &std::ops::Range<usize>, words_per_part: usize) -> Self {
+impl PictureParams {
+    /// Those of the samples from `first_row` on of a step.
+    pub(crate) fn of(job: &Job, first_row: usize, words_per_part: usize) -> Self {
         Self {
-            grid_width: 0,
-            n_rows: rows.len() as u32,
-            first_row: rows.start as u32,
+            origin: job.raster.origin,
+            step: job.raster.step,
+            first_row: first_row as u32,
             columns: job.samples.columns(),
             rows: job.samples.rows(),
             stride: job.samples.stride(),
@@ -131,8 +143,6 @@ impl SampleParams {
             channels: job.picture.channels as u32,
             bits: job.picture.depth().bits().into(),
             words_per_part: words_per_part as u32,
-            origin: job.raster.origin,
-            step: job.raster.step,
         }
     }
 }
@@ -147,7 +157,11 @@ pub(crate) fn sample(
     max_groups: u32,
 ) -> Dispatch {
     let grid = Workgroups::fold(rows.len().div_ceil(THREADS), max_groups);
-    let params = SampleParams { grid_width: grid.width, ..SampleParams::of(job, &rows, words_per_part) };
+    let params = SampleParams {
+        picture: PictureParams::of(job, rows.start, words_per_part),
+        grid_width: grid.width,
+        n_rows: rows.len() as u32,
+    };
     let def = match (&job.options.mask, job.options.sampling) {
         (Some(_), _) => &SAMPLE_MASKED,
         (None, Sampling::Error) => &SAMPLE_BY_ERROR,

@@ -1,6 +1,6 @@
 //! Samples of a step gathered on the host, if the picture stays there.
 
-use super::sample::{STORED_VALUE, position_tolerances};
+use super::sample::{PictureParams, STORED_VALUE, position_tolerances};
 use super::testing::{case, poison, words};
 use crate::backend::Job;
 use crate::backend::gpu::kernel::tolerance::DIVISION;
@@ -13,10 +13,10 @@ use crate::model::{Coords, Raster};
 
 params_block! {
     StreamedParams {
+        /// Its first row is the piece's, within the part of the step.
+        picture: PictureParams,
         grid_width: u32,
         n_rows: u32,
-        /// First of them within the part of the step.
-        first_row: u32,
         /// Number of this piece within the step.
         piece: u32,
         pieces_per_step: u32,
@@ -25,13 +25,6 @@ params_block! {
         row_words: u32,
         /// Whether samples have weights: 0 or 1.
         weighted: u32,
-        width: u32,
-        channels: u32,
-        /// Bits of a stored value.
-        bits: u32,
-        /// This and the next are as in [`Raster`].
-        origin: [f32; 2],
-        step: [f32; 2],
     }
 }
 
@@ -55,20 +48,15 @@ pub(crate) fn streamed(
     let n = piece.rows.len();
     let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
     let params = StreamedParams {
+        picture: PictureParams::of(job, first_row, 0),
         grid_width: grid.width,
         n_rows: n as u32,
-        first_row: first_row as u32,
         piece: piece.number,
         pieces_per_step: ring.pieces_per_step,
         n_slots: ring.n_slots,
         slot_words: ring.slot_words() as u32,
         row_words: ring.row_words as u32,
         weighted: ring.weighted.into(),
-        width: job.picture.width,
-        channels: job.picture.channels as u32,
-        bits: job.picture.depth().bits().into(),
-        origin: job.raster.origin,
-        step: job.raster.step,
     };
     debug_assert_eq!(
         ring.row_words,
@@ -82,27 +70,27 @@ pub(crate) fn streamed(
 
 fn reference(call: &Call) -> Vec<Expected> {
     let p: StreamedParams = call.params();
-    let (first, channels) = (p.first_row as usize, p.channels as usize);
+    let PictureParams { origin, step, first_row, width, channels, bits, .. } = p.picture;
+    let (first, channels) = (first_row as usize, channels as usize);
     let slot = (call.step.slot * p.pieces_per_step + p.piece) % p.n_slots;
     let gathered = &call.buffers[0][(slot * p.slot_words) as usize..];
-    let StreamedParams { width, origin, step, .. } = p;
     let raster = Raster { width, height: u32::MAX, first: [0; 2], origin, step };
     let (mut coords, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     let (mut near, mut target_tolerances) = (Vec::new(), Vec::new());
     for row in gathered.chunks_exact(p.row_words as usize).take(p.n_rows as usize) {
-        let (x, y) = (row[0] % p.width, row[0] / p.width);
+        let (x, y) = (row[0] % width, row[0] / width);
         coords.extend(raster.position(x, y).map(f64::from));
         near.extend(position_tolerances([x, y], &raster));
         weights.push(if p.weighted == 1 { f64::from(row[1]) / f64::from(row[2]) } else { 1.0 });
         let pixel = &row[1 + 2 * p.weighted as usize..];
         for c in 0..channels {
-            let value = match p.bits {
+            let value = match bits {
                 8 => f64::from(pixel[0].to_le_bytes()[c]) / 255.0,
                 16 => f64::from((pixel[c / 2] >> (16 * (c % 2))) as u16) / 65_535.0,
                 _ => f64::from(f32::from_bits(pixel[c])),
             };
             targets.push(value);
-            target_tolerances.push(if p.bits == 32 { 0.0 } else { value * DIVISION });
+            target_tolerances.push(if bits == 32 { 0.0 } else { value * DIVISION });
         }
     }
     let of_weights = weights.iter().map(|w| if p.weighted == 1 { w * DIVISION } else { 0.0 }).collect();
@@ -142,22 +130,18 @@ fn streamed_case(
         }
     }
     let grid = Workgroups::fold(n.div_ceil(THREADS), max_groups);
-    let raster = Raster::new(width, height, Coords::Center);
+    let Raster { origin, step, .. } = Raster::new(width, height, Coords::Center);
+    let first_row = first as u32;
     let params = StreamedParams {
+        picture: PictureParams { origin, step, first_row, width, channels, bits, ..Default::default() },
         grid_width: grid.width,
         n_rows: n as u32,
-        first_row: first as u32,
         piece: 1,
         pieces_per_step: 3,
         n_slots: n_slots as u32,
         slot_words: (slot_rows * row_words) as u32,
         row_words: row_words as u32,
         weighted: weighted.into(),
-        width,
-        channels,
-        bits,
-        origin: raster.origin,
-        step: raster.step,
     };
     let rows = first + n;
     let buffers = vec![gathered, poison(2 * rows), poison(rows * channels as usize), poison(rows)];

@@ -6,7 +6,7 @@ use super::{FusedParams, PARTS};
 use crate::backend::gpu::kernel::{Case, Kernel, StepParams};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::grid;
-use crate::backend::gpu::ops::sample::{SampleParams, example_picture, example_step};
+use crate::backend::gpu::ops::sample::{PictureParams, example_picture, example_step};
 use crate::backend::gpu::ops::testing::{case, poison, positive, uniform};
 use crate::backend::gpu::plan::Workgroups;
 use crate::model::encoding::{GridSpec, HashGrid, Interpolation};
@@ -112,8 +112,9 @@ pub(super) fn step(kernel: &Kernel, example: Example) -> Vec<Case> {
         let (mut p, mut step) = (p, StepParams::zeroed());
         if kernel.def.uses_step {
             buffers.pop();
-            let (samples, parts) = example_samples(kernel, n as u32, p.output_width);
-            (p, step) = (p.fetching(samples), example_step(samples.columns * samples.rows, 2));
+            let (picture, parts) = example_samples(kernel, n as u32, p.output_width);
+            step = example_step(picture.columns * picture.rows, 2);
+            p.picture = picture;
             buffers.extend(parts);
         } else {
             buffers.extend([uniform(4, n * channels, 1.0), positive(5, n, 4.0)]);
@@ -128,7 +129,7 @@ pub(super) fn step(kernel: &Kernel, example: Example) -> Vec<Case> {
 }
 
 /// Samples of a step that begins with the third sample of an epoch, and the parts of the picture.
-fn example_samples(kernel: &Kernel, n: u32, channels: u32) -> (SampleParams, Vec<Vec<u32>>) {
+fn example_samples(kernel: &Kernel, n: u32, channels: u32) -> (PictureParams, Vec<Vec<u32>>) {
     let (width, first_row, parts) = (37_u32, 5, kernel.size("PICTURE_PARTS") as usize);
     let (bits, stride) = ([8, 16, 32][n as usize % 3], 1 + n % 2);
     let columns = width.div_ceil(stride);
@@ -138,9 +139,7 @@ fn example_samples(kernel: &Kernel, n: u32, channels: u32) -> (SampleParams, Vec
     let mut parts = example_picture(size, channels, bits, parts);
     let words_per_part = parts[0].len() as u32;
     parts.resize(PARTS, vec![0]);
-    let samples = SampleParams {
-        grid_width: 0,
-        n_rows: n,
+    let picture = PictureParams {
         first_row,
         columns,
         rows,
@@ -152,7 +151,7 @@ fn example_samples(kernel: &Kernel, n: u32, channels: u32) -> (SampleParams, Vec
         origin,
         step,
     };
-    (samples, parts)
+    (picture, parts)
 }
 
 pub(super) fn predict(kernel: &Kernel, example: Example) -> Vec<Case> {

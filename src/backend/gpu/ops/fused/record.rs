@@ -6,7 +6,7 @@ use crate::backend::Job;
 use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::ops::dense;
 use crate::backend::gpu::ops::loss::{self, Part};
-use crate::backend::gpu::ops::sample::SampleParams;
+use crate::backend::gpu::ops::sample::PictureParams;
 use crate::backend::gpu::plan::{BufferId, Dispatch, ForwardBuffers, TrainingBuffers, Workgroups};
 use crate::model::encoding::Interpolation;
 use crate::model::{Encoding, Model};
@@ -114,8 +114,7 @@ pub(crate) fn step(
     };
     let (def, samples, n_parts) = match fetched {
         Some(Fetched { first_row, parts, n_parts, words_per_part }) => {
-            params =
-                params.fetching(SampleParams::of(job, &(first_row..first_row + n_samples), words_per_part));
+            params.picture = PictureParams::of(job, first_row, words_per_part);
             (&definitions.step_of_picture, parts, n_parts)
         }
         None => (&definitions.step, [f.coords, b.targets, b.sample_weights], 1),

@@ -119,7 +119,7 @@ fn coords(call: &Call, p: &FusedParams) -> Vec<f64> {
 
 fn samples(call: &Call, p: &FusedParams) -> Samples {
     if call.kernel.def.uses_step {
-        return Samples::of_picture(&p.samples(), &call.buffers[2..2 + PARTS], call.step);
+        return Samples::of_picture((&p.picture, p.n_samples), &call.buffers[2..2 + PARTS], call.step);
     }
     let n = p.n_samples as usize;
     let targets = call.f64s(3, 0, n * p.output_width as usize);

@@ -1,6 +1,6 @@
 //! The reference of the samplers, and the pictures they are tested on.
 
-use super::{RasterParams, SampleParams};
+use super::{PictureParams, RasterParams, SampleParams};
 use crate::backend::gpu::kernel::tolerance::{Bounded, DIVISION, ROUNDING};
 use crate::backend::gpu::kernel::{Call, Case, Expected, Kernel, StepParams, close, close_bounded};
 use crate::backend::gpu::ops::testing::{case, poison, words};
@@ -25,7 +25,7 @@ pub(in super::super) fn position_tolerances(pixel: [u32; 2], raster: &Raster) ->
 
 /// Rebuilds the job from a kernel's parameters, the picture's parts and the pixels of a mask, so that the CPU's sampler is
 /// the reference.
-fn job_of(p: &SampleParams, parts: &[Vec<u32>], masked: Option<&[u32]>) -> Job {
+fn job_of(p: &PictureParams, parts: &[Vec<u32>], masked: Option<&[u32]>) -> Job {
     let channels = p.channels as usize;
     let words: Vec<u32> = parts
         .iter()
@@ -79,12 +79,16 @@ pub(in super::super) struct Samples {
 
 impl Samples {
     /// All training pixels of the picture in `parts`, in the order of the step.
-    pub(in super::super) fn of_picture(p: &SampleParams, parts: &[Vec<u32>], step: StepParams) -> Self {
-        Self::drawn(p, &job_of(p, parts, None), &step_of(p, step))
+    pub(in super::super) fn of_picture(
+        (p, n_rows): (&PictureParams, u32),
+        parts: &[Vec<u32>],
+        step: StepParams,
+    ) -> Self {
+        Self::drawn((p, n_rows), &job_of(p, parts, None), &step_of((p, n_rows), step))
     }
 
-    fn drawn(p: &SampleParams, job: &Job, step: &Step) -> Self {
-        let (n, channels) = (p.n_rows as usize, p.channels as usize);
+    fn drawn((p, n_rows): (&PictureParams, u32), job: &Job, step: &Step) -> Self {
+        let (n, channels) = (n_rows as usize, p.channels as usize);
         let (mut coords, mut targets, mut weights) =
             (vec![0.0; 2 * n], vec![0.0; n * channels], vec![0.0; n]);
         cpu::sample::sample::<f64>(job, step, p.first_row, &mut coords, &mut targets, &mut weights);
@@ -98,23 +102,24 @@ impl Samples {
 }
 
 /// The step that a kernel is given.
-fn step_of(p: &SampleParams, s: StepParams) -> Step {
+fn step_of((p, n_rows): (&PictureParams, u32), s: StepParams) -> Step {
     Step {
         index: s.index.into(),
         shuffle: Shuffle { n: s.n_samples, half_bits: s.half_bits, keys: s.keys },
         first_sample: s.first_sample,
-        n_samples: p.first_row + p.n_rows,
+        n_samples: p.first_row + n_rows,
         lr: 0.0,
         importance: None,
     }
 }
 
 pub(super) fn sample(call: &Call) -> Vec<Expected> {
-    let p: SampleParams = call.params();
+    let SampleParams { picture, n_rows, .. } = call.params();
+    let p = &picture;
     let is = |def| std::ptr::eq(call.kernel.def, def);
     let choice = call.buffers.get(CHOICE).map(Vec::as_slice);
-    let job = job_of(&p, &call.buffers[..PICTURE_PARTS], choice.filter(|_| is(&super::SAMPLE_MASKED)));
-    let mut step = step_of(&p, call.step);
+    let job = job_of(p, &call.buffers[..PICTURE_PARTS], choice.filter(|_| is(&super::SAMPLE_MASKED)));
+    let mut step = step_of((p, n_rows), call.step);
     if let Some(keys) = choice.filter(|_| is(&super::SAMPLE_BY_NETWORK)) {
         step.shuffle.keys = std::array::from_fn(|round| keys[round]);
     }
@@ -122,7 +127,7 @@ pub(super) fn sample(call: &Call) -> Vec<Expected> {
         let importance = Importance::from_starts(job.samples, starts.to_vec());
         step.importance = Some(Arc::new(importance.expect("starts of blocks")));
     }
-    let Samples { coords, coord_error, targets, weights } = Samples::drawn(&p, &job, &step);
+    let Samples { coords, coord_error, targets, weights } = Samples::drawn((p, n_rows), &job, &step);
     let coord_errors = vec![coord_error; coords.len()];
     let rounding = if step.importance.is_some() { DIVISION } else { 0.0 };
     let weights = weights.into_iter().map(|value| Bounded { value, error: value * rounding });
@@ -225,9 +230,7 @@ fn sample_case((w, h, channels, bits, stride, parts, max_groups): Shape, choice:
     let n_rows = n - skipped as usize;
     let grid = Workgroups::fold(n_rows.div_ceil(THREADS), max_groups);
     let raster = Raster::new(w, h, Coords::Center);
-    let params = SampleParams {
-        grid_width: grid.width,
-        n_rows: n_rows as u32,
+    let picture = PictureParams {
         first_row: skipped - skipped / 2,
         columns: samples.columns(),
         rows: samples.rows(),
@@ -239,6 +242,7 @@ fn sample_case((w, h, channels, bits, stride, parts, max_groups): Shape, choice:
         origin: raster.origin,
         step: raster.step,
     };
+    let params = SampleParams { picture, grid_width: grid.width, n_rows: n_rows as u32 };
     buffers.extend([poison(2 * n_rows), poison(n_rows * channels as usize), poison(n_rows)]);
     buffers.extend(mask.map(|mask| mask.pixels().to_vec()));
     if choice == Choice::Importance {
