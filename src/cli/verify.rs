@@ -247,7 +247,11 @@ fn print_verdict(report: &VerifyReport) {
             0 => String::new(),
             n => format!("; {n} are not supported by this device"),
         };
-        print_line!("all {n_compared} kernels and every step agree with f64{left_out}");
+        match (n_compared, report.lockstep.is_empty()) {
+            (0, true) => print_line!("nothing was compared{left_out}"),
+            (n, true) => print_line!("all {n} kernels agree with f64{left_out}"),
+            (n, false) => print_line!("all {n} kernels and every step agree with f64{left_out}"),
+        }
     } else {
         let names: Vec<_> = failed.iter().map(|row| row.kernel.as_str()).collect();
         print_line!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
