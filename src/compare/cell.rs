@@ -115,6 +115,11 @@ impl Cell {
         }
     }
 
+    /// The w0 of its sines, if it was given or chosen.
+    pub(super) fn w0(&self) -> Option<f32> {
+        chosen(Scale::W0, &self.folder).or(self.run.config.network.w0)
+    }
+
     /// Whether the run is complete and everything that reports need is there.
     fn is_complete(&self) -> bool {
         let complete =

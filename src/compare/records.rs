@@ -34,6 +34,8 @@ pub struct Record {
     pub(crate) n_bytes: u64,
     /// The sigma it was trained with, if its encoding has one.
     pub(crate) sigma: Option<Sigma>,
+    /// The w0 of its sines, if it was given or chosen.
+    pub(crate) w0: Option<f32>,
     /// Of the first of a picture at a size, PSNR in dB of the cubic spline through the training pixels, at the test pixels.
     pub(crate) spline: Option<f64>,
     /// Of the first of several seeds, PSNR in dB of the mean of all their pictures, where [`Self::psnr`] is measured.
@@ -89,6 +91,7 @@ fn record(plan: &Comparison, cell: &Cell) -> Result<Record> {
         n_params: cell.run.model.layout().n_params(),
         n_bytes: std::fs::metadata(&model).map_err(|e| CompareError::file(&model, e))?.len(),
         sigma: cell.sigma(),
+        w0: cell.w0(),
         mean_of_seeds: mean_of_seeds(plan, cell, (&reconstruction, &truth))?,
         spline: spline(plan, cell, &truth),
         failure: cell.failure(),

@@ -17,7 +17,7 @@ pub(super) fn save(plan: &Comparison, name: &str, text: &str) -> Result<()> {
     write_cached(&path, text.as_bytes()).map_err(|e| CompareError::file(&path, e))
 }
 
-const CSV_HEADER: &str = "picture,width,height,size,method,sigma,optimizer,seed,psnr_train,psnr_test,ssim,epochs,steps,\
+const CSV_HEADER: &str = "picture,width,height,size,method,sigma,w0,optimizer,seed,psnr_train,psnr_test,ssim,epochs,steps,\
                           seconds,weights,lr,failure,run\n";
 
 fn csv(plan: &Comparison, records: &[Record]) -> String {
@@ -34,6 +34,7 @@ fn csv(plan: &Comparison, records: &[Record]) -> String {
             cell.size.to_string(),
             cell.method.to_string(),
             record.sigma.map(|sigma| sigma.to_string()).unwrap_or_default(),
+            record.w0.map(|w0| w0.to_string()).unwrap_or_default(),
             cell.run.config.training.optimizer.as_ref().map_or_else(String::new, ToString::to_string),
             cell.run.seed.to_string(),
             optional(result.psnr_train),

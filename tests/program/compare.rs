@@ -57,7 +57,7 @@ fn a_grid_is_trained_reported_and_skipped_when_done() {
     compare(&image, &out, &COURSE).assert().success().stdout(contains("gaussian:1")).stdout(contains("adam"));
     let csv = text(out.join("results.csv"));
     assert_eq!(csv.lines().count(), 5, "a header, two encodings times two optimisers: {csv}");
-    assert!(csv.contains("\"a,b\",16,16,16,none,,sgd,0,"), "square, and the name in quotes: {csv}");
+    assert!(csv.contains("\"a,b\",16,16,16,none,,,sgd,0,"), "square, and the name in quotes: {csv}");
     for file in
         ["row.png", "error.png", "strips.png", "psnr.svg", "psnr.png", "time.svg", "time.png", "picture.png"]
     {
@@ -167,6 +167,17 @@ fn sigma_is_chosen_once_for_each_picture() {
     // Neither searched for nor trained again.
     compare(&image, &out, &options).assert().success().stderr(contains("2 done before"));
     assert_eq!(results(&out), rows);
+}
+
+#[test]
+fn the_w0_that_was_chosen_is_in_the_results() {
+    let dir = folder();
+    let (image, out) = (picture(&dir.path().join("p.png"), 0), dir.path().join("out"));
+    compare(&image, &out, &["--presets", "between", "--epochs", "5"]).assert().success();
+    let run = out.join("p/16/preset-between");
+    assert!(text(run.join("w0.csv")).lines().count() > 3, "candidates");
+    let w0 = &results(&out)[0]["w0"];
+    assert!(text(run.join("config.toml")).contains(&format!("w0 = {w0}")), "{w0}");
 }
 
 #[test]
