@@ -25,17 +25,22 @@ const MAX_HELD_OUT: u32 = 1 << 15;
 /// Candidates are half octaves: number n is 2^(n / 2).
 const PER_OCTAVE: i32 = 2;
 
-/// The first candidate, and all that there are, for a picture with a longer side of so many pixels.
-fn candidates(scale: Scale, longer_side: u32) -> (i32, RangeInclusive<i32>) {
-    let octaves = |value: f32| (libm::log2f(value) * PER_OCTAVE as f32) as i32;
+/// The first candidate, and all that there are, for `run` on a picture.
+fn candidates(scale: Scale, run: &Resolved, picture: &Picture) -> (i32, RangeInclusive<i32>) {
+    let octaves = |value: f32| libm::log2f(value) * PER_OCTAVE as f32;
+    let longer_side = picture.width.max(picture.height) as f32;
     let (first, lowest, highest) = match scale {
         // From a sixteenth of a cycle. Above a quarter of the pixels per side, most frequencies are too high.
-        Scale::Sigma => (4.0, 1.0 / 16.0, longer_side as f32 / 4.0),
-        // 40 is best for photographs of 128 pixels a side, 70 at 256 (docs/BETWEEN.md).
-        Scale::W0 => (45.3, 4.0, longer_side as f32),
+        Scale::Sigma => (4.0, 1.0 / 16.0, longer_side / 4.0),
+        // Photographs want 45 with 128 training pixels a side, and 50 to 80 with 256 (docs/BETWEEN.md).
+        Scale::W0 => {
+            let pixels = run.samples.columns().max(run.samples.rows());
+            (4.0 * (pixels as f32).sqrt(), 4.0, longer_side)
+        }
     };
-    let range = octaves(lowest)..=octaves(highest).max(octaves(lowest));
-    (octaves(first).clamp(*range.start(), *range.end()), range)
+    let lowest = octaves(lowest) as i32;
+    let range = lowest..=lowest.max(octaves(highest) as i32);
+    ((libm::roundf(octaves(first)) as i32).clamp(*range.start(), *range.end()), range)
 }
 
 /// Stride and trial length of a hill climb.
@@ -44,18 +49,21 @@ struct Climb {
     stride: i32,
     /// Steps of a trial as a share of the run's.
     share: f64,
-    /// Shorter trials mislead: the best sigma changes during training, downwards once the network
+    /// Shorter trials mislead: the best scale changes during training, downwards once the network
     /// overfits between the pixels, upwards while it has not yet learned the detail.
     min_steps: u64,
     /// Bounds the search.
     max_trials: usize,
 }
 
-/// Octaves with short trials, then half octaves around the best with longer ones.
-const CLIMBS: [Climb; 2] = [
+/// For sigma: octaves with short trials, then half octaves around the best with longer ones.
+const OF_SIGMA: &[Climb] = &[
     Climb { stride: PER_OCTAVE, share: 1.0 / 16.0, min_steps: 150, max_trials: 8 },
     Climb { stride: 1, share: 1.0 / 4.0, min_steps: 500, max_trials: 8 },
 ];
+
+/// For w0, whose first candidate is closer and whose trials mislead more: half octaves with long trials.
+const OF_W0: &[Climb] = &[Climb { stride: 1, share: 1.0 / 2.0, min_steps: 500, max_trials: 10 }];
 
 /// One candidate and its loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,7 +109,7 @@ pub trait Watch {
 
 /// Chooses `scale` for training `picture` (at its training size, with its mask) as `config` says, on `device`.
 ///
-/// Hill climbing at two resolutions, then the minimum of a parabola through the best candidate and its
+/// Hill climbing, then the minimum of a parabola through the best candidate and its
 /// neighbours, in the logarithms of value and loss. Test pixels are never used.
 ///
 /// # Errors
@@ -113,12 +121,17 @@ pub async fn choose_scale(
     device: &DeviceRequest,
     watch: &mut dyn Watch,
 ) -> Result<ScaleChoice, TuneError> {
-    let (mut best, range) = candidates(scale, picture.width.max(picture.height));
+    // Any value: nothing else depends on it.
+    let run = resolve(config, (picture, mask), (scale, 1.0))?;
+    let (mut best, range) = candidates(scale, &run, picture);
     let mut value = value_of(best);
-    let run = resolve(config, (picture, mask), (scale, value))?;
     let n_steps = run.epochs.saturating_mul(u64::from(run.steps_per_epoch()));
     let mut trials = Vec::new();
-    for climb in CLIMBS {
+    let climbs = match scale {
+        Scale::Sigma => OF_SIGMA,
+        Scale::W0 => OF_W0,
+    };
+    for climb in climbs {
         let wanted = ((n_steps as f64 * climb.share) as u64).max(climb.min_steps);
         let steps = wanted.min(n_steps).max(1);
         let mut losses = BTreeMap::new();
@@ -262,22 +275,22 @@ mod tests {
     #[test]
     fn a_climb_finds_the_lowest_point_from_either_side() {
         for start in [-4, 0, 4, 12] {
-            let (best, losses) = climb(&CLIMBS[1], start, |c| f64::from((c - 3) * (c - 3)));
-            assert!(losses.len() <= CLIMBS[1].max_trials);
+            let (best, losses) = climb(&OF_SIGMA[1], start, |c| f64::from((c - 3) * (c - 3)));
+            assert!(losses.len() <= OF_SIGMA[1].max_trials);
             if start != 12 {
                 assert_eq!(best.expect("found"), 3, "from {start}");
             }
         }
-        let (best, _) = climb(&CLIMBS[0], 4, f64::from);
+        let (best, _) = climb(&OF_SIGMA[0], 4, f64::from);
         assert_eq!(best.expect("found"), -4, "the end of the range");
     }
 
     #[test]
     fn a_candidate_that_diverged_is_never_chosen() {
-        let (best, losses) = climb(&CLIMBS[0], 4, |c| if c == 4 { 2.0 } else { f64::INFINITY });
+        let (best, losses) = climb(&OF_SIGMA[0], 4, |c| if c == 4 { 2.0 } else { f64::INFINITY });
         assert_eq!(best.expect("one is finite"), 4);
-        assert_eq!(refine(&losses, 4, CLIMBS[0].stride), 4.0);
-        let (best, _) = climb(&CLIMBS[0], 4, |_| f64::INFINITY);
+        assert_eq!(refine(&losses, 4, OF_SIGMA[0].stride), 4.0);
+        let (best, _) = climb(&OF_SIGMA[0], 4, |_| f64::INFINITY);
         assert!(matches!(best, Err(TuneError::Diverged)));
     }
 
