@@ -1,4 +1,4 @@
-// How a pixel is stored: a whole number of words with `params.picture.channels` values of `params.picture.bits` bits, 8, 16 or 32 (f32).
+// How a pixel is stored: a whole number of words, with values of 8, 16 or 32 (f32) bits for its channels.
 
 fn words_per_pixel() -> u32 {
     return (params.picture.channels * params.picture.bits + 31u) / 32u;
