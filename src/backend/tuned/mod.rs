@@ -101,7 +101,7 @@ impl KernelConfig {
     pub fn tiling(&self, operation: Operation, shape: LayerShape, n_samples: usize) -> MatmulTiling {
         match self.tuned.iter().find(|choice| choice.is_of(operation, shape)) {
             Some(choice) => choice.tiling,
-            None => MatmulTiling::default_for(self.tiling, operation, operation.results(shape, n_samples)),
+            None => MatmulTiling::default_for(self.tiling, operation.results(shape, n_samples)),
         }
     }
 }

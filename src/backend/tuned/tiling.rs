@@ -54,9 +54,6 @@ pub enum MatmulTiling {
     Matrix16Wide,
 }
 
-/// Workgroups of a product, at least: half of what a large GPU has multiprocessors.
-const WANTED_GROUPS: usize = 64;
-
 impl MatmulTiling {
     /// All of them.
     pub const ALL: [Self; 9] = [
@@ -132,23 +129,14 @@ impl MatmulTiling {
         computed as f64 / (rows * columns) as f64
     }
 
-    /// Workgroups that compute `results` together.
-    fn n_groups(self, [rows, columns]: [usize; 2]) -> usize {
-        let [tile_rows, tile_columns] = self.tile_shape();
-        rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns)
-    }
-
     /// The tiling for a device without measurements that may use `preferred`: that, or the largest plain tile with
-    /// little padding, or the one with the least. Plain tiles of 64 are left for smaller ones where they are too few to
-    /// fill a GPU, but not in weight gradients, which are also split along their sums.
-    pub(super) fn default_for(preferred: Self, operation: Operation, results: [usize; 2]) -> Self {
+    /// little padding, or the one with the least.
+    pub(super) fn default_for(preferred: Self, results: [usize; 2]) -> Self {
         let worth = |tiling: &Self| tiling.padding_ratio(results) < 1.5;
         let plain = [Self::Tile64, Self::Tile32, Self::TileTall, Self::TileWide];
         let least =
             || plain.into_iter().min_by(|a, b| a.padding_ratio(results).total_cmp(&b.padding_ratio(results)));
-        let chosen = [preferred].into_iter().chain(plain).find(worth).or_else(least).unwrap_or_default();
-        let is_few = chosen == Self::Tile64 && chosen.n_groups(results) < WANTED_GROUPS;
-        if is_few && operation != Operation::BackwardWeights { Self::Tile32 } else { chosen }
+        [preferred].into_iter().chain(plain).find(worth).or_else(least).unwrap_or_default()
     }
 }
 
@@ -180,31 +168,17 @@ mod tests {
 
     #[test]
     fn what_is_taken_unmeasured_wastes_little_where_something_fits() {
-        let forward = Operation::Forward;
         for (results, tiling) in [
             ([16_384, 256], MatmulTiling::Tile64),
-            ([1024, 256], MatmulTiling::Tile64),
-            ([1000, 256], MatmulTiling::Tile64),
-            ([512, 256], MatmulTiling::Tile32),
-            ([1024, 64], MatmulTiling::Tile32),
             ([16_384, 3], MatmulTiling::TileTall),
             ([3, 256], MatmulTiling::TileWide),
             ([16_384, 32], MatmulTiling::Tile32),
             ([3, 5], MatmulTiling::Tile32),
             ([3, 128], MatmulTiling::TileWide),
         ] {
-            assert_eq!(
-                MatmulTiling::default_for(MatmulTiling::Tile64, forward, results),
-                tiling,
-                "{results:?}"
-            );
+            assert_eq!(MatmulTiling::default_for(MatmulTiling::Tile64, results), tiling, "{results:?}");
         }
-        let matrices = |results| MatmulTiling::default_for(MatmulTiling::Matrix16, forward, results);
-        assert_eq!(matrices([4096, 256]), MatmulTiling::Matrix16);
-        assert_eq!(matrices([256, 256]), MatmulTiling::Matrix16);
-        assert_eq!(matrices([4096, 64]), MatmulTiling::Tile64);
-        let gradients =
-            MatmulTiling::default_for(MatmulTiling::Tile64, Operation::BackwardWeights, [256, 256]);
-        assert_eq!(gradients, MatmulTiling::Tile64, "they are split along their sums");
+        assert_eq!(MatmulTiling::default_for(MatmulTiling::Matrix16, [4096, 256]), MatmulTiling::Matrix16);
+        assert_eq!(MatmulTiling::default_for(MatmulTiling::Matrix16, [4096, 64]), MatmulTiling::Tile64);
     }
 }
