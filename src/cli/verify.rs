@@ -105,7 +105,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             print_row(row);
         }
     });
-    display::report(args.json, &report, print_verdict)?;
+    display::report(args.json, &report, |report| print_line!("{}", verdict(report)))?;
     Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -239,21 +239,51 @@ fn print_row(row: &Row) {
     }
 }
 
-fn print_verdict(report: &VerifyReport) {
+/// What came of all comparisons.
+fn verdict(report: &VerifyReport) -> String {
     let failed: Vec<_> = report.kernels.iter().chain(&report.lockstep).filter(|row| !row.passed).collect();
-    if failed.is_empty() {
-        let n_compared = report.kernels.iter().filter(|row| row.lacks.is_none()).count();
-        let left_out = match report.kernels.len() - n_compared {
-            0 => String::new(),
-            n => format!("; {n} are not supported by this device"),
-        };
-        match (n_compared, report.lockstep.is_empty()) {
-            (0, true) => print_line!("nothing was compared{left_out}"),
-            (n, true) => print_line!("all {n} kernels agree with f64{left_out}"),
-            (n, false) => print_line!("all {n} kernels and every step agree with f64{left_out}"),
-        }
-    } else {
+    if !failed.is_empty() {
         let names: Vec<_> = failed.iter().map(|row| row.kernel.as_str()).collect();
-        print_line!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
+        return format!("{} of the comparisons failed: {}", failed.len(), names.join(", "));
+    }
+    let n_compared = report.kernels.iter().filter(|row| row.lacks.is_none()).count();
+    let left_out = match report.kernels.len() - n_compared {
+        0 => String::new(),
+        n => format!("; {n} are not supported by this device"),
+    };
+    match (n_compared, report.lockstep.is_empty()) {
+        (0, true) => format!("nothing was compared{left_out}"),
+        (n, true) => format!("all {n} kernels agree with f64{left_out}"),
+        (n, false) => format!("all {n} kernels and every step agree with f64{left_out}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_claims_only_what_was_compared() {
+        let row = |lacks: Option<&str>| Row {
+            passed: true,
+            lacks: lacks.map(str::to_owned),
+            ..Row::new("dense_forward".to_owned())
+        };
+        let report = |kernels: Vec<Row>, lockstep: Vec<Row>| VerifyReport {
+            device: String::new(),
+            driver: String::new(),
+            api: String::new(),
+            passed: true,
+            kernels,
+            lockstep,
+        };
+        let none = report(vec![row(Some("matrices"))], vec![]);
+        assert_eq!(verdict(&none), "nothing was compared; 1 are not supported by this device");
+        assert_eq!(verdict(&report(vec![row(None)], vec![])), "all 1 kernels agree with f64");
+        let all = report(vec![row(None), row(None)], vec![row(None)]);
+        assert_eq!(verdict(&all), "all 2 kernels and every step agree with f64");
+        let wrong = Row { passed: false, ..row(None) };
+        let failed = report(vec![wrong], vec![]);
+        assert_eq!(verdict(&failed), "1 of the comparisons failed: dense_forward");
     }
 }

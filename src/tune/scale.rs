@@ -32,10 +32,10 @@ fn candidates(scale: Scale, run: &Resolved, picture: &Picture) -> (i32, RangeInc
     let (first, lowest, highest) = match scale {
         // From a sixteenth of a cycle. Above a quarter of the pixels per side, most frequencies are too high.
         Scale::Sigma => (4.0, 1.0 / 16.0, longer_side / 4.0),
-        // Photographs want 45 with 128 training pixels a side, and 50 to 80 with 256 (docs/BETWEEN.md).
+        // Photographs want 50 to 85 with 256 training pixels a side, and 35 with 64 (docs/BETWEEN.md).
         Scale::W0 => {
             let pixels = run.samples.columns().max(run.samples.rows());
-            (4.0 * (pixels as f32).sqrt(), 4.0, longer_side)
+            (4.0 * libm::sqrtf(pixels as f32), 4.0, longer_side)
         }
     };
     let lowest = octaves(lowest) as i32;
@@ -109,8 +109,8 @@ pub trait Watch {
 
 /// Chooses `scale` for training `picture` (at its training size, with its mask) as `config` says, on `device`.
 ///
-/// Hill climbing, then the minimum of a parabola through the best candidate and its
-/// neighbours, in the logarithms of value and loss. Test pixels are never used.
+/// Hill climbing, then the minimum of a parabola through the best candidate and its neighbours, in the logarithms of
+/// value and loss. Test pixels are never used.
 ///
 /// # Errors
 /// When the settings cannot be run, the device fails, or `watch` asks to stop.

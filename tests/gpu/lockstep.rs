@@ -30,9 +30,7 @@ pub(crate) fn lockstep(gpu: &Arc<Gpu>, setup: &Setup, budget: Budget, n_steps: u
 
 /// Fused with the cooperative matrices of `gpu`; says that the test is skipped if it has none.
 pub(crate) fn with_matrices(gpu: &Gpu) -> Option<KernelConfig> {
-    let tiling = [MatmulTiling::Matrix16, MatmulTiling::Matrix8]
-        .into_iter()
-        .find(|tiling| tiling.fits(gpu, Storage::F16));
+    let tiling = MatmulTiling::with_matrices(gpu, Storage::F16);
     if tiling.is_none() {
         skip(Missing::Other(&format!("{} has no cooperative matrices that fit", gpu.info.name)));
     }

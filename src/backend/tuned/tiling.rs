@@ -1,5 +1,6 @@
 //! How the products of a linear layer are tiled.
 
+use super::Storage;
 use crate::model::LayerShape;
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +112,12 @@ impl MatmulTiling {
             Self::Matrix16 | Self::Matrix16Wide => Some(16),
             _ => None,
         }
+    }
+
+    /// Whether it multiplies values that are stored so: of cooperative matrices only those of 8 x 8 take f32, which
+    /// Metal has.
+    pub fn multiplies(self, storage: Storage) -> bool {
+        storage == Storage::F16 || self.matrix_size().is_none_or(|size| size == 8)
     }
 
     /// Subgroups of a workgroup, if it uses cooperative matrices.

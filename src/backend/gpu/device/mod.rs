@@ -273,8 +273,10 @@ fn matrices(
         (F32, F32) => Some((p.m_size, Storage::F32)),
         _ => None,
     };
-    let has_any = features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
-    properties.iter().filter_map(usable).filter(|_| has_any).collect()
+    match features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+        true => properties.iter().filter_map(usable).collect(),
+        false => Vec::new(),
+    }
 }
 
 /// A buffer of `device`, to be filled by a copy.

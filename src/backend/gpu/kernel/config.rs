@@ -34,9 +34,7 @@ impl KernelConfig {
     /// # Errors
     /// When the device does not support it.
     pub fn choose(gpu: &Gpu, precision: Precision) -> Result<Self> {
-        let matrices = [MatmulTiling::Matrix16, MatmulTiling::Matrix8]
-            .into_iter()
-            .find(|tiling| tiling.fits(gpu, Storage::F16));
+        let matrices = MatmulTiling::with_matrices(gpu, Storage::F16);
         let has_f16 = gpu.device.features().contains(wgpu::Features::SHADER_F16);
         let tiling = matrices.unwrap_or_default();
         let mixed = Self { storage: Storage::F16, tiling, ..Self::default() };
@@ -54,6 +52,11 @@ impl KernelConfig {
 }
 
 impl MatmulTiling {
+    /// The one with the largest cooperative matrices of `gpu` that multiply values of `storage`, if there are any.
+    pub fn with_matrices(gpu: &Gpu, storage: Storage) -> Option<Self> {
+        [Self::Matrix16, Self::Matrix8].into_iter().find(|tiling| tiling.fits(gpu, storage))
+    }
+
     /// Whether `gpu` has the cooperative matrices, threads and workgroup memory of a tiling that needs some, with
     /// values of `storage`.
     pub fn fits(self, gpu: &Gpu, storage: Storage) -> bool {
@@ -61,7 +64,8 @@ impl MatmulTiling {
         let threads = subgroups * gpu.subgroup_size();
         // A thread moves up to eight vectors of each tile: see `fetch` in `matmul/matrices_tiles.wgsl`.
         let is_size_possible = (size / 2..=64).contains(&gpu.subgroup_size());
-        gpu.has_matrices(size, storage)
+        self.multiplies(storage)
+            && gpu.has_matrices(size, storage)
             && is_size_possible
             && threads <= gpu.limits.max_compute_invocations_per_workgroup
             && threads <= gpu.limits.max_compute_workgroup_size_x

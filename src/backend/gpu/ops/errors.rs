@@ -58,8 +58,8 @@ pub(crate) fn n_groups_of_tiles(n_pixels: usize, tile: usize) -> usize {
     n_pixels / tile * n_groups(tile) + n_groups(n_pixels % tile)
 }
 
-/// Compares a tile of `n_pixels` pixels with a picture, of which `samples` are trained; which tile, and what `about` is, are set for each tile. Buffers: the picture's
-/// parts, colours, errors.
+/// Compares a tile of `n_pixels` pixels with a picture, of which `samples` are trained; which tile, and what `about` is,
+/// are set for each. Buffers: the picture's parts, colours, errors.
 pub(crate) fn squared_errors(
     (picture, samples): (PictureParams, SampleSet),
     n_pixels: usize,

@@ -34,7 +34,7 @@ params_block! {
     }
 }
 
-/// What other blocks begin with, or hold.
+/// The only block within others, for the test that compares them with the shaders.
 pub const PICTURE_BLOCK: ParamsBlock = PictureParams::BLOCK;
 
 params_block! {

@@ -153,8 +153,8 @@ fn products(kernel: &Kernel, operation: Operation) -> Vec<Kernel> {
     }
     let half = kernel.clone().stored_as(Storage::F16);
     let in_tiles = |kernel: &Kernel| MatmulTiling::ALL.map(|tiling| kernel.clone().tiled(tiling));
-    // The kernel itself is already listed, and larger matrices only multiply values stored as f16.
-    let is_other = |k: &Kernel| k.tiling.matrix_size().is_none_or(|size| size == 8) && k != kernel;
+    // The kernel itself is already listed.
+    let is_other = |k: &Kernel| k.tiling.multiplies(k.storage) && k != kernel;
     let others: Vec<_> = in_tiles(kernel).into_iter().filter(is_other).chain(in_tiles(&half)).collect();
     let of_others = others.iter().map(|other| other.clone().aligned(unaligned)).collect();
     let of_this = alignments.iter().skip(1).map(|&alignment| kernel.clone().aligned(alignment)).collect();

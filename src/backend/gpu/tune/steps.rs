@@ -4,7 +4,7 @@ use super::cache::{Fastest, Key, TuningCache};
 use super::{sound, tiles};
 use crate::backend::gpu::device::Gpu;
 use crate::backend::gpu::execute::GpuBackend;
-use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Precision, Storage, possible};
+use crate::backend::gpu::kernel::{KernelConfig, MatmulTiling, Precision, Storage};
 use crate::backend::gpu::ops::{Layout, fused, layout};
 use crate::backend::{Backend, BackendError, Job, Result};
 use crate::model::{Encoding, Importance, Mlp, Model, Sampling, Step, Steps, TrainingState};
@@ -72,8 +72,7 @@ fn candidates(gpu: &Gpu, job: &Job, precision: Precision) -> Result<Vec<KernelCo
     };
     let ways = stored.into_iter().flat_map(|stored| {
         let way = |(fused, fused_tiling)| KernelConfig { fused: Some(fused), fused_tiling, ..stored.clone() };
-        let tilings = [MatmulTiling::Matrix16, MatmulTiling::Matrix8];
-        let with_matrices = tilings.into_iter().find(|&t| possible(gpu, stored.storage).any(|p| p == t));
+        let with_matrices = MatmulTiling::with_matrices(gpu, stored.storage);
         let all = [Some((true, None)), with_matrices.map(|t| (true, Some(t))), Some((false, None))];
         // The environment may rule out some, and a network may be too large.
         let is_possible =
