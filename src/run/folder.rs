@@ -61,7 +61,13 @@ impl RunFolder {
         }
         let is_run = path.join("config.toml").is_file();
         match (is_run, force) {
-            (true, true) => Ok(()),
+            // Nothing is removed that could not be replaced.
+            (true, true) => match FILES.iter().find(|name| path.join(name).is_dir()) {
+                Some(name) => Err(occupied(&format!(
+                    "{name} in it is a folder; move that away, or choose another --out"
+                ))),
+                None => Ok(()),
+            },
             (true, false) => {
                 Err(occupied("it already holds a run; give --force to replace it, or another --out"))
             }
@@ -245,4 +251,24 @@ fn is_empty_epochs(path: &Path) -> bool {
     let is_left_over = |entry: std::fs::DirEntry| is_temporary(&entry.path());
     path.file_name().is_some_and(|name| name == EPOCHS)
         && std::fs::read_dir(path).is_ok_and(|entries| entries.flatten().all(is_left_over))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_cannot_be_removed_whole_is_left_whole() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for file in ["config.toml", "metrics.csv"] {
+            std::fs::write(folder.path().join(file), "").expect("written");
+        }
+        std::fs::create_dir(folder.path().join("w0.csv")).expect("created");
+        let refused = RunFolder::create(folder.path(), true).expect_err("a folder is in the way").to_string();
+        assert!(refused.contains("w0.csv in it is a folder"), "{refused}");
+        assert!(folder.path().join("metrics.csv").is_file());
+        std::fs::remove_dir(folder.path().join("w0.csv")).expect("removed");
+        RunFolder::create(folder.path(), true).expect("a run in the way, and force");
+        assert!(!folder.path().join("metrics.csv").exists());
+    }
 }
