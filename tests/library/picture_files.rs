@@ -152,6 +152,41 @@ fn exif_orientation_turns_the_picture() {
     assert!((corner(&turned, 23, 0) - corner(&upright, 0, 0)).abs() < 0.1);
 }
 
+/// A PNG may say how it is turned before its pixels or behind them.
+#[test]
+fn exif_of_a_png_turns_the_picture_wherever_it_is() {
+    let mut png = Cursor::new(Vec::new());
+    image::GrayImage::from_fn(3, 2, |x, y| image::Luma([(40 * y + 10 * x) as u8]))
+        .write_to(&mut png, ImageFormat::Png)
+        .unwrap();
+    let png = png.into_inner();
+    let exif = |orientation: u8| {
+        let data =
+            [&b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"[..], &[orientation, 0, 0, 0, 0, 0, 0, 0]];
+        let chunk = [b"eXIf", &data.concat()[..]].concat();
+        let length = (chunk.len() as u32 - 4).to_be_bytes();
+        [&length, &chunk[..], &crc32fast::hash(&chunk).to_be_bytes()].concat()
+    };
+    let pixels = png.windows(4).position(|name| name == b"IDAT").unwrap() - 4;
+    let [before, behind] = [pixels, png.len() - 12];
+    let with = |places: &[(usize, u8)]| {
+        let mut bytes = png.clone();
+        places.iter().for_each(|&(at, orientation)| drop(bytes.splice(at..at, exif(orientation))));
+        load_bytes(&bytes).unwrap()
+    };
+    assert_eq!((with(&[]).width, with(&[]).pixels), (3, Pixels::U8(vec![0, 10, 20, 40, 50, 60])));
+    for place in [before, behind] {
+        let turned = with(&[(place, 6)]);
+        assert_eq!((turned.width, turned.pixels), (2, Pixels::U8(vec![40, 0, 50, 10, 60, 20])), "at {place}");
+    }
+    let mirrored = with(&[(behind, 6), (before, 2)]);
+    assert_eq!(
+        (mirrored.width, mirrored.pixels),
+        (3, Pixels::U8(vec![20, 10, 0, 60, 50, 40])),
+        "the first counts"
+    );
+}
+
 pub(crate) fn message(result: Result<Picture, PictureError>) -> String {
     result.expect_err("this must be refused").to_string()
 }

@@ -23,6 +23,8 @@ struct Pictures {
     has_other: bool,
     /// Whether a PNG has a colour profile, readable or not.
     has_profile: bool,
+    /// How a PNG is to be turned that says so behind its pixels, where `image` does not look.
+    turned: Option<Orientation>,
 }
 
 pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>, format: ImageFormat) -> Result<Decoded> {
@@ -31,7 +33,7 @@ pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>, format: Image
     }
     let pictures = match format {
         ImageFormat::Gif => Ok(count_gif(&mut source.reader)),
-        _ => count_apng(&mut source.reader),
+        _ => look_through_png(&mut source.reader),
     };
     let rewound = pictures.and_then(|pictures| source.reader.rewind().map(|()| pictures));
     let pictures = rewound.map_err(|e| source.read_error(e))?;
@@ -47,6 +49,9 @@ pub(super) fn decode<R: BufRead + Seek>(mut source: Source<'_, R>, format: Image
     };
     if format == ImageFormat::Gif {
         decoded.picture = without_alpha_if_opaque(decoded.picture);
+    }
+    if let Some(orientation) = pictures.turned {
+        decoded.picture = decoded.picture.oriented(orientation);
     }
     decoded.described = described.unwrap_or(decoded.described);
     decoded.notes = notes;
@@ -177,10 +182,14 @@ fn count_gif(reader: impl Read) -> Pictures {
     Pictures { n_frames, ..Pictures::default() }
 }
 
-/// Reads the chunks up to the first pixels.
-fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
+/// Most bytes of EXIF data that are read.
+const MAX_EXIF_BYTES: u64 = 1 << 20;
+
+/// Reads all chunks but pixels.
+fn look_through_png<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
     let mut n_frames = None;
-    let (mut is_framed, mut has_profile) = (false, false);
+    let (mut is_framed, mut has_profile, mut has_pixels) = (false, false, false);
+    let (mut exif_before, mut exif_behind) = (false, None);
     // Behind the signature.
     reader.seek(SeekFrom::Start(8))?;
     loop {
@@ -190,15 +199,27 @@ fn count_apng<R: Read + Seek>(reader: &mut R) -> io::Result<Pictures> {
             break;
         }
         let [l0, l1, l2, l3, n0, n1, n2, n3, value @ ..] = chunk;
+        let length = u32::from_be_bytes([l0, l1, l2, l3]);
         match &[n0, n1, n2, n3] {
-            b"acTL" => n_frames = Some(u32::from_be_bytes(value) as usize),
-            b"fcTL" => is_framed = true,
-            b"iCCP" => has_profile = true,
-            b"IDAT" => break,
+            b"acTL" if !has_pixels => n_frames = Some(u32::from_be_bytes(value) as usize),
+            b"fcTL" if !has_pixels => is_framed = true,
+            b"iCCP" if !has_pixels => has_profile = true,
+            b"IDAT" => has_pixels = true,
+            b"eXIf" if !has_pixels => exif_before = true,
+            b"eXIf" => {
+                let mut exif = Vec::new();
+                reader.seek_relative(-4)?;
+                reader.take(u64::from(length).min(MAX_EXIF_BYTES)).read_to_end(&mut exif)?;
+                exif_behind = exif_behind.or_else(|| Orientation::from_exif_chunk(&exif));
+                reader.seek_relative(i64::from(length) - exif.len() as i64 + 4)?;
+                continue;
+            }
+            b"IEND" => break,
             _ => {}
         }
-        reader.seek_relative(i64::from(u32::from_be_bytes([l0, l1, l2, l3])))?;
+        reader.seek_relative(i64::from(length))?;
     }
     let has_other = n_frames.is_some() && !is_framed;
-    Ok(Pictures { n_frames: n_frames.unwrap_or(0), has_other, has_profile })
+    let turned = exif_behind.filter(|_| !exif_before);
+    Ok(Pictures { n_frames: n_frames.unwrap_or(0), has_other, has_profile, turned })
 }
