@@ -2,6 +2,7 @@
 //! and once more with its checksum made right, to reach what lies behind that.
 #![no_main]
 
+use afterimage::config::Config;
 use afterimage::model::{Holdout, SampleSet};
 use afterimage::run::checkpoint::{Fingerprint, parse};
 use libfuzzer_sys::fuzz_target;
@@ -9,8 +10,9 @@ use safetensors::SafeTensors;
 use std::collections::{BTreeMap, HashMap};
 
 fuzz_target!(|bytes: &[u8]| {
-    let fixed = Fingerprint { picture: 7, n_params: 15, n_moments: 2, by_error: None };
-    _ = parse(bytes, fixed);
+    let settings = Config::default();
+    let fixed = Fingerprint { picture: 7, n_params: 15, n_moments: 2, by_error: None, settings: settings.clone() };
+    _ = parse(bytes, &fixed);
     let Ok((_, header)) = SafeTensors::read_metadata(bytes) else { return };
     let Ok(tensors) = SafeTensors::deserialize(bytes) else { return };
     let Some(metadata) = header.metadata() else { return };
@@ -20,10 +22,11 @@ fuzz_target!(|bytes: &[u8]| {
         n_params: params.shape[0],
         n_moments: (tensors.len() / n_states(metadata)).saturating_sub(1),
         by_error: tensors.tensor("starts").ok().map(|starts| strip(starts.shape().iter().product())),
+        settings: metadata.get("settings").and_then(|text| Config::parse(text).ok()).unwrap_or(settings),
     };
-    check(bytes, fingerprint);
-    if let Some(repaired) = with_checksum(&tensors, metadata, fingerprint) {
-        check(&repaired, fingerprint);
+    check(bytes, &fingerprint);
+    if let Some(repaired) = with_checksum(&tensors, metadata, &fingerprint) {
+        check(&repaired, &fingerprint);
     }
 });
 
@@ -38,7 +41,7 @@ fn n_states(metadata: &HashMap<String, String>) -> usize {
     1 + usize::from(metadata.contains_key("best.epoch"))
 }
 
-fn check(bytes: &[u8], fingerprint: Fingerprint) {
+fn check(bytes: &[u8], fingerprint: &Fingerprint) {
     if let Ok(checkpoint) = parse(bytes, fingerprint) {
         for state in std::iter::once(&checkpoint.state).chain(checkpoint.best.as_ref().map(|best| &best.state)) {
             assert_eq!(state.params.len(), fingerprint.n_params);
@@ -55,7 +58,7 @@ fn check(bytes: &[u8], fingerprint: Fingerprint) {
 fn with_checksum(
     tensors: &SafeTensors<'_>,
     metadata: &HashMap<String, String>,
-    fingerprint: Fingerprint,
+    fingerprint: &Fingerprint,
 ) -> Option<Vec<u8>> {
     let mut hasher = crc32fast::Hasher::new();
     let fields: BTreeMap<_, _> = metadata.iter().filter(|(name, _)| *name != "crc32").collect();

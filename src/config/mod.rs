@@ -4,6 +4,7 @@
 mod defaults;
 mod fields;
 mod inputs;
+mod kept;
 mod network;
 mod parameters;
 mod preset;

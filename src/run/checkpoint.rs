@@ -1,7 +1,7 @@
 //! Checkpoints: everything needed to resume after a crash, a kill or a full disk.
 //!
 //! `checkpoint.safetensors` holds the tensors `params` and `moments.N`, f32, and in its metadata the position within
-//! the run and a checksum of all of it. With `--keep best`, the best state is stored as `best.params` and
+//! the run, its settings and a checksum of all of it. With `--keep best`, the best state is stored as `best.params` and
 //! `best.moments.N`. With `--sampling error`, `starts`, u32, has the first sample of each block. For a run on a GPU
 //! the metadata include its kernel configuration, so that it resumes to the bit. The previous checkpoint stays beside
 //! it as `checkpoint.previous.safetensors`, so that a damaged file costs a few epochs, not the run.
@@ -9,7 +9,7 @@
 use super::RunError;
 use super::folder::{CURRENT, PREVIOUS, RunFolder};
 use crate::atomic_write::{Durability, atomic_write, keep_as};
-use crate::config::Resolved;
+use crate::config::{Config, Resolved};
 use crate::model::{Importance, Mask, SampleSet, Sampling, TrainingState};
 use crate::picture::{Picture, Pixels};
 use crate::read_file::{open_regular, read_at_most};
@@ -18,15 +18,15 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const FORMAT: &str = "afterimage checkpoint 1";
 /// Maximum size of the header; the size of the values follows from the network.
 const MAX_HEADER_BYTES: u64 = 1 << 16;
 
-/// The picture a checkpoint belongs to, and the network it must fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The picture and the settings a checkpoint belongs to, and the network it must fit.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fingerprint {
     /// CRC-32 of the training picture's values.
     pub picture: u32,
@@ -36,6 +36,8 @@ pub struct Fingerprint {
     pub n_moments: usize,
     /// The training pixels, with `--sampling error`.
     pub by_error: Option<SampleSet>,
+    /// The run's settings.
+    pub settings: Config,
 }
 
 impl Fingerprint {
@@ -46,6 +48,7 @@ impl Fingerprint {
             n_params: run.model.layout().n_params(),
             n_moments: TrainingState::n_moments(run.optimizer, &run.options.refinements),
             by_error: (run.options.sampling == Sampling::Error).then_some(run.samples),
+            settings: run.config.clone().kept(),
         }
     }
 
@@ -56,11 +59,33 @@ impl Fingerprint {
     }
 }
 
+/// Why a checkpoint is not used, in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// A setting of the run has been edited since.
+    Edited(String),
+    /// It is damaged, or of another run.
+    Other(String),
+}
+
+impl From<String> for Unusable {
+    fn from(reason: String) -> Self {
+        Self::Other(reason)
+    }
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Edited(reason) | Self::Other(reason)) = self;
+        f.write_str(reason)
+    }
+}
+
 /// Writes a checkpoint and keeps the previous one.
 ///
 /// # Errors
 /// When the folder cannot be written; the earlier checkpoints are then still there.
-pub fn save(folder: &RunFolder, checkpoint: &Checkpoint, fingerprint: Fingerprint) -> Result<(), RunError> {
+pub fn save(folder: &RunFolder, checkpoint: &Checkpoint, fingerprint: &Fingerprint) -> Result<(), RunError> {
     let bytes = serialise(checkpoint, fingerprint);
     let (current, previous) = (folder.file(CURRENT), folder.file(PREVIOUS));
     atomic_write(&current, Durability::Flushed, |out| {
@@ -80,8 +105,8 @@ pub fn save(folder: &RunFolder, checkpoint: &Checkpoint, fingerprint: Fingerprin
 ///
 /// # Errors
 /// When there are checkpoints but all are invalid.
-pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Checkpoint>, RunError> {
-    let mut damaged = Vec::new();
+pub fn load(folder: &RunFolder, fingerprint: &Fingerprint) -> Result<Option<Checkpoint>, RunError> {
+    let mut damaged: Vec<(PathBuf, String)> = Vec::new();
     for name in [CURRENT, PREVIOUS] {
         let path = folder.file(name);
         if !path.exists() {
@@ -89,18 +114,28 @@ pub fn load(folder: &RunFolder, fingerprint: Fingerprint) -> Result<Option<Check
         }
         match read(&path, fingerprint) {
             Ok(checkpoint) => {
-                for problem in &damaged {
-                    log::warn!("{problem}; {name} is taken instead");
+                for (path, reason) in &damaged {
+                    log::warn!("{} cannot be used: {reason}; {name} is taken instead", path.display());
                 }
                 return Ok(Some(checkpoint));
             }
-            Err(reason) => damaged.push(format!("{} cannot be used: {reason}", path.display())),
+            // Neither damaged nor of another run: an earlier one would go on with the edited setting too.
+            Err(Unusable::Edited(change)) => {
+                let reason = format!(
+                    "{change}; set it back, or start over with `afterimage train PICTURE --out DIR --force`"
+                );
+                return Err(RunError::folder(folder.path(), reason));
+            }
+            Err(Unusable::Other(reason)) => damaged.push((path, reason)),
         }
     }
     if damaged.is_empty() {
         return Ok(None);
     }
-    let all = damaged.join(", and ");
+    // What both have is said once.
+    damaged.dedup_by(|(_, reason), (_, before)| reason == before);
+    let all = damaged.iter().map(|(path, reason)| format!("{} cannot be used: {reason}", path.display()));
+    let all = all.collect::<Vec<_>>().join(", and ");
     let reason = format!("{all}; start over with `afterimage train PICTURE --out DIR --force`");
     Err(RunError::folder(folder.path(), reason))
 }
@@ -119,14 +154,18 @@ fn tensors<'a>(prefix: &str, state: &'a TrainingState) -> Vec<(String, &'a [f32]
         .collect()
 }
 
-fn serialise(checkpoint: &Checkpoint, fingerprint: Fingerprint) -> Vec<u8> {
+fn serialise(checkpoint: &Checkpoint, fingerprint: &Fingerprint) -> Vec<u8> {
     let position = serde_json::to_string(&checkpoint.position).expect("a position is plain data");
     let mut metadata = HashMap::from([
         ("format".to_owned(), FORMAT.to_owned()),
         ("position".to_owned(), position),
         ("step".to_owned(), checkpoint.state.step.to_string()),
         ("picture".to_owned(), fingerprint.picture.to_string()),
+        ("version".to_owned(), VERSION.to_owned()),
     ]);
+    let settings = fingerprint.settings.to_toml();
+    metadata.insert(SETTINGS_CRC.to_owned(), crc32fast::hash(settings.as_bytes()).to_string());
+    metadata.insert(SETTINGS.to_owned(), settings);
     if let Some(method) = &checkpoint.method {
         let method = serde_json::to_string(method).expect("a method is plain data");
         metadata.insert("method".to_owned(), method);
@@ -153,6 +192,22 @@ fn serialise(checkpoint: &Checkpoint, fingerprint: Fingerprint) -> Vec<u8> {
 }
 
 const CRC: &str = "crc32";
+const SETTINGS: &str = "settings";
+const SETTINGS_CRC: &str = "settings.crc32";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The first setting that is no longer as it was when the checkpoint was written, in a sentence.
+fn edited(metadata: &HashMap<String, String>, fingerprint: &Fingerprint) -> Option<String> {
+    // Former versions wrote none. If they are damaged, the checksum of all of it says so.
+    let settings = metadata.get(SETTINGS)?;
+    if metadata.get(SETTINGS_CRC)?.parse() != Ok(crc32fast::hash(settings.as_bytes())) {
+        return None;
+    }
+    let is_of_this_version = metadata.get("version").is_some_and(|version| version == VERSION);
+    let was = Config::parse(settings).ok()?;
+    let change = fingerprint.settings.first_change(&was, is_of_this_version)?;
+    Some(format!("in its config.toml, {change}"))
+}
 
 /// CRC-32 of all fields but itself, by name, and of the tensors.
 fn checksum<'a>(metadata: &HashMap<String, String>, tensors: impl Iterator<Item = &'a [f32]>) -> u32 {
@@ -169,12 +224,12 @@ fn checksum<'a>(metadata: &HashMap<String, String>, tensors: impl Iterator<Item 
 }
 
 /// Reads a file that may be damaged or hostile: its size is checked first.
-pub(super) fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, String> {
+pub(super) fn read(path: &Path, fingerprint: &Fingerprint) -> Result<Checkpoint, Unusable> {
     let (file, size_bytes) = open_regular(path).map_err(|e| e.to_string())?;
     let max_bytes = fingerprint.max_value_bytes() + MAX_HEADER_BYTES;
     let too_long = || format!("it has {size_bytes} bytes, more than this network's state");
     if size_bytes > max_bytes {
-        return Err(too_long());
+        return Err(too_long().into());
     }
     let bytes = read_at_most(file, max_bytes).map_err(|e| e.to_string())?;
     parse(&bytes.ok_or_else(too_long)?, fingerprint)
@@ -183,20 +238,40 @@ pub(super) fn read(path: &Path, fingerprint: Fingerprint) -> Result<Checkpoint, 
 /// Parses a checkpoint.
 ///
 /// # Errors
-/// One sentence about what is wrong with it.
-pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, String> {
-    let damaged = || "it is damaged or cut short".to_owned();
-    let sampling_changed = || "the sampling has changed since".to_owned();
+/// What is wrong with it.
+pub fn parse(bytes: &[u8], fingerprint: &Fingerprint) -> Result<Checkpoint, Unusable> {
+    let metadata = metadata_of(bytes)?;
+    if let Some(change) = edited(&metadata, fingerprint) {
+        return Err(Unusable::Edited(change));
+    }
+    Ok(parse_tensors(bytes, &metadata, fingerprint)?)
+}
+
+fn damaged() -> String {
+    "it is damaged or cut short".to_owned()
+}
+
+fn metadata_of(bytes: &[u8]) -> Result<HashMap<String, String>, String> {
     let header_bytes = bytes.first_chunk::<8>().map_or(u64::MAX, |length| u64::from_le_bytes(*length));
     if header_bytes > MAX_HEADER_BYTES {
         return Err(damaged());
     }
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| damaged())?;
     let metadata = header.metadata().clone().ok_or_else(damaged)?;
-    let field = |name: &str| metadata.get(name).ok_or_else(|| format!("it has no `{name}`"));
-    if field("format")? != FORMAT {
-        return Err(format!("it is not in the format `{FORMAT}`"));
+    match metadata.get("format") {
+        None => Err("it has no `format`".to_owned()),
+        Some(format) if format != FORMAT => Err(format!("it is not in the format `{FORMAT}`")),
+        Some(_) => Ok(metadata),
     }
+}
+
+fn parse_tensors(
+    bytes: &[u8],
+    metadata: &HashMap<String, String>,
+    fingerprint: &Fingerprint,
+) -> Result<Checkpoint, String> {
+    let sampling_changed = || "the sampling has changed since".to_owned();
+    let field = |name: &str| metadata.get(name).ok_or_else(|| format!("it has no `{name}`"));
     if field("picture")?.parse() != Ok(fingerprint.picture) {
         return Err("the picture has changed since".to_owned());
     }
@@ -223,7 +298,7 @@ pub fn parse(bytes: &[u8], fingerprint: Fingerprint) -> Result<Checkpoint, Strin
     let starts = fingerprint.by_error.map(|_| read_starts(&file)).transpose()?;
     let starts_tensor = starts.iter().map(|starts| (STARTS.to_owned(), bytemuck::cast_slice(starts)));
     let all: Vec<_> = tensors("", &state).into_iter().chain(best_tensors).chain(starts_tensor).collect();
-    if field(CRC)?.parse() != Ok(checksum(&metadata, all.iter().map(|(_, values)| *values))) {
+    if field(CRC)?.parse() != Ok(checksum(metadata, all.iter().map(|(_, values)| *values))) {
         return Err("its checksum does not match: it is damaged".to_owned());
     }
     let position: Position = serde_json::from_str(field("position")?).map_err(|_| damaged())?;
@@ -255,7 +330,7 @@ fn read_state(
     file: &SafeTensors<'_>,
     prefix: &str,
     step: u64,
-    fingerprint: Fingerprint,
+    fingerprint: &Fingerprint,
 ) -> Result<TrainingState, String> {
     let values = |name: &str| -> Result<Vec<f32>, String> {
         let name = format!("{prefix}{name}");

@@ -109,7 +109,7 @@ impl Observer for Recorder<'_> {
         // A resumed run does not repeat pictures of epochs before its checkpoint.
         self.snapshots.flush()?;
         self.metrics.sync()?;
-        super::checkpoint::save(self.folder, checkpoint, self.fingerprint)?;
+        super::checkpoint::save(self.folder, checkpoint, &self.fingerprint)?;
         self.last_checkpoint = (Instant::now(), checkpoint.position.epochs_done);
         Ok(())
     }

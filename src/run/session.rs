@@ -81,7 +81,7 @@ impl Session {
     /// # Errors
     /// When no device fits, or the checkpoint is damaged or not of this run.
     pub fn resume(run: Resolved, picture: Arc<Picture>, folder: RunFolder) -> Result<Self, RunError> {
-        let checkpoint = checkpoint::load(&folder, Fingerprint::of(&run, &picture))?;
+        let checkpoint = checkpoint::load(&folder, &Fingerprint::of(&run, &picture))?;
         let done = checkpoint.as_ref().map_or(0, |c| c.position.epochs_done);
         let unfit = |reason: String| RunError::folder(folder.path(), reason);
         if done > run.epochs {

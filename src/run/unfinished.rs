@@ -43,7 +43,7 @@ pub fn model_of_checkpoint(path: &Path) -> Result<(ModelFile, u64), RunError> {
 
 fn of(
     path: &Path,
-    load: impl FnOnce(&RunFolder, Fingerprint) -> Result<Option<Checkpoint>, RunError>,
+    load: impl FnOnce(&RunFolder, &Fingerprint) -> Result<Option<Checkpoint>, RunError>,
 ) -> Result<(ModelFile, u64), RunError> {
     let unusable = |reason: String| RunError::folder(path, reason);
     let folder = RunFolder::look(path)?;
@@ -59,7 +59,7 @@ fn of(
         Ok((picture, run))
     };
     let (picture, run) = resolve().map_err(|e: crate::config::ConfigError| unusable(e.to_string()))?;
-    let Some(checkpoint) = load(&folder, Fingerprint::of(&run, &picture))? else {
+    let Some(checkpoint) = load(&folder, &Fingerprint::of(&run, &picture))? else {
         return Err(unusable(format!("there is no model and no {CURRENT} in it yet")));
     };
     let Checkpoint { position, state, .. } = checkpoint;

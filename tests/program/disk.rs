@@ -217,7 +217,8 @@ fn an_epoch_whose_picture_cannot_be_written_is_in_no_checkpoint() {
     let folder = RunFolder::create(&dir.path().join("run"), false).expect("created");
     let picture = Picture { width: 2, height: 1, channels: 1, pixels: Pixels::U8(vec![3, 200]) };
     let run = Config::default().resolve(&picture, None).expect("defaults");
-    let fingerprint = Fingerprint { picture: 1, n_params: 1, n_moments: 0, by_error: None };
+    let fingerprint =
+        Fingerprint { picture: 1, n_params: 1, n_moments: 0, by_error: None, settings: run.config.clone() };
     let position = Position { epochs_done: 7, ..Position::default() };
     let mut display = NoDisplay;
     let mut recorder =

@@ -130,17 +130,18 @@ fn lengths_are_looked_at_before_anything_is_read() {
 fn implausible_checkpoints_are_refused() {
     let dir = temporary_folder();
     let folder = RunFolder::create(&dir.path().join("run"), false).expect("created");
-    let fingerprint = Fingerprint { picture: 3, n_params: 2, n_moments: 0, by_error: None };
+    let settings = Config::default();
+    let fingerprint = Fingerprint { picture: 3, n_params: 2, n_moments: 0, by_error: None, settings };
     let refusal = |position: Position, weight: f32| {
         let state = TrainingState { step: 1, params: vec![0.5, weight], moments: vec![] };
         checkpoint::save(
             &folder,
             &Checkpoint { position, state, best: None, importance: None, method: None },
-            fingerprint,
+            &fingerprint,
         )
         .expect("written");
         std::fs::remove_file(folder.file("checkpoint.previous.safetensors")).ok();
-        checkpoint::load(&folder, fingerprint).map(|_| ()).map_err(|e| e.to_string())
+        checkpoint::load(&folder, &fingerprint).map(|_| ()).map_err(|e| e.to_string())
     };
     let good = Position { epochs_done: 1, ..Position::default() };
     assert_eq!(refusal(good, 0.5), Ok(()));
@@ -166,7 +167,7 @@ fn a_checkpoint_of_another_batch_is_noticed() {
     let text = std::fs::read_to_string(&config).expect("read");
     assert!(text.contains("batch = 200"), "{text}");
     std::fs::write(&config, text.replace("batch = 200", "batch = 7")).expect("written");
-    resume(&out).assert().code(1).stderr(contains("does not belong to the run in config.toml"));
+    resume(&out).assert().code(1).stderr(contains("`batch` of [training] must stay 200 and is 7"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::runs;
 use assert_cmd::Command;
 use predicates::str::contains;
 use program::{program, resume, train};
-use runs::{EPOCHS, assert_same_run, undisturbed};
+use runs::{EPOCHS, assert_same_run, manifest, undisturbed};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -129,4 +129,37 @@ fn an_exchanged_picture_is_noticed() {
     command.args(["--epochs", "2", "--backend", "cpu", "--hidden", "8"]).assert().success();
     image::RgbImage::from_fn(20, 20, |x, y| image::Rgb([y as u8, x as u8, 9])).save(&picture).expect("saved");
     resume(&out).args(["--epochs", "4"]).assert().code(1).stderr(contains("the picture has changed"));
+}
+
+/// Settings edited between two parts of a run would train, or show, something that is neither.
+#[test]
+fn a_setting_edited_in_config_toml_is_noticed() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    assert!(train(&out, "2").status().expect("starts").success());
+    let path = out.join("config.toml");
+    let edit = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&path).expect("read");
+        assert!(text.contains(from), "{text}");
+        put(&path, text.replace(from, to).as_bytes());
+    };
+    let checkpoint = || std::fs::read(out.join("checkpoint.safetensors")).expect("a checkpoint");
+    let before = checkpoint();
+    edit("min_lr = 0.0\n", "min_lr = 0.001\n");
+    let change = "`min_lr` of [training] must stay 0.0 and is 0.001";
+    resume(&out)
+        .args(["--epochs", "4"])
+        .assert()
+        .code(1)
+        .stderr(contains(change).and(contains("set it back")));
+    let mut render = Command::new(program());
+    render.arg("render").arg(out.join("checkpoint.safetensors")).arg("--out").arg(dir.path().join("x.png"));
+    render.assert().code(1).stderr(contains(change));
+    assert!(checkpoint() == before, "it is as it was");
+    edit("min_lr = 0.001\n", "min_lr = 0.0\n");
+    // What --resume may change may be edited too.
+    edit("epochs = 2\n", "epochs = 5\n");
+    edit("snapshot_every = 1\n", "snapshot_every = 2\n");
+    resume(&out).assert().success();
+    assert_eq!(manifest(&out)["epochs"], 5);
 }

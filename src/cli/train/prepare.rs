@@ -2,7 +2,7 @@
 
 use super::{TrainArgs, scale};
 use crate::cli::{display, signals, stdio};
-use afterimage::config::{Config, DeviceConfig, Preset, Resolved};
+use afterimage::config::{Config, Preset, Resolved};
 use afterimage::job::DeviceOptions;
 use afterimage::picture::{self, Loaded, Picture};
 use afterimage::run::{Fit, Input, RunFolder, Session, write_config};
@@ -112,11 +112,9 @@ fn resume(args: &TrainArgs, dir: &Path) -> anyhow::Result<Session> {
     let folder = RunFolder::open(dir)?;
     let written = Config::read(&folder.file("config.toml"))?;
     let earlier = written.clone().with_former_defaults();
-    let mut typed = args.to_config();
-    let mut config = typed.clone().or(earlier.clone());
-    (typed.training.epochs, typed.device, typed.picture.file) = (None, DeviceConfig::default(), None);
-    (typed.output.snapshot_every, typed.output.checkpoint_every) = (None, None);
-    if typed != Config::default() {
+    let typed = args.to_config();
+    let mut config = typed.clone().or(earlier);
+    if typed.kept() != Config::default() {
         bail!(
             "--resume keeps the run's settings: only --epochs, --snapshot-every, --checkpoint-every, --backend, --adapter, --precision and --threads can be given"
         );

@@ -221,9 +221,11 @@ proptest! {
         let (_dir, folder) = run_folder();
         let (n_params, n_moments) = (checkpoint.state.params.len(), checkpoint.state.moments.len());
         let by_error = checkpoint.importance.as_ref().map(|_| spread_over());
-        let fingerprint = Fingerprint { picture, n_params, n_moments, by_error };
-        checkpoint::save(&folder, &checkpoint, fingerprint).expect("written");
-        let read = checkpoint::load(&folder, fingerprint).expect("whole").expect("there");
+        let mut settings = Config::default();
+        (settings.training.lr, settings.training.seed) = (Some(0.1), Some(u64::from(picture)));
+        let fingerprint = Fingerprint { picture, n_params, n_moments, by_error, settings };
+        checkpoint::save(&folder, &checkpoint, &fingerprint).expect("written");
+        let read = checkpoint::load(&folder, &fingerprint).expect("whole").expect("there");
         prop_assert_eq!(bits(&read.state.params), bits(&checkpoint.state.params));
         prop_assert_eq!(read.position.loss_sum.to_bits(), checkpoint.position.loss_sum.to_bits());
         prop_assert_eq!(read, checkpoint);
