@@ -33,6 +33,8 @@ pub struct Finished {
     pub psnr_spline: Option<f64>,
     /// Why it failed, if it is complete but failed.
     pub failure: Option<Failure>,
+    /// PSNR in dB of the training split before the first step, if it was measured.
+    pub psnr_untrained: Option<f64>,
 }
 
 /// Why training ended early.
@@ -165,7 +167,11 @@ impl Session {
         results.write(params)?;
         match diverged {
             Some(error) => Err(error.into()),
-            None => Ok(Finished { outcome, evaluation, psnr_spline, failure }),
+            None => {
+                let first = metrics.first().filter(|row| row.step == 0);
+                let psnr_untrained = first.and_then(|row| row.psnr_train);
+                Ok(Finished { outcome, evaluation, psnr_spline, failure, psnr_untrained })
+            }
         }
     }
 

@@ -136,6 +136,20 @@ fn a_run_that_stays_dead_is_no_success() {
 }
 
 #[test]
+fn a_short_run_that_makes_the_picture_worse_says_so() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("run");
+    // A network begins near black.
+    let dark = dir.path().join("dark.png");
+    image::RgbImage::from_fn(SIDE, SIDE, |x, y| image::Rgb([(x + y) as u8 / 4; 3]))
+        .save(&dark)
+        .expect("saved");
+    let worse = contains("worse than before the first step");
+    train(&dark, &out).args(["--epochs", "60"]).assert().success().stderr(worse.clone().not());
+    train(&dark, &out).args(["--epochs", "5", "--lr", "0.5", "--force"]).assert().success().stderr(worse);
+}
+
+#[test]
 fn a_run_that_learns_little_is_no_success() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("run");

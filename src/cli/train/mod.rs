@@ -14,6 +14,9 @@ pub(super) use args::TrainArgs;
 use std::process::ExitCode;
 use std::time::Instant;
 
+/// PSNR in dB that a picture must lose to be called worse than before training.
+const WORSE: f64 = 0.5;
+
 pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     signals::handle((!args.verbosity.quiet).then_some(signals::STOPPING))?;
@@ -38,6 +41,12 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
     if let Some(failure) = finished.failure {
         bail!("{failure}");
     }
+    let (before, after) = (finished.psnr_untrained, finished.evaluation.train.psnr());
+    if let Some(before) = before.filter(|before| complete && after < before - WORSE) {
+        log::warn!(
+            "the picture is worse than before the first step ({before:.2} dB): give a lower --lr (with muon, --muon-lr)"
+        );
+    }
     if !complete && !signals::stop_requested() {
         log::warn!("the time was over before the last epoch, at which the learning rate ends");
     }
@@ -46,7 +55,8 @@ pub(super) fn run(args: TrainArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A short summary of the results and where they are.
-fn summarise(session: &Session, Finished { outcome, evaluation, psnr_spline, failure }: &Finished) {
+fn summarise(session: &Session, finished: &Finished) {
+    let Finished { outcome, evaluation, psnr_spline, failure, .. } = finished;
     let Outcome { position, complete, step, kept_epoch, .. } = outcome;
     let folder = session.folder.path().display();
     let test = match evaluation.test.count {
