@@ -2,62 +2,44 @@
 // Rows are samples, columns inputs, k outputs.
 
 @group(0) @binding(0) var<uniform> params: DenseParams;
-@group(0) @binding(1) var<storage, read> weights: array<vec4<Stored>>; // flat parameters as stored; W: (o, i)
-@group(0) @binding(2) var<storage, read> dl_dz: array<vec4<Stored>>;   // (n, o)
-@group(0) @binding(3) var<storage, read_write> results: Results;       // x, then dl_dx: (n, i)
+@group(0) @binding(1) var<storage, read> weights: array<Vector>;   // flat parameters as stored; W: (o, i)
+@group(0) @binding(2) var<storage, read> dl_dz: array<Vector>;     // (n, o)
+@group(0) @binding(3) var<storage, read_write> results: Results;   // x, then dl_dx: (n, i)
 
 alias Result = Stored;
-alias LeftFour = vec4<Stored>;
 alias Before = vec4<Stored>;
-alias RightFour = vec4<Stored>;
 
 const LEFT_ALONG_K: bool = true;
 const RIGHT_ALONG_K: bool = false;
+const ACTIVATE_LEFT: bool = false;
+const ACTIVATE_RIGHT: bool = false;
 const SUM_LEFT: bool = false;
 
 fn depth_range(slice: u32) -> vec2<u32> {
     return vec2<u32>(0u, params.output_width);
 }
 
-fn left_four(row: u32, k: u32) -> vec4<Stored> {
+fn left_chunk(row: u32, k: u32) -> Chunk {
     let o = params.output_width;
     let at = min(row, params.n_samples - 1u) * o + depth_within(k, o);
-    let four = dl_dz[at / 4u];
     if OUTPUTS_ALIGNED {
-        return four;
+        let first = at / CHUNK * CHUNK_VECTORS;
+        return chunk(dl_dz[first], dl_dz[first + CHUNK_VECTORS - 1u]);
     }
-    let next = dl_dz[min(at / 4u + 1u, (params.n_samples * o - 1u) / 4u)];
+    let v = at / VECTOR;
+    let last = (params.n_samples * o - 1u) / VECTOR;
+    let shifted = shifted_chunk(dl_dz[v], dl_dz[min(v + 1u, last)], dl_dz[min(v + CHUNK_VECTORS, last)], at % VECTOR);
     // What follows the last row may be anything, even NaN.
-    return select(vec4<Stored>(), stored_four_of(four, next, at % 4u), are_inside(k, o, false));
+    return chunk_within(shifted, k, o, false);
 }
 
-fn left_value(four: vec4<Stored>) -> vec4<f32> {
-    return vec4<f32>(four);
-}
-
-fn left_stored(four: vec4<Stored>) -> vec4<Stored> {
-    return four;
-}
-
-fn right_four(k: u32, column: u32) -> vec4<Stored> {
+fn right_chunk(k: u32, column: u32) -> Chunk {
     let i = params.input_width;
-    let at = params.weight_offset + depth_within(k, params.output_width) * i + min(column, i - 1u);
-    var four = weights[at / 4u];
-    if !WEIGHTS_ALIGNED {
-        four = stored_four_of(four, weights[min(at / 4u + 1u, (params.bias_offset - 1u) / 4u)], at % 4u);
-    }
+    let found = weights_chunk(params.weight_offset + depth_within(k, params.output_width) * i + min(column, i - 1u));
     if DEPTH_WHOLE {
-        return four;
+        return found;
     }
-    return select(vec4<Stored>(), four, k < params.output_width);
-}
-
-fn right_value(four: vec4<Stored>) -> vec4<f32> {
-    return vec4<f32>(four);
-}
-
-fn right_stored(four: vec4<Stored>) -> vec4<Stored> {
-    return four;
+    return chunk_if(found, k < params.output_width);
 }
 
 // Where four results of a row are, and how many of them are in the matrix.

@@ -3,17 +3,17 @@
 // `reduce_partials.wgsl` adds them in a fixed order.
 
 @group(0) @binding(0) var<uniform> params: DenseParams;
-@group(0) @binding(1) var<storage, read> dl_dz: array<vec4<Stored>>; // (n, o)
-@group(0) @binding(2) var<storage, read> x: array<vec4<Stored>>;     // (n, i), before the activation
-@group(0) @binding(3) var<storage, read_write> results: Results;     // (slices, o * i + o): dl_dw, dl_db
+@group(0) @binding(1) var<storage, read> dl_dz: array<Vector>;     // (n, o)
+@group(0) @binding(2) var<storage, read> x: array<Vector>;         // (n, i), before the activation
+@group(0) @binding(3) var<storage, read_write> results: Results;   // (slices, o * i + o): dl_dw, dl_db
 
 alias Result = f32;
-alias LeftFour = vec4<Stored>;
 alias Before = vec4<f32>;
-alias RightFour = vec4<Stored>;
 
 const LEFT_ALONG_K: bool = false;
 const RIGHT_ALONG_K: bool = false;
+const ACTIVATE_LEFT: bool = false;
+const ACTIVATE_RIGHT: bool = true;
 const SUM_LEFT: bool = true;
 
 fn depth_range(slice: u32) -> vec2<u32> {
@@ -21,43 +21,36 @@ fn depth_range(slice: u32) -> vec2<u32> {
     return vec2<u32>(first, min(first + params.slice_length, params.n_samples));
 }
 
-fn left_four(row: u32, k: u32) -> vec4<Stored> {
+fn left_chunk(row: u32, k: u32) -> Chunk {
     let o = params.output_width;
-    let at = depth_within(k, params.n_samples) * o + min(row, o - 1u);
-    var four = dl_dz[at / 4u];
-    if !OUTPUTS_ALIGNED {
-        four = stored_four_of(four, dl_dz[min(at / 4u + 1u, (params.n_samples * o - 1u) / 4u)], at % 4u);
-    }
+    let found = gradients_chunk(depth_within(k, params.n_samples) * o + min(row, o - 1u));
     if DEPTH_WHOLE {
-        return four;
+        return found;
     }
-    return select(vec4<Stored>(), four, k < params.n_samples);
+    return chunk_if(found, k < params.n_samples);
 }
 
-fn left_value(four: vec4<Stored>) -> vec4<f32> {
-    return vec4<f32>(four);
+// Of dl_dz, from number `at` on.
+fn gradients_chunk(at: u32) -> Chunk {
+    if OUTPUTS_ALIGNED {
+        let first = at / CHUNK * CHUNK_VECTORS;
+        return chunk(dl_dz[first], dl_dz[first + CHUNK_VECTORS - 1u]);
+    }
+    let v = at / VECTOR;
+    let last = (params.n_samples * params.output_width - 1u) / VECTOR;
+    return shifted_chunk(dl_dz[v], dl_dz[min(v + 1u, last)], dl_dz[min(v + CHUNK_VECTORS, last)], at % VECTOR);
 }
 
-fn left_stored(four: vec4<Stored>) -> vec4<Stored> {
-    return four;
-}
-
-fn right_four(k: u32, column: u32) -> vec4<Stored> {
+fn right_chunk(k: u32, column: u32) -> Chunk {
     let i = params.input_width;
     let at = depth_within(k, params.n_samples) * i + min(column, i - 1u);
-    let four = x[at / 4u];
     if INPUTS_ALIGNED {
-        return four;
+        let first = at / CHUNK * CHUNK_VECTORS;
+        return chunk(x[first], x[first + CHUNK_VECTORS - 1u]);
     }
-    return stored_four_of(four, x[min(at / 4u + 1u, (params.n_samples * i - 1u) / 4u)], at % 4u);
-}
-
-fn right_value(four: vec4<Stored>) -> vec4<f32> {
-    return activations(vec4<f32>(four));
-}
-
-fn right_stored(four: vec4<Stored>) -> vec4<Stored> {
-    return stored_activations(four);
+    let v = at / VECTOR;
+    let last = (params.n_samples * i - 1u) / VECTOR;
+    return shifted_chunk(x[v], x[min(v + 1u, last)], x[min(v + CHUNK_VECTORS, last)], at % VECTOR);
 }
 
 fn slice_base(slice: u32) -> u32 {

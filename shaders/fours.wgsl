@@ -1,5 +1,5 @@
-// Numbers in fours. A matrix in storage is bound as vectors of four, whatever its width: four neighbours are one load
-// where rows begin on whole vectors, and else two, of which four numbers are taken.
+// Numbers in fours: four neighbours in storage are one load where rows begin on whole vectors, whatever their width, and
+// else two, of which four numbers are taken.
 
 // Numbers shift.. shift + 3 of eight; shift is below 4.
 fn four_of(first: vec4<f32>, next: vec4<f32>, shift: u32) -> vec4<f32> {
@@ -23,14 +23,6 @@ fn are_inside(first: u32, n: u32, is_aligned: bool) -> vec4<bool> {
 
 fn activations(z: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(activation(z.x), activation(z.y), activation(z.z), activation(z.w));
-}
-
-// The same as they are stored.
-fn stored_activations(z: vec4<Stored>) -> vec4<Stored> {
-    if ACTIVATION_IS_MAX {
-        return max(z, vec4<Stored>());
-    }
-    return vec4<Stored>(activations(vec4<f32>(z)));
 }
 
 fn derivatives(z: vec4<f32>) -> vec4<f32> {

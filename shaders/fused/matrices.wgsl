@@ -46,13 +46,18 @@ fn keep(row: u32, quad: u32, v: vec4<f32>) {
     put_right(row * PITCH + 4u * quad, stored_four(v));
 }
 
+// Of a row of W, from `input` on; 0 outside the matrix.
+fn weights_within(layer: Layer, output: u32, input: u32) -> vec4<f32> {
+    return select(vec4<f32>(), weights_of(layer, output, input), input < layer.input_width);
+}
+
 // left_tile: (outputs, inputs) of W from o_base and k_base on, and the outputs' biases.
 fn load_outputs(layer: Layer, o_base: u32, n_rows: u32, k_base: u32, depth: u32, thread: u32) {
     for (var i = thread; i < n_rows * (DEPTH / 4u); i += GROUP) {
         let row = i / (DEPTH / 4u);
         let k = 4u * (i % (DEPTH / 4u));
         if k < depth {
-            put_left(row * TILE_PITCH + k, stored_four(weights_of(layer, o_base + row, k_base + k)));
+            put_left(row * TILE_PITCH + k, stored_four(weights_within(layer, o_base + row, k_base + k)));
         }
     }
     for (var row = thread; row < n_rows; row += GROUP) {
@@ -72,8 +77,8 @@ fn load_inputs(layer: Layer, i_base: u32, n_rows: u32, k_base: u32, depth: u32, 
             let at = i_base + row;
             let block = transposed(
                 Block(
-                    weights_of(layer, o, at), weights_of(layer, o + 1u, at),
-                    weights_of(layer, o + 2u, at), weights_of(layer, o + 3u, at),
+                    weights_within(layer, o, at), weights_within(layer, o + 1u, at),
+                    weights_within(layer, o + 2u, at), weights_within(layer, o + 3u, at),
                 ),
             );
             let to = row * TILE_PITCH + k;

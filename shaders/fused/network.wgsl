@@ -9,7 +9,7 @@
 // Microsoft's FXC compiler refuses loops that depend on the thread.
 //
 // Row numbers are multiples of four, or of the size of a cooperative matrix. Padding rows hold finite numbers, and
-// weights beyond a layer's matrix count as 0, so that products need no bounds checks.
+// weights beyond a layer's matrix count as 0, or are multiplied by nothing, so that products need no bounds checks.
 
 struct FusedParams {
     grid_width: u32,
@@ -42,6 +42,7 @@ struct FusedParams {
 
 override BLOCK: u32 = 16u;        // samples: 16, 32, 64 or 128
 override DERIVATIVE_FROM_OUTPUT: u32 = 0u;  // 1 if f' follows from f: then hidden rows hold f(z) instead of z
+override ROWS_OF_FOURS: u32 = 0u; // 1 if layers have a multiple of four inputs, and first_weight is even
 override QUADS: u32 = BLOCK / 4u; // vectors of four samples
 
 var<workgroup> positions: array<vec4<f32>, 64>; // x of each sample, then y
@@ -77,8 +78,14 @@ fn four_weights(at: u32) -> vec4<f32> {
     return select(vec4<f32>(p0, p1), vec4<f32>(p0.y, p1, p2.x), at % 2u == 1u);
 }
 
-// Of a row of W, from `input` on; 0 outside the matrix.
+// Of a row of W, from `input` on; 0 outside the matrix, but with rows of fours anything beyond the last input.
 fn weights_of(layer: Layer, output: u32, input: u32) -> vec4<f32> {
+    if ROWS_OF_FOURS == 1u {
+        let is_row = output < layer.output_width;
+        let within = output * layer.input_width + min(input, layer.input_width - 4u);
+        let pair = (layer.weight + select(0u, within, is_row)) / 2u;
+        return select(vec4<f32>(), vec4<f32>(weights[pair], weights[pair + 1u]), is_row);
+    }
     let width = select(0u, layer.input_width, output < layer.output_width);
     let at = layer.weight + select(0u, output * layer.input_width + input, input < width);
     return select(vec4<f32>(), four_weights(at), are_inside(input, width, false));

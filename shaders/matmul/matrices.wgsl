@@ -1,9 +1,8 @@
 // The core of matrix products with cooperative matrices, with sums in f32: out = left right. A kernel joins
-// it instead of `tiles.wgsl`, and supplies the same and
-//   left_stored(four), right_stored(four)    values as stored
-// `matrices_8.wgsl` or `matrices_16.wgsl` gives the size of a matrix, `groups_2x2.wgsl` or `groups_2x4.wgsl` the
-// subgroups of a workgroup, `cells_of_four.wgsl` or `cells_of_one.wgsl` the elements of its memory;
-// `matrices_tiles.wgsl` moves tiles there, and `matrices_results.wgsl` results out of it.
+// it instead of `tiles.wgsl`, and supplies the same. `matrices_8.wgsl` or `matrices_16.wgsl` gives the size of a matrix,
+// `groups_2x2.wgsl` or `groups_2x4.wgsl` the subgroups of a workgroup, `chunks_of_halves.wgsl` or
+// `chunks_of_numbers.wgsl` what a thread moves at a time, `cells_of_four.wgsl` or `cells_of_one.wgsl` the elements of its
+// memory; `matrices_tiles.wgsl` moves tiles there, and `matrices_results.wgsl` results out of it.
 //
 // A subgroup computes 4 x 4 matrices of results. No subgroup operation is used: with both in a module, some drivers
 // fail. The sums are separate variables, since arrays of matrices are not allowed.
@@ -28,8 +27,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     share_sums = subgroup * SHARE_SUMS;
     let share_row = SHARE * (subgroup / SUBGROUP_COLUMNS);
     let share_column = SHARE * (subgroup % SUBGROUP_COLUMNS);
-    left_sum0 = vec4<f32>();
-    left_sum1 = vec4<f32>();
+    left_sum_low = vec4<f32>();
+    left_sum_high = vec4<f32>();
     var c00 = SumMatrix(); var c01 = SumMatrix(); var c02 = SumMatrix(); var c03 = SumMatrix();
     var c10 = SumMatrix(); var c11 = SumMatrix(); var c12 = SumMatrix(); var c13 = SumMatrix();
     var c20 = SumMatrix(); var c21 = SumMatrix(); var c22 = SumMatrix(); var c23 = SumMatrix();
@@ -63,12 +62,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     let row = tile.row + share_row;
-    let column = tile.column + share_column;
-    var before = row_befores(row, column);
-    before = finish_row(c00, c01, c02, c03, before, slice, row, column, row + SIZE);
-    before = finish_row(c10, c11, c12, c13, before, slice, row + SIZE, column, row + 2u * SIZE);
-    before = finish_row(c20, c21, c22, c23, before, slice, row + 2u * SIZE, column, row + 3u * SIZE);
-    _ = finish_row(c30, c31, c32, c33, before, slice, row + 3u * SIZE, column, row + 3u * SIZE);
+    let share = share_of(slice, tile.column + share_column);
+    var before = RowBefores(befores(row, share.column), befores(row, share.column + 2u * SIZE));
+    before = finish_row(c00, c01, c02, c03, share, row, before, row + SIZE);
+    before = finish_row(c10, c11, c12, c13, share, row + SIZE, before, row + 2u * SIZE);
+    before = finish_row(c20, c21, c22, c23, share, row + 2u * SIZE, before, row + 3u * SIZE);
+    _ = finish_row(c30, c31, c32, c33, share, row + 3u * SIZE, before, row + 3u * SIZE);
 
     if SUM_LEFT && tile.column == 0u {
         finish_sums(thread, slice, tile.row);

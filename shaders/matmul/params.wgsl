@@ -13,7 +13,7 @@ struct DenseParams {
     slice_length: u32,  // samples summed by a slice: backward to weights only
 }
 
-// Whether the rows of matrices of that many columns begin on whole vectors of four: `gpu::kernel::Alignment`.
+// Whether the rows of matrices of that many columns begin on whole chunks: `gpu::kernel::Alignment`.
 override INPUTS_ALIGNED: bool = false;
 override OUTPUTS_ALIGNED: bool = false;
 override WEIGHTS_ALIGNED: bool = false; // rows of W, and the layer within the flat parameters

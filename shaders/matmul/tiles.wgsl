@@ -4,11 +4,10 @@
 // supplies
 //   LEFT_ALONG_K, RIGHT_ALONG_K      whether neighbours in memory are neighbours in k; else they are neighbouring rows
 //                                    of left, or columns of right
-//   left_four(row, k)                four neighbours in memory from this element on, as they are stored: LeftFour
-//   right_four(k, column)            the same: RightFour. Beyond the last k, one of the two is 0 and the other finite;
-//                                    beyond the last row or column, both are anything
-//   left_value(four)                 their values
-//   right_value(four)
+//   left_chunk(row, k)               neighbours in memory from this element on, four or eight, as stored
+//   right_chunk(k, column)           the same. Beyond the last k, one of the two is 0 and the other finite; beyond the
+//                                    last row or column, both are anything
+//   ACTIVATE_LEFT, ACTIVATE_RIGHT    whether the activation is applied to them
 //   SUM_LEFT                         whether the sums of left over k are wanted as well
 //   depth_range(slice)               the first k and one past the last
 //   before_columns(column)           what `store` needs of four columns
@@ -38,34 +37,76 @@ const LEFT_ROUNDS: u32 = (LEFT_BLOCKS + N_THREADS - 1u) / N_THREADS;
 const RIGHT_ROUNDS: u32 = (RIGHT_BLOCKS + N_THREADS - 1u) / N_THREADS;
 const_assert LEFT_ROUNDS <= 2u && RIGHT_ROUNDS <= 2u;
 
-struct LeftBlock { v0: LeftFour, v1: LeftFour, v2: LeftFour, v3: LeftFour }
-struct RightBlock { v0: RightFour, v1: RightFour, v2: RightFour, v3: RightFour }
+// Four numbers are one load.
+alias Vector = vec4<Stored>;
+alias Chunk = vec4<Stored>;
+const VECTOR: u32 = 4u; // numbers of a vector
+const CHUNK: u32 = 4u;  // and of a chunk, which is whole vectors
+const CHUNK_VECTORS: u32 = CHUNK / VECTOR;
 
-fn left_block(index: u32, row_base: u32, k_base: u32) -> LeftBlock {
+// A chunk that begins on a vector, from its first and its last.
+fn chunk(first: Vector, last: Vector) -> Chunk {
+    return first;
+}
+
+// A chunk that begins `shift` numbers behind the beginning of `first`; `last` holds its end if `next` does not.
+fn shifted_chunk(first: Vector, next: Vector, last: Vector, shift: u32) -> Chunk {
+    return stored_four_of(first, next, shift);
+}
+
+// What of the numbers from `first` on is below n, and 0 for the rest.
+fn chunk_within(found: Chunk, first: u32, n: u32, is_aligned: bool) -> Chunk {
+    return select(vec4<Stored>(), found, are_inside(first, n, is_aligned));
+}
+
+fn chunk_if(found: Chunk, is_wanted: bool) -> Chunk {
+    return select(vec4<Stored>(), found, is_wanted);
+}
+
+struct StoredBlock { v0: Chunk, v1: Chunk, v2: Chunk, v3: Chunk }
+
+fn operand(found: Chunk, activate: bool) -> vec4<f32> {
+    if activate {
+        return activations(vec4<f32>(found));
+    }
+    return vec4<f32>(found);
+}
+
+fn operands(found: StoredBlock, activate: bool) -> Block {
+    return Block(
+        operand(found.v0, activate), operand(found.v1, activate),
+        operand(found.v2, activate), operand(found.v3, activate),
+    );
+}
+
+fn left_block(index: u32, row_base: u32, k_base: u32) -> StoredBlock {
     let b = min(index, LEFT_BLOCKS - 1u);
     if LEFT_ALONG_K {
         let row = row_base + 4u * (b / (DEPTH / 4u));
         let k = k_base + 4u * (b % (DEPTH / 4u));
-        return LeftBlock(left_four(row, k), left_four(row + 1u, k), left_four(row + 2u, k), left_four(row + 3u, k));
+        return StoredBlock(
+            left_chunk(row, k), left_chunk(row + 1u, k), left_chunk(row + 2u, k), left_chunk(row + 3u, k),
+        );
     }
     let row = row_base + 4u * (b % ROW_QUADS);
     let k = k_base + 4u * (b / ROW_QUADS);
-    return LeftBlock(left_four(row, k), left_four(row, k + 1u), left_four(row, k + 2u), left_four(row, k + 3u));
+    return StoredBlock(left_chunk(row, k), left_chunk(row, k + 1u), left_chunk(row, k + 2u), left_chunk(row, k + 3u));
 }
 
-fn right_block(index: u32, column_base: u32, k_base: u32) -> RightBlock {
+fn right_block(index: u32, column_base: u32, k_base: u32) -> StoredBlock {
     let b = min(index, RIGHT_BLOCKS - 1u);
     if RIGHT_ALONG_K {
         let column = column_base + 4u * (b / (DEPTH / 4u));
         let k = k_base + 4u * (b % (DEPTH / 4u));
-        return RightBlock(
-            right_four(k, column), right_four(k, column + 1u), right_four(k, column + 2u), right_four(k, column + 3u),
+        return StoredBlock(
+            right_chunk(k, column), right_chunk(k, column + 1u),
+            right_chunk(k, column + 2u), right_chunk(k, column + 3u),
         );
     }
     let column = column_base + 4u * (b % COLUMN_QUADS);
     let k = k_base + 4u * (b / COLUMN_QUADS);
-    return RightBlock(
-        right_four(k, column), right_four(k + 1u, column), right_four(k + 2u, column), right_four(k + 3u, column),
+    return StoredBlock(
+        right_chunk(k, column), right_chunk(k + 1u, column), right_chunk(k + 2u, column), right_chunk(k + 3u, column),
     );
 }
 
@@ -78,11 +119,11 @@ fn put_left(k: u32, quad: u32, block: Block) {
     left_tile[at + 3u * LEFT_PITCH] = block.v3;
 }
 
-fn keep_left_block(index: u32, four: LeftBlock) {
+fn keep_left_block(index: u32, found: StoredBlock) {
     if LEFT_BLOCKS % N_THREADS != 0u && !IS_SPLIT && index >= LEFT_BLOCKS {
         return;
     }
-    let block = Block(left_value(four.v0), left_value(four.v1), left_value(four.v2), left_value(four.v3));
+    let block = operands(found, ACTIVATE_LEFT);
     if SUM_LEFT {
         left_sum += block.v0 + block.v1 + (block.v2 + block.v3);
     }
@@ -102,11 +143,11 @@ fn put_right(k: u32, quad: u32, block: Block) {
     right_tile[at + 3u * RIGHT_PITCH] = block.v3;
 }
 
-fn keep_right_block(index: u32, four: RightBlock) {
+fn keep_right_block(index: u32, found: StoredBlock) {
     if RIGHT_BLOCKS % N_THREADS != 0u && !IS_SPLIT && index >= RIGHT_BLOCKS {
         return;
     }
-    let block = Block(right_value(four.v0), right_value(four.v1), right_value(four.v2), right_value(four.v3));
+    let block = operands(found, ACTIVATE_RIGHT);
     if RIGHT_ALONG_K {
         put_right(4u * (index % (DEPTH / 4u)), index / (DEPTH / 4u), transposed(block));
     } else {
@@ -116,8 +157,8 @@ fn keep_right_block(index: u32, four: RightBlock) {
 
 // What a thread moves of a tile, on its way.
 struct Moved {
-    left0: LeftBlock, left1: LeftBlock,
-    right0: RightBlock, right1: RightBlock,
+    left0: StoredBlock, left1: StoredBlock,
+    right0: StoredBlock, right1: StoredBlock,
 }
 
 fn fetch(thread: u32, tile: Tile, k_base: u32) -> Moved {

@@ -24,7 +24,9 @@ fn capabilities(kernel: &Kernel) -> Capabilities {
         (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, Capabilities::COOPERATIVE_MATRIX),
     ];
     let needed = known.into_iter().filter(|(feature, _)| kernel.needs().contains(*feature));
-    needed.fold(Capabilities::default(), |all, (_, capability)| all | capability)
+    // `unpack2x16float`, which all but old versions of OpenGL have.
+    let always = Capabilities::default() | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    needed.fold(always, |all, (_, capability)| all | capability)
 }
 
 fn parse(kernel: &Kernel, cells: Cells) -> (Module, ModuleInfo) {
@@ -70,7 +72,7 @@ fn check_block(kernel: &Kernel, module: &Module, ty: naga::Handle<naga::Type>, b
 fn bindings_and_blocks_are_as_described() {
     for kernel in kernels() {
         let name = kernel.name();
-        let (module, _) = parse(&kernel, Cells::OfFour);
+        let (module, _) = parse(&kernel, Cells::OfFourFromWords);
         let mut storage = BTreeMap::new();
         let mut uniforms = BTreeSet::new();
         for (_, variable) in module.global_variables.iter() {
@@ -105,7 +107,7 @@ fn kernels_need_no_more_than_the_default_limits() {
     let limits = wgpu_limits();
     for kernel in kernels() {
         // With its sizes: the host chooses those of whole networks for the same limits.
-        let (module, _) = specialise(&kernel, Cells::OfFour);
+        let (module, _) = specialise(&kernel, Cells::OfFourFromWords);
         let entry = &module.entry_points[0];
         assert_eq!((module.entry_points.len(), entry.name.as_str()), (1, "main"), "{}", kernel.name());
         assert!(entry.workgroup_size.iter().product::<u32>() <= limits.invocations, "{}", kernel.name());
@@ -163,7 +165,7 @@ fn every_shader_file_belongs_to_a_kernel() {
     }
     let mut files = BTreeSet::new();
     walk(&shader_folder(), &mut files);
-    let sources = |kernel: Kernel| [Cells::OfFour, Cells::OfOne].map(|cells| kernel.sources(cells)).concat();
+    let sources = |kernel: Kernel| Cells::ALL.map(|cells| kernel.sources(cells)).concat();
     let used: BTreeSet<_> =
         kernels().into_iter().flat_map(sources).map(|source| source.path.to_owned()).collect();
     assert_eq!(files, used, "files of shaders/ and files the kernels include");
@@ -220,9 +222,12 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
     use naga::back::{hlsl, msl, spv};
     for kernel in kernels() {
         let name = kernel.name();
-        let (module, info) = specialise(&kernel, Cells::OfFour);
-        let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None);
-        assert!(!spirv.unwrap_or_else(|e| panic!("{name} to SPIR-V: {e}")).is_empty());
+        let (module, info) = specialise(&kernel, Cells::OfFourFromWords);
+        let (of_four, of_four_info) = specialise(&kernel, Cells::OfFour);
+        for (module, info) in [(&module, &info), (&of_four, &of_four_info)] {
+            let spirv = spv::write_vec(module, info, &spv::Options::default(), None);
+            assert!(!spirv.unwrap_or_else(|e| panic!("{name} to SPIR-V: {e}")).is_empty());
+        }
 
         if kernel.needs().contains(wgpu::Features::SHADER_INT64_ATOMIC_ALL_OPS) {
             println!(

@@ -105,6 +105,11 @@ impl MatmulTiling {
         }
     }
 
+    /// Neighbouring numbers of an operand that a thread moves at a time: `CHUNK` there.
+    pub fn chunk(self) -> usize {
+        if self.matrix_size().is_some() { 8 } else { 4 }
+    }
+
     /// Rows and columns of a cooperative matrix, if it uses them.
     pub fn matrix_size(self) -> Option<u32> {
         match self {

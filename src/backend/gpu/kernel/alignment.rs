@@ -1,14 +1,11 @@
-//! Which matrices of a product have rows that begin on whole vectors of four numbers, and whether its sums are of whole
-//! tiles.
+//! Which matrices of a product have rows that begin on whole chunks, the numbers that a thread moves at a time, and whether
+//! its sums are of whole tiles.
 
 use super::{MatmulTiling, Operation, Source, wgsl};
 use crate::model::LayerShape;
 use crate::model::network::LayerRange;
 
-/// Numbers of a vector.
-const VECTOR: usize = 4;
-
-/// Matrices whose rows begin on whole vectors, so that four numbers are one load or store.
+/// Matrices whose rows begin on whole chunks: then a chunk has no part of another vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Alignment {
     /// (samples, inputs)
@@ -44,7 +41,7 @@ impl Alignment {
         range: &LayerRange,
         n_samples: usize,
     ) -> Self {
-        let is_whole = |n: usize| n.is_multiple_of(VECTOR);
+        let is_whole = |n: usize| n.is_multiple_of(tiling.chunk());
         let inputs = is_whole(range.shape.input_width);
         Self {
             inputs,
@@ -52,6 +49,11 @@ impl Alignment {
             weights: operation == Operation::BackwardWeights || inputs && is_whole(range.weight.start),
             depth: terms(operation, range.shape, n_samples).is_multiple_of(tiling.depth()),
         }
+    }
+
+    /// How much of it is not aligned.
+    pub(crate) fn n_odd(self) -> usize {
+        [self.inputs, self.outputs, self.weights, self.depth].into_iter().filter(|is| !is).count()
     }
 
     /// Whether the results are aligned.

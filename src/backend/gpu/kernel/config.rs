@@ -62,8 +62,9 @@ impl MatmulTiling {
     pub fn fits(self, gpu: &Gpu, storage: Storage) -> bool {
         let (Some(size), Some(subgroups)) = (self.matrix_size(), self.subgroups()) else { return true };
         let threads = subgroups * gpu.subgroup_size();
-        // A thread moves up to eight vectors of each tile: see `fetch` in `matmul/matrices_tiles.wgsl`.
-        let is_size_possible = (size / 2..=64).contains(&gpu.subgroup_size());
+        // A thread stores up to four fours of two matrices, and moves up to eight chunks of each tile: see `befores` in
+        // `matmul/matrices_results.wgsl` and `fetch` in `matmul/matrices_tiles.wgsl`.
+        let is_size_possible = (size * size / 8..=64).contains(&gpu.subgroup_size());
         self.multiplies(storage)
             && gpu.has_matrices(size, storage)
             && is_size_possible
@@ -78,8 +79,9 @@ impl MatmulTiling {
         let [rows, columns] = self.tile_shape().map(|n| n as u32);
         let depth = self.depth() as u32;
         let number = storage.size_bytes() as u32;
-        let lines_along_k = number * (rows + columns) * (depth + 8) + 4 * subgroups * size * (size + 8);
-        let lines_across = number * depth * (rows + columns + 16) + 4 * subgroups * 512;
+        let sums = size * (2 * size + 4);
+        let lines_along_k = number * (rows + columns) * (depth + 8) + 4 * subgroups * sums;
+        let lines_across = number * depth * (rows + columns + 16) + 4 * subgroups * sums.max(512);
         lines_along_k.max(lines_across)
     }
 

@@ -324,6 +324,7 @@ impl Kernel {
         names.extend(self.for_networks.then_some("networks"));
         names.extend((self.tiling != MatmulTiling::default()).then(|| self.tiling.name()));
         names.extend(alignment.as_deref());
+        names.extend(self.sizes.contains(&("ROWS_OF_FOURS", 0)).then_some("odd-rows"));
         names.extend(self.loss.map(Loss::name));
         names.extend(self.optimizer.map(Optimizer::name));
         if self.uses_activation() {

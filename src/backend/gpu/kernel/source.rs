@@ -41,14 +41,32 @@ fn output_source(output: Activation) -> Source {
     }
 }
 
-/// The elements of workgroup memory that cooperative matrices pass through.
+/// The elements of workgroup memory that cooperative matrices pass through, and of what they are loaded from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cells {
-    /// Vectors of four, where the API allows them.
+    /// Vectors of four, of which f16 are loaded as words, eight in one load.
+    OfFourFromWords,
+    /// Vectors of four, loaded as such: AMD's compiler converts halves that come from words to f32 and back.
     OfFour,
-    /// Single numbers, as on Metal.
+    /// Single numbers, as Metal wants them.
     OfOne,
 }
+
+impl Cells {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::OfFourFromWords, Self::OfFour, Self::OfOne];
+
+    fn on(gpu: &Gpu) -> Self {
+        match (gpu.info.backend, gpu.info.vendor) {
+            (wgpu::Backend::Metal, _) => Self::OfOne,
+            (_, AMD) => Self::OfFour,
+            _ => Self::OfFourFromWords,
+        }
+    }
+}
+
+/// AMD's number as a vendor of PCI devices.
+const AMD: u32 = 0x1002;
 
 impl Kernel {
     /// The files joined into its shader, in order.
@@ -74,8 +92,15 @@ impl Kernel {
             _ => (),
         }
         sources.extend(self.tiling.matrix_source());
+        if self.tiling.matrix_size().is_some() && matches!(self.def.specialization, Specialization::Matmul(_))
+        {
+            sources.push(match (self.storage, cells) {
+                (Storage::F16, Cells::OfFourFromWords) => wgsl!("matmul/chunks_of_halves.wgsl"),
+                _ => wgsl!("matmul/chunks_of_numbers.wgsl"),
+            });
+        }
         sources.extend(self.tiling.matrix_size().map(|_| match cells {
-            Cells::OfFour => wgsl!("matmul/cells_of_four.wgsl"),
+            Cells::OfFourFromWords | Cells::OfFour => wgsl!("matmul/cells_of_four.wgsl"),
             Cells::OfOne => wgsl!("matmul/cells_of_one.wgsl"),
         }));
         if self.def.adds_fixed_point {
@@ -112,7 +137,6 @@ impl Kernel {
         if self.tiling.matrix_size().is_some() {
             constants.push(("subgroup_size", gpu.subgroup_size().into()));
         }
-        let cells = if gpu.info.backend == wgpu::Backend::Metal { Cells::OfOne } else { Cells::OfFour };
-        Shader { name: self.name(), wgsl: self.wgsl(cells), constants }
+        Shader { name: self.name(), wgsl: self.wgsl(Cells::on(gpu)), constants }
     }
 }

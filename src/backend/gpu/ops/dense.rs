@@ -70,7 +70,7 @@ const SHORTEST_SLICE: usize = 256;
 /// z = f(x) W^T + b
 pub(crate) static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
-    parts: &[wgsl!("dense_forward.wgsl")],
+    parts: &[wgsl!("dense_forward.wgsl"), wgsl!("dense_weights.wgsl")],
     specialization: Specialization::Matmul(Operation::Forward),
     bindings: &[read_stored("weights"), read("biases"), read_stored("x"), write_stored("results")],
     ..KernelDef::plain::<DenseParams>(reference::forward, reference::forward_cases)
@@ -79,7 +79,7 @@ pub(crate) static FORWARD: KernelDef = KernelDef {
 /// dl_dx = (dl_dz W) * f'(x), in place of x
 pub(crate) static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
-    parts: &[wgsl!("dense_backward_input.wgsl")],
+    parts: &[wgsl!("dense_backward_input.wgsl"), wgsl!("dense_weights.wgsl")],
     specialization: Specialization::Matmul(Operation::BackwardInput),
     bindings: &[read_stored("weights"), read_stored("dl_dz"), write_stored("results")],
     ..KernelDef::plain::<DenseParams>(reference::backward_input, reference::backward_input_cases)

@@ -7,7 +7,7 @@ use crate::backend::gpu::kernel::{
 };
 use crate::backend::gpu::ops::sample::{ALL, ORDER_OF_STEP, PictureParams, SHUFFLE, STORED_VALUE};
 use crate::model::encoding::{self, Formula, formulas};
-use crate::model::{Activation, Encoding, Loss, Pointwise};
+use crate::model::{Activation, Encoding, Loss, Model, Pointwise};
 
 mod blocking;
 mod bounds;
@@ -256,13 +256,15 @@ pub fn examples_of(def: &'static KernelDef, width: usize, block: FusedBlock, byt
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {
         let blocking = Blocking::filling((activation, Storage::F32), width, block, bytes)?;
         let parts = if loss == Loss::Mse { 1 } else { PARTS };
-        Some(kernel(def, is_step.then_some(loss), [activation, output], (&blocking, parts)))
+        let kernel =
+            |rows| kernel(def, is_step.then_some(loss), [activation, output], (&blocking, parts, rows));
+        Some(with_rows((def, loss), kernel))
     };
     let formulas = [
         (Loss::Mse, Activation::Relu, Activation::Sigmoid),
         (Loss::L1, Activation::Sine { w0: 30.0 }, Activation::Identity),
     ];
-    formulas.into_iter().filter_map(one).collect()
+    formulas.into_iter().filter_map(one).flatten().collect()
 }
 
 /// Examples of a step by cooperative matrices: as much workgroup memory as any device that has some.
@@ -281,24 +283,58 @@ pub fn examples_of_matrices(
 ) -> Vec<Kernel> {
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {
         let blocking = Blocking::filling_with_matrices((activation, tiling), 5, block, bytes)?;
-        Some(kernel(def, Some(loss), [activation, output], (&blocking, 1)))
+        let kernel = |rows| kernel(def, Some(loss), [activation, output], (&blocking, 1, rows));
+        Some(with_rows((def, loss), kernel))
     };
     // The errors of f16 make no bound for a steep sine.
     let formulas = [
         (Loss::Mse, Activation::Relu, Activation::Sigmoid),
         (Loss::L1, Activation::Tanh, Activation::Identity),
     ];
-    formulas.into_iter().filter_map(one).collect()
+    formulas.into_iter().filter_map(one).flatten().collect()
 }
 
-/// The kernel for these sizes, and parts of a picture if it reads one.
+/// Examples with rows of both kinds for grids, which are the default; for other encodings with rows of fours under one
+/// loss, if they have such rows, and with any under the other.
+fn with_rows((def, loss): (&KernelDef, Loss), kernel: impl Fn(Rows) -> Kernel) -> Vec<Kernel> {
+    let all: &[Rows] = match loss {
+        Loss::Mse if def.name.ends_with("_grid") => &[Rows::OfFours, Rows::Any],
+        Loss::Mse => &[Rows::OfFours],
+        _ => &[Rows::Any],
+    };
+    let or_any = |of_fours: Kernel| if of_fours.cases().is_empty() { kernel(Rows::Any) } else { of_fours };
+    all.iter().map(|&rows| or_any(kernel(rows))).collect()
+}
+
+/// Rows of the weight matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    /// Of any length.
+    Any,
+    /// Four weights of a row are always two whole pairs of the parameters.
+    OfFours,
+}
+
+impl Rows {
+    /// Name of the constant that says which.
+    const SIZE: &str = "ROWS_OF_FOURS";
+
+    fn of(model: &Model) -> Self {
+        let are_of_fours = model.network.layers().all(|layer| layer.input_width.is_multiple_of(4));
+        // A grid with one feature a level may have an odd number of entries.
+        if are_of_fours && model.encoding.n_params().is_multiple_of(2) { Self::OfFours } else { Self::Any }
+    }
+}
+
+/// The kernel for these sizes, parts of a picture if it reads one, and rows.
 fn kernel(
     def: &'static KernelDef,
     loss: Option<Loss>,
     formulas: [Activation; 2],
-    (blocking, parts): (&Blocking, usize),
+    (blocking, parts, rows): (&Blocking, usize, Rows),
 ) -> Kernel {
     let mut sizes = blocking.constants();
+    sizes.push((Rows::SIZE, (rows == Rows::OfFours).into()));
     sizes.extend(def.uses_step.then_some(("PICTURE_PARTS", parts as u32)));
     let kernel = Kernel::with_network(def, loss, formulas, sizes).stored_as(blocking.storage);
     match blocking.tiling() {

@@ -157,8 +157,14 @@ fn products(kernel: &Kernel, operation: Operation) -> Vec<Kernel> {
     let is_other = |k: &Kernel| k.tiling.multiplies(k.storage) && k != kernel;
     let others: Vec<_> = in_tiles(kernel).into_iter().filter(is_other).chain(in_tiles(&half)).collect();
     let of_others = others.iter().map(|other| other.clone().aligned(unaligned)).collect();
+    // Chunks of matrices are taken by other code than those of tiles: of these, what is odd alone.
+    let odd_alone = || alignments.iter().copied().filter(|alignment| alignment.n_odd() == 1);
+    let with_matrices = others.iter().filter(|other| other.tiling.matrix_size().is_some());
+    let of_matrices = with_matrices
+        .flat_map(|other| odd_alone().map(|alignment| other.clone().aligned(alignment)))
+        .collect();
     let of_this = alignments.iter().skip(1).map(|&alignment| kernel.clone().aligned(alignment)).collect();
-    [others, of_others, of_this].concat()
+    [others, of_others, of_matrices, of_this].concat()
 }
 
 /// A kernel with values stored as f16 and, if it is a product, its other variants.

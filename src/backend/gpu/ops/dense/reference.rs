@@ -172,10 +172,10 @@ const SHAPES: [(usize, usize, usize, u32); 9] = [
 ];
 
 /// The next width of which rows are aligned, or are not.
-fn width(at_least: usize, is_aligned: bool) -> usize {
-    match at_least.is_multiple_of(4) {
+fn width(at_least: usize, tiling: MatmulTiling, is_aligned: bool) -> usize {
+    match at_least.is_multiple_of(tiling.chunk()) {
         true if !is_aligned => at_least + 1,
-        _ if is_aligned => at_least.next_multiple_of(4),
+        _ if is_aligned => at_least.next_multiple_of(tiling.chunk()),
         _ => at_least,
     }
 }
@@ -197,10 +197,11 @@ fn layer_cases(
 ) -> Vec<Case> {
     let (tiling, alignment) = (kernel.tiling, kernel.alignment);
     let one = |(n, i, o, max_groups): (usize, usize, usize, u32)| {
-        let (mut n, mut i, mut o) = (n, width(i, alignment.inputs), width(o, alignment.outputs));
+        let (mut n, mut i, mut o) =
+            (n, width(i, tiling, alignment.inputs), width(o, tiling, alignment.outputs));
         let (summed, step) = match operation {
-            Operation::Forward => (&mut i, 4),
-            Operation::BackwardInput => (&mut o, 4),
+            Operation::Forward => (&mut i, tiling.chunk()),
+            Operation::BackwardInput => (&mut o, tiling.chunk()),
             Operation::BackwardWeights => (&mut n, 1),
         };
         *summed = terms(*summed, step, tiling, alignment.depth);

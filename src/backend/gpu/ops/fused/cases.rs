@@ -2,7 +2,7 @@
 
 use super::blocking::Blocking;
 use super::record::{Groups, params};
-use super::{FusedParams, PARTS};
+use super::{FusedParams, PARTS, Rows};
 use crate::backend::gpu::kernel::{Case, Kernel, StepParams};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::grid;
@@ -19,12 +19,15 @@ use bytemuck::Zeroable as _;
 type Trial = (fn(usize) -> usize, usize, [usize; 2], usize, [usize; 2], (usize, bool));
 
 /// One sample, odd and prime numbers of samples, one past a block, several workgroups with several blocks; narrow and
-/// wide, shallow and deep networks.
-const TRIALS: [Trial; 10] = [
+/// wide, shallow and deep networks, some with all widths multiples of four.
+const TRIALS: [Trial; 13] = [
     (|_| 1, 1, [1, 1], 2, [1, 1], (64, true)),
     (|block| block + 1, 3, [3, 3], 2, [1, 1], (64, false)),
+    (|_| 1, 2, [4, 1], 2, [1, 1], (64, true)),
+    (|block| block + 2, 2, [4, 1], 3, [1, 1], (64, true)),
     (|block| 5 * block - 3, 4, [17, 2], 3, [2, 65_535], (8, false)),
     (|block| 7 * block + 5, 8, [31, 4], 4, [3, 2], (64, true)),
+    (|block| 4 * block + 3, 8, [32, 4], 4, [3, 2], (8, false)),
     (|block| 2 * block, 9, [64, 3], 2, [2, 65_535], (16, false)),
     (|block| 3 * block + 1, 16, [64, 3], 3, [4, 65_535], (64, false)),
     (|block| 2 * block + 1, 6, [128, 1], 2, [2, 1], (8, false)),
@@ -43,12 +46,14 @@ pub(super) fn example_fourier(n_frequencies: usize) -> Encoding {
 pub(super) fn example_grid(n_levels: usize) -> Encoding {
     let interpolation =
         if n_levels.is_multiple_of(2) { Interpolation::Linear } else { Interpolation::Smoothstep };
+    // With one feature, the network may begin at an odd parameter.
+    let (features_per_level, growth) = if n_levels == 4 { (1, 1.2) } else { (2, 1.4) };
     Encoding::Grid(HashGrid::new(GridSpec {
         n_levels,
-        features_per_level: 2,
+        features_per_level,
         log2_table: Some(7),
         base_resolution: 5,
-        growth: 1.4,
+        growth,
         interpolation,
     }))
 }
@@ -80,6 +85,11 @@ fn inputs(
         [kernel.activation, kernel.output?],
     );
     let blocking = Blocking::of_kernel(kernel, &network, (slice, separate))?;
+    let model = Model { encoding, network };
+    if kernel.size(Rows::SIZE) == 1 && Rows::of(&model) == Rows::Any {
+        return None;
+    }
+    let Model { encoding, network } = &model;
     let n = n_samples(blocking.block);
     let [most_groups, max_groups] = most_groups;
     let groups = Groups::new(n, blocking.block, most_groups);
@@ -88,9 +98,8 @@ fn inputs(
     let mut weights = uniform(1, encoding.n_params(), 1.0);
     weights.truncate(encoding.n_params());
     weights.extend(uniform(6, network.n_params(), largest));
-    let constants = constants(&encoding).map_or_else(|| poison(0), |constants| constants.words);
-    let model = Model { encoding, network };
-    let (input_width, n_hidden) = (model.network.input_width, n_layers - 1);
+    let constants = constants(encoding).map_or_else(|| poison(0), |constants| constants.words);
+    let (input_width, n_hidden) = (network.input_width, n_layers - 1);
     let label = format!("{n} samples, {input_width} -> {n_hidden} x {hidden_width} -> {output_width}");
     Some((
         label,
@@ -161,4 +170,50 @@ pub(super) fn predict(kernel: &Kernel, example: Example) -> Vec<Case> {
         Some(case(label, p, buffers, grid.size()))
     };
     TRIALS.into_iter().filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::gpu::device::Budget;
+    use crate::backend::gpu::kernel::{FusedBlock, MatmulTiling, Storage};
+    use crate::backend::gpu::ops::fused::{Blocking, GRID, kernel};
+    use crate::model::{Activation, Loss};
+
+    #[test]
+    fn a_network_that_begins_at_an_odd_parameter_has_rows_of_any_length() {
+        let rows = |n_levels: usize| {
+            let encoding = example_grid(n_levels);
+            let widths = [encoding.output_width(), 8, 3];
+            let network = Mlp::new(widths, 3, [Activation::Relu, Activation::Identity]);
+            let is_odd = encoding.n_params() % 2 == 1;
+            (widths[0], is_odd, Rows::of(&Model { encoding, network }))
+        };
+        assert_eq!(
+            [2, 4, 9].map(rows),
+            [(4, false, Rows::OfFours), (4, true, Rows::Any), (18, false, Rows::Any)]
+        );
+        assert!(TRIALS.iter().any(|(_, n_units, ..)| *n_units == 4));
+    }
+
+    /// A run's own kernels are compared when it starts, however small it is.
+    #[test]
+    fn the_smallest_kernels_have_a_case() {
+        let network = Mlp::new([4, 4, 1], 2, [Activation::Sine { w0: 30.0 }, Activation::Identity]);
+        let formulas = [network.activation, network.output_activation];
+        let limits = Budget::of(&wgpu::Limits::default());
+        let budget = Budget { workgroup_bytes: 48 << 10, subgroup_size: Some(32), ..limits };
+        for samples in [16, 32, 64, 128] {
+            let block = FusedBlock { samples, threads: 256 };
+            let plain = Blocking::first_fitting((&network, Storage::F32), [block], &budget);
+            let with = |tiling| Blocking::first_with_matrices((&network, tiling), [block], &budget);
+            let all = [plain, with(MatmulTiling::Matrix8), with(MatmulTiling::Matrix16)];
+            for blocking in all.into_iter().flatten() {
+                for rows in [Rows::Any, Rows::OfFours] {
+                    let kernel = kernel(&GRID.step, Some(Loss::Mse), formulas, (&blocking, 1, rows));
+                    assert!(!kernel.cases().is_empty(), "{} for blocks of {samples}", kernel.name());
+                }
+            }
+        }
+    }
 }
