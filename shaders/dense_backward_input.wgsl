@@ -21,16 +21,12 @@ fn depth_range(slice: u32) -> vec2<u32> {
 
 fn left_chunk(row: u32, k: u32) -> Chunk {
     let o = params.output_width;
-    let at = min(row, params.n_samples - 1u) * o + depth_within(k, o);
+    let found = gradients_chunk(min(row, params.n_samples - 1u) * o + depth_within(k, o));
     if OUTPUTS_ALIGNED {
-        let first = at / CHUNK * CHUNK_VECTORS;
-        return chunk(dl_dz[first], dl_dz[first + CHUNK_VECTORS - 1u]);
+        return found;
     }
-    let v = at / VECTOR;
-    let last = (params.n_samples * o - 1u) / VECTOR;
-    let shifted = shifted_chunk(dl_dz[v], dl_dz[min(v + 1u, last)], dl_dz[min(v + CHUNK_VECTORS, last)], at % VECTOR);
     // What follows the last row may be anything, even NaN.
-    return chunk_within(shifted, k, o, false);
+    return chunk_within(found, k, o, false);
 }
 
 fn right_chunk(k: u32, column: u32) -> Chunk {

@@ -30,27 +30,9 @@ fn left_chunk(row: u32, k: u32) -> Chunk {
     return chunk_if(found, k < params.n_samples);
 }
 
-// Of dl_dz, from number `at` on.
-fn gradients_chunk(at: u32) -> Chunk {
-    if OUTPUTS_ALIGNED {
-        let first = at / CHUNK * CHUNK_VECTORS;
-        return chunk(dl_dz[first], dl_dz[first + CHUNK_VECTORS - 1u]);
-    }
-    let v = at / VECTOR;
-    let last = (params.n_samples * params.output_width - 1u) / VECTOR;
-    return shifted_chunk(dl_dz[v], dl_dz[min(v + 1u, last)], dl_dz[min(v + CHUNK_VECTORS, last)], at % VECTOR);
-}
-
 fn right_chunk(k: u32, column: u32) -> Chunk {
     let i = params.input_width;
-    let at = depth_within(k, params.n_samples) * i + min(column, i - 1u);
-    if INPUTS_ALIGNED {
-        let first = at / CHUNK * CHUNK_VECTORS;
-        return chunk(x[first], x[first + CHUNK_VECTORS - 1u]);
-    }
-    let v = at / VECTOR;
-    let last = (params.n_samples * i - 1u) / VECTOR;
-    return shifted_chunk(x[v], x[min(v + 1u, last)], x[min(v + CHUNK_VECTORS, last)], at % VECTOR);
+    return inputs_chunk(depth_within(k, params.n_samples) * i + min(column, i - 1u));
 }
 
 fn slice_base(slice: u32) -> u32 {

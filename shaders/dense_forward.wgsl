@@ -21,16 +21,12 @@ fn depth_range(slice: u32) -> vec2<u32> {
 
 fn left_chunk(row: u32, k: u32) -> Chunk {
     let i = params.input_width;
-    let at = min(row, params.n_samples - 1u) * i + depth_within(k, i);
+    let found = inputs_chunk(min(row, params.n_samples - 1u) * i + depth_within(k, i));
     if INPUTS_ALIGNED {
-        let first = at / CHUNK * CHUNK_VECTORS;
-        return chunk(x[first], x[first + CHUNK_VECTORS - 1u]);
+        return found;
     }
-    let v = at / VECTOR;
-    let last = (params.n_samples * i - 1u) / VECTOR;
-    let shifted = shifted_chunk(x[v], x[min(v + 1u, last)], x[min(v + CHUNK_VECTORS, last)], at % VECTOR);
     // What follows the last row may be anything, even NaN.
-    return chunk_within(shifted, k, i, false);
+    return chunk_within(found, k, i, false);
 }
 
 fn right_chunk(k: u32, column: u32) -> Chunk {

@@ -1,4 +1,4 @@
-// Of W in the flat parameters, from number `at` of them on: common to two of the three products.
+// Of W, (o, i), from number `at` of the flat parameters on: common to the products that read it.
 fn weights_chunk(at: u32) -> Chunk {
     if WEIGHTS_ALIGNED {
         let first = at / CHUNK * CHUNK_VECTORS;
@@ -6,5 +6,7 @@ fn weights_chunk(at: u32) -> Chunk {
     }
     let v = at / VECTOR;
     let last = (params.bias_offset - 1u) / VECTOR;
-    return shifted_chunk(weights[v], weights[min(v + 1u, last)], weights[min(v + CHUNK_VECTORS, last)], at % VECTOR);
+    return shifted_chunk(
+        weights[v], weights[min(v + 1u, last)], weights[min(v + CHUNK_VECTORS, last)], at % VECTOR,
+    );
 }

@@ -4,7 +4,6 @@ alias Vector = vec4<u32>;
 alias Chunk = vec4<u32>;
 const VECTOR: u32 = 8u; // numbers of a vector
 const CHUNK: u32 = 8u;  // and of a chunk, which is whole vectors
-const CHUNK_VECTORS: u32 = CHUNK / VECTOR;
 
 // A chunk that begins on a vector, from its first and its last.
 fn chunk(first: Vector, last: Vector) -> Chunk {

@@ -2,7 +2,6 @@
 alias Vector = vec4<Stored>;
 const VECTOR: u32 = 4u; // numbers of a vector
 const CHUNK: u32 = 8u;  // and of a chunk, which is whole vectors
-const CHUNK_VECTORS: u32 = CHUNK / VECTOR;
 
 struct Chunk { low: vec4<Stored>, high: vec4<Stored> }
 

@@ -6,20 +6,20 @@ const LEFT_LINE: u32 = select(TILE_ROWS, DEPTH, LEFT_ALONG_K);
 const RIGHT_LINE: u32 = select(TILE_COLUMNS, DEPTH, RIGHT_ALONG_K);
 const LEFT_PITCH: u32 = LEFT_LINE + 8u;
 const RIGHT_PITCH: u32 = RIGHT_LINE + 8u;
-const LEFT_CHUNKS: u32 = TILE_ROWS * DEPTH / 8u;
-const RIGHT_CHUNKS: u32 = TILE_COLUMNS * DEPTH / 8u;
+const LEFT_CHUNKS: u32 = TILE_ROWS * DEPTH / CHUNK;
+const RIGHT_CHUNKS: u32 = TILE_COLUMNS * DEPTH / CHUNK;
 override left_rounds: u32 = LEFT_CHUNKS / n_threads;
 override right_rounds: u32 = RIGHT_CHUNKS / n_threads;
 
-var<workgroup> left_tile: array<OperandCell, LEFT_CHUNKS * 8u / LEFT_LINE * LEFT_PITCH / CELL>;
-var<workgroup> right_tile: array<OperandCell, RIGHT_CHUNKS * 8u / RIGHT_LINE * RIGHT_PITCH / CELL>;
+var<workgroup> left_tile: array<OperandCell, LEFT_CHUNKS * CHUNK / LEFT_LINE * LEFT_PITCH / CELL>;
+var<workgroup> right_tile: array<OperandCell, RIGHT_CHUNKS * CHUNK / RIGHT_LINE * RIGHT_PITCH / CELL>;
 var<private> left_sum_low: vec4<f32>;
 var<private> left_sum_high: vec4<f32>;
 
 // Chunk `index` of a tile.
 fn left_of(index: u32, row_base: u32, k_base: u32) -> Chunk {
-    let line = index / (LEFT_LINE / 8u);
-    let at = 8u * (index % (LEFT_LINE / 8u));
+    let line = index / (LEFT_LINE / CHUNK);
+    let at = CHUNK * (index % (LEFT_LINE / CHUNK));
     if LEFT_ALONG_K {
         return left_chunk(row_base + line, k_base + at);
     }
@@ -27,8 +27,8 @@ fn left_of(index: u32, row_base: u32, k_base: u32) -> Chunk {
 }
 
 fn right_of(index: u32, column_base: u32, k_base: u32) -> Chunk {
-    let line = index / (RIGHT_LINE / 8u);
-    let at = 8u * (index % (RIGHT_LINE / 8u));
+    let line = index / (RIGHT_LINE / CHUNK);
+    let at = CHUNK * (index % (RIGHT_LINE / CHUNK));
     if RIGHT_ALONG_K {
         return right_chunk(k_base + at, column_base + line);
     }
@@ -48,7 +48,7 @@ fn operand(four: vec4<Stored>, activate: bool) -> vec4<Stored> {
 fn keep_left(index: u32, found: Chunk) {
     let low = operand(low_four(found), ACTIVATE_LEFT);
     let high = operand(high_four(found), ACTIVATE_LEFT);
-    let at = index / (LEFT_LINE / 8u) * LEFT_PITCH + 8u * (index % (LEFT_LINE / 8u));
+    let at = index / (LEFT_LINE / CHUNK) * LEFT_PITCH + CHUNK * (index % (LEFT_LINE / CHUNK));
     put_left(at, low);
     put_left(at + 4u, high);
     if SUM_LEFT {
@@ -58,7 +58,7 @@ fn keep_left(index: u32, found: Chunk) {
 }
 
 fn keep_right(index: u32, found: Chunk) {
-    let at = index / (RIGHT_LINE / 8u) * RIGHT_PITCH + 8u * (index % (RIGHT_LINE / 8u));
+    let at = index / (RIGHT_LINE / CHUNK) * RIGHT_PITCH + CHUNK * (index % (RIGHT_LINE / CHUNK));
     put_right(at, operand(low_four(found), ACTIVATE_RIGHT));
     put_right(at + 4u, operand(high_four(found), ACTIVATE_RIGHT));
 }

@@ -21,6 +21,9 @@ override WEIGHTS_ALIGNED: bool = false; // rows of W, and the layer within the f
 // Whether what is summed over is a whole number of tiles deep.
 override DEPTH_WHOLE: bool = false;
 
+// Operands are moved in chunks of neighbouring numbers, and loaded in vectors: `chunks_of_*.wgsl`.
+const CHUNK_VECTORS: u32 = CHUNK / VECTOR;
+
 // k, or the last of n if that is beyond it.
 fn depth_within(k: u32, n: u32) -> u32 {
     if DEPTH_WHOLE {

@@ -1,7 +1,7 @@
 // Tiled matrix products in f32 through workgroup memory: out = left right.
 //
-// A kernel joins this file, a shape (`tile_64.wgsl` and so on), a core (`core_4x4.wgsl` or `core_8x8.wgsl`), and
-// supplies
+// A kernel joins this file, `chunks_of_four.wgsl`, a shape (`tile_64.wgsl` and so on), a core (`core_4x4.wgsl` or
+// `core_8x8.wgsl`), and supplies
 //   LEFT_ALONG_K, RIGHT_ALONG_K      whether neighbours in memory are neighbours in k; else they are neighbouring rows
 //                                    of left, or columns of right
 //   left_chunk(row, k)               neighbours in memory from this element on, four or eight, as stored
@@ -36,32 +36,6 @@ const IS_SPLIT: bool = LEFT_BLOCKS + RIGHT_BLOCKS == N_THREADS;
 const LEFT_ROUNDS: u32 = (LEFT_BLOCKS + N_THREADS - 1u) / N_THREADS;
 const RIGHT_ROUNDS: u32 = (RIGHT_BLOCKS + N_THREADS - 1u) / N_THREADS;
 const_assert LEFT_ROUNDS <= 2u && RIGHT_ROUNDS <= 2u;
-
-// Four numbers are one load.
-alias Vector = vec4<Stored>;
-alias Chunk = vec4<Stored>;
-const VECTOR: u32 = 4u; // numbers of a vector
-const CHUNK: u32 = 4u;  // and of a chunk, which is whole vectors
-const CHUNK_VECTORS: u32 = CHUNK / VECTOR;
-
-// A chunk that begins on a vector, from its first and its last.
-fn chunk(first: Vector, last: Vector) -> Chunk {
-    return first;
-}
-
-// A chunk that begins `shift` numbers behind the beginning of `first`; `last` holds its end if `next` does not.
-fn shifted_chunk(first: Vector, next: Vector, last: Vector, shift: u32) -> Chunk {
-    return stored_four_of(first, next, shift);
-}
-
-// What of the numbers from `first` on is below n, and 0 for the rest.
-fn chunk_within(found: Chunk, first: u32, n: u32, is_aligned: bool) -> Chunk {
-    return select(vec4<Stored>(), found, are_inside(first, n, is_aligned));
-}
-
-fn chunk_if(found: Chunk, is_wanted: bool) -> Chunk {
-    return select(vec4<Stored>(), found, is_wanted);
-}
 
 struct StoredBlock { v0: Chunk, v1: Chunk, v2: Chunk, v3: Chunk }
 

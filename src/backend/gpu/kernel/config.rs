@@ -97,6 +97,7 @@ impl MatmulTiling {
     /// Files joined to a product, whichever of the three it is.
     pub(crate) fn sources(self) -> &'static [Source] {
         const PARAMS: Source = wgsl!("matmul/params.wgsl");
+        const FOURS: Source = wgsl!("matmul/chunks_of_four.wgsl");
         const TILES: Source = wgsl!("matmul/tiles.wgsl");
         const CORE_4X4: Source = wgsl!("matmul/core_4x4.wgsl");
         const CORE_8X8: Source = wgsl!("matmul/core_8x8.wgsl");
@@ -106,12 +107,12 @@ impl MatmulTiling {
         const SQUARE: Source = wgsl!("matmul/groups_2x2.wgsl");
         const WIDE: Source = wgsl!("matmul/groups_2x4.wgsl");
         match self {
-            Self::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), TILES, CORE_4X4],
-            Self::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), TILES, CORE_8X8],
-            Self::Tile64Ahead => &[PARAMS, wgsl!("matmul/tile_64_ahead.wgsl"), TILES, CORE_8X8],
-            Self::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), TILES, CORE_8X8],
-            Self::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), TILES, CORE_4X4],
-            Self::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), TILES, CORE_4X4],
+            Self::Tile32 => &[PARAMS, wgsl!("matmul/tile_32.wgsl"), FOURS, TILES, CORE_4X4],
+            Self::Tile64 => &[PARAMS, wgsl!("matmul/tile_64.wgsl"), FOURS, TILES, CORE_8X8],
+            Self::Tile64Ahead => &[PARAMS, wgsl!("matmul/tile_64_ahead.wgsl"), FOURS, TILES, CORE_8X8],
+            Self::Tile128 => &[PARAMS, wgsl!("matmul/tile_128.wgsl"), FOURS, TILES, CORE_8X8],
+            Self::TileTall => &[PARAMS, wgsl!("matmul/tile_tall.wgsl"), FOURS, TILES, CORE_4X4],
+            Self::TileWide => &[PARAMS, wgsl!("matmul/tile_wide.wgsl"), FOURS, TILES, CORE_4X4],
             Self::Matrix8 | Self::Matrix16 => &[PARAMS, SQUARE, MATRICES, MATRIX_TILES, MATRIX_RESULTS],
             Self::Matrix16Wide => &[PARAMS, WIDE, MATRICES, MATRIX_TILES, MATRIX_RESULTS],
         }

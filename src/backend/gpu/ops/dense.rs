@@ -1,8 +1,8 @@
 //! Linear layers as tiled matrix products.
 
 use crate::backend::gpu::kernel::{
-    Alignment, Kernel, KernelConfig, KernelDef, MatmulTiling, Operation, Specialization, params_block, read,
-    read_stored, wgsl, write, write_stored,
+    Alignment, Kernel, KernelConfig, KernelDef, MatmulTiling, Operation, Source, Specialization,
+    params_block, read, read_stored, wgsl, write, write_stored,
 };
 use crate::backend::gpu::plan::{BufferId, Dispatch, THREADS, Workgroups};
 use crate::model::network::LayerRange;
@@ -67,10 +67,15 @@ const WANTED_GROUPS: [usize; 2] = [128, 1024];
 /// Minimum samples of a slice, if the layer has many weights.
 const SHORTEST_SLICE: usize = 256;
 
+/// Loads of operands.
+const INPUTS: Source = wgsl!("dense_inputs.wgsl");
+const OUTPUTS: Source = wgsl!("dense_outputs.wgsl");
+const WEIGHTS: Source = wgsl!("dense_weights.wgsl");
+
 /// z = f(x) W^T + b
 pub(crate) static FORWARD: KernelDef = KernelDef {
     name: "dense_forward",
-    parts: &[wgsl!("dense_forward.wgsl"), wgsl!("dense_weights.wgsl")],
+    parts: &[wgsl!("dense_forward.wgsl"), INPUTS, WEIGHTS],
     specialization: Specialization::Matmul(Operation::Forward),
     bindings: &[read_stored("weights"), read("biases"), read_stored("x"), write_stored("results")],
     ..KernelDef::plain::<DenseParams>(reference::forward, reference::forward_cases)
@@ -79,7 +84,7 @@ pub(crate) static FORWARD: KernelDef = KernelDef {
 /// dl_dx = (dl_dz W) * f'(x), in place of x
 pub(crate) static BACKWARD_INPUT: KernelDef = KernelDef {
     name: "dense_backward_input",
-    parts: &[wgsl!("dense_backward_input.wgsl"), wgsl!("dense_weights.wgsl")],
+    parts: &[wgsl!("dense_backward_input.wgsl"), OUTPUTS, WEIGHTS],
     specialization: Specialization::Matmul(Operation::BackwardInput),
     bindings: &[read_stored("weights"), read_stored("dl_dz"), write_stored("results")],
     ..KernelDef::plain::<DenseParams>(reference::backward_input, reference::backward_input_cases)
@@ -88,7 +93,7 @@ pub(crate) static BACKWARD_INPUT: KernelDef = KernelDef {
 /// partials = [dl_dz^T f(x), column sums of dl_dz] for each slice of the samples
 pub(crate) static BACKWARD_WEIGHTS: KernelDef = KernelDef {
     name: "dense_backward_weights",
-    parts: &[wgsl!("dense_backward_weights.wgsl")],
+    parts: &[wgsl!("dense_backward_weights.wgsl"), INPUTS, OUTPUTS],
     specialization: Specialization::Matmul(Operation::BackwardWeights),
     bindings: &[read_stored("dl_dz"), read_stored("x"), write("results")],
     ..KernelDef::plain::<DenseParams>(reference::backward_weights, reference::backward_weights_cases)

@@ -258,7 +258,7 @@ pub fn examples_of(def: &'static KernelDef, width: usize, block: FusedBlock, byt
         let parts = if loss == Loss::Mse { 1 } else { PARTS };
         let kernel =
             |rows| kernel(def, is_step.then_some(loss), [activation, output], (&blocking, parts, rows));
-        Some(with_rows((def, loss), kernel))
+        Some(of_both_rows((def, loss), kernel))
     };
     let formulas = [
         (Loss::Mse, Activation::Relu, Activation::Sigmoid),
@@ -284,7 +284,7 @@ pub fn examples_of_matrices(
     let one = |(loss, activation, output): (Loss, Activation, Activation)| {
         let blocking = Blocking::filling_with_matrices((activation, tiling), 5, block, bytes)?;
         let kernel = |rows| kernel(def, Some(loss), [activation, output], (&blocking, 1, rows));
-        Some(with_rows((def, loss), kernel))
+        Some(of_both_rows((def, loss), kernel))
     };
     // The errors of f16 make no bound for a steep sine.
     let formulas = [
@@ -296,26 +296,27 @@ pub fn examples_of_matrices(
 
 /// Examples with rows of both kinds for grids, which are the default; for other encodings with rows of fours under one
 /// loss, if they have such rows, and with any under the other.
-fn with_rows((def, loss): (&KernelDef, Loss), kernel: impl Fn(Rows) -> Kernel) -> Vec<Kernel> {
-    let all: &[Rows] = match loss {
-        Loss::Mse if def.name.ends_with("_grid") => &[Rows::OfFours, Rows::Any],
-        Loss::Mse => &[Rows::OfFours],
-        _ => &[Rows::Any],
+fn of_both_rows((def, loss): (&KernelDef, Loss), kernel: impl Fn(WeightRows) -> Kernel) -> Vec<Kernel> {
+    let all: &[WeightRows] = match loss {
+        Loss::Mse if def.name.ends_with("_grid") => &[WeightRows::OfFours, WeightRows::Any],
+        Loss::Mse => &[WeightRows::OfFours],
+        _ => &[WeightRows::Any],
     };
-    let or_any = |of_fours: Kernel| if of_fours.cases().is_empty() { kernel(Rows::Any) } else { of_fours };
+    let or_any =
+        |of_fours: Kernel| if of_fours.cases().is_empty() { kernel(WeightRows::Any) } else { of_fours };
     all.iter().map(|&rows| or_any(kernel(rows))).collect()
 }
 
-/// Rows of the weight matrices.
+/// How weights lie in the rows of their matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rows {
+enum WeightRows {
     /// Of any length.
     Any,
     /// Four weights of a row are always two whole pairs of the parameters.
     OfFours,
 }
 
-impl Rows {
+impl WeightRows {
     /// Name of the constant that says which.
     const SIZE: &str = "ROWS_OF_FOURS";
 
@@ -331,10 +332,10 @@ fn kernel(
     def: &'static KernelDef,
     loss: Option<Loss>,
     formulas: [Activation; 2],
-    (blocking, parts, rows): (&Blocking, usize, Rows),
+    (blocking, parts, rows): (&Blocking, usize, WeightRows),
 ) -> Kernel {
     let mut sizes = blocking.constants();
-    sizes.push((Rows::SIZE, (rows == Rows::OfFours).into()));
+    sizes.push((WeightRows::SIZE, (rows == WeightRows::OfFours).into()));
     sizes.extend(def.uses_step.then_some(("PICTURE_PARTS", parts as u32)));
     let kernel = Kernel::with_network(def, loss, formulas, sizes).stored_as(blocking.storage);
     match blocking.tiling() {

@@ -2,7 +2,7 @@
 
 use super::blocking::Blocking;
 use super::record::{Groups, params};
-use super::{FusedParams, PARTS, Rows};
+use super::{FusedParams, PARTS, WeightRows};
 use crate::backend::gpu::kernel::{Case, Kernel, StepParams};
 use crate::backend::gpu::ops::encode::constants;
 use crate::backend::gpu::ops::grid;
@@ -86,7 +86,7 @@ fn inputs(
     );
     let blocking = Blocking::of_kernel(kernel, &network, (slice, separate))?;
     let model = Model { encoding, network };
-    if kernel.size(Rows::SIZE) == 1 && Rows::of(&model) == Rows::Any {
+    if kernel.size(WeightRows::SIZE) == 1 && WeightRows::of(&model) == WeightRows::Any {
         return None;
     }
     let Model { encoding, network } = &model;
@@ -187,11 +187,11 @@ mod tests {
             let widths = [encoding.output_width(), 8, 3];
             let network = Mlp::new(widths, 3, [Activation::Relu, Activation::Identity]);
             let is_odd = encoding.n_params() % 2 == 1;
-            (widths[0], is_odd, Rows::of(&Model { encoding, network }))
+            (widths[0], is_odd, WeightRows::of(&Model { encoding, network }))
         };
         assert_eq!(
             [2, 4, 9].map(rows),
-            [(4, false, Rows::OfFours), (4, true, Rows::Any), (18, false, Rows::Any)]
+            [(4, false, WeightRows::OfFours), (4, true, WeightRows::Any), (18, false, WeightRows::Any)]
         );
         assert!(TRIALS.iter().any(|(_, n_units, ..)| *n_units == 4));
     }
@@ -209,7 +209,7 @@ mod tests {
             let with = |tiling| Blocking::first_with_matrices((&network, tiling), [block], &budget);
             let all = [plain, with(MatmulTiling::Matrix8), with(MatmulTiling::Matrix16)];
             for blocking in all.into_iter().flatten() {
-                for rows in [Rows::Any, Rows::OfFours] {
+                for rows in [WeightRows::Any, WeightRows::OfFours] {
                     let kernel = kernel(&GRID.step, Some(Loss::Mse), formulas, (&blocking, 1, rows));
                     assert!(!kernel.cases().is_empty(), "{} for blocks of {samples}", kernel.name());
                 }

@@ -1,7 +1,7 @@
 //! How a plan dispatches the fused kernels.
 
 use super::blocking::Blocking;
-use super::{FusedParams, PARTS, Rows, definitions};
+use super::{FusedParams, PARTS, WeightRows, definitions};
 use crate::backend::Job;
 use crate::backend::gpu::device::Budget;
 use crate::backend::gpu::ops::dense;
@@ -120,7 +120,7 @@ pub(crate) fn step(
         None => (&definitions.step, [f.coords, b.targets, b.sample_weights], 1),
     };
     let formulas = [network.activation, network.output_activation];
-    let kernel = super::kernel(def, Some(job.loss), formulas, (blocking, n_parts, Rows::of(model)));
+    let kernel = super::kernel(def, Some(job.loss), formulas, (blocking, n_parts, WeightRows::of(model)));
     let mut buffers = vec![f.params, constants(f)];
     buffers.extend(samples);
     buffers.extend([b.partials, b.loss_partials]);
@@ -163,7 +163,7 @@ pub(crate) fn predict(
     let grid = Workgroups::fold(groups.count, max_groups);
     let params = params(model, blocking, n_pixels, groups, grid);
     let formulas = [network.activation, network.output_activation];
-    let kernel = super::kernel(&definitions.predict, None, formulas, (blocking, 1, Rows::of(model)));
+    let kernel = super::kernel(&definitions.predict, None, formulas, (blocking, 1, WeightRows::of(model)));
     let buffers = vec![f.params, constants(f), f.coords, f.colours];
     Dispatch::new(kernel, &params, buffers, grid, network.training_flop(n_pixels) / 3.0)
 }
